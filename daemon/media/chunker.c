@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * chunker.c - collects packets of one leg into chunks
+ *
+ * Memory starts at about a second of G.711 and doubles up to the limits of
+ * base/chunk.h; 100,000 idle legs must not cost 150 KiB each. Payloads are
+ * found by offset, so growing moves them freely. The thread of the call.
+ */
+#include "media/chunker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_PACKETS 64
+#define FIRST_BYTES   8192
+
+struct chunker {
+	struct chunker_sink sink;
+	struct chunk c;
+	uint32_t cap_pkt, cap_bytes;
+	bool noise_only; /* c.format is that of comfort noise so far */
+};
+
+int chunker_new(const struct chunker_sink *sink, struct chunker **ret)
+{
+	struct chunker *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->sink = *sink;
+	*ret = c;
+	return 0;
+}
+
+void chunker_free(struct chunker *c)
+{
+	if (!c)
+		return;
+	free(c->c.pkt);
+	free(c->c.data);
+	free(c);
+}
+
+int chunker_flush(struct chunker *c)
+{
+	int err = 0;
+
+	if (c->c.npkt)
+		err = c->sink.chunk(c->sink.arg, &c->c);
+	c->c.npkt = 0;
+	c->c.nbytes = 0;
+	return err;
+}
+
+static bool same_format(const struct media_format *a, const struct media_format *b)
+{
+	return a->pt == b->pt && a->clock == b->clock && a->channels == b->channels &&
+	       !strncmp(a->name, b->name, sizeof(a->name)) &&
+	       !strncmp(a->fmtp, b->fmtp, sizeof(a->fmtp));
+}
+
+/* Whether the open chunk must be closed before this packet. */
+static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream,
+		       const struct media_format *f, bool cn, uint64_t arrival_ns, size_t len)
+{
+	const struct chunk *k = &c->c;
+	uint64_t since;
+
+	if (!k->npkt)
+		return false;
+	if (k->ssrc != ssrc || k->stream != stream)
+		return true;
+	if (!cn && !c->noise_only && !same_format(&k->format, f))
+		return true;
+	if (k->npkt == CHUNK_MAX_PACKETS || k->nbytes + len > CHUNK_MAX_BYTES)
+		return true;
+	/* Clocks of captures step back; a chunk that long is no better than one that steps on. */
+	since = arrival_ns > k->pkt[0].arrival_ns ? arrival_ns - k->pkt[0].arrival_ns
+						  : k->pkt[0].arrival_ns - arrival_ns;
+	return since >= CHUNKER_SPAN_NS;
+}
+
+/* *ret_cap: enough for `need`, doubled from `first`, at most `limit` (need never exceeds it). */
+static int grow(void **p, size_t size, uint32_t need, uint32_t first, uint32_t limit, uint32_t *cap)
+{
+	uint32_t n = *cap ? *cap : first;
+	void *q;
+
+	if (need <= *cap)
+		return 0;
+	while (n < need)
+		n *= 2;
+	if (n > limit)
+		n = limit;
+	q = realloc(*p, n * size);
+	if (!q)
+		return -ENOMEM;
+	*p = q;
+	*cap = n;
+	return 0;
+}
+
+static int make_room(struct chunker *c, size_t len)
+{
+	void *pkt = c->c.pkt, *data = c->c.data;
+	int err;
+
+	err = grow(&pkt, sizeof(*c->c.pkt), c->c.npkt + 1, FIRST_PACKETS, CHUNK_MAX_PACKETS,
+		   &c->cap_pkt);
+	c->c.pkt = pkt;
+	if (err)
+		return err;
+	err = grow(&data, 1, c->c.nbytes + (uint32_t)len, FIRST_BYTES, CHUNK_MAX_BYTES,
+		   &c->cap_bytes);
+	c->c.data = data;
+	return err;
+}
+
+static void set_format(struct chunker *c, uint32_t ssrc, uint32_t stream,
+		       const struct media_format *f, bool cn)
+{
+	if (!c->c.npkt) {
+		c->c.ssrc = ssrc;
+		c->c.stream = stream;
+		c->c.format = *f;
+		c->noise_only = cn;
+	} else if (c->noise_only && !cn) {
+		c->c.format = *f;
+		c->noise_only = false;
+	}
+}
+
+int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f,
+		bool cn, bool marker, int64_t seq, uint32_t ts, uint64_t arrival_ns,
+		const uint8_t *payload, size_t len)
+{
+	struct chunk_pkt *k;
+	int err, sunk = 0;
+
+	if (len > UINT16_MAX)
+		return -EMSGSIZE;
+	if (must_close(c, ssrc, stream, f, cn, arrival_ns, len))
+		sunk = chunker_flush(c);
+	err = make_room(c, len);
+	if (err)
+		return err;
+	set_format(c, ssrc, stream, f, cn);
+	k = &c->c.pkt[c->c.npkt++];
+	*k = (struct chunk_pkt){
+		.arrival_ns = arrival_ns,
+		.seq = seq,
+		.ts = ts,
+		.off = c->c.nbytes,
+		.len = (uint16_t)len,
+		.flags = (uint8_t)((marker ? CHUNK_P_MARKER : 0) | (cn ? CHUNK_P_CN : 0)),
+		.pt = f->pt,
+	};
+	if (len)
+		memcpy(c->c.data + k->off, payload, len);
+	c->c.nbytes += (uint32_t)len;
+	return sunk;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * chunker.h - collects packets of one leg into chunks (base/chunk.h)
+ *
+ * A chunk closes after CHUNKER_SPAN_NS of arrival time, when it is full, or
+ * when stream or payload type change. Memory is taken at the first packet,
+ * grown to what the leg's packets need, and kept until the leg ends. One thread.
+ */
+#ifndef CHUNKER_H
+#define CHUNKER_H
+
+#include "base/chunk.h"
+
+#define CHUNKER_SPAN_NS 2000000000ULL /* design 7: chunks of 2 s */
+
+struct chunker;
+
+struct chunker_sink {
+	void *arg;
+	/* The chunk is the chunker's; use it during the call. Returns 0 or -errno, handed back by chunker_add. */
+	int (*chunk)(void *arg, const struct chunk *c);
+};
+
+int chunker_new(const struct chunker_sink *sink, struct chunker **ret);
+void chunker_free(struct chunker *c); /* drops what was not flushed */
+/*
+ * f describes this packet (f->pt is on the wire). cn: the packet is comfort
+ * noise; it joins the open chunk whatever its payload type, and a chunk that
+ * noise opened takes the format of the first audio. -EMSGSIZE: len over 65535;
+ * -ENOMEM: the packet was not taken. An error of the sink is handed back after
+ * the packet was taken; the chunk it refused is gone.
+ */
+int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f,
+		bool cn, bool marker, int64_t seq, uint32_t ts, uint64_t arrival_ns,
+		const uint8_t *payload, size_t len);
+int chunker_flush(struct chunker *c);
+
+#endif
