@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The only makefile. `make help` lists what it does; files join by their place and name (see daemon/DESIGN.md).
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+SAN    ?=
+BUILD  ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang,$(CC)),-clang)
+comma  := ,
+ifeq ($(origin CC),default)
+CC     := gcc
+endif
+CLANG  ?= clang
+PREFIX ?= /usr/local
+DESTDIR ?=
+V      ?=
+Q      := $(if $(V),,@)
+say     = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
+
+# What must be installed, for building and running, and for the tests.
+DEPS_BUILD := gcc make pkg-config libc6-dev linux-libc-dev clang llvm libbpf-dev libpcap-dev liburing-dev libzstd-dev \
+	libssl-dev libsodium-dev libsqlite3-dev libjansson-dev libavcodec-dev libavutil-dev libswresample-dev tzdata
+DEPS_TEST  := libcmocka-dev sip-tester tshark tcpdump iproute2 sox asterisk-core-sounds-en-wav jq sqlite3 procps
+DEPS_CHECK := clang-tidy cppcheck libclang-rt-14-dev mandoc
+PKGS       := libpcap liburing libzstd libcrypto libsodium sqlite3 jansson libavcodec libavutil libswresample
+
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wundef -Wvla
+CSTD   := -std=gnu11 -D_GNU_SOURCE
+CFLAGS ?= -O2 -g
+INC    := -Ibpf -Idaemon -I. -Itools
+ALL_CFLAGS := $(CSTD) $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -fno-omit-frame-pointer -fstack-protector-strong \
+	-pthread $(INC) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+LDALL  := -pthread $(if $(SAN),-fsanitize=$(SAN))
+
+# ---- libraries, one per layer; the link line below is the layer check ----
+LIBNAMES := base store sip media capture call policy cli core
+DIR_base := daemon/base
+DIR_store := daemon/store
+DIR_sip := daemon/sip
+DIR_media := daemon/media
+DIR_capture := daemon/capture
+DIR_call := daemon/call
+DIR_policy := policy
+src = $(sort $(wildcard $(1)/*.c))
+SRC_core := $(filter-out daemon/main.c,$(call src,daemon))
+SRC_cli := $(sort $(wildcard tools/cli*.c))
+$(foreach l,base store sip media capture call policy,$(eval SRC_$(l) := $(call src,$(DIR_$(l)))))
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+lib = $(patsubst %,$(BUILD)/lib/lib%.a,$(1))
+$(foreach l,$(LIBNAMES),$(eval $(BUILD)/lib/lib$(l).a: $(call obj,$(SRC_$(l)))))
+
+SYS_base :=
+SYS_store := -luring -lzstd -lcrypto -lsodium -lsqlite3
+SYS_policy := -lsodium
+SYS_capture := -lpcap
+SYS_cli := -ljansson
+SYS_all := -lpcap $(SYS_store) -ljansson -lm
+
+# ---- programs: tools/NAME.c and its tools/NAME_*.c; what each may link ----
+PROGS := $(patsubst tools/%.c,%,$(filter-out $(SRC_cli),$(foreach f,$(wildcard tools/*.c),$(if $(findstring _,$(notdir $(f))),,$(f)))))
+LIBS_optag := cli base
+LIBS_policy := cli policy base
+LIBS_replay := cli core call media sip capture store policy base
+LIBS_init := cli store base
+LIBS_find := cli store base
+LIBS_fsck := cli store base
+LIBS_export := cli store base
+SYSX_export := -lavcodec -lswresample -lavutil -lpcap
+SYSX_replay := -lpcap
+progname = $(BUILD)/bin/$(if $(filter optag,$(1)),optag,optag-$(1))
+BINS := $(foreach p,$(PROGS),$(call progname,$(p)))
+
+define prog_rule
+$(call progname,$(1)): $(call obj,tools/$(1).c $(sort $(wildcard tools/$(1)_*.c))) $(call lib,$(LIBS_$(1)))
+	$$(call say,LD)
+	@mkdir -p $$(@D)
+	$(Q)$(CC) $(LDALL) $(LDFLAGS) -o $$@ $$^ $(if $(filter policy,$(LIBS_$(1))),$(SYS_policy)) $(if $(filter store,$(LIBS_$(1))),$(SYS_store)) $(SYSX_$(1)) $(SYS_cli) -lm
+endef
+
+all: deps-check $(BINS)
+$(foreach p,$(PROGS),$(eval $(call prog_rule,$(p))))
+
+$(BUILD)/lib/lib%.a:
+	$(call say,AR)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@; $(if $(filter %.o,$^),ar rcs $@ $^,ar rcs $@)
+
+$(BUILD)/obj/%.o: %.c
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# ---- tests ----
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_REPLAY := $(patsubst %,$(BUILD)/tests/fuzz/replay_%,$(FUZZ))
+GEN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/gen/*.c tests/bench/*.c))
+ALLLIBS := $(call lib,core call media sip capture store policy base)
+
+$(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDALL) $(WRAP_$*) -o $@ $< $(ALLLIBS) -lcmocka $(SYS_all)
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALLLIBS)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDALL) -o $@ $(BUILD)/obj/tests/fuzz/fuzz_$*.o $(BUILD)/obj/tests/fuzz/replay.o $(ALLLIBS) $(SYS_all)
+$(BUILD)/tests/gen/% $(BUILD)/tests/bench/%: $(ALLLIBS)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDALL) -o $@ $(filter %.o,$^) $(ALLLIBS) $(SYS_all)
+$(foreach g,$(GEN),$(eval $(g): $(patsubst $(BUILD)/%,$(BUILD)/obj/%.o,$(g))))
+.SECONDARY:
+
+testprogs: all $(UNIT) $(FUZZ_REPLAY) $(GEN)
+
+# As root the packages are installed first, so that this is the only command a newcomer needs.
+test: deps-auto
+	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)BUILD='$(abspath $(BUILD))' SAN='$(SAN)' tests/run.sh $(T)
+
+demo: deps-auto
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)BIN='$(abspath $(BUILD))/bin' tools/demo.sh
+
+bench: deps-auto
+	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)BUILD='$(abspath $(BUILD))' tests/bench/run.sh
+
+golden: testprogs
+	$(Q)BUILD='$(abspath $(BUILD))' GOLDEN=1 tests/run.sh cli/
+
+# ---- fuzzing: libFuzzer, FUZZ_SECONDS each; F=name for one ----
+FUZZ_SECONDS ?= 60
+F ?= $(FUZZ)
+LIBSRC := $(SRC_base) $(SRC_store) $(SRC_sip) $(SRC_media) $(SRC_capture) $(SRC_call) $(SRC_policy) $(SRC_core)
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=$(CLANG) SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz fuzzers
+	$(Q)for f in $(F); do mkdir -p build-fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
+	  echo "== $$f"; build-fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	  -artifact_prefix=build-fuzz/crash-$$f- $(if $(wildcard tests/fuzz/dict/$$f),-dict=tests/fuzz/dict/$$f) \
+	  build-fuzz/corpus/$$f tests/fuzz/corpus/$$f >build-fuzz/$$f.log 2>&1 \
+	  || { tail -40 build-fuzz/$$f.log; exit 1; }; grep -E 'stat::number_of_executed|stat::new_units' build-fuzz/$$f.log; done
+fuzzers: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ))
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(ALLLIBS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< $(ALLLIBS) $(SYS_all)
+
+# ---- checks ----
+check:
+	$(Q)tests/check.sh
+
+check-layers:
+	$(Q)tests/check-layers.sh
+
+# ---- packages ----
+deps:
+	$(Q)tests/deps.sh install $(DEPS_BUILD) $(DEPS_TEST) $(DEPS_CHECK)
+deps-auto:
+	$(Q)if [ "$$(id -u)" = 0 ]; then tests/deps.sh auto $(DEPS_BUILD) $(DEPS_TEST); else tests/deps.sh check $(DEPS_BUILD) $(DEPS_TEST); fi
+deps-check:
+	$(Q)$(if $(OPTAG_DEPS_OK),:,tests/deps.sh pkg "$(PKGS)" $(DEPS_BUILD))
+
+MAN := $(wildcard tools/*.[158] daemon/*.[158] policy/*.[158])
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/optag/examples
+	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard policy/examples/*.policy) $(DESTDIR)$(PREFIX)/share/optag/examples
+	for m in $(MAN); do d=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; install -d $$d; install -m 644 $$m $$d; done
+
+clean:
+	rm -rf build build-*
+
+help:
+	@echo 'make            build the programs into $(BUILD)/bin'
+	@echo 'make demo       record real calls and show them (as root: installs what it needs)'
+	@echo 'make test       run all tests (as root: installs what it needs); T=unit/test_sip for one'
+	@echo 'make deps       install the Debian packages for building, testing and checking'
+	@echo 'make check      both compilers, static analysis, layers, tests under ASan and UBSan'
+	@echo 'make fuzz       fuzz every reader, FUZZ_SECONDS=60 each; F=sip for one'
+	@echo 'make bench      figures of this machine, beside other programs on the same work'
+	@echo 'make install    to PREFIX=/usr/local, under DESTDIR; enables and starts nothing'
+	@echo 'make clean      remove build directories'
+	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang'
+
+.PHONY: all test testprogs demo bench golden fuzz fuzzers check check-layers deps deps-auto deps-check install clean help
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
