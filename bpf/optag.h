@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * optag.h - the contract between the packet classifier and the daemon
+ *
+ * Everything that both sides look at: flow table, capture record, signalling
+ * record, settings, counters, limits. The classifier (parse.bpf.h) compiles
+ * twice, as BPF for XDP and as plain C for capture files; both produce and
+ * read exactly these structures, so a replay takes the path of live capture.
+ *
+ * Rules: fixed-width types, __be for wire order, explicit padding, sizes
+ * asserted. Addresses are always 16 bytes; IPv4 is written IPv4-mapped
+ * (::ffff:a.b.c.d, RFC 4291 2.5.5.2), so one key serves both families.
+ */
+#ifndef OPTAG_H
+#define OPTAG_H
+
+#include <linux/types.h>
+
+#define OPTAG_ABI 1 /* pinned maps with another number are not adopted */
+
+/*
+ * Verdict of a flow entry. Audio passes under RECORD only. GATE lets the
+ * leg's telephone-event payload types (RFC 4733) through and drops the rest:
+ * that is how a consent key can be heard before any audio may be.
+ */
+enum optag_verdict {
+	OPTAG_V_FREE = 0,   /* slot unused: a miss */
+	OPTAG_V_BLOCK = 1,  /* drop all, count */
+	OPTAG_V_GATE = 2,   /* telephone-event only */
+	OPTAG_V_RECORD = 3, /* telephone-event and audio */
+	OPTAG_V_SIG = 4,    /* not media: a learned SIP endpoint, to the signalling ring */
+};
+
+/*
+ * Flow table: an array of 64-byte lines, two entries each, that the daemon
+ * alone writes by plain stores. A key has two candidate lines (optag_flow_h1
+ * and _h2 in parse.bpf.h), so four slots. 32 bytes an entry: the 24-byte key
+ * is exact for IPv6 too; no fingerprint may decide who is recorded.
+ *
+ * Writer order: fill addr, ring, leg, te2, proto; then `head` with one 8-byte
+ * store. To free: store head = 0, then leave the slot alone for
+ * OPTAG_QUARANTINE_NS before it is filled again. A reader loads head, compares
+ * the rest, and loads head again: changed means miss. The record carries
+ * generation and tuple, and the drain checks both.
+ */
+struct optag_flow {
+	__u8 addr[16]; /* destination address of the packet */
+	union {
+		__u64 head;
+		struct {
+			__be16 port;  /* destination port */
+			__u8 verdict; /* enum optag_verdict */
+			__u8 te1;     /* telephone-event payload type, 0xff: none */
+			__u32 gen;    /* generation of this slot */
+		};
+	};
+	__u32 ring; /* the daemon's number of the call */
+	__u8 leg;   /* enum optag_leg: whose voice arrives here */
+	__u8 te2;   /* second telephone-event payload type, 0xff: none */
+	__u8 proto; /* IPPROTO_UDP or, for OPTAG_V_SIG, IPPROTO_TCP */
+	__u8 pad;
+};
+_Static_assert(sizeof(struct optag_flow) == 32, "flow entry");
+
+struct optag_flow_line {
+	struct optag_flow e[2];
+};
+_Static_assert(sizeof(struct optag_flow_line) == 64, "flow line is a cache line");
+
+/* Whose voice a stream carries (not who is sent to). */
+enum optag_leg {
+	OPTAG_LEG_CALLER = 0,
+	OPTAG_LEG_CALLEE = 1,
+	OPTAG_LEG_MAX = 2,
+};
+
+/* Counters of one flow entry, same index as the entry: the evidence that
+ * blocked audio stayed below. */
+struct optag_flow_stats {
+	__u64 passed;  /* packets handed up as audio (or other non-event) */
+	__u64 events;  /* telephone-event packets handed up */
+	__u64 blocked; /* packets dropped by verdict BLOCK or GATE */
+	__u64 lost;    /* dropped for want of ring space or budget */
+};
+_Static_assert(sizeof(struct optag_flow_stats) == 32, "flow counters");
+
+/* One media packet handed up: this header, then `len` bytes of UDP payload. */
+struct optag_rec {
+	__u32 len;      /* bytes that follow (less than wire_len: truncated capture) */
+	__u32 wire_len; /* UDP payload length by the UDP header */
+	__u64 ts_ns;    /* arrival, nanoseconds since 1970 (live: CLOCK_REALTIME equivalent) */
+	__u32 ring;     /* from the flow entry */
+	__u32 gen;
+	__u8 leg;
+	__u8 verdict; /* the verdict that let it pass */
+	__u8 pad[2];
+	__be16 sport;
+	__be16 dport;
+	__u8 src[16];
+	__u8 dst[16];
+};
+_Static_assert(sizeof(struct optag_rec) == 64, "capture record header");
+
+/* Why a packet went to the signalling ring. */
+enum optag_sig_kind {
+	OPTAG_SIG_UDP = 1,  /* whole UDP datagram, SIP port or SIP text */
+	OPTAG_SIG_TCP = 2,  /* TCP segment of a SIP port, or that starts like SIP */
+	OPTAG_SIG_FRAG = 3, /* IPv4/IPv6 fragment of UDP or TCP, any port */
+};
+
+/* One signalling packet: this header, then `len` bytes starting at the
+ * innermost IP header (so defragmentation and reassembly see IP). */
+struct optag_sig {
+	__u32 len;      /* bytes that follow */
+	__u32 wire_len; /* bytes by the IP header's length (more than len: truncated) */
+	__u64 ts_ns;
+	__u8 kind;   /* enum optag_sig_kind */
+	__u8 family; /* 4 or 6 */
+	__be16 vlan; /* outermost VLAN id, 0: none */
+	__u16 l4_off; /* offset of the UDP/TCP header (or of the fragment's payload) */
+	__u16 pad;
+	__u32 ifindex;
+	__u32 pad2;
+};
+_Static_assert(sizeof(struct optag_sig) == 32, "signalling record header");
+
+/* Where every packet that was seen ends: the sums balance. */
+enum optag_count {
+	OPTAG_C_SEEN,       /* all */
+	OPTAG_C_SIG,        /* to the signalling ring */
+	OPTAG_C_SIG_LOST,   /* signalling ring full */
+	OPTAG_C_AUDIO,      /* media handed up under RECORD (not telephone-event) */
+	OPTAG_C_EVENT,      /* telephone-event handed up */
+	OPTAG_C_MEDIA_LOST, /* capture ring full */
+	OPTAG_C_BUDGET,     /* leg over its packet budget */
+	OPTAG_C_BLOCK,      /* verdict BLOCK */
+	OPTAG_C_GATE,       /* verdict GATE, not telephone-event */
+	OPTAG_C_NOT_RTP,    /* at a media address, but RTCP, STUN, DTLS, too short ... */
+	OPTAG_C_MISS,       /* UDP without flow entry */
+	OPTAG_C_OTHER,      /* TCP that is not SIP, ICMP, SCTP, ARP ... */
+	OPTAG_C_BAD,        /* headers cut short or inconsistent */
+	OPTAG_C_DEPTH,      /* more encapsulation than OPTAG_MAX_DEPTH */
+	OPTAG_C_MAX,
+};
+
+#define OPTAG_MAX_DEPTH     12	 /* headers walked before the innermost IP */
+#define OPTAG_MAX_PAYLOAD   2048 /* media payload handed up at most; more is cut and counted */
+#define OPTAG_MAX_SIG	    65536 /* signalling packet handed up at most */
+#define OPTAG_QUARANTINE_NS 1000000000ULL
+#define OPTAG_NO_PT	    0xff
+
+/* Settings fixed while a program is loaded. */
+struct optag_config {
+	__u32 abi;	  /* OPTAG_ABI */
+	__u32 flow_mask;  /* lines in the flow table - 1 */
+	__u64 hash_seed;  /* random, against chosen collisions */
+	__u32 leg_budget; /* packets a leg may send per 100 ms, 0: no limit */
+	__u8 drop_rest;	  /* 1: SPAN port, nothing else wants the packet; 0: pass on */
+	__u8 pad[3];
+	/* SIP ports, both transports, wire order in the low 16 bits of each; 0 ends the list */
+	__be16 sip_ports[16];
+};
+_Static_assert(sizeof(struct optag_config) == 56, "settings");
+
+#endif
