@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_chunker.c - when chunks close, what is in them, and that nothing is lost on the way */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/chunker.h"
+
+#define MS 1000000ULL
+#define T0 (1700000000ULL * 1000 * MS)
+
+/* What the sink saw: the chunks' shapes and all packets with their payloads, in order. */
+struct seen {
+	unsigned chunks;
+	uint32_t npkt[64], nbytes[64], stream[64], ssrc[64];
+	struct media_format format[64];
+	uint8_t *bytes;
+	size_t n, packets;
+	struct chunk_pkt last;
+	int ret;
+};
+
+static int sink(void *arg, const struct chunk *c)
+{
+	struct seen *s = arg;
+	uint32_t off = 0;
+
+	assert_true(s->chunks < 64);
+	assert_true(c->npkt >= 1 && c->npkt <= CHUNK_MAX_PACKETS);
+	assert_true(c->nbytes <= CHUNK_MAX_BYTES);
+	s->npkt[s->chunks] = c->npkt;
+	s->nbytes[s->chunks] = c->nbytes;
+	s->ssrc[s->chunks] = c->ssrc;
+	s->stream[s->chunks] = c->stream;
+	s->format[s->chunks++] = c->format;
+	for (uint32_t i = 0; i < c->npkt; i++) {
+		assert_int_equal(c->pkt[i].off, off);
+		off += c->pkt[i].len;
+	}
+	assert_int_equal(off, c->nbytes);
+	if (c->nbytes) {
+		s->bytes = realloc(s->bytes, s->n + c->nbytes);
+		assert_non_null(s->bytes);
+		memcpy(s->bytes + s->n, c->data, c->nbytes);
+	}
+	s->n += c->nbytes;
+	s->packets += c->npkt;
+	s->last = c->pkt[c->npkt - 1];
+	return s->ret;
+}
+
+static const struct media_format pcmu = {.name = "PCMU", .clock = 8000, .channels = 1, .pt = 0};
+static const struct media_format pcma = {.name = "PCMA", .clock = 8000, .channels = 1, .pt = 8};
+static const struct media_format cn = {.name = "CN", .clock = 8000, .channels = 1, .pt = 13};
+static const struct media_format opus = {.name = "opus", .clock = 48000, .channels = 2, .pt = 111};
+static const struct media_format opus_fec = {
+	.name = "opus", .clock = 48000, .channels = 2, .pt = 111, .fmtp = "useinbandfec=1"};
+
+struct fix {
+	struct seen s;
+	struct chunker *c;
+};
+
+static void start(struct fix *f)
+{
+	struct chunker_sink k = {.arg = &f->s, .chunk = sink};
+
+	memset(f, 0, sizeof(*f));
+	assert_int_equal(chunker_new(&k, &f->c), 0);
+}
+
+static void stop(struct fix *f)
+{
+	chunker_free(f->c);
+	free(f->s.bytes);
+}
+
+static int add(struct fix *f, const struct media_format *m, uint32_t stream, uint64_t ms, size_t len)
+{
+	static uint8_t b[65536];
+
+	for (size_t i = 0; i < len; i++)
+		b[i] = (uint8_t)(ms * 31 + i);
+	return chunker_add(f->c, 100 + stream, stream, m, m == &cn, false, (int64_t)ms / 20,
+			   (uint32_t)ms * 8, T0 + ms * MS, b, len);
+}
+
+/* Each row: two packets; whether the second starts a new chunk. */
+static void close_rules(void **state)
+{
+	static const struct {
+		const char *what;
+		const struct media_format *a, *b;
+		uint32_t stream;
+		uint64_t ms;
+		unsigned chunks;
+	} row[] = {
+		{"the same", &pcmu, &pcmu, 0, 20, 1},
+		{"just under the span", &pcmu, &pcmu, 0, 1999, 1},
+		{"the span", &pcmu, &pcmu, 0, 2000, 2},
+		{"long silence", &pcmu, &pcmu, 0, 900000, 2},
+		{"another stream", &pcmu, &pcmu, 1, 20, 2},
+		{"another payload type", &pcmu, &pcma, 0, 20, 2},
+		{"comfort noise joins", &pcmu, &cn, 0, 20, 1},
+		{"noise first, audio gives the format", &cn, &pcma, 0, 20, 1},
+		{"noise of another stream", &pcmu, &cn, 1, 20, 2},
+		{"noise after the span", &pcmu, &cn, 0, 2000, 2},
+		{"same type, other parameters", &opus, &opus_fec, 0, 20, 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct fix f;
+
+		start(&f);
+		assert_int_equal(add(&f, row[i].a, 0, 0, 160), 0);
+		assert_int_equal(add(&f, row[i].b, row[i].stream, row[i].ms, 33), 0);
+		assert_int_equal(chunker_flush(f.c), 0);
+		if (f.s.chunks != row[i].chunks || f.s.packets != 2 || f.s.n != 193)
+			fail_msg("%s: %u chunks, %zu packets, %zu bytes", row[i].what, f.s.chunks,
+				 f.s.packets, f.s.n);
+		assert_int_equal(f.s.stream[f.s.chunks - 1], row[i].stream);
+		assert_int_equal(f.s.ssrc[f.s.chunks - 1], 100 + row[i].stream);
+		assert_int_equal(f.s.last.pt, row[i].b->pt);
+		assert_int_equal(!!(f.s.last.flags & CHUNK_P_CN), row[i].b == &cn);
+		stop(&f);
+	}
+}
+
+static void noise_then_audio_format(void **state)
+{
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(add(&f, &cn, 0, 0, 1), 0);
+	assert_int_equal(add(&f, &cn, 0, 20, 1), 0);
+	assert_int_equal(add(&f, &pcma, 0, 40, 160), 0);
+	assert_int_equal(add(&f, &cn, 0, 60, 1), 0);
+	assert_int_equal(add(&f, &pcmu, 0, 80, 160), 0);
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(f.s.chunks, 2);
+	assert_string_equal(f.s.format[0].name, "PCMA");
+	assert_string_equal(f.s.format[1].name, "PCMU");
+	assert_int_equal(f.s.npkt[0], 4);
+	stop(&f);
+}
+
+static void full(void **state)
+{
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	for (uint64_t i = 0; i < CHUNK_MAX_PACKETS + 1; i++)
+		assert_int_equal(add(&f, &pcmu, 0, 1, i % 2), 0);
+	assert_int_equal(f.s.chunks, 1);
+	assert_int_equal(f.s.npkt[0], CHUNK_MAX_PACKETS);
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(f.s.npkt[1], 1);
+	stop(&f);
+
+	start(&f);
+	assert_int_equal(add(&f, &pcmu, 0, 1, 65535), 0);
+	assert_int_equal(add(&f, &pcmu, 0, 2, 65535), 0);
+	assert_int_equal(add(&f, &pcmu, 0, 3, 2), 0); /* exactly full */
+	assert_int_equal(f.s.chunks, 0);
+	assert_int_equal(add(&f, &pcmu, 0, 4, 1), 0);
+	assert_int_equal(f.s.chunks, 1);
+	assert_int_equal(f.s.nbytes[0], CHUNK_MAX_BYTES);
+	assert_int_equal(add(&f, &pcmu, 0, 5, 65536), -EMSGSIZE);
+	stop(&f);
+}
+
+/* The arrival clock of a capture may step back: a little is nothing, more than a span closes. */
+static void clock_steps_back(void **state)
+{
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(add(&f, &pcmu, 0, 10000, 160), 0);
+	assert_int_equal(add(&f, &pcmu, 0, 9000, 160), 0);
+	assert_int_equal(f.s.chunks, 0);
+	assert_int_equal(add(&f, &pcmu, 0, 7000, 160), 0);
+	assert_int_equal(f.s.chunks, 1);
+	assert_int_equal(f.s.npkt[0], 2);
+	stop(&f);
+}
+
+static void fields(void **state)
+{
+	static const uint8_t b[] = {1, 2, 3};
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(f.s.chunks, 0); /* nothing to hand over */
+	assert_int_equal(chunker_add(f.c, 1, 0, &pcmu, false, true, -5, 77, T0, b, 3), 0);
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(f.s.last.seq, -5);
+	assert_int_equal(f.s.last.ts, 77);
+	assert_int_equal(f.s.last.arrival_ns, T0);
+	assert_int_equal(f.s.last.flags, CHUNK_P_MARKER);
+	assert_int_equal(f.s.last.len, 3);
+	assert_memory_equal(f.s.bytes, b, 3);
+	stop(&f);
+}
+
+/* The sink's error comes back, the chunk it refused is gone, the packet at hand is not. */
+static void sink_fails(void **state)
+{
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(add(&f, &pcmu, 0, 0, 160), 0);
+	f.s.ret = -ENOSPC;
+	assert_int_equal(add(&f, &pcmu, 0, 2000, 10), -ENOSPC);
+	assert_int_equal(f.s.chunks, 1);
+	f.s.ret = 0;
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(f.s.chunks, 2);
+	assert_int_equal(f.s.nbytes[1], 10);
+	stop(&f);
+}
+
+/* Two minutes of G.711: 60 chunks of 100 packets, every byte in place. */
+static void two_minutes(void **state)
+{
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	for (uint64_t i = 0; i < 6000; i++)
+		assert_int_equal(add(&f, &pcmu, 0, i * 20, 160), 0);
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(f.s.chunks, 60);
+	assert_int_equal(f.s.n, 6000 * 160);
+	for (uint64_t i = 0; i < 6000 * 160; i++)
+		assert_int_equal(f.s.bytes[i], (uint8_t)(i / 160 * 20 * 31 + i % 160));
+	stop(&f);
+}
+
+static void free_null(void **state)
+{
+	(void)state;
+	chunker_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(close_rules),
+		cmocka_unit_test(noise_then_audio_format),
+		cmocka_unit_test(full),
+		cmocka_unit_test(clock_steps_back),
+		cmocka_unit_test(fields),
+		cmocka_unit_test(sink_fails),
+		cmocka_unit_test(two_minutes),
+		cmocka_unit_test(free_null),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
