@@ -40,25 +40,39 @@ enum optag_verdict {
  * Writer order: fill addr, ring, leg, te2, proto; then `head` with one 8-byte
  * store. To free: store head = 0, then leave the slot alone for
  * OPTAG_QUARANTINE_NS before it is filled again. A reader loads head, compares
- * the rest, and loads head again: changed means miss. The record carries
- * generation and tuple, and the drain checks both.
+ * the rest, and loads head again: another generation means miss. The record
+ * carries generation and tuple, and the drain checks both.
+ *
+ * A generation belongs to one owner of one key and is never given twice while
+ * the table lives (it wraps after 2^32), so it follows an entry that moves.
+ * A slot vacated by a move, or by its key's next owner, may be filled at once
+ * when nothing else is left: the reader's second look keeps audio apart, and at
+ * worst one packet in flight is counted for the wrong entry.
  */
 struct optag_flow {
-	__u8 addr[16]; /* destination address of the packet */
+	union {
+		__u8 addr[16]; /* destination address of the packet */
+		__u64 addr64[2];
+	};
 	union {
 		__u64 head;
 		struct {
 			__be16 port;  /* destination port */
 			__u8 verdict; /* enum optag_verdict */
 			__u8 te1;     /* telephone-event payload type, 0xff: none */
-			__u32 gen;    /* generation of this slot */
+			__u32 gen;    /* generation of this owner, never 0 */
 		};
 	};
-	__u32 ring; /* the daemon's number of the call */
-	__u8 leg;   /* enum optag_leg: whose voice arrives here */
-	__u8 te2;   /* second telephone-event payload type, 0xff: none */
-	__u8 proto; /* IPPROTO_UDP or, for OPTAG_V_SIG, IPPROTO_TCP */
-	__u8 pad;
+	union {
+		__u64 tail; /* loaded and stored at once, like head */
+		struct {
+			__u32 ring; /* the daemon's number of the call */
+			__u8 leg;   /* enum optag_leg: whose voice arrives here */
+			__u8 te2;   /* second telephone-event payload type, 0xff: none */
+			__u8 proto; /* IPPROTO_UDP or, for OPTAG_V_SIG, IPPROTO_TCP too */
+			__u8 pad;
+		};
+	};
 };
 _Static_assert(sizeof(struct optag_flow) == 32, "flow entry");
 
@@ -143,7 +157,8 @@ enum optag_count {
 	OPTAG_C_MAX,
 };
 
-#define OPTAG_MAX_DEPTH     12	 /* headers walked before the innermost IP */
+#define OPTAG_MAX_DEPTH     16	 /* headers walked: tags, labels, tunnels, IP, extensions, UDP/TCP */
+#define OPTAG_MAX_OFF	    1000 /* a header that starts later is not looked for (DEPTH) */
 #define OPTAG_MAX_PAYLOAD   2048 /* media payload handed up at most; more is cut and counted */
 #define OPTAG_MAX_SIG	    65536 /* signalling packet handed up at most */
 #define OPTAG_QUARANTINE_NS 1000000000ULL

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * flow.h - the flow table's writer
+ *
+ * The daemon's side of the table in bpf/optag.h: sets, flips and clears
+ * entries by plain stores in the order that header prescribes. The memory is
+ * its own (replay) or the mmap of the BPF array (live). Two-choice placement,
+ * entries move (copy first, then clear) to make room. A cleared slot is not
+ * filled again for OPTAG_QUARANTINE_NS of clock_now_ns (optag.h names the one
+ * exception). A generation belongs to the owner, so it survives a move; a
+ * pointer from flow_get does not survive the next flow_set. One writer thread.
+ */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ipaddr.h"
+#include "optag.h"
+
+struct flow_table;
+
+struct flow_rule {
+	uint8_t verdict; /* enum optag_verdict, not FREE */
+	uint8_t te[2];	 /* OPTAG_NO_PT none */
+	uint8_t leg;
+	uint8_t proto; /* IPPROTO_UDP; IPPROTO_TCP for OPTAG_V_SIG */
+	uint32_t ring;
+};
+
+/* lines: power of two, else -EINVAL. lines_mem (64-byte aligned) and stats_mem NULL: allocated
+ * (stats: 2 per line); entries found in lines_mem are adopted. */
+int flow_new(uint32_t lines, uint64_t seed, struct optag_flow_line *lines_mem,
+	     struct optag_flow_stats *stats_mem, struct flow_table **ret);
+void flow_free(struct flow_table *t);
+
+/* Adds or replaces the entry of (at, proto). New owner (other ring): new generation and zeroed
+ * counters. -ENOSPC: no slot among the candidates, even after moving. *ret_gen may be NULL. */
+int flow_set(struct flow_table *t, const struct endpoint *at, const struct flow_rule *r,
+	     uint32_t *ret_gen);
+/* -ENOENT when there is no entry or it is another call's (ring differs). */
+int flow_set_verdict(struct flow_table *t, const struct endpoint *at, uint8_t proto, uint32_t ring,
+		     uint8_t verdict);
+int flow_clear(struct flow_table *t, const struct endpoint *at, uint8_t proto, uint32_t ring);
+/* The entry of (at, proto), or NULL; *ret_stats (may be NULL) its counters. */
+const struct optag_flow *flow_get(const struct flow_table *t, const struct endpoint *at,
+				  uint8_t proto, struct optag_flow_stats *ret_stats);
+size_t flow_count(const struct flow_table *t);
+struct optag_flow_line *flow_lines(struct flow_table *t);
+struct optag_flow_stats *flow_stats(struct flow_table *t);
+
+#endif
