@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * call.c - the call table: numbers, timers, verdicts, ends
+ *
+ * Timers sit in a wheel of 100 ms slots. A slot is looked at when time passes
+ * it; what is due later simply stays. Ring numbers are a slot index with a
+ * generation in the top byte, so a late record of a freed number finds nobody.
+ */
+#include "call/call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call/call_internal.h"
+#include "optag.h"
+
+#define RING_BITS 24 /* slot index; 16 million calls at once is far past any limit set */
+
+void call_default_limits(struct call_limits *ret)
+{
+	*ret = (struct call_limits){
+		.calls = 262144,
+		.media_timeout_ns = 60 * 1000000000ULL,
+		.hold_timeout_ns = 1800 * 1000000000ULL,
+		.setup_timeout_ns = 200 * 1000000000ULL,
+		.linger_ns = 500 * 1000000ULL,
+		.tombstone_ns = 32 * 1000000000ULL,
+	};
+}
+
+int calls_new(const struct call_limits *l, const struct calls_sink *sink, struct calls **ret)
+{
+	struct calls *cs;
+
+	if (l->calls == 0 || l->calls >= (size_t)1 << RING_BITS)
+		return -EINVAL;
+	cs = calloc(1, sizeof(*cs));
+	if (!cs)
+		return -ENOMEM;
+	cs->limit = *l;
+	cs->sink = *sink;
+	if (htab_init(&cs->by_id, 1024) || htab_init(&cs->owners, 1024)) {
+		calls_free(cs);
+		return -ENOMEM;
+	}
+	*ret = cs;
+	return 0;
+}
+
+/* ---- ring numbers ---- */
+
+static int slots_grow(struct calls *cs)
+{
+	size_t n = cs->nslot ? cs->nslot * 2 : 256;
+	struct call **s;
+	uint32_t *f;
+	uint8_t *g;
+
+	if (n > cs->limit.calls)
+		n = cs->limit.calls;
+	if (n <= cs->nslot)
+		return -ENOSPC;
+	s = realloc(cs->slot, n * sizeof(*s));
+	if (s)
+		cs->slot = s;
+	g = realloc(cs->slot_gen, n);
+	if (g)
+		cs->slot_gen = g;
+	f = realloc(cs->free_slot, n * sizeof(*f));
+	if (f)
+		cs->free_slot = f;
+	if (!s || !g || !f)
+		return -ENOMEM;
+	memset(s + cs->nslot, 0, (n - cs->nslot) * sizeof(*s));
+	memset(g + cs->nslot, 0, n - cs->nslot);
+	while (cs->nslot < n)
+		f[cs->nfree++] = (uint32_t)cs->nslot++;
+	return 0;
+}
+
+static int slot_take(struct calls *cs, struct call *c)
+{
+	uint32_t i;
+	int rc;
+
+	if (!cs->nfree) {
+		rc = slots_grow(cs);
+		if (rc)
+			return rc;
+	}
+	i = cs->free_slot[--cs->nfree];
+	cs->slot[i] = c;
+	c->ring = (uint32_t)cs->slot_gen[i] << RING_BITS | i;
+	return 0;
+}
+
+static void slot_give(struct calls *cs, struct call *c)
+{
+	uint32_t i = c->ring & ((1u << RING_BITS) - 1);
+
+	cs->slot[i] = NULL;
+	cs->slot_gen[i]++;
+	cs->free_slot[cs->nfree++] = i;
+}
+
+struct call *calls_by_ring(struct calls *cs, uint32_t ring)
+{
+	uint32_t i = ring & ((1u << RING_BITS) - 1);
+
+	if (i >= cs->nslot || !cs->slot[i] || cs->slot[i]->ring != ring)
+		return NULL;
+	return cs->slot[i];
+}
+
+/* ---- timers ---- */
+
+static void timer_unlink(struct call *c)
+{
+	if (!c->timer_prev)
+		return;
+	*c->timer_prev = c->timer_next;
+	if (c->timer_next)
+		c->timer_next->timer_prev = c->timer_prev;
+	c->timer_prev = NULL;
+	c->timer_next = NULL;
+}
+
+void call_set_timer(struct calls *cs, struct call *c, uint64_t at_ns)
+{
+	uint64_t t = at_ns / WHEEL_NS + 1; /* the slot that is looked at once at_ns has passed */
+	struct call **head;
+
+	if (t <= cs->wheel_at)
+		t = cs->wheel_at + 1;
+	timer_unlink(c);
+	c->timer_ns = at_ns;
+	head = &cs->wheel[t % WHEEL_SLOTS];
+	c->timer_next = *head;
+	if (*head)
+		(*head)->timer_prev = &c->timer_next;
+	c->timer_prev = head;
+	*head = c;
+}
+
+/* ---- the table ---- */
+
+struct call *calls_find(struct calls *cs, struct sip_str id)
+{
+	struct hnode *n = htab_first(&cs->by_id, hash_bytes(id.p, id.n));
+
+	for (; n; n = htab_next(n)) {
+		struct call *c = container_of(n, struct call, node);
+
+		if (strlen(c->call_id) == id.n && memcmp(c->call_id, id.p, id.n) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+static char *dup_str(struct sip_str s)
+{
+	char *p = malloc(s.n + 1);
+
+	if (!p)
+		return NULL;
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	p[s.n] = 0;
+	return p;
+}
+
+int calls_add(struct calls *cs, struct sip_str id, struct sip_str tag, uint64_t now,
+	      struct call **ret)
+{
+	struct call *c;
+	int rc;
+
+	if (id.n == 0 || id.n > CALL_ID_MAX || tag.n > CALL_ID_MAX || memchr(id.p, 0, id.n)) {
+		cs->stats.refused_id++;
+		return -EINVAL;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->call_id = dup_str(id);
+	c->caller_tag = dup_str(tag);
+	if (!c->call_id || !c->caller_tag) {
+		rc = -ENOMEM;
+		goto out;
+	}
+	rc = slot_take(cs, c);
+	if (rc)
+		goto out;
+	c->start_ns = now;
+	c->touched_ns = now;
+	c->reason[0] = c->reason[1] = "";
+	c->end = "";
+	htab_add(&cs->by_id, &c->node, hash_bytes(id.p, id.n));
+	cs->stats.calls++;
+	cs->stats.active++;
+	call_set_timer(cs, c, now + cs->limit.setup_timeout_ns);
+	*ret = c;
+	return 0;
+out:
+	if (rc == -ENOSPC)
+		cs->stats.refused_full++;
+	free((char *)(uintptr_t)c->call_id);
+	free(c->caller_tag);
+	free(c);
+	return rc;
+}
+
+void call_forget(struct calls *cs, struct call *c)
+{
+	timer_unlink(c);
+	call_release_all(cs, c);
+	call_free_endpoints(cs, c);
+	htab_del(&cs->by_id, &c->node);
+	slot_give(cs, c);
+	cs->stats.active--;
+	free((char *)(uintptr_t)c->call_id);
+	free(c->caller_tag);
+	free(c);
+}
+
+void calls_free(struct calls *cs)
+{
+	size_t i;
+
+	if (!cs)
+		return;
+	cs->sink = (struct calls_sink){ 0 };
+	for (i = 0; i < cs->nslot; i++)
+		if (cs->slot[i])
+			call_forget(cs, cs->slot[i]);
+	htab_free(&cs->by_id);
+	htab_free(&cs->owners);
+	free(cs->slot);
+	free(cs->slot_gen);
+	free(cs->free_slot);
+	free(cs);
+}
+
+void calls_set_policy(struct calls *cs, const struct policy *p)
+{
+	cs->policy = p;
+}
+
+void calls_get_stats(const struct calls *cs, struct calls_stats *ret)
+{
+	*ret = cs->stats;
+}
+
+/* ---- verdicts ---- */
+
+uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
+{
+	const struct policy_rule *r = c->rule;
+	/* The controller's own leg speaks from r->side; the other party is the data subject. */
+	unsigned own = r->side == POLICY_SIDE_CALLED ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
+	bool pending = false, granted = false;
+	int p;
+
+	if (e->srtp || (c->phase != CALL_SETUP && c->phase != CALL_ANSWERED && c->phase != CALL_ENDING))
+		return OPTAG_V_BLOCK;
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		/* a restricted documentation recording goes on (guidance 5.5, default of on-objection) */
+		granted |= c->state[p] == PURPOSE_GRANTED ||
+			   (p == POLICY_DOCUMENTATION && c->state[p] == PURPOSE_OBJECTED);
+		pending |= c->state[p] == PURPOSE_PENDING;
+	}
+	if (r->exclude_leg >= 0 && (r->exclude_leg == 1) == (e->leg == own))
+		granted = false;
+	if ((!c->answered && !r->record_early_media) || (c->hold && !r->record_hold_music) || c->overlong)
+		granted = false;
+	if (granted)
+		return OPTAG_V_RECORD;
+	return pending || c->state[0] == PURPOSE_GRANTED ? OPTAG_V_GATE : OPTAG_V_BLOCK;
+}
+
+void call_refresh_verdicts(struct calls *cs, struct call *c)
+{
+	unsigned i;
+
+	if (!c->matched)
+		return;
+	for (i = 0; i < c->nep; i++)
+		if (c->ep[i].used && c->ep[i].owner)
+			cs->sink.flow(cs->sink.arg, c, &c->ep[i], call_verdict(c, &c->ep[i]));
+}
+
+static enum purpose_kind kind_of(const struct policy_block *b, enum policy_purpose p)
+{
+	if (b->basis == POLICY_B_CONSENT)
+		return PURPOSE_K_CONSENT;
+	if (p == POLICY_DOCUMENTATION)
+		return PURPOSE_K_DOCUMENT;
+	return b->special ? PURPOSE_K_SPECIAL : PURPOSE_K_OPTOUT;
+}
+
+void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e)
+{
+	const struct policy_block *b = &c->rule->purpose[p];
+	struct purpose_answer a;
+
+	if (b->basis == POLICY_B_NONE)
+		return;
+	a = purpose_step(kind_of(b, p), c->state[p], e,
+			 c->state[p] == PURPOSE_DENIED && strcmp(c->reason[p], "consent.none") == 0);
+	if (!a.changed)
+		return;
+	c->state[p] = a.state;
+	c->reason[p] = a.reason;
+	/* Deny first: the packets stop before the key goes, and the key before anybody is told. */
+	call_refresh_verdicts(cs, c);
+	if (a.act & PURPOSE_D_DESTROY)
+		cs->sink.destroy(cs->sink.arg, c, p);
+}
+
+/*
+ * Which keys mean what, and in which window, is decided where consent is
+ * implemented in full; until then a press is counted and grants nothing, which
+ * is the strict side (INV-2, INV-7).
+ */
+void call_key(struct calls *cs, struct call *c, unsigned leg, char key, uint64_t now_ns)
+{
+	(void)cs;
+	(void)leg;
+	(void)key;
+	(void)now_ns;
+	c->presses++;
+}
+
+/* ---- ends ---- */
+
+void call_begin_end(struct calls *cs, struct call *c, const char *why, uint64_t now)
+{
+	if (c->phase == CALL_ENDING || c->phase == CALL_TOMBSTONE)
+		return;
+	c->phase = CALL_ENDING;
+	c->end = why;
+	c->end_ns = now;
+	call_set_timer(cs, c, now + cs->limit.linger_ns);
+}
+
+static void call_over(struct calls *cs, struct call *c, uint64_t now)
+{
+	int p;
+
+	if (!c->end_ns)
+		c->end_ns = now;
+	if (c->matched) {
+		for (p = 0; p < POLICY_PURPOSES; p++)
+			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_BYE);
+	}
+	call_free_endpoints(cs, c);
+	if (c->matched) {
+		cs->sink.ended(cs->sink.arg, c);
+		c->user = NULL;
+	}
+	c->phase = CALL_TOMBSTONE;
+	call_set_timer(cs, c, now + cs->limit.tombstone_ns);
+}
+
+/* Answered and silent: media counts tell whether it is really over. */
+static void answered_timer(struct calls *cs, struct call *c, uint64_t now)
+{
+	uint64_t n = c->matched ? cs->sink.packets(cs->sink.arg, c) : 0;
+	uint64_t limit = c->hold || !c->matched ? cs->limit.hold_timeout_ns : cs->limit.media_timeout_ns;
+	uint64_t next, release = call_next_release(c);
+
+	if (n != c->media_count) {
+		c->media_count = n;
+		c->touched_ns = now;
+	}
+	if (now >= c->touched_ns + limit) {
+		c->end = "timeout";
+		c->end_ns = c->touched_ns;
+		call_over(cs, c, now);
+		return;
+	}
+	if (c->matched && !c->overlong && c->rule->max_length.n &&
+	    now >= c->answer_ns + (uint64_t)c->rule->max_length.n * 1000000000ULL *
+					  (c->rule->max_length.unit == POLICY_U_H	? 3600 :
+					   c->rule->max_length.unit == POLICY_U_MIN ? 60 :
+					   c->rule->max_length.unit == POLICY_U_S	? 1 :
+										  86400)) {
+		c->overlong = true;
+		call_refresh_verdicts(cs, c);
+	}
+	/* A quarter of the limit: media may have stopped just after the last look. */
+	next = now + limit / 4;
+	if (next > c->touched_ns + limit)
+		next = c->touched_ns + limit;
+	if (release && release < next)
+		next = release;
+	call_set_timer(cs, c, next);
+}
+
+static void call_timer(struct calls *cs, struct call *c, uint64_t now)
+{
+	uint64_t release, at;
+
+	call_release_due(cs, c, now);
+	switch (c->phase) {
+	case CALL_SETUP:
+		at = c->touched_ns + cs->limit.setup_timeout_ns;
+		if (now >= at) {
+			c->end = "timeout";
+			c->end_ns = c->touched_ns;
+			call_over(cs, c, now);
+			break;
+		}
+		release = call_next_release(c);
+		call_set_timer(cs, c, release && release < at ? release : at);
+		break;
+	case CALL_ANSWERED:
+		answered_timer(cs, c, now);
+		break;
+	case CALL_REJECTED:
+	case CALL_ENDING:
+		call_over(cs, c, now);
+		break;
+	case CALL_TOMBSTONE:
+		call_forget(cs, c);
+		break;
+	}
+}
+
+static void wheel_turn(struct calls *cs, uint64_t slot, uint64_t now)
+{
+	struct call *c = cs->wheel[slot % WHEEL_SLOTS], *next;
+
+	/* A timer may free its own call and no other, so `next` stays good. */
+	for (; c; c = next) {
+		next = c->timer_next;
+		if (c->timer_ns <= now)
+			call_timer(cs, c, now);
+	}
+}
+
+void calls_tick(struct calls *cs, uint64_t now_ns)
+{
+	uint64_t to = now_ns / WHEEL_NS, n;
+
+	if (to <= cs->wheel_at) /* same slot, or the clock went back: deadlines stay */
+		return;
+	n = to - cs->wheel_at;
+	if (n > WHEEL_SLOTS) { /* a jump: one whole turn sees every timer */
+		cs->wheel_at = to - WHEEL_SLOTS;
+		n = WHEEL_SLOTS;
+	}
+	while (n--) {
+		cs->wheel_at++;
+		wheel_turn(cs, cs->wheel_at, now_ns);
+	}
+}
+
+void calls_finish(struct calls *cs, uint64_t now_ns)
+{
+	size_t i;
+
+	for (i = 0; i < cs->nslot; i++) {
+		struct call *c = cs->slot[i];
+
+		if (!c)
+			continue;
+		if (c->phase != CALL_TOMBSTONE) {
+			if (!*c->end)
+				c->end = "capture-end";
+			call_over(cs, c, now_ns);
+		}
+		call_forget(cs, c);
+	}
+}

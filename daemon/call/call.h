@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * call.h - calls in progress: who talks to whom, where, and under which rule
+ *
+ * Takes SIP messages, keeps one `struct call` per Call-ID (RFC 3261 12; forks,
+ * retransmissions and proxy hops of one Call-ID are one call), asks the policy
+ * once at the first INVITE and pins the answer, follows offer and answer (RFC
+ * 3264) to know at which addresses each party's voice arrives, and tells its
+ * user through the sink what the flow table shall hold. It opens no file and
+ * sees no audio.
+ *
+ *	calls_new, calls_set_policy
+ *	per SIP message: calls_message		per some milliseconds: calls_tick
+ *	at the end of a capture: calls_finish	calls_free
+ *
+ * Default deny: a call that no rule matches stays as a small entry without
+ * names, so that its later messages are known and addresses it announces are
+ * taken away from whoever held them; it never gets a flow entry.
+ *
+ * An address belongs to the call that announced it last: ports are reused, and
+ * audio of a new call must never land in an old one's recording. Time is that
+ * of the messages. All state belongs to one thread.
+ */
+#ifndef CALL_H
+#define CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/chunk.h"
+#include "base/hash.h"
+#include "base/ipaddr.h"
+#include "base/uid.h"
+#include "call/purpose.h"
+#include "policy/policy.h"
+#include "sip/sigin.h"
+#include "sip/sip.h"
+
+struct sdp;
+
+#define CALL_ENDPOINTS_MAX 48 /* addresses one call may announce; more are counted and not recorded */
+#define CALL_ID_MAX	   256 /* longer Call-IDs are refused (RFC 4475 has none past 130) */
+
+struct call_limits {
+	size_t calls;		    /* at once, tombstones included; more are counted and not recorded */
+	uint64_t media_timeout_ns;  /* answered, neither media nor SIP: the BYE was lost */
+	uint64_t hold_timeout_ns;   /* the same while on hold */
+	uint64_t setup_timeout_ns;  /* not answered, no SIP message: RFC 3261 timer C is 3 min */
+	uint64_t linger_ns;	    /* after BYE, packets under way still belong to the call */
+	uint64_t tombstone_ns;	    /* ended calls are remembered: 64*T1 = 32 s of retransmissions */
+};
+void call_default_limits(struct call_limits *ret);
+
+enum call_phase {
+	CALL_SETUP,	/* INVITE seen */
+	CALL_ANSWERED,	/* 2xx */
+	CALL_REJECTED,	/* final answer other than 2xx; another INVITE (401, 407) may follow */
+	CALL_ENDING,	/* BYE or CANCEL; lingers */
+	CALL_TOMBSTONE, /* reported to the sink; only remembered */
+};
+
+/* Payload types of one m-line; shared by its candidate addresses. */
+struct call_formats {
+	unsigned refs;
+	uint8_t te[2];
+	unsigned n;
+	struct media_format f[];
+};
+
+/* An address at which a party of this call receives. */
+struct call_endpoint {
+	struct hnode node; /* in the table of owners, while `owner` */
+	struct call *call;
+	struct endpoint at;
+	uint8_t side; /* who announced it: enum optag_leg */
+	uint8_t leg;  /* whose voice arrives there: the other one */
+	bool used, owner, srtp;
+	bool in_force;	     /* false: only in an offer that is not answered yet */
+	uint64_t line;	     /* which hop and branch: a new SDP of the same line replaces it */
+	uint64_t origin;     /* hash of the o= line's session: the same session over another hop */
+	uint32_t offer_cseq; /* named by the unanswered re-INVITE or UPDATE of this CSeq; 0 no */
+	uint64_t release_ns; /* replaced: goes then; 0 stays */
+	struct call_formats *formats;
+};
+
+struct call {
+	/* for everybody, read-only */
+	struct uid uid;
+	uint32_t ring; /* its number in flow entries and capture records */
+	enum call_phase phase;
+	bool matched, partial; /* partial: the capture began after its INVITE */
+	bool answered, hold, srtp, overlong;
+	uint64_t start_ns, answer_ns, end_ns;
+	const char *end;	/* "bye", "cancel", "rejected", "timeout", "capture-end", "replaced"; static */
+	unsigned status;	/* last final status of the INVITE */
+	const char *call_id;	/* terminated, cut at CALL_ID_MAX */
+	const struct policy *policy;
+	const struct policy_rule *rule;
+	char calling[POLICY_NUMBER_MAX], called[POLICY_NUMBER_MAX]; /* "" withheld */
+	char agent[64];
+	enum purpose_state state[POLICY_PURPOSES];
+	const char *reason[POLICY_PURPOSES];
+	unsigned presses;     /* key presses heard, whatever they were */
+	unsigned endpoints_dropped;
+	void *user;	      /* the sink's own */
+
+	/* private to call/ */
+	struct hnode node;
+	struct call_endpoint *ep; /* CALL_ENDPOINTS_MAX at most, grown by 8 */
+	unsigned nep;
+	char *caller_tag;
+	struct ipaddr invite_src;
+	uint32_t invite_cseq;
+	bool hold_by[2];
+	bool committed_training;
+	uint64_t touched_ns;  /* last SIP message or change of the media count */
+	uint64_t media_count;
+	uint64_t timer_ns;
+	struct call *timer_next, **timer_prev;
+};
+
+struct calls;
+
+struct calls_sink {
+	void *arg;
+	/* Packets to this address get this verdict from now on (enum optag_verdict). */
+	void (*flow)(void *arg, struct call *c, const struct call_endpoint *e, uint8_t verdict);
+	void (*unflow)(void *arg, struct call *c, const struct call_endpoint *e);
+	/* A rule matched: c->rule, states and numbers are set. May set c->user. */
+	void (*matched)(void *arg, struct call *c);
+	/* A purpose left GRANTED in the call: its audio and key must go now. */
+	void (*destroy)(void *arg, struct call *c, enum policy_purpose p);
+	/* The call is over; flows are cleared. Afterwards c->user is not used again. */
+	void (*ended)(void *arg, struct call *c);
+	/* Packets counted so far at the addresses of this call, whatever their verdict. */
+	uint64_t (*packets)(void *arg, struct call *c);
+};
+
+struct calls_stats {
+	uint64_t calls, matched, unmatched, never, refused_full, refused_id, endpoints_dropped;
+	uint64_t messages, ignored; /* not of a call: REGISTER, OPTIONS ... */
+	uint64_t bad_sdp, active;
+};
+
+int calls_new(const struct call_limits *l, const struct calls_sink *sink, struct calls **ret);
+void calls_free(struct calls *cs); /* without telling the sink */
+/* New calls use p from now on; it must live until every call pinned to it has ended. */
+void calls_set_policy(struct calls *cs, const struct policy *p);
+void calls_message(struct calls *cs, const struct sigin_from *from, const struct sip_msg *m);
+void calls_tick(struct calls *cs, uint64_t now_ns);
+/* Ends every call as of now ("capture-end" unless it was ending already). */
+void calls_finish(struct calls *cs, uint64_t now_ns);
+/* NULL when the number is nobody's (any more). */
+struct call *calls_by_ring(struct calls *cs, uint32_t ring);
+void calls_get_stats(const struct calls *cs, struct calls_stats *ret);
+
+/* The call's endpoint at this address, or NULL. */
+const struct call_endpoint *call_endpoint_at(const struct call *c, const struct endpoint *at);
+/* What a payload type arriving at e means: by the receiver's SDP, else the sender's, else RFC 3551. */
+bool call_format(const struct call *c, const struct call_endpoint *e, uint8_t pt,
+		 struct media_format *ret, bool *ret_event);
+/* Reports an event of one purpose (guidance 5.1) and carries out what follows. */
+void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e);
+/* A key press on a leg (RFC 4733, SIP INFO). The digit goes no further than this function. */
+void call_key(struct calls *cs, struct call *c, unsigned leg, char key, uint64_t now_ns);
+
+#endif
