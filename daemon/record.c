@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* record.c - puts the parts together, see record.h: routes packets, keeps the sums */
+#include "record.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "capture/classify.h"
+#include "capture/flow.h"
+#include "media/rtp.h"
+#include "record_call.h"
+#include "sip/sdp.h"
+#include "store/store.h"
+
+#define LEARNED_MAX 4096 /* TCP connections on other ports that turned out to be SIP */
+
+struct recorder {
+	struct recorder_settings set;
+	struct flow_table *flows;
+	struct classify *classify;
+	struct sigin *sigin;
+	struct calls *calls;
+	unsigned learned;
+	int err; /* the store failed: everything stops */
+	struct recorder_figures fig;
+};
+
+void recorder_default_settings(struct recorder_settings *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	call_default_limits(&ret->calls);
+	sigin_default_limits(&ret->signalling);
+	ret->flow_lines = 131072; /* 8 MiB: 100,000 addresses at load 0.38 */
+	ret->sip_ports[0] = 5060;
+}
+
+static void failed(struct recorder *r, int e)
+{
+	if (e && !r->err)
+		r->err = e;
+}
+
+/* ---- from calls: the flow table ---- */
+
+static void on_flow(void *arg, struct call *c, const struct call_endpoint *e, uint8_t verdict)
+{
+	struct recorder *r = arg;
+	struct flow_rule f = { .verdict = verdict, .leg = e->leg, .proto = IPPROTO_UDP, .ring = c->ring };
+
+	f.te[0] = e->formats ? e->formats->te[0] : OPTAG_NO_PT;
+	f.te[1] = e->formats ? e->formats->te[1] : OPTAG_NO_PT;
+	if (c->user && recording_known(c->user))
+		f.verdict = OPTAG_V_BLOCK; /* kept before: not a second time */
+	if (flow_set(r->flows, &e->at, &f, NULL)) {
+		r->fig.flow_full++;
+		if (c->user)
+			recording_gap(c->user, "flow-table-full");
+	}
+}
+
+static uint64_t blocked_at(struct recorder *r, const struct endpoint *at)
+{
+	struct optag_flow_stats st;
+
+	return flow_get(r->flows, at, IPPROTO_UDP, &st) ? st.blocked : 0;
+}
+
+static void on_unflow(void *arg, struct call *c, const struct call_endpoint *e)
+{
+	struct recorder *r = arg;
+
+	if (c->user)
+		recording_blocked(c->user, e->leg, blocked_at(r, &e->at));
+	/* -ENOENT: the table was full when it was set, or another call holds the address by now */
+	(void)flow_clear(r->flows, &e->at, IPPROTO_UDP, c->ring);
+}
+
+static uint64_t on_packets(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+	struct optag_flow_stats st;
+	uint64_t n = 0;
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++) {
+		const struct call_endpoint *e = &c->ep[i];
+
+		if (e->used && e->owner && flow_get(r->flows, &e->at, IPPROTO_UDP, &st))
+			n += st.passed + st.events + st.blocked;
+	}
+	return n;
+}
+
+/* ---- from calls: begin and end ---- */
+
+static void on_matched(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+	struct recording *rc;
+	int e = recording_new(r->set.store, c, &rc);
+
+	if (e) {
+		failed(r, e);
+		return;
+	}
+	c->user = rc;
+}
+
+static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
+{
+	struct recorder *r = arg;
+
+	if (c->user)
+		failed(r, recording_destroy(c->user, c, p));
+}
+
+static void on_ended(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+	enum recording_end end;
+	int e;
+
+	if (!c->user)
+		return;
+	if (r->err) {
+		recording_abort(c->user);
+		r->fig.lost_calls++;
+		return;
+	}
+	e = recording_end(c->user, c, &end);
+	if (e) {
+		failed(r, e);
+		r->fig.lost_calls++;
+		return;
+	}
+	r->fig.kept += end == RECORDING_KEPT;
+	r->fig.denied += end == RECORDING_DENIED;
+	r->fig.gaps += end == RECORDING_GAP;
+	r->fig.known += end == RECORDING_KNOWN;
+	if (end == RECORDING_KEPT)
+		r->fig.call_ns += c->end_ns - (c->answered ? c->answer_ns : c->start_ns);
+}
+
+/* ---- from the classifier ---- */
+
+static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payload)
+{
+	struct recorder *r = arg;
+	struct endpoint at = { .port = ntohs(rec->dport) };
+	const struct call_endpoint *e;
+	struct media_format f;
+	struct rtp_pkt p;
+	struct call *c;
+	bool event;
+	char key = 0;
+	int n;
+
+	if (r->err)
+		return;
+	memcpy(at.addr.b, rec->dst, 16);
+	c = calls_by_ring(r->calls, rec->ring);
+	e = c && c->matched ? call_endpoint_at(c, &at) : NULL;
+	/* The record must be of this call and leg even if the flow entry changed under way (xdp 9). */
+	if (!e || !e->owner || e->leg != rec->leg || !c->user)
+		return;
+	if (rec->len != rec->wire_len || rtp_parse(payload, rec->len, &p)) {
+		r->fig.bad_rtp++;
+		if (rec->len != rec->wire_len)
+			recording_gap(c->user, "truncated-packets");
+		return;
+	}
+	/* A payload type that nobody announced may be digits or anything: it is not kept (INV-7). */
+	if (!call_format(c, e, p.pt, &f, &event)) {
+		r->fig.unknown_payload++;
+		recording_gap(c->user, "unknown-payload-type");
+		return;
+	}
+	if (!event && rec->verdict != OPTAG_V_RECORD)
+		return;
+	n = recording_packet(c->user, c, e->leg, &p, &f, event, rec->ts_ns, blocked_at(r, &at), &key);
+	if (n < 0)
+		failed(r, n);
+	else if (n == 1)
+		call_key(r->calls, c, e->leg, key, rec->ts_ns);
+	key = 0;
+}
+
+static void on_signalling(void *arg, const struct optag_sig *sig, const uint8_t *packet)
+{
+	struct recorder *r = arg;
+
+	sigin_packet(r->sigin, sig, packet);
+}
+
+static void on_message(void *arg, const struct sigin_from *from, const struct sip_msg *m)
+{
+	struct recorder *r = arg;
+
+	calls_message(r->calls, from, m);
+}
+
+static void on_datagram(void *arg, const struct sigin_from *from, const uint8_t *p, size_t n)
+{
+	struct recorder *r = arg;
+
+	classify_datagram(r->classify, from->src.addr.b, from->src.port, from->dst.addr.b, from->dst.port, p, n,
+			  from->ts_ns);
+}
+
+static void on_learned(void *arg, const struct endpoint *a, const struct endpoint *b)
+{
+	struct recorder *r = arg;
+	struct flow_rule f = { .verdict = OPTAG_V_SIG, .te = { OPTAG_NO_PT, OPTAG_NO_PT },
+			       .proto = IPPROTO_TCP, .ring = UINT32_MAX };
+
+	if (r->learned >= LEARNED_MAX)
+		return;
+	r->learned++;
+	if (flow_set(r->flows, a, &f, NULL) || flow_set(r->flows, b, &f, NULL))
+		r->fig.flow_full++;
+}
+
+/* ---- life ---- */
+
+int recorder_new(const struct recorder_settings *s, struct recorder **ret)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+	struct optag_config cfg = { .abi = OPTAG_ABI, .flow_mask = s->flow_lines - 1, .drop_rest = 1 };
+	struct classify_sink csink = { r, on_media, on_signalling };
+	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
+	struct calls_sink ksink = { r, on_flow, on_unflow, on_matched, on_destroy, on_ended, on_packets };
+	struct sip_extra extra = { .n = 0 };
+	const char *names[POLICY_HEADERS_MAX];
+	size_t i;
+	int e = -ENOMEM;
+
+	if (!r)
+		return -ENOMEM;
+	r->set = *s;
+	if (getrandom(&cfg.hash_seed, sizeof(cfg.hash_seed), 0) != (ssize_t)sizeof(cfg.hash_seed)) {
+		e = -errno;
+		goto out;
+	}
+	for (i = 0; i < 16; i++)
+		cfg.sip_ports[i] = htons(s->sip_ports[i]);
+	extra.n = policy_headers(s->policy, names);
+	for (i = 0; i < extra.n; i++)
+		extra.name[i] = names[i];
+	e = flow_new(s->flow_lines, cfg.hash_seed, NULL, NULL, &r->flows);
+	if (!e)
+		e = classify_new(&cfg, r->flows, &csink, &r->classify);
+	if (!e)
+		e = sigin_new(&s->signalling, &extra, &ssink, &r->sigin);
+	if (!e)
+		e = calls_new(&s->calls, &ksink, &r->calls);
+	if (e)
+		goto out;
+	calls_set_policy(r->calls, s->policy);
+	*ret = r;
+	return 0;
+out:
+	recorder_free(r);
+	return e;
+}
+
+int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t ifindex)
+{
+	if (r->err)
+		return r->err;
+	r->fig.packets++;
+	clock_set_ns(p->ts_ns);
+	calls_tick(r->calls, p->ts_ns);
+	classify_packet(r->classify, p->link, p->ethertype, p->data, p->caplen, p->wire_len, p->ts_ns, ifindex);
+	return r->err;
+}
+
+int recorder_finish(struct recorder *r)
+{
+	int e;
+
+	calls_finish(r->calls, clock_now_ns());
+	e = store_sync(r->set.store);
+	if (r->err)
+		return r->err;
+	return e;
+}
+
+void recorder_figures(const struct recorder *r, struct recorder_figures *ret)
+{
+	const uint64_t *n = classify_counts(r->classify);
+
+	*ret = r->fig;
+	memcpy(ret->counts, n, sizeof(ret->counts));
+	calls_get_stats(r->calls, &ret->table);
+	sigin_get_stats(r->sigin, &ret->signalling);
+	ret->calls = ret->table.calls;
+	ret->matched = ret->table.matched;
+	ret->audio_packets_delivered = n[OPTAG_C_AUDIO];
+	ret->event_packets = n[OPTAG_C_EVENT];
+	ret->blocked_packets = n[OPTAG_C_BLOCK] + n[OPTAG_C_GATE];
+	ret->rtp_packets = ret->audio_packets_delivered + ret->event_packets + ret->blocked_packets;
+}
+
+void recorder_free(struct recorder *r)
+{
+	if (!r)
+		return;
+	if (r->calls) {
+		/* recordings that were not ended: nothing of them may stay readable */
+		r->err = r->err ? r->err : -ECANCELED;
+		calls_finish(r->calls, clock_now_ns());
+	}
+	calls_free(r->calls);
+	sigin_free(r->sigin);
+	classify_free(r->classify);
+	flow_free(r->flows);
+	free(r);
+}

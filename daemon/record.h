@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * record.h - the recorder: packets in, calls kept
+ *
+ * Puts the parts together: classifier and flow table (capture/), signalling
+ * (sip/), calls and their purposes (call/), media (media/), store. Replay of a
+ * file and live capture both end here; what differs is who feeds packets.
+ *
+ *	recorder_new, per packet recorder_packet, recorder_finish, recorder_free
+ *
+ * recorder_packet moves the clock (base/clock.h) to the packet's time. When the
+ * store fails, the recorder stops: calls in progress are forgotten (their keys
+ * overwritten), what was complete stays, the error is returned from then on.
+ * One thread.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "call/call.h"
+#include "capture/pcap.h"
+#include "sip/sigin.h"
+
+struct store;
+struct policy;
+struct recorder;
+
+struct recorder_settings {
+	struct store *store;	     /* open for writing; stays the caller's */
+	const struct policy *policy; /* stays the caller's */
+	struct call_limits calls;
+	struct sigin_limits signalling;
+	uint32_t flow_lines;   /* power of two; two addresses a line, four a call */
+	uint16_t sip_ports[16]; /* 0 ends the list */
+};
+void recorder_default_settings(struct recorder_settings *ret);
+
+/* Sums: matched = kept + denied + gaps + known. */
+struct recorder_figures {
+	uint64_t packets;
+	uint64_t calls, matched, kept, denied, gaps;
+	uint64_t known;	       /* in the store already: this capture was replayed before */
+	uint64_t rtp_packets;  /* RTP at addresses of matched calls, whatever became of it */
+	uint64_t audio_packets_delivered; /* of these, audio handed to user space */
+	uint64_t event_packets, blocked_packets;
+	uint64_t bad_rtp, unknown_payload, flow_full, lost_calls; /* lost: in progress when the store failed */
+	uint64_t call_ns;      /* sum of the kept calls' durations */
+	uint64_t counts[OPTAG_C_MAX];
+	struct sigin_stats signalling;
+	struct calls_stats table;
+};
+
+int recorder_new(const struct recorder_settings *s, struct recorder **ret);
+int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t ifindex);
+/* Ends all calls ("capture-end") and makes everything durable. */
+int recorder_finish(struct recorder *r);
+void recorder_figures(const struct recorder *r, struct recorder_figures *ret);
+void recorder_free(struct recorder *r);
+
+#endif

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* record_call.c - one call being recorded, see record_call.h */
+#include "record_call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "media/chunker.h"
+#include "media/dtmf.h"
+#include "media/rtp.h"
+
+#define FORMATS_MAX 8 /* payload types counted per leg to name its codec */
+
+struct leg_state {
+	struct recording *rc;
+	struct rtp_leg rtp;
+	struct chunker *chunker;
+	struct dtmf_rx dtmf;
+	struct {
+		struct media_format f;
+		uint64_t packets;
+	} fmt[FORMATS_MAX];
+	unsigned nfmt;
+	uint64_t packets, events, blocked, blocked_at_first;
+	uint64_t audio_us;
+	uint32_t last_ts, last_ssrc;
+	bool any;
+};
+
+struct recording {
+	struct store *st;
+	struct store_call *sc;
+	struct store_call_meta meta;
+	bool known, forgotten;
+	const char *gap;
+	struct leg_state leg[2];
+};
+
+static enum clock_unit unit_of(enum policy_unit u)
+{
+	return u == POLICY_U_MONTHS ? CLOCK_U_MONTHS : u == POLICY_U_YEARS ? CLOCK_U_YEARS : CLOCK_U_DAYS;
+}
+
+static int add_span(uint64_t from, const char *zone, struct policy_span s, uint64_t *ret)
+{
+	switch (s.unit) {
+	case POLICY_U_S:
+		*ret = from + (uint64_t)s.n * NS_PER_S;
+		return 0;
+	case POLICY_U_MIN:
+		*ret = from + (uint64_t)s.n * 60 * NS_PER_S;
+		return 0;
+	case POLICY_U_H:
+		*ret = from + (uint64_t)s.n * 3600 * NS_PER_S;
+		return 0;
+	default:
+		return clock_add(from, zone, s.n, unit_of(s.unit), ret);
+	}
+}
+
+static int deadlines(struct recording *rc, const struct call *c)
+{
+	const struct policy_rule *r = c->rule;
+	const char *zone = r->controller->timezone;
+	uint64_t q;
+	int p, e;
+
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		if (r->purpose[p].basis == POLICY_B_NONE)
+			continue;
+		e = add_span(c->start_ns, zone, r->purpose[p].retention, &rc->meta.until_ns[p]);
+		if (e)
+			return e;
+		/* the notice is unproven: quarantine ends sooner (N-31) */
+		if (c->state[p] == PURPOSE_OBJECTED && r->quarantine.n) {
+			e = add_span(c->start_ns, zone, r->quarantine, &q);
+			if (e)
+				return e;
+			if (q < rc->meta.until_ns[p])
+				rc->meta.until_ns[p] = q;
+		}
+	}
+	return 0;
+}
+
+static int chunk_out(void *arg, const struct chunk *k)
+{
+	struct leg_state *l = arg;
+
+	return store_call_append(l->rc->sc, (unsigned)(l - l->rc->leg), k);
+}
+
+int recording_new(struct store *st, const struct call *c, struct recording **ret)
+{
+	struct recording *rc = calloc(1, sizeof(*rc));
+	int e;
+
+	if (!rc)
+		return -ENOMEM;
+	rc->st = st;
+	rc->leg[0].rc = rc->leg[1].rc = rc;
+	rc->meta = (struct store_call_meta){
+		.uid = c->uid,
+		.start_ns = c->start_ns,
+		.controller = c->rule->controller->name,
+		.zone = c->rule->controller->timezone,
+		.rule = c->rule->name,
+		.policy_hash = policy_hash(c->policy),
+		.scenario = c->rule->scenario,
+		.sip_call_id = c->call_id,
+		.caller = c->calling,
+		.callee = c->called,
+		.agent = c->agent[0] ? c->agent : NULL,
+	};
+	e = deadlines(rc, c);
+	if (e)
+		goto out;
+	e = store_call_known(st, &c->uid, rc->meta.until_ns, rc->meta.controller, rc->meta.zone);
+	if (e < 0)
+		goto out;
+	rc->known = e == 1;
+	*ret = rc;
+	return 0;
+out:
+	free(rc);
+	return e;
+}
+
+bool recording_known(const struct recording *rc)
+{
+	return rc->known;
+}
+
+void recording_gap(struct recording *rc, const char *why)
+{
+	if (!rc->gap)
+		rc->gap = why;
+}
+
+void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets)
+{
+	rc->leg[leg].blocked += packets;
+}
+
+/* Microseconds of sound in one payload; 0 when the format does not say (then timestamps do). */
+static uint64_t payload_us(const struct media_format *f, size_t len)
+{
+	if (strcmp(f->name, "PCMU") == 0 || strcmp(f->name, "PCMA") == 0 || strcmp(f->name, "G722") == 0)
+		return len * 125;
+	if (strcmp(f->name, "GSM") == 0)
+		return len / 33 * 20000;
+	if (strcmp(f->name, "G729") == 0)
+		return len / 10 * 10000;
+	return 0;
+}
+
+static void count_format(struct leg_state *l, const struct media_format *f)
+{
+	unsigned i;
+
+	for (i = 0; i < l->nfmt; i++) {
+		if (l->fmt[i].f.pt == f->pt && strcmp(l->fmt[i].f.name, f->name) == 0) {
+			l->fmt[i].packets++;
+			return;
+		}
+	}
+	if (l->nfmt == FORMATS_MAX)
+		return;
+	l->fmt[l->nfmt].f = *f;
+	l->fmt[l->nfmt++].packets = 1;
+}
+
+static void count_audio(struct leg_state *l, const struct media_format *f, const struct rtp_pkt *p)
+{
+	uint64_t us = payload_us(f, p->len);
+
+	if (!us && f->clock) {
+		/* By timestamps: the distance to the packet before, when that is a packet's worth. */
+		uint32_t d = p->ts - l->last_ts;
+
+		us = l->any && l->last_ssrc == p->ssrc && d > 0 && d <= f->clock / 5 ?
+			     (uint64_t)d * 1000000 / f->clock :
+			     20000;
+	}
+	l->audio_us += us;
+	l->packets++;
+	l->last_ts = p->ts;
+	l->last_ssrc = p->ssrc;
+	l->any = true;
+	count_format(l, f);
+}
+
+/* The first audio: now the call takes a key and a place on disk. */
+static int begin(struct recording *rc, const struct call *c)
+{
+	int p;
+
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		bool live = c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED;
+
+		/* training is committed at hang-up (guidance 6): a crash before must leave nothing */
+		rc->meta.commit[p] = live && p == POLICY_DOCUMENTATION && !c->rule->purpose[p].commit_at_end;
+	}
+	return store_call_begin(rc->st, &rc->meta, &rc->sc);
+}
+
+static bool is_noise(const struct media_format *f, uint8_t pt)
+{
+	return strcmp(f->name, "CN") == 0 || pt == 13;
+}
+
+static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
+		     const struct media_format *f, uint64_t arrival_ns)
+{
+	struct leg_state *l = &rc->leg[leg];
+	const struct rtp_stream *s;
+	int64_t seq;
+	int e = rtp_leg_packet(&l->rtp, p, arrival_ns, f->clock, &s, &seq);
+
+	if (e < 0)
+		return e;
+	if (e == RTP_DUPLICATE)
+		return 0;
+	if (!rc->sc) {
+		e = begin(rc, c);
+		if (e)
+			return e;
+	}
+	if (!l->chunker) {
+		struct chunker_sink sink = { l, chunk_out };
+
+		e = chunker_new(&sink, &l->chunker);
+		if (e)
+			return e;
+	}
+	if (!is_noise(f, p->pt))
+		count_audio(l, f, p);
+	return chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
+			   arrival_ns, p->payload, p->len);
+}
+
+int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
+		     const struct media_format *f, bool event, uint64_t arrival_ns, uint64_t blocked,
+		     char *ret_key)
+{
+	struct leg_state *l = &rc->leg[leg];
+	const struct rtp_stream *s;
+	int64_t seq;
+	int e;
+
+	if (rc->known)
+		return 0;
+	if (!l->rtp.n)
+		l->blocked_at_first = blocked;
+	if (!event)
+		return rc->forgotten ? 0 : add_audio(rc, c, leg, p, f, arrival_ns);
+	/* Events share the stream's sequence numbers; without them they would count as lost. */
+	e = rtp_leg_packet(&l->rtp, p, arrival_ns, 0, &s, &seq);
+	if (e < 0)
+		return e;
+	if (dtmf_packet(&l->dtmf, p->ssrc, p->ts, arrival_ns, p->payload, p->len, ret_key) != DTMF_PRESS)
+		return 0;
+	l->events++;
+	return 1;
+}
+
+static void free_legs(struct recording *rc)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		chunker_free(rc->leg[i].chunker);
+		rc->leg[i].chunker = NULL;
+		rtp_leg_free(&rc->leg[i].rtp);
+	}
+}
+
+static void forget(struct recording *rc)
+{
+	if (rc->sc)
+		store_call_abort(rc->sc);
+	rc->sc = NULL;
+	rc->forgotten = true;
+}
+
+int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p)
+{
+	enum policy_purpose other = p == POLICY_TRAINING ? POLICY_DOCUMENTATION : POLICY_TRAINING;
+	bool live = c->state[other] == PURPOSE_GRANTED || c->state[other] == PURPOSE_OBJECTED;
+
+	if (!rc->sc)
+		return 0;
+	if (live)
+		return store_call_drop(rc->sc, (enum store_purpose)p);
+	forget(rc);
+	return 0;
+}
+
+static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
+{
+	uint64_t received, since;
+	unsigned i, best = 0;
+
+	rtp_leg_totals(&l->rtp, &received, &ret->lost, &ret->duplicates, &ret->reordered);
+	/* What the classifier dropped by verdict after the first packet left a hole that is no loss. */
+	since = l->blocked > l->blocked_at_first ? l->blocked - l->blocked_at_first : 0;
+	ret->lost -= ret->lost < since ? ret->lost : since;
+	ret->packets = l->packets;
+	ret->events = l->events;
+	ret->blocked = l->blocked;
+	ret->audio_ms = l->audio_us / 1000;
+	for (i = 1; i < l->nfmt; i++)
+		if (l->fmt[i].packets > l->fmt[best].packets)
+			best = i;
+	if (l->nfmt)
+		ret->format = l->fmt[best].f;
+	for (i = 0; i < l->rtp.n; i++) {
+		const struct rtp_stream *s = l->rtp.stream[i];
+
+		if (ret->format.clock && s->jitter * 1e6 / ret->format.clock > ret->jitter_us)
+			ret->jitter_us = (uint32_t)(s->jitter * 1e6 / ret->format.clock);
+	}
+}
+
+static int flush(struct recording *rc)
+{
+	int i, e, rc2 = 0;
+
+	for (i = 0; i < 2; i++) {
+		if (!rc->leg[i].chunker)
+			continue;
+		e = chunker_flush(rc->leg[i].chunker);
+		if (e && !rc2)
+			rc2 = e;
+	}
+	return rc2;
+}
+
+static bool too_short(const struct recording *rc, const struct call *c)
+{
+	uint64_t end;
+
+	(void)rc;
+	if (!c->rule->min_length.n)
+		return false;
+	if (!c->answered)
+		return true;
+	if (add_span(c->answer_ns, c->rule->controller->timezone, c->rule->min_length, &end))
+		return false;
+	return c->end_ns < end;
+}
+
+/* Nothing is kept of a purpose that was granted: says why. */
+static void deny_rest(struct store_call_result *r, const char *why)
+{
+	int p;
+
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		if (r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED ||
+		    r->state[p] == STORE_S_PENDING) {
+			r->state[p] = STORE_S_DENIED;
+			r->reason[p] = why;
+		}
+	}
+}
+
+static void decide_outcome(struct recording *rc, const struct call *c, struct store_call_result *r)
+{
+	bool live = false;
+	int p;
+
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		live |= r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED;
+	r->gap = rc->gap ? rc->gap : "";
+	if (!live) {
+		r->outcome = STORE_O_DENIED;
+		return;
+	}
+	if (rc->sc && r->leg[0].packets + r->leg[1].packets && !too_short(rc, c)) {
+		r->outcome = STORE_O_KEPT;
+		return;
+	}
+	if (!c->answered) {
+		r->outcome = STORE_O_DENIED;
+		deny_rest(r, "not-answered");
+	} else if (too_short(rc, c)) {
+		r->outcome = STORE_O_DENIED;
+		deny_rest(r, "too-short");
+	} else {
+		r->outcome = STORE_O_GAP;
+		if (!*r->gap)
+			r->gap = c->srtp ? "srtp" : c->partial ? "began-before-capture" : "no-media";
+		deny_rest(r, "gap");
+	}
+}
+
+static int commit_training(struct recording *rc, const struct call *c)
+{
+	int p, e;
+
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		if (c->state[p] != PURPOSE_GRANTED && c->state[p] != PURPOSE_OBJECTED)
+			continue;
+		if (rc->meta.commit[p])
+			continue;
+		e = store_call_commit(rc->sc, (enum store_purpose)p);
+		if (e)
+			return e;
+	}
+	return 0;
+}
+
+int recording_end(struct recording *rc, const struct call *c, enum recording_end *ret_end)
+{
+	struct store_call_result r = { .answer_ns = c->answer_ns, .end_ns = c->end_ns, .end = c->end };
+	int p, e = 0;
+
+	if (rc->known) {
+		*ret_end = RECORDING_KNOWN;
+		goto out;
+	}
+	if (rc->sc) {
+		e = flush(rc);
+		if (e)
+			goto out;
+	}
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		r.state[p] = (enum store_state)c->state[p];
+		r.reason[p] = c->reason[p];
+	}
+	leg_figures(&rc->leg[0], &r.leg[0]);
+	leg_figures(&rc->leg[1], &r.leg[1]);
+	decide_outcome(rc, c, &r);
+	*ret_end = r.outcome == STORE_O_KEPT ? RECORDING_KEPT :
+		   r.outcome == STORE_O_GAP  ? RECORDING_GAP :
+					       RECORDING_DENIED;
+	if (r.outcome == STORE_O_KEPT) {
+		e = commit_training(rc, c);
+		if (!e) {
+			e = store_call_end(rc->sc, &r);
+			rc->sc = NULL;
+		}
+	} else {
+		forget(rc);
+		e = store_call_denied(rc->st, &rc->meta, &r);
+	}
+out:
+	recording_abort(rc);
+	return e;
+}
+
+void recording_abort(struct recording *rc)
+{
+	if (!rc)
+		return;
+	forget(rc);
+	free_legs(rc);
+	free(rc);
+}
