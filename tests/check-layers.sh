@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Which layer may include which (design: libc <- base <- store <- tools; libc <- policy). The link line enforces it for
+# functions; this names the #include that crosses. Only daemon/*.c knows all.
+cd "$(dirname "$0")/.." || exit 1
+bad=0
+layer() { # DIR FORBIDDEN-REGEX
+	out=$(grep -nE "^#include \"($2)" "$1"/*.c "$1"/*.h 2>/dev/null)
+	if [ -n "$out" ]; then
+		echo "$out" | sed "s|^|layer: $1 must not include: |"
+		bad=1
+	fi
+}
+layer daemon/base 'store/|sip/|media/|capture/|call/|policy/|record|cli'
+layer daemon/store 'sip/|media/|capture/|call/|policy/|record|cli'
+layer daemon/sip 'store/|media/|capture/|call/|policy/|record|cli'
+layer daemon/media 'store/|sip/|capture/|call/|policy/|record|cli'
+layer daemon/capture 'store/|sip/|media/|call/|policy/|record|cli'
+layer daemon/call 'store/|media/|capture/|record|cli'
+layer policy 'store/|sip/|media/|capture/|call/|record|cli|base/'
+for f in tools/*.c; do
+	case $f in tools/replay*.c | tools/policy*.c) continue ;; esac
+	out=$(grep -nE '^#include "(sip/|media/|capture/|call/|policy/|record)' "$f")
+	[ -n "$out" ] && { echo "$out" | sed "s|^|layer: $f must not include: |"; bad=1; }
+done
+out=$(grep -ln 'liburing\.h' daemon/*/*.c daemon/*.c tools/*.c policy/*.c 2>/dev/null | grep -v '^daemon/store/writer')
+[ -n "$out" ] && { echo "layer: only daemon/store/writer*.c may include liburing.h: $out"; bad=1; }
+# optag-export reads, and what deletes or records must not decrypt
+for p in find fsck; do
+	[ -x "${BUILD:-build}/bin/optag-$p" ] || continue
+	nm -C "${BUILD:-build}/bin/optag-$p" 2>/dev/null | grep -qE ' [tT] store_read_open$' && {
+		echo "layer: optag-$p links decryption (store_read_open)"
+		bad=1
+	}
+done
+[ $bad = 0 ] && echo "layers: clean"
+exit $bad
