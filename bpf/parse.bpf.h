@@ -17,7 +17,9 @@
  * Bounds: every byte is read through optag_bytes, which checks `avail` (what
  * the headers and the capture leave) and, for the verifier, data_end. `off`
  * stays under OPTAG_MAX_OFF, so the verifier keeps its range. The walk is a
- * loop over header kinds, bounded by OPTAG_MAX_DEPTH. Lengths that reach past
+ * loop over header kinds, bounded by OPTAG_MAX_DEPTH; adding `zero` to off in
+ * each round makes all ways to one kind look alike to the verifier, else it
+ * follows every order of headers (over a million instructions). Lengths that reach past
  * an outer header or the capture shorten what is there (SPAN and ERSPAN cut
  * packets); lengths that contradict themselves are OPTAG_C_BAD.
  */
@@ -65,6 +67,7 @@ struct optag_pkt {
 	const __u8 *data;
 	const __u8 *end; /* end of what may be read directly */
 	__u32 avail;	 /* bytes from data that belong to the packet and are there */
+	__u32 zero;	 /* 0, for the verifier: loaded from a map value, so any number to it */
 };
 
 struct optag_view {
@@ -580,6 +583,7 @@ OPTAG_INLINE __u32 optag_parse(struct optag_pkt *p, struct optag_view *v, __u32 
 	int i;
 
 	for (i = 0; i < OPTAG_MAX_DEPTH; i++) {
+		v->off += p->zero;
 		next = optag_step(p, v, next);
 		if (next >= OPTAG_N_DONE)
 			return next;
