@@ -9,10 +9,9 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
+#include <strings.h>
 
-#include "base/clock.h"
 #include "base/uid.h"
 
 #define NEAREST_MAX 32 /* longer words are never near; bounds the table of distances */
@@ -134,7 +133,7 @@ static int set_choice(const struct cli_opt *o, const char *v)
 	const char *near;
 
 	for (; o->choices[n]; n++) {
-		if (strcmp(o->choices[n], v) == 0) {
+		if (strcasecmp(o->choices[n], v) == 0) {
 			*(int *)o->target = (int)n;
 			return CLI_GO_ON;
 		}

@@ -200,7 +200,7 @@ int cli_json_line(FILE *f, json_t *obj)
 		return -ENOMEM;
 	}
 	/* A failed write shows in ferror(), which cli_finish tells once. */
-	if (json_dumpf(obj, f, JSON_COMPACT) != 0 || fputc('\n', f) == EOF)
+	if (json_dumpf(obj, f, JSON_COMPACT | JSON_REAL_PRECISION(15)) != 0 || fputc('\n', f) == EOF)
 		rc = ferror(f) ? -EIO : -ENOMEM;
 	json_decref(obj);
 	if (rc == -ENOMEM)
