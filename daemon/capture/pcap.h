@@ -4,7 +4,9 @@
  *
  * pcap and pcapng, micro- and nanoseconds, any of: Ethernet, Linux cooked v1
  * and v2, raw IP (IPv4, IPv6), BSD loopback (NULL, LOOP). A pcapng whose
- * interfaces differ in link type is refused with the reason.
+ * interfaces differ in link type is refused with the reason by libpcap (1.10
+ * also refuses two raw-IP interfaces in one pcapng; one is fine). "-" is
+ * standard input.
  */
 #ifndef PCAP_H
 #define PCAP_H
@@ -24,7 +26,8 @@ struct pcap_packet { /* valid until the next pcap_file_next */
 	uint64_t ts_ns;
 };
 
-/* why (size n) gets one line, file name first. -ENOENT, -EACCES, -EBADMSG not a capture, -ENOTSUP. */
+/* why (size n) gets one line, file name first. -ENOENT, -EACCES, -EISDIR ...,
+ * -EBADMSG not a capture, -ENOTSUP link type. */
 int pcap_file_open(const char *path, struct pcap_file **ret, char *why, size_t n);
 /* 1 a packet, 0 the end, -EBADMSG the file is cut or damaged here (why is set; what came before stands). */
 int pcap_file_next(struct pcap_file *f, struct pcap_packet *ret, char *why, size_t n);
