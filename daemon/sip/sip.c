@@ -143,13 +143,19 @@ static bool is_method_text(struct sip_str s)
 
 bool sip_start_line(struct sip_str line)
 {
-	struct sip_str word;
+	struct sip_str word, version;
 
+	if (line.n && sip_is_lws(line.p[0]))
+		return false;
 	line = sip_trim(line);
 	word = first_word(line);
 	if (word.n == line.n)
 		return false;
-	return is_version(word) || (is_method_text(word) && is_version(last_word(line)));
+	if (is_version(word))
+		return true;
+	version = last_word(line);
+	return is_method_text(word) && is_version(version) &&
+	       sip_trim(sip_str_of(word.p + word.n, version.p)).n;
 }
 
 bool sip_starts_like(const char *p, size_t n)

@@ -25,7 +25,7 @@ static void seek_from_here(struct tcpframe *f, bool mid_line)
 }
 
 /* Bytes to drop until a line has the form of a start line; seeking ends when p + result is one. */
-static size_t seek(struct tcpframe *f, const char *p, size_t n)
+static size_t seek(struct tcpframe *f, const struct tcpframe_user *u, const char *p, size_t n)
 {
 	const char *at = p, *end = p + n, *begin;
 	struct sip_str line;
@@ -44,6 +44,8 @@ static size_t seek(struct tcpframe *f, const char *p, size_t n)
 			return (size_t)(begin - p);
 		}
 	}
+	if (sip_starts_like(begin, (size_t)(end - begin)))
+		u->event(u->arg, TCPFRAME_LIKE_SIP, NULL);
 	if (end - begin <= LINE_MAX_BYTES)
 		return (size_t)(begin - p);
 	f->mid_line = true;
@@ -150,7 +152,7 @@ static size_t consume(struct tcpframe *f, const struct tcpframe_user *u, const c
 			k = f->skip < n - off ? (size_t)f->skip : n - off;
 			f->skip -= k;
 		} else if (f->seeking) {
-			k = seek(f, p + off, n - off);
+			k = seek(f, u, p + off, n - off);
 		} else {
 			k = message(f, u, p + off, n - off);
 		}
