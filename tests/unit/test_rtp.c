@@ -154,6 +154,8 @@ static const struct {
 	 4, 1, 1, 2},
 	{"before the first, below 0", {{1, 1, FRESH}, {65535, -1, FRESH}, {0, 0, FRESH}, {65535, -1, COPY}}, 3, 0, 1, 2},
 	{"largest gap that is loss", {{0, 0, FRESH}, {2999, 2999, FRESH}}, 2, 2998, 0, 0},
+	{"a gap longer than the window: nothing of before is taken for a copy",
+	 {{0, 0, FRESH}, {2500, 2500, FRESH}, {2048, 2048, FRESH}, {2048, 2048, COPY}}, 3, 2498, 1, 1},
 	{"a jump: new run above the old", {{0, 0, FRESH}, {1, 1, FRESH}, {3001, 68537, FRESH}, {3002, 68538, FRESH}}, 4, 0, 0, 0},
 	{"late packets of before a jump keep their place",
 	 {{5, 5, FRESH}, {7, 7, FRESH}, {30000, 30000, FRESH}, {6, 6, FRESH}, {7, 7, COPY}, {30001, 30001, FRESH}, {30000, 30000, COPY}},
