@@ -101,6 +101,17 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDALL) $(WRAP_$*) -o $@ $< $(ALLLIBS) -lcmocka $(SYS_all)
+# BPF objects; a test program finds the one it loads beside itself.
+BPFOBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bpf/*.bpf.c))
+BPFTEST := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bpf/test_*.c))
+$(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h tests/bpf/*.h)
+	$(call say,BPF)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Ibpf -idirafter /usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<
+$(BUILD)/tests/bpf/test_%: $(BUILD)/obj/tests/bpf/test_%.o $(ALLLIBS)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDALL) -o $@ $< $(ALLLIBS) -lbpf $(SYS_all)
 $(BUILD)/tests/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
@@ -112,7 +123,7 @@ $(BUILD)/tests/gen/% $(BUILD)/tests/bench/%: $(ALLLIBS)
 $(foreach g,$(GEN),$(eval $(g): $(patsubst $(BUILD)/%,$(BUILD)/obj/%.o,$(g))))
 .SECONDARY:
 
-testprogs: all $(UNIT) $(FUZZ_REPLAY) $(GEN)
+testprogs: all $(UNIT) $(BPFOBJ) $(BPFTEST) $(FUZZ_REPLAY) $(GEN)
 
 # As root the packages are installed first, so that this is the only command a newcomer needs.
 test: deps-auto
