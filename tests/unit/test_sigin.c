@@ -283,6 +283,11 @@ static void lying_lengths(void **state)
 	give(OPTAG_SIG_UDP, 0, pkt, n + 9, n + 9); /* Ethernet padding */
 	CAME("1");
 	assert_int_equal(st.bad_packets, 0);
+	n = udp_packet(&v4, MSG("0"), strlen(MSG("0")));
+	be16enc(pkt + 2, 0); /* left to the network card: the record's length counts */
+	give(OPTAG_SIG_UDP, 0, pkt, n, n);
+	CAME("0");
+	assert_int_equal(st.bad_packets, 0);
 	n = udp_packet(&v4, MSG("2"), strlen(MSG("2")));
 	be16enc(pkt + 24, (uint16_t)(n - 20 + 1)); /* UDP longer than IP */
 	give(OPTAG_SIG_UDP, 0, pkt, n, n);
@@ -726,6 +731,13 @@ static void lost_segment(void **state)
 	tcp(&v4, 99, SYN, "", 0);
 	tcp(&v4, 100, ACK, MSG("1"), n - 6);
 	tcp(&v4, 100 + len - 3, ACK, &MSG("1")[n - 3], 3);
+	tcp(&v4, 100 + len, ACK, MSG("2"), n);
+	sigin_tick(in, now + NS_PER_S + 1);
+	CAME("L5060-5070 1! 2");
+	start(); /* the body's end is known by its length, not by a line end */
+	tcp(&v4, 99, SYN, "", 0);
+	tcp(&v4, 100, ACK, MSG("1"), n - 8);
+	tcp(&v4, 100 + len - 4, ACK, "rest", 4);
 	tcp(&v4, 100 + len, ACK, MSG("2"), n);
 	sigin_tick(in, now + NS_PER_S + 1);
 	CAME("L5060-5070 1! 2");
