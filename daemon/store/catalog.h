@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * catalog.h - rows of calls, one SQLite database a controller and day (FORMAT.md section 6)
+ *
+ * `struct catalog` is the writer's side: rows go into one open transaction per
+ * database and become durable with catalog_sync. `struct cursor` reads one
+ * database without ever writing, beside a writer or without. One thread.
+ */
+#ifndef CATALOG_H
+#define CATALOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/keys.h"
+#include "store/store_internal.h"
+
+struct catalog_row {
+	const struct store_call_meta *meta;
+	const struct store_call_result *result;
+	uint32_t day;				 /* of the database */
+	uint32_t purpose_day[STORE_PURPOSES];	 /* 0 none */
+	uint32_t purpose_slot[STORE_PURPOSES];	 /* 0 none */
+	const uint8_t *hash[2];			 /* caller, callee; NULL withheld */
+	const uint8_t *numbers, *extents;	 /* sealed; coded */
+	size_t numbers_len, extents_len;
+	bool kept; /* agent is written for kept calls only */
+};
+
+struct catalog;
+
+int catalog_new(const struct root *r, struct catalog **ret);
+void catalog_free(struct catalog *c); /* what was not synced is rolled back */
+int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *why);
+/* 1 known, 0 not, in this controller's databases of any day; day (0 none) is tried first. */
+int catalog_known(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid,
+		  struct why *why);
+int catalog_sync(struct catalog *c, struct why *why);
+size_t catalog_pending(const struct catalog *c); /* rows since the last sync */
+
+/* ---- reading ---- */
+
+struct cursor;
+
+struct cursor_row {
+	struct store_row row;
+	uint32_t day;
+	uint32_t purpose_day[STORE_PURPOSES];
+	uint32_t purpose_slot[STORE_PURPOSES];
+	const uint8_t *numbers, *extents;
+	size_t numbers_len, extents_len;
+};
+
+/* Rows of one database that match, oldest first. hash: of f->number, or NULL. */
+int cursor_open(const struct root *r, const char *controller, uint32_t day,
+		const struct store_filter *f, const uint8_t hash[NUMBER_HASH], struct cursor **ret,
+		struct why *why);
+/*
+ * 1 a row, 0 the end, -EBADMSG damaged (why: file, rule), -EAGAIN a writer began
+ * to change the file meanwhile. The row belongs to the cursor until the next call.
+ */
+int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why);
+void cursor_close(struct cursor *c);
+/* SQLite's own check of the whole file. 0, or -EBADMSG. */
+int cursor_check(struct cursor *c, struct why *why);
+
+void catalog_path(const char *controller, uint32_t day, char out[STORE_PATH_MAX]);
+/* Calls fn for every database, by controller and day; stops when it returns non-zero. */
+int catalog_each(const struct root *r,
+		 int (*fn)(void *arg, const char *controller, uint32_t day), void *arg);
+
+/* ---- extents ---- */
+
+struct buf;
+struct extent;
+struct extent_state { /* of coding and of decoding; starts as zeros */
+	uint32_t segment;
+	uint64_t end;
+};
+void extent_put(struct buf *b, struct extent_state *st, const struct extent *e);
+/* 1 an extent, 0 the end, -EBADMSG. *p, *n move on. */
+int extent_get(const uint8_t **p, size_t *n, struct extent_state *st, struct extent *ret);
+
+#endif

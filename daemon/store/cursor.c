@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cursor.c - reading a catalog without writing anything
+ *
+ * Without a -wal file beside it nobody is writing, and the database is opened
+ * "immutable": SQLite then makes no lock, -shm or -wal file (which, made by
+ * root, would stop a recorder of another user). Should a recorder begin
+ * meanwhile, the change is noticed at the end and reported as -EAGAIN.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "store/catalog.h"
+
+struct cursor {
+	const struct root *root;
+	char controller[STORE_NAME_MAX];
+	char rel[STORE_PATH_MAX];
+	uint32_t day;
+	sqlite3 *sql;
+	sqlite3_stmt *st, *legs;
+	bool immutable;
+	struct stat before;
+	struct cursor_row row;
+};
+
+static const char select_calls[] =
+	"SELECT uid,start_ns,answer_ns,end_ns,rule,policy_hash,scenario,sip_call_id,outcome,end,gap,agent,"
+	"documentation_state,documentation_reason,documentation_until,documentation_day,documentation_slot,"
+	"training_state,training_reason,training_until,training_day,training_slot,numbers,extents FROM calls";
+static const char select_legs[] =
+	"SELECT leg,codec,clock,channels,pt,fmtp,packets,lost,duplicates,reordered,events,audio_ms,jitter_us,"
+	"blocked FROM legs WHERE uid=?";
+
+static int fail(struct cursor *c, int rc, const char *what, struct why *why)
+{
+	int err = (rc & 255) == SQLITE_NOMEM			   ? -ENOMEM :
+		  (rc & 255) == SQLITE_CANTOPEN || rc == SQLITE_PERM ? -EACCES :
+								     -EBADMSG;
+
+	return why_set(why, err, "%s: %s: %s%s", c->rel, what,
+		       c->sql ? sqlite3_errmsg(c->sql) : sqlite3_errstr(rc),
+		       err == -EBADMSG ? " (rule C-1)" : "");
+}
+
+/* "file:PATH?immutable=1" with every byte SQLite could take for something else escaped. */
+static void make_uri(const struct root *r, const char *rel, bool immutable, struct buf *out)
+{
+	buf_printf(out, "file:");
+	for (int part = 0; part < 2; part++) {
+		for (const char *s = part ? rel : r->path; *s; s++) {
+			if (strchr("%?#", *s))
+				buf_printf(out, "%%%02x", (unsigned char)*s);
+			else
+				buf_put8(out, (uint8_t)*s);
+		}
+		if (!part)
+			buf_put8(out, '/');
+	}
+	buf_printf(out, immutable ? "?immutable=1" : "?mode=ro");
+	buf_put8(out, 0);
+}
+
+static int open_db(struct cursor *c, struct why *why)
+{
+	char wal[STORE_PATH_MAX + 8];
+	struct buf uri = { 0 };
+	struct stat sb;
+	int rc, app = 0, version = 0;
+
+	snprintf(wal, sizeof(wal), "%s-wal", c->rel);
+	if (fstatat(c->root->fd, c->rel, &c->before, 0))
+		return why_errno(why, -errno, c->rel, "cannot open");
+	c->immutable = fstatat(c->root->fd, wal, &sb, 0) || !sb.st_size;
+	make_uri(c->root, c->rel, c->immutable, &uri);
+	rc = uri.failed ? SQLITE_NOMEM :
+			  sqlite3_open_v2((char *)uri.p, &c->sql,
+					  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	buf_free(&uri);
+	if (rc != SQLITE_OK)
+		return fail(c, rc, "cannot open", why);
+	sqlite3_busy_timeout(c->sql, 5000);
+	for (int i = 0; i < 2; i++) {
+		sqlite3_stmt *st;
+
+		rc = sqlite3_prepare_v2(c->sql, i ? "PRAGMA user_version" : "PRAGMA application_id", -1, &st,
+					NULL);
+		if (rc != SQLITE_OK)
+			return fail(c, rc, "cannot read", why);
+		rc = sqlite3_step(st);
+		*(i ? &version : &app) = rc == SQLITE_ROW ? sqlite3_column_int(st, 0) : -1;
+		sqlite3_finalize(st);
+		if (rc != SQLITE_ROW)
+			return fail(c, rc, "cannot read", why);
+	}
+	if (!app && !version)
+		return -ENODATA; /* a recorder is making it, or died while it did: no rows */
+	if (app != 0x4F505447 || version != 1)
+		return why_set(why, -EBADMSG, "%s: not a catalog of this version (rule C-1)", c->rel);
+	return 0;
+}
+
+static void where(struct buf *b, bool *any, const char *cond)
+{
+	buf_printf(b, " %s %s", *any ? "AND" : "WHERE", cond);
+	*any = true;
+}
+
+static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t *hash, struct why *why)
+{
+	struct buf q = { 0 };
+	char uid[UID_TEXT];
+	bool any = false;
+	int rc;
+
+	buf_printf(&q, "%s", select_calls);
+	if (f->uid)
+		where(&q, &any, "uid=:uid");
+	if (hash)
+		where(&q, &any, "(caller_hash=:hash OR callee_hash=:hash)");
+	if (f->since_ns)
+		where(&q, &any, "start_ns>=:since");
+	if (f->until_ns)
+		where(&q, &any, "start_ns<:until");
+	if (f->rule)
+		where(&q, &any, "rule=:rule");
+	if (f->sip_call_id)
+		where(&q, &any, "sip_call_id=:sip");
+	if (f->state >= 0)
+		where(&q, &any, "(documentation_state=:state OR training_state=:state)");
+	buf_printf(&q, " ORDER BY start_ns, uid");
+	buf_put8(&q, 0);
+	rc = q.failed ? SQLITE_NOMEM : sqlite3_prepare_v2(c->sql, (char *)q.p, -1, &c->st, NULL);
+	buf_free(&q);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(c->sql, select_legs, -1, &c->legs, NULL);
+	if (rc != SQLITE_OK)
+		return fail(c, rc, "cannot read", why);
+#define BIND(name, how, ...)                                                  \
+	do {                                                                  \
+		int at = sqlite3_bind_parameter_index(c->st, name);           \
+		if (at)                                                       \
+			sqlite3_bind_##how(c->st, at, __VA_ARGS__);           \
+	} while (0)
+	if (f->uid) {
+		uid_format(f->uid, uid);
+		BIND(":uid", text, uid, -1, SQLITE_TRANSIENT);
+	}
+	BIND(":hash", blob, hash, NUMBER_HASH, SQLITE_TRANSIENT);
+	BIND(":since", int64, (sqlite3_int64)f->since_ns);
+	BIND(":until", int64, (sqlite3_int64)f->until_ns);
+	BIND(":rule", text, f->rule, -1, SQLITE_TRANSIENT);
+	BIND(":sip", text, f->sip_call_id, -1, SQLITE_TRANSIENT);
+	if (f->state >= 0)
+		BIND(":state", text, store_state_names[f->state], -1, SQLITE_STATIC);
+#undef BIND
+	return 0;
+}
+
+int cursor_open(const struct root *r, const char *controller, uint32_t day,
+		const struct store_filter *f, const uint8_t hash[NUMBER_HASH], struct cursor **ret,
+		struct why *why)
+{
+	struct cursor *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return why_set(why, -ENOMEM, "out of memory");
+	c->root = r;
+	c->day = day;
+	snprintf(c->controller, sizeof(c->controller), "%s", controller);
+	catalog_path(controller, day, c->rel);
+	rc = open_db(c, why);
+	if (!rc)
+		rc = prepare(c, f, hash, why);
+	if (rc && rc != -ENODATA) {
+		cursor_close(c);
+		return rc;
+	}
+	*ret = c;
+	return 0;
+}
+
+void cursor_close(struct cursor *c)
+{
+	if (!c)
+		return;
+	sqlite3_finalize(c->st);
+	sqlite3_finalize(c->legs);
+	sqlite3_close(c->sql);
+	free(c);
+}
+
+/* ---- values: nothing in the file is trusted to be of the kind it should be ---- */
+
+static const char *get_text(sqlite3_stmt *st, int i)
+{
+	const unsigned char *s = sqlite3_column_text(st, i);
+
+	return s ? (const char *)s : "";
+}
+
+static uint64_t get_int(sqlite3_stmt *st, int i)
+{
+	sqlite3_int64 v = sqlite3_column_int64(st, i);
+
+	return v < 0 ? 0 : (uint64_t)v;
+}
+
+static int get_name(sqlite3_stmt *st, int i, const char *const *names, int n)
+{
+	const char *s = get_text(st, i);
+
+	for (int k = 0; k < n; k++)
+		if (!strcmp(s, names[k]))
+			return k;
+	return -1;
+}
+
+static int get_day(sqlite3_stmt *st, int i, uint32_t *ret)
+{
+	const char *s = get_text(st, i);
+	struct clock_date d;
+
+	*ret = 0;
+	if (!*s)
+		return 0;
+	if (clock_date_parse(s, strlen(s), &d))
+		return -EBADMSG;
+	*ret = day_number(&d);
+	return 0;
+}
+
+static int get_purpose(sqlite3_stmt *st, int at, int p, struct cursor_row *r)
+{
+	int state = get_name(st, at, store_state_names, STORE_S_MAX);
+	uint64_t slot = get_int(st, at + 4);
+
+	if (state < 0 || slot > UINT32_MAX || get_day(st, at + 3, &r->purpose_day[p]))
+		return -EBADMSG;
+	r->row.state[p] = (enum store_state)state;
+	r->row.reason[p] = get_text(st, at + 1);
+	r->row.until_ns[p] = get_int(st, at + 2);
+	r->purpose_slot[p] = (uint32_t)slot;
+	return slot && !r->purpose_day[p] ? -EBADMSG : 0;
+}
+
+static int get_leg(sqlite3_stmt *st, struct store_row *row)
+{
+	static const char *const names[2] = { "caller", "callee" };
+	int leg = get_name(st, 0, names, 2);
+	struct store_leg_figures *f;
+
+	if (leg < 0)
+		return -EBADMSG;
+	f = &row->leg[leg];
+	snprintf(f->format.name, sizeof(f->format.name), "%s", get_text(st, 1));
+	f->format.clock = (uint32_t)get_int(st, 2);
+	f->format.channels = (uint8_t)get_int(st, 3);
+	f->format.pt = (uint8_t)get_int(st, 4);
+	snprintf(f->format.fmtp, sizeof(f->format.fmtp), "%s", get_text(st, 5));
+	f->packets = get_int(st, 6);
+	f->lost = get_int(st, 7);
+	f->duplicates = get_int(st, 8);
+	f->reordered = get_int(st, 9);
+	f->events = get_int(st, 10);
+	f->audio_ms = get_int(st, 11);
+	f->jitter_us = (uint32_t)get_int(st, 12);
+	f->blocked = get_int(st, 13);
+	return 0;
+}
+
+static int get_legs(struct cursor *c, struct store_row *row)
+{
+	int rc;
+
+	sqlite3_reset(c->legs);
+	sqlite3_bind_text(c->legs, 1, get_text(c->st, 0), -1, SQLITE_TRANSIENT);
+	while ((rc = sqlite3_step(c->legs)) == SQLITE_ROW)
+		if (get_leg(c->legs, row))
+			return SQLITE_CORRUPT;
+	sqlite3_reset(c->legs);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int get_row(struct cursor *c)
+{
+	struct cursor_row *r = &c->row;
+	struct store_row *row = &r->row;
+	sqlite3_stmt *st = c->st;
+	int outcome;
+
+	*r = (struct cursor_row){ .day = c->day };
+	day_date(c->day, &row->day);
+	row->controller = c->controller;
+	outcome = get_name(st, 8, store_outcome_names, STORE_O_MAX);
+	if (uid_parse(get_text(st, 0), &row->uid) || outcome < 0 || get_purpose(st, 12, 0, r) ||
+	    get_purpose(st, 17, 1, r))
+		return -EBADMSG;
+	row->start_ns = get_int(st, 1);
+	row->answer_ns = get_int(st, 2);
+	row->end_ns = get_int(st, 3);
+	row->rule = get_text(st, 4);
+	row->policy_hash = get_text(st, 5);
+	row->scenario = get_text(st, 6);
+	row->sip_call_id = get_text(st, 7);
+	row->outcome = (enum store_outcome)outcome;
+	row->end = get_text(st, 9);
+	row->gap = get_text(st, 10);
+	row->agent = sqlite3_column_type(st, 11) == SQLITE_NULL ? NULL : get_text(st, 11);
+	r->numbers = sqlite3_column_blob(st, 22);
+	r->numbers_len = (size_t)sqlite3_column_bytes(st, 22);
+	r->extents = sqlite3_column_blob(st, 23);
+	r->extents_len = (size_t)sqlite3_column_bytes(st, 23);
+	return 0;
+}
+
+static bool changed(const struct cursor *c)
+{
+	struct stat now;
+
+	return c->immutable && (fstatat(c->root->fd, c->rel, &now, 0) || now.st_ino != c->before.st_ino ||
+				now.st_size != c->before.st_size ||
+				now.st_mtim.tv_sec != c->before.st_mtim.tv_sec ||
+				now.st_mtim.tv_nsec != c->before.st_mtim.tv_nsec);
+}
+
+int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why)
+{
+	int rc;
+
+	if (!c->st)
+		return 0;
+	rc = sqlite3_step(c->st);
+	if (rc != SQLITE_ROW && changed(c))
+		return why_set(why, -EAGAIN, "%s: a recorder changed it while it was read", c->rel);
+	if (rc == SQLITE_DONE)
+		return 0;
+	if (rc != SQLITE_ROW)
+		return fail(c, rc, "cannot read", why);
+	if (get_row(c))
+		return why_set(why, -EBADMSG, "%s: row %.26s: values of another kind (rule C-2)", c->rel,
+			       get_text(c->st, 0));
+	rc = get_legs(c, &c->row.row);
+	if (rc != SQLITE_OK)
+		return fail(c, rc, "cannot read legs", why);
+	*ret = &c->row;
+	return 1;
+}
+
+int cursor_check(struct cursor *c, struct why *why)
+{
+	sqlite3_stmt *st = NULL;
+	int rc;
+
+	if (!c->st)
+		return 0;
+	rc = sqlite3_prepare_v2(c->sql, "PRAGMA integrity_check(1)", -1, &st, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	if (rc == SQLITE_ROW && !strcmp(get_text(st, 0), "ok"))
+		rc = 0;
+	else if (rc == SQLITE_ROW)
+		rc = why_set(why, -EBADMSG, "%s: %.200s (rule C-1)", c->rel, get_text(st, 0));
+	else
+		rc = fail(c, rc, "cannot check", why);
+	sqlite3_finalize(st);
+	return rc;
+}

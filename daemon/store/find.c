@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * find.c - rows of all catalogs in the order in which the calls began
+ *
+ * One cursor a database, merged; each holds one row at a time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/catalog.h"
+
+struct source {
+	struct cursor *cur;
+	const struct cursor_row *row;
+};
+
+struct merge {
+	struct store *st;
+	const struct store_filter *f;
+	const uint8_t *hash;
+	struct source *v;
+	size_t n, cap;
+};
+
+static int add_source(void *arg, const char *controller, uint32_t day)
+{
+	struct merge *m = arg;
+	struct source *s;
+	int rc;
+
+	if (m->f->controller && strcmp(m->f->controller, controller))
+		return 0;
+	if (m->n == m->cap) {
+		size_t cap = m->cap ? 2 * m->cap : 32;
+
+		s = realloc(m->v, cap * sizeof(*s));
+		if (!s)
+			return why_set(&m->st->why, -ENOMEM, "out of memory");
+		m->v = s;
+		m->cap = cap;
+	}
+	s = &m->v[m->n];
+	rc = cursor_open(&m->st->root, controller, day, m->f, m->hash, &s->cur, &m->st->why);
+	if (rc == -ENOENT)
+		return 0; /* its day was given up just now */
+	if (rc)
+		return rc;
+	m->n++;
+	rc = cursor_next(s->cur, &s->row, &m->st->why);
+	if (rc == 0) {
+		cursor_close(s->cur);
+		m->n--;
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static struct source *oldest(struct merge *m)
+{
+	struct source *best = &m->v[0];
+
+	for (size_t i = 1; i < m->n; i++) {
+		const struct store_row *a = &m->v[i].row->row, *b = &best->row->row;
+
+		if (a->start_ns < b->start_ns ||
+		    (a->start_ns == b->start_ns && memcmp(&a->uid, &b->uid, sizeof(a->uid)) < 0))
+			best = &m->v[i];
+	}
+	return best;
+}
+
+static int run(struct merge *m, int (*cb)(void *arg, const struct store_row *row), void *arg,
+	       bool *ret_began)
+{
+	int rc = catalog_each(&m->st->root, add_source, m);
+
+	while (!rc && m->n) {
+		struct source *s = oldest(m);
+
+		*ret_began = true;
+		rc = cb(arg, &s->row->row);
+		if (rc)
+			break;
+		rc = cursor_next(s->cur, &s->row, &m->st->why);
+		if (rc > 0) {
+			rc = 0;
+		} else if (!rc) {
+			cursor_close(s->cur);
+			*s = m->v[--m->n];
+		}
+	}
+	while (m->n)
+		cursor_close(m->v[--m->n].cur);
+	return rc;
+}
+
+int store_find(struct store *st, const struct store_filter *f,
+	       int (*cb)(void *arg, const struct store_row *row), void *arg)
+{
+	struct merge m = { .st = st, .f = f };
+	uint8_t hash[NUMBER_HASH];
+	bool began = false;
+	int rc;
+
+	if (f->number) {
+		number_hash(st->number_key, f->number, hash);
+		m.hash = hash;
+	}
+	for (int try = 0;; try++) {
+		rc = run(&m, cb, arg, &began);
+		if (rc != -EAGAIN || began || try == 3)
+			break;
+	}
+	free(m.v);
+	return rc;
+}

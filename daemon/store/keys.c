@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * keys.c - data keys in locked memory, key files, wraps, AES-256-GCM
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/le.h"
+#include "store/keys.h"
+
+#define SLAB_KEYS 480 /* about 75 KiB: a slab's guard pages cost little beside it */
+#define INNER	  (24 + 32 + 16)
+
+_Static_assert(KEYS_WRAP == INNER + crypto_box_SEALBYTES, "wrap length of FORMAT.md");
+
+int keys_init(void)
+{
+	return sodium_init() < 0 ? -EIO : 0;
+}
+
+/* ---- data keys ---- */
+
+union cell {
+	struct callkey key;
+	union cell *next;
+};
+
+struct slab {
+	struct slab *next;
+	union cell *cells; /* sodium_malloc: locked, guarded, never dumped */
+};
+
+struct keypool {
+	struct slab *slabs;
+	union cell *spare;
+};
+
+int keypool_new(struct keypool **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : -ENOMEM;
+}
+
+void keypool_free(struct keypool *p)
+{
+	struct slab *s, *next;
+
+	if (!p)
+		return;
+	for (s = p->slabs; s; s = next) {
+		next = s->next;
+		sodium_free(s->cells); /* wipes */
+		free(s);
+	}
+	free(p);
+}
+
+static int pool_grow(struct keypool *p)
+{
+	struct slab *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->cells = sodium_allocarray(SLAB_KEYS, sizeof(union cell));
+	if (!s->cells) {
+		free(s);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < SLAB_KEYS; i++) {
+		s->cells[i].next = p->spare;
+		p->spare = &s->cells[i];
+	}
+	s->next = p->slabs;
+	p->slabs = s;
+	return 0;
+}
+
+struct callkey *callkey_blank(struct keypool *p)
+{
+	union cell *c;
+
+	if (!p->spare && pool_grow(p))
+		return NULL;
+	c = p->spare;
+	p->spare = c->next;
+	sodium_memzero(c, sizeof(*c));
+	return &c->key;
+}
+
+void callkey_derive(struct callkey *k)
+{
+	crypto_kdf_derive_from_key(k->leg[0], 32, KEYS_SUB_CALLER, "optagcal", k->data);
+	crypto_kdf_derive_from_key(k->leg[1], 32, KEYS_SUB_CALLEE, "optagcal", k->data);
+	crypto_kdf_derive_from_key(k->numbers, 32, KEYS_SUB_NUMBERS, "optagcal", k->data);
+}
+
+struct callkey *callkey_random(struct keypool *p)
+{
+	struct callkey *k = callkey_blank(p);
+
+	if (!k)
+		return NULL;
+	randombytes_buf(k->data, sizeof(k->data));
+	callkey_derive(k);
+	return k;
+}
+
+void callkey_free(struct keypool *p, struct callkey *k)
+{
+	union cell *c = (union cell *)(void *)k;
+
+	if (!k)
+		return;
+	sodium_memzero(c, sizeof(*c));
+	c->next = p->spare;
+	p->spare = c;
+}
+
+/* ---- key files ---- */
+
+static void key_id(const uint8_t pub[32], uint8_t id[8])
+{
+	uint8_t h[32];
+
+	crypto_generichash(h, sizeof(h), pub, 32, NULL, 0);
+	memcpy(id, h, 8);
+}
+
+struct keyfile {
+	char purpose[16];
+	char owner[STORE_NAME_MAX];
+	uint8_t id[8];
+	uint8_t key[32];
+};
+
+/* The five lines of `kind`; anything else is refused. hex is wiped: it may be a private key. */
+static int keyfile_parse(const char *text, const char *kind, struct keyfile *ret)
+{
+	char head[32], idhex[24], hex[72], fmt[64];
+	int n = -1, rc = -EBADMSG;
+
+	snprintf(fmt, sizeof(fmt), "%s 1\npurpose", kind);
+	if (!strncmp(text, fmt, strlen(fmt)) &&
+	    sscanf(text, "%31s 1\npurpose %15s\nowner %63s\nid %23s\nkey %71s\n%n", head, ret->purpose,
+		   ret->owner, idhex, hex, &n) == 5 &&
+	    n > 0 && !text[n] && !hex_parse(idhex, 8, ret->id) && !hex_parse(hex, 32, ret->key))
+		rc = 0;
+	sodium_memzero(hex, sizeof(hex));
+	return rc;
+}
+
+int pubkey_parse(const char *text, size_t n, struct pubkey *ret)
+{
+	struct keyfile f;
+
+	if (strlen(text) != n || keyfile_parse(text, "optag-public-key", &f))
+		return -EBADMSG;
+	memcpy(ret->key, f.key, 32);
+	key_id(ret->key, ret->id);
+	return memcmp(ret->id, f.id, 8) ? -EBADMSG : 0;
+}
+
+int pubkey_load(const struct root *r, const char *controller, enum store_purpose p,
+		struct pubkey *ret, struct why *why)
+{
+	const char *owner[2] = { controller, "default" };
+	char path[STORE_PATH_MAX], text[4097];
+	size_t n;
+	int rc;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "public/%s/%s.pub", owner[i], store_purpose_names[p]);
+		rc = read_small(r->fd, path, text, sizeof(text) - 1, &n);
+		if (rc == -ENOENT)
+			continue;
+		if (rc)
+			return why_errno(why, rc, path, "cannot read public key");
+		text[n] = 0;
+		if (pubkey_parse(text, n, ret))
+			return why_set(why, -EBADMSG, "%s: not a public key of optag (rule T-2)", path);
+		return 0;
+	}
+	return why_set(why, -ENOKEY, "public/%s/%s.pub: no public key for this purpose", controller,
+		       store_purpose_names[p]);
+}
+
+void keypair_make(enum store_purpose p, const char *owner, char pub_text[512], char secret_text[512])
+{
+	uint8_t pk[32], sk[32], id[8];
+	char idhex[17], pkhex[65], skhex[65];
+
+	crypto_box_keypair(pk, sk);
+	key_id(pk, id);
+	hex_format(id, 8, idhex);
+	hex_format(pk, 32, pkhex);
+	hex_format(sk, 32, skhex);
+	snprintf(pub_text, 512, "optag-public-key 1\npurpose %s\nowner %s\nid %s\nkey %s\n",
+		 store_purpose_names[p], owner, idhex, pkhex);
+	snprintf(secret_text, 512, "optag-private-key 1\npurpose %s\nowner %s\nid %s\nkey %s\n",
+		 store_purpose_names[p], owner, idhex, skhex);
+	sodium_memzero(sk, sizeof(sk));
+	sodium_memzero(skhex, sizeof(skhex));
+}
+
+/* A private key file into f (wiped by the caller). */
+static int secret_read(const char *path, struct keyfile *f, struct why *why)
+{
+	char text[1024];
+	struct stat sb;
+	ssize_t n = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? -ENOENT : why_errno(why, -errno, path, "cannot read private key");
+	if (fstat(fd, &sb))
+		rc = why_errno(why, -errno, path, "cannot read private key");
+	else if (sb.st_mode & 077)
+		rc = why_set(why, -EPERM, "%s: others may read this private key; chmod 600 it", path);
+	else if ((n = read(fd, text, sizeof(text) - 1)) < 0)
+		rc = why_errno(why, -errno, path, "cannot read private key");
+	close(fd);
+	if (rc)
+		return rc;
+	text[(size_t)n % sizeof(text)] = 0;
+	if (strlen(text) != (size_t)n || keyfile_parse(text, "optag-private-key", f))
+		rc = why_set(why, -EKEYREJECTED, "%s: not a private key of optag (rule T-2)", path);
+	sodium_memzero(text, sizeof(text));
+	return rc;
+}
+
+/* ---- wraps ---- */
+
+static size_t wrap_ad(const struct uid *uid, enum store_purpose p, uint32_t day, uint8_t out[21])
+{
+	memcpy(out, uid->b, 16);
+	out[16] = (uint8_t)p;
+	le32enc(out + 17, day);
+	return 21;
+}
+
+int wrap_make(const struct pubkey *pub, const uint8_t bucket[32], const struct uid *uid,
+	      enum store_purpose p, uint32_t day, const uint8_t data[32], uint8_t out[KEYS_WRAP])
+{
+	uint8_t inner[INNER], ad[21];
+	size_t adn = wrap_ad(uid, p, day, ad);
+
+	randombytes_buf(inner, 24);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(inner + 24, NULL, data, 32, ad, adn, NULL, inner,
+						   bucket);
+	return crypto_box_seal(out, inner, INNER, pub->key) ? -EBADMSG : 0;
+}
+
+static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uint8_t bucket[32],
+		    const uint8_t *ad, size_t adn, const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32])
+{
+	uint8_t inner[INNER], pk[32], id[8];
+
+	crypto_scalarmult_base(pk, f->key);
+	key_id(pk, id);
+	if (memcmp(id, key_id8, 8) || crypto_box_seal_open(inner, wrap, KEYS_WRAP, pk, f->key))
+		return -EKEYREJECTED;
+	return crypto_aead_xchacha20poly1305_ietf_decrypt(ret_data, NULL, NULL, inner + 24, INNER - 24,
+							  ad, adn, inner, bucket) ?
+		       -EBADMSG :
+		       0;
+}
+
+int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p, uint32_t day,
+	      const struct uid *uid, const uint8_t key_id8[8], const uint8_t bucket[32],
+	      const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32], struct why *why)
+{
+	uint8_t ad[21];
+	size_t adn = wrap_ad(uid, p, day, ad);
+	const char *name = store_purpose_names[p];
+	char path[4096];
+	struct keyfile f;
+	bool any = false;
+	int rc = -ENOKEY;
+
+	for (int own = 1; own >= 0; own--) {
+		snprintf(path, sizeof(path), "%s/%s%s%s.key", keys_dir, own ? controller : "",
+			 own ? "/" : "", name);
+		rc = secret_read(path, &f, why);
+		if (rc == -ENOENT)
+			continue;
+		any = true;
+		if (!rc)
+			rc = wrap_try(&f, key_id8, bucket, ad, adn, wrap, ret_data);
+		else
+			break;
+		if (rc != -EKEYREJECTED)
+			break;
+		why_set(why, rc, "%s: this is not the %s key that the call was recorded for", path, name);
+	}
+	sodium_memzero(&f, sizeof(f));
+	if (!any)
+		return why_set(why, -ENOKEY, "%s/%s.key: no private key for %s there", keys_dir, name, name);
+	if (rc == -EBADMSG)
+		return why_set(why, rc, "wrap of the %s key is damaged (rule K-3)", name);
+	return rc;
+}
+
+/* ---- AES-256-GCM ---- */
+
+struct sealer {
+	EVP_CIPHER_CTX *ctx;
+	EVP_CIPHER *cipher;
+};
+
+int sealer_new(struct sealer **ret)
+{
+	struct sealer *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->ctx = EVP_CIPHER_CTX_new();
+	s->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+	/* Set once; later only key and nonce change, which keeps the context's tables. */
+	if (!s->ctx || !s->cipher || !EVP_CipherInit_ex(s->ctx, s->cipher, NULL, NULL, NULL, 1)) {
+		sealer_free(s);
+		return -ENOMEM;
+	}
+	*ret = s;
+	return 0;
+}
+
+void sealer_free(struct sealer *s)
+{
+	if (!s)
+		return;
+	EVP_CIPHER_CTX_free(s->ctx); /* wipes the key schedule */
+	EVP_CIPHER_free(s->cipher);
+	free(s);
+}
+
+int seal(struct sealer *s, const uint8_t key[32], const uint8_t nonce[12], const uint8_t *ad,
+	 size_t adn, const uint8_t *in, size_t n, uint8_t *out)
+{
+	int len;
+
+	if (!EVP_CipherInit_ex(s->ctx, NULL, NULL, key, nonce, 1) ||
+	    !EVP_CipherUpdate(s->ctx, NULL, &len, ad, (int)adn) ||
+	    !EVP_CipherUpdate(s->ctx, out, &len, in, (int)n) || (size_t)len != n ||
+	    !EVP_CipherFinal_ex(s->ctx, out + n, &len) ||
+	    !EVP_CIPHER_CTX_ctrl(s->ctx, EVP_CTRL_AEAD_GET_TAG, 16, out + n))
+		return -EIO;
+	return 0;
+}
+
+int unseal(struct sealer *s, const uint8_t key[32], const uint8_t nonce[12], const uint8_t *ad,
+	   size_t adn, const uint8_t *in, size_t n, uint8_t *out)
+{
+	uint8_t tag[16];
+	int len;
+
+	memcpy(tag, in + n, 16);
+	if (!EVP_CipherInit_ex(s->ctx, NULL, NULL, key, nonce, 0) ||
+	    !EVP_CIPHER_CTX_ctrl(s->ctx, EVP_CTRL_AEAD_SET_TAG, 16, tag) ||
+	    !EVP_CipherUpdate(s->ctx, NULL, &len, ad, (int)adn) ||
+	    !EVP_CipherUpdate(s->ctx, out, &len, in, (int)n) || (size_t)len != n ||
+	    EVP_CipherFinal_ex(s->ctx, out + n, &len) <= 0)
+		return -EBADMSG;
+	return 0;
+}
+
+/* ---- numbers ---- */
+
+/* Normalised text of at most n bytes into out; longer input is hashed as it is, in lower case. */
+static size_t normalise(const char *s, size_t n, char *out)
+{
+	size_t len = 0, digits = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strchr(" -./()", s[i]))
+			continue;
+		if (s[i] >= '0' && s[i] <= '9')
+			digits++;
+		else if (s[i] != '+' || len)
+			goto name;
+		out[len++] = s[i];
+	}
+	if (!digits)
+		goto name;
+	if (len >= 9 && out[0] == '0' && out[1] == '0') {
+		out[0] = '+';
+		memmove(out + 1, out + 2, len - 2);
+		len--;
+	}
+	return len;
+name:
+	for (size_t i = 0; i < n; i++)
+		out[i] = s[i] >= 'A' && s[i] <= 'Z' ? (char)(s[i] + 32) : s[i];
+	return n;
+}
+
+void number_hash(const uint8_t key[32], const char *number, uint8_t out[NUMBER_HASH])
+{
+	size_t n = strcspn(number, "@");
+	char buf[256];
+
+	if (n > sizeof(buf)) /* no number is that long; keep what can be told apart */
+		n = sizeof(buf);
+	n = normalise(number, n, buf);
+	crypto_generichash(out, NUMBER_HASH, (const uint8_t *)buf, n, key, 32);
+	sodium_memzero(buf, sizeof(buf));
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * keys.h - key material: data keys, key files, the two layers of a wrap, AES-GCM
+ *
+ * FORMAT.md sections 2 and 3. Data keys live in locked memory that is wiped
+ * when they are freed. Nothing here holds a private key except for the moment
+ * of keys_unwrap. One thread.
+ */
+#ifndef KEYS_H
+#define KEYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/store_internal.h"
+
+#define KEYS_WRAP 120
+
+enum { KEYS_SUB_CALLER = 1, KEYS_SUB_CALLEE = 2, KEYS_SUB_NUMBERS = 16 };
+
+int keys_init(void); /* libsodium; -EIO when it cannot start */
+
+/* The key of one call and what is derived from it. */
+struct callkey {
+	uint8_t data[32];
+	uint8_t leg[2][32];
+	uint8_t numbers[32];
+};
+
+/* Pool of callkeys: guard pages and mlock per slab, not per call. */
+struct keypool;
+int keypool_new(struct keypool **ret);
+void keypool_free(struct keypool *p); /* wipes all */
+struct callkey *callkey_random(struct keypool *p); /* NULL: no memory */
+struct callkey *callkey_blank(struct keypool *p);
+void callkey_derive(struct callkey *k); /* from data */
+void callkey_free(struct keypool *p, struct callkey *k); /* wipes; NULL-tolerant */
+
+/* A purpose's public key. */
+struct pubkey {
+	uint8_t key[32];
+	uint8_t id[8];
+};
+
+/* public/CONTROLLER/PURPOSE.pub, else public/default/PURPOSE.pub. -ENOKEY. */
+int pubkey_load(const struct root *r, const char *controller, enum store_purpose p,
+		struct pubkey *ret, struct why *why);
+int pubkey_parse(const char *text, size_t n, struct pubkey *ret); /* -EBADMSG */
+
+/* Texts of a new pair; `secret` is wiped by the caller. */
+void keypair_make(enum store_purpose p, const char *owner, char pub_text[512], char secret_text[512]);
+
+int wrap_make(const struct pubkey *pub, const uint8_t bucket[32], const struct uid *uid,
+	      enum store_purpose p, uint32_t day, const uint8_t data[32], uint8_t out[KEYS_WRAP]);
+
+/*
+ * Opens a wrap with the private key found in keys_dir (CONTROLLER/PURPOSE.key,
+ * then PURPOSE.key). -ENOKEY none there, -EPERM others may read it,
+ * -EKEYREJECTED not the key that this wrap was made for.
+ */
+int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p, uint32_t day,
+	      const struct uid *uid, const uint8_t key_id[8], const uint8_t bucket[32],
+	      const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32], struct why *why);
+
+/* AES-256-GCM with a kept context. */
+struct sealer;
+int sealer_new(struct sealer **ret);
+void sealer_free(struct sealer *s);
+/* out gets n bytes and the 16-byte tag; in == out allowed. */
+int seal(struct sealer *s, const uint8_t key[32], const uint8_t nonce[12], const uint8_t *ad,
+	 size_t adn, const uint8_t *in, size_t n, uint8_t *out);
+/* n: ciphertext without the tag that follows it. -EBADMSG: not authentic. */
+int unseal(struct sealer *s, const uint8_t key[32], const uint8_t nonce[12], const uint8_t *ad,
+	   size_t adn, const uint8_t *in, size_t n, uint8_t *out);
+
+/* Keyed hash of the normalised number (FORMAT.md section 6). */
+#define NUMBER_HASH 16
+void number_hash(const uint8_t key[32], const char *number, uint8_t out[NUMBER_HASH]);
+
+#endif

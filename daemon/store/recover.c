@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * recover.c - segments that a killed writer left open
+ *
+ * Cuts each behind its last whole chunk and gives it its final name. Damage
+ * before that point stays where it is, for fsck to name: cutting there would
+ * throw away chunks that rows refer to. Runs under the store's lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/segment.h"
+#include "store/writer.h"
+
+static uint64_t whole_end(const uint8_t *p, size_t n)
+{
+	uint64_t off = SEGMENT_HEAD, end = 0;
+	struct segment_item it;
+
+	while (segment_next(p, n, &off, &it))
+		if (it.whole)
+			end = it.off + it.len;
+	return end;
+}
+
+static int cut_file(const struct root *r, const char *rel, const char *final, struct why *why)
+{
+	int fd = openat(r->fd, rel, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	uint8_t *p = NULL;
+	struct stat sb;
+	uint64_t end;
+
+	if (fd < 0 || fstat(fd, &sb)) {
+		rc = why_errno(why, -errno, rel, "cannot open");
+		goto out;
+	}
+	if ((uint64_t)sb.st_size > SEGMENT_MAX) {
+		rc = why_set(why, -EBADMSG, "%s: longer than a segment may be (rule S-2)", rel);
+		goto out;
+	}
+	p = malloc((size_t)sb.st_size + 1);
+	rc = p ? pread_all(fd, p, (size_t)sb.st_size, 0) : -ENOMEM;
+	if (rc) {
+		rc = why_errno(why, rc, rel, "cannot read");
+		goto out;
+	}
+	end = whole_end(p, (size_t)sb.st_size);
+	if (!end) {
+		if (unlinkat(r->fd, rel, 0))
+			rc = why_errno(why, -errno, rel, "cannot remove");
+	} else if (ftruncate(fd, (off_t)end) || fsync(fd) || renameat(r->fd, rel, r->fd, final)) {
+		rc = why_errno(why, -errno, rel, "cannot cut");
+	}
+	if (!rc)
+		rc = sync_dir_of(r, rel, why);
+out:
+	free(p);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int recover_day(const struct root *r, const char *dir, struct why *why)
+{
+	char rel[STORE_PATH_MAX + 64], final[STORE_PATH_MAX + 64];
+	struct names files;
+	int rc = names_read(r, dir, &files);
+
+	for (size_t i = 0; !rc && i < files.n; i++) {
+		size_t n = strlen(files.v[i]);
+
+		if (n != 13 || strcmp(files.v[i] + 8, ".open"))
+			continue;
+		snprintf(rel, sizeof(rel), "%s/%s", dir, files.v[i]);
+		snprintf(final, sizeof(final), "%s/%.8s.seg", dir, files.v[i]);
+		rc = cut_file(r, rel, final, why);
+	}
+	names_free(&files);
+	return rc;
+}
+
+int writer_recover(const struct root *r, struct why *why)
+{
+	struct names owners, days;
+	char dir[STORE_PATH_MAX];
+	int rc = names_read(r, "segments", &owners);
+
+	if (rc)
+		return why_errno(why, rc, "segments", "cannot read directory");
+	for (size_t i = 0; !rc && i < owners.n; i++) {
+		if (name_check(owners.v[i]))
+			continue;
+		snprintf(dir, sizeof(dir), "segments/%s", owners.v[i]);
+		if (names_read(r, dir, &days) == -ENOTDIR)
+			continue;
+		for (size_t k = 0; !rc && k < days.n; k++) {
+			if (strlen(days.v[k]) != 10)
+				continue;
+			snprintf(dir, sizeof(dir), "segments/%s/%s", owners.v[i], days.v[k]);
+			rc = recover_day(r, dir, why);
+		}
+		names_free(&days);
+	}
+	names_free(&owners);
+	return rc;
+}

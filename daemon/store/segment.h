@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * segment.h - segment heads, chunk headers, and walking a segment in memory
+ *
+ * FORMAT.md section 4. All functions work on bytes in memory and accept
+ * anything: they are what the fuzzer sees. The walker finds every whole chunk,
+ * whatever lies between; it reports the rest as a hole or as damage.
+ */
+#ifndef SEGMENT_H
+#define SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/uid.h"
+
+#define SEGMENT_HEAD	 128
+#define SEGMENT_ALIGN	 16
+#define SEGMENT_MAX	 (1ULL << 30)
+#define CHUNK_HEAD	 64
+#define CHUNK_AD	 56 /* bytes of the header under the AEAD */
+#define CHUNK_TAG	 16
+#define CHUNK_DISK_MAX	 262144u
+#define CHUNK_DISK_MIN	 (CHUNK_HEAD + CHUNK_TAG)
+#define segment_round(n) (((n) + (SEGMENT_ALIGN - 1)) & ~(uint64_t)(SEGMENT_ALIGN - 1))
+
+struct segment_head {
+	uint32_t number;
+	uint32_t day; /* YYYYMMDD */
+	uint64_t created_ns;
+	uint8_t store_id[16];
+	char controller[64];
+};
+
+void segment_head_format(const struct segment_head *h, uint8_t out[SEGMENT_HEAD]);
+/* NULL, or what is wrong (rule S-1). */
+const char *segment_head_parse(const uint8_t *p, size_t n, struct segment_head *ret);
+
+struct chunk_head {
+	struct uid uid;
+	uint8_t leg;
+	uint8_t codec;
+	uint32_t length; /* header, ciphertext, tag */
+	uint32_t number;
+	uint64_t start_ns;
+	uint32_t packets;
+	uint32_t payload;
+	uint32_t body_crc;
+};
+
+/* Everything up to the body's CRC: what the AEAD covers. */
+void chunk_head_format(const struct chunk_head *h, uint8_t out[CHUNK_HEAD]);
+/* After the ciphertext is in place: both CRCs. p: the whole chunk. */
+void chunk_head_seal(uint8_t *p, uint32_t length);
+const char *chunk_head_parse(const uint8_t *p, size_t n, struct chunk_head *ret);
+
+enum segment_kind { SEGMENT_CHUNK, SEGMENT_HOLE, SEGMENT_DAMAGE };
+
+struct segment_item {
+	enum segment_kind kind;
+	uint64_t off, len;
+	struct chunk_head head; /* CHUNK, and DAMAGE with `whole` */
+	bool whole; /* DAMAGE: the header is sound, so what is damaged is known */
+	const char *rule, *text; /* DAMAGE */
+};
+
+/* The item at *off (start with SEGMENT_HEAD), which moves on. False at the end. */
+bool segment_next(const uint8_t *p, size_t n, uint64_t *off, struct segment_item *ret);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * store.h - the store as its users see it (FORMAT.md is what lies on disk)
+ *
+ * Writer side (recorder, one process at a time, holds the store's lock):
+ *
+ *	store_open(dir, STORE_RW, &st)
+ *	store_call_begin(st, &meta, &sc)	data key made, wraps durable in their slots
+ *	store_call_append(sc, leg, &chunk)	coded, encrypted, queued to a segment
+ *	store_call_end(sc, &result)		catalog row; sc is gone
+ *	store_sync(st)				all of the above durable
+ *	store_close(st)
+ *
+ * A call that nobody may keep is listed with store_call_denied: no key, no
+ * audio, no readable number. The writer holds public keys only: once a call
+ * has ended nothing in this process can decrypt it (design 7).
+ *
+ * Reader side (find, export): store_open(dir, STORE_RO) never writes, works
+ * beside a running writer, and needs a private key and a purpose to read audio.
+ *
+ * Errors: 0 or -errno; store_why() tells in one line which file and why. After
+ * a write error (-ENOSPC, -EIO ...) the store is `broken` for writing: appends
+ * return the error, store_call_abort forgets what is half-written (its key
+ * slots are overwritten in place, which needs no space), and what was complete
+ * stays readable. One thread at a time.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/chunk.h"
+#include "base/clock.h"
+#include "base/uid.h"
+
+#define STORE_NAME_MAX 64 /* controller and rule names in file names and rows */
+
+enum store_purpose { STORE_DOCUMENTATION = 0, STORE_TRAINING = 1, STORE_PURPOSES = 2 };
+
+extern const char *const store_purpose_names[STORE_PURPOSES]; /* "documentation", "training" */
+
+/* Purpose states, guidance 1. Order is part of the format (FORMAT.md). */
+enum store_state {
+	STORE_S_NONE,
+	STORE_S_PENDING,
+	STORE_S_GRANTED,
+	STORE_S_DENIED,
+	STORE_S_WITHDRAWN,
+	STORE_S_OPTED_OUT,
+	STORE_S_OBJECTED, /* restricted, also quarantine for an unproven notice */
+	STORE_S_EXPIRED,
+	STORE_S_MAX,
+};
+extern const char *const store_state_names[STORE_S_MAX];
+
+enum store_outcome { STORE_O_KEPT, STORE_O_DENIED, STORE_O_GAP, STORE_O_MAX };
+extern const char *const store_outcome_names[STORE_O_MAX]; /* "kept", "denied", "gap" */
+
+struct store;
+
+/* ---- making a store ---- */
+
+/*
+ * Makes an empty store in `dir` (created, or an existing empty directory; else
+ * -EEXIST / -ENOTEMPTY). Key pairs: for each purpose, private half to
+ * keys_dir/PURPOSE.key (mode 0600, directory 0700, never overwritten: -EEXIST),
+ * public half into the store. With public_dir the public halves PURPOSE.pub are
+ * taken from there instead and no private key is made. controller NULL: the
+ * keys used for every controller that has none of its own; else the keys of that
+ * controller (RX-2), private halves to keys_dir/CONTROLLER/, and the store may exist
+ * already. keys_dir must not lie in the store (-EINVAL).
+ * On failure nothing that was made is left behind. `why` (size n) gets one line.
+ */
+int store_create(const char *dir, const char *keys_dir, const char *public_dir,
+		 const char *controller, char *why, size_t n);
+
+enum store_mode { STORE_RO, STORE_RW };
+
+/* -ENOENT no store there, -EBUSY another writer, -EPROTO newer format, -EBADMSG damaged. */
+int store_open(const char *dir, enum store_mode mode, struct store **ret, char *why, size_t n);
+void store_close(struct store *st); /* NULL-tolerant; does not sync */
+const char *store_why(const struct store *st); /* of the last failed call */
+
+/* ---- writing ---- */
+
+struct store_call_meta {
+	struct uid uid;
+	uint64_t start_ns;	/* first INVITE */
+	const char *controller; /* file-name safe: [a-z0-9._-], at most STORE_NAME_MAX - 1 */
+	const char *zone;	/* the controller's time zone: names the destroy-by day */
+	const char *rule;
+	const char *policy_hash; /* hex */
+	const char *scenario;	 /* "A1" ... "G" */
+	const char *sip_call_id;
+	const char *caller; /* normalised number or user part; NULL or "" withheld */
+	const char *callee;
+	const char *agent; /* NULL none */
+	/* per purpose: deadline, ns since 1970, 0 when the rule lacks the purpose or it is not kept */
+	uint64_t until_ns[STORE_PURPOSES];
+	/* wrap the data key for this purpose at once (documentation at grant) */
+	bool commit[STORE_PURPOSES];
+};
+
+struct store_leg_figures {
+	struct media_format format; /* of the most packets; name "" when there was no audio */
+	uint64_t packets;	    /* distinct audio packets kept */
+	uint64_t lost;		    /* RFC 3550 A.3: expected - received, per stream, summed */
+	uint64_t duplicates;
+	uint64_t reordered;
+	uint64_t events;    /* RFC 4733 events heard (never their digits) */
+	uint64_t audio_ms;  /* duration of the payloads kept */
+	uint32_t jitter_us; /* RFC 3550 A.8, at the end */
+	uint64_t blocked;   /* packets that never left the classifier (verdict) */
+};
+
+struct store_call_result {
+	uint64_t answer_ns; /* 0 never answered */
+	uint64_t end_ns;
+	const char *end; /* "bye", "cancel", "rejected", "timeout", "capture-end" ... */
+	enum store_outcome outcome;
+	enum store_state state[STORE_PURPOSES];
+	const char *reason[STORE_PURPOSES]; /* of the state; "" none */
+	const char *gap;		    /* why audio is missing; "" none */
+	struct store_leg_figures leg[2];    /* caller, callee */
+};
+
+struct store_call;
+
+/* Is a call with this uid in the catalog (of any day)? 1 yes, 0 no, or -errno. */
+int store_call_known(struct store *st, const struct uid *uid, const uint64_t until_ns[2],
+		     const char *controller, const char *zone);
+
+/*
+ * Starts a call that is kept: makes the data key, writes the wraps of committed
+ * purposes to their slots (durable with the next store_sync). At least one until_ns must
+ * be set (INV-8). -ESHUTDOWN: the destroy-by day was destroyed already (a late import).
+ */
+int store_call_begin(struct store *st, const struct store_call_meta *meta, struct store_call **ret);
+/* leg: enum optag_leg. The chunk is copied; the caller may reuse it at once. */
+int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c);
+/* Writes a wrap that was not committed at begin (training under opt-out: at hang-up). */
+int store_call_commit(struct store_call *sc, enum store_purpose p);
+/* Destroys the wrap of one purpose; the audio stays for the other. */
+int store_call_drop(struct store_call *sc, enum store_purpose p);
+/*
+ * Ends: row into the catalog, key wiped. Frees sc in every case; on failure as
+ * store_call_abort. A wrap whose purpose is neither GRANTED nor OBJECTED in r is
+ * destroyed; a purpose that is, without a wrap, is -EINVAL (INV-1).
+ */
+int store_call_end(struct store_call *sc, const struct store_call_result *r);
+/* Forgets the call: slots overwritten, key wiped, no row. Frees sc. */
+void store_call_abort(struct store_call *sc);
+/* Lists a matched call of which nothing is kept (its deadline bounds the row's life). */
+int store_call_denied(struct store *st, const struct store_call_meta *meta,
+		      const struct store_call_result *r);
+/*
+ * Makes everything since the last sync durable (segments, slots, rows, in this order). Call
+ * it every two seconds, and before closing: rows that were not synced are lost. Works on a
+ * broken store too, for the calls that were complete.
+ */
+int store_sync(struct store *st);
+
+struct store_figures {
+	uint64_t calls, chunks, payload_bytes, stored_bytes, segments;
+};
+void store_figures(const struct store *st, struct store_figures *ret);
+
+/* ---- finding ---- */
+
+struct store_filter {
+	const char *number; /* either party, as dialled or E.164; NULL any */
+	uint64_t since_ns, until_ns; /* call start in [since, until); 0 open */
+	const char *rule;
+	const char *sip_call_id;
+	const char *controller;
+	int state; /* enum store_state of either purpose, -1 any */
+	const struct uid *uid;
+};
+
+struct store_row { /* pointers live during the callback */
+	struct uid uid;
+	const char *controller, *rule, *policy_hash, *scenario, *sip_call_id, *end, *gap, *agent;
+	uint64_t start_ns, answer_ns, end_ns;
+	enum store_outcome outcome;
+	enum store_state state[STORE_PURPOSES];
+	const char *reason[STORE_PURPOSES];
+	uint64_t until_ns[STORE_PURPOSES];
+	struct store_leg_figures leg[2];
+	struct clock_date day; /* destroy-by day: which catalog and segments */
+};
+
+/* Oldest first. cb returns non-zero to stop (that value is returned). */
+int store_find(struct store *st, const struct store_filter *f,
+	       int (*cb)(void *arg, const struct store_row *row), void *arg);
+
+/* ---- reading audio ---- */
+
+struct store_reader;
+
+/*
+ * Opens one call's audio for a purpose that is live on it (INV-9): the state
+ * must be GRANTED, else -EACCES with the state in why; -ENOENT no such call;
+ * -ENOKEY private key missing in keys_dir; -EPERM others may read it; -EKEYREJECTED the key does not open
+ * the wrap; -ESHUTDOWN the wrap or bucket key was destroyed.
+ */
+int store_read_open(struct store *st, const struct uid *uid, enum store_purpose p,
+		    const char *keys_dir, struct store_reader **ret);
+/*
+ * Next chunk in order of writing; *ret_leg tells whose. The chunk belongs to
+ * the reader until the next call. 1 a chunk, 0 the end, -EBADMSG a chunk is
+ * damaged (why names file, offset, rule broken): the next call goes on after it.
+ */
+int store_read_next(struct store_reader *r, unsigned *ret_leg, const struct chunk **ret);
+/* The parties' numbers as recorded ("" withheld); they belong to the reader. -ENODATA none kept. */
+int store_read_numbers(struct store_reader *r, const char **ret_caller, const char **ret_callee);
+void store_read_close(struct store_reader *r);
+
+/* ---- checking ---- */
+
+struct store_fsck_report {
+	uint64_t segments, chunks, slots, buckets, rows, calls;
+	uint64_t orphan_chunks; /* no wrap, no row: unreadable, their space goes with the segment */
+	uint64_t interrupted;	/* live slots without a row: calls that a dying writer left */
+	uint64_t damaged;	/* findings handed to cb */
+};
+
+/*
+ * Checks every file without any private key: structure, checksums, that rows,
+ * slots and chunks agree. cb gets each finding: file (relative), offset, the
+ * FORMAT.md rule broken (e.g. "S-3"), text. Returns 0 clean, 1 damage found, -errno.
+ */
+int store_fsck(const char *dir,
+	       void (*cb)(void *arg, const char *file, uint64_t off, const char *rule, const char *text),
+	       void *arg, struct store_fsck_report *ret, char *why, size_t n);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * store_internal.h - what the files of store/ share
+ *
+ * `struct why` carries one line of explanation up to store_why(): which file
+ * and what about it. `struct root` is the store's directory; all names below
+ * it are relative, opened with openat. Nothing here ever prints.
+ */
+#ifndef STORE_INTERNAL_H
+#define STORE_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "store/store.h"
+
+#define STORE_PATH_MAX 256 /* relative: "segments/" + controller + day + number fit */
+
+struct why {
+	char text[512];
+};
+
+/* Stores the text and returns err, so that a caller writes `return why_set(...)`. */
+int why_set(struct why *w, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "NAME: what: strerror(err)" for a failed system call on a file of the store. */
+int why_errno(struct why *w, int err, const char *name, const char *what);
+
+struct root {
+	int fd;
+	char *path; /* absolute, for SQLite and messages */
+	uint8_t id[16];
+};
+
+/* A destroy-by day as YYYYMMDD. */
+uint32_t day_number(const struct clock_date *d);
+void day_date(uint32_t day, struct clock_date *ret);
+void day_text(uint32_t day, char out[16]);
+/* Civil day of an instant in a zone. -EINVAL unknown zone. */
+int day_of(uint64_t ns, const char *zone, uint32_t *ret_day);
+
+int name_check(const char *s); /* controller names: 0 or -EINVAL */
+void hex_format(const uint8_t *p, size_t n, char *out); /* 2n + 1 bytes */
+int hex_parse(const char *s, size_t n, uint8_t *out); /* exactly 2n digits */
+
+uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
+
+/* Whole reads and writes: a short result is retried, the end of the file is -ENODATA. */
+int pread_all(int fd, void *p, size_t n, off_t off);
+int pwrite_all(int fd, const void *p, size_t n, off_t off);
+/* mkdir -p below the root, 0700 each, parents synced. */
+int make_dirs(const struct root *r, const char *rel, struct why *why);
+/* Directory of a file name synced, so that a name made or changed is durable. */
+int sync_dir_of(const struct root *r, const char *rel, struct why *why);
+/* A small file, whole, into buf; *ret_len of at most n. -EFBIG. */
+int read_small(int dirfd, const char *rel, void *buf, size_t n, size_t *ret_len);
+/* name.tmp, fsync, rename, directory synced. -EEXIST when it is there. */
+int write_new(const struct root *r, const char *rel, const void *p, size_t n, mode_t mode, struct why *why);
+
+/* Names in a directory of the store, sorted; directories or files as asked for. */
+struct names {
+	char **v;
+	size_t n;
+};
+int names_read(const struct root *r, const char *rel, struct names *ret); /* ENOENT: empty */
+void names_free(struct names *n);
+
+/* optag.store: checks the format and takes the id. */
+int root_open(const char *dir, struct root *ret, struct why *why);
+void root_close(struct root *r);
+
+/* ---- an open store ---- */
+
+struct writer;
+struct slots;
+struct catalog;
+struct codec;
+struct sealer;
+struct keypool;
+
+struct store {
+	struct root root;
+	enum store_mode mode;
+	struct why why;
+	uint8_t number_key[32];
+	/* STORE_RW only */
+	int lock;
+	int err; /* a write failed: broken for writing */
+	bool reserve;
+	struct writer *writer;
+	struct slots *slots;
+	struct catalog *catalog;
+	struct codec *codec;
+	struct sealer *sealer;
+	struct keypool *pool;
+	struct store_call *calls; /* begun and not ended */
+	uint8_t *plain, *chunk;	  /* one chunk on its way */
+	struct store_figures figures;
+};
+
+#endif

@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * writer.c - segment files by io_uring (the only user of liburing)
+ *
+ * A segment in memory: `cur` is the buffer being filled, its first byte at
+ * file offset `base`; `req` is the one write on its way. Offsets and lengths
+ * of writes are multiples of BLOCK, as O_DIRECT wants; the tail is padded with
+ * zeros inside the preallocated space and written again when it has grown.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/segment.h"
+#include "store/writer.h"
+
+#define BUF_SIZE (1u << 20) /* measured: 1 MiB direct writes reach the disk's speed */
+#define BUF_MAX	 (2 * WRITER_OPEN)
+#define BLOCK	 4096u
+#define CLOSING_MAX 8 /* full segments that wait for the next sync, each with a buffer */
+#define STEP_MIN (1u << 20)
+#define STEP_MAX (16u << 20)
+
+struct wbuf {
+	uint8_t *p;
+	int index; /* registered as, -1 not */
+	struct wbuf *next;
+};
+
+enum { REQ_WRITE };
+
+struct request {
+	int op;
+	bool busy;
+	struct wbuf *buf; /* given back when done; NULL: the segment keeps it */
+	const uint8_t *p;
+	uint64_t off;
+	uint32_t len;
+};
+
+struct wseg {
+	struct request req; /* first: user_data points here */
+	char controller[STORE_NAME_MAX];
+	uint32_t day, number;
+	int fd;
+	struct wbuf *cur;
+	uint64_t base;
+	uint32_t fill;
+	uint32_t written; /* of cur, on disk */
+	uint64_t alloc;
+	uint64_t tick;
+	int err;
+	bool dirty;
+	bool closing;
+	struct wseg *next;
+};
+
+struct writer {
+	const struct root *root;
+	struct io_uring ring;
+	bool have_ring, fixed;
+	struct wseg *segs;
+	unsigned nopen, nclosing, nbuf;
+	struct wbuf *spare;
+	uint64_t tick, made;
+	int err;
+};
+
+void segment_path(const char *controller, uint32_t day, uint32_t number, const char *ext,
+		  char out[STORE_PATH_MAX])
+{
+	char text[16];
+
+	day_text(day, text);
+	snprintf(out, STORE_PATH_MAX, "segments/%s/%s/%08u.%s", controller, text, number, ext);
+}
+
+static void seg_name(const struct wseg *s, const char *ext, char out[STORE_PATH_MAX])
+{
+	segment_path(s->controller, s->day, s->number, ext, out);
+}
+
+static uint64_t seg_pos(const struct wseg *s)
+{
+	return s->base + s->fill;
+}
+
+int writer_new(const struct root *r, struct writer **ret, struct why *why)
+{
+	struct writer *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return why_set(why, -ENOMEM, "out of memory");
+	w->root = r;
+	w->made = 0;
+	/* No io_uring (old kernel, seccomp, sysctl): plain writes do the same, only slower. */
+	w->have_ring = io_uring_queue_init(2 * WRITER_OPEN, &w->ring, 0) == 0;
+	w->fixed = w->have_ring && io_uring_register_buffers_sparse(&w->ring, BUF_MAX) == 0;
+	*ret = w;
+	return 0;
+}
+
+/* ---- buffers ---- */
+
+static struct wbuf *buf_new(struct writer *w)
+{
+	struct wbuf *b = calloc(1, sizeof(*b));
+	struct iovec iov = { .iov_len = BUF_SIZE };
+	__u64 tag = 0;
+
+	if (!b || w->nbuf == BUF_MAX) {
+		free(b);
+		return NULL;
+	}
+	b->index = -1;
+	b->p = mmap(NULL, BUF_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b->p == MAP_FAILED) {
+		free(b);
+		return NULL;
+	}
+	iov.iov_base = b->p;
+	/* Fails when the locked-memory limit is small: the buffer is then used unregistered. */
+	if (w->fixed && io_uring_register_buffers_update_tag(&w->ring, w->nbuf, &iov, &tag, 1) == 1)
+		b->index = (int)w->nbuf;
+	w->nbuf++;
+	return b;
+}
+
+static struct wbuf *buf_get(struct writer *w)
+{
+	struct wbuf *b = w->spare;
+
+	if (!b)
+		return buf_new(w);
+	w->spare = b->next;
+	return b;
+}
+
+static void buf_put_back(struct writer *w, struct wbuf *b)
+{
+	if (!b)
+		return;
+	b->next = w->spare;
+	w->spare = b;
+}
+
+/* ---- writing ---- */
+
+/* The plain way: without ring, after a short write, or where O_DIRECT is refused. */
+static int write_plain(struct wseg *s, const uint8_t *p, uint32_t len, uint64_t off)
+{
+	int flags = fcntl(s->fd, F_GETFL);
+
+	if (flags < 0 || (flags & O_DIRECT && fcntl(s->fd, F_SETFL, flags & ~O_DIRECT)))
+		return -errno;
+	return pwrite_all(s->fd, p, len, (off_t)off);
+}
+
+static void request_done(struct writer *w, struct wseg *s, int res)
+{
+	struct request *q = &s->req;
+
+	if (res >= 0 && (uint32_t)res < q->len)
+		res = write_plain(s, q->p + res, q->len - (uint32_t)res, q->off + (uint32_t)res);
+	else if (res == -EINVAL || res == -EINTR || res == -EAGAIN)
+		res = write_plain(s, q->p, q->len, q->off);
+	if (res < 0) {
+		s->err = res;
+		w->err = res;
+	}
+	buf_put_back(w, q->buf);
+	*q = (struct request){ .op = REQ_WRITE };
+}
+
+static void reap_one(struct writer *w)
+{
+	struct io_uring_cqe *cqe;
+	int rc = io_uring_wait_cqe(&w->ring, &cqe);
+
+	if (rc == -EINTR)
+		return;
+	if (rc) { /* the ring itself is broken: nothing on its way will ever be reported */
+		for (struct wseg *s = w->segs; s; s = s->next)
+			if (s->req.busy)
+				request_done(w, s, -EIO);
+		return;
+	}
+	request_done(w, io_uring_cqe_get_data(cqe), cqe->res);
+	io_uring_cqe_seen(&w->ring, cqe);
+}
+
+static void seg_wait(struct writer *w, struct wseg *s)
+{
+	while (s->req.busy)
+		reap_one(w);
+}
+
+/* One write of a segment; the one before must be done. give: the buffer is free afterwards. */
+static void seg_write(struct writer *w, struct wseg *s, struct wbuf *b, uint32_t from, uint32_t to,
+		      bool give)
+{
+	struct request *q = &s->req;
+	struct io_uring_sqe *sqe;
+	int rc;
+
+	seg_wait(w, s);
+	*q = (struct request){ .op = REQ_WRITE, .busy = true, .buf = give ? b : NULL, .p = b->p + from,
+			       .off = s->base + from, .len = to - from };
+	s->dirty = true;
+	sqe = w->have_ring ? io_uring_get_sqe(&w->ring) : NULL;
+	if (!sqe) {
+		rc = write_plain(s, q->p, q->len, q->off);
+		request_done(w, s, rc ? rc : (int)q->len);
+		return;
+	}
+	if (b->index >= 0)
+		io_uring_prep_write_fixed(sqe, s->fd, q->p, q->len, q->off, b->index);
+	else
+		io_uring_prep_write(sqe, s->fd, q->p, q->len, q->off);
+	io_uring_sqe_set_data(sqe, s);
+	rc = io_uring_submit(&w->ring);
+	if (rc < 0) {
+		/* The entry stays in the queue and may go out with the next submission, so the
+		 * buffer is given up rather than used again. */
+		q->buf = NULL;
+		request_done(w, s, rc == -EAGAIN ? -EBUSY : rc);
+	}
+}
+
+static uint32_t round_block(uint32_t n)
+{
+	return (n + BLOCK - 1) & ~(BLOCK - 1);
+}
+
+/* What is in the current buffer and not on disk, to the next block boundary. */
+static void seg_flush(struct writer *w, struct wseg *s)
+{
+	uint32_t from = s->written & ~(BLOCK - 1), to = round_block(s->fill);
+
+	if (s->fill == s->written || s->err)
+		return;
+	memset(s->cur->p + s->fill, 0, to - s->fill);
+	seg_write(w, s, s->cur, from, to, false);
+	s->written = s->fill;
+}
+
+/* ---- opening and closing ---- */
+
+static void seg_free(struct writer *w, struct wseg *s)
+{
+	for (struct wseg **p = &w->segs; *p; p = &(*p)->next)
+		if (*p == s) {
+			*p = s->next;
+			break;
+		}
+	buf_put_back(w, s->cur);
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->closing)
+		w->nclosing--;
+	else
+		w->nopen--;
+	free(s);
+}
+
+/* To its real length and final name. All writes are done. */
+static int seg_finish(struct writer *w, struct wseg *s, struct why *why)
+{
+	char open_name[STORE_PATH_MAX], name[STORE_PATH_MAX];
+
+	seg_name(s, "open", open_name);
+	seg_name(s, "seg", name);
+	if (ftruncate(s->fd, (off_t)seg_pos(s)) || fsync(s->fd) ||
+	    renameat(w->root->fd, open_name, w->root->fd, name))
+		return why_errno(why, -errno, open_name, "cannot finish segment");
+	return sync_dir_of(w->root, name, why);
+}
+
+static int seg_next_number(const struct root *r, const char *dir, uint32_t *ret)
+{
+	struct names names;
+	uint32_t max = 0;
+	int rc = names_read(r, dir, &names);
+
+	for (size_t i = 0; !rc && i < names.n; i++) {
+		unsigned long n = strtoul(names.v[i], NULL, 10);
+
+		if (n > max && n < 99999999)
+			max = (uint32_t)n;
+	}
+	names_free(&names);
+	*ret = max + 1;
+	return rc;
+}
+
+/* Grows the allocation until `need` bytes fit, in smaller steps when space is short. */
+static int seg_alloc(struct wseg *s, uint64_t need, struct why *why)
+{
+	uint64_t step = s->alloc < STEP_MIN ? STEP_MIN : s->alloc < STEP_MAX ? s->alloc : STEP_MAX;
+	char name[STORE_PATH_MAX];
+
+	need = (need + BLOCK - 1) & ~(uint64_t)(BLOCK - 1);
+	if (need <= s->alloc)
+		return 0;
+	for (;; step /= 2) {
+		uint64_t to = s->alloc + step > need ? s->alloc + step : need;
+
+		if (!fallocate(s->fd, 0, (off_t)s->alloc, (off_t)(to - s->alloc))) {
+			s->alloc = to;
+			return 0;
+		}
+		if (errno == EOPNOTSUPP) {
+			s->alloc = UINT64_MAX - STEP_MAX; /* no preallocation here: -ENOSPC comes late */
+			return 0;
+		}
+		if (errno != EINTR && (errno != ENOSPC || step < BLOCK || to == need)) {
+			int err = -errno;
+
+			seg_name(s, "open", name);
+			return why_errno(why, err, name, "cannot grow segment");
+		}
+	}
+}
+
+static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct why *why)
+{
+	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+	struct segment_head h = { .day = s->day, .created_ns = clock_now_ns() };
+	char name[STORE_PATH_MAX];
+	int rc = make_dirs(w->root, dir, why);
+
+	if (rc)
+		return rc;
+	rc = seg_next_number(w->root, dir, &s->number);
+	if (rc)
+		return why_errno(why, rc, dir, "cannot read directory");
+	h.number = s->number;
+	memcpy(h.store_id, w->root->id, 16);
+	snprintf(h.controller, sizeof(h.controller), "%s", s->controller);
+	seg_name(s, "open", name);
+	s->fd = openat(w->root->fd, name, flags | O_DIRECT, 0600);
+	if (s->fd < 0 && errno == EINVAL) {
+		(void)unlinkat(w->root->fd, name, 0); /* some kernels leave the name behind */
+		s->fd = openat(w->root->fd, name, flags, 0600);
+	}
+	if (s->fd < 0)
+		return why_errno(why, -errno, name, "cannot create segment");
+	rc = seg_alloc(s, BLOCK, why);
+	if (!rc)
+		rc = sync_dir_of(w->root, name, why);
+	s->cur = rc ? NULL : buf_get(w);
+	if (!rc && !s->cur)
+		rc = why_set(why, -ENOMEM, "%s: no memory for a buffer", name);
+	if (rc) {
+		(void)unlinkat(w->root->fd, name, 0); /* empty; recovery would remove it too */
+		return rc;
+	}
+	segment_head_format(&h, s->cur->p);
+	s->fill = SEGMENT_HEAD;
+	return 0;
+}
+
+static void seg_retire(struct writer *w, struct wseg *s)
+{
+	s->closing = true;
+	w->nopen--;
+	w->nclosing++;
+	seg_flush(w, s);
+}
+
+static int seg_get(struct writer *w, const char *controller, uint32_t day, uint32_t len,
+		   struct wseg **ret, struct why *why)
+{
+	struct wseg *s, *oldest = NULL;
+	char dir[STORE_PATH_MAX], text[16];
+	int rc;
+
+	for (s = w->segs; s; s = s->next) {
+		if (s->closing)
+			continue;
+		if (s->day == day && !strcmp(s->controller, controller))
+			break;
+		if (!oldest || s->tick < oldest->tick)
+			oldest = s;
+	}
+	if (s && seg_pos(s) + len > WRITER_ROLL) {
+		seg_retire(w, s);
+		s = NULL;
+		rc = w->nclosing >= CLOSING_MAX ? writer_sync(w, why) : 0;
+		if (rc)
+			return rc;
+	}
+	if (s) {
+		s->tick = ++w->tick;
+		*ret = s;
+		return 0;
+	}
+	if (w->nopen >= WRITER_OPEN) {
+		seg_retire(w, oldest);
+		rc = writer_sync(w, why); /* its buffer is needed again */
+		if (rc)
+			return rc;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return why_set(why, -ENOMEM, "out of memory");
+	s->fd = -1;
+	s->day = day;
+	snprintf(s->controller, sizeof(s->controller), "%s", controller);
+	day_text(day, text);
+	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, text);
+	s->next = w->segs;
+	w->segs = s;
+	w->nopen++;
+	rc = seg_create(w, s, dir, why);
+	if (rc) {
+		seg_free(w, s);
+		return rc;
+	}
+	w->made++;
+	s->tick = ++w->tick;
+	*ret = s;
+	return 0;
+}
+
+/* The buffer is full: it goes out, another takes its place. */
+static int seg_turn(struct writer *w, struct wseg *s)
+{
+	struct wbuf *full = s->cur, *fresh;
+
+	seg_wait(w, s); /* gives its buffer back first */
+	fresh = buf_get(w);
+	if (!fresh)
+		return -ENOMEM;
+	seg_write(w, s, full, s->written & ~(BLOCK - 1), BUF_SIZE, true);
+	s->cur = fresh;
+	s->base += BUF_SIZE;
+	s->fill = 0;
+	s->written = 0;
+	return w->err;
+}
+
+int writer_append(struct writer *w, const char *controller, uint32_t day, const uint8_t *p,
+		  uint32_t len, struct extent *ret, struct why *why)
+{
+	uint32_t padded = (uint32_t)segment_round(len), put = 0;
+	struct wseg *s;
+	int rc;
+
+	if (w->err)
+		return why_set(why, w->err, "segments/%s: an earlier write failed: %s", controller,
+			       strerror(-w->err));
+	rc = seg_get(w, controller, day, padded, &s, why);
+	if (!rc)
+		rc = seg_alloc(s, seg_pos(s) + padded, why);
+	if (rc)
+		return rc;
+	*ret = (struct extent){ .segment = s->number, .off = seg_pos(s), .len = len };
+	while (put < padded) {
+		uint32_t room = BUF_SIZE - s->fill, n = padded - put < room ? padded - put : room;
+		uint32_t real = put >= len ? 0 : len - put < n ? len - put : n;
+
+		memcpy(s->cur->p + s->fill, p + put, real);
+		memset(s->cur->p + s->fill + real, 0, n - real);
+		s->fill += n;
+		put += n;
+		if (s->fill == BUF_SIZE)
+			rc = seg_turn(w, s);
+		if (rc) {
+			w->err = rc;
+			return why_set(why, rc, "segments/%s: write failed: %s", controller, strerror(-rc));
+		}
+	}
+	return 0;
+}
+
+int writer_sync(struct writer *w, struct why *why)
+{
+	struct wseg *s, *next;
+	char name[STORE_PATH_MAX];
+	int rc = 0;
+
+	for (s = w->segs; s; s = s->next)
+		seg_flush(w, s);
+	for (s = w->segs; s; s = next) {
+		int err;
+
+		next = s->next;
+		seg_wait(w, s);
+		err = s->err;
+		if (!err && s->dirty && fdatasync(s->fd))
+			err = -errno;
+		if (err) {
+			seg_name(s, "open", name);
+			rc = why_errno(why, err, name, "cannot write");
+			w->err = s->err = err;
+			continue;
+		}
+		s->dirty = false;
+		if (s->closing) {
+			err = seg_finish(w, s, why);
+			rc = err ? err : rc;
+			seg_free(w, s);
+		}
+	}
+	return rc;
+}
+
+uint64_t writer_segments(const struct writer *w)
+{
+	return w->made;
+}
+
+void writer_free(struct writer *w)
+{
+	struct wseg *s, *next;
+	struct wbuf *b;
+	struct why why;
+
+	if (!w)
+		return;
+	for (s = w->segs; s; s = s->next)
+		if (!s->closing)
+			seg_retire(w, s);
+	(void)writer_sync(w, &why); /* what fails stays .open, for the next writer to cut */
+	for (s = w->segs; s; s = next) {
+		next = s->next;
+		seg_free(w, s);
+	}
+	if (w->have_ring)
+		io_uring_queue_exit(&w->ring);
+	while ((b = w->spare)) {
+		w->spare = b->next;
+		munmap(b->p, BUF_SIZE);
+		free(b);
+	}
+	free(w);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * writer.h - appends chunks to segment files through io_uring
+ *
+ * Full buffers of 1 MiB go out asynchronously, one at a time per segment (so a
+ * crash never leaves a hole before whole chunks); what is in a partly filled
+ * buffer is written by writer_sync. Space is preallocated before bytes are
+ * accepted, so -ENOSPC comes from writer_append and not from the disk later.
+ * O_DIRECT where the file system has it, io_uring where the kernel allows it,
+ * else ordinary writes. One thread.
+ */
+#ifndef WRITER_H
+#define WRITER_H
+
+#include <stdint.h>
+
+#include "store/store_internal.h"
+
+#define WRITER_ROLL (64u << 20) /* a new segment after this many bytes */
+#define WRITER_OPEN 32		/* segments open at once; the least used is closed */
+
+struct extent {
+	uint32_t segment;
+	uint32_t len;
+	uint64_t off;
+};
+
+struct writer;
+
+int writer_new(const struct root *r, struct writer **ret, struct why *why);
+/* Finishes (truncates, renames) what can be finished. NULL-tolerant. */
+void writer_free(struct writer *w);
+/* len bytes of a chunk, padding excluded. After an error the writer takes nothing more. */
+int writer_append(struct writer *w, const char *controller, uint32_t day, const uint8_t *p,
+		  uint32_t len, struct extent *ret, struct why *why);
+/* Everything appended is durable when this returns 0. */
+int writer_sync(struct writer *w, struct why *why);
+uint64_t writer_segments(const struct writer *w); /* made so far */
+
+/* "segments/CONTROLLER/DAY/NNNNNNNN.EXT" */
+void segment_path(const char *controller, uint32_t day, uint32_t number, const char *ext,
+		  char out[STORE_PATH_MAX]);
+/* After a crash: cuts every .open file behind its last whole chunk and gives it its final name. */
+int writer_recover(const struct root *r, struct why *why);
+
+#endif
