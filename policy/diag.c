@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * diag.c - memory of a policy, and what is wrong with it
+ *
+ * A diagnostic owns its texts, because it outlives a policy that was refused.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define DIAGS_MAX	   100
+#define DIAGS_PER_FILE	   20
+#define SOURCE_LINE_MAX	   400 /* of a source line that is shown; a longer one is not */
+
+/* ---- arena ---- */
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t used, size;
+	_Alignas(16) unsigned char mem[];
+};
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	struct arena_chunk *c = a->head;
+	size_t size;
+	void *m;
+
+	n = (n + 15) & ~(size_t)15;
+	if (!c || c->size - c->used < n) {
+		size = n > 65536 ? n : 65536;
+		c = calloc(1, sizeof(*c) + size);
+		if (!c)
+			return NULL;
+		c->size = size;
+		c->next = a->head;
+		a->head = c;
+	}
+	m = c->mem + c->used;
+	c->used += n;
+	return m;
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+	char *m = arena_alloc(a, n + 1);
+
+	if (m)
+		memcpy(m, s, n);
+	return m;
+}
+
+void arena_free(struct arena *a)
+{
+	struct arena_chunk *c, *next;
+
+	for (c = a->head; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	a->head = NULL;
+}
+
+/* ---- diagnostics ---- */
+
+static char *source_line(const struct source *src, int line)
+{
+	const char *s = src->text, *end = src->text + src->len, *e;
+
+	if (!s || line <= 0)
+		return NULL;
+	while (--line > 0) {
+		s = memchr(s, '\n', (size_t)(end - s));
+		if (!s)
+			return NULL;
+		s++;
+	}
+	e = memchr(s, '\n', (size_t)(end - s));
+	if (!e)
+		e = end;
+	if (e > s && e[-1] == '\r')
+		e--;
+	if (e == s || e - s > SOURCE_LINE_MAX)
+		return NULL;
+	return strndup(s, (size_t)(e - s));
+}
+
+static bool take_place(struct policy *p, struct source *src, bool error)
+{
+	struct policy_diags *ds = p->diags;
+	unsigned *count = error ? &src->errors : &src->warnings;
+
+	if (error)
+		ds->errors++;
+	else
+		ds->warnings++;
+	if (++*count > DIAGS_PER_FILE || ds->n >= DIAGS_MAX) {
+		ds->dropped++;
+		return false;
+	}
+	if (ds->n < ds->cap)
+		return true;
+	struct policy_diag *d = realloc(ds->d, (ds->cap + 20) * sizeof(*d));
+	if (!d) {
+		ds->dropped++;
+		return false;
+	}
+	ds->d = d;
+	ds->cap += 20;
+	return true;
+}
+
+void diag_add(struct policy *p, struct pos at, const char *code, const char *why, const char *fix,
+	      const char *fmt, ...)
+{
+	struct source *src = &p->src[at.file];
+	struct policy_diag *d;
+	bool error = code[0] == 'L';
+	va_list ap;
+
+	if (!take_place(p, src, error))
+		return;
+	d = &p->diags->d[p->diags->n];
+	memset(d, 0, sizeof(*d));
+	d->severity = error ? POLICY_ERROR : POLICY_WARNING;
+	snprintf(d->code, sizeof(d->code), "%s", code);
+	d->line = at.line > 0 ? at.line : 1;
+	d->col = at.col > 0 ? at.col : 1;
+	d->width = at.width > 0 ? at.width : 1;
+	d->file = strdup(src->name);
+	d->why = why ? strdup(why) : NULL;
+	d->fix = fix ? strdup(fix) : NULL;
+	d->source = source_line(src, at.line);
+	va_start(ap, fmt);
+	if (vasprintf(&d->text, fmt, ap) < 0)
+		d->text = NULL;
+	va_end(ap);
+	if (!d->file || !d->text) {
+		p->oom = true;
+		free(d->file);
+		free(d->text);
+		free(d->why);
+		free(d->fix);
+		free(d->source);
+		p->diags->dropped++;
+		return;
+	}
+	p->diags->n++;
+}
+
+void policy_diags_free(struct policy_diags *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		free(d->d[i].file);
+		free(d->d[i].text);
+		free(d->d[i].why);
+		free(d->d[i].fix);
+		free(d->d[i].source);
+	}
+	free(d->d);
+	memset(d, 0, sizeof(*d));
+}
+
+void policy_diag_print(FILE *f, const struct policy_diag *d)
+{
+	fprintf(f, "%s:%d:%d: %s: %s", d->file, d->line, d->col, d->code, d->text);
+	if (d->why)
+		fprintf(f, " Why: %s", d->why);
+	if (d->fix)
+		fprintf(f, " Fix: %s", d->fix);
+	fputc('\n', f);
+	if (!d->source)
+		return;
+	/* Control characters must not move the terminal; tabs stay so that the caret stands right. */
+	fputs("    ", f);
+	for (const char *s = d->source; *s; s++)
+		fputc((unsigned char)*s < ' ' && *s != '\t' ? '?' : *s, f);
+	fputs("\n    ", f);
+	for (int i = 0; i < d->col - 1 && d->source[i]; i++)
+		if (((unsigned char)d->source[i] & 0xc0) != 0x80)
+			fputc(d->source[i] == '\t' ? '\t' : ' ', f);
+	fputc('^', f);
+	for (int i = d->col; i < d->col - 1 + d->width && d->source[i]; i++)
+		if (((unsigned char)d->source[i] & 0xc0) != 0x80)
+			fputc('~', f);
+	fputc('\n', f);
+}
+
+/* ---- names ---- */
+
+static int distance(const char *a, size_t n, const char *b, size_t m)
+{
+	int row[NAME_MAX_LEN + 1];
+
+	for (size_t j = 0; j <= m; j++)
+		row[j] = (int)j;
+	for (size_t i = 1; i <= n; i++) {
+		int diag = row[0];
+
+		row[0] = (int)i;
+		for (size_t j = 1; j <= m; j++) {
+			int up = row[j], best = diag + (a[i - 1] != b[j - 1]);
+
+			if (up + 1 < best)
+				best = up + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+			diag = up;
+		}
+	}
+	return row[m];
+}
+
+int did_you_mean(const char *s, size_t n, const char *const *words)
+{
+	int best = -1, best_d = 1 + (int)(n < 6 ? n / 2 : 3), d;
+
+	if (n == 0 || n > NAME_MAX_LEN)
+		return -1;
+	for (int i = 0; words[i]; i++) {
+		size_t m = strlen(words[i]);
+
+		if (m == 0 || m > NAME_MAX_LEN)
+			continue;
+		d = distance(s, n, words[i], m);
+		if (d < best_d) {
+			best_d = d;
+			best = i;
+		}
+	}
+	return best;
+}
+
+struct obj *list_find(const struct list *l, const char *name)
+{
+	for (struct obj *o = l->first; o; o = o->next)
+		if (!strcmp(o->name, name))
+			return o;
+	return NULL;
+}
+
+void list_append(struct list *l, struct obj *o)
+{
+	if (l->last)
+		l->last->next = o;
+	else
+		l->first = o;
+	l->last = o;
+	l->n++;
+}

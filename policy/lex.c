@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lex.c - tokens of the policy language
+ *
+ * A word is everything up to a blank or one of { } ; , " so that numbers,
+ * URLs, clock ranges and addresses need no quotes. '#' starts a comment only at
+ * the start of a line or after a blank, and never where the parser asks for a
+ * key (lex_key). Works on bytes; columns count bytes. Text must be UTF-8
+ * without control characters: the caller checks that once (load.c).
+ */
+#include <string.h>
+
+#include "internal.h"
+
+void lex_init(struct lexer *l, const struct source *src, uint16_t file)
+{
+	l->s = l->line_start = src->text;
+	l->end = src->text + src->len;
+	l->line = 1;
+	l->file = file;
+}
+
+static bool is_end(const struct lexer *l, const char *s)
+{
+	return s >= l->end || strchr(" \t\r\n{};,\"", *s) || *s == '\0';
+}
+
+static void skip_blanks(struct lexer *l)
+{
+	while (l->s < l->end && (*l->s == ' ' || *l->s == '\t' || *l->s == '\r'))
+		l->s++;
+}
+
+static struct token token(struct lexer *l, enum tok type, const char *from, const char *to)
+{
+	struct token t = { .type = type, .s = from, .n = (size_t)(to - from) };
+
+	t.at.line = l->line;
+	t.at.col = (int)(from - l->line_start) + 1;
+	t.at.width = (uint16_t)(t.n < 1 ? 1 : t.n > 200 ? 200 : t.n);
+	t.at.file = l->file;
+	l->s = to;
+	return t;
+}
+
+static struct token lex_string(struct lexer *l)
+{
+	const char *from = l->s, *s = from + 1;
+	struct token t;
+
+	while (s < l->end && *s != '"' && *s != '\n')
+		s += *s == '\\' && s + 1 < l->end && s[1] != '\n' ? 2 : 1;
+	if (s >= l->end || *s != '"') {
+		if (s > l->end)
+			s = l->end;
+		t = token(l, T_BAD, from, s);
+		t.bad = "this text has no closing quote on its line";
+		return t;
+	}
+	t = token(l, T_STRING, from, s + 1);
+	t.s = from + 1;
+	t.n -= 2;
+	return t;
+}
+
+struct token lex_next(struct lexer *l)
+{
+	static const struct {
+		char c;
+		enum tok type;
+	} single[] = { { '{', T_OPEN }, { '}', T_CLOSE }, { ';', T_SEMI }, { ',', T_COMMA }, { '=', T_EQ } };
+	const char *s;
+	struct token t;
+
+	skip_blanks(l);
+	if (l->s < l->end && *l->s == '#') {
+		while (l->s < l->end && *l->s != '\n')
+			l->s++;
+	}
+	if (l->s >= l->end)
+		return token(l, T_EOF, l->end, l->end);
+	if (*l->s == '\n') {
+		t = token(l, T_NL, l->s, l->s + 1);
+		l->line++;
+		l->line_start = l->s;
+		return t;
+	}
+	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++)
+		if (*l->s == single[i].c)
+			return token(l, single[i].type, l->s, l->s + 1);
+	if (*l->s == '"')
+		return lex_string(l);
+	for (s = l->s; !is_end(l, s); s++)
+		;
+	if (s == l->s) {
+		t = token(l, T_BAD, s, s + 1);
+		t.bad = "this character cannot stand here";
+		return t;
+	}
+	return token(l, T_WORD, l->s, s);
+}
+
+struct token lex_key(struct lexer *l)
+{
+	const char *s;
+
+	skip_blanks(l);
+	for (s = l->s; !is_end(l, s); s++)
+		;
+	if (s == l->s)
+		return lex_next(l);
+	return token(l, T_WORD, l->s, s);
+}
+
+bool lex_is_word(const char *s)
+{
+	if (!*s || *s == '#' || *s == '=' || *s == '@')
+		return false;
+	for (; *s; s++)
+		if (strchr(" \t\r\n{};,\"\\", *s) || (unsigned char)*s < ' ')
+			return false;
+	return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * lint.h - between lint.c (names, defaults, order), lint_rule.c, lint_purpose.c
+ * and lint_notice.c
+ *
+ * Each check_x reports what it finds; none changes the tree. Codes, sentences
+ * and reasons are those of optag-policy(5).
+ */
+#ifndef POLICY_LINT_H
+#define POLICY_LINT_H
+
+#include "internal.h"
+
+/* Was it set, by the rule or by `defaults`? */
+bool rule_has(const struct policy *p, const struct rule *r, int id);
+bool block_has(const struct policy *p, const struct block *b, int id);
+struct pos rule_at(const struct rule *r, int id);   /* the setting, else the rule's name */
+struct pos block_at(const struct block *b, int id); /* the setting, else the block */
+const struct controller *rule_controller(const struct rule *r);
+int date_cmp(const struct policy_date *a, const struct policy_date *b);
+void today_date(const struct policy *p, struct policy_date *ret);
+int span_days(const struct policy_span *s); /* at least this long */
+bool longer_than_3_months(const struct policy_span *s);
+bool training_opt_out(const struct rule *r); /* training by interest, not special */
+bool key_in(const char *key, const char (*list)[POLICY_KEY_MAX]);
+
+/*
+ * A file that the policy names, relative to the policy's own file. False, after
+ * L-08, when it is not there. Texts from memory have no files: always true.
+ * ret_path (malloc'ed, NULL from memory) may be NULL.
+ */
+bool check_file(struct policy *p, const struct word *w, const char *what, char **ret_path);
+
+void check_controller(struct policy *p, struct controller *c);
+void check_announcement(struct policy *p, struct announcement *a);
+void check_assessment(struct policy *p, struct assessment *a);
+void check_rule(struct policy *p, struct rule *r);
+void check_purpose(struct policy *p, struct rule *r, struct block *b);
+void check_keys(struct policy *p, struct rule *r);
+void check_notice(struct policy *p, struct rule *r);
+void check_never(struct policy *p, struct rule *r);
+void check_defaults(struct policy *p, struct rule *d);
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * policy.c - optag policy: check, fmt and explain policy files
+ *
+ * Works on files alone: no store, no keys, no privileges. Diagnostics go to
+ * stderr with the source line and a caret, or as JSON to stdout.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "policy/policy.h"
+
+static uint64_t today_ns;
+static bool json, write_back, drop_comments;
+static const char *rule_name;
+
+#define OPT_TODAY { 0, "today", CLI_TIME, &today_ns, "DATE", "judge review dates as on this day (default: now)", false, NULL }
+
+static int64_t today(void)
+{
+	return today_ns ? (int64_t)(today_ns / 1000000000) : (int64_t)time(NULL);
+}
+
+static void diag_json(const struct policy_diag *d)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "file", cli_json_str(d->file));
+	json_object_set_new(o, "line", json_integer(d->line));
+	json_object_set_new(o, "col", json_integer(d->col));
+	json_object_set_new(o, "width", json_integer(d->width));
+	json_object_set_new(o, "severity", json_string(d->severity == POLICY_ERROR ? "error" : "warning"));
+	json_object_set_new(o, "code", json_string(d->code));
+	json_object_set_new(o, "text", cli_json_str(d->text));
+	json_object_set_new(o, "why", cli_json_str(d->why));
+	json_object_set_new(o, "fix", cli_json_str(d->fix));
+	(void)cli_json_line(stdout, o); /* told by cli_finish */
+}
+
+static void tell(const struct policy_diags *d, bool as_json)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		if (as_json)
+			diag_json(&d->d[i]);
+		else
+			policy_diag_print(stderr, &d->d[i]);
+	}
+	if (d->dropped)
+		fprintf(stderr, "... and %zu more\n", d->dropped);
+}
+
+/* Loads operands; errors are told (warnings too if wanted). */
+static int load(struct cli_args *a, bool warnings, struct policy_diags *d, struct policy **ret)
+{
+	int err = policy_load((const char *const *)a->v, (size_t)a->n, today(), d, ret);
+
+	if (err || warnings)
+		tell(d, json && warnings);
+	if (err && !d->errors)
+		cli_err("%s", strerror(-err));
+	return err;
+}
+
+/* ---- check ---- */
+
+static int check(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = { OPT_TODAY, CLI_OPT_JSON(&json), { 0 } };
+	static const struct cli cli = {
+		.name = "optag policy check",
+		.summary = "say what is wrong with a policy, where, why, and what to write instead",
+		.opts = opts,
+		.operands = "FILE|DIR...",
+		.min_operands = 1,
+		.max_operands = -1,
+		.notes = "Exit status: 0 clean, 1 warnings only, 2 errors (the policy does not load).\n",
+	};
+	struct policy_diags d = { 0 };
+	struct policy *p = NULL;
+	struct cli_args a;
+	int rc = cli_parse(&cli, argc, argv, &a), err;
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	err = load(&a, true, &d, &p);
+	if (!json && (d.errors || d.warnings))
+		fprintf(stderr, "%zu error%s, %zu warning%s\n", d.errors, d.errors == 1 ? "" : "s", d.warnings, d.warnings == 1 ? "" : "s");
+	rc = err ? 2 : d.warnings ? 1 : 0;
+	policy_free(p);
+	policy_diags_free(&d);
+	return cli_finish(rc);
+}
+
+/* ---- fmt ---- */
+
+static bool has_comments(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	bool found = false, blank = true, quoted = false;
+	int c, last = 0;
+
+	while (f && !found && (c = getc(f)) != EOF) {
+		if (c == '"' && last != '\\')
+			quoted = !quoted;
+		if (c == '\n')
+			quoted = false;
+		found = c == '#' && blank && !quoted;
+		blank = c == ' ' || c == '\t' || c == '\n' || c == '\r';
+		last = c;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool has_include(const char *path)
+{
+	char line[512];
+	FILE *f = fopen(path, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line + strspn(line, " \t;}"), "include", 7);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static int write_tmp(const struct policy *p, const char *tmp, mode_t mode)
+{
+	int fd = mkstemp((char *)(uintptr_t)tmp), err;
+	FILE *f;
+
+	if (fd < 0)
+		return -errno;
+	f = fdopen(fd, "w");
+	if (!f) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	err = policy_print(f, p);
+	if (!err && (fflush(f) || fsync(fd) || fchmod(fd, mode & 07777)))
+		err = -errno;
+	if (fclose(f) && !err)
+		err = -errno;
+	return err;
+}
+
+/* A new file beside the old one, then renamed over it: never half of each. */
+static int rewrite(const struct policy *p, const char *path)
+{
+	struct stat st;
+	char *tmp;
+	int err;
+
+	if (lstat(path, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	err = write_tmp(p, tmp, st.st_mode);
+	if (!err && rename(tmp, path))
+		err = -errno;
+	if (err)
+		(void)unlink(tmp); /* it may never have been made */
+	free(tmp);
+	return err;
+}
+
+static int fmt_write(struct cli_args *a, const struct policy *p)
+{
+	const char *path = a->v[0];
+	int err;
+
+	if (a->n != 1)
+		return cli_usage("-w rewrites one file at a time");
+	if (has_include(path)) {
+		cli_err("%s: not rewritten: it includes other files, and the canonical form holds them all", path);
+		return CLI_FAILED;
+	}
+	if (!drop_comments && has_comments(path)) {
+		cli_err("%s: not rewritten: its comments would be lost (--drop-comments if that is meant)", path);
+		return CLI_FAILED;
+	}
+	err = rewrite(p, path);
+	if (err)
+		cli_err("%s: %s, the file is as it was", path, strerror(-err));
+	return err ? CLI_FAILED : CLI_OK;
+}
+
+static int fmt(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = {
+		{ 'w', "write", CLI_FLAG, &write_back, NULL, "rewrite the file instead of printing it", false, NULL },
+		{ 0, "drop-comments", CLI_FLAG, &drop_comments, NULL, "with -w: comments may be lost", false, NULL },
+		OPT_TODAY,
+		{ 0 },
+	};
+	static const struct cli cli = {
+		.name = "optag policy fmt",
+		.summary = "print a policy in its canonical form, over which its hash is taken",
+		.opts = opts,
+		.operands = "FILE|DIR...",
+		.min_operands = 1,
+		.max_operands = -1,
+		.notes = "Comments are no part of the canonical form.\nExit status: 0 done, 1 failed, 2 the policy has errors.\n",
+	};
+	struct policy_diags d = { 0 };
+	struct policy *p = NULL;
+	struct cli_args a;
+	int rc = cli_parse(&cli, argc, argv, &a);
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	if (load(&a, false, &d, &p))
+		rc = 2;
+	else if (write_back)
+		rc = fmt_write(&a, p);
+	else
+		rc = policy_print(stdout, p) ? CLI_FAILED : CLI_OK;
+	policy_free(p);
+	policy_diags_free(&d);
+	return cli_finish(rc);
+}
+
+/* ---- explain ---- */
+
+static int explain_json(const struct policy *p, const struct policy_rule *r)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	int err = f ? policy_explain(f, p, r) : -ENOMEM;
+	json_t *o;
+
+	if (f && fclose(f) && !err)
+		err = -ENOMEM;
+	if (!err) {
+		o = json_object();
+		json_object_set_new(o, "rule", cli_json_str(r->name));
+		json_object_set_new(o, "scenario", json_string(r->scenario));
+		json_object_set_new(o, "controller", cli_json_str(r->controller->name));
+		json_object_set_new(o, "file", cli_json_str(r->file));
+		json_object_set_new(o, "line", json_integer(r->line));
+		json_object_set_new(o, "policy_hash", json_string(policy_hash(p)));
+		json_object_set_new(o, "text", cli_json_str(text));
+		err = cli_json_line(stdout, o);
+	}
+	free(text);
+	return err;
+}
+
+static int explain_rules(const struct policy *p)
+{
+	size_t shown = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < policy_rules(p) && !err; i++) {
+		const struct policy_rule *r = policy_rule(p, i);
+
+		if (rule_name && strcmp(rule_name, r->name))
+			continue;
+		if (shown++ && !json)
+			putchar('\n');
+		err = json ? explain_json(p, r) : policy_explain(stdout, p, r);
+	}
+	if (err) {
+		cli_err("%s", strerror(-err));
+		return CLI_FAILED;
+	}
+	if (rule_name && !shown) {
+		cli_err("there is no rule \"%s\"", rule_name);
+		return CLI_FAILED;
+	}
+	if (!shown)
+		puts("No rule: nothing is recorded.");
+	return CLI_OK;
+}
+
+static int explain(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = {
+		{ 'r', "rule", CLI_STR, &rule_name, "NAME", "this rule only", false, NULL },
+		OPT_TODAY,
+		CLI_OPT_JSON(&json),
+		{ 0 },
+	};
+	static const struct cli cli = {
+		.name = "optag policy explain",
+		.summary = "say in plain English what each rule does: keys, silence, amounts, deadlines",
+		.opts = opts,
+		.operands = "FILE|DIR...",
+		.min_operands = 1,
+		.max_operands = -1,
+		.notes = "Exit status: 0 done, 1 failed, 2 the policy has errors.\n",
+	};
+	struct policy_diags d = { 0 };
+	struct policy *p = NULL;
+	struct cli_args a;
+	int rc = cli_parse(&cli, argc, argv, &a);
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	rc = load(&a, false, &d, &p) ? 2 : explain_rules(p);
+	policy_free(p);
+	policy_diags_free(&d);
+	return cli_finish(rc);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct cli_cmd cmds[] = {
+		{ "check", "find what is wrong or unlawful", check },
+		{ "fmt", "print the canonical form", fmt },
+		{ "explain", "say in plain English what it does", explain },
+		{ 0 },
+	};
+
+	return cli_dispatch("optag policy", "read, check and explain recording policies", cmds, argc, argv);
+}
