@@ -25,6 +25,7 @@ struct recorder {
 	struct classify *classify;
 	struct sigin *sigin;
 	struct calls *calls;
+	struct sip_extra extra; /* headers that rules match on; sigin keeps a pointer */
 	unsigned learned;
 	int err; /* the store failed: everything stops */
 	struct recorder_figures fig;
@@ -234,7 +235,6 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct classify_sink csink = { r, on_media, on_signalling };
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
 	struct calls_sink ksink = { r, on_flow, on_unflow, on_matched, on_destroy, on_ended, on_packets };
-	struct sip_extra extra = { .n = 0 };
 	const char *names[POLICY_HEADERS_MAX];
 	size_t i;
 	int e = -ENOMEM;
@@ -248,14 +248,14 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	}
 	for (i = 0; i < 16; i++)
 		cfg.sip_ports[i] = htons(s->sip_ports[i]);
-	extra.n = policy_headers(s->policy, names);
-	for (i = 0; i < extra.n; i++)
-		extra.name[i] = names[i];
+	r->extra.n = policy_headers(s->policy, names);
+	for (i = 0; i < r->extra.n; i++)
+		r->extra.name[i] = names[i];
 	e = flow_new(s->flow_lines, cfg.hash_seed, NULL, NULL, &r->flows);
 	if (!e)
 		e = classify_new(&cfg, r->flows, &csink, &r->classify);
 	if (!e)
-		e = sigin_new(&s->signalling, &extra, &ssink, &r->sigin);
+		e = sigin_new(&s->signalling, &r->extra, &ssink, &r->sigin);
 	if (!e)
 		e = calls_new(&s->calls, &ksink, &r->calls);
 	if (e)
