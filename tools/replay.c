@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * replay.c - `optag replay`: captures through the whole pipeline
+ *
+ * The recorder (daemon/record.h) fed from files instead of an interface. Every
+ * file is opened once before the first packet is read, so a wrong name in a
+ * list costs nothing. Holds public keys only.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "capture/pcap.h"
+#include "cli.h"
+#include "policy/policy.h"
+#include "record.h"
+#include "store/store.h"
+
+#define SYNC_EVERY_S 2 /* at most this much work is lost with the machine (design 7) */
+
+static const char *opt_store = CLI_STORE_DIR;
+static const char *opt_policy = CLI_POLICY_DIR;
+static bool opt_json;
+static uint64_t opt_sip_port;
+
+static const struct cli_opt opts[] = {
+	CLI_OPT_STORE(&opt_store),
+	CLI_OPT_POLICY(&opt_policy),
+	CLI_OPT('P', "sip-port", CLI_UINT, &opt_sip_port, "PORT", "another SIP port beside 5060 (SIP is also known by its text)"),
+	CLI_OPT_JSON(&opt_json),
+	{ 0 },
+};
+
+static const struct cli cli = {
+	.name = "optag replay",
+	.summary = "record the calls of capture files under a policy",
+	.opts = opts,
+	.operands = "FILE.pcap...",
+	.min_operands = 1,
+	.max_operands = -1,
+	.notes = "Files are read in the order given; time is the captures' own. \"-\" is standard input.",
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+struct replay {
+	struct store *store;
+	struct policy *policy;
+	struct recorder *rec;
+	uint64_t done_bytes, total_bytes, cut_files, skipped;
+	time_t synced;
+};
+
+static int load_policy(struct replay *r)
+{
+	struct policy_diags d = { 0 };
+	size_t i;
+	int e = policy_load(&opt_policy, 1, (int64_t)time(NULL), &d, &r->policy);
+
+	for (i = 0; i < d.n && e; i++)
+		policy_diag_print(stderr, &d.d[i]);
+	if (e && !d.n)
+		cli_err("'%s': %s", opt_policy, strerror(-e));
+	else if (e)
+		cli_err("'%s': %zu error%s, nothing is recorded under a faulty policy", opt_policy, d.errors,
+			d.errors == 1 ? "" : "s");
+	policy_diags_free(&d);
+	if (!e && policy_rules(r->policy) == 0) {
+		cli_err("'%s': no rule, so no call could be kept", opt_policy);
+		e = -EINVAL;
+	}
+	return e;
+}
+
+/* All names are good before the first packet counts. */
+static int check_files(struct replay *r, const struct cli_args *a)
+{
+	char why[512];
+	int i, e;
+
+	for (i = 0; i < a->n; i++) {
+		struct pcap_file *f;
+		uint64_t at, size;
+
+		if (strcmp(a->v[i], "-") == 0)
+			continue;
+		e = pcap_file_open(a->v[i], &f, why, sizeof(why));
+		if (e) {
+			cli_err("%s", why);
+			return e;
+		}
+		pcap_file_progress(f, &at, &size);
+		r->total_bytes += size;
+		pcap_file_close(f);
+	}
+	return 0;
+}
+
+static int now_and_then(struct replay *r, const struct pcap_file *f)
+{
+	struct recorder_figures fig;
+	uint64_t at, size;
+	time_t now = time(NULL);
+
+	pcap_file_progress(f, &at, &size);
+	recorder_figures(r->rec, &fig);
+	cli_progress(r->done_bytes + at, fig.calls);
+	if (now - r->synced < SYNC_EVERY_S)
+		return 0;
+	r->synced = now;
+	return store_sync(r->store);
+}
+
+static int one_file(struct replay *r, const char *path)
+{
+	struct pcap_packet p;
+	struct pcap_file *f;
+	char why[512];
+	uint64_t n = 0, at, size;
+	int e = pcap_file_open(path, &f, why, sizeof(why));
+
+	if (e) {
+		cli_err("%s", why);
+		return e;
+	}
+	while (!interrupted && (e = pcap_file_next(f, &p, why, sizeof(why))) == 1) {
+		e = recorder_packet(r->rec, &p, 0);
+		if (!e && (++n & 4095) == 0)
+			e = now_and_then(r, f);
+		if (e)
+			break;
+	}
+	if (e == -EBADMSG) {
+		/* A capture is often cut where its writer was stopped: what came before stands. */
+		cli_err("%s; what came before it counts", why);
+		r->cut_files++;
+		e = 0;
+	} else if (e < 0) {
+		cli_err("%s", *store_why(r->store) ? store_why(r->store) : strerror(-e));
+	}
+	pcap_file_progress(f, &at, &size);
+	r->done_bytes += size ? size : at;
+	r->skipped += pcap_file_skipped(f);
+	pcap_file_close(f);
+	return e < 0 ? e : 0;
+}
+
+static int print_json(const struct replay *r, const struct recorder_figures *f)
+{
+	struct store_figures s;
+	json_t *o = json_object();
+
+	store_figures(r->store, &s);
+#define NUM(name, v) (void)json_object_set_new(o, name, json_integer((json_int_t)(v)))
+	NUM("calls", f->calls);
+	NUM("matched", f->matched);
+	NUM("kept", f->kept);
+	NUM("denied", f->denied);
+	NUM("gaps", f->gaps);
+	NUM("rtp_packets", f->rtp_packets);
+	NUM("audio_packets_delivered", f->audio_packets_delivered);
+	NUM("known", f->known);
+	NUM("unmatched", f->table.unmatched);
+	NUM("never", f->table.never);
+	NUM("packets", f->packets);
+	NUM("event_packets", f->event_packets);
+	NUM("blocked_packets", f->blocked_packets);
+	NUM("sip_messages", f->signalling.messages);
+	NUM("sip_refused", f->signalling.bad_messages);
+	NUM("unknown_payload", f->unknown_payload);
+	NUM("flow_full", f->flow_full);
+	NUM("calls_refused", f->table.refused_full + f->table.refused_id);
+	NUM("lost_calls", f->lost_calls);
+	NUM("cut_files", r->cut_files);
+	NUM("skipped_packets", r->skipped);
+	NUM("payload_bytes", s.payload_bytes);
+	NUM("stored_bytes", s.stored_bytes);
+#undef NUM
+	(void)json_object_set_new(o, "call_seconds", json_real((double)(f->call_ns / 1000000) / 1000));
+	return cli_json_line(stdout, o);
+}
+
+static void print_text(const struct replay *r, const struct recorder_figures *f)
+{
+	struct store_figures s;
+
+	store_figures(r->store, &s);
+	printf("%llu calls: %llu matched a rule, %llu did not (nothing of those is kept)\n",
+	       (unsigned long long)f->calls, (unsigned long long)f->matched,
+	       (unsigned long long)f->table.unmatched);
+	printf("  %llu kept, %llu denied, %llu gaps", (unsigned long long)f->kept,
+	       (unsigned long long)f->denied, (unsigned long long)f->gaps);
+	if (f->known)
+		printf(", %llu in the store already", (unsigned long long)f->known);
+	printf("\n%llu RTP packets of matched calls, %llu of them audio that was let through\n",
+	       (unsigned long long)f->rtp_packets, (unsigned long long)f->audio_packets_delivered);
+	if (s.payload_bytes)
+		printf("%.1f kB of audio stored in %.1f kB\n", (double)s.payload_bytes / 1000,
+		       (double)s.stored_bytes / 1000);
+}
+
+static int finish(struct replay *r, int e)
+{
+	struct recorder_figures fig;
+	int e2;
+
+	e2 = recorder_finish(r->rec);
+	if (!e && e2) {
+		cli_err("%s", *store_why(r->store) ? store_why(r->store) : strerror(-e2));
+		e = e2;
+	}
+	recorder_figures(r->rec, &fig);
+	cli_progress_end();
+	if (e)
+		cli_err("%llu calls were stored whole; %llu were not stored, nothing of them is readable",
+			(unsigned long long)fig.kept, (unsigned long long)fig.lost_calls);
+	if (opt_json) {
+		if (print_json(r, &fig))
+			e = e ? e : -ENOMEM;
+	} else {
+		print_text(r, &fig);
+	}
+	return e;
+}
+
+static int replay(struct replay *r, const struct cli_args *a)
+{
+	struct recorder_settings set;
+	char why[512];
+	int e, i;
+
+	e = load_policy(r);
+	if (e)
+		return e;
+	e = check_files(r, a);
+	if (e)
+		return e;
+	e = store_open(opt_store, STORE_RW, &r->store, why, sizeof(why));
+	if (e) {
+		cli_err("%s", why);
+		return e;
+	}
+	recorder_default_settings(&set);
+	set.store = r->store;
+	set.policy = r->policy;
+	if (opt_sip_port)
+		set.sip_ports[1] = (uint16_t)opt_sip_port;
+	e = recorder_new(&set, &r->rec);
+	if (e) {
+		cli_err("cannot start: %s", strerror(-e));
+		return e;
+	}
+	cli_progress_start("replay", r->total_bytes);
+	r->synced = time(NULL);
+	for (i = 0; i < a->n && !e && !interrupted; i++)
+		e = one_file(r, a->v[i]);
+	return finish(r, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct replay r = { 0 };
+	struct cli_args a;
+	int rc = cli_parse(&cli, argc, argv, &a), e;
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	if (opt_sip_port > 65535)
+		return cli_usage("--sip-port %llu: a port is 1 to 65535", (unsigned long long)opt_sip_port);
+	log_init("optag replay", LOG_L_INFO);
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	e = replay(&r, &a);
+	recorder_free(r.rec);
+	store_close(r.store);
+	policy_free(r.policy);
+	if (interrupted)
+		cli_err("interrupted: calls in progress were closed as of the last packet");
+	return cli_finish(e || interrupted ? (e == -EBADMSG || e == -EPROTO ? CLI_DAMAGED : CLI_FAILED) : CLI_OK);
+}
