@@ -51,6 +51,7 @@
 #ifdef __bpf__
 #define OPTAG_GET(type, p)  (*(const type *)(const void *)(p))
 #define OPTAG_LOAD(x)	    (*(const volatile __typeof__(x) *)&(x))
+#define OPTAG_HIDE(x)	    __asm__ volatile("" : "+r"(x)) /* clang may not join tests of x across it */
 #else
 #define OPTAG_GET(type, p)                                                                         \
 	({                                                                                         \
@@ -59,6 +60,7 @@
 		val_;                                                                              \
 	})
 #define OPTAG_LOAD(x)	    __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define OPTAG_HIDE(x)	    ((void)0)
 #endif
 
 /* ---- what is walked, and what was found ---- */
@@ -345,21 +347,29 @@ OPTAG_INLINE __u32 optag_ip_nibble(const struct optag_pkt *p, const struct optag
 	return h[0] >> 4 == 6 ? OPTAG_ET_IPV6 : OPTAG_N_OTHER;
 }
 
-/* 3GPP TS 29.281 5.2: length in words, the last byte names the next. */
+/*
+ * 3GPP TS 29.281 5.2: length in words, the last byte names the next. An IP and a
+ * UDP header lie before; saying so keeps off + n - 1 above 0 for the verifier of
+ * 6.1, which does not learn from `!n`.
+ */
 OPTAG_INLINE __u32 optag_gtpx(const struct optag_pkt *p, struct optag_view *v)
 {
-	const __u8 *h = optag_bytes(p, v->off, 1);
-	__u32 n;
+	__u32 off = v->off, n;
+	const __u8 *h;
 
+	OPTAG_HIDE(off);
+	if (off < 28)
+		return OPTAG_N_BAD;
+	h = optag_bytes(p, off, 1);
 	if (!h)
 		return OPTAG_N_BAD;
 	n = (__u32)h[0] * 4;
 	if (!n)
 		return OPTAG_N_BAD;
-	h = optag_bytes(p, v->off + n - 1, 1);
+	h = optag_bytes(p, off + n - 1, 1);
 	if (!h)
 		return OPTAG_N_BAD;
-	v->off += n;
+	v->off = off + n;
 	return h[0] ? OPTAG_N_GTPX : OPTAG_N_IP;
 }
 
