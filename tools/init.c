@@ -35,7 +35,7 @@ static const struct cli cli = {
 	.notes = "Whoever holds the private keys can listen: move them to the listening station.",
 };
 
-/* STORE-keys, beside the store and outside it; a controller's own keys get a directory of their own. */
+/* STORE-keys, beside the store and outside it. */
 static int default_keys(char *out, size_t n)
 {
 	size_t len = strlen(store_dir);
@@ -43,8 +43,7 @@ static int default_keys(char *out, size_t n)
 
 	while (len > 1 && store_dir[len - 1] == '/')
 		len--;
-	used = snprintf(out, n, "%.*s-keys%s%s", (int)len, store_dir, controller ? "-" : "",
-			controller ? controller : "");
+	used = snprintf(out, n, "%.*s-keys", (int)len, store_dir);
 	return used > 0 && (size_t)used < n ? 0 : -ENAMETOOLONG;
 }
 
@@ -76,7 +75,8 @@ static void report(void)
 	if (controller)
 		printf("Controller:   %s\n", controller);
 	for (int p = 0; p < STORE_PURPOSES && keys_dir; p++)
-		printf("Private key:  %s/%s.key\n", keys_dir, store_purpose_names[p]);
+		printf("Private key:  %s/%s%s%s.key\n", keys_dir, controller ? controller : "",
+		       controller ? "/" : "", store_purpose_names[p]);
 	if (keys_dir)
 		printf("\nWho holds the private keys can listen. Move %s to the listening station;\n"
 		       "the recorder works without it.\n",

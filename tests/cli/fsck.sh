@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# fsck: clean store, flipped bytes, cut and missing files; status 0, 3, 1.
+. "$SRC/tests/cli/common" || exit 1
+need jq
+cd "$TMP" || exit 1
+run 1 "$BIN/optag" fsck --store s
+one_line err
+run 0 "$BIN/optag" init --store s --keys k
+run 0 "$BIN/optag" fsck --store s
+run 0 "$MKSTORE" s g711 overlap denied
+run 0 "$BIN/optag" fsck --store s --json
+[ "$(tail -1 out | jq -c '[.calls,.rows,.damaged,.orphan_chunks]')" = '[2,3,0,0]' ] || fail "summary"
+mv k k.away # needs no key
+run 0 "$BIN/optag" fsck --store s
+has out 'clean$'
+mv k.away k
+seg=$(find s/segments -type f | head -1)
+size=$(stat -c %s "$seg")
+
+# a flipped byte in the middle of a segment is named with file, offset and rule
+cp -a s t
+f=t/${seg#s/}
+used=$(tr -d '\0' <"$f" | wc -c)
+[ "$used" -gt 10000 ] || fail "segment holds nothing"
+at=9000
+printf '\x5a\xa5\x5a\xa5' | dd of="$f" bs=1 seek=$at conv=notrunc 2>/dev/null
+run 3 "$BIN/optag" fsck --store t
+has out "^${seg#s/}: offset [0-9]+: [A-Z]+-?[0-9]+[a-z]?: ."
+has out 'damaged$'
+run 3 "$BIN/optag" fsck --store t --json
+[ "$(head -1 out | jq -c 'keys_unsorted')" = '["file","offset","rule","text"]' ] || fail "json of a finding"
+# ... and export says so, gives the rest, and ends with 3
+id=$(call g711)
+run 3 "$BIN/optag" export --store t --keys k --purpose documentation --call "$id" --format payload -o "$TMP/x"
+has err "going on after it"
+has err "missing in what was written"
+[ -s x.callee ] || fail "the rest was not exported"
+[ $(($(stat -c %s x.caller) + $(stat -c %s x.callee))) -lt 150240 ] || fail "damage, and nothing is missing"
+
+# a segment that is gone
+rm -rf t && cp -a s t && rm "t/${seg#s/}"
+run 3 "$BIN/optag" fsck --store t
+# cut in the middle of a chunk
+rm -rf t && cp -a s t && truncate -s 20000 "t/${seg#s/}"
+[ "$size" -gt 20000 ] || fail "segment too small for this test"
+run 3 "$BIN/optag" fsck --store t
+# nothing was changed by looking
+rm -rf t && cp -a s t && run 0 "$BIN/optag" fsck --store t
+diff -r s t || fail "fsck changed the store"
+"$BIN/optag" fsck --store s >/dev/full 2>err && fail "a full device is no success"
+has err 'standard output'
+exit 0
