@@ -334,6 +334,13 @@ static int add_leg(struct db *d, const struct catalog_row *row, int leg)
 	return step_once(st);
 }
 
+int catalog_prepare(struct catalog *c, const char *controller, uint32_t day, struct why *why)
+{
+	struct db *d;
+
+	return db_get(c, controller, day, true, &d, why);
+}
+
 int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *why)
 {
 	struct db *d;

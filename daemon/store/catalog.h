@@ -32,6 +32,8 @@ struct catalog;
 
 int catalog_new(const struct root *r, struct catalog **ret);
 void catalog_free(struct catalog *c); /* what was not synced is rolled back */
+/* Makes the database of a day. -EAGAIN here and in catalog_add: too many have rows; sync first. */
+int catalog_prepare(struct catalog *c, const char *controller, uint32_t day, struct why *why);
 int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *why);
 /* 1 known, 0 not, in this controller's databases of any day; day (0 none) is tried first. */
 int catalog_known(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid,

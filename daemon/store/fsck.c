@@ -278,7 +278,7 @@ static void walk(struct fsck *f, const struct seg_file *s, const uint8_t *p, siz
 	if (s->open) { /* what follows the last whole chunk is the torn end of a crash */
 		end = SEGMENT_HEAD;
 		while (segment_next(p, n, &off, &it))
-			if (it.whole)
+			if (it.kind == SEGMENT_CHUNK)
 				end = it.off + it.len;
 		off = SEGMENT_HEAD;
 	}

@@ -23,7 +23,7 @@ static uint64_t whole_end(const uint8_t *p, size_t n)
 	struct segment_item it;
 
 	while (segment_next(p, n, &off, &it))
-		if (it.whole)
+		if (it.kind == SEGMENT_CHUNK)
 			end = it.off + it.len;
 	return end;
 }

@@ -169,7 +169,6 @@ bool segment_next(const uint8_t *p, size_t n, uint64_t *off, struct segment_item
 		goto out;
 	}
 	ret->kind = SEGMENT_CHUNK;
-	ret->whole = true;
 	if (crc32c(0, p + at + CHUNK_HEAD, ret->head.length - CHUNK_HEAD) != ret->head.body_crc)
 		damage(ret, "S-5", "checksum of the chunk's content differs");
 	else if (!all_zero(p + at + ret->head.length, end - at - ret->head.length))

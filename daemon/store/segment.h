@@ -60,8 +60,7 @@ enum segment_kind { SEGMENT_CHUNK, SEGMENT_HOLE, SEGMENT_DAMAGE };
 struct segment_item {
 	enum segment_kind kind;
 	uint64_t off, len;
-	struct chunk_head head; /* CHUNK, and DAMAGE with `whole` */
-	bool whole; /* DAMAGE: the header is sound, so what is damaged is known */
+	struct chunk_head head; /* CHUNK */
 	const char *rule, *text; /* DAMAGE */
 };
 

@@ -337,11 +337,11 @@ static int sfile_keys(struct slots *s, struct sfile *f, const char *zone, bool f
 	return rc;
 }
 
-/* Opens or makes the slots file; *ret_fresh: it holds no slot yet. */
-static int sfile_open(struct slots *s, struct sfile *f, bool create, bool *ret_fresh, struct why *why)
+/* Opens the slots file. -ENOENT: there is none (why is left alone). */
+static int sfile_open(struct slots *s, struct sfile *f, struct why *why)
 {
 	uint8_t raw[SLOT_SIZE];
-	struct slots_head h = { .purpose = (uint8_t)f->purpose, .day = f->day };
+	struct slots_head h;
 	char path[STORE_PATH_MAX];
 	const char *bad;
 	struct stat sb;
@@ -349,29 +349,57 @@ static int sfile_open(struct slots *s, struct sfile *f, bool create, bool *ret_f
 
 	slots_path(f->controller, f->purpose, f->day, "slots", path);
 	f->fd = openat(s->root->fd, path, O_RDWR | O_CLOEXEC);
-	if (f->fd < 0 && errno == ENOENT && create) {
-		memcpy(h.store_id, s->root->id, 16);
-		snprintf(h.controller, sizeof(h.controller), "%s", f->controller);
-		slots_head_format(&h, raw);
-		rc = write_new(s->root, path, raw, sizeof(raw), 0600, why);
-		if (rc)
-			return rc;
-		f->fd = openat(s->root->fd, path, O_RDWR | O_CLOEXEC);
-	}
-	if (f->fd < 0 || fstat(f->fd, &sb))
-		return why_errno(why, -errno, path, "cannot open");
-	rc = pread_all(f->fd, raw, sizeof(raw), 0);
+	if (f->fd < 0)
+		return errno == ENOENT ? -ENOENT : why_errno(why, -errno, path, "cannot open");
+	rc = fstat(f->fd, &sb) ? -errno : pread_all(f->fd, raw, sizeof(raw), 0);
 	bad = rc ? "file shorter than its head" : slots_head_parse(raw, sizeof(raw), &h);
 	if (!bad && (h.purpose != f->purpose || h.day != f->day || memcmp(h.store_id, s->root->id, 16) ||
 		     strcmp(h.controller, f->controller)))
 		bad = "head belongs elsewhere";
 	if (bad) {
 		close(f->fd);
+		f->fd = -1;
 		return why_set(why, -EBADMSG, "%s: offset 0: %s (rule K-2)", path, bad);
 	}
 	f->next = (uint32_t)(sb.st_size / SLOT_SIZE);
-	*ret_fresh = f->next == 1;
 	return 0;
+}
+
+static int sfile_make(struct slots *s, const struct sfile *f, struct why *why)
+{
+	struct slots_head h = { .purpose = (uint8_t)f->purpose, .day = f->day };
+	char path[STORE_PATH_MAX];
+	uint8_t raw[SLOT_SIZE];
+
+	slots_path(f->controller, f->purpose, f->day, "slots", path);
+	memcpy(h.store_id, s->root->id, 16);
+	snprintf(h.controller, sizeof(h.controller), "%s", f->controller);
+	slots_head_format(&h, raw);
+	return write_new(s->root, path, raw, sizeof(raw), 0600, why);
+}
+
+/* The bucket comes before the slots, so that slots without a bucket are always damage (K-6). */
+static int sfile_fill(struct slots *s, struct sfile *f, const char *zone, struct why *why)
+{
+	char dir[STORE_PATH_MAX], path[STORE_PATH_MAX];
+	int rc = sfile_open(s, f, why);
+	bool fresh = rc == -ENOENT;
+
+	if (!zone && fresh) {
+		slots_path(f->controller, f->purpose, f->day, "slots", path);
+		return why_errno(why, rc, path, "cannot open");
+	}
+	if (!zone || (rc && !fresh))
+		return rc;
+	snprintf(dir, sizeof(dir), "keys/%s/%s", f->controller, store_purpose_names[f->purpose]);
+	rc = make_dirs(s->root, dir, why);
+	if (!rc)
+		rc = sfile_keys(s, f, zone, fresh, why);
+	if (!rc && fresh)
+		rc = sfile_make(s, f, why);
+	if (!rc && fresh)
+		rc = sfile_open(s, f, why);
+	return rc;
 }
 
 /* zone NULL: only an existing file, for erasing. */
@@ -379,8 +407,6 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 		     const char *zone, struct sfile **ret, struct why *why)
 {
 	struct sfile *f = NULL;
-	char dir[STORE_PATH_MAX];
-	bool fresh = false;
 	int rc = 0;
 
 	for (int i = 0; i < OPEN_MAX_FILES; i++) {
@@ -404,17 +430,11 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 	f->purpose = p;
 	f->day = day;
 	f->dirty = false;
-	snprintf(dir, sizeof(dir), "keys/%s/%s", controller, store_purpose_names[p]);
-	if (zone)
-		rc = make_dirs(s->root, dir, why);
-	if (!rc)
-		rc = sfile_open(s, f, zone != NULL, &fresh, why);
-	if (rc)
-		return rc;
-	if (zone)
-		rc = sfile_keys(s, f, zone, fresh, why);
+	f->fd = -1;
+	rc = sfile_fill(s, f, zone, why);
 	if (rc) {
-		close(f->fd);
+		if (f->fd >= 0)
+			close(f->fd);
 		sodium_memzero(f->bucket, sizeof(*f->bucket));
 		return rc;
 	}

@@ -95,7 +95,7 @@ static uint64_t free_space(const struct store *st)
 /* Space for the last commit, kept back while there is plenty. */
 static void reserve_take(struct store *st)
 {
-	uint64_t size = free_space(st) / 16;
+	uint64_t size = free_space(st) / 8;
 	int fd = openat(st->root.fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
@@ -109,10 +109,19 @@ static void reserve_take(struct store *st)
 		(void)unlinkat(st->root.fd, "reserve", 0); /* goes without */
 }
 
+/*
+ * Given up when the disk is full, or so nearly that the next commit might not
+ * fit (SQLite rolls rows back that it has no space to commit); then nothing
+ * more is recorded until the store is opened again, or it would be eaten up.
+ */
 static void reserve_release(struct store *st)
 {
-	if (!st->reserve || (!st->err && free_space(st) > 2 * RESERVE_SIZE))
+	uint64_t need = 65536 + 2048 * (uint64_t)catalog_pending(st->catalog);
+
+	if (!st->reserve || (!st->err && free_space(st) >= need))
 		return;
+	if (!st->err)
+		st->err = -ENOSPC;
 	(void)unlinkat(st->root.fd, "reserve", 0); /* still there: then there is no more space, as before */
 	st->reserve = false;
 }
@@ -143,8 +152,11 @@ int store_open(const char *dir, enum store_mode mode, struct store **ret, char *
 	size_t len;
 	int rc;
 
-	if (!st)
+	if (!st) {
+		if (why && n)
+			snprintf(why, n, "out of memory");
 		return -ENOMEM;
+	}
 	st->lock = -1;
 	st->mode = mode;
 	st->root.fd = -1;
@@ -334,6 +346,18 @@ static int drop_wrap(struct store_call *sc, enum store_purpose p, bool durable)
 	return rc;
 }
 
+static int prepare_catalog(struct store *st, const char *controller, uint32_t day)
+{
+	int rc = catalog_prepare(st->catalog, controller, day, &st->why);
+
+	if (rc == -EAGAIN) { /* every database has an open transaction */
+		rc = store_sync(st);
+		if (!rc)
+			rc = catalog_prepare(st->catalog, controller, day, &st->why);
+	}
+	return rc;
+}
+
 int store_call_begin(struct store *st, const struct store_call_meta *meta, struct store_call **ret)
 {
 	struct store_call *sc;
@@ -363,6 +387,8 @@ int store_call_begin(struct store *st, const struct store_call_meta *meta, struc
 		goto fail;
 	}
 	hash_numbers(st, meta, sc->hash, sc->has_hash);
+	/* Its database is made now, so that a full disk shows before audio is taken and not at the end. */
+	rc = prepare_catalog(st, sc->meta.controller, day);
 	for (int p = 0; !rc && p < STORE_PURPOSES; p++)
 		if (meta->commit[p])
 			rc = put_wrap(sc, (enum store_purpose)p);
