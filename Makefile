@@ -102,6 +102,9 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDALL) $(WRAP_$*) -o $@ $< $(ALLLIBS) -lcmocka $(SYS_all)
+# Tests in which system calls fail on purpose.
+WRAP_test_store_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
+	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
 # BPF objects; a test program finds the one it loads beside itself.
 BPFOBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bpf/*.bpf.c))
 BPFTEST := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bpf/test_*.c))
