@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_store_err.c - memory, disk and system calls that fail, every one in turn
+ *
+ * Linked with --wrap (see the Makefile). Whatever fails: no crash, an error
+ * with a reason, calls that a successful store_sync covered are whole, and
+ * fsck finds nothing. Full disks are small tmpfs, where we may mount one.
+ */
+#include <liburing.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "store_util.h"
+
+enum fault { F_NONE, F_MALLOC, F_FALLOCATE, F_FSYNC, F_PWRITE, F_RENAME, F_URING, F_MAX };
+
+static enum fault fault;
+static int countdown, fail_errno;
+static bool forever, happened;
+
+static bool fails(enum fault f)
+{
+	if (f != fault || (forever && happened ? false : --countdown > 0))
+		return false;
+	if (happened && !forever)
+		return false;
+	happened = true;
+	errno = fail_errno;
+	return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t a, size_t b);
+void *__real_realloc(void *p, size_t n);
+int __real_fallocate(int fd, int mode, off_t off, off_t len);
+int __real_fdatasync(int fd);
+int __real_fsync(int fd);
+int __real_renameat(int a, const char *b, int c, const char *d);
+ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t off);
+int __real_io_uring_submit(struct io_uring *ring);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t a, size_t b);
+void *__wrap_realloc(void *p, size_t n);
+int __wrap_fallocate(int fd, int mode, off_t off, off_t len);
+int __wrap_fdatasync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_renameat(int a, const char *b, int c, const char *d);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off);
+int __wrap_io_uring_submit(struct io_uring *ring);
+
+void *__wrap_malloc(size_t n)
+{
+	return fails(F_MALLOC) ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t a, size_t b)
+{
+	return fails(F_MALLOC) ? NULL : __real_calloc(a, b);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails(F_MALLOC) ? NULL : __real_realloc(p, n);
+}
+
+int __wrap_fallocate(int fd, int mode, off_t off, off_t len)
+{
+	return fails(F_FALLOCATE) ? -1 : __real_fallocate(fd, mode, off, len);
+}
+
+int __wrap_fdatasync(int fd)
+{
+	return fails(F_FSYNC) ? -1 : __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+	return fails(F_FSYNC) ? -1 : __real_fsync(fd);
+}
+
+int __wrap_renameat(int a, const char *b, int c, const char *d)
+{
+	return fails(F_RENAME) ? -1 : __real_renameat(a, b, c, d);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
+{
+	return fails(F_PWRITE) ? -1 : __real_pwrite(fd, p, n, off);
+}
+
+/* The kernel refuses the write: its completion carries an error. */
+int __wrap_io_uring_submit(struct io_uring *ring)
+{
+	if (fails(F_URING))
+		ring->sq.sqes[(ring->sq.sqe_tail - 1) & *ring->sq.kring_mask].fd = -1;
+	return __real_io_uring_submit(ring);
+}
+
+/* ---- the scene ---- */
+
+struct scene {
+	struct chunk *c;
+	bool acked[200]; /* call i was ended, and a later sync said yes */
+	bool ended[200];
+	int err;
+	char why[512];
+};
+
+static int write_one(struct store *st, struct scene *s, unsigned i, unsigned chunks)
+{
+	struct store_call_result r;
+	struct store_call_meta m;
+	struct store_call *sc;
+	int rc;
+
+	meta_of(i, &m);
+	m.until_ns[0] += i % 2 * 86400 * NS_PER_S; /* two days: two segments, two catalogs */
+	result_of(i, &r);
+	rc = store_call_begin(st, &m, &sc);
+	if (rc)
+		return rc;
+	for (unsigned n = 0; !rc && n < chunks * 2; n++) {
+		chunk_of(s->c, i, n % 2, n / 2);
+		rc = store_call_append(sc, n % 2, s->c);
+	}
+	if (rc) {
+		store_call_abort(sc);
+		return rc;
+	}
+	return store_call_end(sc, &r);
+}
+
+static int sync_all(struct store *st, struct scene *s)
+{
+	int rc = store_sync(st);
+
+	for (unsigned i = 0; !rc && i < 200; i++)
+		s->acked[i] = s->ended[i];
+	return rc;
+}
+
+static void play(struct scene *s, unsigned first)
+{
+	struct store *st = NULL;
+	int rc = store_open(store_dir, STORE_RW, &st, s->why, sizeof(s->why));
+
+	s->err = 0;
+	if (rc) {
+		s->err = rc;
+		return;
+	}
+	for (unsigned i = first; i < first + 6; i++) {
+		rc = write_one(st, s, i, 3);
+		if (!rc)
+			s->ended[i] = true;
+		if (!rc && i % 3 == 2)
+			rc = sync_all(st, s);
+		if (rc && !s->err) {
+			s->err = rc;
+			snprintf(s->why, sizeof(s->why), "%s", store_why(st));
+		}
+	}
+	(void)sync_all(st, s); /* may fail as well; then those calls are not counted on */
+	store_close(st);
+}
+
+static void check_scene(struct scene *s, unsigned n)
+{
+	struct store *st;
+
+	fsck_clean(NULL);
+	st = open_store(STORE_RW); /* recovers */
+	for (unsigned i = 0; i < n; i++)
+		if (s->acked[i])
+			assert_int_equal(read_call(st, i, 3), 0);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
+/* The Nth call of a kind fails (and, with all, every later one), for every N. */
+static void run_fault(enum fault f, int err, bool all)
+{
+	struct scene s;
+	unsigned fired = 0;
+	int n;
+
+	for (n = 1; n < 400; n++) {
+		void *none = NULL;
+
+		s = (struct scene){ .c = chunk_new() };
+		assert_int_equal(make_store(&none), 0);
+		fault = f, countdown = n, fail_errno = err, forever = all, happened = false;
+		play(&s, 0);
+		fault = F_NONE;
+		fired += happened;
+		if (happened && !s.err && f == F_FALLOCATE)
+			; /* a smaller step was enough, or the reserve could not be had */
+		else if (s.err)
+			assert_true(happened && s.why[0]);
+		check_scene(&s, 6);
+		chunk_free(s.c);
+		drop_store(&none);
+		if (!happened)
+			break;
+	}
+	assert_true(fired >= 3);
+	assert_true(n < 400); /* so every one was tried */
+}
+
+static void test_memory(void **state)
+{
+	(void)state;
+	run_fault(F_MALLOC, ENOMEM, false);
+}
+
+static void test_no_space(void **state)
+{
+	(void)state;
+	run_fault(F_FALLOCATE, ENOSPC, true);
+}
+
+static void test_fsync(void **state)
+{
+	(void)state;
+	run_fault(F_FSYNC, EIO, false);
+}
+
+static void test_pwrite(void **state)
+{
+	(void)state;
+	run_fault(F_PWRITE, ENOSPC, false);
+	run_fault(F_PWRITE, EIO, true);
+}
+
+static void test_rename(void **state)
+{
+	(void)state;
+	run_fault(F_RENAME, EIO, false);
+}
+
+static void test_uring(void **state)
+{
+	(void)state;
+	run_fault(F_URING, EIO, false);
+	run_fault(F_URING, EIO, true);
+}
+
+/* ---- really full ---- */
+
+static void fill_disk(unsigned kib, unsigned *ret_acked)
+{
+	struct scene s = { .c = chunk_new() };
+	char why[512] = "";
+	struct store *st;
+	unsigned i;
+	int rc;
+
+	shell("mkdir -p %s/small && mount -t tmpfs -o size=%uk none %s/small", base_dir, kib, base_dir);
+	snprintf(store_dir, sizeof(store_dir), "%.150s/small/store", base_dir);
+	rc = store_create(store_dir, keys_dir, NULL, "acme", why, sizeof(why));
+	if (!rc)
+		rc = store_open(store_dir, STORE_RW, &st, why, sizeof(why));
+	*ret_acked = 0;
+	if (rc) { /* not even room for an empty one: nothing is left of it */
+		assert_int_equal(rc, -ENOSPC);
+		assert_non_null(strstr(why, "space"));
+		goto out;
+	}
+	for (i = 0; i < 200 && !rc; i++) {
+		rc = write_one(st, &s, i, 3);
+		s.ended[i] = !rc;
+	}
+	assert_int_equal(rc, -ENOSPC);
+	assert_true(strstr(store_why(st), "space") || strstr(store_why(st), "full"));
+	assert_int_equal(write_one(st, &s, i, 1), -ENOSPC); /* broken until opened again */
+	ok(st, sync_all(st, &s)); /* what was complete is kept, full disk or not */
+	store_close(st);
+	st = open_store(STORE_RO);
+	for (i = 0; i < 200; i++) {
+		if (s.acked[i]) {
+			assert_int_equal(read_call(st, i, 3), 0);
+			++*ret_acked;
+		}
+	}
+	store_close(st);
+	fsck_clean(NULL);
+out:
+	chunk_free(s.c);
+	shell("umount %s/small && rm -rf %s/acme", base_dir, keys_dir);
+}
+
+static void test_full_disk(void **state)
+{
+	static const unsigned sizes[] = { 64, 128, 256, 512, 1024, 2048, 4096, 9000 };
+	unsigned acked = 0;
+
+	(void)state;
+	if (geteuid() || unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) {
+		print_message("SKIP: full disk: mounting a tmpfs needs root\n");
+		skip();
+	}
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++)
+		fill_disk(sizes[i], &acked);
+	assert_true(acked > 40); /* 9 MB hold about 60 of these calls */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory), cmocka_unit_test(test_no_space), cmocka_unit_test(test_fsync),
+		cmocka_unit_test(test_pwrite), cmocka_unit_test(test_rename),	cmocka_unit_test(test_uring),
+		cmocka_unit_test_setup_teardown(test_full_disk, make_store, drop_store),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
