@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * format_reader.h - a second reader of a store, written from FORMAT.md alone
+ *
+ * Nothing of the project is included: only libsodium, libcrypto, SQLite and
+ * zstd. It takes a store to be sound and stops with a message where it is not.
+ */
+#ifndef FORMAT_READER_H
+#define FORMAT_READER_H
+
+#include <openssl/evp.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zstd.h>
+
+#define FR_CHECK(cond)                                                                       \
+	do {                                                                                 \
+		if (!(cond)) {                                                               \
+			fprintf(stderr, "%s:%d: format: %s\n", __FILE__, __LINE__, #cond);   \
+			exit(1);                                                             \
+		}                                                                            \
+	} while (0)
+
+struct fr_packet {
+	uint64_t arrival_ns;
+	int64_t seq;
+	uint32_t ts;
+	uint32_t off, len;
+	unsigned flags, pt;
+};
+
+struct fr_chunk {
+	unsigned leg;
+	uint32_t ssrc, npkt, nbytes;
+	uint64_t stream, clock;
+	unsigned channels, pt;
+	char name[256], fmtp[256];
+	struct fr_packet pkt[1024];
+	uint8_t data[131072];
+};
+
+static uint64_t fr_le(const uint8_t *p, int n)
+{
+	uint64_t v = 0;
+
+	while (n-- > 0)
+		v = v << 8 | p[n];
+	return v;
+}
+
+static uint32_t fr_crc(const uint8_t *p, size_t n)
+{
+	uint32_t c = 0xffffffff;
+
+	while (n--) {
+		c ^= *p++;
+		for (int i = 0; i < 8; i++)
+			c = c & 1 ? c >> 1 ^ 0x82F63B78 : c >> 1;
+	}
+	return c ^ 0xffffffff;
+}
+
+static uint8_t *fr_file(const char *path, size_t *ret_n)
+{
+	FILE *f = fopen(path, "rb");
+	struct stat sb;
+	uint8_t *p;
+
+	if (!f)
+		return NULL;
+	FR_CHECK(!fstat(fileno(f), &sb));
+	p = malloc((size_t)sb.st_size + 1);
+	*ret_n = fread(p, 1, (size_t)sb.st_size, f);
+	p[*ret_n] = 0;
+	fclose(f);
+	return p;
+}
+
+static uint64_t fr_varint(const uint8_t **p, const uint8_t *end)
+{
+	uint64_t v = 0;
+
+	for (int shift = 0;; shift += 7) {
+		FR_CHECK(*p < end && shift < 70);
+		v |= (uint64_t)(**p & 127) << shift;
+		if (!(*(*p)++ & 128))
+			return v;
+	}
+}
+
+static int64_t fr_signed(uint64_t z)
+{
+	return z & 1 ? -(int64_t)(z >> 1) - 1 : (int64_t)(z >> 1);
+}
+
+/* "key 64-HEX-DIGITS" of a key file. */
+static void fr_key_line(const char *path, uint8_t out[32])
+{
+	size_t n;
+	char *text = (char *)fr_file(path, &n), *at;
+
+	FR_CHECK(text && (at = strstr(text, "\nkey ")));
+	FR_CHECK(!sodium_hex2bin(out, 32, at + 5, 64, NULL, NULL, NULL));
+	free(text);
+}
+
+static void fr_uid(const char *text, uint8_t out[16])
+{
+	static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	uint8_t bits[17] = { 0 };
+
+	FR_CHECK(strlen(text) == 26);
+	/* 26 digits of five bits: 130 bits, of which the first two are zero */
+	for (int i = 0; i < 26; i++) {
+		int v = (int)(strchr(alphabet, text[i]) - alphabet);
+
+		for (int b = 0; b < 5; b++) {
+			int at = i * 5 + b - 2;
+
+			if (at >= 0 && v >> (4 - b) & 1)
+				bits[at / 8] |= (uint8_t)(0x80 >> at % 8);
+		}
+	}
+	memcpy(out, bits, 16);
+}
+
+/* Sections 2 and 3: the call's data key. */
+static void fr_data_key(const char *store, const char *controller, const char *purpose, int pnum,
+			const char *day, int slot, const uint8_t uid[16], const char *private_key,
+			uint8_t out[32])
+{
+	uint8_t sk[32], pk[32], id[32], inner[72], ad[21];
+	char path[600];
+	size_t n;
+	uint8_t *b, *s;
+	int y, m, d;
+
+	FR_CHECK(sscanf(day, "%d-%d-%d", &y, &m, &d) == 3);
+	snprintf(path, sizeof(path), "%s/keys/%s/%s/%s.bucket", store, controller, purpose, day);
+	b = fr_file(path, &n);
+	FR_CHECK(b && n == 128 && !memcmp(b, "OPTAGBKT\1\0", 10) && b[10] == pnum && b[11] == 1);
+	FR_CHECK(fr_crc(b, 124) == fr_le(b + 124, 4) && fr_le(b + 12, 4) == (uint64_t)(y * 10000 + m * 100 + d));
+	snprintf(path, sizeof(path), "%s/keys/%s/%s/%s.slots", store, controller, purpose, day);
+	s = fr_file(path, &n);
+	FR_CHECK(s && n % 256 == 0 && n / 256 > (size_t)slot && slot > 0);
+	FR_CHECK(!memcmp(s, "OPTAGSLT\1\0\0\1", 12) && fr_crc(s, 252) == fr_le(s + 252, 4));
+	FR_CHECK(!strcmp((char *)s + 48, controller) && !memcmp(s + 16, b + 16, 16));
+	memmove(s, s + 256 * slot, 256);
+	FR_CHECK(!memcmp(s, "OSLT\1", 5) && s[5] == pnum && fr_le(s + 6, 2) == 120 && !memcmp(s + 8, uid, 16));
+	FR_CHECK(fr_crc(s, 252) == fr_le(s + 252, 4));
+	fr_key_line(private_key, sk);
+	crypto_scalarmult_base(pk, sk);
+	crypto_generichash(id, 32, pk, 32, NULL, 0);
+	FR_CHECK(!memcmp(id, s + 32, 8));
+	FR_CHECK(!crypto_box_seal_open(inner, s + 64, 120, pk, sk));
+	memcpy(ad, uid, 16);
+	ad[16] = (uint8_t)pnum;
+	memcpy(ad + 17, b + 12, 4);
+	FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, b + 40));
+	free(b);
+	free(s);
+}
+
+static void fr_gcm(const uint8_t key[32], const uint8_t nonce[12], const uint8_t *ad, int adn,
+		   const uint8_t *in, int n, uint8_t *out)
+{
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	uint8_t tag[16];
+	int len;
+
+	memcpy(tag, in + n, 16);
+	FR_CHECK(EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, nonce) == 1);
+	FR_CHECK(EVP_DecryptUpdate(c, NULL, &len, ad, adn) == 1);
+	FR_CHECK(EVP_DecryptUpdate(c, out, &len, in, n) == 1);
+	FR_CHECK(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, 16, tag) == 1);
+	FR_CHECK(EVP_DecryptFinal_ex(c, out + len, &len) == 1);
+	EVP_CIPHER_CTX_free(c);
+}
+
+/* ---- section 5 ---- */
+
+static void fr_column(const uint8_t **p, const uint8_t *end, uint32_t n, int64_t *v)
+{
+	for (uint32_t i = 0; i < n;) {
+		uint64_t x = fr_varint(p, end), times = x & 1 ? fr_varint(p, end) + 2 : 1;
+
+		FR_CHECK(times <= n - i);
+		while (times--)
+			v[i++] = fr_signed(x >> 1);
+	}
+}
+
+static unsigned fr_bit(const uint8_t *p, const uint8_t *end, uint64_t *at)
+{
+	unsigned bit;
+
+	FR_CHECK(p + *at / 8 < end);
+	bit = p[*at / 8] >> (*at % 8) & 1;
+	++*at;
+	return bit;
+}
+
+static void fr_arrivals(const uint8_t *p, const uint8_t *end, uint64_t start, struct fr_chunk *c)
+{
+	unsigned mode, k;
+	uint64_t at = 0;
+	int64_t a = 0, t = 0, off = 0;
+
+	FR_CHECK(p < end);
+	mode = *p >> 7;
+	k = *p++ & 63;
+	c->pkt[0].arrival_ns = start;
+	for (uint32_t i = 1; i < c->npkt; i++) {
+		uint64_t q = 0, z = 0;
+		int64_t e;
+
+		while (q < 24 && fr_bit(p, end, &at))
+			q++;
+		if (q < 24) {
+			z = q << k;
+			for (unsigned b = 0; b < k; b++)
+				z |= (uint64_t)fr_bit(p, end, &at) << b;
+		} else {
+			for (unsigned b = 0; b < 64; b++)
+				z |= (uint64_t)fr_bit(p, end, &at) << b;
+		}
+		e = fr_signed(z);
+		t += (int32_t)(c->pkt[i].ts - c->pkt[i - 1].ts);
+		if (mode) {
+			a = t * 1000000 / (int64_t)c->clock + off + e;
+			off += e >> 4;
+		} else {
+			a += e;
+		}
+		c->pkt[i].arrival_ns = start + (uint64_t)a * 1000;
+	}
+	FR_CHECK((at + 7) / 8 == (uint64_t)(end - p));
+}
+
+static void fr_payload(unsigned codec, const uint8_t *p, size_t n, struct fr_chunk *c)
+{
+	uint8_t id = 128, flip;
+
+	switch (codec) {
+	case 0:
+		FR_CHECK(n == c->nbytes);
+		memcpy(c->data, p, n);
+		break;
+	case 1:
+		FR_CHECK(n == 1);
+		memset(c->data, *p, c->nbytes);
+		break;
+	case 2:
+		FR_CHECK(ZSTD_decompress(c->data, sizeof(c->data), p, n) == c->nbytes);
+		break;
+	case 3:
+		FR_CHECK(ZSTD_decompress(c->data, sizeof(c->data), p + 1, n - 1) == c->nbytes);
+		flip = *p ? 0x7f : 0x55;
+		for (uint32_t i = 0; i < c->nbytes; i++) {
+			id = (uint8_t)(id + fr_signed(c->data[i]));
+			c->data[i] = (id >= 128 ? id : id ^ 0x7f) ^ flip;
+		}
+		break;
+	default:
+		FR_CHECK(!"codec");
+	}
+}
+
+static void fr_body(const uint8_t *h, const uint8_t *p, size_t n, struct fr_chunk *c)
+{
+	const uint8_t *end = p + n, *meta_end;
+	int64_t v[4][1024];
+	uint64_t len = fr_varint(&p, end);
+	uint32_t off = 0;
+
+	FR_CHECK(len <= (size_t)(end - p));
+	meta_end = p + len;
+	c->npkt = (uint32_t)fr_le(h + 40, 4);
+	c->nbytes = (uint32_t)fr_le(h + 44, 4);
+	c->ssrc = (uint32_t)fr_le(p, 4);
+	p += 4;
+	c->stream = fr_varint(&p, meta_end);
+	memcpy(c->name, p + 1, *p);
+	c->name[*p] = 0;
+	p += 1 + *p;
+	c->clock = fr_varint(&p, meta_end);
+	c->channels = *p++;
+	c->pt = *p++;
+	memcpy(c->fmtp, p + 1, *p);
+	c->fmtp[*p] = 0;
+	p += 1 + *p;
+	for (int i = 0; i < 4; i++)
+		fr_column(&p, meta_end, c->npkt, v[i]);
+	for (uint32_t i = 0; i < c->npkt; i++) {
+		struct fr_packet *k = &c->pkt[i];
+
+		k->seq = i ? k[-1].seq + v[0][i] + 1 : v[0][0];
+		k->ts = i ? k[-1].ts + (uint32_t)v[1][i] : (uint32_t)v[1][0];
+		k->len = (uint32_t)v[2][i];
+		k->off = off;
+		off += k->len;
+		k->flags = (unsigned)v[3][i] & 255;
+		k->pt = (unsigned)v[3][i] >> 8;
+	}
+	FR_CHECK(off == c->nbytes);
+	fr_arrivals(p, meta_end, fr_le(h + 32, 8), c);
+	fr_payload(h[6], meta_end, (size_t)(end - meta_end), c);
+}
+
+/* ---- sections 4 and 6 ---- */
+
+struct fr_row {
+	char day[16], purpose_day[16], state[16];
+	int slot;
+	uint8_t extents[65536], numbers[512];
+	size_t nextents, nnumbers;
+};
+
+static void fr_get_row(const char *db_path, const char *uid, const char *purpose, struct fr_row *r)
+{
+	sqlite3_stmt *st;
+	char sql[300];
+	sqlite3 *db;
+
+	FR_CHECK(sqlite3_open_v2(db_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK);
+	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers FROM calls WHERE uid='%s'",
+		 purpose, purpose, purpose, uid);
+	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
+	snprintf(r->state, sizeof(r->state), "%s", (const char *)sqlite3_column_text(st, 0));
+	snprintf(r->purpose_day, sizeof(r->purpose_day), "%s", (const char *)sqlite3_column_text(st, 1));
+	r->slot = sqlite3_column_int(st, 2);
+	r->nextents = (size_t)sqlite3_column_bytes(st, 3);
+	FR_CHECK(r->nextents <= sizeof(r->extents));
+	memcpy(r->extents, sqlite3_column_blob(st, 3), r->nextents);
+	r->nnumbers = (size_t)sqlite3_column_bytes(st, 4);
+	FR_CHECK(r->nnumbers <= sizeof(r->numbers));
+	memcpy(r->numbers, sqlite3_column_blob(st, 4), r->nnumbers);
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+}
+
+static void fr_chunk_at(const char *path, uint64_t off, uint64_t len, const uint8_t uid[16],
+			const uint8_t key[2][32], uint32_t next[2], struct fr_chunk *c)
+{
+	size_t n;
+	uint8_t *seg = fr_file(path, &n), *h, nonce[12] = { 0 }, *plain;
+
+	FR_CHECK(seg && n % 16 == 0 && n >= 128 && off + len <= n && off % 16 == 0);
+	FR_CHECK(!memcmp(seg, "OPTAGSEG\1\0\200\0", 12) && fr_crc(seg, 124) == fr_le(seg + 124, 4));
+	h = seg + off;
+	FR_CHECK(!memcmp(h, "OCHK\1", 5) && fr_le(h + 8, 4) == len && !memcmp(h + 16, uid, 16));
+	FR_CHECK(fr_crc(h, 60) == fr_le(h + 60, 4) && fr_crc(h + 64, len - 64) == fr_le(h + 56, 4));
+	c->leg = h[5];
+	FR_CHECK(c->leg < 2 && fr_le(h + 12, 4) == next[c->leg]);
+	nonce[0] = h[5];
+	memcpy(nonce + 4, h + 12, 4);
+	next[c->leg]++;
+	plain = malloc(len);
+	fr_gcm(key[c->leg], nonce, h, 56, h + 64, (int)len - 80, plain);
+	fr_body(h, plain, len - 80, c);
+	free(plain);
+	free(seg);
+}
+
+/* Every chunk of a call to cb, and its numbers to caller and callee (64 bytes each). */
+static void fr_read_call(const char *store, const char *controller, const char *day, const char *uid_text,
+			 const char *purpose, int pnum, const char *private_key, char *caller, char *callee,
+			 void (*cb)(void *arg, const struct fr_chunk *c), void *arg)
+{
+	static struct fr_chunk c;
+	static struct fr_row r;
+	uint8_t uid[16], data[32], legs[2][32], sub[32], plain[512], zero[12] = { 0 };
+	uint32_t next[2] = { 0, 0 };
+	int64_t segment = 0, end = 0;
+	const uint8_t *p, *stop;
+	char path[600];
+
+	FR_CHECK(sodium_init() >= 0);
+	fr_uid(uid_text, uid);
+	snprintf(path, sizeof(path), "%s/catalog/%s/%s.db", store, controller, day);
+	fr_get_row(path, uid_text, purpose, &r);
+	FR_CHECK(!strcmp(r.state, "GRANTED"));
+	fr_data_key(store, controller, purpose, pnum, r.purpose_day, r.slot, uid, private_key, data);
+	for (int i = 0; i < 2; i++)
+		crypto_kdf_derive_from_key(legs[i], 32, (uint64_t)i + 1, "optagcal", data);
+	crypto_kdf_derive_from_key(sub, 32, 16, "optagcal", data);
+	fr_gcm(sub, zero, uid, 16, r.numbers, (int)r.nnumbers - 16, plain);
+	p = plain;
+	for (int i = 0; i < 2; i++) {
+		uint64_t n = fr_varint(&p, plain + sizeof(plain));
+
+		FR_CHECK(n < 64);
+		memcpy(i ? callee : caller, p, n);
+		(i ? callee : caller)[n] = 0;
+		p += n;
+	}
+	stop = r.extents + r.nextents;
+	for (p = r.extents; p < stop;) {
+		int64_t d = fr_signed(fr_varint(&p, stop)), off;
+		uint64_t len;
+
+		if (d)
+			end = 0;
+		segment += d;
+		off = end + 16 * fr_signed(fr_varint(&p, stop));
+		len = fr_varint(&p, stop);
+		end = off + (int64_t)((len + 15) / 16 * 16);
+		snprintf(path, sizeof(path), "%s/segments/%s/%s/%08d.seg", store, controller, day, (int)segment);
+		fr_chunk_at(path, (uint64_t)off, len, uid, legs, next, &c);
+		cb(arg, &c);
+	}
+}
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_format_reader.c - the reader made from FORMAT.md reads what the store wrote, and nothing else differs */
+#include "format_reader.h"
+
+#include "store_util.h"
+
+struct want {
+	unsigned call, n;
+};
+
+static void compare(void *arg, const struct fr_chunk *got)
+{
+	struct want *w = arg;
+	struct chunk *want = chunk_new();
+
+	assert_int_equal(got->leg, w->n % 2);
+	chunk_of(want, w->call, w->n % 2, w->n / 2);
+	assert_int_equal(got->ssrc, want->ssrc);
+	assert_int_equal(got->stream, want->stream);
+	assert_string_equal(got->name, want->format.name);
+	assert_string_equal(got->fmtp, want->format.fmtp);
+	assert_int_equal(got->clock, want->format.clock);
+	assert_int_equal(got->channels, want->format.channels);
+	assert_int_equal(got->pt, want->format.pt);
+	assert_int_equal(got->npkt, want->npkt);
+	for (uint32_t i = 0; i < want->npkt; i++) {
+		const struct fr_packet *a = &got->pkt[i];
+		const struct chunk_pkt *b = &want->pkt[i];
+
+		assert_true(a->arrival_ns == b->arrival_ns);
+		assert_true(a->seq == b->seq);
+		assert_int_equal(a->ts, b->ts);
+		assert_int_equal(a->len, b->len);
+		assert_int_equal(a->flags, b->flags);
+		assert_int_equal(a->pt, b->pt);
+		assert_memory_equal(got->data + a->off, want->data + b->off, b->len);
+	}
+	w->n++;
+	chunk_free(want);
+}
+
+/* The destroy-by day in the zone, worked out by hand: 90 days after the call's start. */
+static void test_reader(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	char key[300], uid[UID_TEXT], caller[64], callee[64], expect[64];
+	uint8_t raw[32];
+	struct store_call_meta m;
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++)
+		write_call(st, i, 4);
+	ok(st, store_sync(st));
+	store_close(st);
+	snprintf(key, sizeof(key), "%s/documentation.key", keys_dir);
+	for (unsigned i = 0; i < 9; i++) {
+		struct want w = { .call = i };
+
+		meta_of(i, &m);
+		uid_format(&m.uid, uid);
+		/* 1795000000 s is 2026-11-18 11:06:40 UTC; 90 days later it is 16 February */
+		fr_read_call(store_dir, "acme", "2027-02-16", uid, "documentation", 0, key, caller, callee,
+			     compare, &w);
+		assert_int_equal(w.n, 8);
+		snprintf(expect, sizeof(expect), "+4520%06u", i);
+		assert_string_equal(caller, expect);
+		assert_string_equal(callee, "+4570000000");
+		/* the data key itself is nowhere on disk */
+		fr_data_key(store_dir, "acme", "documentation", 0, "2027-02-16", (int)i + 1, m.uid.b, key, raw);
+		char hex[65];
+
+		sodium_bin2hex(hex, sizeof(hex), raw, 32);
+		shell("! cat $(find %s -type f) | od -An -v -tx1 | tr -d ' \\n' | grep -qF %s", store_dir, hex);
+	}
+}
+
+/* Destroying a bucket as section 3 says ends every call of its day and purpose. */
+static void test_destroy(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct store_call_meta m;
+	struct store_reader *r;
+	char path[400];
+	uint8_t *b;
+	size_t n;
+	FILE *f;
+
+	(void)state;
+	write_call(st, 1, 1);
+	ok(st, store_sync(st));
+	store_close(st);
+	snprintf(path, sizeof(path), "%s/keys/acme/documentation/2027-02-16.bucket", store_dir);
+	b = fr_file(path, &n);
+	assert_int_equal(n, 128);
+	/* destroy at: 00:00 of that day in Copenhagen, 23:00 UTC the day before */
+	assert_true(fr_le(b + 32, 8) == 1802732400000000000ULL);
+	b[11] = 2;
+	memset(b + 40, 0, 32);
+	for (int i = 0; i < 4; i++)
+		b[124 + i] = (uint8_t)(fr_crc(b, 124) >> 8 * i);
+	f = fopen(path, "r+b");
+	assert_int_equal(fwrite(b, 1, 128, f), 128);
+	fclose(f);
+	free(b);
+	fsck_clean(NULL); /* legal */
+	st = open_store(STORE_RW);
+	meta_of(1, &m);
+	assert_int_equal(store_read_open(st, &m.uid, STORE_DOCUMENTATION, keys_dir, &r), -ESHUTDOWN);
+	/* and nothing is recorded under a day that is over */
+	struct store_call *sc;
+
+	meta_of(2, &m);
+	assert_int_equal(store_call_begin(st, &m, &sc), -ESHUTDOWN);
+	store_close(st);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_reader, make_store, drop_store),
+		cmocka_unit_test_setup_teardown(test_destroy, make_store, drop_store),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
