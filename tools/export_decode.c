@@ -306,6 +306,15 @@ static int av_frame(void *arg, const uint8_t *p, size_t n)
 	return rc == AVERROR(EAGAIN) && frames ? 0 : -EBADMSG;
 }
 
+/* Comfort noise (SID) and "no data" frames are silence here: libavcodec refuses the former. */
+static int amr_frame(void *arg, const uint8_t *p, size_t n)
+{
+	struct decoder *d = arg;
+	unsigned type = p[0] >> 3 & 15, sid = d->codec->id == AV_CODEC_ID_AMR_WB ? 9 : 8;
+
+	return type >= sid ? 0 : av_frame(d, p, n);
+}
+
 /* Frames of d->frame bytes; a G.729 packet may end with a comfort noise frame. */
 static int av_frames(struct decoder *d, const uint8_t *p, size_t n)
 {
@@ -361,7 +370,7 @@ static int feed(struct decoder *d, const uint8_t *p, size_t n)
 		return k < 0 ? k : emit_pcm(d, k, 1);
 	case K_AMR:
 		return amr_unpack(p, n, d->codec->id == AV_CODEC_ID_AMR_WB, d->octet_align, d->crc,
-				  av_frame, d);
+				  amr_frame, d);
 	case K_G723:
 		return g723_frames(d, p, n);
 	case K_AV:
