@@ -17,6 +17,7 @@
 #include "sip/sdp.h"
 #include "store/store.h"
 
+#define TICK_NS	    100000000ULL
 #define LEARNED_MAX 4096 /* TCP connections on other ports that turned out to be SIP */
 
 struct recorder {
@@ -26,7 +27,9 @@ struct recorder {
 	struct sigin *sigin;
 	struct calls *calls;
 	struct sip_extra extra; /* headers that rules match on; sigin keeps a pointer */
-	unsigned learned;
+	struct endpoint learned[LEARNED_MAX][2]; /* a ring: the oldest gives way */
+	unsigned nlearned;
+	uint64_t ticked_ns;
 	int err; /* the store failed: everything stops */
 	struct recorder_figures fig;
 };
@@ -53,8 +56,8 @@ static void on_flow(void *arg, struct call *c, const struct call_endpoint *e, ui
 	struct recorder *r = arg;
 	struct flow_rule f = { .verdict = verdict, .leg = e->leg, .proto = IPPROTO_UDP, .ring = c->ring };
 
-	f.te[0] = e->formats ? e->formats->te[0] : OPTAG_NO_PT;
-	f.te[1] = e->formats ? e->formats->te[1] : OPTAG_NO_PT;
+	f.te[0] = e->te[0];
+	f.te[1] = e->te[1];
 	if (c->user && recording_known(c->user))
 		f.verdict = OPTAG_V_BLOCK; /* kept before: not a second time */
 	if (flow_set(r->flows, &e->at, &f, NULL)) {
@@ -149,15 +152,46 @@ static void on_ended(void *arg, struct call *c)
 
 /* ---- from the classifier ---- */
 
+/* RFC 2198: speech only when every block in it is; a copy of a key press is a key press. */
+static bool red_is_speech(const struct call *c, const struct call_endpoint *e, const struct rtp_pkt *p)
+{
+	struct media_format f;
+	size_t i = 0;
+	bool more;
+
+	do {
+		if (i >= p->len)
+			return false;
+		more = p->payload[i] & 0x80;
+		if (call_format(c, e, p->payload[i] & 0x7f, &f) != CALL_PT_AUDIO || strcmp(f.name, "red") == 0)
+			return false;
+		i += more ? 4 : 1;
+	} while (more);
+	return true;
+}
+
+static enum call_payload payload_kind(const struct call *c, const struct call_endpoint *e,
+				      const struct rtp_pkt *p, struct media_format *ret)
+{
+	enum call_payload k = call_format(c, e, p->pt, ret);
+
+	/* An event is 4 bytes (RFC 4733 2.3), or some of them packed; no codec's frame is. */
+	if (k == CALL_PT_EITHER)
+		return p->len >= 4 && p->len <= 16 && p->len % 4 == 0 ? CALL_PT_EVENT : CALL_PT_AUDIO;
+	if (k == CALL_PT_AUDIO && strcmp(ret->name, "red") == 0 && !red_is_speech(c, e, p))
+		return CALL_PT_OTHER;
+	return k;
+}
+
 static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payload)
 {
 	struct recorder *r = arg;
 	struct endpoint at = { .port = ntohs(rec->dport) };
 	const struct call_endpoint *e;
+	enum call_payload kind;
 	struct media_format f;
 	struct rtp_pkt p;
 	struct call *c;
-	bool event;
 	char key = 0;
 	int n;
 
@@ -176,14 +210,15 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 		return;
 	}
 	/* A payload type that nobody announced may be digits or anything: it is not kept (INV-7). */
-	if (!call_format(c, e, p.pt, &f, &event)) {
+	kind = payload_kind(c, e, &p, &f);
+	if (kind == CALL_PT_UNKNOWN) {
 		r->fig.unknown_payload++;
 		recording_gap(c->user, "unknown-payload-type");
 		return;
 	}
-	if (!event && rec->verdict != OPTAG_V_RECORD)
+	if (kind == CALL_PT_AUDIO && rec->verdict != OPTAG_V_RECORD)
 		return;
-	n = recording_packet(c->user, c, e->leg, &p, &f, event, rec->ts_ns, blocked_at(r, &at), &key);
+	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, blocked_at(r, &at), &key);
 	if (n < 0)
 		failed(r, n);
 	else if (n == 1)
@@ -218,10 +253,15 @@ static void on_learned(void *arg, const struct endpoint *a, const struct endpoin
 	struct recorder *r = arg;
 	struct flow_rule f = { .verdict = OPTAG_V_SIG, .te = { OPTAG_NO_PT, OPTAG_NO_PT },
 			       .proto = IPPROTO_TCP, .ring = UINT32_MAX };
+	struct endpoint *old = r->learned[r->nlearned++ % LEARNED_MAX];
 
-	if (r->learned >= LEARNED_MAX)
-		return;
-	r->learned++;
+	/* -ENOENT: the table was full, or it is another connection's as well and went with that */
+	if (old[0].port) {
+		(void)flow_clear(r->flows, &old[0], IPPROTO_TCP, UINT32_MAX);
+		(void)flow_clear(r->flows, &old[1], IPPROTO_TCP, UINT32_MAX);
+	}
+	old[0] = *a;
+	old[1] = *b;
 	if (flow_set(r->flows, a, &f, NULL) || flow_set(r->flows, b, &f, NULL))
 		r->fig.flow_full++;
 }
@@ -275,6 +315,10 @@ int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t if
 	r->fig.packets++;
 	clock_set_ns(p->ts_ns);
 	calls_tick(r->calls, p->ts_ns);
+	if (p->ts_ns - r->ticked_ns >= TICK_NS) { /* a clock set back counts as well */
+		r->ticked_ns = p->ts_ns;
+		sigin_tick(r->sigin, p->ts_ns);
+	}
 	classify_packet(r->classify, p->link, p->ethertype, p->data, p->caplen, p->wire_len, p->ts_ns, ifindex);
 	return r->err;
 }
@@ -283,6 +327,7 @@ int recorder_finish(struct recorder *r)
 {
 	int e;
 
+	sigin_tick(r->sigin, UINT64_MAX); /* what waited for a lost segment comes now or never */
 	calls_finish(r->calls, clock_now_ns());
 	e = store_sync(r->set.store);
 	if (r->err)

@@ -33,7 +33,8 @@ struct recording {
 	struct store *st;
 	struct store_call *sc;
 	struct store_call_meta meta;
-	bool known, forgotten;
+	bool known;
+	bool expired; /* its destroy-by day is over already: nothing is kept */
 	const char *gap;
 	struct leg_state leg[2];
 };
@@ -211,6 +212,26 @@ static bool is_noise(const struct media_format *f, uint8_t pt)
 	return strcmp(f->name, "CN") == 0 || pt == 13;
 }
 
+/* All audio so far goes, what no chunk holds yet included. */
+static void discard(struct recording *rc)
+{
+	int i;
+
+	if (rc->sc)
+		store_call_abort(rc->sc);
+	rc->sc = NULL;
+	for (i = 0; i < 2; i++) {
+		struct leg_state *l = &rc->leg[i];
+
+		chunker_free(l->chunker);
+		l->chunker = NULL;
+		l->nfmt = 0;
+		l->packets = 0;
+		l->audio_us = 0;
+		l->any = false;
+	}
+}
+
 static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
 		     const struct media_format *f, uint64_t arrival_ns)
 {
@@ -225,6 +246,10 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 		return 0;
 	if (!rc->sc) {
 		e = begin(rc, c);
+		if (e == -ESHUTDOWN) { /* an old capture: nothing of that day may be kept any more */
+			rc->expired = true;
+			return 0;
+		}
 		if (e)
 			return e;
 	}
@@ -242,8 +267,8 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 }
 
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
-		     const struct media_format *f, bool event, uint64_t arrival_ns, uint64_t blocked,
-		     char *ret_key)
+		     const struct media_format *f, enum call_payload kind, uint64_t arrival_ns,
+		     uint64_t blocked, char *ret_key)
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
@@ -254,12 +279,15 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 		return 0;
 	if (!l->rtp.n)
 		l->blocked_at_first = blocked;
-	if (!event)
-		return rc->forgotten ? 0 : add_audio(rc, c, leg, p, f, arrival_ns);
+	/* Captured while a purpose allowed it, looked at when none does any more: gone (INV-1, INV-3). */
+	if (kind == CALL_PT_AUDIO)
+		return rc->expired || !call_may_keep(c) ? 0 : add_audio(rc, c, leg, p, f, arrival_ns);
 	/* Events share the stream's sequence numbers; without them they would count as lost. */
 	e = rtp_leg_packet(&l->rtp, p, arrival_ns, 0, &s, &seq);
 	if (e < 0)
 		return e;
+	if (kind != CALL_PT_EVENT)
+		return 0;
 	if (dtmf_packet(&l->dtmf, p->ssrc, p->ts, arrival_ns, p->payload, p->len, ret_key) != DTMF_PRESS)
 		return 0;
 	l->events++;
@@ -270,19 +298,8 @@ static void free_legs(struct recording *rc)
 {
 	int i;
 
-	for (i = 0; i < 2; i++) {
-		chunker_free(rc->leg[i].chunker);
-		rc->leg[i].chunker = NULL;
+	for (i = 0; i < 2; i++)
 		rtp_leg_free(&rc->leg[i].rtp);
-	}
-}
-
-static void forget(struct recording *rc)
-{
-	if (rc->sc)
-		store_call_abort(rc->sc);
-	rc->sc = NULL;
-	rc->forgotten = true;
 }
 
 int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p)
@@ -290,11 +307,10 @@ int recording_destroy(struct recording *rc, const struct call *c, enum policy_pu
 	enum policy_purpose other = p == POLICY_TRAINING ? POLICY_DOCUMENTATION : POLICY_TRAINING;
 	bool live = c->state[other] == PURPOSE_GRANTED || c->state[other] == PURPOSE_OBJECTED;
 
-	if (!rc->sc)
-		return 0;
 	if (live)
-		return store_call_drop(rc->sc, (enum store_purpose)p);
-	forget(rc);
+		return rc->sc ? store_call_drop(rc->sc, (enum store_purpose)p) : 0;
+	/* A purpose granted later starts anew: earlier audio stays destroyed (guidance 5.2). */
+	discard(rc);
 	return 0;
 }
 
@@ -302,6 +318,7 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 {
 	uint64_t received, since;
 	unsigned i, best = 0;
+	double us;
 
 	rtp_leg_totals(&l->rtp, &received, &ret->lost, &ret->duplicates, &ret->reordered);
 	/* What the classifier dropped by verdict after the first packet left a hole that is no loss. */
@@ -319,8 +336,9 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 	for (i = 0; i < l->rtp.n; i++) {
 		const struct rtp_stream *s = l->rtp.stream[i];
 
-		if (ret->format.clock && s->jitter * 1e6 / ret->format.clock > ret->jitter_us)
-			ret->jitter_us = (uint32_t)(s->jitter * 1e6 / ret->format.clock);
+		us = ret->format.clock ? s->jitter * 1e6 / ret->format.clock : 0;
+		if (us > ret->jitter_us) /* clock and timestamps are the senders' to choose */
+			ret->jitter_us = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
 	}
 }
 
@@ -374,6 +392,11 @@ static void decide_outcome(struct recording *rc, const struct call *c, struct st
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		live |= r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED;
 	r->gap = rc->gap ? rc->gap : "";
+	if (rc->expired) {
+		r->outcome = STORE_O_DENIED;
+		deny_rest(r, "deadline");
+		return;
+	}
 	if (!live) {
 		r->outcome = STORE_O_DENIED;
 		return;
@@ -443,8 +466,12 @@ int recording_end(struct recording *rc, const struct call *c, enum recording_end
 			rc->sc = NULL;
 		}
 	} else {
-		forget(rc);
+		discard(rc);
+		for (p = 0; p < 2; p++)
+			r.leg[p].packets = r.leg[p].audio_ms = 0; /* figures of what is kept */
 		e = store_call_denied(rc->st, &rc->meta, &r);
+		if (e == -ESHUTDOWN) /* the row's own day is over too: counted, not listed */
+			e = 0;
 	}
 out:
 	recording_abort(rc);
@@ -455,7 +482,7 @@ void recording_abort(struct recording *rc)
 {
 	if (!rc)
 		return;
-	forget(rc);
+	discard(rc);
 	free_legs(rc);
 	free(rc);
 }

@@ -254,29 +254,62 @@ void calls_get_stats(const struct calls *cs, struct calls_stats *ret)
 
 /* ---- verdicts ---- */
 
-uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
+/* Audio may be written for this purpose. */
+static bool purpose_keeps(const struct call *c, int p)
+{
+	enum policy_objection o;
+
+	if (c->state[p] == PURPOSE_GRANTED)
+		return true;
+	/* A restricted documentation recording goes on unless the rule says otherwise (guidance 5.5);
+	 * training never does. */
+	if (p != POLICY_DOCUMENTATION || c->state[p] != PURPOSE_OBJECTED)
+		return false;
+	o = c->rule->purpose[p].on_objection;
+	return strcmp(c->reason[p], "objection") != 0 || (o != POLICY_OBJ_PAUSE && o != POLICY_OBJ_STOP);
+}
+
+/* A key press can still change this purpose: withdraw, opt out, resume, or say yes after all. */
+static bool purpose_listens(const struct call *c, int p)
+{
+	switch (c->state[p]) {
+	case PURPOSE_PENDING:
+	case PURPOSE_GRANTED:
+	case PURPOSE_OBJECTED:
+	case PURPOSE_WITHDRAWN:
+		return true;
+	case PURPOSE_DENIED:
+		return strcmp(c->reason[p], "consent.none") == 0 && c->rule->purpose[p].window.reopen_agent;
+	default:
+		return false;
+	}
+}
+
+bool call_may_keep(const struct call *c)
+{
+	return c->matched && (purpose_keeps(c, POLICY_DOCUMENTATION) || purpose_keeps(c, POLICY_TRAINING));
+}
+
+/* What is said now, on this leg, is what the rule wants kept. */
+static bool worth_keeping(const struct call *c, const struct call_endpoint *e)
 {
 	const struct policy_rule *r = c->rule;
 	/* The controller's own leg speaks from r->side; the other party is the data subject. */
 	unsigned own = r->side == POLICY_SIDE_CALLED ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
-	bool pending = false, granted = false;
-	int p;
 
+	if (r->exclude_leg >= 0 && (r->exclude_leg == 1) == (e->leg == own))
+		return false;
+	return (c->answered || r->record_early_media) && (!c->hold || r->record_hold_music) && !c->overlong;
+}
+
+uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
+{
 	if (e->srtp || (c->phase != CALL_SETUP && c->phase != CALL_ANSWERED && c->phase != CALL_ENDING))
 		return OPTAG_V_BLOCK;
-	for (p = 0; p < POLICY_PURPOSES; p++) {
-		/* a restricted documentation recording goes on (guidance 5.5, default of on-objection) */
-		granted |= c->state[p] == PURPOSE_GRANTED ||
-			   (p == POLICY_DOCUMENTATION && c->state[p] == PURPOSE_OBJECTED);
-		pending |= c->state[p] == PURPOSE_PENDING;
-	}
-	if (r->exclude_leg >= 0 && (r->exclude_leg == 1) == (e->leg == own))
-		granted = false;
-	if ((!c->answered && !r->record_early_media) || (c->hold && !r->record_hold_music) || c->overlong)
-		granted = false;
-	if (granted)
+	if (call_may_keep(c) && worth_keeping(c, e))
 		return OPTAG_V_RECORD;
-	return pending || c->state[0] == PURPOSE_GRANTED ? OPTAG_V_GATE : OPTAG_V_BLOCK;
+	return purpose_listens(c, POLICY_DOCUMENTATION) || purpose_listens(c, POLICY_TRAINING) ? OPTAG_V_GATE :
+												 OPTAG_V_BLOCK;
 }
 
 void call_refresh_verdicts(struct calls *cs, struct call *c)
@@ -310,6 +343,15 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 			 c->state[p] == PURPOSE_DENIED && strcmp(c->reason[p], "consent.none") == 0);
 	if (!a.changed)
 		return;
+	/* on-missing-notice: the table has its default, quarantine (guidance 5.5) */
+	if (p == POLICY_DOCUMENTATION && e == PURPOSE_E_NO_NOTICE && a.state == PURPOSE_OBJECTED) {
+		if (c->rule->on_missing_notice == POLICY_MISSING_KEEP)
+			return;
+		if (c->rule->on_missing_notice == POLICY_MISSING_DISCARD) {
+			a.state = PURPOSE_DENIED;
+			a.act = PURPOSE_D_DESTROY;
+		}
+	}
 	c->state[p] = a.state;
 	c->reason[p] = a.reason;
 	/* Deny first: the packets stop before the key goes, and the key before anybody is told. */
@@ -334,14 +376,34 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, uint64_t
 
 /* ---- ends ---- */
 
+/* Messages may come late, and clocks go back: a call never ends before it began. */
+static void set_end(struct call *c, uint64_t now)
+{
+	uint64_t begin = c->answered ? c->answer_ns : c->start_ns;
+
+	c->end_ns = now > begin ? now : begin;
+}
+
 void call_begin_end(struct calls *cs, struct call *c, const char *why, uint64_t now)
 {
-	if (c->phase == CALL_ENDING || c->phase == CALL_TOMBSTONE)
+	if (c->phase != CALL_SETUP && c->phase != CALL_ANSWERED)
 		return;
 	c->phase = CALL_ENDING;
 	c->end = why;
-	c->end_ns = now;
-	call_set_timer(cs, c, now + cs->limit.linger_ns);
+	set_end(c, now);
+	c->linger_ns = now + cs->limit.linger_ns;
+	call_set_timer(cs, c, c->linger_ns);
+}
+
+/* Refused or cancelled, for now: credentials, another branch or a 200 that crossed may follow. */
+void call_reject(struct calls *cs, struct call *c, const char *why, uint64_t now)
+{
+	c->phase = CALL_REJECTED;
+	c->end = why;
+	set_end(c, now);
+	call_refresh_verdicts(cs, c);
+	c->linger_ns = now + cs->limit.tombstone_ns;
+	call_set_timer(cs, c, c->linger_ns);
 }
 
 static void call_over(struct calls *cs, struct call *c, uint64_t now)
@@ -349,7 +411,7 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 	int p;
 
 	if (!c->end_ns)
-		c->end_ns = now;
+		set_end(c, now);
 	if (c->matched) {
 		for (p = 0; p < POLICY_PURPOSES; p++)
 			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_BYE);
@@ -361,6 +423,21 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 	}
 	c->phase = CALL_TOMBSTONE;
 	call_set_timer(cs, c, now + cs->limit.tombstone_ns);
+}
+
+void call_end_at_once(struct calls *cs, struct call *c, const char *why, uint64_t now)
+{
+	if (!*c->end)
+		c->end = why;
+	call_over(cs, c, now);
+}
+
+static void check_length(struct calls *cs, struct call *c, uint64_t now)
+{
+	if (!c->overlong_ns || c->overlong || now < c->overlong_ns)
+		return;
+	c->overlong = true;
+	call_refresh_verdicts(cs, c);
 }
 
 /* Answered and silent: media counts tell whether it is really over. */
@@ -375,26 +452,19 @@ static void answered_timer(struct calls *cs, struct call *c, uint64_t now)
 		c->touched_ns = now;
 	}
 	if (now >= c->touched_ns + limit) {
-		c->end = "timeout";
-		c->end_ns = c->touched_ns;
-		call_over(cs, c, now);
+		set_end(c, c->touched_ns);
+		call_end_at_once(cs, c, "timeout", now);
 		return;
 	}
-	if (c->matched && !c->overlong && c->rule->max_length.n &&
-	    now >= c->answer_ns + (uint64_t)c->rule->max_length.n * 1000000000ULL *
-					  (c->rule->max_length.unit == POLICY_U_H	? 3600 :
-					   c->rule->max_length.unit == POLICY_U_MIN ? 60 :
-					   c->rule->max_length.unit == POLICY_U_S	? 1 :
-										  86400)) {
-		c->overlong = true;
-		call_refresh_verdicts(cs, c);
-	}
+	check_length(cs, c, now);
 	/* A quarter of the limit: media may have stopped just after the last look. */
 	next = now + limit / 4;
 	if (next > c->touched_ns + limit)
 		next = c->touched_ns + limit;
 	if (release && release < next)
 		next = release;
+	if (c->overlong_ns && !c->overlong && c->overlong_ns < next)
+		next = c->overlong_ns;
 	call_set_timer(cs, c, next);
 }
 
@@ -407,9 +477,8 @@ static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 	case CALL_SETUP:
 		at = c->touched_ns + cs->limit.setup_timeout_ns;
 		if (now >= at) {
-			c->end = "timeout";
-			c->end_ns = c->touched_ns;
-			call_over(cs, c, now);
+			set_end(c, c->touched_ns);
+			call_end_at_once(cs, c, "timeout", now);
 			break;
 		}
 		release = call_next_release(c);
@@ -420,7 +489,11 @@ static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 		break;
 	case CALL_REJECTED:
 	case CALL_ENDING:
-		call_over(cs, c, now);
+		/* the timer may have been set for an address that was released */
+		if (now >= c->linger_ns)
+			call_over(cs, c, now);
+		else
+			call_set_timer(cs, c, c->linger_ns);
 		break;
 	case CALL_TOMBSTONE:
 		call_forget(cs, c);
@@ -440,7 +513,45 @@ static void wheel_turn(struct calls *cs, uint64_t slot, uint64_t now)
 	}
 }
 
+static void earlier(uint64_t *t, uint64_t by)
+{
+	if (*t)
+		*t = *t > by ? *t - by : 1;
+}
+
+/*
+ * The clock was set back. What a timer had left it still has: otherwise a call
+ * that ended would linger, and be recorded, until the old time came again.
+ */
+static void rebase(struct calls *cs, uint64_t now)
+{
+	uint64_t by = cs->wheel_at * WHEEL_NS - now;
+	size_t i;
+	unsigned j;
+
+	cs->wheel_at = now / WHEEL_NS;
+	for (i = 0; i < cs->nslot; i++) {
+		struct call *c = cs->slot[i];
+
+		if (!c)
+			continue;
+		earlier(&c->touched_ns, by);
+		earlier(&c->linger_ns, by);
+		earlier(&c->overlong_ns, by);
+		for (j = 0; j < c->nep; j++)
+			earlier(&c->ep[j].release_ns, by);
+		call_set_timer(cs, c, c->timer_ns > by ? c->timer_ns - by : 1);
+	}
+}
+
 void calls_tick(struct calls *cs, uint64_t now_ns)
+{
+	if (now_ns / WHEEL_NS + STEP_SLOTS < cs->wheel_at)
+		rebase(cs, now_ns);
+	calls_advance(cs, now_ns);
+}
+
+void calls_advance(struct calls *cs, uint64_t now_ns)
 {
 	uint64_t to = now_ns / WHEEL_NS, n;
 
@@ -466,11 +577,8 @@ void calls_finish(struct calls *cs, uint64_t now_ns)
 
 		if (!c)
 			continue;
-		if (c->phase != CALL_TOMBSTONE) {
-			if (!*c->end)
-				c->end = "capture-end";
-			call_over(cs, c, now_ns);
-		}
+		if (c->phase != CALL_TOMBSTONE)
+			call_end_at_once(cs, c, "capture-end", now_ns);
 		call_forget(cs, c);
 	}
 }

@@ -19,7 +19,9 @@
  *
  * An address belongs to the call that announced it last: ports are reused, and
  * audio of a new call must never land in an old one's recording. Time is that
- * of the messages. All state belongs to one thread.
+ * of the messages; when calls_tick is given a time more than 5 s before the last
+ * one (another capture file, a clock set back), timers keep what they had left.
+ * All state belongs to one thread; a sink calls nothing of calls_* back.
  */
 #ifndef CALL_H
 #define CALL_H
@@ -41,6 +43,7 @@ struct sdp;
 
 #define CALL_ENDPOINTS_MAX 48 /* addresses one call may announce; more are counted and not recorded */
 #define CALL_ID_MAX	   256 /* longer Call-IDs are refused (RFC 4475 has none past 130) */
+#define CALL_DIALOGS_MAX   4   /* 2xx of different To tags that are told apart */
 
 struct call_limits {
 	size_t calls;		    /* at once, tombstones included; more are counted and not recorded */
@@ -75,13 +78,18 @@ struct call_endpoint {
 	struct endpoint at;
 	uint8_t side; /* who announced it: enum optag_leg */
 	uint8_t leg;  /* whose voice arrives there: the other one */
+	uint8_t te[2]; /* telephone-event numbers to let through: of formats, then of offered */
 	bool used, owner, srtp;
 	bool in_force;	     /* false: only in an offer that is not answered yet */
+	bool lost_fork;	     /* going because another branch was answered */
 	uint64_t line;	     /* which hop and branch: a new SDP of the same line replaces it */
-	uint64_t origin;     /* hash of the o= line's session: the same session over another hop */
-	uint32_t offer_cseq; /* named by the unanswered re-INVITE or UPDATE of this CSeq; 0 no */
+	uint64_t origin;     /* hash of the o= line's session: the same session over another hop; 0 none */
+	uint64_t dialog;     /* callee's addresses: hash of its tag; 0 none */
+	uint64_t offer;	     /* named by an unanswered re-INVITE or UPDATE: its CSeq + 1; 0 no */
 	uint64_t release_ns; /* replaced: goes then; 0 stays */
 	struct call_formats *formats;
+	struct call_formats *offered; /* in force once the offer is answered; NULL none */
+	bool offered_srtp;
 };
 
 struct call {
@@ -110,10 +118,21 @@ struct call {
 	struct call_endpoint *ep; /* CALL_ENDPOINTS_MAX at most, grown by 8 */
 	unsigned nep;
 	char *caller_tag;
+	uint64_t caller_alt; /* hash of the tag under which a back-to-back agent passed the INVITE on */
+	struct {
+		uint64_t tag; /* hash */
+		bool gone;    /* its BYE was seen */
+	} dialog[CALL_DIALOGS_MAX]; /* answered with 2xx */
+	unsigned ndialog;
 	struct ipaddr invite_src;
 	uint32_t invite_cseq;
 	bool hold_by[2];
-	bool committed_training;
+	struct {
+		uint64_t offer; /* as in call_endpoint */
+		bool held;
+	} hold_offer[2]; /* by side: what an unanswered offer asks for */
+	uint64_t linger_ns;   /* ENDING, REJECTED: over then */
+	uint64_t overlong_ns; /* max-length is reached then; 0 none */
 	uint64_t touched_ns;  /* last SIP message or change of the media count */
 	uint64_t media_count;
 	uint64_t timer_ns;
@@ -157,9 +176,19 @@ void calls_get_stats(const struct calls *cs, struct calls_stats *ret);
 
 /* The call's endpoint at this address, or NULL. */
 const struct call_endpoint *call_endpoint_at(const struct call *c, const struct endpoint *at);
-/* What a payload type arriving at e means: by the receiver's SDP, else the sender's, else RFC 3551. */
-bool call_format(const struct call *c, const struct call_endpoint *e, uint8_t pt,
-		 struct media_format *ret, bool *ret_event);
+/* What a payload type arriving at e means. */
+enum call_payload {
+	CALL_PT_UNKNOWN, /* nobody announced it, or without a name: it may be digits */
+	CALL_PT_AUDIO,
+	CALL_PT_EVENT,	/* telephone-event */
+	CALL_PT_EITHER, /* audio by the receiver's SDP, telephone-event by the sender's own: *ret is the audio */
+	CALL_PT_OTHER,	/* neither: tones, retransmission or correction of who knows what, text */
+};
+/* By the receiver's SDP, else the sender's, else RFC 3551. Redundancy (RFC 2198) is AUDIO named "red". */
+enum call_payload call_format(const struct call *c, const struct call_endpoint *e, uint8_t pt,
+			      struct media_format *ret);
+/* Some purpose lets audio of this call be kept now (whatever the flow table said when it arrived). */
+bool call_may_keep(const struct call *c);
 /* Reports an event of one purpose (guidance 5.1) and carries out what follows. */
 void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e);
 /* A key press on a leg (RFC 4733, SIP INFO). The digit goes no further than this function. */

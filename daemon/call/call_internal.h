@@ -12,9 +12,13 @@
 #define CALL_INTERNAL_H
 
 #include "call/call.h"
+#include "sip/sdp.h"
 
 #define WHEEL_SLOTS 1024 /* of 100 ms: 102 s a turn; later deadlines stay in their slot */
 #define WHEEL_NS    100000000ULL
+#define STEP_SLOTS  50 /* messages come this late at most (TCP holes); a clock further back was set back */
+#define OFFER_NONE  0
+#define OFFER_NOW   UINT64_MAX /* no offer: in force at once */
 
 struct calls {
 	struct call_limits limit;
@@ -28,6 +32,7 @@ struct calls {
 	size_t nslot, nfree, slots_used;
 	struct call *wheel[WHEEL_SLOTS];
 	uint64_t wheel_at; /* now / WHEEL_NS of the last tick */
+	struct sdp sdp;	   /* being read: too large for a stack */
 	struct calls_stats stats;
 };
 
@@ -37,17 +42,31 @@ int calls_add(struct calls *cs, struct sip_str call_id, struct sip_str caller_ta
 	      struct call **ret);
 void call_set_timer(struct calls *cs, struct call *c, uint64_t at_ns);
 void call_begin_end(struct calls *cs, struct call *c, const char *why, uint64_t now);
+void call_reject(struct calls *cs, struct call *c, const char *why, uint64_t now);
+void call_end_at_once(struct calls *cs, struct call *c, const char *why, uint64_t now);
+void calls_advance(struct calls *cs, uint64_t now); /* as calls_tick, but never back */
 void call_forget(struct calls *cs, struct call *c); /* a tombstone goes at once */
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e);
 void call_refresh_verdicts(struct calls *cs, struct call *c);
 
 /* endpoint.c */
-/* side announced this SDP; line: hop and branch; offer_cseq: 0 when it is in force at once. */
-void call_sdp(struct calls *cs, struct call *c, unsigned side, uint64_t line, uint32_t offer_cseq,
-	      const struct sdp *s, uint64_t now);
+/* Where an SDP comes from. */
+struct sdp_source {
+	unsigned side;	 /* who announced it */
+	uint64_t line;	 /* hop and branch */
+	uint64_t dialog; /* hash of the callee's tag when it is the callee's; 0 */
+	uint64_t offer;	 /* OFFER_NOW, or CSeq + 1 of a request that must be answered first */
+	bool initial;	 /* offer or answer of the first INVITE, not of a later one */
+};
+void call_sdp(struct calls *cs, struct call *c, const struct sdp_source *from, const struct sdp *s,
+	      uint64_t now);
 /* An offer was answered with 2xx (ok) or refused. */
-void call_offer_done(struct calls *cs, struct call *c, unsigned side, uint32_t cseq, bool ok,
+void call_offer_done(struct calls *cs, struct call *c, unsigned side, uint64_t offer, bool ok,
 		     uint64_t now);
+/* The branch with this tag was answered: branches that were not go, a second later. */
+void call_fork_won(struct calls *cs, struct call *c, uint64_t dialog, bool first, uint64_t now);
+/* This branch hung up while another goes on. */
+void call_fork_gone(struct calls *cs, struct call *c, uint64_t dialog, uint64_t now);
 void call_release_due(struct calls *cs, struct call *c, uint64_t now);
 void call_release_all(struct calls *cs, struct call *c);
 void call_free_endpoints(struct calls *cs, struct call *c);

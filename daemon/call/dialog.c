@@ -96,6 +96,16 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	cs->sink.matched(cs->sink.arg, c);
 }
 
+/* One message and what it is within its call. */
+struct view {
+	const struct sigin_from *from;
+	const struct sip_msg *m;
+	unsigned side;	 /* who sent it */
+	unsigned other;	 /* the other party */
+	uint64_t dialog; /* hash of the callee's tag in it; 0 none */
+	bool initial;	 /* the first INVITE (any attempt of it), its answers, its ACK */
+};
+
 static bool tag_is(struct sip_str tag, const char *want)
 {
 	size_t n = strlen(want);
@@ -103,14 +113,40 @@ static bool tag_is(struct sip_str tag, const char *want)
 	return tag.n == n && (n == 0 || memcmp(tag.p, want, n) == 0);
 }
 
-/* Who sent this message: the party whose tag is in From sends the requests. */
-static unsigned sender_of(const struct call *c, const struct sigin_from *from, const struct sip_msg *m)
+static uint64_t tag_hash(struct sip_str tag)
 {
-	bool caller_asks = tag_is(m->from.tag, c->caller_tag);
+	return tag.n ? hash_bytes(tag.p, tag.n) | 1 : 0;
+}
 
+static bool opens_call(const struct sip_msg *m)
+{
+	return m->request && m->method == SIP_M_INVITE && !m->to.tag.n;
+}
+
+/* The party whose tag is in From asked; requests come from it, responses go to it. */
+static bool caller_asks(const struct call *c, const struct sigin_from *from, const struct sip_msg *m)
+{
 	if (!*c->caller_tag && !m->from.tag.n) /* RFC 2543: no tags; the first INVITE's source tells */
-		caller_asks = ipaddr_equal(m->request ? &from->src.addr : &from->dst.addr, &c->invite_src);
-	return caller_asks == m->request ? OPTAG_LEG_CALLER : OPTAG_LEG_CALLEE;
+		return ipaddr_equal(m->request ? &from->src.addr : &from->dst.addr, &c->invite_src);
+	return opens_call(m) || tag_is(m->from.tag, c->caller_tag) ||
+	       (c->caller_alt && tag_hash(m->from.tag) == c->caller_alt);
+}
+
+static struct view view_of(const struct call *c, const struct sigin_from *from, const struct sip_msg *m)
+{
+	bool asks = caller_asks(c, from, m);
+	struct view v = { from, m, OPTAG_LEG_CALLEE, OPTAG_LEG_CALLER, 0, false };
+
+	if (asks == m->request) {
+		v.side = OPTAG_LEG_CALLER;
+		v.other = OPTAG_LEG_CALLEE;
+	}
+	v.dialog = tag_hash(asks ? m->to.tag : m->from.tag);
+	if (m->method == SIP_M_INVITE && m->request)
+		v.initial = opens_call(m) && (!c->answered || m->cseq == c->invite_cseq);
+	else if (m->method == SIP_M_INVITE || m->method == SIP_M_ACK)
+		v.initial = asks && m->cseq == c->invite_cseq && !c->partial;
+	return v;
 }
 
 /* Which hop and branch an SDP belongs to. The caller's offer is one for all branches. */
@@ -137,171 +173,221 @@ static uint64_t line_of(unsigned side, const struct sigin_from *from, const stru
 }
 
 /* An offer inside a dialog is in force when it is answered; everything else at once. */
-static bool is_late_offer(const struct call *c, const struct sip_msg *m)
+static uint64_t offer_of(const struct view *v)
 {
-	if (!m->request)
-		return false;
-	if (m->method == SIP_M_UPDATE)
-		return true;
-	return m->method == SIP_M_INVITE && m->to.tag.n && (c->answered || m->cseq != c->invite_cseq);
+	const struct sip_msg *m = v->m;
+
+	if (m->request && (m->method == SIP_M_UPDATE || (m->method == SIP_M_INVITE && m->to.tag.n)))
+		return (uint64_t)m->cseq + 1;
+	return OFFER_NOW;
 }
 
-static void take_sdp(struct calls *cs, struct call *c, const struct sigin_from *from,
-		     const struct sip_msg *m)
+static bool known_dialog(const struct call *c, uint64_t tag, unsigned *ret)
 {
-	struct sip_str body = sip_sdp_body(m);
-	unsigned side = sender_of(c, from, m);
-	const char *why;
-	struct sdp s;
+	for (*ret = 0; *ret < c->ndialog; ++*ret)
+		if (c->dialog[*ret].tag == tag)
+			return true;
+	return false;
+}
 
-	if (!body.p || m->method == SIP_M_OPTIONS || (!m->request && m->status >= 300))
+static void take_sdp(struct calls *cs, struct call *c, const struct view *v)
+{
+	struct sip_str body = sip_sdp_body(v->m);
+	struct sdp_source from = { .side = v->side, .initial = v->initial };
+	const char *why;
+	unsigned i;
+	int p;
+
+	if (!body.p || v->m->method == SIP_M_OPTIONS || (!v->m->request && v->m->status >= 300))
 		return;
-	if (sdp_parse(body.p, body.n, &s, &why)) {
+	/* a branch that lost still rings: its address went, or never comes */
+	if (c->matched && c->ndialog && v->initial && !v->m->request && v->m->status < 200 &&
+	    v->dialog && !known_dialog(c, v->dialog, &i))
+		return;
+	if (sdp_parse(body.p, body.n, &cs->sdp, &why)) {
 		cs->stats.bad_sdp++;
 		return;
 	}
-	if (s.recordpref == SDP_PREF_OFF && c->matched) { /* RX-12 */
-		int p;
-
+	if (cs->sdp.recordpref == SDP_PREF_OFF && c->matched) { /* RX-12 */
 		for (p = 0; p < POLICY_PURPOSES; p++)
 			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_OPT_OUT);
 	}
-	call_sdp(cs, c, side, line_of(side, from, m), is_late_offer(c, m) ? m->cseq : 0, &s, from->ts_ns);
+	from.line = line_of(v->side, v->from, v->m);
+	from.dialog = v->side == OPTAG_LEG_CALLEE ? v->dialog : 0;
+	from.offer = offer_of(v);
+	call_sdp(cs, c, &from, &cs->sdp, v->from->ts_ns);
 }
 
-static void answered(struct calls *cs, struct call *c, const struct sigin_from *from)
+/* ---- the INVITE's life ---- */
+
+static uint64_t span_ns(struct policy_span s)
 {
-	if (c->answered)
-		return;
+	static const uint64_t seconds[] = { [POLICY_U_S] = 1,	      [POLICY_U_MIN] = 60,
+					    [POLICY_U_H] = 3600,      [POLICY_U_DAYS] = 86400,
+					    [POLICY_U_MONTHS] = 2678400, [POLICY_U_YEARS] = 31622400 };
+
+	return (uint64_t)s.n * seconds[s.unit] * 1000000000ULL;
+}
+
+static void answered(struct calls *cs, struct call *c, uint64_t now)
+{
 	c->answered = true;
-	c->answer_ns = from->ts_ns;
+	c->answer_ns = now;
 	c->phase = CALL_ANSWERED;
 	c->end = "";
 	c->end_ns = 0;
-	call_set_timer(cs, c, from->ts_ns + cs->limit.media_timeout_ns / 4);
+	if (c->matched && c->rule->max_length.n > 0)
+		c->overlong_ns = now + span_ns(c->rule->max_length);
+	call_set_timer(cs, c, now + cs->limit.media_timeout_ns / 4);
 }
 
-static void invite_response(struct calls *cs, struct call *c, const struct sigin_from *from,
-			    const struct sip_msg *m)
+static void setup_again(struct calls *cs, struct call *c, uint64_t now)
 {
-	/* the offerer is the other side of who answers */
-	unsigned offerer = sender_of(c, from, m) == OPTAG_LEG_CALLER ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
+	c->phase = CALL_SETUP;
+	c->end = "";
+	c->end_ns = 0;
+	call_set_timer(cs, c, now + cs->limit.setup_timeout_ns);
+	call_refresh_verdicts(cs, c);
+}
+
+static void invite_accepted(struct calls *cs, struct call *c, const struct view *v)
+{
+	bool first = !c->answered;
+	unsigned i;
+
+	if (c->phase == CALL_ENDING)
+		return;
+	if (first) {
+		answered(cs, c, v->from->ts_ns);
+		call_refresh_verdicts(cs, c);
+	}
+	if (!v->dialog || known_dialog(c, v->dialog, &i))
+		return;
+	if (c->ndialog < CALL_DIALOGS_MAX)
+		c->dialog[c->ndialog++].tag = v->dialog;
+	call_fork_won(cs, c, v->dialog, first, v->from->ts_ns);
+}
+
+static void invite_response(struct calls *cs, struct call *c, const struct view *v)
+{
+	const struct sip_msg *m = v->m;
 	/* each side numbers its own requests, so the callee's CSeq may equal the first INVITE's */
-	bool later = c->answered && (m->cseq != c->invite_cseq || offerer == OPTAG_LEG_CALLEE);
+	bool later = c->answered && !v->initial;
 
 	if (m->status < 200)
 		return;
-	c->status = m->status;
-	if (m->status < 300) {
-		/* An early offer made in UPDATE does not matter here; the INVITE's own does. */
-		if (later)
-			call_offer_done(cs, c, offerer, m->cseq, true, from->ts_ns);
-		else if (c->phase != CALL_ENDING) {
-			bool first = !c->answered;
-
-			answered(cs, c, from);
-			if (first)
-				call_refresh_verdicts(cs, c);
-		}
-		return;
-	}
 	if (later) {
-		call_offer_done(cs, c, offerer, m->cseq, false, from->ts_ns);
+		call_offer_done(cs, c, v->other, (uint64_t)m->cseq + 1, m->status < 300, v->from->ts_ns);
 		return;
 	}
+	c->status = m->status;
+	if (m->status < 300)
+		invite_accepted(cs, c, v);
 	/* 401 and 407 are asked again at once; one branch of a fork may be refused while another
 	 * rings. So a refusal only ends the call when nothing follows. */
-	if (!c->answered && c->phase == CALL_SETUP) {
-		c->phase = CALL_REJECTED;
-		c->end = "rejected";
-		c->end_ns = from->ts_ns;
-		call_refresh_verdicts(cs, c);
-		call_set_timer(cs, c, from->ts_ns + cs->limit.tombstone_ns);
-	}
+	else if (!c->answered && c->phase == CALL_SETUP)
+		call_reject(cs, c, m->status == 487 ? "cancel" : "rejected", v->from->ts_ns);
 }
 
-static void response(struct calls *cs, struct call *c, const struct sigin_from *from,
-		     const struct sip_msg *m)
+/* ---- BYE ---- */
+
+/*
+ * Two branches answered and one is hung up on (RFC 3261 13.2.2.4): the other
+ * goes on. A back-to-back agent that keeps the Call-ID looks the same, and hangs
+ * up on both. A tag that no 2xx had: who hangs up is believed.
+ */
+static bool ends_call(struct calls *cs, struct call *c, const struct view *v)
 {
-	unsigned offerer = sender_of(c, from, m) == OPTAG_LEG_CALLER ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
+	unsigned i, left = 0;
+
+	if (c->ndialog < 2 || !known_dialog(c, v->dialog, &i))
+		return true;
+	if (!c->dialog[i].gone) {
+		c->dialog[i].gone = true;
+		call_fork_gone(cs, c, v->dialog, v->from->ts_ns);
+	}
+	for (i = 0; i < c->ndialog; i++)
+		left += !c->dialog[i].gone;
+	return left == 0;
+}
+
+static void response(struct calls *cs, struct call *c, const struct view *v)
+{
+	const struct sip_msg *m = v->m;
 
 	/* A provisional answer after a refusal: another branch still rings. */
-	if (c->phase == CALL_REJECTED && m->method == SIP_M_INVITE && m->status > 100 && m->status < 300) {
-		c->phase = CALL_SETUP;
-		c->end = "";
-		c->end_ns = 0;
-		call_set_timer(cs, c, from->ts_ns + cs->limit.setup_timeout_ns);
-	}
+	if (c->phase == CALL_REJECTED && m->method == SIP_M_INVITE && m->status > 100 && m->status < 300)
+		setup_again(cs, c, v->from->ts_ns);
 	switch (m->method) {
 	case SIP_M_INVITE:
-		invite_response(cs, c, from, m);
+		invite_response(cs, c, v);
 		break;
 	case SIP_M_UPDATE:
 		if (m->status >= 200)
-			call_offer_done(cs, c, offerer, m->cseq, m->status < 300, from->ts_ns);
+			call_offer_done(cs, c, v->other, (uint64_t)m->cseq + 1, m->status < 300, v->from->ts_ns);
 		break;
 	case SIP_M_BYE:
 		/* The BYE itself was not captured. A 401 or 407 leaves the dialog alive. */
-		if (m->status != 401 && m->status != 407 && m->status >= 200 && c->answered)
-			call_begin_end(cs, c, "bye", from->ts_ns);
+		if (m->status != 401 && m->status != 407 && m->status >= 200 && c->answered && ends_call(cs, c, v))
+			call_begin_end(cs, c, "bye", v->from->ts_ns);
 		break;
 	default:
 		break;
 	}
 }
 
-static void initial_invite(struct calls *cs, struct call *c, const struct sigin_from *from,
-			   const struct sip_msg *m)
+static void initial_invite(struct calls *cs, struct call *c, const struct view *v)
 {
-	if (c->phase == CALL_REJECTED && m->cseq != c->invite_cseq) {
-		c->phase = CALL_SETUP; /* asked again with credentials or elsewhere */
-		c->end = "";
-		c->end_ns = 0;
-		call_refresh_verdicts(cs, c);
-	}
-	if (c->phase == CALL_SETUP) {
-		c->invite_cseq = m->cseq;
-		call_set_timer(cs, c, from->ts_ns + cs->limit.setup_timeout_ns);
-	}
+	/* asked again with credentials or elsewhere */
+	if (c->phase == CALL_REJECTED && v->m->cseq != c->invite_cseq)
+		setup_again(cs, c, v->from->ts_ns);
+	if (c->phase != CALL_SETUP)
+		return;
+	c->invite_cseq = v->m->cseq;
+	if (!c->caller_alt && !tag_is(v->m->from.tag, c->caller_tag))
+		c->caller_alt = tag_hash(v->m->from.tag);
+	call_set_timer(cs, c, v->from->ts_ns + cs->limit.setup_timeout_ns);
 }
 
-static void request(struct calls *cs, struct call *c, const struct sigin_from *from,
-		    const struct sip_msg *m)
+static void request(struct calls *cs, struct call *c, const struct view *v)
 {
 	char digit;
 
-	switch (m->method) {
+	switch (v->m->method) {
 	case SIP_M_INVITE:
-		if (!m->to.tag.n)
-			initial_invite(cs, c, from, m);
+		if (!v->m->to.tag.n)
+			initial_invite(cs, c, v);
 		break;
 	case SIP_M_CANCEL:
-		if (!c->answered && c->phase != CALL_ENDING && c->phase != CALL_TOMBSTONE) {
-			/* A 200 may have crossed it on the wire: "rejected" state waits and can be lifted. */
-			c->phase = CALL_REJECTED;
-			c->end = "cancel";
-			c->end_ns = from->ts_ns;
-			call_refresh_verdicts(cs, c);
-			call_set_timer(cs, c, from->ts_ns + cs->limit.tombstone_ns);
-		}
+		/* A 200 may have crossed it on the wire: "rejected" waits and can be lifted. */
+		if (!c->answered && (c->phase == CALL_SETUP || c->phase == CALL_REJECTED))
+			call_reject(cs, c, "cancel", v->from->ts_ns);
 		break;
 	case SIP_M_BYE:
-		call_begin_end(cs, c, "bye", from->ts_ns);
+		if (ends_call(cs, c, v))
+			call_begin_end(cs, c, "bye", v->from->ts_ns);
 		break;
 	case SIP_M_INFO:
-		digit = c->matched ? sip_info_digit(m) : 0;
+		digit = c->matched ? sip_info_digit(v->m) : 0;
 		if (digit)
-			call_key(cs, c, sender_of(c, from, m), digit, from->ts_ns);
+			call_key(cs, c, v->side, digit, v->from->ts_ns);
 		break;
 	default:
 		break;
 	}
 }
 
+/*
+ * What a call may begin with: besides INVITE, what shows that one is going on
+ * although its INVITE was not captured. The end of an unknown call's transaction
+ * (ACK to a refusal, 200 to a BYE, CANCEL) shows nothing that could be recorded.
+ */
 static bool of_a_call(const struct sip_msg *m)
 {
-	return m->method == SIP_M_INVITE || m->method == SIP_M_BYE || m->method == SIP_M_CANCEL ||
-	       m->method == SIP_M_ACK;
+	if (!m->request)
+		return m->method == SIP_M_INVITE && m->status > 100 && m->status < 300;
+	return m->method == SIP_M_INVITE || m->method == SIP_M_BYE ||
+	       (m->method == SIP_M_ACK && sip_sdp_body(m).p);
 }
 
 /* A new call: the first message we see of it, usually its INVITE. */
@@ -317,42 +403,58 @@ static struct call *begin(struct calls *cs, const struct sigin_from *from, const
 		return NULL;
 	c->invite_src = m->request ? from->src.addr : from->dst.addr;
 	c->invite_cseq = m->cseq;
-	c->partial = !(m->request && m->method == SIP_M_INVITE && !m->to.tag.n);
-	/* Joined in the middle: a request inside the dialog means it was answered before. */
-	if (c->partial && m->request && m->method != SIP_M_CANCEL) {
-		c->answered = true;
-		c->answer_ns = from->ts_ns;
-		c->phase = CALL_ANSWERED;
-		call_set_timer(cs, c, from->ts_ns + cs->limit.media_timeout_ns / 4);
-	}
+	c->partial = !opens_call(m);
 	decide(cs, c, from, m);
+	/* Joined in the middle: a request inside the dialog means it was answered before. */
+	if (c->partial && m->request)
+		answered(cs, c, from->ts_ns);
 	return c;
+}
+
+/*
+ * A Call-ID is used again: by a caller that never makes up a new one, after the
+ * end or when the BYE was lost. The old recording must not go on with it.
+ */
+static bool is_another_call(const struct call *c, const struct sip_msg *m)
+{
+	bool other_tag = !tag_is(m->from.tag, c->caller_tag) &&
+			 (!c->caller_alt || tag_hash(m->from.tag) != c->caller_alt);
+
+	if (!opens_call(m))
+		return false;
+	if (c->phase == CALL_TOMBSTONE || c->phase == CALL_ENDING)
+		return m->cseq != c->invite_cseq || other_tag;
+	return c->answered && other_tag;
 }
 
 void calls_message(struct calls *cs, const struct sigin_from *from, const struct sip_msg *m)
 {
 	struct call *c;
+	struct view v;
 
 	cs->stats.messages++;
-	calls_tick(cs, from->ts_ns);
+	calls_advance(cs, from->ts_ns);
 	c = calls_find(cs, m->call_id);
-	if (c && c->phase == CALL_TOMBSTONE) {
-		/* Retransmissions of the end; but a new INVITE of an answered call's id is a new call. */
-		if (!(m->request && m->method == SIP_M_INVITE && !m->to.tag.n && m->cseq != c->invite_cseq))
-			return;
+	if (c && is_another_call(c, m)) {
+		if (c->phase != CALL_TOMBSTONE)
+			call_end_at_once(cs, c, "replaced", from->ts_ns);
 		call_forget(cs, c);
 		c = NULL;
 	}
+	if (c && c->phase == CALL_TOMBSTONE) /* retransmissions of the end */
+		return;
 	if (!c) {
 		c = begin(cs, from, m);
 		if (!c)
 			return;
 	}
-	c->touched_ns = from->ts_ns;
+	if (from->ts_ns > c->touched_ns)
+		c->touched_ns = from->ts_ns;
+	v = view_of(c, from, m);
 	if (m->request)
-		request(cs, c, from, m);
+		request(cs, c, &v);
 	else
-		response(cs, c, from, m);
+		response(cs, c, &v);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
-		take_sdp(cs, c, from, m);
+		take_sdp(cs, c, &v);
 }

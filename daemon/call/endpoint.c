@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "call/call_internal.h"
 #include "optag.h"
@@ -61,6 +62,7 @@ static void drop(struct calls *cs, struct call_endpoint *e)
 {
 	disown(cs, e);
 	formats_put(e->formats);
+	formats_put(e->offered);
 	memset(e, 0, sizeof(*e));
 }
 
@@ -86,7 +88,7 @@ void call_release_due(struct calls *cs, struct call *c, uint64_t now)
 	unsigned i;
 
 	for (i = 0; i < c->nep; i++)
-		if (c->ep[i].used && c->ep[i].release_ns && c->ep[i].release_ns <= now)
+		if (c->ep[i].used && c->ep[i].release_ns && !c->ep[i].offer && c->ep[i].release_ns <= now)
 			drop(cs, &c->ep[i]);
 }
 
@@ -96,7 +98,7 @@ uint64_t call_next_release(const struct call *c)
 	unsigned i;
 
 	for (i = 0; i < c->nep; i++)
-		if (c->ep[i].used && c->ep[i].release_ns && (!min || c->ep[i].release_ns < min))
+		if (c->ep[i].used && c->ep[i].release_ns && !c->ep[i].offer && (!min || c->ep[i].release_ns < min))
 			min = c->ep[i].release_ns;
 	return min;
 }
@@ -146,6 +148,13 @@ static struct call_endpoint *room(struct calls *cs, struct call *c)
 			return &c->ep[i];
 	i = c->nep;
 	if (grow(cs, c)) {
+		/* what another call took over is of no use any more */
+		for (i = 0; i < c->nep; i++) {
+			if (!c->ep[i].owner) {
+				drop(cs, &c->ep[i]);
+				return &c->ep[i];
+			}
+		}
 		c->endpoints_dropped++;
 		cs->stats.endpoints_dropped++;
 		return NULL;
@@ -168,12 +177,50 @@ static struct call_formats *formats_of(const struct sdp_media *m)
 }
 
 struct claim {
-	unsigned side;
-	uint64_t line, origin;
-	uint32_t offer_cseq;
+	const struct sdp_source *from;
+	uint64_t origin;
 	bool srtp;
 	struct call_formats *formats;
 };
+
+/* Up to two numbers fit into the classifier's entry; what is in force comes first. */
+static void note_events(struct call_endpoint *e)
+{
+	const struct call_formats *f[2] = { e->formats, e->offered };
+	unsigned i, j, n = 0;
+
+	e->te[0] = e->te[1] = OPTAG_NO_PT;
+	for (i = 0; i < 2; i++)
+		for (j = 0; f[i] && j < 2 && n < 2; j++)
+			if (f[i]->te[j] != OPTAG_NO_PT && f[i]->te[j] != e->te[0])
+				e->te[n++] = f[i]->te[j];
+}
+
+/* An offer names an address that is in force: until the answer both descriptions hold. */
+static void claim_again(struct call_endpoint *e, const struct claim *k)
+{
+	formats_put(e->offered);
+	e->offered = k->formats;
+	e->offered_srtp = k->srtp;
+	e->offer = k->from->offer;
+}
+
+static void claim_new(struct call_endpoint *e, const struct claim *k)
+{
+	formats_put(e->formats);
+	formats_put(e->offered);
+	e->formats = k->formats;
+	e->offered = NULL;
+	e->side = (uint8_t)k->from->side;
+	e->leg = k->from->side == OPTAG_LEG_CALLER ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
+	e->offer = k->from->offer;
+	e->line = k->from->line;
+	e->dialog = k->from->dialog;
+	e->origin = k->origin;
+	e->release_ns = 0;
+	e->lost_fork = false;
+	e->srtp = k->srtp;
+}
 
 /* An unmatched call keeps no endpoints: it only takes the address away from a recorded one. */
 static void take_away(struct calls *cs, const struct endpoint *at)
@@ -204,16 +251,12 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 		e->call = c;
 		e->at = *at;
 	}
-	formats_put(e->formats);
-	e->formats = k->formats;
 	k->formats->refs++;
-	e->side = (uint8_t)k->side;
-	e->leg = k->side == OPTAG_LEG_CALLER ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
-	e->offer_cseq = k->offer_cseq;
-	e->line = k->line;
-	e->origin = k->origin;
-	e->release_ns = 0;
-	e->srtp = k->srtp;
+	if (e->in_force && k->from->offer != OFFER_NOW && e->side == k->from->side)
+		claim_again(e, k);
+	else
+		claim_new(e, k);
+	note_events(e);
 	c->srtp |= k->srtp;
 	other = owner_of(cs, at, hash);
 	if (other != e) {
@@ -233,40 +276,51 @@ static void wake_for_release(struct calls *cs, struct call *c)
 		call_set_timer(cs, c, at);
 }
 
-static bool line_known(const struct call *c, uint64_t line, uint32_t except_cseq)
+static bool line_known(const struct call *c, uint64_t line, uint64_t except)
 {
 	unsigned i;
 
 	for (i = 0; i < c->nep; i++)
-		if (c->ep[i].used && c->ep[i].line == line && c->ep[i].in_force &&
-		    (!except_cseq || c->ep[i].offer_cseq != except_cseq))
+		if (c->ep[i].used && c->ep[i].line == line && c->ep[i].in_force && c->ep[i].offer != except)
 			return true;
 	return false;
 }
 
 /*
- * What was in force for `line` and is not named by the new SDP goes. When later
+ * What was in force for by's line and is not named by the new SDP goes. When later
  * messages take another way than the first (no Record-Route), the line is new:
- * then the same session (o=) of that side is what it replaces.
+ * then the same session (o=) of that side is what it replaces. Not so for the
+ * first offer and answer: proxies that put a relay in between keep the o= line.
  */
-static void retire(struct call *c, unsigned side, uint64_t line, uint64_t origin, bool known,
-		   uint32_t named_by, uint64_t now)
+static void retire(struct call *c, const struct call_endpoint *by, bool initial, uint64_t now)
 {
+	bool known = line_known(c, by->line, by->offer);
 	unsigned i;
 
 	for (i = 0; i < c->nep; i++) {
 		struct call_endpoint *e = &c->ep[i];
 
-		if (!e->used || !e->in_force || e->release_ns || e->offer_cseq == named_by || e->side != side)
+		if (!e->used || !e->in_force || e->release_ns || e->offer == by->offer || e->side != by->side)
 			continue;
-		if (known ? e->line == line : e->origin == origin && e->line != line)
+		if (known ? e->line == by->line :
+			    !initial && e->origin && e->origin == by->origin && e->line != by->line)
 			e->release_ns = now + RELEASE_NS;
 	}
 }
 
-static void note_hold(struct calls *cs, struct call *c, unsigned side, const struct sdp *s, bool later)
+static void set_hold(struct calls *cs, struct call *c, unsigned side, bool held)
 {
-	bool any = false, held = true, was = c->hold;
+	bool was = c->hold;
+
+	c->hold_by[side] = held;
+	c->hold = c->hold_by[0] || c->hold_by[1];
+	if (c->hold != was)
+		call_refresh_verdicts(cs, c);
+}
+
+static void note_hold(struct calls *cs, struct call *c, const struct sdp_source *from, const struct sdp *s)
+{
+	bool any = false, held = true;
 	unsigned i;
 
 	for (i = 0; i < s->nmedia; i++) {
@@ -278,11 +332,14 @@ static void note_hold(struct calls *cs, struct call *c, unsigned side, const str
 		if (!m->held && m->direction != SDP_SENDONLY && m->direction != SDP_INACTIVE)
 			held = false;
 	}
-	/* One-way from the start is how the call is; one-way later is hold (RFC 3264 8.4). */
-	c->hold_by[side] = later && any && held;
-	c->hold = c->hold_by[0] || c->hold_by[1];
-	if (c->hold != was)
-		call_refresh_verdicts(cs, c);
+	/* One-way from the start is how the call is; one-way later is hold (RFC 3264 8.4), once agreed. */
+	held = held && any && !from->initial;
+	if (from->offer == OFFER_NOW) {
+		set_hold(cs, c, from->side, held);
+	} else {
+		c->hold_offer[from->side].offer = from->offer;
+		c->hold_offer[from->side].held = held;
+	}
 }
 
 /* username and session id of o=: what RFC 4566 5.2 keeps when the description changes. */
@@ -296,16 +353,17 @@ static uint64_t origin_hash(struct sip_str o)
 	return o.p ? hash_bytes(o.p, i) : 0;
 }
 
-void call_sdp(struct calls *cs, struct call *c, unsigned side, uint64_t line, uint32_t offer_cseq,
-	      const struct sdp *s, uint64_t now)
+static void settle(struct calls *cs, struct call *c, unsigned side, uint64_t offer, bool initial, bool ok,
+		   uint64_t now);
+
+void call_sdp(struct calls *cs, struct call *c, const struct sdp_source *from, const struct sdp *s,
+	      uint64_t now)
 {
-	/* In force at once: first marked like an offer of a CSeq nobody can send, then settled. */
-	const uint32_t cseq = offer_cseq ? offer_cseq : UINT32_MAX;
 	unsigned i, j;
 
 	for (i = 0; i < s->nmedia; i++) {
 		const struct sdp_media *m = &s->media[i];
-		struct claim k = { side, line, origin_hash(s->origin), cseq, m->srtp || m->dtls, NULL };
+		struct claim k = { from, origin_hash(s->origin), m->srtp || m->dtls, NULL };
 
 		if (!m->audio || m->at.port == 0)
 			continue;
@@ -318,33 +376,107 @@ void call_sdp(struct calls *cs, struct call *c, unsigned side, uint64_t line, ui
 			claim(cs, c, &m->candidate[j], &k);
 		formats_put(k.formats);
 	}
-	if (!offer_cseq)
-		call_offer_done(cs, c, side, cseq, true, now);
-	note_hold(cs, c, side, s, c->answered);
+	/* In force at once: marked like an offer that nobody can send, then settled. */
+	if (from->offer == OFFER_NOW)
+		settle(cs, c, from->side, OFFER_NOW, from->initial, true, now);
+	note_hold(cs, c, from, s);
 }
 
-void call_offer_done(struct calls *cs, struct call *c, unsigned side, uint32_t cseq, bool ok,
-		     uint64_t now)
+/* An address that was named again: the new description or the old one. */
+static void settle_again(struct calls *cs, struct call *c, struct call_endpoint *e, bool ok)
+{
+	if (ok) {
+		formats_put(e->formats);
+		e->formats = e->offered;
+		e->srtp = e->offered_srtp;
+		e->release_ns = 0;
+	} else {
+		formats_put(e->offered);
+	}
+	e->offered = NULL;
+	note_events(e);
+	if (e->owner)
+		cs->sink.flow(cs->sink.arg, c, e, call_verdict(c, e));
+}
+
+static void settle(struct calls *cs, struct call *c, unsigned side, uint64_t offer, bool initial, bool ok,
+		   uint64_t now)
 {
 	unsigned i;
 
-	for (i = 0; i < c->nep && ok; i++) {
-		const struct call_endpoint *e = &c->ep[i];
-
-		if (e->used && e->side == side && e->offer_cseq == cseq)
-			retire(c, side, e->line, e->origin, line_known(c, e->line, cseq), cseq, now);
-	}
+	for (i = 0; i < c->nep && ok; i++)
+		if (c->ep[i].used && c->ep[i].side == side && c->ep[i].offer == offer)
+			retire(c, &c->ep[i], initial, now);
 	for (i = 0; i < c->nep; i++) {
 		struct call_endpoint *e = &c->ep[i];
 
-		if (!e->used || e->side != side || e->offer_cseq != cseq)
+		if (!e->used || e->side != side || e->offer != offer)
 			continue;
-		e->offer_cseq = 0;
-		if (ok)
+		e->offer = OFFER_NONE;
+		if (e->offered)
+			settle_again(cs, c, e, ok);
+		else if (ok)
 			e->in_force = true;
 		else if (!e->in_force)
 			drop(cs, e);
 	}
+	wake_for_release(cs, c);
+}
+
+void call_offer_done(struct calls *cs, struct call *c, unsigned side, uint64_t offer, bool ok,
+		     uint64_t now)
+{
+	settle(cs, c, side, offer, false, ok, now);
+	if (c->hold_offer[side].offer != offer)
+		return;
+	c->hold_offer[side].offer = OFFER_NONE;
+	if (ok)
+		set_hold(cs, c, side, c->hold_offer[side].held);
+}
+
+/* ---- forks ---- */
+
+static bool dialog_answered(const struct call *c, uint64_t dialog)
+{
+	unsigned i;
+
+	for (i = 0; i < c->ndialog; i++)
+		if (c->dialog[i].tag == dialog)
+			return true;
+	return false;
+}
+
+/*
+ * A branch that rang and lost keeps its telephone's address otherwise, and that
+ * telephone's next call, whose signalling may go another way, would be heard here.
+ */
+void call_fork_won(struct calls *cs, struct call *c, uint64_t dialog, bool first, uint64_t now)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++) {
+		struct call_endpoint *e = &c->ep[i];
+
+		if (!e->used || !e->dialog)
+			continue;
+		if (e->dialog == dialog && e->lost_fork) {
+			e->lost_fork = false;
+			e->release_ns = 0;
+		} else if (first && !dialog_answered(c, e->dialog) && !e->release_ns) {
+			e->lost_fork = true;
+			e->release_ns = now + RELEASE_NS;
+		}
+	}
+	wake_for_release(cs, c);
+}
+
+void call_fork_gone(struct calls *cs, struct call *c, uint64_t dialog, uint64_t now)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++)
+		if (c->ep[i].used && c->ep[i].dialog == dialog && !c->ep[i].release_ns)
+			c->ep[i].release_ns = now + cs->limit.linger_ns;
 	wake_for_release(cs, c);
 }
 
@@ -370,33 +502,62 @@ static const struct media_format *in_formats(const struct call_formats *f, uint8
 	return NULL;
 }
 
-bool call_format(const struct call *c, const struct call_endpoint *e, uint8_t pt,
-		 struct media_format *ret, bool *ret_event)
+/* RTP of an audio m-line that is no speech: it may hold a copy of a key press (N-05). */
+static bool is_other(const char *name)
 {
-	const struct media_format *f = in_formats(e->formats, pt), *o;
+	static const char *const names[] = { "tone", "rtx", "ulpfec", "parityfec", "flexfec", "1d-interleaved-parityfec",
+					     "t140", "t140c", "raptorfec", "x-nt-inforeq" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncasecmp(name, names[i], sizeof(((struct media_format *)0)->name) - 1) == 0)
+			return true;
+	return false;
+}
+
+static bool is_event(const struct media_format *f)
+{
+	return f && strcmp(f->name, "telephone-event") == 0;
+}
+
+/* Named by a description, not merely listed by number. */
+static const struct media_format *named(const struct call_endpoint *e, uint8_t pt)
+{
+	const struct media_format *f = in_formats(e->formats, pt);
+
+	if (!f || !f->name[0])
+		f = in_formats(e->offered, pt);
+	return f && f->name[0] ? f : NULL;
+}
+
+/*
+ * The number is the receiver's by RFC 3264 5.1. Some senders use the one of
+ * their own SDP; if that calls it a telephone-event the packet itself must tell,
+ * since digits are not audio.
+ */
+enum call_payload call_format(const struct call *c, const struct call_endpoint *e, uint8_t pt,
+			      struct media_format *ret)
+{
+	const struct media_format *f = named(e, pt), *o;
+	bool event = is_event(in_formats(e->offered, pt));
 	unsigned i;
 
-	*ret_event = e->formats && (pt == e->formats->te[0] || pt == e->formats->te[1]);
-	/* Some senders use the number from their own SDP. If either side calls it a telephone-event,
-	 * it may carry digits, and digits are not audio. */
 	for (i = 0; i < c->nep; i++) {
 		const struct call_endpoint *s = &c->ep[i];
 
 		if (!s->used || s->side == e->side)
 			continue;
-		o = in_formats(s->formats, pt);
-		if (!o)
-			continue;
+		o = named(s, pt);
+		event |= is_event(o) || is_event(in_formats(s->offered, pt));
 		if (!f)
 			f = o;
-		if (strcmp(o->name, "telephone-event") == 0 && strcmp(f->name, o->name) == 0)
-			*ret_event = true;
 	}
-	if (f) {
-		if (strcmp(f->name, "telephone-event") == 0)
-			*ret_event = true;
-		*ret = *f;
-		return true;
-	}
-	return sdp_static_format(pt, ret);
+	if (!f) /* listed without a name, or video's number at an audio port: nobody knows */
+		return pt < 20 && sdp_static_format(pt, ret) ? CALL_PT_AUDIO : CALL_PT_UNKNOWN;
+	*ret = *f;
+	if (is_event(f))
+		return CALL_PT_EVENT;
+	if (is_other(f->name))
+		return CALL_PT_OTHER;
+	return event ? CALL_PT_EITHER : CALL_PT_AUDIO;
 }
