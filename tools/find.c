@@ -117,7 +117,7 @@ static void audio_text(const struct store_row *r, char *out, size_t n)
 	if (!a->packets && !b->packets)
 		snprintf(out, n, "-");
 	else
-		snprintf(out, n, "%s/%s %" PRIu64 "s", a->packets ? a->format.name : "-",
+		snprintf(out, n, "%.15s/%.15s %" PRIu64 "s", a->packets ? a->format.name : "-",
 			 b->packets ? b->format.name : "-", (ms + 500) / 1000);
 }
 
