@@ -21,7 +21,7 @@ say     = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
 # What must be installed, for building and running, and for the tests.
 DEPS_BUILD := gcc make pkg-config libc6-dev linux-libc-dev clang llvm libbpf-dev libpcap-dev liburing-dev libzstd-dev \
 	libssl-dev libsodium-dev libsqlite3-dev libjansson-dev libavcodec-dev libavutil-dev libswresample-dev tzdata
-DEPS_TEST  := libcmocka-dev sip-tester tshark tcpdump iproute2 sox asterisk-core-sounds-en-wav jq sqlite3 procps
+DEPS_TEST  := libcmocka-dev sip-tester tshark tcpdump iproute2 sox ffmpeg asterisk-core-sounds-en-wav jq sqlite3 procps python3
 DEPS_CHECK := clang-tidy cppcheck libclang-rt-14-dev mandoc
 PKGS       := libpcap liburing libzstd libcrypto libsodium sqlite3 jansson libavcodec libavutil libswresample
 
