@@ -530,6 +530,19 @@ void check_never(struct policy *p, struct rule *r)
 	check_time(p, r);
 }
 
+/* What must be announced follows from the bases; without them only noise would come of it. */
+static bool known_situation(const struct rule *r)
+{
+	bool any = false;
+
+	for (int i = 0; i < POLICY_PURPOSES; i++) {
+		any |= r->block[i].pos.line != 0;
+		if (r->block[i].pos.line && r->pub.purpose[i].basis == POLICY_B_NONE)
+			return false;
+	}
+	return any && r->pub.purpose[POLICY_TRAINING].basis != POLICY_B_OBLIGATION;
+}
+
 void check_rule(struct policy *p, struct rule *r)
 {
 	const struct controller *c = rule_controller(r);
@@ -547,7 +560,8 @@ void check_rule(struct policy *p, struct rule *r)
 		if (r->block[i].pos.line)
 			check_purpose(p, r, &r->block[i]);
 	check_keys(p, r);
-	check_notice(p, r);
+	if (known_situation(r))
+		check_notice(p, r);
 	check_decision_record(p, r);
 	if (!c || c->o.bad)
 		return;
