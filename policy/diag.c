@@ -10,9 +10,9 @@
 
 #include "internal.h"
 
-#define DIAGS_MAX	   100
-#define DIAGS_PER_FILE	   20
-#define SOURCE_LINE_MAX	   400 /* of a source line that is shown; a longer one is not */
+#define DIAGS_MAX	100
+#define DIAGS_PER_FILE	20
+#define SOURCE_LINE_MAX 400 /* of a source line that is shown; a longer one is not */
 
 /* ---- arena ---- */
 
@@ -173,7 +173,8 @@ void policy_diag_print(FILE *f, const struct policy_diag *d)
 	fputc('\n', f);
 	if (!d->source)
 		return;
-	/* Control characters must not move the terminal; tabs stay so that the caret stands right. */
+	/* Control characters must not move the terminal; tabs stay so that the caret stands right.
+	 */
 	fputs("    ", f);
 	for (const char *s = d->source; *s; s++)
 		fputc((unsigned char)*s < ' ' && *s != '\t' ? '?' : *s, f);
