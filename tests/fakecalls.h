@@ -22,7 +22,9 @@
 #define FAKE_T0	   (1700000000ULL * 1000000000ULL)
 #define MS	   1000000ULL
 #define SEC	   1000000000ULL
+#ifndef FAKE_FLOWS
 #define FAKE_FLOWS 8192
+#endif
 
 #define MUST(x)                                                                  \
 	do {                                                                     \
@@ -252,10 +254,11 @@ static inline void fake_send(struct world *w, const struct fake_msg *k)
 static inline const char *fake_sdp(char *buf, size_t size, unsigned session, unsigned host, unsigned port,
 				   const char *more)
 {
-	snprintf(buf, size,
+	int n = snprintf(buf, size,
 		 "v=0\r\no=- %u 1 IN IP4 h\r\ns=-\r\nc=IN IP4 10.0.0.%u\r\nt=0 0\r\n"
 		 "m=audio %u RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n%s",
 		 session, host, port, more ? more : "");
+	MUST(n > 0 && (size_t)n < size);
 	return buf;
 }
 
