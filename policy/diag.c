@@ -67,10 +67,11 @@ void arena_free(struct arena *a)
 
 static char *source_line(const struct source *src, int line)
 {
-	const char *s = src->text, *end = src->text + src->len, *e;
+	const char *s = src->text, *end, *e;
 
 	if (!s || line <= 0)
 		return NULL;
+	end = s + src->len;
 	while (--line > 0) {
 		s = memchr(s, '\n', (size_t)(end - s));
 		if (!s)

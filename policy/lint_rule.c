@@ -168,7 +168,7 @@ static bool numbers_within(const struct numbers *c, const struct ivals *of)
 static int union_of(struct policy *p, const struct numbers *c, struct ivals *ret)
 {
 	struct pattern *all;
-	size_t n = c->n, k = c->n;
+	size_t n = c->n, k = n;
 	int err;
 
 	for (const struct word *w = c->sets; w; w = w->next)
