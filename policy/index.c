@@ -171,7 +171,7 @@ static int build_side(struct arena *a, struct side *s)
 	s->pool_cap = s->npool + 1024;
 	s->pool = arena_alloc(a, s->pool_cap * sizeof(*s->pool));
 	ev = malloc((n + 1) * sizeof(*ev));
-	active = malloc((s->n + 1) * 2 * sizeof(*active));
+	active = calloc((s->n + 1) * 2, sizeof(*active));
 	if (!s->start || !s->list || !s->pool || !ev || !active)
 		goto out;
 	for (size_t i = 0; i < s->n; i++) {

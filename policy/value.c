@@ -580,8 +580,8 @@ static const char *const yesno[] = {"no", "yes", NULL};
 int parse_value(struct parser *ps, const struct setting *s, void *obj)
 {
 	char *at = (char *)obj + s->off;
-	struct policy_span span;
-	int v, err;
+	struct policy_span span = { 0 };
+	int v = 0, err;
 
 	switch (s->kind) {
 	case K_YESNO:
