@@ -74,6 +74,16 @@ void catalog_path(const char *controller, uint32_t day, char out[STORE_PATH_MAX]
 	snprintf(out, STORE_PATH_MAX, "catalog/%s/%s.db", controller, text);
 }
 
+void catalog_distrust(sqlite3 *sql)
+{
+	static const int off[] = { SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_ENABLE_TRIGGER,
+				   SQLITE_DBCONFIG_TRUSTED_SCHEMA };
+
+	for (size_t i = 0; i < sizeof(off) / sizeof(*off); i++)
+		(void)sqlite3_db_config(sql, off[i], 0, NULL); /* an older library: without */
+	(void)sqlite3_db_config(sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+}
+
 int catalog_new(const struct root *r, struct catalog **ret)
 {
 	struct catalog *c = calloc(1, sizeof(*c));
@@ -199,6 +209,7 @@ static int db_open(struct catalog *c, struct db *d, const char *controller, uint
 			     SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX,
 			     NULL);
 	if (rc == SQLITE_OK) {
+		catalog_distrust(d->sql);
 		sqlite3_busy_timeout(d->sql, 5000); /* a reader may hold the checkpoint for a moment */
 		rc = db_setup(d, why);
 	} else {

@@ -29,6 +29,7 @@ struct catalog_row {
 };
 
 struct catalog;
+struct sqlite3;
 
 int catalog_new(const struct root *r, struct catalog **ret);
 void catalog_free(struct catalog *c); /* what was not synced is rolled back */
@@ -66,6 +67,8 @@ void cursor_close(struct cursor *c);
 /* SQLite's own check of the whole file. 0, or -EBADMSG. */
 int cursor_check(struct cursor *c, struct why *why);
 
+/* The file's own views and triggers, which whoever wrote it could have made endless, do nothing. */
+void catalog_distrust(struct sqlite3 *sql);
 void catalog_path(const char *controller, uint32_t day, char out[STORE_PATH_MAX]);
 /* Calls fn for every database, by controller and day; stops when it returns non-zero. */
 int catalog_each(const struct root *r,

@@ -85,6 +85,7 @@ static int open_db(struct cursor *c, struct why *why)
 	buf_free(&uri);
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot open", why);
+	catalog_distrust(c->sql);
 	sqlite3_busy_timeout(c->sql, 5000);
 	for (int i = 0; i < 2; i++) {
 		sqlite3_stmt *st;
