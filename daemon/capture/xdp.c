@@ -45,7 +45,6 @@ void xdp_default_settings(struct xdp_settings *ret)
 	ret->sig_bytes = 16U << 20;
 	ret->leg_budget = 200; /* 2,000 packets a second; G.711 in 10 ms packets sends 100 */
 	ret->drop_rest = true;
-	ret->allow_generic = true;
 	ret->uid = (uid_t)-1;
 	ret->gid = (gid_t)-1;
 	ret->sip_ports[0] = 5060;

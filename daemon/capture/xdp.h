@@ -55,7 +55,7 @@ struct xdp_settings {
 	uint32_t leg_budget;  /* packets a leg may send per 100 ms, to 65535; 0: no limit */
 	bool drop_rest;	      /* SPAN port: nothing else wants the packets */
 	bool full_time;
-	bool allow_generic;
+	enum xdp_mode mode;   /* XDP_UNATTACHED: native, else generic with a warning; else only that */
 	bool replace;	      /* pins that do not fit */
 	uid_t uid;	      /* (uid_t)-1, or who may remove the pins later */
 	gid_t gid;

@@ -249,11 +249,12 @@ static const char *native_reason(int e)
 
 static int attach_new(struct xdp *x)
 {
-	int e = create_link(x, XDP_FLAGS_DRV_MODE);
+	bool generic = x->set.mode == XDP_GENERIC;
+	int e = create_link(x, generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 
 	if (e == -EBUSY || e == -EEXIST)
 		return xdp_why(x, -EBUSY, "%s: another XDP program is attached", x->set.ifname);
-	if (e < 0 && e != -EPERM && x->set.allow_generic) {
+	if (e < 0 && e != -EPERM && x->set.mode == XDP_UNATTACHED) {
 		const char *reason = native_reason(e);
 
 		e = create_link(x, XDP_FLAGS_SKB_MODE);
