@@ -319,7 +319,12 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 	uint64_t received, since;
 	unsigned i, best = 0;
 	double us;
+	char key = 0;
 
+	/* a press whose end packets were lost, with nothing after it to show that it ended */
+	if (dtmf_idle(&l->dtmf, UINT64_MAX, &key) == DTMF_PRESS)
+		l->events++;
+	key = 0;
 	rtp_leg_totals(&l->rtp, &received, &ret->lost, &ret->duplicates, &ret->reordered);
 	/* What the classifier dropped by verdict after the first packet left a hole that is no loss. */
 	since = l->blocked > l->blocked_at_first ? l->blocked - l->blocked_at_first : 0;

@@ -10,9 +10,9 @@
 
 #include "internal.h"
 
-#define DIAGS_MAX	   100
-#define DIAGS_PER_FILE	   20
-#define SOURCE_LINE_MAX	   400 /* of a source line that is shown; a longer one is not */
+#define DIAGS_MAX	100
+#define DIAGS_PER_FILE	20
+#define SOURCE_LINE_MAX 400 /* of a source line that is shown; a longer one is not */
 
 /* ---- arena ---- */
 
@@ -67,10 +67,11 @@ void arena_free(struct arena *a)
 
 static char *source_line(const struct source *src, int line)
 {
-	const char *s = src->text, *end = src->text + src->len, *e;
+	const char *s = src->text, *end, *e;
 
 	if (!s || line <= 0)
 		return NULL;
+	end = s + src->len;
 	while (--line > 0) {
 		s = memchr(s, '\n', (size_t)(end - s));
 		if (!s)
@@ -173,7 +174,8 @@ void policy_diag_print(FILE *f, const struct policy_diag *d)
 	fputc('\n', f);
 	if (!d->source)
 		return;
-	/* Control characters must not move the terminal; tabs stay so that the caret stands right. */
+	/* Control characters must not move the terminal; tabs stay so that the caret stands right.
+	 */
 	fputs("    ", f);
 	for (const char *s = d->source; *s; s++)
 		fputc((unsigned char)*s < ' ' && *s != '\t' ? '?' : *s, f);

@@ -17,13 +17,14 @@ struct ctx {
 	const struct policy_input *in;
 	struct policy_decision *d;
 	uint64_t called_key, calling_key;
-	uint64_t trunk_any[TRUNKS_MAX / 64], trunk_called[TRUNKS_MAX / 64], trunk_calling[TRUNKS_MAX / 64];
+	uint64_t trunk_any[TRUNKS_MAX / 64], trunk_called[TRUNKS_MAX / 64],
+		trunk_calling[TRUNKS_MAX / 64];
 	int queue_idx, agent_idx;
 	/* the last controller asked about: rules of one often follow each other */
 	const struct controller *own;
 	bool own_called, own_calling;
 	const struct controller *local; /* whose time this is: */
-	int day, minute; /* weekday from Monday */
+	int day, minute;		/* weekday from Monday */
 	struct policy_date date;
 };
 
@@ -60,7 +61,8 @@ static void as_it_is(struct policy_str s, char out[POLICY_NUMBER_MAX])
 	out[n] = '\0';
 }
 
-static bool international(const char *prefix, size_t pn, const char *rest, size_t rn, char out[POLICY_NUMBER_MAX])
+static bool international(const char *prefix, size_t pn, const char *rest, size_t rn,
+			  char out[POLICY_NUMBER_MAX])
 {
 	if (pn + rn < 4 || pn + rn > NUMBER_DIGITS_MAX || (pn ? prefix[0] : rest[0]) == '0')
 		return false;
@@ -87,7 +89,8 @@ static bool national(const struct trunk *t, const char *d, size_t n, char out[PO
 		return false;
 	if ((int)n >= t->nat_min && (int)n <= t->nat_max)
 		return international(t->country + 1, cn, d, n, out);
-	if (n > cn && !memcmp(d, t->country + 1, cn) && (int)(n - cn) >= t->nat_min && (int)(n - cn) <= t->nat_max)
+	if (n > cn && !memcmp(d, t->country + 1, cn) && (int)(n - cn) >= t->nat_min &&
+	    (int)(n - cn) <= t->nat_max)
 		return international("", 0, d, n, out);
 	return false;
 }
@@ -96,7 +99,7 @@ static bool national(const struct trunk *t, const char *d, size_t n, char out[PO
 static struct policy_str phone_context(const char *s, const char *end)
 {
 	static const char name[] = ";phone-context=";
-	struct policy_str r = { NULL, 0 };
+	struct policy_str r = {NULL, 0};
 
 	for (; s + sizeof(name) - 1 < end; s++)
 		if (!strncasecmp(s, name, sizeof(name) - 1)) {
@@ -159,7 +162,8 @@ static bool in_prefix(const struct prefix *x, const uint8_t a[16])
 {
 	int bytes = x->bits / 8, rest = x->bits % 8;
 
-	return !memcmp(x->addr, a, (size_t)bytes) && (!rest || !((x->addr[bytes] ^ a[bytes]) >> (8 - rest)));
+	return !memcmp(x->addr, a, (size_t)bytes) &&
+	       (!rest || !((x->addr[bytes] ^ a[bytes]) >> (8 - rest)));
 }
 
 static bool end_matches(const struct trunk *t, const uint8_t a[16], uint16_t port)
@@ -189,7 +193,8 @@ static const struct trunk *find_trunks(struct ctx *c)
 		bool to, from;
 
 		if ((t->interface && (!in->interface || strcmp(t->interface, in->interface))) ||
-		    (t->vlan && t->vlan != in->vlan) || (t->transport == TRANSPORT_UDP && in->tcp) ||
+		    (t->vlan && t->vlan != in->vlan) ||
+		    (t->transport == TRANSPORT_UDP && in->tcp) ||
 		    (t->transport == TRANSPORT_TCP && !in->tcp))
 			continue;
 		to = end_matches(t, in->dst, in->dst_port);
@@ -225,8 +230,10 @@ static void whose(struct ctx *c, const struct controller *k)
 	if (c->own == k)
 		return;
 	c->own = k;
-	c->own_called = bits_meet(k->trunk_bits, c->trunk_called) || numbers_has(&k->numbers, c->called_key);
-	c->own_calling = bits_meet(k->trunk_bits, c->trunk_calling) || numbers_has(&k->numbers, c->calling_key);
+	c->own_called = bits_meet(k->trunk_bits, c->trunk_called) ||
+			numbers_has(&k->numbers, c->called_key);
+	c->own_calling = bits_meet(k->trunk_bits, c->trunk_calling) ||
+			 numbers_has(&k->numbers, c->calling_key);
 }
 
 /* ---- criteria ---- */
@@ -304,7 +311,8 @@ static bool domain_is(struct policy_str host, const char *want)
 static bool domain_matches(const struct policy_input *in, const struct word *w)
 {
 	for (; w; w = w->next)
-		if (domain_is(in->ruri_host, w->s) || domain_is(in->to_host, w->s) || domain_is(in->from_host, w->s))
+		if (domain_is(in->ruri_host, w->s) || domain_is(in->to_host, w->s) ||
+		    domain_is(in->from_host, w->s))
 			return true;
 	return false;
 }
@@ -373,7 +381,8 @@ static bool media_matches(const struct policy_media *m, const struct rule *r)
 		return true;
 	for (size_t i = 0; i < m->ncodecs; i++)
 		for (const struct word *w = r->codecs; w; w = w->next)
-			if (strlen(w->s) == m->codecs[i].n && !strncasecmp(w->s, m->codecs[i].p, m->codecs[i].n))
+			if (strlen(w->s) == m->codecs[i].n &&
+			    !strncasecmp(w->s, m->codecs[i].p, m->codecs[i].n))
 				return true;
 	return false;
 }
@@ -410,7 +419,8 @@ static bool rule_matches(struct ctx *c, const struct rule *r)
 		return false;
 	if (r->at[R_CALLED].line && !numbers_has(&r->called, c->called_key))
 		return false;
-	if (r->at[R_CALLING].line && !numbers_has(&r->calling, c->calling_key) && !(r->calling.withheld && c->in->withheld))
+	if (r->at[R_CALLING].line && !numbers_has(&r->calling, c->calling_key) &&
+	    !(r->calling.withheld && c->in->withheld))
 		return false;
 	if (r->at[R_TRUNK].line && !bits_meet(r->trunk_bits, c->trunk_any))
 		return false;
@@ -441,7 +451,7 @@ static void numbers(struct ctx *c, const struct trunk *t)
 
 void policy_eval(const struct policy *p, const struct policy_input *in, struct policy_decision *ret)
 {
-	struct ctx c = { .p = p, .in = in, .d = ret, .queue_idx = -1, .agent_idx = -1 };
+	struct ctx c = {.p = p, .in = in, .d = ret, .queue_idx = -1, .agent_idx = -1};
 	uint64_t bits[(RULES_MAX + 63) / 64];
 	size_t n = p->nevers.n + p->rules.n;
 

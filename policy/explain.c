@@ -12,7 +12,7 @@
 
 static void span(FILE *f, const struct policy_span *s)
 {
-	static const char *const one[] = { "second", "minute", "hour", "day", "month", "year" };
+	static const char *const one[] = {"second", "minute", "hour", "day", "month", "year"};
 
 	fprintf(f, "%d %s%s", s->n, one[s->unit], s->n == 1 ? "" : "s");
 }
@@ -28,15 +28,16 @@ static const char *situation(const char *s)
 	static const struct {
 		const char *code, *text;
 	} all[] = {
-		{ "A1", "documentation, without consent" },
-		{ "A2", "documentation, with consent" },
-		{ "A3", "documentation, because the law demands it" },
-		{ "B", "training only, with consent" },
-		{ "C", "training only, without consent; the caller can opt out" },
-		{ "D", "training only, without consent, in special circumstances" },
-		{ "E", "documentation without consent, and training with consent" },
-		{ "F", "documentation and training without consent; the caller can opt out of training" },
-		{ "G", "documentation and training without consent, in special circumstances" },
+		{"A1", "documentation, without consent"},
+		{"A2", "documentation, with consent"},
+		{"A3", "documentation, because the law demands it"},
+		{"B", "training only, with consent"},
+		{"C", "training only, without consent; the caller can opt out"},
+		{"D", "training only, without consent, in special circumstances"},
+		{"E", "documentation without consent, and training with consent"},
+		{"F",
+		 "documentation and training without consent; the caller can opt out of training"},
+		{"G", "documentation and training without consent, in special circumstances"},
 	};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -47,11 +48,12 @@ static const char *situation(const char *s)
 
 static void match(FILE *f, const struct rule *r)
 {
-	static const int crit[] = { R_CALLED, R_CALLING, R_TRUNK, R_SIPDOMAIN, R_HEADER, R_QUEUE, R_AGENT, R_DIRECTION, R_TIME,
-				    R_MEDIA, R_TAG };
+	static const int crit[] = {R_CALLED, R_CALLING,	  R_TRUNK, R_SIPDOMAIN, R_HEADER, R_QUEUE,
+				   R_AGENT,  R_DIRECTION, R_TIME,  R_MEDIA,	R_TAG};
 	const struct controller *c = r->controller->obj;
 
-	fprintf(f, "It records calls in which '%s' is the %s party", c->legal_name ? c->legal_name : c->o.name,
+	fprintf(f, "It records calls in which '%s' is the %s party",
+		c->legal_name ? c->legal_name : c->o.name,
 		r->pub.side == POLICY_SIDE_CALLED ? "called" : "calling");
 	fputs(" and all of this is so:\n", f);
 	for (size_t i = 0; i < sizeof(crit) / sizeof(crit[0]); i++)
@@ -60,14 +62,17 @@ static void match(FILE *f, const struct rule *r)
 	if (r->time)
 		fprintf(f, "  Times are those of %s.\n", c->pub.timezone);
 	if (c->pub.lab)
-		fputs("  This is a laboratory's rule: it is for capture files and never matches live traffic.\n", f);
+		fputs("  This is a laboratory's rule: it is for capture files and never matches "
+		      "live traffic.\n",
+		      f);
 }
 
 static void notice(FILE *f, const struct rule *r)
 {
-	static const char *const proof[] = { "its own sound is recognised in the call", "a SIP header says that it was played",
-					     "the call centre reports that it was played",
-					     "nobody checks it: the controller promises that it is played" };
+	static const char *const proof[] = {
+		"its own sound is recognised in the call", "a SIP header says that it was played",
+		"the call centre reports that it was played",
+		"nobody checks it: the controller promises that it is played"};
 
 	fputs("The announcement: ", f);
 	for (const struct word *w = r->notice; w; w = w->next)
@@ -83,8 +88,10 @@ static void notice(FILE *f, const struct rule *r)
 		span(f, &r->pub.quarantine);
 		fputs(", then erased unless compliance confirms that it was heard.\n", f);
 	} else {
-		fputs(r->pub.on_missing_notice == POLICY_MISSING_KEEP ? " documentation is kept, with an alarm.\n" :
-		      " documentation is erased.\n", f);
+		fputs(r->pub.on_missing_notice == POLICY_MISSING_KEEP
+			      ? " documentation is kept, with an alarm.\n"
+			      : " documentation is erased.\n",
+		      f);
 	}
 }
 
@@ -93,7 +100,8 @@ static void window(FILE *f, const struct policy_window *w)
 	if (w->from_answer)
 		fprintf(f, "from %d s to %d s after the answer", w->from_s, w->to_s);
 	else
-		fprintf(f, "from %d s after the announcement begins to %d s after it ends", w->from_s, w->to_s);
+		fprintf(f, "from %d s after the announcement begins to %d s after it ends",
+			w->from_s, w->to_s);
 }
 
 static void consent(FILE *f, const struct rule *r, const struct block *b)
@@ -103,7 +111,8 @@ static void consent(FILE *f, const struct rule *r, const struct block *b)
 	const char *doc = b->purpose == POLICY_DOCUMENTATION ? "documentation" : "training";
 
 	if (*x->consent_key) {
-		fprintf(f, "  Key %s from the caller's side means yes to %s, if pressed ", x->consent_key, doc);
+		fprintf(f, "  Key %s from the caller's side means yes to %s, if pressed ",
+			x->consent_key, doc);
 		window(f, &x->window);
 		fprintf(f, ".\n");
 	}
@@ -116,8 +125,10 @@ static void consent(FILE *f, const struct rule *r, const struct block *b)
 	if (alone)
 		fputs("  Recording starts at the yes, not one moment earlier.\n", f);
 	else if (b->purpose == POLICY_TRAINING)
-		fprintf(f, "  A yes covers %s.\n", x->training_from_press ? "the call from the key on" : "the whole call");
-	fprintf(f, "  Withdrawing is always possible%s%s%s: then %s.\n", *x->withdraw_key ? " (key " : "", x->withdraw_key,
+		fprintf(f, "  A yes covers %s.\n",
+			x->training_from_press ? "the call from the key on" : "the whole call");
+	fprintf(f, "  Withdrawing is always possible%s%s%s: then %s.\n",
+		*x->withdraw_key ? " (key " : "", x->withdraw_key,
 		*x->withdraw_key ? " in the call, or later)" : " later",
 		alone ? "the recording is erased" : "it is no longer used for this purpose");
 }
@@ -127,7 +138,9 @@ static void opt_out(FILE *f, const struct rule *r, const struct block *b)
 	const struct policy_block *x = b->pub;
 	bool alone = !r->block[POLICY_DOCUMENTATION].pos.line;
 
-	fputs("  Silence means that the call may be used for training, because there is an opt-out:\n", f);
+	fputs("  Silence means that the call may be used for training, because there is an "
+	      "opt-out:\n",
+	      f);
 	if (*x->optout_key[0]) {
 		fputs("    the caller presses ", f);
 		keys(f, x->optout_key);
@@ -151,16 +164,20 @@ static void opt_out(FILE *f, const struct rule *r, const struct block *b)
 		fputs("  then it is not used for training; documentation goes on.\n", f);
 	}
 	if (x->on_loss != 1)
-		fputs("  If packets were lost so that an opt-out may have been missed, there is no training.\n", f);
+		fputs("  If packets were lost so that an opt-out may have been missed, there is no "
+		      "training.\n",
+		      f);
 }
 
 static void amount(FILE *f, const struct policy_block *x)
 {
-	static const char *const of[] = { "", " per queue", " per agent" };
+	static const char *const of[] = {"", " per queue", " per agent"};
 
-	fprintf(f, "  Amount: %d.%d %% of the calls", x->sample_permille / 10, x->sample_permille % 10);
+	fprintf(f, "  Amount: %d.%d %% of the calls", x->sample_permille / 10,
+		x->sample_permille % 10);
 	for (int i = 0; i < x->ncap; i++)
-		fprintf(f, ", at most %d%s per %s", x->cap[i].n, of[x->cap[i].of], per_names[x->cap[i].per]);
+		fprintf(f, ", at most %d%s per %s", x->cap[i].n, of[x->cap[i].of],
+			per_names[x->cap[i].per]);
 	fprintf(f, "%s. A call that is not drawn is not recorded for training at all.\n",
 		x->spread_first_come ? " (first come)" : ", spread evenly");
 	fputs("  A recording that nobody used within ", f);
@@ -182,20 +199,26 @@ static void purpose(FILE *f, const struct rule *r, const struct block *b)
 	if (x->basis == POLICY_B_CONSENT)
 		consent(f, r, b);
 	else if (x->special)
-		fprintf(f, "  Special circumstances: %s\n  No key and no silence stops it; an objection with particular grounds does.\n",
+		fprintf(f,
+			"  Special circumstances: %s\n  No key and no silence stops it; an "
+			"objection with particular grounds does.\n",
 			x->special_ground);
 	else if (!doc)
 		opt_out(f, r, b);
 	else
 		fprintf(f, "  Recorded %s; no key changes that, and silence neither.%s\n",
 			r->pub.record_early_media ? "from the first sound" : "from the answer",
-			x->basis == POLICY_B_OBLIGATION ? "" : " Whoever objects gets a decision on that call; meanwhile nobody plays it.");
+			x->basis == POLICY_B_OBLIGATION ? ""
+							: " Whoever objects gets a decision on "
+							  "that call; meanwhile nobody plays it.");
 	if (!doc)
 		amount(f, x);
 	fputs("  Erased ", f);
 	span(f, &x->retention);
-	fprintf(f, " after the call began, by the calendar of %s", ((const struct controller *)r->controller->obj)->pub.timezone);
-	fprintf(f, "%s%s.\n", x->retention_reason ? "; reason: " : "", x->retention_reason ? x->retention_reason : "");
+	fprintf(f, " after the call began, by the calendar of %s",
+		((const struct controller *)r->controller->obj)->pub.timezone);
+	fprintf(f, "%s%s.\n", x->retention_reason ? "; reason: " : "",
+		x->retention_reason ? x->retention_reason : "");
 	for (const struct role *k = r->roles; k; k = k->next) {
 		if (k->purpose != b->purpose)
 			continue;
@@ -209,14 +232,18 @@ static void purpose(FILE *f, const struct rule *r, const struct block *b)
 static void pauses(FILE *f, const struct rule *r)
 {
 	for (const struct sensitive *s = r->sensitive; s; s = s->next)
-		fprintf(f, "Sensitive: %s%s%s.\n", s->category, s->basis ? ", by " : "", s->basis ? s->basis : "");
+		fprintf(f, "Sensitive: %s%s%s.\n", s->category, s->basis ? ", by " : "",
+			s->basis ? s->basis : "");
 	if (*r->pub.pause_key)
-		fprintf(f, "The agent pauses the recording with %s%s%s; the gap exists nowhere.\n", r->pub.pause_key,
-			*r->pub.resume_key ? " and resumes with " : "", r->pub.resume_key);
+		fprintf(f, "The agent pauses the recording with %s%s%s; the gap exists nowhere.\n",
+			r->pub.pause_key, *r->pub.resume_key ? " and resumes with " : "",
+			r->pub.resume_key);
 	if (*r->pub.pause_key || r->pause_api || r->pause_header) {
 		fputs("A pause ends after ", f);
 		span(f, &r->pub.pause_max);
-		fprintf(f, ": %s.\n", r->pause_stop ? "the recording stops, with an alarm" : "the recording goes on");
+		fprintf(f, ": %s.\n",
+			r->pause_stop ? "the recording stops, with an alarm"
+				      : "the recording goes on");
 	}
 	if (r->pub.mute_dtmf)
 		fputs("Key presses are silenced in what is stored.\n", f);
@@ -229,7 +256,9 @@ static void pauses(FILE *f, const struct rule *r)
 
 int policy_explain(FILE *f, const struct policy *p, const struct policy_rule *pub)
 {
-	static const char *const missed[] = { "nothing more is recorded by this rule", "it goes on with consent only", "it goes on, with an alarm" };
+	static const char *const missed[] = {"nothing more is recorded by this rule",
+					     "it goes on with consent only",
+					     "it goes on, with an alarm"};
 	const struct rule *r = NULL;
 
 	for (size_t i = 0; i < p->rules.n && !r; i++)
@@ -245,7 +274,8 @@ int policy_explain(FILE *f, const struct policy *p, const struct policy_rule *pu
 		if (r->block[i].pos.line)
 			purpose(f, r, &r->block[i]);
 	pauses(f, r);
-	fprintf(f, "Answers for it: %s. Review by %04d-%02d-%02d; if it is missed, %s.\n", pub->owner, pub->review.year, pub->review.month,
-		pub->review.day, missed[pub->on_review_missed]);
+	fprintf(f, "Answers for it: %s. Review by %04d-%02d-%02d; if it is missed, %s.\n",
+		pub->owner, pub->review.year, pub->review.month, pub->review.day,
+		missed[pub->on_review_missed]);
 	return ferror(f) ? -EIO : 0;
 }

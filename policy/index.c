@@ -15,7 +15,8 @@
 
 #include "internal.h"
 
-#define POOL_MAX (16u << 20) /* entries; deeply nested ranges could need their square: then no index */
+#define POOL_MAX                                                                                   \
+	(16u << 20) /* entries; deeply nested ranges could need their square: then no index */
 
 struct entity {
 	const struct ivals *iv;
@@ -100,7 +101,8 @@ static int event_cmp(const void *a, const void *b)
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
-static int pool_list(struct arena *a, struct side *s, const uint32_t *active, size_t n, uint32_t *ret)
+static int pool_list(struct arena *a, struct side *s, const uint32_t *active, size_t n,
+		     uint32_t *ret)
 {
 	if (n == 0 || n == 1) { /* the usual ones are shared: empty at 0, of entity e at 1 + 2e */
 		*ret = n ? 1 + 2 * active[0] : 0;
@@ -125,7 +127,8 @@ static int pool_list(struct arena *a, struct side *s, const uint32_t *active, si
 	return 0;
 }
 
-static int sweep(struct arena *a, struct side *s, const struct event *ev, size_t n, uint32_t *active)
+static int sweep(struct arena *a, struct side *s, const struct event *ev, size_t n,
+		 uint32_t *active)
 {
 	size_t nact = 0;
 	int err;
@@ -168,7 +171,7 @@ static int build_side(struct arena *a, struct side *s)
 	s->pool_cap = s->npool + 1024;
 	s->pool = arena_alloc(a, s->pool_cap * sizeof(*s->pool));
 	ev = malloc((n + 1) * sizeof(*ev));
-	active = malloc((s->n + 1) * 2 * sizeof(*active));
+	active = calloc((s->n + 1) * 2, sizeof(*active));
 	if (!s->start || !s->list || !s->pool || !ev || !active)
 		goto out;
 	for (size_t i = 0; i < s->n; i++) {
@@ -177,11 +180,12 @@ static int build_side(struct arena *a, struct side *s)
 		s->pool[1 + 2 * i] = 1;
 		s->pool[2 + 2 * i] = (uint32_t)i;
 		for (size_t j = 0; j < iv->n; j++) {
-			ev[k++] = (struct event){ iv->lo[j], (uint32_t)i, false };
-			ev[k++] = (struct event){ iv->hi[j] + 1, (uint32_t)i, true };
+			ev[k++] = (struct event){iv->lo[j], (uint32_t)i, false};
+			ev[k++] = (struct event){iv->hi[j] + 1, (uint32_t)i, true};
 		}
 	}
-	/* Disjoint intervals of one entity never touch (ivals_build joins them), so order within a key is free. */
+	/* Disjoint intervals of one entity never touch (ivals_build joins them), so order within a
+	 * key is free. */
 	qsort(ev, k, sizeof(*ev), event_cmp);
 	s->nseg = 1; /* from 0: nothing */
 	err = sweep(a, s, ev, k, active);
@@ -225,7 +229,8 @@ int index_build(struct policy *p)
 			continue;
 		}
 		set_bit(x->by_number[side], i);
-		err = add_numbers(&p->arena, &x->side[side], side ? &r->calling : &r->called, (uint32_t)i);
+		err = add_numbers(&p->arena, &x->side[side], side ? &r->calling : &r->called,
+				  (uint32_t)i);
 	}
 	for (int s = 0; s < 2 && !err; s++)
 		err = build_side(&p->arena, &x->side[s]);
@@ -257,7 +262,7 @@ static void side_candidates(const struct side *s, uint64_t key, uint64_t *bits)
 void index_candidates(const struct policy *p, uint64_t called, uint64_t calling, uint64_t *bits)
 {
 	const struct index *x = p->index;
-	const uint64_t key[2] = { called, calling };
+	const uint64_t key[2] = {called, calling};
 
 	memcpy(bits, x->always, x->words * sizeof(*bits));
 	for (int s = 0; s < 2; s++) {

@@ -38,7 +38,7 @@ static void skip_blanks(struct lexer *l)
 
 static struct token token(struct lexer *l, enum tok type, const char *from, const char *to)
 {
-	struct token t = { .type = type, .s = from, .n = (size_t)(to - from) };
+	struct token t = {.type = type, .s = from, .n = (size_t)(to - from)};
 
 	t.at.line = l->line;
 	t.at.col = (int)(from - l->line_start) + 1;
@@ -73,7 +73,7 @@ struct token lex_next(struct lexer *l)
 	static const struct {
 		char c;
 		enum tok type;
-	} single[] = { { '{', T_OPEN }, { '}', T_CLOSE }, { ';', T_SEMI }, { ',', T_COMMA }, { '=', T_EQ } };
+	} single[] = {{'{', T_OPEN}, {'}', T_CLOSE}, {';', T_SEMI}, {',', T_COMMA}, {'=', T_EQ}};
 	const char *s;
 	struct token t;
 

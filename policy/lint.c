@@ -22,7 +22,8 @@
 
 bool rule_has(const struct policy *p, const struct rule *r, int id)
 {
-	return r->at[id].line || (p->defaults && p->defaults->at[id].line && rule_table.s[id].flags & S_DEFAULT);
+	return r->at[id].line ||
+	       (p->defaults && p->defaults->at[id].line && rule_table.s[id].flags & S_DEFAULT);
 }
 
 bool block_has(const struct policy *p, const struct block *b, int id)
@@ -47,7 +48,8 @@ const struct controller *rule_controller(const struct rule *r)
 
 int date_cmp(const struct policy_date *a, const struct policy_date *b)
 {
-	int x = a->year * 10000 + a->month * 100 + a->day, y = b->year * 10000 + b->month * 100 + b->day;
+	int x = a->year * 10000 + a->month * 100 + a->day,
+	    y = b->year * 10000 + b->month * 100 + b->day;
 
 	return x < y ? -1 : x > y;
 }
@@ -59,14 +61,15 @@ void today_date(const struct policy *p, struct policy_date *ret)
 
 int span_days(const struct policy_span *s)
 {
-	static const int64_t per_day[] = { 86400, 1440, 24 };
+	static const int64_t per_day[] = {86400, 1440, 24}, days[] = {1, 28, 365};
+	int64_t n = s->unit <= POLICY_U_H ? s->n / per_day[s->unit]
+					  : s->n * days[s->unit - POLICY_U_DAYS];
 
-	if (s->unit <= POLICY_U_H)
-		return (int)(s->n / per_day[s->unit]);
-	return s->unit == POLICY_U_DAYS ? s->n : s->unit == POLICY_U_MONTHS ? s->n * 28 : s->n * 365;
+	return n > INT32_MAX ? INT32_MAX : (int)n;
 }
 
-/* From 1 December 3 months are 90 days, in a leap year 91, from 1 February 89: the strict reading. */
+/* From 1 December 3 months are 90 days, in a leap year 91, from 1 February 89: the strict reading.
+ */
 bool longer_than_3_months(const struct policy_span *s)
 {
 	if (s->unit == POLICY_U_MONTHS)
@@ -111,7 +114,8 @@ bool check_file(struct policy *p, const struct word *w, const char *what, char *
 	}
 	ok = !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, R_OK);
 	if (!ok)
-		diag_add(p, w->at, "L-08", NULL, "names are relative to this policy file.", "the %s '%s' cannot be read.", what, w->s);
+		diag_add(p, w->at, "L-08", NULL, "names are relative to this policy file.",
+			 "the %s '%s' cannot be read.", what, w->s);
 	if (ok && ret_path)
 		*ret_path = path;
 	else
@@ -121,7 +125,8 @@ bool check_file(struct policy *p, const struct word *w, const char *what, char *
 
 /* ---- names ---- */
 
-static void no_such(struct policy *p, const struct list *l, const struct word *w, const char *s, const char *what)
+static void no_such(struct policy *p, const struct list *l, const struct word *w, const char *s,
+		    const char *what)
 {
 	const char *names[256];
 	size_t n = 0;
@@ -132,7 +137,8 @@ static void no_such(struct policy *p, const struct list *l, const struct word *w
 	names[n] = NULL;
 	near = did_you_mean(s, strlen(s), names);
 	if (near >= 0)
-		diag_add(p, w->at, "L-08", NULL, NULL, "there is no %s '%s', did you mean '%s'?", what, s, names[near]);
+		diag_add(p, w->at, "L-08", NULL, NULL, "there is no %s '%s', did you mean '%s'?",
+			 what, s, names[near]);
 	else
 		diag_add(p, w->at, "L-08", NULL, NULL, "there is no %s '%s'.", what, s);
 }
@@ -155,7 +161,8 @@ static void resolve_sets(struct policy *p, struct word *w, unsigned kinds, const
 		if (!s)
 			no_such(p, &p->sets, w, w->s, "set");
 		else if (!(1u << s->kind & kinds) && !s->o.bad)
-			diag_add(p, w->at, "L-09", NULL, NULL, "'%s' is a set of %s; %s is needed here.", w->s,
+			diag_add(p, w->at, "L-09", NULL, NULL,
+				 "'%s' is a set of %s; %s is needed here.", w->s,
 				 set_kind_names[s->kind], what);
 		else
 			w->obj = s;
@@ -186,9 +193,11 @@ static void resolve_trunks(struct policy *p, struct word *w, uint64_t *bits, boo
 		if (!s)
 			no_such(p, &p->sets, w, w->s + 1, "set");
 		else if (s->kind != SET_TRUNKS)
-			diag_add(p, w->at, "L-09", NULL, NULL, "'%s' is a set of %s; a set of trunks is needed here.", w->s + 1,
+			diag_add(p, w->at, "L-09", NULL, NULL,
+				 "'%s' is a set of %s; a set of trunks is needed here.", w->s + 1,
 				 set_kind_names[s->kind]);
-		for (struct word *m = s && s->kind == SET_TRUNKS ? s->words : NULL; m; m = m->next) {
+		for (struct word *m = s && s->kind == SET_TRUNKS ? s->words : NULL; m;
+		     m = m->next) {
 			t = m->obj;
 			if (t && (t->dedicated || !dedicated_only))
 				trunk_bit(bits, t);
@@ -246,15 +255,16 @@ static int resolve_controller(struct policy *p, struct controller *c)
 	c->pub.name = c->o.name;
 	if (!c->pub.timezone) {
 		if (!c->o.bad)
-			diag_add(p, c->o.pos, "L-10", "deadlines are days of a calendar.", "timezone Europe/Copenhagen",
-				 "the controller has no time zone.");
+			diag_add(p, c->o.pos, "L-10", "deadlines are days of a calendar.",
+				 "timezone Europe/Copenhagen", "the controller has no time zone.");
 		c->o.bad = true;
 	} else {
 		err = tz_load(&p->arena, c->pub.timezone, &c->tz);
 		if (err == -ENOMEM)
 			return err;
 		if (err) {
-			diag_add(p, c->at[C_TIMEZONE], "L-10", NULL, "names are those of the tz database, such as Europe/Copenhagen.",
+			diag_add(p, c->at[C_TIMEZONE], "L-10", NULL,
+				 "names are those of the tz database, such as Europe/Copenhagen.",
 				 "there is no time zone '%s'.", c->pub.timezone);
 			c->o.bad = true;
 		}
@@ -270,7 +280,8 @@ static int resolve_assessment(struct policy *p, struct assessment *a)
 	int err;
 
 	a->by_file = a->file != NULL;
-	resolve_sets(p, a->scope, 1u << SET_NUMBERS | 1u << SET_TRUNKS | 1u << SET_QUEUES, "numbers, trunks or queues");
+	resolve_sets(p, a->scope, 1u << SET_NUMBERS | 1u << SET_TRUNKS | 1u << SET_QUEUES,
+		     "numbers, trunks or queues");
 	for (struct word *w = a->scope; w; w = w->next) {
 		struct set *s = w->obj;
 
@@ -302,8 +313,10 @@ static int header_index(struct policy *p, const char *name, struct pos at)
 		if (!strcasecmp(p->headers[i], name))
 			return (int)i;
 	if (p->nheaders == POLICY_HEADERS_MAX) {
-		diag_add(p, at, "L-11", "a call is decided at its first packet; the work is bounded.", NULL,
-			 "a policy can look at %d SIP headers, '%s' is one more.", POLICY_HEADERS_MAX, name);
+		diag_add(p, at, "L-11",
+			 "a call is decided at its first packet; the work is bounded.", NULL,
+			 "a policy can look at %d SIP headers, '%s' is one more.",
+			 POLICY_HEADERS_MAX, name);
 		return -1;
 	}
 	p->headers[p->nheaders] = name;
@@ -319,27 +332,34 @@ static void resolve_headers(struct policy *p, struct rule *r)
 		if (h->which == H_HEADER)
 			h->idx = header_index(p, h->name, h->at);
 		if (h->op == OP_ONE_OF)
-			resolve_sets(p, h->value, 1u << SET_AGENTS | 1u << SET_QUEUES, "a set of queues or agents");
+			resolve_sets(p, h->value, 1u << SET_AGENTS | 1u << SET_QUEUES,
+				     "a set of queues or agents");
 		for (struct obj *o = p->trunks.first; o && h->which != H_HEADER; o = o->next) {
 			const struct trunk *t = (struct trunk *)o;
-			bool used = !r->at[R_TRUNK].line || r->trunk_bits[t->index / 64] >> t->index % 64 & 1;
+			bool used = !r->at[R_TRUNK].line ||
+				    r->trunk_bits[t->index / 64] >> t->index % 64 & 1;
 
-			exposed |= used && (h->which == H_QUEUE ? t->queue_header : t->agent_header);
+			exposed |=
+				used && (h->which == H_QUEUE ? t->queue_header : t->agent_header);
 		}
 		if (h->which != H_HEADER && !exposed)
-			diag_add(p, h->at, "L-11", NULL, h->which == H_QUEUE ? "trunk ... { queue-header X-Queue }" :
-				 "trunk ... { agent-header X-Agent }", "no trunk of this rule says which header names the %s.",
+			diag_add(p, h->at, "L-11", NULL,
+				 h->which == H_QUEUE ? "trunk ... { queue-header X-Queue }"
+						     : "trunk ... { agent-header X-Agent }",
+				 "no trunk of this rule says which header names the %s.",
 				 h->which == H_QUEUE ? "queue" : "agent");
 	}
 }
 
 /* ---- defaults and derived values ---- */
 
-static void apply_table(const struct table *t, const struct pos *have, void *to, const struct pos *at, const void *from)
+static void apply_table(const struct table *t, const struct pos *have, void *to,
+			const struct pos *at, const void *from)
 {
 	for (int i = 0; i < t->n; i++)
 		if (at[i].line && !have[i].line && t->s[i].size)
-			memcpy((char *)to + t->s[i].off, (const char *)from + t->s[i].off, t->s[i].size);
+			memcpy((char *)to + t->s[i].off, (const char *)from + t->s[i].off,
+			       t->s[i].size);
 }
 
 static void apply_defaults(const struct policy *p, struct rule *r)
@@ -356,7 +376,8 @@ static void apply_defaults(const struct policy *p, struct rule *r)
 	if (!r->at[R_PLAY_REASON].line)
 		r->play_reason_min = d->play_reason_min;
 	for (int i = 0; i < POLICY_PURPOSES; i++)
-		apply_table(&block_table, r->block[i].at, &r->pub.purpose[i], d->block[i].at, &d->pub.purpose[i]);
+		apply_table(&block_table, r->block[i].at, &r->pub.purpose[i], d->block[i].at,
+			    &d->pub.purpose[i]);
 }
 
 static void span_default(struct policy_span *s, bool have, int n, enum policy_unit unit)
@@ -395,19 +416,23 @@ static void built_in_block(const struct policy *p, struct rule *r, struct block 
 	}
 	x->assessment = b->assessment ? b->assessment->s : NULL;
 	x->special_assessment = b->special_assessment ? b->special_assessment->s : NULL;
-	x->retention_reason = b->reason ? b->reason : b->reason_assessment ? b->reason_assessment->s : NULL;
+	x->retention_reason = b->reason		     ? b->reason
+			      : b->reason_assessment ? b->reason_assessment->s
+						     : NULL;
 }
 
 static const char *scenario(const struct rule *r)
 {
 	static const char *const names[4][4] = {
-		{ NULL, "B", "C", "D" },
-		{ "A2", "A2+B", "A2+C", "A2+D" },
-		{ "A1", "E", "F", "G" },
-		{ "A3", "A3+B", "A3+C", "A3+D" },
+		{NULL, "B", "C", "D"},
+		{"A2", "A2+B", "A2+C", "A2+D"},
+		{"A1", "E", "F", "G"},
+		{"A3", "A3+B", "A3+C", "A3+D"},
 	};
 	const struct policy_block *t = &r->pub.purpose[POLICY_TRAINING];
-	int k = t->basis == POLICY_B_CONSENT ? 1 : t->basis == POLICY_B_INTEREST ? (t->special ? 3 : 2) : 0;
+	int k = t->basis == POLICY_B_CONSENT	? 1
+		: t->basis == POLICY_B_INTEREST ? (t->special ? 3 : 2)
+						: 0;
 
 	return names[r->pub.purpose[POLICY_DOCUMENTATION].basis][k];
 }
@@ -417,7 +442,8 @@ static void built_in(const struct policy *p, struct rule *r)
 	if (!rule_has(p, r, R_TIMEOUT))
 		r->pub.notice_timeout_s = 60;
 	/* A3 must not lose what the law demands: kept, with an alarm (guidance, 5.5). */
-	if (!rule_has(p, r, R_ON_MISSING) && r->pub.purpose[POLICY_DOCUMENTATION].basis == POLICY_B_OBLIGATION)
+	if (!rule_has(p, r, R_ON_MISSING) &&
+	    r->pub.purpose[POLICY_DOCUMENTATION].basis == POLICY_B_OBLIGATION)
 		r->pub.on_missing_notice = POLICY_MISSING_KEEP;
 	span_default(&r->pub.quarantine, r->pub.quarantine.n != 0, 7, POLICY_U_DAYS);
 	span_default(&r->pub.min_length, rule_has(p, r, R_MIN), 4, POLICY_U_S);
@@ -477,7 +503,8 @@ static int resolve_all(struct policy *p)
 		struct trunk *t = (struct trunk *)o;
 
 		if (i >= TRUNKS_MAX) {
-			diag_add(p, o->pos, "L-01", NULL, NULL, "a policy has at most %d trunks.", TRUNKS_MAX);
+			diag_add(p, o->pos, "L-01", NULL, NULL, "a policy has at most %d trunks.",
+				 TRUNKS_MAX);
 			t->index = 0;
 			continue;
 		}
@@ -502,18 +529,20 @@ static int resolve_all(struct policy *p)
 
 static void check_trunk(struct policy *p, const struct trunk *t)
 {
-	static const int digits_only[] = { TK_INTL, TK_NATL };
-	const char *s[] = { t->intl, t->natl };
+	static const int digits_only[] = {TK_INTL, TK_NATL};
+	const char *s[] = {t->intl, t->natl};
 
 	for (int i = 0; i < 2; i++)
 		if (s[i] && (strspn(s[i], "0123456789") != strlen(s[i]) || strlen(s[i]) > 8))
-			diag_add(p, t->at[digits_only[i]], "L-01", NULL, NULL, "a dialling prefix is up to 8 digits.");
+			diag_add(p, t->at[digits_only[i]], "L-01", NULL, NULL,
+				 "a dialling prefix is up to 8 digits.");
 	if (!t->country && (t->natl || t->nat_min))
 		diag_add(p, t->at[t->natl ? TK_NATL : TK_NATDIGITS], "L-08", NULL, "country +45",
 			 "national numbers need the trunk's country.");
 	if (!t->interface && !t->vlan && !t->addr && !t->port)
 		diag_add(p, t->o.pos, "L-04", "RX-1: a trunk that is everything is nobody's.",
-			 "say interface, vlan, address or port.", "nothing tells this trunk from any other.");
+			 "say interface, vlan, address or port.",
+			 "nothing tells this trunk from any other.");
 }
 
 int lint_policy(struct policy *p)
@@ -523,7 +552,8 @@ int lint_policy(struct policy *p)
 	if (err)
 		return err;
 	if (p->rules.n + p->nevers.n > RULES_MAX)
-		diag_add(p, p->rules.last->pos, "L-01", NULL, NULL, "a policy has at most %d rules.", RULES_MAX);
+		diag_add(p, p->rules.last->pos, "L-01", NULL, NULL,
+			 "a policy has at most %d rules.", RULES_MAX);
 	for (struct obj *o = p->trunks.first; o; o = o->next)
 		if (!o->bad)
 			check_trunk(p, (struct trunk *)o);

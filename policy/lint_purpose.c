@@ -33,12 +33,17 @@ static void check_window(struct policy *p, const struct rule *r, const struct bl
 	struct pos at = block_at(b, B_WINDOW);
 
 	if (w->from_answer && r->pub.proof == POLICY_PROOF_FINGERPRINT)
-		diag_add(p, at, "L-24", "X-1: a press counts after the notice was heard, not after the answer.",
-			 "window notice-start+3s to notice-end+10s", "the notice is proven by its audio, but the window counts from the answer.");
+		diag_add(p, at, "L-24",
+			 "X-1: a press counts after the notice was heard, not after the answer.",
+			 "window notice-start+3s to notice-end+10s",
+			 "the notice is proven by its audio, but the window counts from the "
+			 "answer.");
 	if (w->from_answer ? w->to_s <= w->from_s : false)
-		diag_add(p, at, "L-24", "N-21", "window notice-start+3s to notice-end+10s", "the window is empty.");
+		diag_add(p, at, "L-24", "N-21", "window notice-start+3s to notice-end+10s",
+			 "the window is empty.");
 	if ((w->from_answer ? w->to_s - w->from_s : w->to_s) > 120 || w->from_s > 120)
-		diag_add(p, at, "L-24", "N-21: a late press is no answer to the question.", "at most 120 s.", "the window is longer than 120 s.");
+		diag_add(p, at, "L-24", "N-21: a late press is no answer to the question.",
+			 "at most 120 s.", "the window is longer than 120 s.");
 }
 
 static void check_consent(struct policy *p, const struct rule *r, const struct block *b)
@@ -46,26 +51,34 @@ static void check_consent(struct policy *p, const struct rule *r, const struct b
 	const struct policy_block *x = b->pub;
 
 	if (!*x->consent_key && !b->consent_header && !b->consent_api)
-		diag_add(p, b->at[B_BASIS], "L-20", "N-20: consent is an active act.", "consent-key 1, or consent-source api.",
+		diag_add(p, b->at[B_BASIS], "L-20", "N-20: consent is an active act.",
+			 "consent-key 1, or consent-source api.",
 			 "there is no way to give the consent.");
 	if (x->pre_decision == POLICY_PRE_HOLD)
-		diag_add(p, b->at[B_PREDECISION], "L-27", "there is no basis before the press, and holding audio in memory is processing.",
+		diag_add(p, b->at[B_PREDECISION], "L-27",
+			 "there is no basis before the press, and holding audio in memory is "
+			 "processing.",
 			 "pre-decision block", "audio cannot be held before the consent.");
 	if (b->at[B_OPTOUT].line)
-		diag_add(p, b->at[B_OPTOUT], "L-23", "N-21: without a yes there is nothing to opt out of.", "withdraw-key K ends a consent.",
+		diag_add(p, b->at[B_OPTOUT], "L-23",
+			 "N-21: without a yes there is nothing to opt out of.",
+			 "withdraw-key K ends a consent.",
 			 "an opt-out has no meaning with a consent.");
 	check_window(p, r, b);
 }
 
 static void check_no_consent(struct policy *p, const struct block *b)
 {
-	static const int ids[] = { B_CONSENT_KEY, B_CONSENT_SOURCE, B_WITHDRAW };
+	static const int ids[] = {B_CONSENT_KEY, B_CONSENT_SOURCE, B_WITHDRAW};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		if (b->at[ids[i]].line)
-			diag_add(p, b->at[ids[i]], b->pub->basis == POLICY_B_OBLIGATION ? "L-42" : "L-23",
-				 "N-19: a key that changes nothing misleads the caller.", "remove it, or use basis consent.",
-				 "'%s' has no meaning: the basis is %s.", block_table.s[ids[i]].name, basis_names[b->pub->basis]);
+			diag_add(p, b->at[ids[i]],
+				 b->pub->basis == POLICY_B_OBLIGATION ? "L-42" : "L-23",
+				 "N-19: a key that changes nothing misleads the caller.",
+				 "remove it, or use basis consent.",
+				 "'%s' has no meaning: the basis is %s.",
+				 block_table.s[ids[i]].name, basis_names[b->pub->basis]);
 }
 
 /* ---- documentation ---- */
@@ -83,64 +96,81 @@ static void check_documentation_interest(struct policy *p, const struct block *b
 	if (!a)
 		return;
 	if (a->kind != AS_DOCUMENTATION) {
-		diag_add(p, b->at[B_ASSESSMENT], "L-40", "N-04, N-07", NULL, "the assessment '%s' is of kind %s, not documentation.",
-			 a->o.name, assess_kind_names[a->kind]);
+		diag_add(p, b->at[B_ASSESSMENT], "L-40", "N-04, N-07", NULL,
+			 "the assessment '%s' is of kind %s, not documentation.", a->o.name,
+			 assess_kind_names[a->kind]);
 		return;
 	}
 	if (a->by_file)
 		return; /* W-19 was said */
 	if (!a->no_other_way)
-		diag_add(p, b->at[B_ASSESSMENT], "L-40", "N-07: only if the need cannot be met in another way.", "no-other-way \"...\"",
+		diag_add(p, b->at[B_ASSESSMENT], "L-40",
+			 "N-07: only if the need cannot be met in another way.",
+			 "no-other-way \"...\"",
 			 "the assessment '%s' does not say why there is no other way.", a->o.name);
 	for (int i = 0; i < 6; i++) {
 		relied |= a->factor[i] == FACTOR_RELIED;
 		if (!a->factor[i]) {
-			diag_add(p, b->at[B_ASSESSMENT], "L-40", "N-10..N-15: all six factors are answered.", "factor N relied-on \"...\"",
-				 "the assessment '%s' does not answer factor %d.", a->o.name, i + 1);
+			diag_add(p, b->at[B_ASSESSMENT], "L-40",
+				 "N-10..N-15: all six factors are answered.",
+				 "factor N relied-on \"...\"",
+				 "the assessment '%s' does not answer factor %d.", a->o.name,
+				 i + 1);
 			return;
 		}
 	}
 	if (!relied)
-		diag_add(p, b->at[B_ASSESSMENT], "L-40", "N-10..N-15: at least one factor must carry the need.", "or use basis consent.",
+		diag_add(p, b->at[B_ASSESSMENT], "L-40",
+			 "N-10..N-15: at least one factor must carry the need.",
+			 "or use basis consent.",
 			 "the assessment '%s' relies on none of the six factors.", a->o.name);
 }
 
 static void check_obligation(struct policy *p, const struct block *b)
 {
-	static const int ids[] = { B_OPTOUT, B_ON_OPTOUT, B_SAMPLE, B_CAP, B_WINDOW };
+	static const int ids[] = {B_OPTOUT, B_ON_OPTOUT, B_SAMPLE, B_CAP, B_WINDOW};
 
 	if (b->purpose == POLICY_TRAINING) {
-		diag_add(p, b->at[B_BASIS], "L-37", "N-39: training rests on consent or interest.", "basis consent, or basis interest.",
+		diag_add(p, b->at[B_BASIS], "L-37", "N-39: training rests on consent or interest.",
+			 "basis consent, or basis interest.",
 			 "no law obliges to record for training.");
 		return;
 	}
 	if (!b->pub->statute)
-		diag_add(p, b->at[B_BASIS], "L-42", "N-03: only a law that demands it.", "basis obligation \"statute, section\"",
-			 "the statute is missing.");
+		diag_add(p, b->at[B_BASIS], "L-42", "N-03: only a law that demands it.",
+			 "basis obligation \"statute, section\"", "the statute is missing.");
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 		if (b->at[ids[i]].line)
-			diag_add(p, b->at[ids[i]], "L-42", "N-03", "remove it.", "'%s' contradicts recording by obligation.",
+			diag_add(p, b->at[ids[i]], "L-42", "N-03", "remove it.",
+				 "'%s' contradicts recording by obligation.",
 				 block_table.s[ids[i]].name);
 	if (!b->assessment)
-		diag_add(p, b->pos, "L-42", "R-04: every basis has its assessment.", "assessment NAME", "recording by obligation needs an assessment.");
+		diag_add(p, b->pos, "L-42", "R-04: every basis has its assessment.",
+			 "assessment NAME", "recording by obligation needs an assessment.");
 }
 
 static void check_documentation(struct policy *p, const struct rule *r, const struct block *b)
 {
-	static const int ids[] = { B_SAMPLE, B_CAP, B_SPREAD, B_SEED, B_USE_WITHIN, B_USE_TARGET };
+	static const int ids[] = {B_SAMPLE, B_CAP, B_SPREAD, B_SEED, B_USE_WITHIN, B_USE_TARGET};
 
 	if (b->pub->basis != POLICY_B_OBLIGATION)
 		for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
 			if (b->at[ids[i]].line)
-				diag_add(p, b->at[ids[i]], "L-55", "N-08: nobody knows beforehand which call must be documented.", "remove it.",
-					 "'%s' belongs to training.", block_table.s[ids[i]].name);
+				diag_add(p, b->at[ids[i]], "L-55",
+					 "N-08: nobody knows beforehand which call must be "
+					 "documented.",
+					 "remove it.", "'%s' belongs to training.",
+					 block_table.s[ids[i]].name);
 	if (b->at[B_SPECIAL].line || b->at[B_TRAINING_FROM].line)
-		diag_add(p, b->at[b->at[B_SPECIAL].line ? B_SPECIAL : B_TRAINING_FROM], "L-55", NULL, "remove it.",
-			 "'%s' belongs to training.", block_table.s[b->at[B_SPECIAL].line ? B_SPECIAL : B_TRAINING_FROM].name);
+		diag_add(p, b->at[b->at[B_SPECIAL].line ? B_SPECIAL : B_TRAINING_FROM], "L-55",
+			 NULL, "remove it.", "'%s' belongs to training.",
+			 block_table.s[b->at[B_SPECIAL].line ? B_SPECIAL : B_TRAINING_FROM].name);
 	if (b->pub->basis == POLICY_B_INTEREST) {
 		check_documentation_interest(p, b);
 		if (b->at[B_OPTOUT].line)
-			diag_add(p, b->at[B_OPTOUT], "L-23", "N-27: against documentation there is the objection.", "on-objection",
+			diag_add(p, b->at[B_OPTOUT], "L-23",
+				 "N-27: against documentation there is the objection.",
+				 "on-objection",
 				 "there is no opt-out from documentation by interest.");
 	}
 	(void)r;
@@ -155,29 +185,39 @@ static void check_amount(struct policy *p, const struct block *b)
 	int ceiling = x->basis == POLICY_B_CONSENT ? CEILING_CONSENT : CEILING_INTEREST;
 
 	if (x->sample_permille < 0)
-		diag_add(p, b->pos, "L-50", "N-46: only as many calls as are needed.", "sample 2%; for all write 100%.",
-			 "the share of calls is missing.");
+		diag_add(p, b->pos, "L-50", "N-46: only as many calls as are needed.",
+			 "sample 2%; for all write 100%.", "the share of calls is missing.");
 	if (x->ncap == 0)
-		diag_add(p, b->pos, "L-50", "N-46: only as many calls as are needed.", "cap 40 per day", "there is no absolute limit.");
+		diag_add(p, b->pos, "L-50", "N-46: only as many calls as are needed.",
+			 "cap 40 per day", "there is no absolute limit.");
 	if (!b->assessment)
-		diag_add(p, b->pos, "L-51", "N-52: the necessity of the amount must be documented.", "assessment NAME, of kind training-amount.",
+		diag_add(p, b->pos, "L-51", "N-52: the necessity of the amount must be documented.",
+			 "assessment NAME, of kind training-amount.",
 			 "the amount has no necessity note.");
 	else if (wrong_kind(b->assessment, AS_AMOUNT))
-		diag_add(p, b->at[B_ASSESSMENT], "L-51", "N-52", NULL, "the assessment '%s' is of kind %s, not training-amount.", a->o.name,
+		diag_add(p, b->at[B_ASSESSMENT], "L-51", "N-52", NULL,
+			 "the assessment '%s' is of kind %s, not training-amount.", a->o.name,
 			 assess_kind_names[a->kind]);
 	else if (a && x->basis == POLICY_B_INTEREST && !a->without_consent && !a->by_file)
-		diag_add(p, b->at[B_ASSESSMENT], "L-52", "N-47: without consent the test is stricter.", "without-consent \"...\"",
+		diag_add(p, b->at[B_ASSESSMENT], "L-52",
+			 "N-47: without consent the test is stricter.", "without-consent \"...\"",
 			 "the necessity note does not say why this amount without consent.");
 	if (a && x->sample_permille > ceiling && !a->second)
-		diag_add(p, b->at[B_SAMPLE], "L-53", "N-47, N-48", "second-approver in the necessity note, or a smaller share.",
+		diag_add(p, b->at[B_SAMPLE], "L-53", "N-47, N-48",
+			 "second-approver in the necessity note, or a smaller share.",
 			 "more than %d%% needs a second approver.", ceiling / 10);
 	if (x->sample_permille == 1000)
-		diag_add(p, b->at[B_SAMPLE], "W-13", "N-48: no general answer says that all are needed.", NULL, "every call is taken.");
-	if (span_days(&x->use_within) > span_days(&x->retention) + (x->retention.unit == POLICY_U_MONTHS ? 3 : 0))
-		diag_add(p, block_at(b, B_USE_WITHIN), "L-54", "N-49", "use-within shorter than the retention.",
+		diag_add(p, b->at[B_SAMPLE], "W-13",
+			 "N-48: no general answer says that all are needed.", NULL,
+			 "every call is taken.");
+	if (span_days(&x->use_within) >
+	    (int64_t)span_days(&x->retention) + (x->retention.unit == POLICY_U_MONTHS ? 3 : 0))
+		diag_add(p, block_at(b, B_USE_WITHIN), "L-54", "N-49",
+			 "use-within shorter than the retention.",
 			 "recordings may be used longer than they are kept.");
 	if (x->use_target_percent == 0)
-		diag_add(p, b->at[B_USE_TARGET], "L-54", "N-49, N-50: recorded calls are used.", "use-target 80%", "the target for use is 0.");
+		diag_add(p, b->at[B_USE_TARGET], "L-54", "N-49, N-50: recorded calls are used.",
+			 "use-target 80%", "the target for use is 0.");
 }
 
 static void check_special(struct policy *p, const struct rule *r, const struct block *b)
@@ -190,16 +230,23 @@ static void check_special(struct policy *p, const struct rule *r, const struct b
 	struct pos at = b->at[B_SPECIAL];
 
 	if (x->basis == POLICY_B_CONSENT)
-		diag_add(p, at, "L-35", "N-42: special circumstances replace the opt-out, not the consent.", "remove one of the two.",
+		diag_add(p, at, "L-35",
+			 "N-42: special circumstances replace the opt-out, not the consent.",
+			 "remove one of the two.",
 			 "special circumstances have no meaning with a consent.");
 	if (!x->special_ground)
-		diag_add(p, at, "L-35", "N-44", "special-circumstances \"ground\" assessment NAME", "the ground is missing.");
+		diag_add(p, at, "L-35", "N-44", "special-circumstances \"ground\" assessment NAME",
+			 "the ground is missing.");
 	if (!b->special_assessment)
-		diag_add(p, at, "L-35", "N-44", "special-circumstances \"ground\" assessment NAME", "the assessment is missing.");
+		diag_add(p, at, "L-35", "N-44", "special-circumstances \"ground\" assessment NAME",
+			 "the assessment is missing.");
 	else if (wrong_kind(b->special_assessment, AS_SPECIAL))
-		diag_add(p, at, "L-35", "N-44", NULL, "the assessment '%s' is not of kind special.", a->o.name);
+		diag_add(p, at, "L-35", "N-44", NULL, "the assessment '%s' is not of kind special.",
+			 a->o.name);
 	else if (a && !a->approver)
-		diag_add(p, at, "L-35", "N-44: compliance approves it.", "approver in the assessment.", "the assessment '%s' has no approver.", a->o.name);
+		diag_add(p, at, "L-35", "N-44: compliance approves it.",
+			 "approver in the assessment.", "the assessment '%s' has no approver.",
+			 a->o.name);
 	for (size_t i = 0; i < own->n; i++)
 		wide |= own->pat[i].kind == PAT_PREFIX;
 	for (const struct word *w = own->sets; w; w = w->next) {
@@ -209,25 +256,32 @@ static void check_special(struct policy *p, const struct rule *r, const struct b
 			wide |= s->numbers.pat[i].kind == PAT_PREFIX;
 	}
 	if (wide)
-		diag_add(p, r->at[id].line ? r->at[id] : r->o.pos, "L-35", "N-44: the exception is for a narrow line of calls.",
-			 "match explicit numbers of the controller.", "special circumstances need explicit numbers, without wildcard.");
+		diag_add(p, r->at[id].line ? r->at[id] : r->o.pos, "L-35",
+			 "N-44: the exception is for a narrow line of calls.",
+			 "match explicit numbers of the controller.",
+			 "special circumstances need explicit numbers, without wildcard.");
 	if (*x->optout_key[0])
-		diag_add(p, b->opt_at, "L-36", "N-43: the key would promise what is not given.", "remove it.",
-			 "with special circumstances there is no opt-out key.");
+		diag_add(p, b->opt_at, "L-36", "N-43: the key would promise what is not given.",
+			 "remove it.", "with special circumstances there is no opt-out key.");
 }
 
 static void check_training_interest(struct policy *p, const struct rule *r, const struct block *b)
 {
 	const struct policy_block *x = b->pub;
 
-	if (!*x->optout_key[0] && !*x->optout_agent_key[0] && !x->optout_agent_api && !x->optout_agent_header)
-		diag_add(p, b->pos, "L-30", "N-41: without consent the caller must be able to opt out.",
-			 "opt-out key 9, opt-out agent key *7, or opt-out agent api.", "training by interest has no opt-out.");
+	if (!*x->optout_key[0] && !*x->optout_agent_key[0] && !x->optout_agent_api &&
+	    !x->optout_agent_header)
+		diag_add(p, b->pos, "L-30",
+			 "N-41: without consent the caller must be able to opt out.",
+			 "opt-out key 9, opt-out agent key *7, or opt-out agent api.",
+			 "training by interest has no opt-out.");
 	if (x->callback_unrecorded.n && r->block[POLICY_DOCUMENTATION].pos.line)
-		diag_add(p, b->at[B_ON_OPTOUT], "L-34", "S-F: the documentation goes on.", "on-opt-out stop",
-			 "an unrecorded call-back contradicts documentation.");
+		diag_add(p, b->at[B_ON_OPTOUT], "L-34", "S-F: the documentation goes on.",
+			 "on-opt-out stop", "an unrecorded call-back contradicts documentation.");
 	if (b->at[B_COMMIT].line && !x->commit_at_end)
-		diag_add(p, b->at[B_COMMIT], "L-27", "an opt-out may come until the call ends; then nothing readable may be on disk.",
+		diag_add(p, b->at[B_COMMIT], "L-27",
+			 "an opt-out may come until the call ends; then nothing readable may be on "
+			 "disk.",
 			 "commit at-end", "training by interest is committed at the end only.");
 	check_window(p, r, b);
 }
@@ -239,11 +293,14 @@ static void check_training(struct policy *p, const struct rule *r, const struct 
 		check_special(p, r, b);
 	else if (b->pub->basis == POLICY_B_INTEREST)
 		check_training_interest(p, r, b);
-	if (b->pub->training_from_press && (b->pub->basis != POLICY_B_CONSENT || !r->block[POLICY_DOCUMENTATION].pos.line))
-		diag_add(p, b->at[B_TRAINING_FROM], "L-23", "guidance, scenario E only.", "remove it.",
+	if (b->pub->training_from_press &&
+	    (b->pub->basis != POLICY_B_CONSENT || !r->block[POLICY_DOCUMENTATION].pos.line))
+		diag_add(p, b->at[B_TRAINING_FROM], "L-23", "guidance, scenario E only.",
+			 "remove it.",
 			 "'training-from press' needs documentation and a consent to training.");
 	if (b->at[B_NOT_NEEDED].line && b->pub->not_needed)
-		diag_add(p, b->at[B_NOT_NEEDED], "L-55", "N-08", "remove it.", "'not-needed' belongs to documentation.");
+		diag_add(p, b->at[B_NOT_NEEDED], "L-55", "N-08", "remove it.",
+			 "'not-needed' belongs to documentation.");
 }
 
 /* ---- both ---- */
@@ -255,36 +312,52 @@ static void check_retention(struct policy *p, const struct rule *r, const struct
 	const struct policy_block *doc = &r->pub.purpose[POLICY_DOCUMENTATION];
 
 	if (x->retention.n == 0)
-		diag_add(p, at, "L-61", "INV-8", "retention 3 months", "a retention of 0 keeps nothing.");
-	else if (x->retention.n > (x->retention.unit == POLICY_U_YEARS ? 50 : x->retention.unit == POLICY_U_MONTHS ? 600 : 18250 * 24))
-		diag_add(p, at, "L-61", "INV-8: nothing is kept without an end date.", "retention 3 months", "more than 50 years is no end.");
+		diag_add(p, at, "L-61", "INV-8", "retention 3 months",
+			 "a retention of 0 keeps nothing.");
+	else if (x->retention.n > (x->retention.unit == POLICY_U_YEARS	  ? 50
+				   : x->retention.unit == POLICY_U_MONTHS ? 600
+									  : 18250 * 24))
+		diag_add(p, at, "L-61", "INV-8: nothing is kept without an end date.",
+			 "retention 3 months", "more than 50 years is no end.");
 	else if (longer_than_3_months(&x->retention) && !b->reason && !b->reason_assessment)
-		diag_add(p, at, "L-60", b->purpose ? "N-56: 3 months unless there is a special reason." : "N-23: a general deadline, e.g. 3 months.",
-			 "retention 3 months, or retention-reason \"...\".", "longer than 3 months needs a reason.");
+		diag_add(p, at, "L-60",
+			 b->purpose ? "N-56: 3 months unless there is a special reason."
+				    : "N-23: a general deadline, e.g. 3 months.",
+			 "retention 3 months, or retention-reason \"...\".",
+			 "longer than 3 months needs a reason.");
 	if (wrong_kind(b->reason_assessment, AS_RETENTION))
-		diag_add(p, b->at[B_REASON], "L-60", "N-23, N-56", NULL, "the assessment '%s' is not of kind retention.", b->reason_assessment->s);
-	if (b->purpose == POLICY_TRAINING && r->block[POLICY_DOCUMENTATION].pos.line && !b->reason && !b->reason_assessment &&
-	    span_days(&x->retention) > span_days(&doc->retention) + 3)
-		diag_add(p, at, "L-62", "N-57", "retention-reason \"...\", or a shorter retention.", "training would be kept longer than documentation.");
+		diag_add(p, b->at[B_REASON], "L-60", "N-23, N-56", NULL,
+			 "the assessment '%s' is not of kind retention.", b->reason_assessment->s);
+	if (b->purpose == POLICY_TRAINING && r->block[POLICY_DOCUMENTATION].pos.line &&
+	    !b->reason && !b->reason_assessment &&
+	    span_days(&x->retention) > (int64_t)span_days(&doc->retention) + 3)
+		diag_add(p, at, "L-62", "N-57", "retention-reason \"...\", or a shorter retention.",
+			 "training would be kept longer than documentation.");
 	if (x->worm && x->basis != POLICY_B_OBLIGATION)
-		diag_add(p, b->at[B_WORM], "L-64", "N-28, N-58: withdrawal and objection must be able to erase.", "remove it.",
-			 "immutable storage is for recording by obligation.");
+		diag_add(p, b->at[B_WORM], "L-64",
+			 "N-28, N-58: withdrawal and objection must be able to erase.",
+			 "remove it.", "immutable storage is for recording by obligation.");
 }
 
 static void check_dtmf(struct policy *p, const struct rule *r, const struct block *b)
 {
-	static const char *const no_tones[] = { "G729", "AMR", "AMR-WB", "GSM", "EVS", "G723", "iLBC", "opus", "speex", NULL };
+	static const char *const no_tones[] = {"G729", "AMR",  "AMR-WB", "GSM",	  "EVS",
+					       "G723", "iLBC", "opus",	 "speex", NULL};
 
 	if (b->pub->dtmf != POLICY_DTMF_INBAND)
 		return;
-	diag_add(p, b->at[B_DTMF], "W-11", "R-41b", "dtmf rfc4733 info inband", "keys are looked for in the sound alone.");
+	diag_add(p, b->at[B_DTMF], "W-11", "R-41b", "dtmf rfc4733 info inband",
+		 "keys are looked for in the sound alone.");
 	if (r->encrypted == 2)
-		diag_add(p, b->at[B_DTMF], "L-28", "R-41b: the way to decide must exist.", "dtmf rfc4733 info", "tones cannot be heard in encrypted media.");
+		diag_add(p, b->at[B_DTMF], "L-28", "R-41b: the way to decide must exist.",
+			 "dtmf rfc4733 info", "tones cannot be heard in encrypted media.");
 	for (const struct word *w = r->codecs; w; w = w->next)
 		for (int i = 0; no_tones[i]; i++)
 			if (!strcasecmp(w->s, no_tones[i])) {
-				diag_add(p, b->at[B_DTMF], "L-28", "R-41b: the way to decide must exist.", "dtmf rfc4733 info",
-					 "the codec %s does not carry tones.", w->s);
+				diag_add(p, b->at[B_DTMF], "L-28",
+					 "R-41b: the way to decide must exist.",
+					 "dtmf rfc4733 info", "the codec %s does not carry tones.",
+					 w->s);
 				return;
 			}
 }
@@ -292,8 +365,9 @@ static void check_dtmf(struct policy *p, const struct rule *r, const struct bloc
 void check_purpose(struct policy *p, struct rule *r, struct block *b)
 {
 	if (b->pub->basis == POLICY_B_NONE) {
-		diag_add(p, b->pos, "L-06", "N-04, N-39: every purpose has its basis.", "basis consent, or basis interest.",
-			 "%s has no basis.", purpose_names[b->purpose]);
+		diag_add(p, b->pos, "L-06", "N-04, N-39: every purpose has its basis.",
+			 "basis consent, or basis interest.", "%s has no basis.",
+			 purpose_names[b->purpose]);
 		return;
 	}
 	if (b->pub->basis == POLICY_B_OBLIGATION)

@@ -17,9 +17,12 @@ void check_controller(struct policy *p, struct controller *c)
 	for (struct word *w = c->languages; w; w = w->next)
 		n++;
 	if (n > LANGUAGES_MAX)
-		diag_add(p, c->at[C_LANGUAGES], "L-01", NULL, NULL, "a controller has at most %d languages.", LANGUAGES_MAX);
+		diag_add(p, c->at[C_LANGUAGES], "L-01", NULL, NULL,
+			 "a controller has at most %d languages.", LANGUAGES_MAX);
 	if (c->pub.lab)
-		diag_add(p, c->at[C_LAB], "W-18", "a laboratory's rules are for captures read from files; review dates do not bind them.",
+		diag_add(p, c->at[C_LAB], "W-18",
+			 "a laboratory's rules are for captures read from files; review dates do "
+			 "not bind them.",
 			 "remove `lab yes` before recording real calls.",
 			 "rules of '%s' never match live traffic.", c->o.name);
 }
@@ -34,13 +37,17 @@ void check_assessment(struct policy *p, struct assessment *a)
 	bool lab_only = true, used = false;
 
 	if (!a->at[AS_KIND].line)
-		diag_add(p, a->o.pos, "L-01", NULL, "kind documentation, training-amount, special, retention or sensitive.",
+		diag_add(p, a->o.pos, "L-01", NULL,
+			 "kind documentation, training-amount, special, retention or sensitive.",
 			 "the assessment has no kind.");
 	if (a->file)
 		(void)check_file(p, a->file, "assessment", NULL);
 	if (a->by_file && a->kind <= AS_AMOUNT)
-		diag_add(p, a->at[AS_FILE], "W-19", "N-07, N-10..N-15, N-47: the answers must be there; a person has to see to it.",
-			 "write them into the assessment (no-other-way, factor 1..6, without-consent).",
+		diag_add(p, a->at[AS_FILE], "W-19",
+			 "N-07, N-10..N-15, N-47: the answers must be there; a person has to see "
+			 "to it.",
+			 "write them into the assessment (no-other-way, factor 1..6, "
+			 "without-consent).",
 			 "the answers are taken to be in the file, which the linter cannot read.");
 	for (struct obj *o = p->rules.first; o; o = o->next) {
 		struct rule *r = (struct rule *)o;
@@ -58,29 +65,33 @@ void check_assessment(struct policy *p, struct assessment *a)
 		}
 	}
 	if (!a->at[AS_REVIEW].line) {
-		diag_add(p, a->o.pos, "L-07", "N-18: an assessment is good until its review.", "review 2027-06-01",
-			 "the assessment has no review date.");
+		diag_add(p, a->o.pos, "L-07", "N-18: an assessment is good until its review.",
+			 "review 2027-06-01", "the assessment has no review date.");
 		return;
 	}
 	if (used && lab_only)
 		return;
 	if (note_days(p, &a->review) < 0)
-		diag_add(p, a->at[AS_REVIEW], "L-07", "N-18: past its review an assessment proves nothing.",
-			 "review it, then set the next date.", "the assessment's review date is past.");
+		diag_add(p, a->at[AS_REVIEW], "L-07",
+			 "N-18: past its review an assessment proves nothing.",
+			 "review it, then set the next date.",
+			 "the assessment's review date is past.");
 	else if (note_days(p, &a->review) < 60)
-		diag_add(p, a->at[AS_REVIEW], "W-02", "N-18: at the date the rule falls back.", NULL,
-			 "the assessment is due for review in %d days.", note_days(p, &a->review));
+		diag_add(p, a->at[AS_REVIEW], "W-02", "N-18: at the date the rule falls back.",
+			 NULL, "the assessment is due for review in %d days.",
+			 note_days(p, &a->review));
 }
 
 static void weaker(struct policy *p, struct pos at, const char *built_in)
 {
 	diag_add(p, at, "L-92", "a default may only be as strict as the built-in one, or stricter.",
-		 "say it in the rules that need it.", "this default is weaker than the built-in one (%s).", built_in);
+		 "say it in the rules that need it.",
+		 "this default is weaker than the built-in one (%s).", built_in);
 }
 
 static int seconds(const struct policy_span *s)
 {
-	static const int unit[] = { 1, 60, 3600 };
+	static const int unit[] = {1, 60, 3600};
 
 	return s->unit <= POLICY_U_H && s->n < 100000 ? s->n * unit[s->unit] : INT32_MAX;
 }
@@ -90,8 +101,8 @@ void check_defaults(struct policy *p, struct rule *d)
 	static const struct {
 		int id;
 		const char *built_in;
-	} yes[] = { { R_MUSIC, "no" }, { R_EARLY, "no" } };
-	bool weak[] = { d->pub.record_hold_music, d->pub.record_early_media };
+	} yes[] = {{R_MUSIC, "no"}, {R_EARLY, "no"}};
+	bool weak[] = {d->pub.record_hold_music, d->pub.record_early_media};
 
 	for (int i = 0; i < 2; i++)
 		if (d->at[yes[i].id].line && weak[i])
@@ -102,7 +113,8 @@ void check_defaults(struct policy *p, struct rule *d)
 		weaker(p, d->at[R_ON_REVIEW], "off");
 	if (d->at[R_TIMEOUT].line && d->pub.notice_timeout_s > 60)
 		weaker(p, d->at[R_TIMEOUT], "60 s");
-	if (d->at[R_ON_MISSING].line && (d->pub.on_missing_notice == POLICY_MISSING_KEEP || span_days(&d->pub.quarantine) > 7))
+	if (d->at[R_ON_MISSING].line &&
+	    (d->pub.on_missing_notice == POLICY_MISSING_KEEP || span_days(&d->pub.quarantine) > 7))
 		weaker(p, d->at[R_ON_MISSING], "quarantine 7 days");
 	if (d->at[R_PAUSE_MAX].line && seconds(&d->pub.pause_max) > 300)
 		weaker(p, d->at[R_PAUSE_MAX], "5 min");
@@ -156,7 +168,7 @@ static bool numbers_within(const struct numbers *c, const struct ivals *of)
 static int union_of(struct policy *p, const struct numbers *c, struct ivals *ret)
 {
 	struct pattern *all;
-	size_t n = c->n, k = c->n;
+	size_t n = c->n, k = n;
 	int err;
 
 	for (const struct word *w = c->sets; w; w = w->next)
@@ -210,26 +222,31 @@ static void check_side(struct policy *p, struct rule *r)
 {
 	const struct controller *c = rule_controller(r);
 	const struct numbers *own = own_numbers(r);
-	struct ivals all = { 0 };
+	struct ivals all = {0};
 	int id = r->pub.side == POLICY_SIDE_CALLED ? R_CALLED : R_CALLING;
 	bool trunks = bits_any(c->trunk_bits);
 
 	if (!trunks && c->numbers.n == 0 && !c->numbers.sets) {
-		diag_add(p, r->at[R_CONTROLLER], "L-03", "RX-1: only calls to which the controller is a party are recorded.",
-			 "give the controller numbers, or trunks that are dedicated to it.",
-			 "'%s' has no numbers and no dedicated trunk, so this rule can never match.", c->o.name);
+		diag_add(
+			p, r->at[R_CONTROLLER], "L-03",
+			"RX-1: only calls to which the controller is a party are recorded.",
+			"give the controller numbers, or trunks that are dedicated to it.",
+			"'%s' has no numbers and no dedicated trunk, so this rule can never match.",
+			c->o.name);
 		return;
 	}
 	if (own->withheld)
-		diag_add(p, r->at[id], "L-03", "RX-1: the controller's own side must be known.", NULL,
-			 "a withheld number cannot be the controller's own.");
+		diag_add(p, r->at[id], "L-03", "RX-1: the controller's own side must be known.",
+			 NULL, "a withheld number cannot be the controller's own.");
 	if (r->direction == (r->pub.side == POLICY_SIDE_CALLED ? DIR_OUTBOUND : DIR_INBOUND))
-		diag_add(p, r->at[R_DIRECTION], "L-03", NULL, NULL, "with side %s the direction is always the other one.",
+		diag_add(p, r->at[R_DIRECTION], "L-03", NULL, NULL,
+			 "with side %s the direction is always the other one.",
 			 r->pub.side == POLICY_SIDE_CALLED ? "called" : "calling");
 	if (trunks || !own_numbers_set(r) || union_of(p, &c->numbers, &all))
 		return;
 	if (!numbers_within(own, &all))
-		diag_add(p, r->at[id], "L-03", "RX-1: only calls to which the controller is a party are recorded.",
+		diag_add(p, r->at[id], "L-03",
+			 "RX-1: only calls to which the controller is a party are recorded.",
 			 "add the numbers to the controller's own, or take them out of the rule.",
 			 "not all of these numbers are among the own numbers of '%s'.", c->o.name);
 }
@@ -237,27 +254,34 @@ static void check_side(struct policy *p, struct rule *r)
 static void check_match(struct policy *p, struct rule *r)
 {
 	const struct controller *c = rule_controller(r);
-	static const int strong[] = { R_CALLED, R_CALLING, R_SIPDOMAIN, R_HEADER, R_QUEUE, R_AGENT, R_TAG };
+	static const int strong[] = {R_CALLED, R_CALLING, R_SIPDOMAIN, R_HEADER,
+				     R_QUEUE,  R_AGENT,	  R_TAG};
 	bool any = false, trunk = r->at[R_TRUNK].line != 0;
 
 	for (size_t i = 0; i < sizeof(strong) / sizeof(strong[0]); i++)
 		any |= r->at[strong[i]].line != 0;
 	if (!any && !trunk)
 		diag_add(p, r->o.pos, "L-04", "RX-1: no rule matches everything.",
-			 "say which calls: called, calling, trunk, sip-domain, queue, agent, header or tag.",
-			 r->at[R_TIME].line ? "the rule matches by time alone." : "the rule does not say which calls it matches.");
+			 "say which calls: called, calling, trunk, sip-domain, queue, agent, "
+			 "header or tag.",
+			 r->at[R_TIME].line ? "the rule matches by time alone."
+					    : "the rule does not say which calls it matches.");
 	if (!any && trunk && c && !bits_within(r->trunk_bits, c->trunk_bits))
-		diag_add(p, r->at[R_TRUNK], "L-04", "RX-1: it would record other people's calls on that trunk.",
-			 "write `dedicated yes` in the trunk and name it among the controller's trunks, or match numbers as well.",
-			 "the rule matches by trunk alone, and the trunk is not dedicated to '%s'.", c->o.name);
+		diag_add(p, r->at[R_TRUNK], "L-04",
+			 "RX-1: it would record other people's calls on that trunk.",
+			 "write `dedicated yes` in the trunk and name it among the controller's "
+			 "trunks, or match numbers as well.",
+			 "the rule matches by trunk alone, and the trunk is not dedicated to '%s'.",
+			 c->o.name);
 	if (r->at[R_MEDIA].line)
 		diag_add(p, r->at[R_MEDIA], "W-20", NULL, NULL,
-			 "the media is known only after the INVITE: until then the rule does not match, and what was said is not recovered.");
+			 "the media is known only after the INVITE: until then the rule does not "
+			 "match, and what was said is not recovered.");
 }
 
 static void check_time(struct policy *p, struct rule *r)
 {
-	unsigned char minute[7 * 1440 / 8] = { 0 };
+	unsigned char minute[7 * 1440 / 8] = {0};
 
 	for (struct time_item *i = r->time; i; i = i->next) {
 		bool overlap = false;
@@ -272,7 +296,8 @@ static void check_time(struct policy *p, struct rule *r)
 				minute[k / 8] |= (unsigned char)(1u << k % 8);
 			}
 		if (overlap)
-			diag_add(p, i->at, "L-10", NULL, "write each time once.", "this time overlaps one before it.");
+			diag_add(p, i->at, "L-10", NULL, "write each time once.",
+				 "this time overlaps one before it.");
 	}
 }
 
@@ -302,22 +327,25 @@ static void check_scope(struct policy *p, struct rule *r, const struct word *w)
 {
 	const struct assessment *a = w ? w->obj : NULL;
 	const struct controller *c = rule_controller(r);
-	struct ivals own = { 0 };
+	struct ivals own = {0};
 
 	if (!a || a->o.bad || a->kind > AS_SPECIAL)
 		return;
 	if (!a->scope) {
-		diag_add(p, w->at, "L-41", "N-09: an assessment says which calls it covers.", "scope @set in the assessment.",
-			 "the assessment '%s' has no scope.", a->o.name);
+		diag_add(p, w->at, "L-41", "N-09: an assessment says which calls it covers.",
+			 "scope @set in the assessment.", "the assessment '%s' has no scope.",
+			 a->o.name);
 		return;
 	}
 	for (const struct word *s = a->scope; s; s = s->next)
 		if (!s->obj)
 			return;
-	if (queue_within(r, a) || (r->at[R_TRUNK].line && bits_within(r->trunk_bits, a->scope_trunks)))
+	if (queue_within(r, a) ||
+	    (r->at[R_TRUNK].line && bits_within(r->trunk_bits, a->scope_trunks)))
 		return;
-	if (own_numbers_set(r) ? numbers_within(own_numbers(r), &a->scope_numbers) :
-	    !bits_any(c->trunk_bits) && !union_of(p, &c->numbers, &own) && within(&own, &a->scope_numbers))
+	if (own_numbers_set(r) ? numbers_within(own_numbers(r), &a->scope_numbers)
+			       : !bits_any(c->trunk_bits) && !union_of(p, &c->numbers, &own) &&
+					 within(&own, &a->scope_numbers))
 		return;
 	diag_add(p, w->at, "L-41", "N-09: an assessment covers the calls it was made for.",
 		 "widen the scope after assessing those calls, or match fewer.",
@@ -326,9 +354,11 @@ static void check_scope(struct policy *p, struct rule *r, const struct word *w)
 
 /* ---- keys on the agent's leg and on the subject's ---- */
 
-static void same_key(struct policy *p, struct pos at, const char *code, const char *a, const char *b)
+static void same_key(struct policy *p, struct pos at, const char *code, const char *a,
+		     const char *b)
 {
-	diag_add(p, at, code, "N-19: one key has one meaning.", "choose another key.", "the %s is also the %s.", a, b);
+	diag_add(p, at, code, "N-19: one key has one meaning.", "choose another key.",
+		 "the %s is also the %s.", a, b);
 }
 
 struct key_use {
@@ -342,21 +372,29 @@ static size_t collect(const struct rule *r, struct key_use *u)
 {
 	size_t n = 0;
 
-#define USE(k, w, where, is_agent, is_consent, purp) \
-	u[n++] = (struct key_use){ .key = (k), .what = (w), .at = (where), .agent = (is_agent), .consent = (is_consent), .purpose = (purp) }
+#define USE(k, w, where, is_agent, is_consent, purp)                                               \
+	u[n++] = (struct key_use)                                                                  \
+	{                                                                                          \
+		.key = (k), .what = (w), .at = (where), .agent = (is_agent),                       \
+		.consent = (is_consent), .purpose = (purp)                                         \
+	}
 	for (int i = 0; i < POLICY_PURPOSES; i++) {
 		const struct block *b = &r->block[i];
 
 		if (*b->pub->consent_key)
-			USE(b->pub->consent_key, "consent key", b->at[B_CONSENT_KEY], false, true, i);
+			USE(b->pub->consent_key, "consent key", b->at[B_CONSENT_KEY], false, true,
+			    i);
 		if (*b->pub->withdraw_key)
-			USE(b->pub->withdraw_key, "withdraw key", b->at[B_WITHDRAW], false, false, i);
+			USE(b->pub->withdraw_key, "withdraw key", b->at[B_WITHDRAW], false, false,
+			    i);
 		for (int k = 0; k < POLICY_KEYS_MAX && *b->pub->optout_key[k]; k++)
 			USE(b->pub->optout_key[k], "opt-out key", b->opt_at, false, false, i);
 		for (int k = 0; k < POLICY_KEYS_MAX && *b->pub->optout_agent_key[k]; k++)
-			USE(b->pub->optout_agent_key[k], "agent's opt-out key", b->agent_key_at, true, false, i);
+			USE(b->pub->optout_agent_key[k], "agent's opt-out key", b->agent_key_at,
+			    true, false, i);
 		if (*b->not_needed_key)
-			USE(b->not_needed_key, "not-needed key", b->at[B_NOT_NEEDED], true, false, i);
+			USE(b->not_needed_key, "not-needed key", b->at[B_NOT_NEEDED], true, false,
+			    i);
 	}
 	if (*r->pub.pause_key)
 		USE(r->pub.pause_key, "pause key", r->at[R_PAUSE_KEY], true, false, -1);
@@ -376,9 +414,12 @@ void check_keys(struct policy *p, struct rule *r)
 			if (strcmp(u[i].key, u[j].key) || u[i].agent != u[j].agent)
 				continue;
 			if (u[i].consent && u[j].consent)
-				diag_add(p, u[i].at, "L-22", "N-19: one key, one purpose: a consent is specific.",
-					 "give each purpose a key of its own.", "one key gives consent for two purposes.");
-			else if (u[i].purpose != u[j].purpose && !u[i].agent && !u[i].consent && !u[j].consent)
+				diag_add(p, u[i].at, "L-22",
+					 "N-19: one key, one purpose: a consent is specific.",
+					 "give each purpose a key of its own.",
+					 "one key gives consent for two purposes.");
+			else if (u[i].purpose != u[j].purpose && !u[i].agent && !u[i].consent &&
+				 !u[j].consent)
 				continue; /* one key may end both purposes */
 			else
 				same_key(p, u[i].at, "L-21", u[i].what, u[j].what);
@@ -389,50 +430,65 @@ void check_keys(struct policy *p, struct rule *r)
 
 static bool mentions_danish_act(const char *s)
 {
-	return s && (strcasestr(s, "databeskyttelsesloven") || strcasestr(s, "Danish Data Protection Act"));
+	return s && (strcasestr(s, "databeskyttelsesloven") ||
+		     strcasestr(s, "Danish Data Protection Act"));
 }
 
 static void check_category(struct policy *p, struct rule *r, const struct sensitive *s)
 {
 	const struct policy_block *t = &r->pub.purpose[POLICY_TRAINING];
 	bool cpr = !strcmp(s->category, "cpr"), card = !strcmp(s->category, "card");
-	const struct assessment *sa = r->block[POLICY_TRAINING].special_assessment ?
-		r->block[POLICY_TRAINING].special_assessment->obj : NULL;
+	const struct assessment *sa = r->block[POLICY_TRAINING].special_assessment
+					      ? r->block[POLICY_TRAINING].special_assessment->obj
+					      : NULL;
 
 	if (!s->basis && !s->purpose_basis[0] && !s->purpose_basis[1])
-		diag_add(p, s->at, "L-70", "N-05: such data keep their own rules.", "sensitive health basis \"...\"",
-			 "'%s' has no legal basis of its own.", s->category);
-	else if (cpr && !mentions_danish_act(s->basis) && !mentions_danish_act(s->purpose_basis[0]) &&
+		diag_add(p, s->at, "L-70", "N-05: such data keep their own rules.",
+			 "sensitive health basis \"...\"", "'%s' has no legal basis of its own.",
+			 s->category);
+	else if (cpr && !mentions_danish_act(s->basis) &&
+		 !mentions_danish_act(s->purpose_basis[0]) &&
 		 !mentions_danish_act(s->purpose_basis[1]))
-		diag_add(p, s->at, "L-70", "N-05: civil registration numbers are governed by the Danish Act.",
+		diag_add(p, s->at, "L-70",
+			 "N-05: civil registration numbers are governed by the Danish Act.",
 			 "sensitive cpr basis \"databeskyttelsesloven § 11\"",
-			 "the basis for 'cpr' does not name the Danish Act (databeskyttelsesloven).");
+			 "the basis for 'cpr' does not name the Danish Act "
+			 "(databeskyttelsesloven).");
 	if (cpr || card || t->basis != POLICY_B_INTEREST)
 		return;
 	if (!t->special || !s->purpose_basis[POLICY_TRAINING])
-		diag_add(p, s->at, "L-71", "N-05, N-44: interest alone is no basis for training on special categories.",
-			 "ask for explicit consent, or give special circumstances and `basis training \"...\"` of this category.",
-			 "training on '%s' by interest needs special circumstances and a basis of its own.", s->category);
+		diag_add(p, s->at, "L-71",
+			 "N-05, N-44: interest alone is no basis for training on special "
+			 "categories.",
+			 "ask for explicit consent, or give special circumstances and `basis "
+			 "training \"...\"` of this category.",
+			 "training on '%s' by interest needs special circumstances and a basis of "
+			 "its own.",
+			 s->category);
 	else if (sa && !sa->o.bad && !sa->second)
-		diag_add(p, s->at, "L-71", "N-05, N-44", "second-approver in the assessment of the special circumstances.",
+		diag_add(p, s->at, "L-71", "N-05, N-44",
+			 "second-approver in the assessment of the special circumstances.",
 			 "training on '%s' needs a second approver.", s->category);
 }
 
 static void check_sensitive(struct policy *p, struct rule *r)
 {
 	bool pause = *r->pub.pause_key || r->pause_header || r->pause_api;
-	struct ivals own = { 0 };
+	struct ivals own = {0};
 
 	for (struct sensitive *s = r->sensitive; s; s = s->next)
 		check_category(p, r, s);
 	if (r->sensitive && !pause)
-		diag_add(p, r->sensitive->at, "L-72", "N-05, RX-11: what may not be kept must be possible to leave out.",
-			 "pause-key *5 and resume-key *6, pause api, or pause header NAME.", "a sensitive line has no way to pause.");
+		diag_add(p, r->sensitive->at, "L-72",
+			 "N-05, RX-11: what may not be kept must be possible to leave out.",
+			 "pause-key *5 and resume-key *6, pause api, or pause header NAME.",
+			 "a sensitive line has no way to pause.");
 	if (r->sensitive && !r->pub.mute_dtmf)
-		diag_add(p, r->at[R_MUTE], "L-73", "R-05b: key presses can be card or CPR numbers.", "mute-dtmf yes",
-			 "a sensitive line does not mute key presses.");
+		diag_add(p, r->at[R_MUTE], "L-73", "R-05b: key presses can be card or CPR numbers.",
+			 "mute-dtmf yes", "a sensitive line does not mute key presses.");
 	if (*r->pub.resume_key && !*r->pub.pause_key)
-		diag_add(p, r->at[R_RESUME_KEY], "L-21", NULL, "pause-key K", "there is a resume key but no pause key.");
+		diag_add(p, r->at[R_RESUME_KEY], "L-21", NULL, "pause-key K",
+			 "there is a resume key but no pause key.");
 	if (r->sensitive)
 		return;
 	if (!own_numbers_set(r) || union_of(p, own_numbers(r), &own))
@@ -441,8 +497,11 @@ static void check_sensitive(struct policy *p, struct rule *r)
 		struct set *s = (struct set *)o;
 
 		if (s->sensitive && s->kind == SET_NUMBERS && ivals_intersect(&own, &s->numbers.iv))
-			diag_add(p, r->o.pos, "L-74", "N-05: such data keep their own rules.", "sensitive CATEGORY basis \"...\"",
-				 "the rule matches numbers of the sensitive set '%s' but does not say what is sensitive.", o->name);
+			diag_add(p, r->o.pos, "L-74", "N-05: such data keep their own rules.",
+				 "sensitive CATEGORY basis \"...\"",
+				 "the rule matches numbers of the sensitive set '%s' but does not "
+				 "say what is sensitive.",
+				 o->name);
 	}
 }
 
@@ -451,25 +510,30 @@ static void check_sensitive(struct policy *p, struct rule *r)
 static void check_roles(struct policy *p, struct rule *r)
 {
 	const struct controller *c = rule_controller(r);
-	bool play[POLICY_PURPOSES] = { false, false };
+	bool play[POLICY_PURPOSES] = {false, false};
 
 	for (struct role *x = r->roles; x; x = x->next) {
 		play[x->purpose] = true;
 		if (!r->block[x->purpose].pos.line)
-			diag_add(p, x->at, "L-82", NULL, NULL, "the rule has roles for %s but no such purpose.", purpose_names[x->purpose]);
+			diag_add(p, x->at, "L-82", NULL, NULL,
+				 "the rule has roles for %s but no such purpose.",
+				 purpose_names[x->purpose]);
 		for (struct word *w = x->names; w && c->roles; w = w->next) {
 			struct word *k = c->roles;
 
 			while (k && strcmp(k->s, w->s))
 				k = k->next;
 			if (!k)
-				diag_add(p, w->at, "L-08", NULL, "name it in the controller's roles.", "'%s' has no role '%s'.",
-					 c->o.name, w->s);
+				diag_add(p, w->at, "L-08", NULL,
+					 "name it in the controller's roles.",
+					 "'%s' has no role '%s'.", c->o.name, w->s);
 		}
 	}
-	if (r->block[POLICY_TRAINING].pos.line && !play[POLICY_TRAINING] && r->pub.purpose[POLICY_TRAINING].sample_permille > 0)
-		diag_add(p, r->block[POLICY_TRAINING].pos, "L-90", "N-50: no call is recorded that nobody uses.",
-			 "roles training NAME", "no role may use the training recordings.");
+	if (r->block[POLICY_TRAINING].pos.line && !play[POLICY_TRAINING] &&
+	    r->pub.purpose[POLICY_TRAINING].sample_permille > 0)
+		diag_add(p, r->block[POLICY_TRAINING].pos, "L-90",
+			 "N-50: no call is recorded that nobody uses.", "roles training NAME",
+			 "no role may use the training recordings.");
 }
 
 static void check_owner(struct policy *p, struct rule *r)
@@ -478,10 +542,11 @@ static void check_owner(struct policy *p, struct rule *r)
 	struct policy_date today, last;
 
 	if (!r->at[R_OWNER].line)
-		diag_add(p, r->o.pos, "L-07", "N-70: somebody answers for each rule.", "owner \"Head of ... <mail>\"", "the rule has no owner.");
+		diag_add(p, r->o.pos, "L-07", "N-70: somebody answers for each rule.",
+			 "owner \"Head of ... <mail>\"", "the rule has no owner.");
 	if (!r->at[R_REVIEW].line) {
-		diag_add(p, r->o.pos, "L-07", "N-18: no rule runs without an end.", "review, a date within 12 months.",
-			 "the rule has no review date.");
+		diag_add(p, r->o.pos, "L-07", "N-18: no rule runs without an end.",
+			 "review, a date within 12 months.", "the rule has no review date.");
 		return;
 	}
 	if (c && c->pub.lab)
@@ -490,12 +555,17 @@ static void check_owner(struct policy *p, struct rule *r)
 	last = today;
 	last.year++;
 	if (date_cmp(&r->pub.review, &today) < 0)
-		diag_add(p, r->at[R_REVIEW], "L-07", "N-18: past its review a rule is no longer proven necessary.",
+		diag_add(p, r->at[R_REVIEW], "L-07",
+			 "N-18: past its review a rule is no longer proven necessary.",
 			 "review the rule, then set the next date.", "the review date is past.");
 	else if (date_cmp(&r->pub.review, &last) > 0)
-		diag_add(p, r->at[R_REVIEW], "L-07", "N-18", "choose a date within 12 months.", "the review date is more than 12 months ahead.");
-	if (r->pub.on_review_missed == POLICY_FB_KEEP && r->pub.purpose[POLICY_DOCUMENTATION].basis != POLICY_B_OBLIGATION)
-		diag_add(p, r->at[R_ON_REVIEW], "L-07", "N-18: without a review only the law can demand the recording.", "off, or consent.",
+		diag_add(p, r->at[R_REVIEW], "L-07", "N-18", "choose a date within 12 months.",
+			 "the review date is more than 12 months ahead.");
+	if (r->pub.on_review_missed == POLICY_FB_KEEP &&
+	    r->pub.purpose[POLICY_DOCUMENTATION].basis != POLICY_B_OBLIGATION)
+		diag_add(p, r->at[R_ON_REVIEW], "L-07",
+			 "N-18: without a review only the law can demand the recording.",
+			 "off, or consent.",
 			 "on-review-missed keep is for recording by obligation.");
 }
 
@@ -506,17 +576,19 @@ static void check_decision_record(struct policy *p, struct rule *r)
 	for (int i = 0; i < POLICY_PURPOSES; i++)
 		if (r->block[i].pos.line && span_days(&r->pub.purpose[i].retention) > audio)
 			audio = span_days(&r->pub.purpose[i].retention);
-	if (rule_has(p, r, R_DECISION) ? span_days(&r->decision_record) < audio || r->decision_record.n == 0 :
-	    span_days(&r->decision_record) < audio)
-		diag_add(p, rule_at(r, R_DECISION), "L-65", "RX-3: the proof of a decision outlives the audio.",
+	if (rule_has(p, r, R_DECISION)
+		    ? span_days(&r->decision_record) < audio || r->decision_record.n == 0
+		    : span_days(&r->decision_record) < audio)
+		diag_add(p, rule_at(r, R_DECISION), "L-65",
+			 "RX-3: the proof of a decision outlives the audio.",
 			 "decision-record at least as long as the longest retention.",
 			 "the decision record would end before the audio does.");
 }
 
 void check_never(struct policy *p, struct rule *r)
 {
-	static const int crit[] = { R_CALLED, R_CALLING, R_TRUNK, R_SIPDOMAIN, R_HEADER, R_QUEUE, R_AGENT, R_DIRECTION,
-				    R_TIME, R_TAG };
+	static const int crit[] = {R_CALLED, R_CALLING, R_TRUNK,     R_SIPDOMAIN, R_HEADER,
+				   R_QUEUE,  R_AGENT,	R_DIRECTION, R_TIME,	  R_TAG};
 	bool any = false;
 
 	for (size_t i = 0; i < sizeof(crit) / sizeof(crit[0]); i++)
@@ -525,7 +597,8 @@ void check_never(struct policy *p, struct rule *r)
 		diag_add(p, r->o.pos, "L-04", NULL, "say which calls, or remove all rules instead.",
 			 "this would forbid every recording.");
 	if (!rule_controller(r) && (r->at[R_TIME].line || r->at[R_DIRECTION].line))
-		diag_add(p, r->at[R_TIME].line ? r->at[R_TIME] : r->at[R_DIRECTION], "L-10", NULL, "controller NAME side called",
+		diag_add(p, r->at[R_TIME].line ? r->at[R_TIME] : r->at[R_DIRECTION], "L-10", NULL,
+			 "controller NAME side called",
 			 "time and direction are those of a controller, and this rule names none.");
 	check_time(p, r);
 }
@@ -548,14 +621,14 @@ void check_rule(struct policy *p, struct rule *r)
 	const struct controller *c = rule_controller(r);
 
 	if (!r->controller)
-		diag_add(p, r->o.pos, "L-03", "RX-1: somebody who is a party must be responsible.", "controller NAME side called",
-			 "the rule has no controller.");
+		diag_add(p, r->o.pos, "L-03", "RX-1: somebody who is a party must be responsible.",
+			 "controller NAME side called", "the rule has no controller.");
 	check_owner(p, r);
 	check_match(p, r);
 	check_time(p, r);
 	if (!r->block[0].pos.line && !r->block[1].pos.line)
-		diag_add(p, r->o.pos, "L-05", "N-01: nothing is recorded without a purpose.", "documentation { ... } or training { ... }",
-			 "the rule has no purpose.");
+		diag_add(p, r->o.pos, "L-05", "N-01: nothing is recorded without a purpose.",
+			 "documentation { ... } or training { ... }", "the rule has no purpose.");
 	for (int i = 0; i < POLICY_PURPOSES; i++)
 		if (r->block[i].pos.line)
 			check_purpose(p, r, &r->block[i]);

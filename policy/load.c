@@ -19,7 +19,7 @@
 
 struct load {
 	int depth;
-	int err; /* first error of the system */
+	int err;			 /* first error of the system */
 	uint16_t stack[INCLUDE_MAX + 1]; /* files being read, against circles */
 };
 
@@ -77,7 +77,7 @@ static int read_all(int fd, size_t size_hint, struct source *s)
 static int read_source(struct policy *p, uint16_t file)
 {
 	struct source *s = &p->src[file];
-	struct pos at = { .file = file };
+	struct pos at = {.file = file};
 	struct stat st, link;
 	int fd = open(s->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err = 0;
 
@@ -95,11 +95,11 @@ static int read_source(struct policy *p, uint16_t file)
 	if (err)
 		return err;
 	if (S_ISREG(st.st_mode) && st.st_mode & S_IWOTH)
-		diag_add(p, at, "W-15", "whoever can write this file decides what is recorded.", "chmod o-w.",
-			 "the file can be written by everybody.");
+		diag_add(p, at, "W-15", "whoever can write this file decides what is recorded.",
+			 "chmod o-w.", "the file can be written by everybody.");
 	if (!lstat(s->name, &link) && S_ISLNK(link.st_mode))
-		diag_add(p, at, "W-15", "whoever can move the link decides what is recorded.", "name the file itself.",
-			 "the file is a symbolic link.");
+		diag_add(p, at, "W-15", "whoever can move the link decides what is recorded.",
+			 "name the file itself.", "the file is a symbolic link.");
 	return 0;
 }
 
@@ -107,7 +107,7 @@ static int read_source(struct policy *p, uint16_t file)
 static bool check_text(struct policy *p, uint16_t file)
 {
 	const struct source *src = &p->src[file];
-	struct pos at = { .line = 1, .width = 1, .file = file };
+	struct pos at = {.line = 1, .width = 1, .file = file};
 	size_t i = 0, line = 0, len;
 	bool blank = true, quoted = false;
 
@@ -117,8 +117,10 @@ static bool check_text(struct policy *p, uint16_t file)
 		len = lex_utf8_len((const unsigned char *)src->text + i, src->len - i);
 		if (len == 0 || c == 0x7f || (c < ' ' && c != '\t' && c != '\n' && c != '\r')) {
 			at.col = (int)(i - line) + 1;
-			diag_add(p, at, "L-01", NULL, NULL, len ? "a control character (byte 0x%02x) is in the text." :
-				 "the text is not UTF-8 (byte 0x%02x).", c);
+			diag_add(p, at, "L-01", NULL, NULL,
+				 len ? "a control character (byte 0x%02x) is in the text."
+				     : "the text is not UTF-8 (byte 0x%02x).",
+				 c);
 			return false;
 		}
 		if (c == '\n') {
@@ -145,7 +147,8 @@ static int include(struct policy *p, const char *name, struct pos at, void *arg)
 
 	if (name[0] == '/' || !slash)
 		path = strdup(name);
-	else if (asprintf(&path, "%.*s/%s", (int)(slash - p->src[at.file].name), p->src[at.file].name, name) < 0)
+	else if (asprintf(&path, "%.*s/%s", (int)(slash - p->src[at.file].name),
+			  p->src[at.file].name, name) < 0)
 		path = NULL;
 	if (!path) {
 		p->oom = true;
@@ -156,9 +159,10 @@ static int include(struct policy *p, const char *name, struct pos at, void *arg)
 	return err == -ENOMEM ? err : 0;
 }
 
-static void cannot_read(struct policy *p, const struct pos *from, uint16_t file, const char *name, int err)
+static void cannot_read(struct policy *p, const struct pos *from, uint16_t file, const char *name,
+			int err)
 {
-	struct pos at = { .file = file };
+	struct pos at = {.file = file};
 
 	diag_add(p, from ? *from : at, "L-08", NULL, NULL, "'%s' cannot be read: %s.", name,
 		 err == -EFBIG ? "it is larger than 64 MiB" : strerror(-err));
@@ -170,12 +174,14 @@ static int load_file(struct policy *p, const char *name, const struct pos *from,
 	int err;
 
 	if (from && (ld->depth >= INCLUDE_MAX || p->nsrc >= FILES_MAX)) {
-		diag_add(p, *from, "L-08", NULL, NULL, "includes go %d deep and read %d files at most.", INCLUDE_MAX, FILES_MAX);
+		diag_add(p, *from, "L-08", NULL, NULL,
+			 "includes go %d deep and read %d files at most.", INCLUDE_MAX, FILES_MAX);
 		return -EINVAL;
 	}
 	for (int i = 0; from && i < ld->depth; i++)
 		if (!strcmp(p->src[ld->stack[i]].name, name)) {
-			diag_add(p, *from, "L-08", NULL, "remove this include.", "the file includes itself.");
+			diag_add(p, *from, "L-08", NULL, "remove this include.",
+				 "the file includes itself.");
 			return -EINVAL;
 		}
 	err = add_source(p, name, &file);
@@ -227,7 +233,7 @@ static int load_dir(struct policy *p, const char *dir, struct load *ld)
 	}
 	free(list);
 	if (n == 0 && !err && !(err = add_source(p, dir, &file))) {
-		struct pos at = { .file = file };
+		struct pos at = {.file = file};
 
 		diag_add(p, at, "L-08", NULL, NULL, "there is no *.policy file in this directory.");
 	}
@@ -305,7 +311,8 @@ static int finish(struct policy *p, size_t errors_before, int err, int io_err, s
 		err = index_build(p);
 	if (!err)
 		err = hash_policy(p);
-	for (size_t i = 0; i < p->nsrc; i++) { /* positions are kept, texts are not needed any more */
+	for (size_t i = 0; i < p->nsrc;
+	     i++) { /* positions are kept, texts are not needed any more */
 		free(p->src[i].text);
 		p->src[i].text = NULL;
 	}
@@ -318,11 +325,12 @@ static int finish(struct policy *p, size_t errors_before, int err, int io_err, s
 	return 0;
 }
 
-int policy_load(const char *const *paths, size_t n, int64_t today, struct policy_diags *d, struct policy **ret_policy)
+int policy_load(const char *const *paths, size_t n, int64_t today, struct policy_diags *d,
+		struct policy **ret_policy)
 {
 	size_t errors = d->errors;
 	struct policy *p = new_policy(today, d);
-	struct load ld = { 0 };
+	struct load ld = {0};
 	struct stat st;
 	uint16_t file;
 	int err = 0;
@@ -348,8 +356,8 @@ int policy_load(const char *const *paths, size_t n, int64_t today, struct policy
 	return finish(p, errors, err, ld.err, ret_policy);
 }
 
-int policy_load_mem(const char *name, const char *text, size_t len, int64_t today, struct policy_diags *d,
-		    struct policy **ret_policy)
+int policy_load_mem(const char *name, const char *text, size_t len, int64_t today,
+		    struct policy_diags *d, struct policy **ret_policy)
 {
 	size_t errors = d->errors;
 	struct policy *p = new_policy(today, d);

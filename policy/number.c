@@ -14,8 +14,22 @@
 #include "internal.h"
 
 static const uint64_t pow10_tab[NUMBER_DIGITS_MAX + 1] = {
-	1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000,
-	1000000000000, 10000000000000, 100000000000000, 1000000000000000,
+	1,
+	10,
+	100,
+	1000,
+	10000,
+	100000,
+	1000000,
+	10000000,
+	100000000,
+	1000000000,
+	10000000000,
+	100000000000,
+	1000000000000,
+	10000000000000,
+	100000000000000,
+	1000000000000000,
 };
 
 static int digits(const char **s, const char *end, uint64_t *ret)
@@ -74,7 +88,8 @@ int pattern_parse(const char *s, size_t n, struct pattern *ret, const char **ret
 		if (ret->hi <= ret->lo)
 			return -EINVAL;
 	}
-	*ret_why = "only digits, blanks between groups, a * at the end or one - for a range may follow";
+	*ret_why = "only digits, blanks between groups, a * at the end or one - for a range may "
+		   "follow";
 	return s == end ? 0 : -EINVAL;
 }
 

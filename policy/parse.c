@@ -50,7 +50,8 @@ void skip_statement(struct parser *ps)
 	for (;;) {
 		struct token t = peek(ps);
 
-		if (t.type == T_EOF || (depth == 0 && (t.type == T_NL || t.type == T_SEMI || t.type == T_CLOSE)))
+		if (t.type == T_EOF ||
+		    (depth == 0 && (t.type == T_NL || t.type == T_SEMI || t.type == T_CLOSE)))
 			return;
 		next(ps);
 		if (t.type == T_OPEN)
@@ -67,18 +68,24 @@ static const struct {
 	const char *word, *code, *text, *why, *fix;
 } forbidden[] = {
 #define SILENCE "N-21: silence or inactivity is no consent."
-	{ "default-consent", "L-25", "there is no consent by default.", SILENCE, "remove it; ask for a consent-key." },
-	{ "assume-consent", "L-25", "a consent cannot be assumed.", SILENCE, "remove it; ask for a consent-key." },
-	{ "implied-consent", "L-25", "a consent cannot be implied.", SILENCE, "remove it; ask for a consent-key." },
-	{ "silence", "L-25", "silence cannot be given a meaning.", SILENCE, "remove it; ask for a consent-key." },
-	{ "on-silence", "L-25", "silence cannot be given a meaning.", SILENCE, "remove it; ask for a consent-key." },
-	{ "on-timeout", "L-25", "the end of the window never grants.", SILENCE, "remove it; ask for a consent-key." },
-	{ "opt-out-window", "L-33", "an opt-out holds for the whole call.", "N-41: before or during the call.",
-	  "remove it: an opt-out counts whenever it comes." },
-	{ "transcription", "L-01", "there are two purposes, documentation and training.",
-	  "N-02, N-06: a recording gives no wider right.", "remove it." },
-	{ "analytics", "L-01", "there are two purposes, documentation and training.",
-	  "N-02, N-06: a recording gives no wider right.", "remove it." },
+	{"default-consent", "L-25", "there is no consent by default.", SILENCE,
+	 "remove it; ask for a consent-key."},
+	{"assume-consent", "L-25", "a consent cannot be assumed.", SILENCE,
+	 "remove it; ask for a consent-key."},
+	{"implied-consent", "L-25", "a consent cannot be implied.", SILENCE,
+	 "remove it; ask for a consent-key."},
+	{"silence", "L-25", "silence cannot be given a meaning.", SILENCE,
+	 "remove it; ask for a consent-key."},
+	{"on-silence", "L-25", "silence cannot be given a meaning.", SILENCE,
+	 "remove it; ask for a consent-key."},
+	{"on-timeout", "L-25", "the end of the window never grants.", SILENCE,
+	 "remove it; ask for a consent-key."},
+	{"opt-out-window", "L-33", "an opt-out holds for the whole call.",
+	 "N-41: before or during the call.", "remove it: an opt-out counts whenever it comes."},
+	{"transcription", "L-01", "there are two purposes, documentation and training.",
+	 "N-02, N-06: a recording gives no wider right.", "remove it."},
+	{"analytics", "L-01", "there are two purposes, documentation and training.",
+	 "N-02, N-06: a recording gives no wider right.", "remove it."},
 #undef SILENCE
 };
 
@@ -86,18 +93,19 @@ static bool refuse_forbidden(struct parser *ps, const struct token *t, const str
 {
 	if (table == &rule_table && (is_word(t, "retention") || is_word(t, "retention-reason"))) {
 		diag_add(ps->p, t->at, "L-62", "N-57: each purpose has its own deadline.",
-			 "move it into documentation { } or training { }.", "retention belongs to a purpose, not to the rule.");
+			 "move it into documentation { } or training { }.",
+			 "retention belongs to a purpose, not to the rule.");
 		return true;
 	}
 	if (table == &block_table && t->type == T_WORD && is_word(t, "default")) {
-		diag_add(ps->p, t->at, "L-25", "N-21: silence or inactivity is no consent.", "remove it.",
-			 "a purpose has no default outcome.");
+		diag_add(ps->p, t->at, "L-25", "N-21: silence or inactivity is no consent.",
+			 "remove it.", "a purpose has no default outcome.");
 		return true;
 	}
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		if (is_word(t, forbidden[i].word)) {
-			diag_add(ps->p, t->at, forbidden[i].code, forbidden[i].why, forbidden[i].fix, "%s",
-				 forbidden[i].text);
+			diag_add(ps->p, t->at, forbidden[i].code, forbidden[i].why,
+				 forbidden[i].fix, "%s", forbidden[i].text);
 			return true;
 		}
 	return false;
@@ -114,15 +122,17 @@ static void unknown_setting(struct parser *ps, const struct token *t, const stru
 	names[n] = NULL;
 	near = t->type == T_WORD ? did_you_mean(t->s, t->n, names) : -1;
 	if (t->type != T_WORD && t->type != T_BAD)
-		diag_add(ps->p, t->at, "L-01", NULL, NULL, "a %s setting is expected here.", table->what);
+		diag_add(ps->p, t->at, "L-01", NULL, NULL, "a %s setting is expected here.",
+			 table->what);
 	else if (t->type == T_BAD)
 		diag_add(ps->p, t->at, "L-01", NULL, NULL, "%s.", t->bad);
 	else if (near >= 0)
-		diag_add(ps->p, t->at, "L-01", NULL, NULL, "unknown %s setting '%.*s', did you mean '%s'?", table->what,
+		diag_add(ps->p, t->at, "L-01", NULL, NULL,
+			 "unknown %s setting '%.*s', did you mean '%s'?", table->what,
 			 (int)(t->n > NAME_MAX_LEN ? NAME_MAX_LEN : t->n), t->s, names[near]);
 	else
-		diag_add(ps->p, t->at, "L-01", NULL, NULL, "unknown %s setting '%.*s'.", table->what,
-			 (int)(t->n > NAME_MAX_LEN ? NAME_MAX_LEN : t->n), t->s);
+		diag_add(ps->p, t->at, "L-01", NULL, NULL, "unknown %s setting '%.*s'.",
+			 table->what, (int)(t->n > NAME_MAX_LEN ? NAME_MAX_LEN : t->n), t->s);
 }
 
 struct pos *at_of(const struct table *t, void *obj)
@@ -159,18 +169,23 @@ static int statement(struct parser *ps, const struct table *table, void *obj)
 	if (ps->allowed && !(s->flags & ps->allowed)) {
 		bool weaker = ps->allowed == S_DEFAULT;
 
-		diag_add(ps->p, t.at, weaker ? "L-92" : "L-01", NULL, NULL, weaker ?
-			 "'%s' cannot have a default: every rule says it for itself." :
-			 "'%s' has no place in a never rule: it only says what is not recorded.", s->name);
+		diag_add(ps->p, t.at, weaker ? "L-92" : "L-01", NULL, NULL,
+			 weaker ? "'%s' cannot have a default: every rule says it for itself."
+				: "'%s' has no place in a never rule: it only says what is not "
+				  "recorded.",
+			 s->name);
 		return -EINVAL;
 	}
 	if (at[i].line && !(s->flags & S_MANY)) {
-		diag_add(ps->p, t.at, "L-02", NULL, "keep one of the two.", "'%s' is set twice, first on line %d.", s->name,
-			 at[i].line);
+		diag_add(ps->p, t.at, "L-02", NULL, "keep one of the two.",
+			 "'%s' is set twice, first on line %d.", s->name, at[i].line);
 		return -EINVAL;
 	}
 	at[i] = t.at;
-	return parse_value(ps, s, table == &block_table && s->kind != K_FUNC ? (void *)((struct block *)obj)->pub : obj);
+	return parse_value(ps, s,
+			   table == &block_table && s->kind != K_FUNC
+				   ? (void *)((struct block *)obj)->pub
+				   : obj);
 }
 
 int parse_body(struct parser *ps, const struct table *t, void *obj, unsigned allowed, bool *ret_bad)
@@ -197,7 +212,8 @@ int parse_body(struct parser *ps, const struct table *t, void *obj, unsigned all
 		}
 	}
 	if (!err && !accept_tok(ps, T_CLOSE)) {
-		diag_add(ps->p, open, "L-01", NULL, "add the missing }.", "the block that opens here is not closed.");
+		diag_add(ps->p, open, "L-01", NULL, "add the missing }.",
+			 "the block that opens here is not closed.");
 		*ret_bad = true;
 	}
 	ps->table = outer;
@@ -213,8 +229,8 @@ static int register_object(struct parser *ps, struct list *l, struct obj *o, con
 
 	if (before) {
 		diag_add(ps->p, o->pos, "L-02", NULL, "give one of them another name.",
-			 "there is another %s of this name, on line %d%s%s.", what, before->pos.line,
-			 before->pos.file != o->pos.file ? " of " : "",
+			 "there is another %s of this name, on line %d%s%s.", what,
+			 before->pos.line, before->pos.file != o->pos.file ? " of " : "",
 			 before->pos.file != o->pos.file ? ps->p->src[before->pos.file].name : "");
 		o->bad = true;
 	}
@@ -223,8 +239,8 @@ static int register_object(struct parser *ps, struct list *l, struct obj *o, con
 }
 
 /* Name, body and registration of an object whose first member is struct obj. */
-static int object(struct parser *ps, struct list *l, const struct table *t, struct obj *o, const char *what,
-		  unsigned allowed)
+static int object(struct parser *ps, struct list *l, const struct table *t, struct obj *o,
+		  const char *what, unsigned allowed)
 {
 	int err = get_name(ps, "a name", &o->name, &o->pos);
 
@@ -253,7 +269,8 @@ static int parse_controller(struct parser *ps)
 {
 	struct controller *c = new_object(ps, sizeof(*c));
 
-	return c ? object(ps, &ps->p->controllers, &controller_table, &c->o, "controller", 0) : -ENOMEM;
+	return c ? object(ps, &ps->p->controllers, &controller_table, &c->o, "controller", 0)
+		 : -ENOMEM;
 }
 
 static int parse_trunk(struct parser *ps)
@@ -270,14 +287,16 @@ static int parse_announcement(struct parser *ps)
 {
 	struct announcement *a = new_object(ps, sizeof(*a));
 
-	return a ? object(ps, &ps->p->announcements, &announcement_table, &a->o, "announcement", 0) : -ENOMEM;
+	return a ? object(ps, &ps->p->announcements, &announcement_table, &a->o, "announcement", 0)
+		 : -ENOMEM;
 }
 
 static int parse_assessment(struct parser *ps)
 {
 	struct assessment *a = new_object(ps, sizeof(*a));
 
-	return a ? object(ps, &ps->p->assessments, &assessment_table, &a->o, "assessment", 0) : -ENOMEM;
+	return a ? object(ps, &ps->p->assessments, &assessment_table, &a->o, "assessment", 0)
+		 : -ENOMEM;
 }
 
 static struct rule *new_rule(struct parser *ps)
@@ -328,8 +347,8 @@ static int parse_defaults(struct parser *ps)
 		return err;
 	err = parse_body(ps, &rule_table, r, S_DEFAULT, &r->o.bad);
 	if (ps->p->defaults) {
-		diag_add(ps->p, r->o.pos, "L-02", NULL, "merge the two.", "there are defaults already, on line %d.",
-			 ps->p->defaults->o.pos.line);
+		diag_add(ps->p, r->o.pos, "L-02", NULL, "merge the two.",
+			 "there are defaults already, on line %d.", ps->p->defaults->o.pos.line);
 		return err;
 	}
 	ps->p->defaults = r;
@@ -392,7 +411,8 @@ static int set_members(struct parser *ps, struct set *s)
 		}
 	}
 	if (!accept_tok(ps, T_CLOSE)) {
-		diag_add(ps->p, s->o.pos, "L-01", NULL, "add the missing }.", "the set that opens here is not closed.");
+		diag_add(ps->p, s->o.pos, "L-01", NULL, "add the missing }.",
+			 "the set that opens here is not closed.");
 		s->o.bad = true;
 	}
 	return 0;
@@ -423,7 +443,9 @@ static int parse_set(struct parser *ps)
 		struct token t = peek(ps);
 
 		s->o.bad = true;
-		return expected(ps, &t, "{ and the members: only a dynamic set may start empty, so this one");
+		return expected(
+			ps, &t,
+			"{ and the members: only a dynamic set may start empty, so this one");
 	}
 	return 0;
 }
@@ -439,7 +461,8 @@ static int parse_include(struct parser *ps)
 	if (err)
 		return err;
 	if (!ps->include) {
-		diag_add(ps->p, at, "L-08", NULL, NULL, "include has no place here: this text comes from no file.");
+		diag_add(ps->p, at, "L-08", NULL, NULL,
+			 "include has no place here: this text comes from no file.");
 		return -EINVAL;
 	}
 	return ps->include(ps->p, name, at, ps->include_arg);
@@ -449,9 +472,15 @@ static const struct {
 	const char *word;
 	int (*parse)(struct parser *ps);
 } objects[] = {
-	{ "include", parse_include },	{ "controller", parse_controller }, { "trunk", parse_trunk },
-	{ "set", parse_set },		{ "announcement", parse_announcement }, { "assessment", parse_assessment },
-	{ "defaults", parse_defaults }, { "never", parse_never },	    { "rule", parse_rule },
+	{"include", parse_include},
+	{"controller", parse_controller},
+	{"trunk", parse_trunk},
+	{"set", parse_set},
+	{"announcement", parse_announcement},
+	{"assessment", parse_assessment},
+	{"defaults", parse_defaults},
+	{"never", parse_never},
+	{"rule", parse_rule},
 };
 #define NOBJECTS (sizeof(objects) / sizeof(objects[0]))
 
@@ -474,18 +503,20 @@ static int top_level(struct parser *ps)
 	if (t.type == T_BAD)
 		diag_add(ps->p, t.at, "L-01", NULL, NULL, "%s.", t.bad);
 	else if (near >= 0)
-		diag_add(ps->p, t.at, "L-01", NULL, NULL, "unknown object '%.*s', did you mean '%s'?", (int)t.n, t.s,
-			 names[near]);
+		diag_add(ps->p, t.at, "L-01", NULL, NULL,
+			 "unknown object '%.*s', did you mean '%s'?", (int)t.n, t.s, names[near]);
 	else
 		diag_add(ps->p, t.at, "L-01", NULL, NULL,
-			 "controller, trunk, set, announcement, assessment, defaults, never, rule or include is expected here.");
+			 "controller, trunk, set, announcement, assessment, defaults, never, rule "
+			 "or include is expected here.");
 	return -EINVAL;
 }
 
-int parse_source(struct policy *p, uint16_t file, int (*include)(struct policy *p, const char *name, struct pos at, void *arg),
+int parse_source(struct policy *p, uint16_t file,
+		 int (*include)(struct policy *p, const char *name, struct pos at, void *arg),
 		 void *arg)
 {
-	struct parser ps = { .p = p, .include = include, .include_arg = arg };
+	struct parser ps = {.p = p, .include = include, .include_arg = arg};
 	struct token t;
 
 	lex_init(&ps.lex, &p->src[file], file);

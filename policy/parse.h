@@ -59,6 +59,22 @@ int new_word(struct parser *ps, const char *s, size_t n, struct pos at, struct w
 int get_numbers_member(struct parser *ps, struct numbers *ret, bool is_criterion);
 char *token_dup(struct parser *ps, const struct token *t);
 
+/* After a diagnostic: -EINVAL, or -ENOMEM when even that failed. */
+int refuse(struct parser *ps);
+/* Zeroed item of a list; NULL when out of memory, which is noted. */
+void *list_item(struct parser *ps, size_t n);
+/* L-02 at the keyword. */
+int said_twice(struct parser *ps, const char *what);
+/* Appends one name to *ret, which is empty. */
+int one_name(struct parser *ps, const char *what, struct word **ret);
+#define LIST_APPEND(list, x)                \
+	do {                                \
+		__typeof__(&(list)) tail_ = &(list); \
+		while (*tail_)              \
+			tail_ = &(*tail_)->next; \
+		*tail_ = (x);               \
+	} while (0)
+
 int parse_value(struct parser *ps, const struct setting *s, void *obj);
 /* The statements of a block up to its closing brace. *ret_bad: something in it was wrong. */
 int parse_body(struct parser *ps, const struct table *t, void *obj, unsigned allowed, bool *ret_bad);

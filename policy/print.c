@@ -231,7 +231,8 @@ void print_b_withdraw(FILE *f, const void *obj, const char *indent)
 {
 	const struct policy_block *b = ((const struct block *)obj)->pub;
 
-	fprintf(f, "%swithdraw-key %s%s\n", indent, b->withdraw_key, b->withdraw_any_time ? " any-time" : "");
+	fprintf(f, "%swithdraw-key %s%s\n", indent, b->withdraw_key,
+		b->withdraw_any_time ? " any-time" : "");
 }
 
 static void print_keys(FILE *f, const char *indent, const char *kw, const char (*k)[POLICY_KEY_MAX])
@@ -248,8 +249,9 @@ void print_b_optout(FILE *f, const void *obj, const char *indent)
 {
 	const struct block *b = obj;
 
-	print_keys(f, indent, "opt-out key", (const char (*)[POLICY_KEY_MAX])b->pub->optout_key);
-	print_keys(f, indent, "opt-out agent key", (const char (*)[POLICY_KEY_MAX])b->pub->optout_agent_key);
+	print_keys(f, indent, "opt-out key", (const char(*)[POLICY_KEY_MAX])b->pub->optout_key);
+	print_keys(f, indent, "opt-out agent key",
+		   (const char(*)[POLICY_KEY_MAX])b->pub->optout_agent_key);
 	if (b->pub->optout_agent_api)
 		fprintf(f, "%sopt-out agent api\n", indent);
 	if (b->pub->optout_agent_header) {
@@ -280,8 +282,10 @@ void print_b_window(FILE *f, const void *obj, const char *indent)
 {
 	const struct policy_window *w = &((const struct block *)obj)->pub->window;
 
-	fprintf(f, "%swindow %s+%ds to %s+%ds%s\n", indent, w->from_answer ? "answer" : "notice-start", w->from_s,
-		w->from_answer ? "answer" : "notice-end", w->to_s, w->reopen_agent ? " reopen agent" : "");
+	fprintf(f, "%swindow %s+%ds to %s+%ds%s\n", indent,
+		w->from_answer ? "answer" : "notice-start", w->from_s,
+		w->from_answer ? "answer" : "notice-end", w->to_s,
+		w->reopen_agent ? " reopen agent" : "");
 }
 
 void print_b_leg(FILE *f, const void *obj, const char *indent)
@@ -300,17 +304,18 @@ void print_b_dtmf(FILE *f, const void *obj, const char *indent)
 {
 	unsigned d = ((const struct block *)obj)->pub->dtmf;
 
-	fprintf(f, "%sdtmf%s%s%s\n", indent, d & POLICY_DTMF_RFC4733 ? " rfc4733" : "", d & POLICY_DTMF_INFO ? " info" : "",
-		d & POLICY_DTMF_INBAND ? " inband" : "");
+	fprintf(f, "%sdtmf%s%s%s\n", indent, d & POLICY_DTMF_RFC4733 ? " rfc4733" : "",
+		d & POLICY_DTMF_INFO ? " info" : "", d & POLICY_DTMF_INBAND ? " inband" : "");
 }
 
 void print_b_cap(FILE *f, const void *obj, const char *indent)
 {
-	static const char *const of[] = { "", "per queue ", "per agent " };
+	static const char *const of[] = {"", "per queue ", "per agent "};
 	const struct policy_block *b = ((const struct block *)obj)->pub;
 
 	for (int i = 0; i < b->ncap; i++)
-		fprintf(f, "%scap %d %sper %s\n", indent, b->cap[i].n, of[b->cap[i].of], per_names[b->cap[i].per]);
+		fprintf(f, "%scap %d %sper %s\n", indent, b->cap[i].n, of[b->cap[i].of],
+			per_names[b->cap[i].per]);
 }
 
 void print_b_use_target(FILE *f, const void *obj, const char *indent)
@@ -319,7 +324,8 @@ void print_b_use_target(FILE *f, const void *obj, const char *indent)
 
 	fprintf(f, "%suse-target %d%%", indent, b->pub->use_target_percent);
 	if (b->throttle_percent)
-		fprintf(f, " throttle %d.%02d", b->throttle_percent / 100, b->throttle_percent % 100);
+		fprintf(f, " throttle %d.%02d", b->throttle_percent / 100,
+			b->throttle_percent % 100);
 	if (b->floor)
 		fprintf(f, " floor %d", b->floor);
 	fputc('\n', f);
@@ -363,12 +369,15 @@ void print_b_not_needed(FILE *f, const void *obj, const char *indent)
 		fprintf(f, "%snot-needed key %s\n", indent, b->not_needed_key);
 	else
 		fprintf(f, "%snot-needed %s\n", indent,
-			b->not_needed_api ? "api" : b->pub->not_needed ? "yes" : "no");
+			b->not_needed_api    ? "api"
+			: b->pub->not_needed ? "yes"
+					     : "no");
 }
 
 void print_b_worm(FILE *f, const void *obj, const char *indent)
 {
-	fprintf(f, "%sworm %s\n", indent, ((const struct block *)obj)->pub->worm ? "immutable-until deadline" : "none");
+	fprintf(f, "%sworm %s\n", indent,
+		((const struct block *)obj)->pub->worm ? "immutable-until deadline" : "none");
 }
 
 /* ---- rule ---- */
@@ -398,13 +407,14 @@ void print_r_calling(FILE *f, const void *obj, const char *indent)
 
 static void print_headers(FILE *f, const struct rule *r, int which, const char *indent)
 {
-	static const char *const kw[] = { "header ", "queue", "agent" };
-	static const char *const op[] = { " = ", " prefix ", " one-of @", " present" };
+	static const char *const kw[] = {"header ", "queue", "agent"};
+	static const char *const op[] = {" = ", " prefix ", " one-of @", " present"};
 
 	for (const struct header_crit *h = r->headers; h; h = h->next) {
 		if (h->which != which)
 			continue;
-		fprintf(f, "%s%s%s%s", indent, kw[which], which == H_HEADER ? h->name : "", op[h->op]);
+		fprintf(f, "%s%s%s%s", indent, kw[which], which == H_HEADER ? h->name : "",
+			op[h->op]);
 		if (h->value && h->op == OP_ONE_OF)
 			fputs(h->value->s, f);
 		else if (h->value)
@@ -430,7 +440,7 @@ void print_r_agent(FILE *f, const void *obj, const char *indent)
 
 static void print_days(FILE *f, unsigned bits)
 {
-	static const char *const names[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
+	static const char *const names[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 	int first = 0, last;
 
 	if (bits == 0x7f) {
@@ -592,9 +602,10 @@ void print_r_pause_max(FILE *f, const void *obj, const char *indent)
 
 void print_r_exclude(FILE *f, const void *obj, const char *indent)
 {
-	static const char *const words[] = { "none", "subject", "agent" };
+	static const char *const words[] = {"none", "subject", "agent"};
 
-	fprintf(f, "%sexclude-leg %s\n", indent, words[((const struct rule *)obj)->pub.exclude_leg + 1]);
+	fprintf(f, "%sexclude-leg %s\n", indent,
+		words[((const struct rule *)obj)->pub.exclude_leg + 1]);
 }
 
 void print_r_roles(FILE *f, const void *obj, const char *indent)
@@ -646,7 +657,7 @@ static void print_seconds(FILE *f, int s)
 
 static void print_setting(FILE *f, const struct setting *s, const void *obj, const char *indent)
 {
-	static const char *const yesno[] = { "no", "yes" };
+	static const char *const yesno[] = {"no", "yes"};
 	const char *at = (const char *)obj + s->off;
 
 	if (s->kind == K_FUNC) {
@@ -687,7 +698,8 @@ static void print_setting(FILE *f, const struct setting *s, const void *obj, con
 		break;
 	case K_DATE:
 		fprintf(f, "%04d-%02d-%02d", ((const struct policy_date *)at)->year,
-			((const struct policy_date *)at)->month, ((const struct policy_date *)at)->day);
+			((const struct policy_date *)at)->month,
+			((const struct policy_date *)at)->day);
 		break;
 	case K_KEY:
 		fputs(at, f);
@@ -711,8 +723,11 @@ static void print_table(FILE *f, const struct table *t, const void *obj, const c
 	/* A purpose block knows its settings through pub; offsets of the table are into it. */
 	for (int i = 0; i < t->n; i++)
 		if (at[i].line)
-			print_setting(f, &t->s[i], t == &block_table && t->s[i].kind != K_FUNC ?
-				      (const void *)((const struct block *)obj)->pub : obj, indent);
+			print_setting(f, &t->s[i],
+				      t == &block_table && t->s[i].kind != K_FUNC
+					      ? (const void *)((const struct block *)obj)->pub
+					      : obj,
+				      indent);
 }
 
 void rule_print_setting(FILE *f, const struct rule *r, int id, const char *indent)
@@ -743,7 +758,8 @@ static void print_set(FILE *f, const struct set *s)
 {
 	fputs("set ", f);
 	print_name(f, s->o.name);
-	fprintf(f, "%s %s%s {\n", s->dynamic ? " dynamic" : "", set_kind_names[s->kind], s->sensitive ? " sensitive" : "");
+	fprintf(f, "%s %s%s {\n", s->dynamic ? " dynamic" : "", set_kind_names[s->kind],
+		s->sensitive ? " sensitive" : "");
 	for (size_t i = 0; i < s->numbers.n; i++) {
 		fputc('\t', f);
 		pattern_print(f, &s->numbers.pat[i]);
@@ -755,7 +771,8 @@ static void print_set(FILE *f, const struct set *s)
 		fputc('\n', f);
 	}
 	for (size_t i = 0; i < s->ndates; i++)
-		fprintf(f, "\t%04d-%02d-%02d\n", s->dates[i].year, s->dates[i].month, s->dates[i].day);
+		fprintf(f, "\t%04d-%02d-%02d\n", s->dates[i].year, s->dates[i].month,
+			s->dates[i].day);
 	fputs("}\n", f);
 }
 
@@ -773,7 +790,8 @@ int policy_print(FILE *f, const struct policy *p)
 		fputs("}\n", f);
 	}
 	for (int never = 1; never >= 0; never--)
-		for (const struct obj *o = (never ? &p->nevers : &p->rules)->first; o; o = o->next) {
+		for (const struct obj *o = (never ? &p->nevers : &p->rules)->first; o;
+		     o = o->next) {
 			fputs(never ? "never " : "rule ", f);
 			print_string(f, o->name);
 			fputs(" {\n", f);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * settings.c - settings whose form the table cannot describe: one parse
- * function each. Their printers stand in print.c in the same order.
+ * function each, for every block but the rule (settings_rule.c). Their printers
+ * stand in print.c in the same order.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,12 +11,12 @@
 
 #include "parse.h"
 
-static int refuse(struct parser *ps)
+int refuse(struct parser *ps)
 {
 	return ps->p->oom ? -ENOMEM : -EINVAL;
 }
 
-static void *item(struct parser *ps, size_t n)
+void *list_item(struct parser *ps, size_t n)
 {
 	void *m = arena_alloc(&ps->p->arena, n);
 
@@ -24,15 +25,7 @@ static void *item(struct parser *ps, size_t n)
 	return m;
 }
 
-#define APPEND(list, x)                                             \
-	do {                                                        \
-		__typeof__(&(list)) tail_ = &(list);                \
-		while (*tail_)                                      \
-			tail_ = &(*tail_)->next;                    \
-		*tail_ = (x);                                       \
-	} while (0)
-
-static int one_name(struct parser *ps, const char *what, struct word **ret)
+int one_name(struct parser *ps, const char *what, struct word **ret)
 {
 	struct word **tail = ret;
 	const char *s;
@@ -42,7 +35,7 @@ static int one_name(struct parser *ps, const char *what, struct word **ret)
 	return err ? err : new_word(ps, s, strlen(s), at, &tail);
 }
 
-static int twice(struct parser *ps, const char *what)
+int said_twice(struct parser *ps, const char *what)
 {
 	diag_add(ps->p, ps->kw, "L-02", NULL, "keep one of the two.", "%s is given twice.", what);
 	return refuse(ps);
@@ -79,11 +72,13 @@ static int address(struct parser *ps, struct trunk *t)
 		char *end;
 
 		*slash++ = '\0';
-		bits = *slash >= '0' && *slash <= '9' && strlen(slash) <= 3 ? (int)strtol(slash, &end, 10) : 999;
+		bits = *slash >= '0' && *slash <= '9' && strlen(slash) <= 3
+			       ? (int)strtol(slash, &end, 10)
+			       : 999;
 		if (bits != 999 && *end)
 			bits = 999;
 	}
-	x = item(ps, sizeof(*x));
+	x = list_item(ps, sizeof(*x));
 	if (!x)
 		return -ENOMEM;
 	v4 = inet_pton(AF_INET, buf, x->addr + 12) == 1;
@@ -93,13 +88,14 @@ static int address(struct parser *ps, struct trunk *t)
 		return expected(ps, &tok, "an address or prefix (192.0.2.0/24, 2001:db8::/32)");
 	x->bits = bits < 0 ? 128 : v4 ? bits + 96 : bits;
 	if (host_bits(x->addr, x->bits)) {
-		diag_add(ps->p, tok.at, "L-01", NULL, "set them to zero, or write the longer prefix you mean.",
+		diag_add(ps->p, tok.at, "L-01", NULL,
+			 "set them to zero, or write the longer prefix you mean.",
 			 "this prefix has bits set behind its length.");
 		return refuse(ps);
 	}
 	x->text = token_dup(ps, &tok);
 	next(ps);
-	APPEND(t->addr, x);
+	LIST_APPEND(t->addr, x);
 	return x->text ? 0 : -ENOMEM;
 }
 
@@ -113,7 +109,8 @@ int parse_t_address(struct parser *ps, void *obj)
 		if (err)
 			return err;
 		t = peek(ps);
-	} while (accept_comma(ps) || (t.type == T_WORD && t.n && (memchr(t.s, '/', t.n) || memchr(t.s, ':', t.n))));
+	} while (accept_comma(ps) ||
+		 (t.type == T_WORD && t.n && (memchr(t.s, '/', t.n) || memchr(t.s, ':', t.n))));
 	return 0;
 }
 
@@ -165,10 +162,12 @@ int parse_t_aheader(struct parser *ps, void *obj)
 
 /* ---- announcement, assessment ---- */
 
-static int element_key(struct parser *ps, const struct token *t, size_t skip, char (*keys)[POLICY_KEY_MAX], int *n)
+static int element_key(struct parser *ps, const struct token *t, size_t skip,
+		       char (*keys)[POLICY_KEY_MAX], int *n)
 {
 	if (*n == POLICY_KEYS_MAX) {
-		diag_add(ps->p, t->at, "L-01", NULL, NULL, "an announcement names at most %d keys.", POLICY_KEYS_MAX);
+		diag_add(ps->p, t->at, "L-01", NULL, NULL, "an announcement names at most %d keys.",
+			 POLICY_KEYS_MAX);
 		return refuse(ps);
 	}
 	int err = key_from(ps, t, t->s + skip, t->n - skip, keys[*n]);
@@ -222,7 +221,9 @@ int parse_a_elements(struct parser *ps, void *obj)
 		next(ps);
 	}
 	if (!any)
-		return expected(ps, &t, "elements (rec doc train key:1 withdraw link object access optout optout-key:9 then)");
+		return expected(ps, &t,
+				"elements (rec doc train key:1 withdraw link object access optout "
+				"optout-key:9 then)");
 	return 0;
 }
 
@@ -272,7 +273,7 @@ int parse_as_factor(struct parser *ps, void *obj)
 	if (err)
 		return err;
 	if (a->factor[i - 1])
-		return twice(ps, "this factor");
+		return said_twice(ps, "this factor");
 	err = get_string(ps, "the reason in quotes", &a->factor_text[i - 1]);
 	if (!err)
 		a->factor[i - 1] = how;
@@ -321,13 +322,13 @@ int parse_b_consent_source(struct parser *ps, void *obj)
 
 	if (accept_word(ps, "api")) {
 		if (b->consent_api)
-			return twice(ps, "this source");
+			return said_twice(ps, "this source");
 		b->consent_api = true;
 		return 0;
 	}
 	if (accept_word(ps, "header")) {
 		if (b->consent_header)
-			return twice(ps, "this source");
+			return said_twice(ps, "this source");
 		return get_header_value(ps, true, &b->consent_header, &b->consent_value);
 	}
 	t = peek(ps);
@@ -356,11 +357,12 @@ static int keys(struct parser *ps, char (*list)[POLICY_KEY_MAX])
 		for (i = 0; i < POLICY_KEYS_MAX && *list[i] && strcmp(list[i], key); i++)
 			;
 		if (i == POLICY_KEYS_MAX) {
-			diag_add(ps->p, ps->kw, "L-01", NULL, NULL, "at most %d keys for one thing.", POLICY_KEYS_MAX);
+			diag_add(ps->p, ps->kw, "L-01", NULL, NULL,
+				 "at most %d keys for one thing.", POLICY_KEYS_MAX);
 			return refuse(ps);
 		}
 		if (*list[i])
-			return twice(ps, "this key");
+			return said_twice(ps, "this key");
 		memcpy(list[i], key, sizeof(key));
 	} while (accept_tok(ps, T_COMMA));
 	return 0;
@@ -388,14 +390,14 @@ int parse_b_optout(struct parser *ps, void *obj)
 	if (is_word(&t, "api")) {
 		next(ps);
 		if (b->pub->optout_agent_api)
-			return twice(ps, "this path");
+			return said_twice(ps, "this path");
 		b->pub->optout_agent_api = true;
 		return 0;
 	}
 	if (is_word(&t, "header")) {
 		next(ps);
 		if (b->pub->optout_agent_header)
-			return twice(ps, "this path");
+			return said_twice(ps, "this path");
 		b->pub->optout_agent_header = true;
 		return get_header_value(ps, false, &b->optout_header, &b->optout_value);
 	}
@@ -460,8 +462,10 @@ int parse_b_window(struct parser *ps, void *obj)
 	if (err)
 		return err;
 	if (from_answer != to_answer) {
-		diag_add(ps->p, t.at, "L-24", "N-21: silence is no consent, so the window must be certain.",
-			 "anchor both ends to the notice.", "one end counts from the answer, the other from the notice.");
+		diag_add(ps->p, t.at, "L-24",
+			 "N-21: silence is no consent, so the window must be certain.",
+			 "anchor both ends to the notice.",
+			 "one end counts from the answer, the other from the notice.");
 		return refuse(ps);
 	}
 	w->from_answer = from_answer;
@@ -501,7 +505,7 @@ int parse_b_seed(struct parser *ps, void *obj)
 
 int parse_b_dtmf(struct parser *ps, void *obj)
 {
-	static const char *const names[] = { "rfc4733", "info", "inband", NULL };
+	static const char *const names[] = {"rfc4733", "info", "inband", NULL};
 	struct block *b = obj;
 	struct token t;
 	int v, err;
@@ -514,7 +518,8 @@ int parse_b_dtmf(struct parser *ps, void *obj)
 			return err;
 		b->pub->dtmf |= 1u << v;
 		t = peek(ps);
-	} while (t.type == T_COMMA || is_word(&t, "rfc4733") || is_word(&t, "info") || is_word(&t, "inband"));
+	} while (t.type == T_COMMA || is_word(&t, "rfc4733") || is_word(&t, "info") ||
+		 is_word(&t, "inband"));
 	return 0;
 }
 
@@ -541,9 +546,10 @@ int parse_b_cap(struct parser *ps, void *obj)
 		return err;
 	for (int i = 0; i < b->ncap; i++)
 		if ((int)b->cap[i].per == per && (int)b->cap[i].of == of)
-			return twice(ps, "the cap for this period");
+			return said_twice(ps, "the cap for this period");
 	if (b->ncap == POLICY_CAPS_MAX) {
-		diag_add(ps->p, ps->kw, "L-01", NULL, NULL, "a purpose has at most %d caps.", POLICY_CAPS_MAX);
+		diag_add(ps->p, ps->kw, "L-01", NULL, NULL, "a purpose has at most %d caps.",
+			 POLICY_CAPS_MAX);
 		return refuse(ps);
 	}
 	b->cap[b->ncap].n = n;
@@ -564,8 +570,8 @@ int parse_b_use_target(struct parser *ps, void *obj)
 	b->pub->use_target_percent = v / 10;
 	if (accept_word(ps, "throttle")) {
 		t = peek(ps);
-		if (t.type != T_WORD || t.n != 4 || t.s[0] < '1' || t.s[0] > '9' || t.s[1] != '.' || t.s[2] < '0' ||
-		    t.s[2] > '9' || t.s[3] < '0' || t.s[3] > '9')
+		if (t.type != T_WORD || t.n != 4 || t.s[0] < '1' || t.s[0] > '9' || t.s[1] != '.' ||
+		    t.s[2] < '0' || t.s[2] > '9' || t.s[3] < '0' || t.s[3] > '9')
 			return expected(ps, &t, "a factor from 1.00 to 9.99");
 		next(ps);
 		b->throttle_percent = (t.s[0] - '0') * 100 + (t.s[2] - '0') * 10 + t.s[3] - '0';
@@ -646,464 +652,5 @@ int parse_b_worm(struct parser *ps, void *obj)
 	if (!accept_word(ps, "deadline"))
 		return expected(ps, &t, "'deadline'");
 	b->pub->worm = true;
-	return 0;
-}
-
-/* ---- rule: what it matches ---- */
-
-int parse_r_controller(struct parser *ps, void *obj)
-{
-	static const char *const sides[] = { "called", "calling", NULL };
-	struct rule *r = obj;
-	struct token t;
-	int v, err = one_name(ps, "the name of a controller", &r->controller);
-
-	if (err)
-		return err;
-	t = peek(ps);
-	if (!accept_word(ps, "side")) {
-		diag_add(ps->p, t.at, "L-03", "RX-1: the other leg is the data subject.",
-			 "write side called, or side calling.", "the rule does not say which side is the controller's own.");
-		return refuse(ps);
-	}
-	err = get_enum(ps, "side", sides, &v);
-	if (!err)
-		r->pub.side = (enum policy_side)v;
-	return err;
-}
-
-int parse_r_called(struct parser *ps, void *obj)
-{
-	return get_numbers(ps, &((struct rule *)obj)->called, false);
-}
-
-int parse_r_calling(struct parser *ps, void *obj)
-{
-	return get_numbers(ps, &((struct rule *)obj)->calling, true);
-}
-
-static int header_crit(struct parser *ps, struct rule *r, int which)
-{
-	struct header_crit *h = item(ps, sizeof(*h));
-	struct token t;
-	int err = 0;
-
-	if (!h)
-		return -ENOMEM;
-	h->which = which;
-	h->at = ps->kw;
-	if (which == H_HEADER)
-		err = get_header_name(ps, &h->name);
-	if (err)
-		return err;
-	t = peek(ps);
-	if (accept_tok(ps, T_EQ)) {
-		h->op = OP_EQ;
-		err = one_name(ps, "a value", &h->value);
-	} else if (accept_word(ps, "prefix")) {
-		h->op = OP_PREFIX;
-		err = one_name(ps, "a value", &h->value);
-	} else if (accept_word(ps, "one-of")) {
-		h->op = OP_ONE_OF;
-		err = get_set(ps, &h->value);
-	} else if (accept_word(ps, "present")) {
-		h->op = OP_PRESENT;
-	} else {
-		return expected(ps, &t, "= VALUE, prefix VALUE, one-of @SET, or present");
-	}
-	if (!err)
-		APPEND(r->headers, h);
-	return err;
-}
-
-int parse_r_header(struct parser *ps, void *obj)
-{
-	return header_crit(ps, obj, H_HEADER);
-}
-
-int parse_r_queue(struct parser *ps, void *obj)
-{
-	return header_crit(ps, obj, H_QUEUE);
-}
-
-int parse_r_agent(struct parser *ps, void *obj)
-{
-	return header_crit(ps, obj, H_AGENT);
-}
-
-static const char *const day_names[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun", NULL };
-
-static int day_of(const char *s, size_t n)
-{
-	for (int i = 0; i < 7; i++)
-		if (n == 3 && !memcmp(s, day_names[i], 3))
-			return i;
-	return -1;
-}
-
-/* "mon", "mon-fri", "sat-mon" as bits; 0: none of these. */
-static unsigned days_of(const struct token *t)
-{
-	int a, b;
-	unsigned bits = 0;
-
-	if (t->type != T_WORD || (t->n != 3 && (t->n != 7 || t->s[3] != '-')))
-		return 0;
-	a = day_of(t->s, 3);
-	b = t->n == 7 ? day_of(t->s + 4, 3) : a;
-	if (a < 0 || b < 0)
-		return 0;
-	for (int d = a;; d = (d + 1) % 7) {
-		bits |= 1u << d;
-		if (d == b)
-			return bits;
-	}
-}
-
-static int clock_of(const char *s)
-{
-	for (int i = 0; i < 5; i++)
-		if (i == 2 ? s[i] != ':' : s[i] < '0' || s[i] > '9')
-			return -1;
-	int h = (s[0] - '0') * 10 + s[1] - '0', m = (s[3] - '0') * 10 + s[4] - '0';
-
-	return m > 59 || h * 60 + m > 1440 ? -1 : h * 60 + m;
-}
-
-static int time_item(struct parser *ps, struct time_item *i)
-{
-	struct token t = peek(ps);
-	bool any = false;
-
-	i->at = t.at;
-	i->days = days_of(&t);
-	if (i->days) {
-		next(ps);
-		any = true;
-	} else {
-		i->days = 0x7f;
-	}
-	i->from = 0;
-	i->to = 1440;
-	t = peek(ps);
-	if (t.type == T_WORD && t.n == 11 && t.s[5] == '-' && clock_of(t.s) >= 0 && clock_of(t.s + 6) >= 0) {
-		i->from = clock_of(t.s);
-		i->to = clock_of(t.s + 6);
-		if (i->to == i->from || i->from == 1440) {
-			diag_add(ps->p, t.at, "L-10", NULL, "for the whole day write the days alone.",
-				 "this time range is empty.");
-			return refuse(ps);
-		}
-		if (i->to < i->from)
-			i->to += 1440;
-		next(ps);
-		any = true;
-	} else if (t.type == T_WORD && t.n && t.s[0] >= '0' && t.s[0] <= '9') {
-		diag_add(ps->p, t.at, "L-10", NULL, NULL, "this is no time range of the form 08:00-16:30.");
-		return refuse(ps);
-	}
-	return any ? 0 : expected(ps, &t, "days (mon-fri), a range (08:00-16:00), or @HOLIDAYS");
-}
-
-int parse_r_time(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	int err;
-
-	do {
-		struct time_item *i = item(ps, sizeof(*i));
-		struct token t = peek(ps);
-
-		if (!i)
-			return -ENOMEM;
-		if (t.type == T_WORD && t.s[0] == '@') {
-			i->at = t.at;
-			err = get_set(ps, &i->holidays);
-		} else {
-			err = time_item(ps, i);
-		}
-		if (err)
-			return err;
-		APPEND(r->time, i);
-	} while (accept_comma(ps));
-	return accept_word(ps, "except") ? get_set(ps, &r->time_except) : 0;
-}
-
-/* `media codec PCMA PCMU`, `media encrypted no` */
-int parse_r_media(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	struct token t = peek(ps);
-
-	if (accept_word(ps, "codec")) {
-		if (r->codecs)
-			return twice(ps, "media codec");
-		return get_words(ps, "a codec's name", &r->codecs);
-	}
-	if (accept_word(ps, "encrypted")) {
-		static const char *const words[] = { "", "no", "yes", NULL };
-
-		if (r->encrypted)
-			return twice(ps, "media encrypted");
-		return get_enum(ps, "value", words, &r->encrypted);
-	}
-	return expected(ps, &t, "codec NAME..., or encrypted yes|no");
-}
-
-/* ---- rule: the rest ---- */
-
-int parse_r_proof(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	int v, err = get_enum(ps, "proof", proof_names, &v);
-
-	if (err)
-		return err;
-	r->pub.proof = (enum policy_proof)v;
-	if (v == POLICY_PROOF_HEADER)
-		return get_header_value(ps, true, &r->pub.proof_header, &r->pub.proof_value);
-	return 0;
-}
-
-int parse_r_on_missing(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	struct token t;
-	int v, err = get_enum(ps, "reaction", missing_names, &v);
-
-	if (err)
-		return err;
-	r->pub.on_missing_notice = (enum policy_missing)v;
-	t = peek(ps);
-	if (v == POLICY_MISSING_QUARANTINE && t.type == T_WORD && t.s[0] >= '0' && t.s[0] <= '9')
-		return get_span(ps, "L-01", &r->pub.quarantine);
-	return 0;
-}
-
-int parse_r_sms(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	int err = get_name(ps, "the name of a template", &r->sms, NULL);
-
-	if (!err && accept_word(ps, "timeout"))
-		return get_span(ps, "L-01", &r->sms_timeout);
-	return err;
-}
-
-static int purpose_block(struct parser *ps, struct rule *r, int purpose)
-{
-	struct block *b = &r->block[purpose];
-	bool bad = false;
-	int err;
-
-	b->pos = ps->kw;
-	err = expect_open(ps);
-	if (err)
-		return err;
-	err = parse_body(ps, &block_table, b, ps->allowed, &bad);
-	if (bad)
-		r->o.bad = true;
-	return err;
-}
-
-int parse_r_documentation(struct parser *ps, void *obj)
-{
-	return purpose_block(ps, obj, POLICY_DOCUMENTATION);
-}
-
-int parse_r_training(struct parser *ps, void *obj)
-{
-	return purpose_block(ps, obj, POLICY_TRAINING);
-}
-
-static int sensitive_basis(struct parser *ps, struct sensitive *s)
-{
-	int v, err;
-	struct token t = peek(ps);
-
-	if (!accept_word(ps, "basis"))
-		return expected(ps, &t, "basis \"...\"");
-	if (peek(ps).type == T_STRING) {
-		if (s->basis)
-			return twice(ps, "the basis");
-		return get_string(ps, "the basis", &s->basis);
-	}
-	err = get_enum(ps, "purpose", purpose_names, &v);
-	if (err)
-		return err;
-	if (s->purpose_basis[v])
-		return twice(ps, "the basis of this purpose");
-	return get_string(ps, "the basis", &s->purpose_basis[v]);
-}
-
-int parse_r_sensitive(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	struct sensitive *s = item(ps, sizeof(*s));
-	struct token t;
-	int v, err = get_enum(ps, "category", category_names, &v);
-
-	if (!s)
-		return -ENOMEM;
-	if (err)
-		return err;
-	for (struct sensitive *o = r->sensitive; o; o = o->next)
-		if (!strcmp(o->category, category_names[v]))
-			return twice(ps, "this category");
-	s->category = category_names[v];
-	s->at = ps->kw;
-	APPEND(r->sensitive, s);
-	t = peek(ps);
-	if (is_word(&t, "basis"))
-		return sensitive_basis(ps, s);
-	if (t.type != T_OPEN)
-		return 0;
-	next(ps);
-	for (;;) {
-		while (accept_tok(ps, T_NL) || accept_tok(ps, T_SEMI))
-			;
-		if (accept_tok(ps, T_CLOSE))
-			return 0;
-		err = sensitive_basis(ps, s);
-		if (err)
-			break;
-	}
-	/* Leave nothing of the inner block for the rule's statements to trip over. */
-	for (t = peek(ps); t.type != T_CLOSE && t.type != T_EOF; t = peek(ps))
-		next(ps);
-	if (t.type == T_CLOSE)
-		next(ps);
-	return err;
-}
-
-int parse_r_pause(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	struct token t = peek(ps);
-
-	if (accept_word(ps, "api")) {
-		if (r->pause_api)
-			return twice(ps, "pause api");
-		r->pause_api = true;
-		return 0;
-	}
-	if (accept_word(ps, "header")) {
-		if (r->pause_header)
-			return twice(ps, "pause header");
-		return get_header_value(ps, false, &r->pause_header, &r->pause_value);
-	}
-	return expected(ps, &t, "api, or header NAME");
-}
-
-int parse_r_pause_max(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	int err = get_span(ps, "L-01", &r->pub.pause_max);
-
-	if (err)
-		return err;
-	if (accept_word(ps, "stop"))
-		r->pause_stop = true;
-	else
-		(void)accept_word(ps, "resume"); /* the default */
-	return 0;
-}
-
-int parse_r_exclude(struct parser *ps, void *obj)
-{
-	static const char *const words[] = { "none", "subject", "agent", NULL };
-	struct rule *r = obj;
-	int v, err = get_enum(ps, "leg", words, &v);
-
-	if (!err)
-		r->pub.exclude_leg = v - 1;
-	return err;
-}
-
-int parse_r_roles(struct parser *ps, void *obj)
-{
-	struct rule *r = obj;
-	struct role *x = item(ps, sizeof(*x));
-	int err;
-
-	if (!x)
-		return -ENOMEM;
-	err = get_enum(ps, "purpose", purpose_names, &x->purpose);
-	if (err)
-		return err;
-	for (struct role *o = r->roles; o; o = o->next)
-		if (o->purpose == x->purpose)
-			return twice(ps, "the roles of this purpose");
-	x->at = ps->kw;
-	err = get_words(ps, "the name of a role", &x->names);
-	if (!err)
-		APPEND(r->roles, x);
-	return err;
-}
-
-/* `play-reason required [min 10]`, `play-reason optional` */
-int parse_r_play_reason(struct parser *ps, void *obj)
-{
-	static const char *const words[] = { "required", "optional", NULL };
-	struct rule *r = obj;
-	int v, err = get_enum(ps, "value", words, &v);
-
-	if (err)
-		return err;
-	r->play_reason_off = v != 0;
-	if (!v && accept_word(ps, "min"))
-		return get_int(ps, "a number of characters", 1, 1000, &r->play_reason_min);
-	return 0;
-}
-
-int parse_r_keys(struct parser *ps, void *obj)
-{
-	static const char *const words[] = { "", "yes", "no", NULL };
-	struct rule *r = obj;
-	bool any = false;
-	struct token t;
-	int err = 0;
-
-	for (; !err; any = true) {
-		if (!r->per_leg && accept_word(ps, "per-leg"))
-			err = get_enum(ps, "value", words, &r->per_leg);
-		else if (!r->key_ring && accept_word(ps, "ring"))
-			err = get_name(ps, "the name of a key ring", &r->key_ring, NULL);
-		else if (!r->key_bucket && accept_word(ps, "bucket")) {
-			t = peek(ps);
-			if (!accept_word(ps, "day"))
-				return expected(ps, &t, "'day'");
-			r->key_bucket = "day";
-		} else
-			break;
-	}
-	t = peek(ps);
-	if (!err && !any)
-		return expected(ps, &t, "per-leg yes|no, ring NAME, or bucket day");
-	return err;
-}
-
-int parse_r_alarm(struct parser *ps, void *obj)
-{
-	static const char *const words[] = { "on", "off", "gap", "utilisation", "overdue", "quota", "notice-missing", NULL };
-	struct rule *r = obj;
-	struct word **tail = &r->alarm;
-	struct token t;
-	int v, err, i;
-
-	do {
-		t = peek(ps);
-		err = get_enum(ps, "alarm", words, &v);
-		if (!err)
-			err = new_word(ps, words[v], strlen(words[v]), t.at, &tail);
-		if (err)
-			return err;
-		if (v < 2)
-			return 0;
-		(void)accept_comma(ps);
-		t = peek(ps);
-		for (i = 2; words[i] && !is_word(&t, words[i]); i++)
-			;
-	} while (words[i]);
 	return 0;
 }

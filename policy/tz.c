@@ -16,10 +16,10 @@
 
 #include "internal.h"
 
-#define TZ_DIR	     "/usr/share/zoneinfo/"
-#define TZ_FILE_MAX  (256 * 1024) /* the largest of tzdata 2025 is 4 KiB */
+#define TZ_DIR		"/usr/share/zoneinfo/"
+#define TZ_FILE_MAX	(256 * 1024) /* the largest of tzdata 2025 is 4 KiB */
 #define TRANSITIONS_MAX 10000
-#define TYPES_MAX    256
+#define TYPES_MAX	256
 
 struct tz_rule { /* Mm.w.d/time, Jn or n */
 	char form;
@@ -29,7 +29,7 @@ struct tz_rule { /* Mm.w.d/time, Jn or n */
 struct tz {
 	size_t n;
 	int64_t *at;
-	int32_t *off; /* from at[i] on */
+	int32_t *off;  /* from at[i] on */
 	int32_t first; /* before at[0] */
 	bool has_rule, has_dst;
 	int32_t std, dst;
@@ -65,15 +65,15 @@ static bool leap(int y)
 
 static int month_days(int y, int m)
 {
-	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
 	return m == 2 && leap(y) ? 29 : days[m - 1];
 }
 
 bool date_valid(const struct policy_date *d)
 {
-	return d->year >= 1970 && d->year <= 9999 && d->month >= 1 && d->month <= 12 && d->day >= 1 &&
-	       d->day <= month_days(d->year, d->month);
+	return d->year >= 1970 && d->year <= 9999 && d->month >= 1 && d->month <= 12 &&
+	       d->day >= 1 && d->day <= month_days(d->year, d->month);
 }
 
 /* ---- the POSIX rule, "CET-1CEST,M3.5.0,M10.5.0/3" ---- */
@@ -139,8 +139,8 @@ static int rule_date(const char **s, struct tz_rule *r)
 	if (**s == 'M' || **s == 'J')
 		r->form = *(*s)++;
 	if (r->form == 'M') {
-		if (rule_int(s, 12, &r->m) || *(*s)++ != '.' || rule_int(s, 5, &r->w) || *(*s)++ != '.' ||
-		    rule_int(s, 6, &r->d) || r->m < 1 || r->w < 1)
+		if (rule_int(s, 12, &r->m) || *(*s)++ != '.' || rule_int(s, 5, &r->w) ||
+		    *(*s)++ != '.' || rule_int(s, 6, &r->d) || r->m < 1 || r->w < 1)
 			return -EINVAL;
 	} else if (rule_int(s, 365, &r->d) || (r->form == 'J' && r->d < 1)) {
 		return -EINVAL;
@@ -188,7 +188,8 @@ static int64_t rule_at(const struct tz_rule *r, int y)
 		day = days_from_civil(y, 1, 1) + r->d;
 	else {
 		first = days_from_civil(y, r->m, 1);
-		day = first + (r->d - (int)((first + 4) % 7) + 7) % 7 + 7 * (r->w - 1); /* 1970-01-01 was a Thursday */
+		day = first + (r->d - (int)((first + 4) % 7) + 7) % 7 +
+		      7 * (r->w - 1); /* 1970-01-01 was a Thursday */
 		while (day >= first + month_days(y, r->m))
 			day -= 7;
 	}
@@ -260,18 +261,20 @@ static int tz_head(const uint8_t *b, size_t n, struct tz_head *h, uint8_t *ret_v
 	h->time = be32(b + 32);
 	h->type = be32(b + 36);
 	h->chars = be32(b + 40);
-	if (h->time > TRANSITIONS_MAX || h->type < 1 || h->type > TYPES_MAX || h->chars > 4096 || h->leapcnt > 1000 ||
-	    h->isut > TYPES_MAX || h->isstd > TYPES_MAX)
+	if (h->time > TRANSITIONS_MAX || h->type < 1 || h->type > TYPES_MAX || h->chars > 4096 ||
+	    h->leapcnt > 1000 || h->isut > TYPES_MAX || h->isstd > TYPES_MAX)
 		return -EINVAL;
 	return 0;
 }
 
 static size_t tz_body(const struct tz_head *h, size_t time_size)
 {
-	return h->time * (time_size + 1) + h->type * 6 + h->chars + h->leapcnt * (time_size + 4) + h->isstd + h->isut;
+	return h->time * (time_size + 1) + h->type * 6 + h->chars + h->leapcnt * (time_size + 4) +
+	       h->isstd + h->isut;
 }
 
-static int tz_read(struct arena *a, const uint8_t *b, const struct tz_head *h, size_t ts, struct tz *z)
+static int tz_read(struct arena *a, const uint8_t *b, const struct tz_head *h, size_t ts,
+		   struct tz *z)
 {
 	const uint8_t *idx = b + h->time * ts, *types = idx + h->time;
 
@@ -348,9 +351,10 @@ static bool name_ok(const char *s)
 
 int tz_load(struct arena *a, const char *name, struct tz **ret)
 {
-	static const uint8_t utc[] = "TZif\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" /* for machines without tzdata */
-				     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\4"
-				     "\0\0\0\0\0\0UTC";
+	static const uint8_t utc[] =
+		"TZif\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" /* for machines without tzdata */
+		"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\4"
+		"\0\0\0\0\0\0UTC";
 	char path[sizeof(TZ_DIR) + NAME_MAX_LEN];
 	uint8_t *b;
 	ssize_t got;

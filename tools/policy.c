@@ -19,7 +19,11 @@ static uint64_t today_ns;
 static bool json, write_back, drop_comments;
 static const char *rule_name;
 
-#define OPT_TODAY { 0, "today", CLI_TIME, &today_ns, "DATE", "judge review dates as on this day (default: now)", false, NULL }
+#define OPT_TODAY                                                                                  \
+	{                                                                                          \
+		0, "today", CLI_TIME, &today_ns, "DATE",                                           \
+			"judge review dates as on this day (default: now)", false, NULL            \
+	}
 
 static int64_t today(void)
 {
@@ -34,7 +38,8 @@ static void diag_json(const struct policy_diag *d)
 	json_object_set_new(o, "line", json_integer(d->line));
 	json_object_set_new(o, "col", json_integer(d->col));
 	json_object_set_new(o, "width", json_integer(d->width));
-	json_object_set_new(o, "severity", json_string(d->severity == POLICY_ERROR ? "error" : "warning"));
+	json_object_set_new(o, "severity",
+			    json_string(d->severity == POLICY_ERROR ? "error" : "warning"));
 	json_object_set_new(o, "code", json_string(d->code));
 	json_object_set_new(o, "text", cli_json_str(d->text));
 	json_object_set_new(o, "why", cli_json_str(d->why));
@@ -70,7 +75,7 @@ static int load(struct cli_args *a, bool warnings, struct policy_diags *d, struc
 
 static int check(int argc, char **argv)
 {
-	static const struct cli_opt opts[] = { OPT_TODAY, CLI_OPT_JSON(&json), { 0 } };
+	static const struct cli_opt opts[] = {OPT_TODAY, CLI_OPT_JSON(&json), {0}};
 	static const struct cli cli = {
 		.name = "optag policy check",
 		.summary = "say what is wrong with a policy, where, why, and what to write instead",
@@ -78,9 +83,10 @@ static int check(int argc, char **argv)
 		.operands = "FILE|DIR...",
 		.min_operands = 1,
 		.max_operands = -1,
-		.notes = "Exit status: 0 clean, 1 warnings only, 2 errors (the policy does not load).\n",
+		.notes = "Exit status: 0 clean, 1 warnings only, 2 errors (the policy does not "
+			 "load).\n",
 	};
-	struct policy_diags d = { 0 };
+	struct policy_diags d = {0};
 	struct policy *p = NULL;
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a), err;
@@ -89,7 +95,8 @@ static int check(int argc, char **argv)
 		return rc;
 	err = load(&a, true, &d, &p);
 	if (!json && (d.errors || d.warnings))
-		fprintf(stderr, "%zu error%s, %zu warning%s\n", d.errors, d.errors == 1 ? "" : "s", d.warnings, d.warnings == 1 ? "" : "s");
+		fprintf(stderr, "%zu error%s, %zu warning%s\n", d.errors, d.errors == 1 ? "" : "s",
+			d.warnings, d.warnings == 1 ? "" : "s");
 	rc = err ? 2 : d.warnings ? 1 : 0;
 	policy_free(p);
 	policy_diags_free(&d);
@@ -182,11 +189,15 @@ static int fmt_write(struct cli_args *a, const struct policy *p)
 	if (a->n != 1)
 		return cli_usage("-w rewrites one file at a time");
 	if (has_include(path)) {
-		cli_err("%s: not rewritten: it includes other files, and the canonical form holds them all", path);
+		cli_err("%s: not rewritten: it includes other files, and the canonical form holds "
+			"them all",
+			path);
 		return CLI_FAILED;
 	}
 	if (!drop_comments && has_comments(path)) {
-		cli_err("%s: not rewritten: its comments would be lost (--drop-comments if that is meant)", path);
+		cli_err("%s: not rewritten: its comments would be lost (--drop-comments if that is "
+			"meant)",
+			path);
 		return CLI_FAILED;
 	}
 	err = rewrite(p, path);
@@ -198,10 +209,12 @@ static int fmt_write(struct cli_args *a, const struct policy *p)
 static int fmt(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		{ 'w', "write", CLI_FLAG, &write_back, NULL, "rewrite the file instead of printing it", false, NULL },
-		{ 0, "drop-comments", CLI_FLAG, &drop_comments, NULL, "with -w: comments may be lost", false, NULL },
+		{'w', "write", CLI_FLAG, &write_back, NULL,
+		 "rewrite the file instead of printing it", false, NULL},
+		{0, "drop-comments", CLI_FLAG, &drop_comments, NULL,
+		 "with -w: comments may be lost", false, NULL},
 		OPT_TODAY,
-		{ 0 },
+		{0},
 	};
 	static const struct cli cli = {
 		.name = "optag policy fmt",
@@ -210,9 +223,10 @@ static int fmt(int argc, char **argv)
 		.operands = "FILE|DIR...",
 		.min_operands = 1,
 		.max_operands = -1,
-		.notes = "Comments are no part of the canonical form.\nExit status: 0 done, 1 failed, 2 the policy has errors.\n",
+		.notes = "Comments are no part of the canonical form.\nExit status: 0 done, 1 "
+			 "failed, 2 the policy has errors.\n",
 	};
-	struct policy_diags d = { 0 };
+	struct policy_diags d = {0};
 	struct policy *p = NULL;
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a);
@@ -287,21 +301,22 @@ static int explain_rules(const struct policy *p)
 static int explain(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		{ 'r', "rule", CLI_STR, &rule_name, "NAME", "this rule only", false, NULL },
+		{'r', "rule", CLI_STR, &rule_name, "NAME", "this rule only", false, NULL},
 		OPT_TODAY,
 		CLI_OPT_JSON(&json),
-		{ 0 },
+		{0},
 	};
 	static const struct cli cli = {
 		.name = "optag policy explain",
-		.summary = "say in plain English what each rule does: keys, silence, amounts, deadlines",
+		.summary = "say in plain English what each rule does: keys, silence, amounts, "
+			   "deadlines",
 		.opts = opts,
 		.operands = "FILE|DIR...",
 		.min_operands = 1,
 		.max_operands = -1,
 		.notes = "Exit status: 0 done, 1 failed, 2 the policy has errors.\n",
 	};
-	struct policy_diags d = { 0 };
+	struct policy_diags d = {0};
 	struct policy *p = NULL;
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a);
@@ -317,11 +332,12 @@ static int explain(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct cli_cmd cmds[] = {
-		{ "check", "find what is wrong or unlawful", check },
-		{ "fmt", "print the canonical form", fmt },
-		{ "explain", "say in plain English what it does", explain },
-		{ 0 },
+		{"check", "find what is wrong or unlawful", check},
+		{"fmt", "print the canonical form", fmt},
+		{"explain", "say in plain English what it does", explain},
+		{0},
 	};
 
-	return cli_dispatch("optag policy", "read, check and explain recording policies", cmds, argc, argv);
+	return cli_dispatch("optag policy", "read, check and explain recording policies", cmds,
+			    argc, argv);
 }

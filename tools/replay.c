@@ -81,6 +81,13 @@ static int load_policy(struct replay *r)
 	return e;
 }
 
+/* Says why a capture cannot be read. Status 3 is for a damaged store, so this is not -EBADMSG. */
+static int bad_capture(int e, const char *why)
+{
+	cli_err("%s", why);
+	return e == -EBADMSG ? -EINVAL : e;
+}
+
 /* All names are good before the first packet counts. */
 static int check_files(struct replay *r, const struct cli_args *a)
 {
@@ -94,10 +101,8 @@ static int check_files(struct replay *r, const struct cli_args *a)
 		if (strcmp(a->v[i], "-") == 0)
 			continue;
 		e = pcap_file_open(a->v[i], &f, why, sizeof(why));
-		if (e) {
-			cli_err("%s", why);
-			return e;
-		}
+		if (e)
+			return bad_capture(e, why);
 		pcap_file_progress(f, &at, &size);
 		r->total_bytes += size;
 		pcap_file_close(f);
@@ -128,10 +133,8 @@ static int one_file(struct replay *r, const char *path)
 	uint64_t n = 0, at, size;
 	int e = pcap_file_open(path, &f, why, sizeof(why));
 
-	if (e) {
-		cli_err("%s", why);
-		return e;
-	}
+	if (e)
+		return bad_capture(e, why);
 	while (!interrupted && (e = pcap_file_next(f, &p, why, sizeof(why))) == 1) {
 		e = recorder_packet(r->rec, &p, 0);
 		if (!e && (++n & 4095) == 0)

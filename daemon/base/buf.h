@@ -49,7 +49,7 @@ uint64_t rd_varint(struct rd *r);
 
 static inline uint64_t zigzag(int64_t v)
 {
-	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+	return v < 0 ? ~((uint64_t)v << 1) : (uint64_t)v << 1;
 }
 
 static inline int64_t unzigzag(uint64_t v)

@@ -26,6 +26,8 @@ void call_default_limits(struct call_limits *ret)
 		.setup_timeout_ns = 200 * 1000000000ULL,
 		.linger_ns = 500 * 1000000ULL,
 		.tombstone_ns = 32 * 1000000000ULL,
+		.tombstones = 16384,
+		.challenge_ns = 180 * 1000000000ULL,
 	};
 }
 
@@ -86,8 +88,10 @@ static int slot_take(struct calls *cs, struct call *c)
 
 	if (!cs->nfree) {
 		rc = slots_grow(cs);
-		if (rc)
+		if (rc && !cs->old_first)
 			return rc;
+		if (rc)
+			call_forget(cs, cs->old_first);
 	}
 	i = cs->free_slot[--cs->nfree];
 	cs->slot[i] = c;
@@ -211,9 +215,36 @@ out:
 	return rc;
 }
 
+static void old_unlink(struct calls *cs, struct call *c)
+{
+	if (!c->old)
+		return;
+	*(c->old_prev ? &c->old_prev->old_next : &cs->old_first) = c->old_next;
+	*(c->old_next ? &c->old_next->old_prev : &cs->old_last) = c->old_prev;
+	c->old = false;
+	cs->old_count--;
+}
+
+/*
+ * A tombstone past its time still tells a late retransmission from a call that
+ * began before the capture, so it stays while there is room.
+ */
+static void old_keep(struct calls *cs, struct call *c)
+{
+	timer_unlink(c);
+	c->old = true;
+	c->old_next = NULL;
+	c->old_prev = cs->old_last;
+	*(cs->old_last ? &cs->old_last->old_next : &cs->old_first) = c;
+	cs->old_last = c;
+	if (++cs->old_count > cs->limit.tombstones)
+		call_forget(cs, cs->old_first);
+}
+
 void call_forget(struct calls *cs, struct call *c)
 {
 	timer_unlink(c);
+	old_unlink(cs, c);
 	call_release_all(cs, c);
 	call_free_endpoints(cs, c);
 	htab_del(&cs->by_id, &c->node);
@@ -304,10 +335,12 @@ static bool worth_keeping(const struct call *c, const struct call_endpoint *e)
 
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
 {
-	if (e->srtp || (c->phase != CALL_SETUP && c->phase != CALL_ANSWERED && c->phase != CALL_ENDING))
+	if (e->srtp || c->phase == CALL_TOMBSTONE)
 		return OPTAG_V_BLOCK;
-	if (call_may_keep(c) && worth_keeping(c, e))
+	if (call_may_keep(c) && worth_keeping(c, e) && (c->phase != CALL_REJECTED || c->quiet_ns))
 		return OPTAG_V_RECORD;
+	if (c->phase == CALL_REJECTED)
+		return OPTAG_V_BLOCK;
 	return purpose_listens(c, POLICY_DOCUMENTATION) || purpose_listens(c, POLICY_TRAINING) ? OPTAG_V_GATE :
 												 OPTAG_V_BLOCK;
 }
@@ -401,9 +434,11 @@ void call_reject(struct calls *cs, struct call *c, const char *why, uint64_t now
 	c->phase = CALL_REJECTED;
 	c->end = why;
 	set_end(c, now);
+	c->linger_ns = now + (c->status == 401 || c->status == 407 ? cs->limit.challenge_ns : cs->limit.tombstone_ns);
+	/* Early media that the rule wants goes on for a moment: this branch is refused, not all. */
+	c->quiet_ns = strcmp(why, "cancel") == 0 ? 0 : now + REJECT_MEDIA_NS;
 	call_refresh_verdicts(cs, c);
-	c->linger_ns = now + cs->limit.tombstone_ns;
-	call_set_timer(cs, c, c->linger_ns);
+	call_set_timer(cs, c, c->quiet_ns ? c->quiet_ns : c->linger_ns);
 }
 
 static void call_over(struct calls *cs, struct call *c, uint64_t now)
@@ -488,6 +523,11 @@ static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 		answered_timer(cs, c, now);
 		break;
 	case CALL_REJECTED:
+		if (c->quiet_ns && now >= c->quiet_ns) {
+			c->quiet_ns = 0;
+			call_refresh_verdicts(cs, c);
+		}
+		/* fall through */
 	case CALL_ENDING:
 		/* the timer may have been set for an address that was released */
 		if (now >= c->linger_ns)
@@ -496,7 +536,7 @@ static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 			call_set_timer(cs, c, c->linger_ns);
 		break;
 	case CALL_TOMBSTONE:
-		call_forget(cs, c);
+		old_keep(cs, c);
 		break;
 	}
 }
@@ -537,10 +577,12 @@ static void rebase(struct calls *cs, uint64_t now)
 			continue;
 		earlier(&c->touched_ns, by);
 		earlier(&c->linger_ns, by);
+		earlier(&c->quiet_ns, by);
 		earlier(&c->overlong_ns, by);
 		for (j = 0; j < c->nep; j++)
 			earlier(&c->ep[j].release_ns, by);
-		call_set_timer(cs, c, c->timer_ns > by ? c->timer_ns - by : 1);
+		if (!c->old)
+			call_set_timer(cs, c, c->timer_ns > by ? c->timer_ns - by : 1);
 	}
 }
 

@@ -51,7 +51,9 @@ struct call_limits {
 	uint64_t hold_timeout_ns;   /* the same while on hold */
 	uint64_t setup_timeout_ns;  /* not answered, no SIP message: RFC 3261 timer C is 3 min */
 	uint64_t linger_ns;	    /* after BYE, packets under way still belong to the call */
-	uint64_t tombstone_ns;	    /* ended calls are remembered: 64*T1 = 32 s of retransmissions */
+	uint64_t tombstone_ns;	    /* ended calls are remembered: 64*T1 = 32 s of retransmissions, */
+	size_t tombstones;	    /* and longer, as long as there are no more than these */
+	uint64_t challenge_ns;	    /* after 401 and 407: somebody may be typing a password */
 };
 void call_default_limits(struct call_limits *ret);
 
@@ -115,7 +117,7 @@ struct call {
 
 	/* private to call/ */
 	struct hnode node;
-	struct call_endpoint *ep; /* CALL_ENDPOINTS_MAX at most, grown by 8 */
+	struct call_endpoint *ep; /* CALL_ENDPOINTS_MAX at most, 2, then grown by 8 */
 	unsigned nep;
 	char *caller_tag;
 	uint64_t caller_alt; /* hash of the tag under which a back-to-back agent passed the INVITE on */
@@ -132,11 +134,14 @@ struct call {
 		bool held;
 	} hold_offer[2]; /* by side: what an unanswered offer asks for */
 	uint64_t linger_ns;   /* ENDING, REJECTED: over then */
+	uint64_t quiet_ns;    /* REJECTED: early media is blocked from then on; 0 it is */
 	uint64_t overlong_ns; /* max-length is reached then; 0 none */
 	uint64_t touched_ns;  /* last SIP message or change of the media count */
 	uint64_t media_count;
 	uint64_t timer_ns;
 	struct call *timer_next, **timer_prev;
+	struct call *old_next, *old_prev; /* tombstones past their time, oldest first */
+	bool old;
 };
 
 struct calls;

@@ -4,7 +4,8 @@
  * endpoint.c (SDP, addresses)
  *
  * Invariants: a call is in `by_id` from its first message until its tombstone
- * expires, and in exactly one slot of the timer wheel. An endpoint with `owner`
+ * expires, and in exactly one slot of the timer wheel, or in the list of old
+ * tombstones. An endpoint with `owner`
  * set is in `owners`, and no other endpoint with its address is. Only matched
  * calls have endpoints that were given to the sink.
  */
@@ -16,6 +17,7 @@
 
 #define WHEEL_SLOTS 1024 /* of 100 ms: 102 s a turn; later deadlines stay in their slot */
 #define WHEEL_NS    100000000ULL
+#define REJECT_MEDIA_NS 2000000000ULL /* a refusal of one branch does not end another's early media */
 #define STEP_SLOTS  50 /* messages come this late at most (TCP holes); a clock further back was set back */
 #define OFFER_NONE  0
 #define OFFER_NOW   UINT64_MAX /* no offer: in force at once */
@@ -32,6 +34,8 @@ struct calls {
 	size_t nslot, nfree, slots_used;
 	struct call *wheel[WHEEL_SLOTS];
 	uint64_t wheel_at; /* now / WHEEL_NS of the last tick */
+	struct call *old_first, *old_last; /* tombstones kept while there is room */
+	size_t old_count;
 	struct sdp sdp;	   /* being read: too large for a stack */
 	struct calls_stats stats;
 };

@@ -378,16 +378,14 @@ static void request(struct calls *cs, struct call *c, const struct view *v)
 }
 
 /*
- * What a call may begin with: besides INVITE, what shows that one is going on
+ * What a call may begin with: besides INVITE, what shows that there is one
  * although its INVITE was not captured. The end of an unknown call's transaction
  * (ACK to a refusal, 200 to a BYE, CANCEL) shows nothing that could be recorded.
  */
 static bool of_a_call(const struct sip_msg *m)
 {
-	if (!m->request)
-		return m->method == SIP_M_INVITE && m->status > 100 && m->status < 300;
-	return m->method == SIP_M_INVITE || m->method == SIP_M_BYE ||
-	       (m->method == SIP_M_ACK && sip_sdp_body(m).p);
+	return m->method == SIP_M_INVITE || (m->request && m->method == SIP_M_BYE) ||
+	       (m->request && m->method == SIP_M_ACK && sip_sdp_body(m).p);
 }
 
 /* A new call: the first message we see of it, usually its INVITE. */

@@ -107,7 +107,7 @@ uint64_t call_next_release(const struct call *c)
 static int grow(struct calls *cs, struct call *c)
 {
 	struct call_endpoint *ep;
-	unsigned i, n = c->nep + 8;
+	unsigned i, n = !c->nep ? 2 : (c->nep + 8) & ~7u; /* most calls have two, for all their life */
 
 	if (n > CALL_ENDPOINTS_MAX)
 		return -ENOSPC;

@@ -105,7 +105,7 @@ void classify_packet(struct classify *c, enum classify_link link, uint16_t ether
 	struct optag_pkt p = { .data = frame };
 	struct optag_view v = { .off = 0 };
 	struct optag_sig s;
-	struct optag_hit hit;
+	struct optag_hit hit = { .index = OPTAG_NO_FLOW };
 	enum optag_count what;
 
 	/* Bytes that were not on the wire are not the packet's. */
@@ -133,7 +133,7 @@ void classify_datagram(struct classify *c, const uint8_t src[16], uint16_t sport
 	struct optag_view v = { .pay_len = (uint32_t)n };
 	struct optag_key k = { .port = htons(dport), .proto = IPPROTO_UDP };
 	enum optag_count what = OPTAG_C_MISS;
-	struct optag_hit hit;
+	struct optag_hit hit = { .index = OPTAG_NO_FLOW };
 
 	v.sport = htons(sport);
 	v.dport = htons(dport);

@@ -110,7 +110,7 @@ int pcap_file_open(const char *path, struct pcap_file **ret, char *why, size_t n
 {
 	const char *name = strcmp(path, "-") ? path : "standard input";
 	struct pcap_file *f;
-	struct stat st;
+	struct stat st = { 0 };
 	FILE *in = NULL;
 	int r = open_stream(path, name, &in, &st, why, n);
 

@@ -422,7 +422,7 @@ static void check_bucket(struct fsck *f, const char *controller, int purpose, ui
 {
 	char name[STORE_PATH_MAX];
 	uint8_t raw[BUCKET_SIZE + 1];
-	struct bucket b;
+	struct bucket b = { 0 };
 	const char *bad;
 	size_t n;
 	int rc;

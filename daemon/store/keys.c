@@ -1,26 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keys.c - data keys in locked memory, key files, wraps, AES-256-GCM
+ * keys.c - data keys in locked memory, public keys, making wraps, AES-256-GCM
+ *
+ * What opens a wrap is in unwrap.c, so that programs that only record, search or
+ * check do not even link it.
  */
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/le.h"
-#include "store/keys.h"
+#include "store/keyfile.h"
 
 #define SLAB_KEYS 480 /* about 75 KiB: a slab's guard pages cost little beside it */
-#define INNER	  (24 + 32 + 16)
 
-_Static_assert(KEYS_WRAP == INNER + crypto_box_SEALBYTES, "wrap length of FORMAT.md");
+_Static_assert(KEYS_WRAP == WRAP_INNER + crypto_box_SEALBYTES, "wrap length of FORMAT.md");
 
 int keys_init(void)
 {
@@ -127,7 +124,7 @@ void callkey_free(struct keypool *p, struct callkey *k)
 
 /* ---- key files ---- */
 
-static void key_id(const uint8_t pub[32], uint8_t id[8])
+void keyfile_id(const uint8_t pub[32], uint8_t id[8])
 {
 	uint8_t h[32];
 
@@ -135,15 +132,8 @@ static void key_id(const uint8_t pub[32], uint8_t id[8])
 	memcpy(id, h, 8);
 }
 
-struct keyfile {
-	char purpose[16];
-	char owner[STORE_NAME_MAX];
-	uint8_t id[8];
-	uint8_t key[32];
-};
-
 /* The five lines of `kind`; anything else is refused. hex is wiped: it may be a private key. */
-static int keyfile_parse(const char *text, const char *kind, struct keyfile *ret)
+int keyfile_parse(const char *text, const char *kind, struct keyfile *ret)
 {
 	char head[32], idhex[24], hex[72], fmt[64];
 	int n = -1, rc = -EBADMSG;
@@ -165,7 +155,7 @@ int pubkey_parse(const char *text, size_t n, struct pubkey *ret)
 	if (strlen(text) != n || keyfile_parse(text, "optag-public-key", &f))
 		return -EBADMSG;
 	memcpy(ret->key, f.key, 32);
-	key_id(ret->key, ret->id);
+	keyfile_id(ret->key, ret->id);
 	return memcmp(ret->id, f.id, 8) ? -EBADMSG : 0;
 }
 
@@ -199,7 +189,7 @@ void keypair_make(enum store_purpose p, const char *owner, char pub_text[512], c
 	char idhex[17], pkhex[65], skhex[65];
 
 	crypto_box_keypair(pk, sk);
-	key_id(pk, id);
+	keyfile_id(pk, id);
 	hex_format(id, 8, idhex);
 	hex_format(pk, 32, pkhex);
 	hex_format(sk, 32, skhex);
@@ -211,102 +201,26 @@ void keypair_make(enum store_purpose p, const char *owner, char pub_text[512], c
 	sodium_memzero(skhex, sizeof(skhex));
 }
 
-/* A private key file into f (wiped by the caller). */
-static int secret_read(const char *path, struct keyfile *f, struct why *why)
-{
-	char text[1024];
-	struct stat sb;
-	ssize_t n = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc = 0;
-
-	if (fd < 0)
-		return errno == ENOENT ? -ENOENT : why_errno(why, -errno, path, "cannot read private key");
-	if (fstat(fd, &sb))
-		rc = why_errno(why, -errno, path, "cannot read private key");
-	else if (sb.st_mode & 077)
-		rc = why_set(why, -EPERM, "%s: others may read this private key; chmod 600 it", path);
-	else if ((n = read(fd, text, sizeof(text) - 1)) < 0)
-		rc = why_errno(why, -errno, path, "cannot read private key");
-	close(fd);
-	if (rc)
-		return rc;
-	text[(size_t)n % sizeof(text)] = 0;
-	if (strlen(text) != (size_t)n || keyfile_parse(text, "optag-private-key", f))
-		rc = why_set(why, -EKEYREJECTED, "%s: not a private key of optag (rule T-2)", path);
-	sodium_memzero(text, sizeof(text));
-	return rc;
-}
-
 /* ---- wraps ---- */
 
-static size_t wrap_ad(const struct uid *uid, enum store_purpose p, uint32_t day, uint8_t out[21])
+size_t wrap_ad(const struct uid *uid, enum store_purpose p, uint32_t day, uint8_t out[WRAP_AD])
 {
 	memcpy(out, uid->b, 16);
 	out[16] = (uint8_t)p;
 	le32enc(out + 17, day);
-	return 21;
+	return WRAP_AD;
 }
 
 int wrap_make(const struct pubkey *pub, const uint8_t bucket[32], const struct uid *uid,
 	      enum store_purpose p, uint32_t day, const uint8_t data[32], uint8_t out[KEYS_WRAP])
 {
-	uint8_t inner[INNER], ad[21];
+	uint8_t inner[WRAP_INNER], ad[WRAP_AD];
 	size_t adn = wrap_ad(uid, p, day, ad);
 
 	randombytes_buf(inner, 24);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(inner + 24, NULL, data, 32, ad, adn, NULL, inner,
 						   bucket);
-	return crypto_box_seal(out, inner, INNER, pub->key) ? -EBADMSG : 0;
-}
-
-static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uint8_t bucket[32],
-		    const uint8_t *ad, size_t adn, const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32])
-{
-	uint8_t inner[INNER], pk[32], id[8];
-
-	crypto_scalarmult_base(pk, f->key);
-	key_id(pk, id);
-	if (memcmp(id, key_id8, 8) || crypto_box_seal_open(inner, wrap, KEYS_WRAP, pk, f->key))
-		return -EKEYREJECTED;
-	return crypto_aead_xchacha20poly1305_ietf_decrypt(ret_data, NULL, NULL, inner + 24, INNER - 24,
-							  ad, adn, inner, bucket) ?
-		       -EBADMSG :
-		       0;
-}
-
-int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p, uint32_t day,
-	      const struct uid *uid, const uint8_t key_id8[8], const uint8_t bucket[32],
-	      const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32], struct why *why)
-{
-	uint8_t ad[21];
-	size_t adn = wrap_ad(uid, p, day, ad);
-	const char *name = store_purpose_names[p];
-	char path[4096];
-	struct keyfile f;
-	bool any = false;
-	int rc = -ENOKEY;
-
-	for (int own = 1; own >= 0; own--) {
-		snprintf(path, sizeof(path), "%s/%s%s%s.key", keys_dir, own ? controller : "",
-			 own ? "/" : "", name);
-		rc = secret_read(path, &f, why);
-		if (rc == -ENOENT)
-			continue;
-		any = true;
-		if (!rc)
-			rc = wrap_try(&f, key_id8, bucket, ad, adn, wrap, ret_data);
-		else
-			break;
-		if (rc != -EKEYREJECTED)
-			break;
-		why_set(why, rc, "%s: this is not the %s key that the call was recorded for", path, name);
-	}
-	sodium_memzero(&f, sizeof(f));
-	if (!any)
-		return why_set(why, -ENOKEY, "%s/%s.key: no private key for %s there", keys_dir, name, name);
-	if (rc == -EBADMSG)
-		return why_set(why, rc, "wrap of the %s key is damaged (rule K-3)", name);
-	return rc;
+	return crypto_box_seal(out, inner, WRAP_INNER, pub->key) ? -EBADMSG : 0;
 }
 
 /* ---- AES-256-GCM ---- */

@@ -340,7 +340,7 @@ static int sfile_keys(struct slots *s, struct sfile *f, const char *zone, bool f
 /* Opens the slots file. -ENOENT: there is none (why is left alone). */
 static int sfile_open(struct slots *s, struct sfile *f, struct why *why)
 {
-	uint8_t raw[SLOT_SIZE];
+	uint8_t raw[SLOT_SIZE] = { 0 };
 	struct slots_head h;
 	char path[STORE_PATH_MAX];
 	const char *bad;

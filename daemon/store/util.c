@@ -349,6 +349,7 @@ static int parse_head(const char *text, struct root *r, const char *dir, struct 
 	unsigned version;
 	int n = -1;
 
+	/* NOLINTNEXTLINE(cert-err34-c): any other number than 1 is refused below */
 	if (sscanf(text, "optag-store %u\n", &version) != 1)
 		return why_set(why, -EBADMSG, "%s/optag.store: not an optag store (rule T-1)", dir);
 	if (version != 1)
@@ -364,7 +365,7 @@ int root_open(const char *dir, struct root *ret, struct why *why)
 {
 	struct root r = { .fd = -1 };
 	char text[4097];
-	size_t n;
+	size_t n = 0;
 	int rc;
 
 	r.fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -7,6 +7,7 @@
  * of writes are multiples of BLOCK, as O_DIRECT wants; the tail is padded with
  * zeros inside the preallocated space and written again when it has grown.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -401,7 +402,7 @@ static int seg_get(struct writer *w, const char *controller, uint32_t day, uint3
 		*ret = s;
 		return 0;
 	}
-	if (w->nopen >= WRITER_OPEN) {
+	if (oldest && w->nopen >= WRITER_OPEN) {
 		seg_retire(w, oldest);
 		rc = writer_sync(w, why); /* its buffer is needed again */
 		if (rc)
@@ -450,13 +451,14 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 		  uint32_t len, struct extent *ret, struct why *why)
 {
 	uint32_t padded = (uint32_t)segment_round(len), put = 0;
-	struct wseg *s;
+	struct wseg *s = NULL;
 	int rc;
 
 	if (w->err)
 		return why_set(why, w->err, "segments/%s: an earlier write failed: %s", controller,
 			       strerror(-w->err));
 	rc = seg_get(w, controller, day, padded, &s, why);
+	assert(rc || s);
 	if (!rc)
 		rc = seg_alloc(s, seg_pos(s) + padded, why);
 	if (rc)

@@ -20,13 +20,14 @@ static void check(int good)
 
 static struct policy *load(const char *text, size_t n)
 {
-	struct policy_diags d = { 0 };
+	struct policy_diags d = {0};
 	struct policy *p = NULL;
 	int err = policy_load_mem("fuzz", text, n, TODAY, &d, &p);
 
 	check(err ? !p && d.errors : p && !d.errors);
 	for (size_t i = 0; i < d.n; i++)
-		check(d.d[i].line >= 1 && d.d[i].col >= 1 && d.d[i].width >= 1 && d.d[i].text && d.d[i].text[0]);
+		check(d.d[i].line >= 1 && d.d[i].col >= 1 && d.d[i].width >= 1 && d.d[i].text &&
+		      d.d[i].text[0]);
 	policy_diags_free(&d);
 	return p;
 }
@@ -44,11 +45,12 @@ static char *print(const struct policy *p, size_t *ret_n)
 /* A few calls cut out of the same bytes. */
 static void evaluate(const struct policy *p, const uint8_t *data, size_t size)
 {
-	struct policy_input in = { .time = TODAY };
+	struct policy_input in = {.time = TODAY};
 	struct policy_decision d;
 
-	in.called = (struct policy_str){ (const char *)data, size < 40 ? size : 40 };
-	in.calling = (struct policy_str){ (const char *)data + size / 2, size - size / 2 < 40 ? size - size / 2 : 40 };
+	in.called = (struct policy_str){(const char *)data, size < 40 ? size : 40};
+	in.calling = (struct policy_str){(const char *)data + size / 2,
+					 size - size / 2 < 40 ? size - size / 2 : 40};
 	for (int i = 0; i < POLICY_HEADERS_MAX; i++)
 		in.header[i] = in.calling;
 	policy_eval(p, &in, &d);

@@ -124,16 +124,16 @@ sipp_stop_capture() {
 	sleep 0.5 # for what is still between the interface and tcpdump
 	kill -TERM "$sipp_dump" 2>/dev/null
 	wait "$sipp_dump" 2>/dev/null
-	sipp_dump=
+	sipp_dump=''
 }
 
 sipp_down() { # safe at any time, also twice
 	local p
 	for p in "${sipp_pids[@]}" $sipp_dump; do kill "$p" 2>/dev/null; done
 	for p in "${sipp_pids[@]}" $sipp_dump; do wait "$p" 2>/dev/null; done
-	sipp_pids=() sipp_dump=
+	sipp_pids=() sipp_dump=''
 	[ -n "$sipp_a" ] && ip netns del "$sipp_a" 2>/dev/null
 	[ -n "$sipp_b" ] && ip netns del "$sipp_b" 2>/dev/null
-	sipp_a= sipp_b=
+	sipp_a='' sipp_b=''
 	return 0
 }

@@ -18,10 +18,14 @@
 /* Every setting that the tables know; the test below fails when one is not here. */
 static const char all_settings[] =
 	"controller c {\n"
-	" name \"C A/S\" cvr 12345678 contact \"dpo@c.example\" timezone Europe/Copenhagen languages da\n"
-	" numbers @own, +4588123450  trunks t, @ts key-ring main roles legal coach \"two words\"\n lab no\n}\n"
-	"trunk t {\n interface eth0 vlan 12 address 192.0.2.0/24, 2001:db8::/32 port 5060 transport udp dedicated yes\n"
-	" country +45 international-prefix 00 national-prefix 0 national-digits 6-8 queue-header X-Queue\n"
+	" name \"C A/S\" cvr 12345678 contact \"dpo@c.example\" timezone Europe/Copenhagen "
+	"languages da\n"
+	" numbers @own, +4588123450  trunks t, @ts key-ring main roles legal coach \"two words\"\n "
+	"lab no\n}\n"
+	"trunk t {\n interface eth0 vlan 12 address 192.0.2.0/24, 2001:db8::/32 port 5060 "
+	"transport udp dedicated yes\n"
+	" country +45 international-prefix 00 national-prefix 0 national-digits 6-8 queue-header "
+	"X-Queue\n"
 	" agent-header X-Agent identity from\n}\n"
 	"trunk t2 { vlan 13 }\n"
 	"set ts trunks { t t2 }\n"
@@ -30,45 +34,72 @@ static const char all_settings[] =
 	"set qs queues { claims, sales }\n"
 	"set hol holidays { 2026-12-25, 2026-12-24 }\n"
 	"set nr dynamic numbers\n"
-	"announcement a-da {\n language da version 4 link https://c.example/telefon link-is-specific yes\n"
+	"announcement a-da {\n language da version 4 link https://c.example/telefon "
+	"link-is-specific yes\n"
 	" elements rec doc train link object access optout then optout-key:9 optout-key:*9\n"
-	" text \"Vi \\\"optager\\\" \\\\ [rec] [doc] [train] [link] [object] [access] [optout] [then] [optout-key:9] [optout-key:*9]\"\n"
+	" text \"Vi \\\"optager\\\" \\\\ [rec] [doc] [train] [link] [object] [access] [optout] "
+	"[then] [optout-key:9] [optout-key:*9]\"\n"
 	" audio file \"a.alaw\", \"b.alaw\" valid-from 2026-01-01 valid-until 2030-01-01\n}\n"
-	"announcement b-da { language da link https://c.example/telefon elements rec train withdraw link access key:# text \"x\" }\n"
-	"assessment doc {\n kind documentation scope @own file \"doc.md\" date 2026-01-02 review 2027-09-01 author \"Legal\"\n"
-	" approver X second-approver Y outcome ok no-other-way \"none\" factor 1 relied-on \"a\"\n factor 2 not-relied-on \"b\"\n"
-	" factor 3 not-applicable \"c\" factor 4 relied-on \"d\" factor 5 relied-on \"e\" factor 6 relied-on \"f\"\n"
+	"announcement b-da { language da link https://c.example/telefon elements rec train "
+	"withdraw link access key:# text \"x\" }\n"
+	"assessment doc {\n kind documentation scope @own file \"doc.md\" date 2026-01-02 review "
+	"2027-09-01 author \"Legal\"\n"
+	" approver X second-approver Y outcome ok no-other-way \"none\" factor 1 relied-on \"a\"\n "
+	"factor 2 not-relied-on \"b\"\n"
+	" factor 3 not-applicable \"c\" factor 4 relied-on \"d\" factor 5 relied-on \"e\" factor 6 "
+	"relied-on \"f\"\n"
 	" without-consent \"w\"\n}\n"
-	"assessment amount { kind training-amount scope @own review 2027-09-01 without-consent \"w\" second-approver Z }\n"
+	"assessment amount { kind training-amount scope @own review 2027-09-01 without-consent "
+	"\"w\" second-approver Z }\n"
 	"assessment keep { kind retention review 2027-09-01 }\n"
 	"assessment special { kind special scope @own review 2027-09-01 approver A }\n"
 	"defaults { notice-timeout 30 s mute-dtmf yes documentation { retention 2 months } }\n"
 	"never \"list\" { calling @nr, withheld }\n"
-	"rule \"one\" {\n controller c side called\n called +45 7010 20* calling withheld, +45 9999* trunk t, t2\n"
-	" sip-domain c.example, *.c.example header X-A = b\n header X-B prefix \"c d\" header X-C present\n"
-	" queue one-of @qs agent = a1 direction inbound time mon-fri 08:00-16:00, sat-sun 09:00-12:00, 22:00-02:00, @hol except @hol\n"
+	"rule \"one\" {\n controller c side called\n called +45 7010 20* calling withheld, +45 "
+	"9999* trunk t, t2\n"
+	" sip-domain c.example, *.c.example header X-A = b\n header X-B prefix \"c d\" header X-C "
+	"present\n"
+	" queue one-of @qs agent = a1 direction inbound time mon-fri 08:00-16:00, sat-sun "
+	"09:00-12:00, 22:00-02:00, @hol except @hol\n"
 	" media codec PCMA PCMU\n media encrypted no tag vip, gold\n"
-	" owner \"O <o@c.example>\" review 2027-10-01 on-review-missed consent reason \"why\" ticket T-1\n"
-	" notice a-da proof header X-Played=yes notice-timeout 45 s on-missing-notice quarantine 5d sms tpl timeout 20 s\n"
-	" documentation { basis interest assessment doc retention 4 months retention-reason \"r\" assessment keep\n"
-	"  on-objection pause review every 30 days not-needed key *4 worm none commit at-grant leg subject pre-decision inspect }\n"
-	" training { basis interest assessment amount opt-out key 9, *9\n opt-out agent key *7 opt-out agent api\n"
-	"  opt-out agent header X-Opt = out on-opt-out stop on-objection stop dtmf rfc4733 info inband on-loss deny\n"
-	"  sample 2.5% cap 40 per day cap 6 per agent per month cap 9 per queue per week cap 2 per hour spread first-come\n"
-	"  sample-seed daily use-within 20 days use-target 70% throttle 1.30 floor 3 retention 3 months commit at-end }\n"
+	" owner \"O <o@c.example>\" review 2027-10-01 on-review-missed consent reason \"why\" "
+	"ticket T-1\n"
+	" notice a-da proof header X-Played=yes notice-timeout 45 s on-missing-notice quarantine "
+	"5d sms tpl timeout 20 s\n"
+	" documentation { basis interest assessment doc retention 4 months retention-reason \"r\" "
+	"assessment keep\n"
+	"  on-objection pause review every 30 days not-needed key *4 worm none commit at-grant leg "
+	"subject pre-decision inspect }\n"
+	" training { basis interest assessment amount opt-out key 9, *9\n opt-out agent key *7 "
+	"opt-out agent api\n"
+	"  opt-out agent header X-Opt = out on-opt-out stop on-objection stop dtmf rfc4733 info "
+	"inband on-loss deny\n"
+	"  sample 2.5% cap 40 per day cap 6 per agent per month cap 9 per queue per week cap 2 per "
+	"hour spread first-come\n"
+	"  sample-seed daily use-within 20 days use-target 70% throttle 1.30 floor 3 retention 3 "
+	"months commit at-end }\n"
 	" sensitive cpr basis \"databeskyttelsesloven \xc2\xa7 11\"\n"
-	" pause-key *5 resume-key # pause api pause header X-Pause = 1\n pause-max 3 min stop mute-dtmf yes record-hold-music no\n"
-	" exclude-leg agent early-media yes min-length 2 s max-length 2 h max-concurrent 10 disk-share 5.5%\n"
-	" roles documentation legal roles training coach, \"two words\" play-reason required min 10 zstd 5\n"
+	" pause-key *5 resume-key # pause api pause header X-Pause = 1\n pause-max 3 min stop "
+	"mute-dtmf yes record-hold-music no\n"
+	" exclude-leg agent early-media yes min-length 2 s max-length 2 h max-concurrent 10 "
+	"disk-share 5.5%\n"
+	" roles documentation legal roles training coach, \"two words\" play-reason required min "
+	"10 zstd 5\n"
 	" keys per-leg no ring main bucket day decision-record 3 years alarm gap quota\n}\n"
-	"rule \"two\" {\n controller c side called called +45 7010 2011 time sat, sun 03:00-24:00 except @hol owner O review 2027-10-01 notice b-da notice-proof api\n"
-	" training { basis consent assessment amount consent-key # consent-source api consent-source header X-Yes = 1\n"
-	"  withdraw-key 0 any-time window notice-start+2s to notice-end+20s reopen agent training-from call\n"
+	"rule \"two\" {\n controller c side called called +45 7010 2011 time sat, sun 03:00-24:00 "
+	"except @hol owner O review 2027-10-01 notice b-da notice-proof api\n"
+	" training { basis consent assessment amount consent-key # consent-source api "
+	"consent-source header X-Yes = 1\n"
+	"  withdraw-key 0 any-time window notice-start+2s to notice-end+20s reopen agent "
+	"training-from call\n"
 	"  sample 100% cap 5 per day }\n roles training coach\n}\n"
-	"rule \"three\" { controller c side called called +45 1234 5678 owner O review 2027-10-01 notice s proof attested\n"
-	" training { basis interest assessment amount special-circumstances assessment special \"ground\" sample 5% cap 5 per day }\n"
+	"rule \"three\" { controller c side called called +45 1234 5678 owner O review 2027-10-01 "
+	"notice s proof attested\n"
+	" training { basis interest assessment amount special-circumstances assessment special "
+	"\"ground\" sample 5% cap 5 per day }\n"
 	" roles training coach }\n"
-	"announcement s { language da link https://c.example/telefon elements rec train link object access text \"x\" }\n";
+	"announcement s { language da link https://c.example/telefon elements rec train link "
+	"object access text \"x\" }\n";
 
 static struct policy *load(const char *text, struct policy_diags *d)
 {
@@ -121,7 +152,7 @@ static void assert_all(const struct table *t, const bool *flags)
 static void test_every_setting(void **state)
 {
 	struct policy *p = load_ok(all_settings);
-	bool f[5][64] = { { false } }, b[64] = { false };
+	bool f[5][64] = {{false}}, b[64] = {false};
 
 	(void)state;
 	seen(&controller_table, &p->controllers, f[0]);
@@ -145,8 +176,10 @@ static void test_every_setting(void **state)
 static void test_values(void **state)
 {
 	struct policy *p = load_ok(all_settings);
-	const struct policy_rule *r = policy_rule(p, 0), *two = policy_rule(p, 1), *three = policy_rule(p, 2);
-	const struct policy_block *d = &r->purpose[POLICY_DOCUMENTATION], *t = &r->purpose[POLICY_TRAINING];
+	const struct policy_rule *r = policy_rule(p, 0), *two = policy_rule(p, 1),
+				 *three = policy_rule(p, 2);
+	const struct policy_block *d = &r->purpose[POLICY_DOCUMENTATION],
+				  *t = &r->purpose[POLICY_TRAINING];
 
 	(void)state;
 	assert_int_equal(policy_rules(p), 3);
@@ -230,7 +263,8 @@ static void test_fixed_point(void **state)
 
 static void test_hash_ignores_form(void **state)
 {
-	struct policy *p = load_ok("set a numbers { +45 7010 2030 }"), *q = load_ok("# c\nset a numbers {\n\n +4570102030;\n}\n");
+	struct policy *p = load_ok("set a numbers { +45 7010 2030 }"),
+		      *q = load_ok("# c\nset a numbers {\n\n +4570102030;\n}\n");
 	struct policy *o = load_ok("set a numbers { +45 7010 2031 }");
 
 	(void)state;
@@ -250,7 +284,8 @@ static void assert_diag(const char *text, const char *code, int line, int col, c
 	bool found = false;
 
 	for (size_t i = 0; i < d.n; i++)
-		if (!strcmp(d.d[i].code, code) && d.d[i].line == line && d.d[i].col == col && (!word || strstr(d.d[i].text, word)))
+		if (!strcmp(d.d[i].code, code) && d.d[i].line == line && d.d[i].col == col &&
+		    (!word || strstr(d.d[i].text, word)))
 			found = true;
 	if (!found)
 		for (size_t i = 0; i < d.n; i++)
@@ -272,7 +307,8 @@ static void test_places(void **state)
 	assert_diag("set s numbers { +45 8812 3499-8812 3400 }", "L-09", 1, 17, "after its start");
 	assert_diag("set s numbers { +45 8812 3499", "L-01", 1, 5, "not closed");
 	assert_diag("rule \"x\" { documentation { retention 3 } }", "L-61", 1, 38, "unit");
-	assert_diag("rule \"x\" { documentation { retention 010 days } }", "L-61", 1, 38, "leading zeros");
+	assert_diag("rule \"x\" { documentation { retention 010 days } }", "L-61", 1, 38,
+		    "leading zeros");
 	assert_diag("rule \"x\" { documentation { retention unlimited } }", "L-61", 1, 38, NULL);
 	assert_diag("rule \"x\" { documentation { retention 3m } }", "L-61", 1, 38, "unit");
 	assert_diag("rule \"x\" { retention 3 months }", "L-62", 1, 12, NULL);
@@ -294,8 +330,10 @@ static void test_key_is_no_comment(void **state)
 {
 	(void)state;
 	/* The second # starts a comment; were the first one too, a key would be missing. */
-	assert_diag("rule \"x\" { training { consent-key # # note\n bogus } }", "L-01", 2, 2, "bogus");
-	assert_diag("rule \"x\" { training {\n opt-out key 9, # , *9 bogus } }", "L-01", 2, 24, "bogus");
+	assert_diag("rule \"x\" { training { consent-key # # note\n bogus } }", "L-01", 2, 2,
+		    "bogus");
+	assert_diag("rule \"x\" { training {\n opt-out key 9, # , *9 bogus } }", "L-01", 2, 24,
+		    "bogus");
 }
 
 static void test_limits_of_diagnostics(void **state)
@@ -321,7 +359,7 @@ static void test_cut_anywhere(void **state)
 {
 	(void)state;
 	for (size_t n = 0; n < sizeof(all_settings) - 1; n += 3) {
-		struct policy_diags d = { 0 };
+		struct policy_diags d = {0};
 		struct policy *p = NULL;
 		int err = policy_load_mem("t", all_settings, n, TODAY, &d, &p);
 
@@ -353,10 +391,14 @@ static void test_caret(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_setting),	cmocka_unit_test(test_values),
-		cmocka_unit_test(test_fixed_point),	cmocka_unit_test(test_hash_ignores_form),
-		cmocka_unit_test(test_places),		cmocka_unit_test(test_key_is_no_comment),
-		cmocka_unit_test(test_limits_of_diagnostics), cmocka_unit_test(test_cut_anywhere),
+		cmocka_unit_test(test_every_setting),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_fixed_point),
+		cmocka_unit_test(test_hash_ignores_form),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_key_is_no_comment),
+		cmocka_unit_test(test_limits_of_diagnostics),
+		cmocka_unit_test(test_cut_anywhere),
 		cmocka_unit_test(test_caret),
 	};
 

@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_record.c - packets through the whole recorder into a store that only remembers
+ *
+ * The store's functions are defined here, so that every byte handed to it is
+ * seen, and errors can be made at will.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "../fakecalls.h"
+#include "base/clock.h"
+#include "media/rtp.h"
+#include "record.h"
+#include "record_call.h"
+#include "store/store.h"
+
+#define CALLER_PORT 4000 /* the callee's voice arrives there */
+#define CALLEE_PORT 5000
+
+struct store {
+	unsigned begun, aborted, ended, denied, dropped, committed;
+	int begin_error, append_error, denied_error, known;
+	struct store_call_result last;
+	uint8_t audio[2][65536]; /* of the calls that ended well or still run */
+	size_t n[2];
+	unsigned syncs;
+};
+
+struct store_call {
+	struct store *st;
+	bool wrap[2];
+	uint8_t audio[2][65536];
+	size_t n[2];
+};
+
+const char *policy_hash(const struct policy *p)
+{
+	(void)p;
+	return "00";
+}
+
+int store_call_known(struct store *st, const struct uid *uid, const uint64_t until_ns[2],
+		     const char *controller, const char *zone)
+{
+	(void)uid;
+	(void)controller;
+	(void)zone;
+	MUST(until_ns[0] || until_ns[1]);
+	return st->known;
+}
+
+int store_call_begin(struct store *st, const struct store_call_meta *meta, struct store_call **ret)
+{
+	if (st->begin_error)
+		return st->begin_error;
+	*ret = calloc(1, sizeof(**ret));
+	MUST(*ret && meta->until_ns[0] + meta->until_ns[1]);
+	(*ret)->st = st;
+	(*ret)->wrap[0] = meta->commit[0];
+	(*ret)->wrap[1] = meta->commit[1];
+	st->begun++;
+	return 0;
+}
+
+int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c)
+{
+	unsigned i;
+
+	if (sc->st->append_error)
+		return sc->st->append_error;
+	for (i = 0; i < c->npkt; i++) {
+		MUST(sc->n[leg] + c->pkt[i].len <= sizeof(sc->audio[leg]));
+		memcpy(sc->audio[leg] + sc->n[leg], c->data + c->pkt[i].off, c->pkt[i].len);
+		sc->n[leg] += c->pkt[i].len;
+	}
+	return 0;
+}
+
+int store_call_commit(struct store_call *sc, enum store_purpose p)
+{
+	sc->wrap[p] = true;
+	sc->st->committed++;
+	return 0;
+}
+
+int store_call_drop(struct store_call *sc, enum store_purpose p)
+{
+	sc->wrap[p] = false;
+	sc->st->dropped++;
+	return 0;
+}
+
+int store_call_end(struct store_call *sc, const struct store_call_result *r)
+{
+	struct store *st = sc->st;
+	int p;
+
+	for (p = 0; p < 2; p++)
+		MUST((r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED) == sc->wrap[p]);
+	st->last = *r;
+	st->ended++;
+	memcpy(st->audio, sc->audio, sizeof(st->audio));
+	memcpy(st->n, sc->n, sizeof(st->n));
+	free(sc);
+	return 0;
+}
+
+void store_call_abort(struct store_call *sc)
+{
+	sc->st->aborted++;
+	free(sc);
+}
+
+int store_call_denied(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r)
+{
+	(void)meta;
+	if (st->denied_error)
+		return st->denied_error;
+	st->last = *r;
+	st->denied++;
+	MUST(!r->leg[0].packets && !r->leg[1].packets);
+	return 0;
+}
+
+int store_sync(struct store *st)
+{
+	st->syncs++;
+	return 0;
+}
+
+/* ---- a link with packets ---- */
+
+struct link {
+	struct world *w; /* policy, clock, message texts; its own call table stays empty */
+	struct store st;
+	struct recorder *rec;
+	uint16_t seq[2];
+};
+
+static struct link *link_new(void)
+{
+	struct link *l = calloc(1, sizeof(*l));
+	struct recorder_settings s;
+
+	MUST(l);
+	l->w = fake_world(NULL);
+	recorder_default_settings(&s);
+	s.store = &l->st;
+	s.policy = &l->w->policy;
+	s.flow_lines = 1024;
+	assert_int_equal(recorder_new(&s, &l->rec), 0);
+	return l;
+}
+
+static struct recorder_figures finish(struct link *l)
+{
+	struct recorder_figures f;
+
+	recorder_finish(l->rec);
+	recorder_figures(l->rec, &f);
+	assert_int_equal(f.matched, f.kept + f.denied + f.gaps + f.known + f.lost_calls);
+	return f;
+}
+
+static void link_free(struct link *l)
+{
+	recorder_free(l->rec);
+	assert_int_equal(l->st.begun, l->st.ended + l->st.aborted);
+	fake_world_free(l->w);
+	clock_set_ns(0);
+	free(l);
+}
+
+static int udp(struct link *l, uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport, const void *p, size_t n)
+{
+	uint8_t b[4096] = { 0x45, 0, 0, 0, 0, 0, 0, 0, 64, IPPROTO_UDP };
+	struct pcap_packet k = { .link = CLASSIFY_IPV4, .data = b, .caplen = 28 + n, .wire_len = 28 + n,
+				 .ts_ns = l->w->now };
+	uint32_t a[2] = { htonl(src), htonl(dst) };
+	uint16_t u[4] = { htons(sport), htons(dport), htons((uint16_t)(8 + n)), 0 };
+
+	MUST(28 + n <= sizeof(b));
+	b[2] = (uint8_t)((28 + n) >> 8);
+	b[3] = (uint8_t)(28 + n);
+	memcpy(b + 12, a, 8);
+	memcpy(b + 20, u, 8);
+	memcpy(b + 28, p, n);
+	return recorder_packet(l->rec, &k, 0);
+}
+
+static void sip(struct link *l, const struct fake_msg *k)
+{
+	char text[4000];
+	size_t n = fake_text(l->w, k, text, sizeof(text));
+
+	l->w->now += MS;
+	udp(l, 0x0a000001, 5060, 0x0a000002, 5060, text, n);
+}
+
+/* One RTP packet to 10.0.0.host:port, payload n times the byte. */
+static int rtp_bytes(struct link *l, unsigned host, unsigned port, uint8_t pt, const void *payload, size_t n)
+{
+	uint8_t b[2048] = { 0x80, pt, 0, 0, 0, 0, 0, 0, 1, 2, 3, (uint8_t)host };
+	uint16_t *seq = &l->seq[host & 1];
+	uint32_t ts = htonl(++*seq * 160u);
+
+	l->w->now += 20 * MS;
+	b[2] = (uint8_t)(*seq >> 8);
+	b[3] = (uint8_t)*seq;
+	memcpy(b + 4, &ts, 4);
+	memcpy(b + 12, payload, n);
+	return udp(l, 0x0a000000 | (3 - host), 6000, 0x0a000000 | host, (uint16_t)port, b, 12 + n);
+}
+
+static int rtp(struct link *l, unsigned host, unsigned port, uint8_t pt, uint8_t fill, size_t n)
+{
+	uint8_t b[1000];
+
+	memset(b, fill, n);
+	return rtp_bytes(l, host, port, pt, b, n);
+}
+
+static void both(struct link *l, uint8_t fill)
+{
+	rtp(l, 2, CALLEE_PORT, 8, fill, 160);
+	rtp(l, 1, CALLER_PORT, 8, fill, 160);
+}
+
+static void establish(struct link *l, const char *more)
+{
+	char a[2048], b[2048];
+
+	fake_sdp(a, sizeof(a), 1, 1, CALLER_PORT, more);
+	fake_sdp(b, sizeof(b), 2, 2, CALLEE_PORT, more);
+	sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "", .cseq = 1, .sdp = a });
+	both(l, 0x11); /* before the answer: nobody's */
+	sip(l, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a", .to_tag = "b",
+				   .cseq = 1, .sdp = b });
+}
+
+static void bye(struct link *l)
+{
+	sip(l, &(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 2 });
+}
+
+static bool holds(const struct store *st, uint8_t byte)
+{
+	return memchr(st->audio[0], byte, st->n[0]) || memchr(st->audio[1], byte, st->n[1]);
+}
+
+static void test_kept(void **state)
+{
+	struct link *l = link_new();
+	struct recorder_figures f;
+	int i;
+
+	(void)state;
+	establish(l, NULL);
+	for (i = 0; i < 300; i++)
+		both(l, 0x22);
+	rtp(l, 2, CALLEE_PORT, 8, 0x33, 160);
+	rtp(l, 2, CALLEE_PORT + 2, 8, 0x44, 160); /* nobody's address */
+	l->seq[0]--;
+	bye(l);
+	rtp(l, 2, CALLEE_PORT, 8, 0x55, 160); /* under way */
+	l->w->now += SEC;
+	both(l, 0x66);
+	f = finish(l);
+	assert_int_equal(f.kept, 1);
+	assert_int_equal(l->st.last.outcome, STORE_O_KEPT);
+	/* the caller's voice is what the callee's address receives */
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLER].packets, 302);
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLEE].packets, 300);
+	assert_int_equal(l->st.n[OPTAG_LEG_CALLER], 302 * 160);
+	assert_non_null(memchr(l->st.audio[OPTAG_LEG_CALLER], 0x33, l->st.n[0]));
+	assert_null(memchr(l->st.audio[OPTAG_LEG_CALLEE], 0x33, l->st.n[1]));
+	assert_true(holds(&l->st, 0x55));
+	assert_false(holds(&l->st, 0x11));
+	assert_false(holds(&l->st, 0x44));
+	assert_false(holds(&l->st, 0x66));
+	assert_int_equal(l->st.last.leg[0].lost, 0);
+	link_free(l);
+}
+
+/* Whatever number and disguise a key press comes in, it is not stored. */
+static void test_digits(void **state)
+{
+	static const uint8_t event[4] = { 0xd1, 0x8a, 0xd1, 0xd1 };
+	static const uint8_t red[] = { 0x80 | 101, 0, 0, 4, 8, 0xd1, 0xd1, 0xd1, 0xd1, 0xd1 };
+	static const uint8_t red_speech[] = { 0x80 | 8, 0, 0, 2, 8, 0xa1, 0xa1, 0xa1, 0xa1 };
+	static const uint8_t red_cut[] = { 0x80 | 8, 0xd1 };
+	struct link *l = link_new();
+	char a[1024], b[1024];
+	int i;
+
+	(void)state;
+	snprintf(a, sizeof(a), "v=0\r\no=- 1 1 IN IP4 h\r\nc=IN IP4 10.0.0.1\r\nm=audio 4000 RTP/AVP 8 101 97 98 99 100\r\n"
+		 "a=rtpmap:101 telephone-event/8000\r\na=rtpmap:97 telephone-event/8000\r\na=rtpmap:98 red/8000\r\n"
+		 "a=rtpmap:99 tone/8000\r\n");
+	snprintf(b, sizeof(b), "v=0\r\no=- 2 1 IN IP4 h\r\nc=IN IP4 10.0.0.2\r\nm=audio 5000 RTP/AVP 8 101 97 98 99 100\r\n"
+		 "a=rtpmap:101 telephone-event/8000\r\na=rtpmap:97 L16/8000\r\na=rtpmap:98 red/8000\r\n"
+		 "a=rtpmap:99 tone/8000\r\n");
+	sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "", .cseq = 1, .sdp = a });
+	sip(l, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a", .to_tag = "b",
+				   .cseq = 1, .sdp = b });
+	for (i = 0; i < 250; i++)
+		both(l, 0x22);
+	rtp_bytes(l, 2, CALLEE_PORT, 101, event, 4);
+	rtp_bytes(l, 2, CALLEE_PORT, 97, event, 4); /* by the sender's own number */
+	rtp_bytes(l, 2, CALLEE_PORT, 98, red, sizeof(red));
+	rtp_bytes(l, 2, CALLEE_PORT, 98, red_cut, sizeof(red_cut));
+	rtp_bytes(l, 2, CALLEE_PORT, 98, red_speech, sizeof(red_speech));
+	rtp_bytes(l, 2, CALLEE_PORT, 99, event, 4);
+	rtp_bytes(l, 2, CALLEE_PORT, 100, event, 4); /* listed without a name */
+	rtp_bytes(l, 2, CALLEE_PORT, 102, event, 4); /* not listed */
+	rtp(l, 2, CALLEE_PORT, 97, 0x97, 320);	     /* what the receiver calls audio is audio */
+	bye(l);
+	finish(l);
+	assert_int_equal(l->st.ended, 1);
+	assert_false(holds(&l->st, 0xd1));
+	assert_true(holds(&l->st, 0x97));
+	assert_true(holds(&l->st, 0xa1));
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLER].packets, 252);
+	assert_string_equal(l->st.last.gap, "unknown-payload-type");
+	link_free(l);
+}
+
+static void test_not_matched(void **state)
+{
+	static const char *const called[] = { "500", "900" };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct link *l = link_new();
+		struct recorder_figures f;
+
+		l->w->called = called[i];
+		establish(l, NULL);
+		both(l, 0x22);
+		bye(l);
+		f = finish(l);
+		assert_int_equal(f.matched, 0);
+		assert_int_equal(f.rtp_packets, 0);
+		assert_int_equal(l->st.begun + l->st.denied, 0);
+		link_free(l);
+	}
+}
+
+static void test_next_call_of_the_telephone(void **state)
+{
+	struct link *l = link_new();
+	char s[1024];
+	int i;
+
+	(void)state;
+	establish(l, NULL);
+	for (i = 0; i < 250; i++)
+		both(l, 0x22);
+	/* the BYE was lost; the telephone's next call is nobody's to record */
+	l->w->called = "500";
+	fake_sdp(s, sizeof(s), 9, 2, CALLEE_PORT, NULL);
+	sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c2", .from_tag = "q", .to_tag = "", .cseq = 1, .sdp = s });
+	for (i = 0; i < 10; i++)
+		rtp(l, 2, CALLEE_PORT, 8, 0x77, 160);
+	finish(l);
+	assert_int_equal(l->st.ended, 1);
+	assert_false(holds(&l->st, 0x77));
+	link_free(l);
+}
+
+static void test_short_and_empty(void **state)
+{
+	struct recorder_figures f;
+	struct link *l = link_new();
+
+	(void)state;
+	l->w->policy.rule.min_length = (struct policy_span){ 4, POLICY_U_S };
+	establish(l, NULL);
+	both(l, 0x22);
+	bye(l);
+	f = finish(l);
+	assert_int_equal(f.denied, 1);
+	assert_string_equal(l->st.last.reason[0], "too-short");
+	assert_int_equal(l->st.aborted, 1);
+	link_free(l);
+
+	l = link_new();
+	establish(l, NULL);
+	bye(l);
+	f = finish(l);
+	assert_int_equal(f.gaps, 1);
+	assert_string_equal(l->st.last.gap, "no-media");
+	assert_int_equal(l->st.begun, 0);
+	link_free(l);
+
+	l = link_new(); /* replayed before */
+	l->st.known = 1;
+	establish(l, NULL);
+	both(l, 0x22);
+	bye(l);
+	f = finish(l);
+	assert_int_equal(f.known, 1);
+	assert_int_equal(f.audio_packets_delivered, 0);
+	assert_int_equal(l->st.begun + l->st.denied + l->st.ended, 0);
+	link_free(l);
+}
+
+/* An import of a day whose keys are destroyed already: this call is denied, the others go on. */
+static void test_late_import(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct link *l = link_new();
+		struct recorder_figures f;
+
+		l->st.begin_error = -ESHUTDOWN;
+		l->st.denied_error = i ? -ESHUTDOWN : 0;
+		establish(l, NULL);
+		both(l, 0x22);
+		assert_int_equal(rtp(l, 2, CALLEE_PORT, 8, 0x22, 160), 0);
+		bye(l);
+		f = finish(l);
+		assert_int_equal(f.denied, 1);
+		assert_int_equal(l->st.begun, 0);
+		if (!i)
+			assert_string_equal(l->st.last.reason[0], "deadline");
+		link_free(l);
+	}
+}
+
+static void test_store_fails(void **state)
+{
+	struct link *l = link_new();
+	struct recorder_figures f;
+	int i, e = 0;
+
+	(void)state;
+	establish(l, NULL);
+	l->st.append_error = -ENOSPC;
+	for (i = 0; i < 300 && !e; i++)
+		e = rtp(l, 2, CALLEE_PORT, 8, 0x22, 160);
+	assert_int_equal(e, -ENOSPC);
+	assert_int_equal(rtp(l, 2, CALLEE_PORT, 8, 0x22, 160), -ENOSPC);
+	assert_int_equal(recorder_finish(l->rec), -ENOSPC);
+	recorder_figures(l->rec, &f);
+	assert_int_equal(f.lost_calls, 1);
+	assert_int_equal(l->st.ended + l->st.denied, 0);
+	assert_int_equal(l->st.aborted, 1);
+	link_free(l);
+
+	l = link_new(); /* the program stops in the middle */
+	establish(l, NULL);
+	both(l, 0x22);
+	link_free(l);
+}
+
+/* An older capture after a newer one: the first call must not stay open. */
+static void test_older_file(void **state)
+{
+	struct link *l = link_new();
+	int i;
+
+	(void)state;
+	establish(l, NULL);
+	for (i = 0; i < 250; i++)
+		both(l, 0x22);
+	bye(l);
+	l->w->now -= 86400 * SEC;
+	for (i = 0; i < 250; i++) /* five seconds of somebody's voice */
+		both(l, i < 20 ? 0x22 : 0x88); /* 0.8 s of them may be under way */
+	assert_int_equal(l->st.ended, 1);
+	assert_false(holds(&l->st, 0x88));
+	link_free(l);
+}
+
+/* ---- one recording, its purposes moved by hand ---- */
+
+struct hand {
+	struct policy policy;
+	struct store st;
+	struct call c;
+	struct recording *rc;
+	uint16_t seq;
+	uint64_t now;
+};
+
+static void hand_new(struct hand *h, enum policy_basis doc, enum policy_basis train)
+{
+	memset(h, 0, sizeof(*h));
+	fake_policy(&h->policy);
+	h->policy.rule.purpose[0].basis = doc;
+	h->policy.rule.purpose[1].basis = train;
+	h->policy.rule.purpose[0].retention = h->policy.rule.purpose[1].retention =
+		(struct policy_span){ 3, POLICY_U_MONTHS };
+	h->c = (struct call){ .matched = true, .answered = true, .start_ns = FAKE_T0, .answer_ns = FAKE_T0,
+			      .call_id = "x", .end = "bye", .policy = &h->policy, .rule = &h->policy.rule,
+			      .reason = { "", "" } };
+	h->now = FAKE_T0;
+	assert_int_equal(recording_new(&h->st, &h->c, &h->rc), 0);
+}
+
+static void audio(struct hand *h, uint8_t fill, int packets)
+{
+	static const struct media_format f = { .name = "PCMA", .clock = 8000, .channels = 1, .pt = 8 };
+	uint8_t payload[160];
+	struct rtp_pkt p = { .pt = 8, .ssrc = 7, .payload = payload, .len = sizeof(payload) };
+	char key;
+
+	memset(payload, fill, sizeof(payload));
+	while (packets--) {
+		p.seq = ++h->seq;
+		p.ts = h->seq * 160u;
+		h->now += 20 * MS;
+		assert_int_equal(recording_packet(h->rc, &h->c, 0, &p, &f, CALL_PT_AUDIO, h->now, 0, &key), 0);
+	}
+}
+
+static enum recording_end hand_end(struct hand *h)
+{
+	enum recording_end end;
+
+	h->c.end_ns = h->now + SEC;
+	assert_int_equal(recording_end(h->rc, &h->c, &end), 0);
+	assert_int_equal(h->st.begun, h->st.ended + h->st.aborted);
+	return end;
+}
+
+static void test_no_purpose_no_audio(void **state)
+{
+	static const enum purpose_state no[] = { PURPOSE_PENDING,   PURPOSE_DENIED,  PURPOSE_WITHDRAWN,
+						 PURPOSE_OPTED_OUT, PURPOSE_EXPIRED };
+	struct hand *h = malloc(sizeof(*h));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		hand_new(h, POLICY_B_CONSENT, POLICY_B_NONE);
+		h->c.state[0] = no[i];
+		/* captured under a verdict that was right then, looked at now */
+		audio(h, 0x22, 10);
+		assert_int_equal(h->st.begun, 0);
+		assert_int_equal(hand_end(h), RECORDING_DENIED);
+	}
+	free(h);
+}
+
+static void test_withdrawn_and_again(void **state)
+{
+	struct hand *h = malloc(sizeof(*h));
+
+	(void)state;
+	hand_new(h, POLICY_B_CONSENT, POLICY_B_NONE);
+	h->c.state[0] = PURPOSE_GRANTED;
+	audio(h, 0x22, 150); /* a chunk is out, another is being filled */
+	h->c.state[0] = PURPOSE_WITHDRAWN;
+	assert_int_equal(recording_destroy(h->rc, &h->c, POLICY_DOCUMENTATION), 0);
+	assert_int_equal(h->st.aborted, 1);
+	audio(h, 0x33, 10);
+	h->c.state[0] = PURPOSE_GRANTED;
+	audio(h, 0x44, 10);
+	assert_int_equal(hand_end(h), RECORDING_KEPT);
+	assert_int_equal(h->st.n[0], 10 * 160);
+	assert_false(holds(&h->st, 0x22));
+	assert_false(holds(&h->st, 0x33));
+	assert_int_equal(h->st.last.leg[0].packets, 10);
+	free(h);
+}
+
+/* A purpose lost before the first packet: a late packet must not bring the call back. */
+static void test_destroyed_before_audio(void **state)
+{
+	struct hand *h = malloc(sizeof(*h));
+
+	(void)state;
+	hand_new(h, POLICY_B_NONE, POLICY_B_INTEREST);
+	h->c.state[1] = PURPOSE_OPTED_OUT;
+	assert_int_equal(recording_destroy(h->rc, &h->c, POLICY_TRAINING), 0);
+	audio(h, 0x22, 10);
+	assert_int_equal(h->st.begun, 0);
+	assert_int_equal(hand_end(h), RECORDING_DENIED);
+	free(h);
+}
+
+static void test_wraps(void **state)
+{
+	struct hand *h = malloc(sizeof(*h));
+
+	(void)state;
+	/* training is committed at the end only, and dropped alone */
+	hand_new(h, POLICY_B_INTEREST, POLICY_B_INTEREST);
+	h->c.state[0] = h->c.state[1] = PURPOSE_GRANTED;
+	audio(h, 0x22, 10);
+	assert_int_equal(h->st.committed, 0);
+	assert_int_equal(hand_end(h), RECORDING_KEPT);
+	assert_int_equal(h->st.committed, 1);
+	hand_new(h, POLICY_B_INTEREST, POLICY_B_INTEREST);
+	h->c.state[0] = h->c.state[1] = PURPOSE_GRANTED;
+	audio(h, 0x22, 10);
+	h->c.state[1] = PURPOSE_OPTED_OUT;
+	assert_int_equal(recording_destroy(h->rc, &h->c, POLICY_TRAINING), 0);
+	assert_int_equal(h->st.dropped, 1);
+	audio(h, 0x33, 10);
+	assert_int_equal(hand_end(h), RECORDING_KEPT);
+	assert_int_equal(h->st.n[0], 20 * 160);
+	assert_int_equal(h->st.committed, 0);
+	free(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_digits),
+		cmocka_unit_test(test_not_matched),
+		cmocka_unit_test(test_next_call_of_the_telephone),
+		cmocka_unit_test(test_short_and_empty),
+		cmocka_unit_test(test_late_import),
+		cmocka_unit_test(test_store_fails),
+		cmocka_unit_test(test_older_file),
+		cmocka_unit_test(test_no_purpose_no_audio),
+		cmocka_unit_test(test_withdrawn_and_again),
+		cmocka_unit_test(test_destroyed_before_audio),
+		cmocka_unit_test(test_wraps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
