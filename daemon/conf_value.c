@@ -140,8 +140,8 @@ static bool is_power(uint64_t v)
 
 static int read_bytes(struct conf_reader *r, const struct conf_setting *s, uint64_t *ret)
 {
-	struct pos at;
-	uint64_t v;
+	struct pos at = { 0 };
+	uint64_t v = 0;
 	int e = read_quantity(r, byte_units, "a size", "write a power of two with its unit, such as 64 MiB.", &v, &at);
 
 	if (e)
@@ -156,8 +156,8 @@ static int read_bytes(struct conf_reader *r, const struct conf_setting *s, uint6
 
 static int read_span(struct conf_reader *r, const struct conf_setting *s, uint64_t *ret)
 {
-	struct pos at;
-	uint64_t v;
+	struct pos at = { 0 };
+	uint64_t v = 0;
 	int e = read_quantity(r, time_units, "a length of time", "write it with its unit: 500 ms, 60 s, 30 min, 2 h.", &v,
 			      &at);
 
@@ -211,7 +211,7 @@ int conf_text(struct conf_reader *r, const char *what, const char *fix, char *ou
 static int read_path(struct conf_reader *r, const struct conf_setting *s, char *out)
 {
 	struct pos at = conf_peek(r).at;
-	char text[CONF_PATH];
+	char text[CONF_PATH] = "";
 	int e = conf_text(r, "a path", "write an absolute path.", text, s->size);
 
 	if (e)
@@ -227,7 +227,7 @@ static int read_path(struct conf_reader *r, const struct conf_setting *s, char *
 static int read_name(struct conf_reader *r, const struct conf_setting *s, char *out)
 {
 	struct pos at = conf_peek(r).at;
-	char text[CONF_NAME];
+	char text[CONF_NAME] = "";
 	int e = conf_text(r, "a name", NULL, text, s->size);
 
 	if (e)
@@ -332,7 +332,7 @@ static int read_cpus(struct conf_reader *r, uint8_t *ret)
 int conf_value(struct conf_reader *r, const struct conf_setting *s, void *obj)
 {
 	char *at = (char *)obj + s->off;
-	int v, e;
+	int v = 0, e;
 
 	switch (s->kind) {
 	case CK_YESNO:

@@ -151,7 +151,7 @@ static bool really_dropped(const struct priv_user *u, uint64_t caps)
 {
 	uid_t r, e, s;
 	gid_t rg, eg, sg;
-	uint64_t now;
+	uint64_t now = UINT64_MAX;
 
 	if (getresuid(&r, &e, &s) || getresgid(&rg, &eg, &sg) || caps_get(&now))
 		return false;

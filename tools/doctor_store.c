@@ -45,9 +45,9 @@ static int try_direct(const char *dir)
 		return -errno;
 	if (unlink(path) || fcntl(fd, F_SETFL, O_DIRECT))
 		e = -errno;
-	else if (posix_memalign(&block, BLOCK, BLOCK))
+	else if (posix_memalign(&block, BLOCK, BLOCK) || !block)
 		e = -ENOMEM;
-	if (!e) {
+	if (!e && block) {
 		memset(block, 0, BLOCK);
 		if (pwrite(fd, block, BLOCK, 0) != BLOCK || fdatasync(fd))
 			e = -errno;
