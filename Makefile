@@ -120,7 +120,7 @@ $(BUILD)/bpf/optag.bpf.o: bpf/optag.bpf.c $(wildcard bpf/*.h)
 $(BUILD)/gen/optag.skel.h: $(BUILD)/bpf/optag.bpf.o
 	$(call say,SKEL)
 	@mkdir -p $(@D)
-	$(Q)$(BPFTOOL) gen skeleton $< name optag_bpf >$@
+	$(Q){ echo '/* NOLINTBEGIN */' && $(BPFTOOL) gen skeleton $< name optag_bpf && echo '/* NOLINTEND */'; } >$@
 $(BUILD)/obj/daemon/capture/xdp.o: $(BUILD)/gen/optag.skel.h
 $(BUILD)/obj/daemon/capture/xdp.o: ALL_CFLAGS += -isystem $(BUILD)/gen
 

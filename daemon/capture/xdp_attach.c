@@ -215,7 +215,7 @@ int xdp_pins_open(struct xdp *x)
 
 static int create_link(struct xdp *x, uint32_t flags)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, o, .flags = flags);
+	struct bpf_link_create_opts o = { .sz = sizeof(o), .flags = flags };
 	int fd = bpf_link_create(x->prog, x->ifindex, BPF_XDP, &o);
 
 	return fd < 0 ? -errno : fd;
@@ -223,7 +223,7 @@ static int create_link(struct xdp *x, uint32_t flags)
 
 static enum xdp_mode mode_of(const struct xdp *x)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, o);
+	struct bpf_xdp_query_opts o = { .sz = sizeof(o) };
 
 	if (bpf_xdp_query(x->ifindex, 0, &o))
 		return XDP_UNATTACHED;

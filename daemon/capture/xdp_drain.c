@@ -74,15 +74,16 @@ static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct cla
 unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget)
 {
 	uint64_t offset = realtime_offset();
+	uint32_t n = x->nrings;
 	unsigned done = 0;
 
-	for (uint32_t i = 0; i < x->nrings && done < budget; i++) {
-		struct optag_ring *r = xdp_ring(x, (x->next + i) % x->nrings);
-		unsigned share = (budget - done) / (x->nrings - i);
+	for (uint32_t i = 0; i < n && done < budget; i++) {
+		struct optag_ring *r = xdp_ring(x, (x->next + i) % n);
+		unsigned share = (budget - done) / (n - i);
 
 		done += drain_ring(x, r, sink, share ? share : 1, offset);
 	}
-	x->next = (x->next + 1) % x->nrings;
+	x->next = (x->next + 1) % n;
 	return done;
 }
 
