@@ -77,9 +77,9 @@ unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned bud
 	uint32_t n = x->nrings;
 	unsigned done = 0;
 
-	for (uint32_t i = 0; i < n && done < budget; i++) {
-		struct optag_ring *r = xdp_ring(x, (x->next + i) % n);
-		unsigned share = (budget - done) / (n - i);
+	for (uint32_t left = n; left && done < budget; left--) {
+		struct optag_ring *r = xdp_ring(x, (x->next + left) % n);
+		unsigned share = (budget - done) / left;
 
 		done += drain_ring(x, r, sink, share ? share : 1, offset);
 	}
