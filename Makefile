@@ -83,7 +83,11 @@ $(call progname,$(1)): $(call obj,tools/$(1).c $(sort $(wildcard tools/$(1)_*.c)
 	$(Q)$(CC) $(LDALL) $(LDFLAGS) -o $$@ $$^ $(if $(filter policy,$(LIBS_$(1))),$(SYS_policy)) $(if $(filter store,$(LIBS_$(1))),$(SYS_store)) $(SYSX_$(1)) $(SYS_cli) -lm
 endef
 
-all: deps-check $(BINS)
+all: deps-check $(BINS) $(BUILD)/bin/optagd
+$(BUILD)/bin/optagd: $(call obj,daemon/main.c) $(call lib,core call media sip capture store policy base)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDALL) $(LDFLAGS) -o $@ $^ $(SYS_all) $(SYS_policy) -ljansson
 $(foreach p,$(PROGS),$(eval $(call prog_rule,$(p))))
 
 $(BUILD)/lib/lib%.a:
@@ -198,7 +202,7 @@ deps-check:
 MAN := $(wildcard tools/*.[158] daemon/*.[158] policy/*.[158])
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/optag/examples
-	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINS) $(BUILD)/bin/optagd $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard policy/examples/*.policy) $(DESTDIR)$(PREFIX)/share/optag/examples
 	for m in $(MAN); do d=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; install -d $$d; install -m 644 $$m $$d; done
 

@@ -462,3 +462,13 @@ struct optag_flow_stats *flow_stats(struct flow_table *t)
 {
 	return t->stats;
 }
+
+uint64_t flow_seed(const struct flow_table *t)
+{
+	return t->seed;
+}
+
+uint32_t flow_line_mask(const struct flow_table *t)
+{
+	return t->mask;
+}

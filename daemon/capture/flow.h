@@ -50,6 +50,9 @@ const struct optag_flow *flow_get(const struct flow_table *t, const struct endpo
  * is there already counts as given, also when its entries are cleared by now. */
 void flow_keep_gen(struct flow_table *t, uint32_t *last);
 size_t flow_count(const struct flow_table *t);
+/* What a classifier on the same table must be told. */
+uint64_t flow_seed(const struct flow_table *t);
+uint32_t flow_line_mask(const struct flow_table *t);
 struct optag_flow_line *flow_lines(struct flow_table *t);
 struct optag_flow_stats *flow_stats(struct flow_table *t);
 
