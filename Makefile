@@ -176,7 +176,7 @@ fuzz:
 	$(Q)$(MAKE) --no-print-directory CC=$(CLANG) SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz fuzzers
 	$(Q)for f in $(F); do mkdir -p build-fuzz/corpus/$$f tests/fuzz/corpus/$$f; \
 	  echo "== $$f"; build-fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-	  -artifact_prefix=build-fuzz/crash-$$f- $(if $(wildcard tests/fuzz/dict/$$f),-dict=tests/fuzz/dict/$$f) \
+	  -artifact_prefix=build-fuzz/crash-$$f- $$(test -f tests/fuzz/dict/$$f && echo -dict=tests/fuzz/dict/$$f) \
 	  build-fuzz/corpus/$$f tests/fuzz/corpus/$$f >build-fuzz/$$f.log 2>&1 \
 	  || { tail -40 build-fuzz/$$f.log; exit 1; }; grep -E 'stat::number_of_executed|stat::new_units' build-fuzz/$$f.log; done
 fuzzers: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ))

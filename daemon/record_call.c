@@ -118,7 +118,7 @@ int recording_new(struct store *st, const struct call *c, struct recording **ret
 	e = deadlines(rc, c);
 	if (e)
 		goto out;
-	e = store_call_known(st, &c->uid, rc->meta.until_ns, rc->meta.controller, rc->meta.zone);
+	e = store_call_known(st, &c->uid, rc->meta.controller);
 	if (e < 0)
 		goto out;
 	rc->known = e == 1;

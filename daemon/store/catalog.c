@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "store/catalog.h"
+#include "store/known.h"
 #include "store/segment.h"
 #include "store/writer.h"
 
@@ -60,6 +61,7 @@ struct db {
 struct catalog {
 	const struct root *root;
 	struct db db[OPEN_DBS];
+	struct known *known;
 	uint64_t tick;
 	size_t pending;
 };
@@ -137,6 +139,7 @@ void catalog_free(struct catalog *c)
 		return;
 	for (int i = 0; i < OPEN_DBS; i++)
 		db_close(&c->db[i]);
+	known_free(&c->known);
 	free(c);
 }
 
@@ -341,6 +344,14 @@ int catalog_prepare(struct catalog *c, const char *controller, uint32_t day, str
 	return db_get(c, controller, day, true, &d, why);
 }
 
+static void note_row(struct catalog *c, const struct catalog_row *row)
+{
+	struct known *k = known_find(c->known, row->meta->controller);
+
+	if (k && known_add(k, row->day, &row->meta->uid, &row->meta->uid))
+		known_forget(&c->known, row->meta->controller); /* out of memory: from the files then */
+}
+
 int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *why)
 {
 	struct db *d;
@@ -369,6 +380,7 @@ int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *wh
 	}
 	(void)sqlite3_exec(d->sql, "RELEASE row", NULL, NULL, NULL); /* inside a transaction: cannot fail */
 	c->pending++;
+	note_row(c, row);
 	return 0;
 }
 
@@ -424,26 +436,76 @@ static int day_parse(const char *name, uint32_t *ret_day)
 	return 0;
 }
 
-int catalog_known(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid,
-		  struct why *why)
+/* First and last call of one database into k. */
+static int read_span(struct catalog *c, struct known *k, const char *controller, uint32_t day,
+		     struct why *why)
 {
-	char text[UID_TEXT], dir[STORE_PATH_MAX];
+	struct uid end[2];
+	sqlite3_stmt *st;
+	struct db *d;
+	int rc = db_get(c, controller, day, false, &d, why);
+
+	if (rc) /* its day came and it went */
+		return rc == -ENOENT ? 0 : rc;
+	rc = sqlite3_prepare_v2(d->sql, "SELECT (SELECT min(uid) FROM calls),(SELECT max(uid) FROM calls)", -1,
+				&st, NULL);
+	rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
+	if (rc != SQLITE_ROW) {
+		rc = db_fail(d, rc, "cannot read", why);
+	} else if (sqlite3_column_type(st, 0) == SQLITE_NULL) {
+		rc = 0; /* no rows */
+	} else {
+		for (int i = 0; i < 2; i++) {
+			const char *s = (const char *)sqlite3_column_text(st, i);
+
+			if (!s || uid_parse(s, &end[i])) /* damaged: any call may be in it */
+				memset(end[i].b, i ? 0xff : 0, sizeof(end[i].b));
+		}
+		rc = known_add(k, day, &end[0], &end[1]);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+static int read_spans(struct catalog *c, struct known *k, const char *controller, struct why *why)
+{
+	char dir[STORE_PATH_MAX];
 	struct names names;
-	uint32_t other;
+	uint32_t day;
 	int rc;
 
-	uid_format(uid, text);
 	snprintf(dir, sizeof(dir), "catalog/%s", controller);
 	rc = names_read(c->root, dir, &names);
 	if (rc)
 		return why_errno(why, rc, dir, "cannot read directory");
-	for (size_t i = 0; !rc && day && i < names.n; i++)
-		if (!day_parse(names.v[i], &other) && other == day)
-			rc = known_in(c, controller, day, text, why);
 	for (size_t i = 0; !rc && i < names.n; i++)
-		if (!day_parse(names.v[i], &other) && other != day)
-			rc = known_in(c, controller, other, text, why);
+		if (!day_parse(names.v[i], &day))
+			rc = read_span(c, k, controller, day, why);
 	names_free(&names);
+	return rc;
+}
+
+int catalog_known(struct catalog *c, const char *controller, const struct uid *uid, struct why *why)
+{
+	char text[UID_TEXT];
+	uint32_t day;
+	size_t at = 0;
+	bool fresh;
+	struct known *k = known_get(&c->known, controller, &fresh);
+	int rc = k ? 0 : -ENOMEM;
+
+	if (fresh && k)
+		rc = read_spans(c, k, controller, why);
+	if (rc) {
+		known_forget(&c->known, controller);
+		return rc == -ENOMEM ? why_set(why, rc, "out of memory") : rc;
+	}
+	uid_format(uid, text);
+	while (!rc && known_next(k, uid, &at, &day)) {
+		rc = known_in(c, controller, day, text, why);
+		if (rc == -ENOENT) /* its day came and it went */
+			rc = 0;
+	}
 	return rc;
 }
 

@@ -35,9 +35,8 @@ void catalog_free(struct catalog *c); /* what was not synced is rolled back */
 /* Makes the database of a day. -EAGAIN here and in catalog_add: too many have rows; sync first. */
 int catalog_prepare(struct catalog *c, const char *controller, uint32_t day, struct why *why);
 int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *why);
-/* 1 known, 0 not, in this controller's databases of any day; day (0 none) is tried first. */
-int catalog_known(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid,
-		  struct why *why);
+/* 1 known, 0 not, in this controller's databases of any day. -EAGAIN as in catalog_add. */
+int catalog_known(struct catalog *c, const char *controller, const struct uid *uid, struct why *why);
 int catalog_sync(struct catalog *c, struct why *why);
 size_t catalog_pending(const struct catalog *c); /* rows since the last sync */
 

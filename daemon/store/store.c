@@ -543,21 +543,14 @@ int store_call_denied(struct store *st, const struct store_call_meta *meta,
 	return add_row(st, &row);
 }
 
-int store_call_known(struct store *st, const struct uid *uid, const uint64_t until_ns[2],
-		     const char *controller, const char *zone)
+int store_call_known(struct store *st, const struct uid *uid, const char *controller)
 {
-	uint32_t day = 0, d;
-
 	if (st->mode != STORE_RW)
 		return why_set(&st->why, -EROFS, "%s: opened for reading", st->root.path);
 	if (name_check(controller))
 		return why_set(&st->why, -EINVAL, "controller name is not a file name of a-z 0-9 . _ -");
-	for (int p = 0; p < STORE_PURPOSES; p++)
-		if (until_ns[p] && !day_of(until_ns[p], zone, &d) && d > day)
-			day = d;
-	d = day;
 	for (int try = 0;; try++) {
-		int rc = catalog_known(st->catalog, controller, d, uid, &st->why);
+		int rc = catalog_known(st->catalog, controller, uid, &st->why);
 
 		if (rc != -EAGAIN || try)
 			return rc;

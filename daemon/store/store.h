@@ -129,8 +129,7 @@ struct store_call_result {
 struct store_call;
 
 /* Is a call with this uid in the catalog (of any day)? 1 yes, 0 no, or -errno. */
-int store_call_known(struct store *st, const struct uid *uid, const uint64_t until_ns[2],
-		     const char *controller, const char *zone);
+int store_call_known(struct store *st, const struct uid *uid, const char *controller);
 
 /*
  * Starts a call that is kept: makes the data key, writes the wraps of committed

@@ -215,8 +215,8 @@ static void test_find(void **state)
 		ok(st, store_call_end(sc, &r));
 	}
 	meta_of(3, &m);
-	assert_int_equal(store_call_known(st, &m.uid, m.until_ns, "other.dk", m.zone), 1);
-	assert_int_equal(store_call_known(st, &m.uid, m.until_ns, "acme", m.zone), 0);
+	assert_int_equal(store_call_known(st, &m.uid, "other.dk"), 1);
+	assert_int_equal(store_call_known(st, &m.uid, "acme"), 0);
 	ok(st, store_sync(st));
 	assert_int_equal(find(st, any, &l), 20);
 	for (unsigned i = 0; i < 20; i++) {
@@ -601,7 +601,7 @@ static void test_many_days(void **state)
 		ok(st, store_call_end(sc[i], &r));
 		meta_of(i, &m);
 		m.until_ns[0] += 200 * 86400 * NS_PER_S; /* the policy's retention changed since */
-		assert_int_equal(store_call_known(st, &m.uid, m.until_ns, m.controller, m.zone), 1);
+		assert_int_equal(store_call_known(st, &m.uid, m.controller), 1);
 	}
 	ok(st, store_sync(st));
 	assert_int_equal(find(st, any, &l), 81);
@@ -610,6 +610,52 @@ static void test_many_days(void **state)
 	store_close(st);
 	chunk_free(c);
 	fsck_clean(NULL);
+}
+
+/* Whether a call was recorded before: in more databases than stay open, in this process and the next. */
+static void test_known(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct store_call_result r;
+	struct store_call_meta m;
+	struct store_call *sc;
+	unsigned gone = 0;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		for (unsigned i = 0; i < 100; i++) { /* later calls on earlier days too, so that the ranges overlap */
+			meta_of(i, &m);
+			result_of(i, &r);
+			m.until_ns[0] += i * 37 % 70 * 86400 * NS_PER_S;
+			assert_int_equal(store_call_known(st, &m.uid, m.controller), again);
+			if (again)
+				continue;
+			ok(st, store_call_begin(st, &m, &sc));
+			ok(st, store_call_end(sc, &r));
+			assert_int_equal(store_call_known(st, &m.uid, m.controller), 1);
+		}
+		meta_of(100, &m);
+		assert_int_equal(store_call_known(st, &m.uid, m.controller), 0);
+		meta_of(50, &m);
+		m.uid.b[15] ^= 1; /* within the range of every day that has more than one */
+		assert_int_equal(store_call_known(st, &m.uid, m.controller), 0);
+		ok(st, store_sync(st));
+		store_close(st);
+		st = open_store(STORE_RW);
+	}
+	/* a day that was destroyed meanwhile knows nothing and stops nothing */
+	assert_int_equal(store_call_known(st, &m.uid, m.controller), 0);
+	shell("rm '%s'/catalog/*/*", store_dir);
+	for (unsigned i = 0; i < 100; i++) {
+		int rc;
+
+		meta_of(i, &m);
+		rc = store_call_known(st, &m.uid, m.controller);
+		assert_true(rc == 0 || rc == 1);
+		gone += !rc;
+	}
+	assert_true(gone > 0); /* the others are still open */
+	store_close(st);
 }
 
 /* Larger than a segment: rolled over in the middle of calls. */
@@ -685,7 +731,7 @@ int main(void)
 		T(test_round_trip), T(test_odd_chunks), T(test_bad_chunks),	  T(test_find),
 		T(test_purposes),   T(test_keys),	T(test_bucket_gone),	  T(test_controller_keys),
 		T(test_numbers),    T(test_create),	T(test_open),		  T(test_read_only),
-		T(test_many_days),  T(test_roll),	T(test_plaintext),
+		T(test_many_days),  T(test_known),	T(test_roll),		  T(test_plaintext),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
