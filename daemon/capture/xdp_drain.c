@@ -83,7 +83,8 @@ unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned bud
 
 		done += drain_ring(x, r, sink, share ? share : 1, offset);
 	}
-	x->next = (x->next + 1) % n;
+	if (++x->next >= n)
+		x->next = 0;
 	return done;
 }
 
