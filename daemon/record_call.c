@@ -35,6 +35,7 @@ struct recording {
 	struct store_call_meta meta;
 	bool known;
 	bool expired; /* its destroy-by day is over already: nothing is kept */
+	bool undated; /* its clock is beyond what a deadline can be written for: not even a row */
 	const char *gap;
 	struct leg_state leg[2];
 };
@@ -115,10 +116,9 @@ int recording_new(struct store *st, const struct call *c, struct recording **ret
 		.callee = c->called,
 		.agent = c->agent[0] ? c->agent : NULL,
 	};
-	e = deadlines(rc, c);
-	if (e)
-		goto out;
-	e = store_call_known(st, &c->uid, rc->meta.controller);
+	/* One capture's broken clock is no reason to stop recording everybody else. */
+	rc->undated = deadlines(rc, c) || rc->meta.until_ns[0] > INT64_MAX || rc->meta.until_ns[1] > INT64_MAX;
+	e = rc->undated ? 0 : store_call_known(st, &c->uid, rc->meta.controller);
 	if (e < 0)
 		goto out;
 	rc->known = e == 1;
@@ -131,7 +131,7 @@ out:
 
 bool recording_known(const struct recording *rc)
 {
-	return rc->known;
+	return rc->known || rc->undated;
 }
 
 void recording_gap(struct recording *rc, const char *why)
@@ -275,7 +275,7 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	int64_t seq;
 	int e;
 
-	if (rc->known)
+	if (recording_known(rc))
 		return 0;
 	if (!l->rtp.n)
 		l->blocked_at_first = blocked;
@@ -306,12 +306,16 @@ int recording_destroy(struct recording *rc, const struct call *c, enum policy_pu
 {
 	enum policy_purpose other = p == POLICY_TRAINING ? POLICY_DOCUMENTATION : POLICY_TRAINING;
 	bool live = c->state[other] == PURPOSE_GRANTED || c->state[other] == PURPOSE_OBJECTED;
+	int i, e = 0;
 
 	if (live)
 		return rc->sc ? store_call_drop(rc->sc, (enum store_purpose)p) : 0;
+	/* The keys first and for good: when they cannot be erased somebody must know. */
+	for (i = 0; i < POLICY_PURPOSES && rc->sc && !e; i++)
+		e = store_call_drop(rc->sc, (enum store_purpose)i);
 	/* A purpose granted later starts anew: earlier audio stays destroyed (guidance 5.2). */
 	discard(rc);
-	return 0;
+	return e;
 }
 
 static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
@@ -445,8 +449,8 @@ int recording_end(struct recording *rc, const struct call *c, enum recording_end
 	struct store_call_result r = { .answer_ns = c->answer_ns, .end_ns = c->end_ns, .end = c->end };
 	int p, e = 0;
 
-	if (rc->known) {
-		*ret_end = RECORDING_KNOWN;
+	if (recording_known(rc)) {
+		*ret_end = rc->known ? RECORDING_KNOWN : RECORDING_DENIED;
 		goto out;
 	}
 	if (rc->sc) {

@@ -32,7 +32,8 @@ void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets); /*
 void recording_gap(struct recording *rc, const char *why); /* static text; the first stays */
 /* A purpose is over: its wrap goes, and all audio when no purpose is left (INV-1). */
 int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p);
-bool recording_known(const struct recording *rc); /* the call is in the store already */
+/* Nothing is recorded: the call is in the store already, or its clock beyond any deadline. */
+bool recording_known(const struct recording *rc);
 /* Writes the row, or forgets what must not stay. Frees rc in every case. */
 int recording_end(struct recording *rc, const struct call *c, enum recording_end *ret_end);
 /* Store failed or program stops: keys are overwritten, nothing stays. */

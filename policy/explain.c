@@ -246,7 +246,7 @@ static void pauses(FILE *f, const struct rule *r)
 				      : "the recording goes on");
 	}
 	if (r->pub.mute_dtmf)
-		fputs("Key presses are silenced in what is stored.\n", f);
+		fputs("Key presses sent as events are not stored; tones in the sound are not silenced yet.\n", f);
 	fputs("Calls shorter than ", f);
 	span(f, &r->pub.min_length);
 	fputs(" are not kept, longer ones than ", f);

@@ -451,6 +451,7 @@ static void built_in(const struct policy *p, struct rule *r)
 	span_default(&r->pub.pause_max, rule_has(p, r, R_PAUSE_MAX), 5, POLICY_U_MIN);
 	if (!rule_has(p, r, R_PAUSE_MAX))
 		r->pause_stop = r->sensitive != NULL;
+	r->pub.needs_pause = r->sensitive || *r->pub.pause_key || r->pause_header || r->pause_api;
 	span_default(&r->decision_record, rule_has(p, r, R_DECISION), 24, POLICY_U_MONTHS);
 	if (!rule_has(p, r, R_MUTE))
 		r->pub.mute_dtmf = true;

@@ -316,6 +316,12 @@ void check_notice(struct policy *p, struct rule *r)
 		diag_add(p, r->at[R_PROOF], "W-10", "R-31: it is a promise, not a proof.",
 			 "notice-proof fingerprint, header or api.",
 			 "nobody checks that the notice was played.");
+	if (r->at[R_ON_MISSING].line && r->pub.on_missing_notice == POLICY_MISSING_KEEP &&
+	    r->pub.purpose[POLICY_DOCUMENTATION].basis != POLICY_B_OBLIGATION)
+		diag_add(p, r->at[R_ON_MISSING], "L-85",
+			 "R-31: who was not told is not recorded, unless a statute demands it.",
+			 "on-missing-notice quarantine, or discard.",
+			 "keep is for documentation by obligation only.");
 	for (const struct word *w = r->notice; w; w = w->next) {
 		const struct announcement *a = w->obj;
 

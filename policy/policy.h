@@ -136,6 +136,7 @@ struct policy_rule {
 	int zstd_level;
 	char pause_key[POLICY_KEY_MAX], resume_key[POLICY_KEY_MAX];
 	struct policy_span pause_max;
+	bool needs_pause; /* sensitive, or a pause by key, header or api: must not be recorded without pauses */
 	/* everything else that was set is kept for print, explain and diff */
 };
 

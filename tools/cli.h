@@ -111,6 +111,8 @@ int cli_dispatch(const char *name, const char *summary, const struct cli_cmd *cm
 
 /* For a program without cli_parse: sets the name for messages, ignores SIGPIPE. */
 void cli_start(const char *name);
+/* For programs that hold keys or audio: no core dumps, and no other process of this user looks in. */
+void cli_no_dump(void);
 
 /* `name: text` on stderr; the progress line is wiped first. */
 void cli_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -14,6 +14,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +37,17 @@ void cli_start(const char *name)
 	prog = name;
 	/* `optag find | head` then ends with a message and exit 1, not by a signal in mid-write. */
 	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+void cli_no_dump(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	/* The limit holds for files; what is piped to a crash handler is stopped by the other. */
+	(void)setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* its leak check traces the process */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }
 
 /* ---- messages ---- */

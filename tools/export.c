@@ -192,6 +192,7 @@ int main(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
+	cli_no_dump();
 	out_signals();
 	rc = store_open(store_dir, STORE_RO, &st, why, sizeof(why));
 	if (rc) {

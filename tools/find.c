@@ -67,6 +67,14 @@ static json_t *leg_json(const struct store_leg_figures *l, const char *name)
 			 (json_int_t)l->blocked);
 }
 
+/* A deadline is that of a recording: without one, nothing is due. */
+static json_t *until(const struct store_row *r, int p)
+{
+	bool live = r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED;
+
+	return live ? cli_json_time(r->until_ns[p]) : json_null();
+}
+
 /* The first nine fields are what other programs rely on, in this order. */
 static int row_json(const struct store_row *r)
 {
@@ -84,9 +92,8 @@ static int row_json(const struct store_row *r)
 	for (int p = 0; p < STORE_PURPOSES; p++)
 		(void)json_object_set_new(o, store_purpose_names[p],
 					  json_string(store_state_names[r->state[p]]));
-	(void)json_object_set_new(o, "documentation_until",
-				  cli_json_time(r->until_ns[STORE_DOCUMENTATION]));
-	(void)json_object_set_new(o, "training_until", cli_json_time(r->until_ns[STORE_TRAINING]));
+	(void)json_object_set_new(o, "documentation_until", until(r, STORE_DOCUMENTATION));
+	(void)json_object_set_new(o, "training_until", until(r, STORE_TRAINING));
 	(void)json_object_set_new(o, "legs", l);
 	(void)json_object_set_new(o, "controller", cli_json_str(r->controller));
 	(void)json_object_set_new(o, "scenario", cli_json_str(r->scenario));

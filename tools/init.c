@@ -93,6 +93,7 @@ int main(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
+	cli_no_dump();
 	if (keys_dir && public_dir)
 		return cli_usage("--keys and --public exclude each other");
 	if (!keys_dir && !public_dir) {

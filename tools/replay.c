@@ -278,6 +278,7 @@ int main(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
+	cli_no_dump();
 	if (opt_sip_port > 65535)
 		return cli_usage("--sip-port %llu: a port is 1 to 65535", (unsigned long long)opt_sip_port);
 	log_init("optag replay", LOG_L_INFO);

@@ -378,8 +378,10 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 		return;
 	/* on-missing-notice: the table has its default, quarantine (guidance 5.5) */
 	if (p == POLICY_DOCUMENTATION && e == PURPOSE_E_NO_NOTICE && a.state == PURPOSE_OBJECTED) {
-		if (c->rule->on_missing_notice == POLICY_MISSING_KEEP)
+		if (c->rule->on_missing_notice == POLICY_MISSING_KEEP) {
+			c->reason[p] = a.reason; /* kept, and everybody can see that nothing proved the notice */
 			return;
+		}
 		if (c->rule->on_missing_notice == POLICY_MISSING_DISCARD) {
 			a.state = PURPOSE_DENIED;
 			a.act = PURPOSE_D_DESTROY;

@@ -49,6 +49,32 @@ static void fill_input(const struct policy *p, const struct sigin_from *from, co
 		in->header[i] = pstr(m->extra[i]);
 }
 
+static void deny(struct call *c, enum policy_purpose p, const char *reason)
+{
+	if (c->rule->purpose[p].basis == POLICY_B_NONE)
+		return;
+	c->state[p] = PURPOSE_DENIED;
+	c->reason[p] = reason;
+}
+
+/*
+ * What a rule demands and this version does not do denies what depends on it,
+ * before anything is granted (INV-7). A pause is promised where what is said may
+ * not be kept (N-05); an amount of training recordings is a hard limit (INV-10),
+ * and nobody draws or counts yet.
+ */
+static void deny_unsupported(struct call *c)
+{
+	const struct policy_block *training = &c->rule->purpose[POLICY_TRAINING];
+
+	if (c->rule->needs_pause) {
+		deny(c, POLICY_DOCUMENTATION, "pause.unsupported");
+		deny(c, POLICY_TRAINING, "pause.unsupported");
+	} else if (training->special && training->ncap) {
+		deny(c, POLICY_TRAINING, "sampling.unsupported");
+	}
+}
+
 /* Asks the policy once and pins its answer. */
 static void decide(struct calls *cs, struct call *c, const struct sigin_from *from,
 		   const struct sip_msg *m)
@@ -80,6 +106,7 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 			 d.agent.p);
 	n = snprintf(seed, sizeof(seed), "%s\n%s", c->call_id, c->caller_tag);
 	uid_make(c->start_ns, seed, (size_t)n, &c->uid);
+	deny_unsupported(c);
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_MATCH);
 	/* The opt-out that the announcement promises cannot be heard yet: no training (R-41b). */

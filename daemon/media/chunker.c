@@ -38,6 +38,8 @@ void chunker_free(struct chunker *c)
 	if (!c)
 		return;
 	free(c->c.pkt);
+	if (c->c.data)
+		explicit_bzero(c->c.data, c->cap_bytes); /* audio that was withdrawn must not linger */
 	free(c->c.data);
 	free(c);
 }

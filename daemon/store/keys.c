@@ -216,11 +216,14 @@ int wrap_make(const struct pubkey *pub, const uint8_t bucket[32], const struct u
 {
 	uint8_t inner[WRAP_INNER], ad[WRAP_AD];
 	size_t adn = wrap_ad(uid, p, day, ad);
+	int rc;
 
 	randombytes_buf(inner, 24);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(inner + 24, NULL, data, 32, ad, adn, NULL, inner,
 						   bucket);
-	return crypto_box_seal(out, inner, WRAP_INNER, pub->key) ? -EBADMSG : 0;
+	rc = crypto_box_seal(out, inner, WRAP_INNER, pub->key) ? -EBADMSG : 0;
+	sodium_memzero(inner, sizeof(inner)); /* with the bucket's key, the data key */
+	return rc;
 }
 
 /* ---- AES-256-GCM ---- */

@@ -190,11 +190,19 @@ void store_read_close(struct store_reader *r)
 	sealer_free(r->sealer);
 	codec_free(r->codec);
 	free(r->disk);
+	if (r->plain)
+		sodium_memzero(r->plain, CHUNK_DISK_MAX);
 	free(r->plain);
 	free(r->chunk.pkt);
+	if (r->chunk.data)
+		sodium_memzero(r->chunk.data, CHUNK_MAX_BYTES);
 	free(r->chunk.data);
 	free(r->extents);
 	free(r->numbers);
+	if (r->caller)
+		sodium_memzero(r->caller, strlen(r->caller));
+	if (r->callee)
+		sodium_memzero(r->callee, strlen(r->callee));
 	free(r->caller);
 	free(r->callee);
 	free(r);

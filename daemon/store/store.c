@@ -419,7 +419,8 @@ int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c
 	rc = leg > 1 ? -EINVAL : codec_encode(st->codec, c, st->plain, &n, &h);
 	if (rc)
 		return why_set(&st->why, rc, "chunk cannot be coded: %s", strerror(-rc));
-	h.number = sc->chunks[leg];
+	/* Used up even if this chunk comes to nothing: a number is a nonce (FORMAT.md). */
+	h.number = sc->chunks[leg]++;
 	h.length = (uint32_t)(CHUNK_HEAD + n + CHUNK_TAG);
 	chunk_head_format(&h, st->chunk);
 	le32enc(nonce, leg);
@@ -437,7 +438,6 @@ int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c
 	extent_put(&sc->extents, &sc->at, &e);
 	if (sc->extents.failed)
 		return why_set(&st->why, -ENOMEM, "out of memory");
-	sc->chunks[leg]++;
 	st->figures.chunks++;
 	st->figures.payload_bytes += h.payload;
 	st->figures.stored_bytes += segment_round(h.length);
@@ -458,9 +458,13 @@ int store_call_drop(struct store_call *sc, enum store_purpose p)
 
 void store_call_abort(struct store_call *sc)
 {
-	/* Nobody is told of a failure here: the wrap then dies with its bucket, as an interrupted call's. */
-	for (int p = 0; p < STORE_PURPOSES; p++)
-		(void)drop_wrap(sc, (enum store_purpose)p, false);
+	/* The wrap that cannot be erased dies with its bucket; a disk like that takes no more calls. */
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		int rc = drop_wrap(sc, (enum store_purpose)p, false);
+
+		if (rc && !sc->st->err)
+			sc->st->err = rc;
+	}
 	call_free(sc);
 }
 

@@ -42,15 +42,18 @@ static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uin
 		    const uint8_t *ad, size_t adn, const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32])
 {
 	uint8_t inner[WRAP_INNER], pk[32], id[8];
+	int rc;
 
 	crypto_scalarmult_base(pk, f->key);
 	keyfile_id(pk, id);
 	if (memcmp(id, key_id8, 8) || crypto_box_seal_open(inner, wrap, KEYS_WRAP, pk, f->key))
 		return -EKEYREJECTED;
-	return crypto_aead_xchacha20poly1305_ietf_decrypt(ret_data, NULL, NULL, inner + 24, WRAP_INNER - 24,
-							  ad, adn, inner, bucket) ?
-		       -EBADMSG :
-		       0;
+	rc = crypto_aead_xchacha20poly1305_ietf_decrypt(ret_data, NULL, NULL, inner + 24, WRAP_INNER - 24, ad,
+							 adn, inner, bucket) ?
+		     -EBADMSG :
+		     0;
+	sodium_memzero(inner, sizeof(inner));
+	return rc;
 }
 
 int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p, uint32_t day,

@@ -19,7 +19,7 @@ speech=
 for d in /usr/share/asterisk/sounds/en_US_f_Allison /usr/share/asterisk/sounds/en; do
 	ls "$d"/*.wav >/dev/null 2>&1 && speech=$d && break
 done
-gen=("$BUILD/tests/gen/gencap" --calls "$CALLS" --seconds "$SECONDS_EACH" --seed 1)
+gen=("$BUILD/tests/gen/gencap" --calls "$CALLS" --seconds "$SECONDS_EACH" --concurrent "$CALLS" --seed 1)
 [ -n "$speech" ] && gen+=(--speech "$speech")
 "${gen[@]}" "$dir/calls.pcap" "$dir/truth.json" >/dev/null
 cs=$((CALLS * SECONDS_EACH))

@@ -28,6 +28,8 @@ want='["g711@test","service","2026-01-01T00:00:00.000000Z",10.345,"GRANTED","NON
 	"$(printf '["denied\xef\xbf\xbd\\u001b[2J@test","denied","DENIED","caller-opted-out",0]')" ] || fail "denied call"
 [ "$(sed -n 3p out | jq -c '[.documentation_until,.training_until,.training]')" = '[null,"2026-04-01T00:02:00.000000Z","GRANTED"]' ] ||
 	fail "training call"
+[ "$(sed -n 2p out | jq -c '[.documentation_until,.training_until]')" = '[null,null]' ] ||
+	fail "a denied call has a deadline"
 grep -q 33123456 out && fail "a number is shown"
 
 count() { # N FILTER...

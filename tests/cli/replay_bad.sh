@@ -156,6 +156,22 @@ head -c $((size * 2 / 3)) "$TMP/k.pcap" >"$TMP/cut.pcap"
 replay 0 "$TMP/cut.pcap" && sum '.cut_files == 1 and .kept > 10' && has err 'cut\.pcap'
 clean
 
+# ---- no core dumps: they would hold keys and audio ----
+mkfifo "$TMP/fifo"
+(
+	ulimit -c 1000 2>/dev/null
+	exec "$BIN/optag-replay" --store "$s" --policy "$lab" "$TMP/fifo" >/dev/null 2>&1
+) &
+pid=$!
+core= i=0 # before it opens the pipe it may not have come so far yet
+exec 9>"$TMP/fifo"
+while [ "$core" != '0 0' ] && [ $((i += 1)) -lt 1000 ]; do
+	core=$(awk '/^Max core/ { print $5, $6 }' /proc/$pid/limits)
+done
+[ "$core" = '0 0' ] || fail "replay may dump core: limit $core"
+exec 9>&-
+wait $pid || :
+
 # ---- a full disk ----
 if [ "$(id -u)" = 0 ] && mkdir "$TMP/small" && mount -t tmpfs -o size=3m optag-test "$TMP/small" 2>/dev/null; then
 	umount_later="$TMP/small"

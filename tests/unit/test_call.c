@@ -1119,7 +1119,29 @@ static void test_settings_of_verdict(void **state)
 		w->policy.rule.on_missing_notice = (enum policy_missing)how;
 		establish(w);
 		assert_int_equal(fake_call(w, "c1")->state[DOC], states[how]);
+		assert_string_equal(fake_call(w, "c1")->reason[DOC], "notice.missing");
 		expect(w, want[how], want[how]);
+		fake_world_free(w);
+	}
+	w = fake_world(NULL); /* a pause that nobody carries out: nothing is recorded */
+	w->policy.rule.needs_pause = true;
+	w->policy.rule.purpose[TRAIN].basis = CONSENT;
+	establish(w);
+	assert_int_equal(fake_call(w, "c1")->state[DOC], PURPOSE_DENIED);
+	assert_int_equal(fake_call(w, "c1")->state[TRAIN], PURPOSE_DENIED);
+	assert_string_equal(fake_call(w, "c1")->reason[DOC], "pause.unsupported");
+	expect(w, BLK, BLK);
+	fake_world_free(w);
+	for (int doc = 0; doc < 2; doc++) { /* an amount that nobody counts: no training, the rest is free */
+		w = fake_world(NULL);
+		w->policy.rule.purpose[DOC].basis = doc ? INTEREST : NO;
+		w->policy.rule.purpose[TRAIN].basis = INTEREST;
+		w->policy.rule.purpose[TRAIN].special = true;
+		w->policy.rule.purpose[TRAIN].ncap = 1;
+		establish(w);
+		assert_int_equal(fake_call(w, "c1")->state[TRAIN], PURPOSE_DENIED);
+		assert_string_equal(fake_call(w, "c1")->reason[TRAIN], "sampling.unsupported");
+		expect(w, doc ? REC : BLK, doc ? REC : BLK);
 		fake_world_free(w);
 	}
 	w = fake_world(NULL); /* consent asked again by the agent: keys must be heard after silence */

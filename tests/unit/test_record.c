@@ -24,7 +24,7 @@
 
 struct store {
 	unsigned begun, aborted, ended, denied, dropped, committed;
-	int begin_error, append_error, denied_error, known;
+	int begin_error, append_error, denied_error, drop_error, known;
 	struct store_call_result last;
 	uint8_t audio[2][65536]; /* of the calls that ended well or still run */
 	size_t n[2];
@@ -87,6 +87,8 @@ int store_call_commit(struct store_call *sc, enum store_purpose p)
 
 int store_call_drop(struct store_call *sc, enum store_purpose p)
 {
+	if (sc->wrap[p] && sc->st->drop_error)
+		return sc->st->drop_error;
 	sc->wrap[p] = false;
 	sc->st->dropped++;
 	return 0;
@@ -568,6 +570,42 @@ static void test_withdrawn_and_again(void **state)
 }
 
 /* A purpose lost before the first packet: a late packet must not bring the call back. */
+/* A key that cannot be erased is no secret; the audio goes all the same. */
+static void test_destroy_fails(void **state)
+{
+	struct hand *h = malloc(sizeof(*h));
+
+	(void)state;
+	hand_new(h, POLICY_B_INTEREST, POLICY_B_NONE);
+	h->c.state[0] = PURPOSE_GRANTED;
+	audio(h, 0x22, 150);
+	h->c.state[0] = PURPOSE_WITHDRAWN;
+	h->st.drop_error = -EIO;
+	assert_int_equal(recording_destroy(h->rc, &h->c, POLICY_DOCUMENTATION), -EIO);
+	assert_int_equal(h->st.aborted, 1);
+	assert_int_equal(hand_end(h), RECORDING_DENIED);
+	free(h);
+}
+
+/* A clock near the end of what 64 bits of nanoseconds can tell: this call only, and no error. */
+static void test_undated(void **state)
+{
+	struct hand *h = malloc(sizeof(*h));
+
+	(void)state;
+	hand_new(h, POLICY_B_INTEREST, POLICY_B_NONE);
+	recording_abort(h->rc);
+	h->c.start_ns = INT64_MAX - 1;
+	assert_int_equal(recording_new(&h->st, &h->c, &h->rc), 0);
+	h->c.state[0] = PURPOSE_GRANTED;
+	assert_true(recording_known(h->rc));
+	audio(h, 0x22, 150);
+	assert_int_equal(h->st.begun, 0);
+	assert_int_equal(hand_end(h), RECORDING_DENIED);
+	assert_int_equal(h->st.denied, 0);
+	free(h);
+}
+
 static void test_destroyed_before_audio(void **state)
 {
 	struct hand *h = malloc(sizeof(*h));
@@ -620,6 +658,8 @@ int main(void)
 		cmocka_unit_test(test_older_file),
 		cmocka_unit_test(test_no_purpose_no_audio),
 		cmocka_unit_test(test_withdrawn_and_again),
+		cmocka_unit_test(test_destroy_fails),
+		cmocka_unit_test(test_undated),
 		cmocka_unit_test(test_destroyed_before_audio),
 		cmocka_unit_test(test_wraps),
 	};
