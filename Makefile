@@ -12,6 +12,7 @@ ifeq ($(origin CC),default)
 CC     := gcc
 endif
 CLANG  ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PREFIX ?= /usr/local
 DESTDIR ?=
 V      ?=
@@ -19,11 +20,11 @@ Q      := $(if $(V),,@)
 say     = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
 
 # What must be installed, for building and running, and for the tests.
-DEPS_BUILD := gcc make pkg-config libc6-dev linux-libc-dev clang llvm libbpf-dev libpcap-dev liburing-dev libzstd-dev \
-	libssl-dev libsodium-dev libsqlite3-dev libjansson-dev libavcodec-dev libavutil-dev libswresample-dev tzdata
+DEPS_BUILD := gcc make pkg-config libc6-dev linux-libc-dev clang llvm bpftool libbpf-dev libpcap-dev liburing-dev libzstd-dev \
+	libssl-dev libsodium-dev libsqlite3-dev libjansson-dev libavcodec-dev libavutil-dev libswresample-dev libseccomp-dev libmicrohttpd-dev tzdata
 DEPS_TEST  := libcmocka-dev sip-tester tshark tcpdump iproute2 sox ffmpeg asterisk-core-sounds-en-wav jq sqlite3 procps python3
 DEPS_CHECK := clang-tidy cppcheck libclang-rt-14-dev mandoc
-PKGS       := libpcap liburing libzstd libcrypto libsodium sqlite3 jansson libavcodec libavutil libswresample
+PKGS       := libpcap liburing libzstd libcrypto libsodium sqlite3 jansson libavcodec libavutil libswresample libseccomp libmicrohttpd
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Wundef -Wvla
 CSTD   := -std=gnu11 -D_GNU_SOURCE
@@ -53,9 +54,10 @@ $(foreach l,$(LIBNAMES),$(eval $(BUILD)/lib/lib$(l).a: $(call obj,$(SRC_$(l)))))
 SYS_base :=
 SYS_store := -luring -lzstd -lcrypto -lsodium -lsqlite3
 SYS_policy := -lsodium
-SYS_capture := -lpcap
+SYS_capture := -lbpf -lpcap
 SYS_cli := -ljansson
-SYS_all := -lpcap $(SYS_store) -ljansson -lm
+SYS_core := -lseccomp -lmicrohttpd -ljansson
+SYS_all := -lbpf -lpcap $(SYS_store) $(SYS_core) -lm
 
 # ---- programs: tools/NAME.c and its tools/NAME_*.c; what each may link ----
 PROGS := $(patsubst tools/%.c,%,$(filter-out $(SRC_cli),$(foreach f,$(wildcard tools/*.c),$(if $(findstring _,$(notdir $(f))),,$(f)))))
@@ -66,6 +68,9 @@ LIBS_init := cli store base
 LIBS_find := cli store base
 LIBS_fsck := cli store base
 LIBS_export := cli store base
+LIBS_status := cli base
+LIBS_top := cli base
+LIBS_doctor := cli store base
 SYSX_export := -lavcodec -lswresample -lavutil -lpcap
 SYSX_replay := -lpcap
 progname = $(BUILD)/bin/$(if $(filter optag,$(1)),optag,optag-$(1))
@@ -78,7 +83,11 @@ $(call progname,$(1)): $(call obj,tools/$(1).c $(sort $(wildcard tools/$(1)_*.c)
 	$(Q)$(CC) $(LDALL) $(LDFLAGS) -o $$@ $$^ $(if $(filter policy,$(LIBS_$(1))),$(SYS_policy)) $(if $(filter store,$(LIBS_$(1))),$(SYS_store)) $(SYSX_$(1)) $(SYS_cli) -lm
 endef
 
-all: deps-check $(BINS)
+all: deps-check $(BINS) $(BUILD)/bin/optagd
+$(BUILD)/bin/optagd: $(call obj,daemon/main.c) $(call lib,core call media sip capture store policy base)
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDALL) $(LDFLAGS) -o $@ $^ $(SYS_all) $(SYS_policy) -ljansson
 $(foreach p,$(PROGS),$(eval $(call prog_rule,$(p))))
 
 $(BUILD)/lib/lib%.a:
@@ -105,17 +114,31 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 # Tests in which system calls fail on purpose.
 WRAP_test_store_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
 	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
+# The capture program: object, then a skeleton that xdp.c includes, so the daemon needs no file beside it.
+BPFARCH := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
+BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -D__TARGET_ARCH_$(BPFARCH) -Ibpf -idirafter /usr/include/$(shell uname -m)-linux-gnu
+$(BUILD)/bpf/optag.bpf.o: bpf/optag.bpf.c $(wildcard bpf/*.h)
+	$(call say,BPF)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPFFLAGS) -c -o $@ $<
+$(BUILD)/gen/optag.skel.h: $(BUILD)/bpf/optag.bpf.o
+	$(call say,SKEL)
+	@mkdir -p $(@D)
+	$(Q){ echo '/* NOLINTBEGIN */' && $(BPFTOOL) gen skeleton $< name optag_bpf && echo '/* NOLINTEND */'; } >$@
+$(BUILD)/obj/daemon/capture/xdp.o: $(BUILD)/gen/optag.skel.h
+$(BUILD)/obj/daemon/capture/xdp.o: ALL_CFLAGS += -isystem $(BUILD)/gen
+
 # BPF objects; a test program finds the one it loads beside itself.
 BPFOBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bpf/*.bpf.c))
 BPFTEST := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bpf/test_*.c))
 $(BUILD)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(wildcard bpf/*.h tests/bpf/*.h)
 	$(call say,BPF)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Ibpf -idirafter /usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<
+	$(Q)$(CLANG) $(BPFFLAGS) -Itests/bpf -c -o $@ $<
 $(BUILD)/tests/bpf/test_%: $(BUILD)/obj/tests/bpf/test_%.o $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDALL) -o $@ $< $(ALLLIBS) -lbpf $(SYS_all)
+	$(Q)$(CC) $(LDALL) -o $@ $< $(ALLLIBS) $(SYS_all)
 $(BUILD)/tests/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
@@ -179,7 +202,7 @@ deps-check:
 MAN := $(wildcard tools/*.[158] daemon/*.[158] policy/*.[158])
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/optag/examples
-	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINS) $(BUILD)/bin/optagd $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard policy/examples/*.policy) $(DESTDIR)$(PREFIX)/share/optag/examples
 	for m in $(MAN); do d=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; install -d $$d; install -m 644 $$m $$d; done
 

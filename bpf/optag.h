@@ -160,7 +160,7 @@ enum optag_count {
 #define OPTAG_MAX_DEPTH     16	 /* headers walked: tags, labels, tunnels, IP, extensions, UDP/TCP */
 #define OPTAG_MAX_OFF	    1000 /* a header that starts later is not looked for (DEPTH) */
 #define OPTAG_MAX_PAYLOAD   2048 /* media payload handed up at most; more is cut and counted */
-#define OPTAG_MAX_SIG	    65536 /* signalling packet handed up at most */
+#define OPTAG_MAX_SIG	    65535 /* signalling packet handed up at most: what one helper call copies */
 #define OPTAG_QUARANTINE_NS 1000000000ULL
 #define OPTAG_NO_PT	    0xff
 
@@ -171,10 +171,60 @@ struct optag_config {
 	__u64 hash_seed;  /* random, against chosen collisions */
 	__u32 leg_budget; /* packets a leg may send per 100 ms, 0: no limit */
 	__u8 drop_rest;	  /* 1: SPAN port, nothing else wants the packet; 0: pass on */
-	__u8 pad[3];
+	__u8 full_time;	  /* 1: media stamped to the nanosecond; 0: to the kernel's tick, 25 ns a packet cheaper */
+	__u8 pad[2];
 	/* SIP ports, both transports, wire order in the low 16 bits of each; 0 ends the list */
 	__be16 sip_ports[16];
+	__u32 ring_bytes; /* of each capture ring's data, a power of two */
+	__u32 pad2;
 };
-_Static_assert(sizeof(struct optag_config) == 56, "settings");
+_Static_assert(sizeof(struct optag_config) == 64, "settings");
+
+/*
+ * Capture ring: one per CPU, written by the program there and nowhere else, so
+ * without atomic instructions. The header, then ring_bytes of data, then
+ * OPTAG_RING_SLACK. head and tail count bytes and only grow; a record lies at
+ * data[head & (ring_bytes - 1)], in one piece: it may run into the slack, and
+ * the next one starts behind it modulo ring_bytes. A record takes
+ * OPTAG_REC_SPACE(len) bytes and is complete when head is past it.
+ */
+struct optag_ring {
+	/* the program's */
+	__u64 head;
+	__u64 tail_seen; /* tail when it was last looked at: the user's line is left alone meanwhile */
+	__u64 pad0[6];
+	__u64 counts[OPTAG_C_MAX]; /* of this CPU */
+	__u64 pad1[16 - OPTAG_C_MAX];
+	/* the daemon's */
+	__u64 tail;
+	__u64 pad2[4096 / 8 - 25];
+	__u8 data[];
+};
+_Static_assert(sizeof(struct optag_ring) == 4096, "capture ring header is a page");
+_Static_assert(__builtin_offsetof(struct optag_ring, tail) % 64 == 0, "tail has its own line");
+
+#define OPTAG_RING_SLACK     4096 /* more than the largest record */
+#define OPTAG_RING_MIN	     65536
+#define OPTAG_RING_MAX	     (256U << 20)
+#define OPTAG_REC_SPACE(len) ((__u32)sizeof(struct optag_rec) + (((len) + 7U) & ~7U))
+_Static_assert(OPTAG_REC_SPACE(OPTAG_MAX_PAYLOAD) <= OPTAG_RING_SLACK, "slack");
+
+/* Packets of a leg in the present interval of some 100 ms: number of the interval (high 16 bits), count.
+ * One entry a flow line. */
+struct optag_budget {
+	__u32 w[2];
+};
+
+/* What a program left pinned, for whoever takes it over. */
+struct optag_info {
+	__u32 abi;
+	__u32 flow_lines;
+	__u64 hash_seed;
+	__u32 ring_bytes;
+	__u32 rings;
+	__u32 sig_bytes;
+	__u32 gen; /* last generation given in the flow table */
+};
+_Static_assert(sizeof(struct optag_info) == 32, "pinned description");
 
 #endif

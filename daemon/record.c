@@ -23,6 +23,7 @@
 struct recorder {
 	struct recorder_settings set;
 	struct flow_table *flows;
+	struct classify_sink sink;
 	struct classify *classify;
 	struct sigin *sigin;
 	struct calls *calls;
@@ -185,6 +186,8 @@ static enum call_payload payload_kind(const struct call *c, const struct call_en
 
 static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payload)
 {
+	struct optag_flow_stats st;
+	const struct optag_flow *now;
 	struct recorder *r = arg;
 	struct endpoint at = { .port = ntohs(rec->dport) };
 	const struct call_endpoint *e;
@@ -201,7 +204,9 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 	c = calls_by_ring(r->calls, rec->ring);
 	e = c && c->matched ? call_endpoint_at(c, &at) : NULL;
 	/* The record must be of this call and leg even if the flow entry changed under way (xdp 9). */
-	if (!e || !e->owner || e->leg != rec->leg || !c->user)
+	now = e ? flow_get(r->flows, &at, IPPROTO_UDP, &st) : NULL;
+	/* Live, the entry may have gone to another call since the packet passed. */
+	if (!e || !e->owner || e->leg != rec->leg || !c->user || !now || now->ring != rec->ring || now->gen != rec->gen)
 		return;
 	if (rec->len != rec->wire_len || rtp_parse(payload, rec->len, &p)) {
 		r->fig.bad_rtp++;
@@ -218,7 +223,7 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 	}
 	if (kind == CALL_PT_AUDIO && rec->verdict != OPTAG_V_RECORD)
 		return;
-	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, blocked_at(r, &at), &key);
+	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, st.blocked, &key);
 	if (n < 0)
 		failed(r, n);
 	else if (n == 1)
@@ -291,9 +296,17 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	r->extra.n = policy_headers(s->policy, names);
 	for (i = 0; i < r->extra.n; i++)
 		r->extra.name[i] = names[i];
-	e = flow_new(s->flow_lines, cfg.hash_seed, NULL, NULL, &r->flows);
-	if (!e)
+	r->sink = csink;
+	r->flows = s->flows;
+	if (!r->flows)
+		e = flow_new(s->flow_lines, cfg.hash_seed, NULL, NULL, &r->flows);
+	else
+		e = 0;
+	if (!e) {
+		cfg.hash_seed = flow_seed(r->flows);
+		cfg.flow_mask = flow_line_mask(r->flows);
 		e = classify_new(&cfg, r->flows, &csink, &r->classify);
+	}
 	if (!e)
 		e = sigin_new(&s->signalling, &r->extra, &ssink, &r->sigin);
 	if (!e)
@@ -321,6 +334,28 @@ int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t if
 	}
 	classify_packet(r->classify, p->link, p->ethertype, p->data, p->caplen, p->wire_len, p->ts_ns, ifindex);
 	return r->err;
+}
+
+const struct classify_sink *recorder_sink(const struct recorder *r)
+{
+	return &r->sink;
+}
+
+int recorder_tick(struct recorder *r, uint64_t now_ns)
+{
+	if (r->err)
+		return r->err;
+	calls_tick(r->calls, now_ns);
+	if (now_ns - r->ticked_ns >= TICK_NS) {
+		r->ticked_ns = now_ns;
+		sigin_tick(r->sigin, now_ns);
+	}
+	return r->err;
+}
+
+void recorder_set_policy(struct recorder *r, const struct policy *p)
+{
+	calls_set_policy(r->calls, p);
 }
 
 int recorder_finish(struct recorder *r)
@@ -363,6 +398,7 @@ void recorder_free(struct recorder *r)
 	calls_free(r->calls);
 	sigin_free(r->sigin);
 	classify_free(r->classify);
-	flow_free(r->flows);
+	if (!r->set.flows)
+		flow_free(r->flows);
 	free(r);
 }

@@ -8,6 +8,10 @@
  *
  *	recorder_new, per packet recorder_packet, recorder_finish, recorder_free
  *
+ * Live, the packets are classified elsewhere (capture/xdp.h, capture/live.h) on
+ * the flow table given in the settings: hand what comes out to recorder_sink, call
+ * recorder_tick every few milliseconds, and leave the clock to the kernel.
+ *
  * recorder_packet moves the clock (base/clock.h) to the packet's time. When the
  * store fails, the recorder stops: calls in progress are forgotten (their keys
  * overwritten), what was complete stays, the error is returned from then on.
@@ -32,6 +36,7 @@ struct recorder_settings {
 	const struct policy *policy; /* stays the caller's */
 	struct call_limits calls;
 	struct sigin_limits signalling;
+	struct flow_table *flows; /* live: the classifier's, stays the caller's; NULL: one of its own */
 	uint32_t flow_lines;   /* power of two; two addresses a line, four a call */
 	uint16_t sip_ports[16]; /* 0 ends the list */
 };
@@ -54,6 +59,11 @@ struct recorder_figures {
 
 int recorder_new(const struct recorder_settings *s, struct recorder **ret);
 int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t ifindex);
+/* Live capture: where records go, and the passing of time. -errno when the store failed. */
+const struct classify_sink *recorder_sink(const struct recorder *r);
+int recorder_tick(struct recorder *r, uint64_t now_ns);
+/* New calls use p from now on; the old one must live until recorder_free. */
+void recorder_set_policy(struct recorder *r, const struct policy *p);
 /* Ends all calls ("capture-end") and makes everything durable. */
 int recorder_finish(struct recorder *r);
 void recorder_figures(const struct recorder *r, struct recorder_figures *ret);

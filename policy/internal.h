@@ -14,6 +14,7 @@
 #ifndef POLICY_INTERNAL_H
 #define POLICY_INTERNAL_H
 
+#include "lex.h"
 #include "policy.h"
 
 #define NAME_MAX_LEN   64
@@ -39,11 +40,6 @@ void arena_free(struct arena *a);
 
 /* ---- places and diagnostics ---- */
 
-struct pos {
-	int line, col; /* line 0: nowhere (not set) */
-	uint16_t width, file;
-};
-
 struct source {
 	char *name; /* malloc'ed */
 	char *text;
@@ -57,30 +53,7 @@ struct policy;
 void diag_add(struct policy *p, struct pos at, const char *code, const char *why, const char *fix,
 	      const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
-/* ---- lexer: on demand, one token of look-ahead, kept by the parser ---- */
-
-enum tok { T_EOF, T_NL, T_WORD, T_STRING, T_OPEN, T_CLOSE, T_SEMI, T_COMMA, T_EQ, T_BAD };
-
-struct token {
-	enum tok type;
-	const char *s; /* in the source; a string without its quotes, still escaped */
-	size_t n;
-	struct pos at;
-	const char *bad; /* T_BAD: what is wrong */
-};
-
-struct lexer {
-	const char *s, *end, *line_start;
-	int line;
-	uint16_t file;
-};
-
 void lex_init(struct lexer *l, const struct source *src, uint16_t file);
-struct token lex_next(struct lexer *l);
-/* A key ("9", "*7", "#", "hash"): to be called right after a key keyword, where # is no comment. */
-struct token lex_key(struct lexer *l);
-/* Whether s would come back from the lexer as one word. */
-bool lex_is_word(const char *s);
 
 /* ---- lists of the tree ---- */
 
@@ -418,8 +391,5 @@ void print_string(FILE *f, const char *s);
 void print_span(FILE *f, const struct policy_span *s);
 void rule_print_setting(FILE *f, const struct rule *r, int id, const char *indent);
 void print_clock(FILE *f, int minute);
-
-/* Near enough to be meant: index into words (NULL-terminated), or -1. */
-int did_you_mean(const char *s, size_t n, const char *const *words);
 
 #endif

@@ -12,12 +12,17 @@
 
 #include "internal.h"
 
-void lex_init(struct lexer *l, const struct source *src, uint16_t file)
+void lex_text(struct lexer *l, const char *text, size_t len, uint16_t file)
 {
-	l->s = l->line_start = src->text;
-	l->end = src->text + src->len;
+	l->s = l->line_start = text;
+	l->end = text + len;
 	l->line = 1;
 	l->file = file;
+}
+
+void lex_init(struct lexer *l, const struct source *src, uint16_t file)
+{
+	lex_text(l, src->text, src->len, file);
 }
 
 static bool is_end(const struct lexer *l, const char *s)
@@ -120,4 +125,19 @@ bool lex_is_word(const char *s)
 		if (strchr(" \t\r\n{};,\"\\", *s) || (unsigned char)*s < ' ')
 			return false;
 	return true;
+}
+
+size_t lex_utf8_len(const unsigned char *s, size_t n)
+{
+	size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+
+	if (len == 0 || len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return len;
 }

@@ -103,26 +103,6 @@ static int read_source(struct policy *p, uint16_t file)
 	return 0;
 }
 
-/* Length of the UTF-8 sequence at s, 0 when it is none. */
-static size_t utf8_len(const unsigned char *s, size_t n)
-{
-	size_t len = s[0] < 0x80		   ? 1
-		     : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-		     : (s[0] & 0xf0) == 0xe0	   ? 3
-		     : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-						   : 0;
-
-	if (len == 0 || len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 /* The first byte that is no plain text, with its place; and how many comments there are. */
 static bool check_text(struct policy *p, uint16_t file)
 {
@@ -134,7 +114,7 @@ static bool check_text(struct policy *p, uint16_t file)
 	for (; i < src->len; i += len) {
 		unsigned char c = (unsigned char)src->text[i];
 
-		len = utf8_len((const unsigned char *)src->text + i, src->len - i);
+		len = lex_utf8_len((const unsigned char *)src->text + i, src->len - i);
 		if (len == 0 || c == 0x7f || (c < ' ' && c != '\t' && c != '\n' && c != '\r')) {
 			at.col = (int)(i - line) + 1;
 			diag_add(p, at, "L-01", NULL, NULL,

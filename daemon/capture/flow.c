@@ -27,6 +27,7 @@ struct flow_table {
 	uint64_t seed;
 	uint32_t mask;
 	uint32_t gen; /* last one given */
+	uint32_t *kept_gen; /* or NULL: where that is kept for the next process */
 	size_t count;
 	bool own_lines, own_stats;
 };
@@ -330,6 +331,8 @@ static uint32_t publish(struct flow_table *t, uint32_t slot, const struct optag_
 
 	if (++t->gen == 0)
 		t->gen = 1;
+	if (t->kept_gen)
+		__atomic_store_n(t->kept_gen, t->gen, __ATOMIC_RELEASE);
 	stats_put(&t->stats[slot], &zero);
 	store_body(e, k, tail_word(r));
 	store_head(e, head_word(k->port, r->verdict, r->te[0], t->gen));
@@ -435,6 +438,16 @@ const struct optag_flow *flow_get(const struct flow_table *t, const struct endpo
 	return entry(t, (uint32_t)slot);
 }
 
+/* Before the first entry is set, so that both numbers are of one counter; serial comparison for its wrap. */
+void flow_keep_gen(struct flow_table *t, uint32_t *last)
+{
+	uint32_t kept = __atomic_load_n(last, __ATOMIC_ACQUIRE);
+
+	if (kept && (int32_t)(kept - t->gen) > 0)
+		t->gen = kept;
+	t->kept_gen = last;
+}
+
 size_t flow_count(const struct flow_table *t)
 {
 	return t->count;
@@ -448,4 +461,14 @@ struct optag_flow_line *flow_lines(struct flow_table *t)
 struct optag_flow_stats *flow_stats(struct flow_table *t)
 {
 	return t->stats;
+}
+
+uint64_t flow_seed(const struct flow_table *t)
+{
+	return t->seed;
+}
+
+uint32_t flow_line_mask(const struct flow_table *t)
+{
+	return t->mask;
 }

@@ -46,7 +46,13 @@ int flow_clear(struct flow_table *t, const struct endpoint *at, uint8_t proto, u
 /* The entry of (at, proto), or NULL; *ret_stats (may be NULL) its counters. */
 const struct optag_flow *flow_get(const struct flow_table *t, const struct endpoint *at,
 				  uint8_t proto, struct optag_flow_stats *ret_stats);
+/* The last generation given is kept at `last` from now on (memory that outlives the process); what
+ * is there already counts as given, also when its entries are cleared by now. */
+void flow_keep_gen(struct flow_table *t, uint32_t *last);
 size_t flow_count(const struct flow_table *t);
+/* What a classifier on the same table must be told. */
+uint64_t flow_seed(const struct flow_table *t);
+uint32_t flow_line_mask(const struct flow_table *t);
 struct optag_flow_line *flow_lines(struct flow_table *t);
 struct optag_flow_stats *flow_stats(struct flow_table *t);
 

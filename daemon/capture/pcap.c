@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/le.h"
+#include "capture/pcap_internal.h"
 
 #define READ_BUFFER 1048576 /* a quarter of the read(2) time of stdio's 4 KiB on large files */
 
@@ -63,7 +64,7 @@ fail:
 	return why_errno(err, name, why, n);
 }
 
-static bool supported(int linktype)
+bool pcap_link_supported(int linktype)
 {
 	switch (linktype) {
 	case DLT_EN10MB:
@@ -102,7 +103,7 @@ static int start(struct pcap_file *f, FILE *in, char *why, size_t n)
 		return -EBADMSG;
 	}
 	f->linktype = pcap_datalink(f->p);
-	return supported(f->linktype) ? 0 : refuse_linktype(f->linktype, f->name, why, n);
+	return pcap_link_supported(f->linktype) ? 0 : refuse_linktype(f->linktype, f->name, why, n);
 }
 
 int pcap_file_open(const char *path, struct pcap_file **ret, char *why, size_t n)
@@ -218,8 +219,7 @@ static bool loopback(struct pcap_packet *p)
 	}
 }
 
-/* False: the header is too short or says nothing we know. */
-static bool strip(int linktype, struct pcap_packet *p)
+bool pcap_link_strip(int linktype, struct pcap_packet *p)
 {
 	switch (linktype) {
 	case DLT_EN10MB:
@@ -246,7 +246,7 @@ static bool strip(int linktype, struct pcap_packet *p)
 /* ---- packets ---- */
 
 /* The file's number, whatever it is, as nanoseconds that do not overflow. */
-static uint64_t time_ns(const struct timeval *tv)
+uint64_t pcap_time_ns(const struct timeval *tv)
 {
 	uint64_t s = tv->tv_sec < 0 ? 0 : (uint64_t)tv->tv_sec;
 	uint64_t frac = tv->tv_usec < 0 ? 0 : (uint64_t)tv->tv_usec;
@@ -280,8 +280,8 @@ int pcap_file_next(struct pcap_file *f, struct pcap_packet *ret, char *why, size
 		*ret = (struct pcap_packet){ .data = data,
 					     .caplen = h->caplen,
 					     .wire_len = h->len,
-					     .ts_ns = time_ns(&h->ts) };
-		if (strip(f->linktype, ret))
+					     .ts_ns = pcap_time_ns(&h->ts) };
+		if (pcap_link_strip(f->linktype, ret))
 			return 1;
 		f->skipped++;
 	}

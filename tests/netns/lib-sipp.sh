@@ -23,6 +23,22 @@ sipp_need() { # prints why real calls are not possible here; 1 then
 	ip netns del "optag$$-probe"
 }
 
+# The wire between the two; with sipp_mirror=1 through a hub (a bridge that learns nothing) whose third port's far end
+# is span1 in the namespace $sipp_m: a mirror port.
+sipp_wire() {
+	if [ -z "${sipp_mirror:-}" ]; then
+		ip -n "$sipp_a" link add talk0 type veth peer name talk0 netns "$sipp_b"
+		return
+	fi
+	sipp_m=optag$$m
+	ip netns add "$sipp_m" && ip -n "$sipp_m" link add hub type bridge ageing_time 0 mcast_snooping 0 || return 1
+	ip -n "$sipp_m" link add pa type veth peer name talk0 netns "$sipp_a" || return 1
+	ip -n "$sipp_m" link add pb type veth peer name talk0 netns "$sipp_b" || return 1
+	ip -n "$sipp_m" link add span0 type veth peer name span1 || return 1
+	for n in pa pb span0; do ip -n "$sipp_m" link set $n master hub up || return 1; done
+	ip -n "$sipp_m" link set hub up && ip -n "$sipp_m" link set span1 up
+}
+
 sipp_up() { # DIR CAPTURE
 	local here
 	here=$(cd "$(dirname "${BASH_SOURCE[0]}")/sipp" && pwd) || return 1
@@ -30,7 +46,7 @@ sipp_up() { # DIR CAPTURE
 	sipp_xml=$here
 	mkdir -p "$sipp_dir" || return 1
 	ip netns add "$sipp_a" && ip netns add "$sipp_b" || return 1
-	ip -n "$sipp_a" link add talk0 type veth peer name talk0 netns "$sipp_b" || return 1
+	sipp_wire || return 1
 	ip -n "$sipp_a" addr add 10.90.2.1/16 dev talk0 && ip -n "$sipp_b" addr add 10.90.2.2/16 dev talk0 || return 1
 	for n in "$sipp_a" "$sipp_b"; do
 		ip -n "$n" link set lo up && ip -n "$n" link set talk0 up || return 1
@@ -134,6 +150,7 @@ sipp_down() { # safe at any time, also twice
 	sipp_pids=() sipp_dump=''
 	[ -n "$sipp_a" ] && ip netns del "$sipp_a" 2>/dev/null
 	[ -n "$sipp_b" ] && ip netns del "$sipp_b" 2>/dev/null
-	sipp_a='' sipp_b=''
+	[ -n "${sipp_m:-}" ] && ip netns del "$sipp_m" 2>/dev/null
+	sipp_a='' sipp_b='' sipp_m=''
 	return 0
 }

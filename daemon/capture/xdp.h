@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xdp.h - live capture by the XDP program
+ *
+ *	xdp_default_settings, xdp_open, xdp_flow_new, flow_set ...
+ *	poll xdp_signal_fd: xdp_signals(); every few ms: xdp_drain(); flow_free, xdp_close
+ *
+ * xdp_open loads the program, attaches it (native, else generic with the reason
+ * in `why`) and pins link and maps in BPFFS/optag/IFNAME. That directory is the
+ * lock too: a second daemon on the interface gets -EBUSY. When pins of a daemon
+ * that ended with `keep` (or by a crash) are there and fit, they are adopted: the
+ * new program takes the link over with one atomic store in the kernel, flow table,
+ * rings and counters go on, no packet is lost between. Pins that do not fit are
+ * refused with -ESTALE, or replaced (settings.replace): capture starts anew.
+ * xdp_close removes everything, or leaves it to the next daemon.
+ *
+ * Nothing here starts a thread, and after xdp_open nothing needs a capability as
+ * long as the program runs. xdp_drain and xdp_signals may run in two threads, each
+ * in one; all else in the thread that opened. Media of one leg arrives in order
+ * (the NIC keeps a stream on one queue, so on one CPU); between CPUs nothing is
+ * ordered but ts_ns.
+ *
+ * ts_ns is CLOCK_REALTIME's: taken from the monotonic clock on arrival, moved by
+ * the clocks' distance when read, so a step of the clock shows in what is read
+ * afterwards. Signalling: exact. Media: at most one kernel tick (1-10 ms) too
+ * early, unless settings.full_time.
+ *
+ * A record belongs to the flow entry (ring, gen) of (dst, dport) that was valid
+ * when the packet passed. The entry may have been cleared or given to another
+ * call before the record is read: the consumer compares gen, kept from flow_set,
+ * and the tuple with the call's, and drops what is not its own.
+ */
+#ifndef XDP_H
+#define XDP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "capture/classify.h"
+
+struct flow_table;
+struct xdp;
+
+enum xdp_mode { XDP_UNATTACHED, XDP_NATIVE, XDP_GENERIC };
+
+struct xdp_settings {
+	const char *ifname;   /* NULL: loaded, attached to nothing, pinned nowhere (tests, benches) */
+	const char *bpffs;    /* where a bpf file system is mounted */
+	uint32_t flow_lines;  /* power of two, as for flow_new */
+	uint32_t ring_bytes;  /* media, per CPU; power of two, OPTAG_RING_MIN to _MAX */
+	uint64_t rings_total; /* ring_bytes is halved until all CPUs' rings fit; 0: no limit */
+	uint32_t sig_bytes;   /* signalling; power of two, multiple of the page */
+	uint32_t leg_budget;  /* packets a leg may send per 100 ms, to 65535; 0: no limit */
+	bool drop_rest;	      /* SPAN port: nothing else wants the packets */
+	bool full_time;
+	enum xdp_mode mode;   /* XDP_UNATTACHED: native, else generic with a warning; else only that */
+	bool replace;	      /* pins that do not fit */
+	uid_t uid;	      /* (uid_t)-1, or who may remove the pins later */
+	gid_t gid;
+	uint16_t sip_ports[16]; /* 0 ends the list */
+};
+void xdp_default_settings(struct xdp_settings *ret);
+
+/*
+ * why (size n) gets one line on failure; on success a warning or "".
+ * -ENODEV no such interface, -EBUSY another daemon or another XDP program has it,
+ * -ESTALE pins do not fit, -EPERM, -EINVAL settings, -ENOTDIR no bpf file system,
+ * else what the kernel said.
+ */
+int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n);
+/* keep: link, maps and what they hold stay pinned; the program goes on filling the rings. */
+void xdp_close(struct xdp *x, bool keep);
+
+enum xdp_mode xdp_mode(const struct xdp *x);
+bool xdp_adopted(const struct xdp *x);
+uint32_t xdp_ring_bytes(const struct xdp *x); /* per CPU, after rings_total */
+int xdp_program_fd(const struct xdp *x);      /* for BPF_PROG_TEST_RUN */
+
+/* The flow table in the kernel's memory, entries of an adopted one included. The caller
+ * frees it before xdp_close. Only one at a time. */
+int xdp_flow_new(struct xdp *x, struct flow_table **ret);
+
+/* Up to `budget` media records to sink->media, shared among the CPUs' rings. Returns how many.
+ * rec and payload are valid during the call. */
+unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget);
+/* The same for signalling, to sink->signalling; does not block. -errno when the ring is damaged. */
+int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget);
+/* Readable when signalling waits (epoll fd, level-triggered). */
+int xdp_signal_fd(const struct xdp *x);
+
+struct xdp_fill {
+	uint64_t bytes, of; /* of the fullest media ring */
+	uint64_t sig_bytes, sig_of;
+	uint64_t damaged;   /* times a media ring made no sense and was emptied: our bug or another writer */
+};
+void xdp_fill(const struct xdp *x, struct xdp_fill *ret);
+/* Sums over the CPUs since the first attach: SEEN = all the others, to within packets in flight. */
+void xdp_counts(const struct xdp *x, uint64_t ret[OPTAG_C_MAX]);
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xdp_attach.c - pins, the lock, the link to the interface
+ *
+ * BPFFS/optag/IFNAME holds one pin a map and `link`. Whoever holds a flock on
+ * that directory is the interface's daemon; the lock goes with the process, the
+ * pins stay. Everything goes through the directory's descriptor, so that a daemon
+ * that has dropped its privileges, and may not walk to it, can still clean up.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "capture/xdp_internal.h"
+
+static void pin_path(const struct xdp *x, const char *name, char out[320])
+{
+	snprintf(out, 320, "%s/%s", x->dir, name);
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* ---- the lock ---- */
+
+static int open_dir(struct xdp *x, int at, const char *name)
+{
+	int fd;
+
+	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* Refused where ids are not ours to give; then only cleaning up later will fail. */
+	if (x->set.uid != (uid_t)-1 || x->set.gid != (gid_t)-1)
+		(void)fchown(fd, x->set.uid, x->set.gid);
+	return fd;
+}
+
+/* The one who held the lock may remove the directory between our open and our lock. */
+static bool still_there(int at, const char *name, int fd)
+{
+	struct stat a, b;
+
+	return !fstat(fd, &a) && !fstatat(at, name, &b, AT_SYMLINK_NOFOLLOW) &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+static int lock_dir(struct xdp *x)
+{
+	for (int i = 0; i < 100; i++) {
+		int fd = open_dir(x, x->rootfd, x->set.ifname);
+
+		if (fd < 0)
+			return xdp_why(x, fd, "%s: %s", x->dir, strerror(-fd));
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+			close(fd);
+			return xdp_why(x, -EBUSY, "%s: another daemon captures here", x->set.ifname);
+		}
+		if (still_there(x->rootfd, x->set.ifname, fd)) {
+			x->dirfd = fd;
+			return 0;
+		}
+		close(fd);
+	}
+	return xdp_why(x, -EBUSY, "%s: the pins come and go", x->set.ifname);
+}
+
+static int open_root(struct xdp *x)
+{
+	struct statfs fs;
+	int fd = open(x->set.bpffs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return xdp_why(x, -errno, "%s: %s", x->set.bpffs, strerror(errno));
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
+		close(fd);
+		return xdp_why(x, -ENOTDIR, "%s: no bpf file system is mounted here", x->set.bpffs);
+	}
+	x->rootfd = open_dir(x, fd, "optag");
+	close(fd);
+	if (x->rootfd < 0)
+		return xdp_why(x, x->rootfd, "%s/optag: %s", x->set.bpffs, strerror(-x->rootfd));
+	if ((size_t)snprintf(x->dir, sizeof(x->dir), "%s/optag/%s", x->set.bpffs, x->set.ifname) >=
+	    sizeof(x->dir))
+		return xdp_why(x, -ENAMETOOLONG, "path of the bpf file system: too long");
+	return lock_dir(x);
+}
+
+/* ---- pins of another daemon ---- */
+
+static void remove_pins(struct xdp *x)
+{
+	(void)unlinkat(x->dirfd, "link", 0); /* ENOENT: was not there */
+	for (int i = 0; i < XDP_MAPS; i++)
+		(void)unlinkat(x->dirfd, xdp_map_names[i], 0);
+}
+
+static void forget_old(struct xdp *x)
+{
+	for (int i = 0; i < XDP_MAPS; i++)
+		close_fd(&x->old[i]);
+}
+
+/* Is it this interface's link? A device that went away leaves a link to nothing. */
+static bool link_is_ours(const struct xdp *x, int link)
+{
+	struct bpf_link_info info;
+	uint32_t n = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return !bpf_obj_get_info_by_fd(link, &info, &n) && info.type == BPF_LINK_TYPE_XDP &&
+	       info.xdp.ifindex == (uint32_t)x->ifindex;
+}
+
+static bool map_is(int fd, uint32_t entries, uint64_t value)
+{
+	struct bpf_map_info info;
+	uint32_t n = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return !bpf_obj_get_info_by_fd(fd, &info, &n) && info.max_entries == entries &&
+	       info.value_size == value;
+}
+
+/* The numbers in the pinned description are believed only as far as the maps have them. */
+static bool sizes_fit(const struct xdp *x)
+{
+	const struct optag_info *o = &x->old_info;
+
+	return o->rings == (uint32_t)libbpf_num_possible_cpus() &&
+	       map_is(x->old[XDP_FLOWS], o->flow_lines, sizeof(struct optag_flow_line)) &&
+	       map_is(x->old[XDP_STATS], o->flow_lines * 2, sizeof(struct optag_flow_stats)) &&
+	       map_is(x->old[XDP_BUDGET], o->flow_lines, sizeof(struct optag_budget)) &&
+	       map_is(x->old[XDP_RINGS], o->rings,
+		      sizeof(struct optag_ring) + (uint64_t)o->ring_bytes + OPTAG_RING_SLACK) &&
+	       map_is(x->old[XDP_SIGNALS], o->sig_bytes, 0);
+}
+
+/* 0: adopted. Else what does not fit, in *ret. */
+static int try_adopt(struct xdp *x, const char **ret)
+{
+	uint32_t zero = 0;
+	char path[320];
+
+	for (int i = 0; i < XDP_MAPS; i++) {
+		pin_path(x, xdp_map_names[i], path);
+		x->old[i] = bpf_obj_get(path);
+		if (x->old[i] < 0) {
+			*ret = "a map is missing";
+			return -ESTALE;
+		}
+	}
+	if (!map_is(x->old[XDP_INFO], 1, sizeof(x->old_info)) ||
+	    bpf_map_lookup_elem(x->old[XDP_INFO], &zero, &x->old_info) ||
+	    x->old_info.abi != OPTAG_ABI) {
+		*ret = "they are of another version";
+		return -ESTALE;
+	}
+	if (!sizes_fit(x)) {
+		*ret = "sizes or number of CPUs differ";
+		return -ESTALE;
+	}
+	return 0;
+}
+
+/* Without a link nothing captures into the maps: leftovers, not a takeover. */
+int xdp_pins_open(struct xdp *x)
+{
+	const char *what = "";
+	char path[320];
+	int link, e = open_root(x);
+
+	if (e)
+		return e;
+	pin_path(x, "link", path);
+	link = bpf_obj_get(path);
+	if (link < 0 || !link_is_ours(x, link)) {
+		close_fd(&link);
+		remove_pins(x);
+		return 0;
+	}
+	if (!try_adopt(x, &what)) {
+		x->link = link;
+		x->adopted = true;
+		return 0;
+	}
+	forget_old(x);
+	if (!x->set.replace) {
+		close_fd(&link);
+		x->adopted = true; /* not ours to remove */
+		return xdp_why(x, -ESTALE, "%s: pins of another daemon do not fit: %s", x->set.ifname, what);
+	}
+	(void)bpf_link_detach(link); /* what fails here fails again, with its reason, on attaching */
+	close_fd(&link);
+	remove_pins(x);
+	return xdp_why(x, 0, "%s: pins of another daemon did not fit and were replaced: %s",
+		       x->set.ifname, what);
+}
+
+/* ---- the link ---- */
+
+static int create_link(struct xdp *x, uint32_t flags)
+{
+	struct bpf_link_create_opts o = { .sz = sizeof(o), .flags = flags };
+	int fd = bpf_link_create(x->prog, x->ifindex, BPF_XDP, &o);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static enum xdp_mode mode_of(const struct xdp *x)
+{
+	struct bpf_xdp_query_opts o = { .sz = sizeof(o) };
+
+	if (bpf_xdp_query(x->ifindex, 0, &o))
+		return XDP_UNATTACHED;
+	return o.attach_mode == XDP_ATTACHED_SKB ? XDP_GENERIC : XDP_NATIVE;
+}
+
+static const char *native_reason(int e)
+{
+	switch (e) {
+	case -EOPNOTSUPP:
+		return "the driver has none";
+	case -EINVAL:
+	case -ERANGE:
+	case -E2BIG:
+		return "the driver refuses it, perhaps for the MTU or LRO";
+	case -ENOSPC:
+	case -ENOMEM:
+		return "the driver lacks queues or memory for it";
+	default:
+		return strerror(-e);
+	}
+}
+
+static int attach_new(struct xdp *x)
+{
+	bool generic = x->set.mode == XDP_GENERIC;
+	int e = create_link(x, generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+
+	if (e == -EBUSY || e == -EEXIST)
+		return xdp_why(x, -EBUSY, "%s: another XDP program is attached", x->set.ifname);
+	if (e < 0 && e != -EPERM && x->set.mode == XDP_UNATTACHED) {
+		const char *reason = native_reason(e);
+
+		e = create_link(x, XDP_FLAGS_SKB_MODE);
+		if (e >= 0)
+			xdp_why(x, 0, "%s: generic XDP, several times slower than native: %s", x->set.ifname,
+				reason);
+	}
+	if (e < 0)
+		return xdp_why(x, e, "%s: attaching XDP: %s", x->set.ifname, strerror(-e));
+	x->link = e;
+	return 0;
+}
+
+static int pin_all(struct xdp *x)
+{
+	char path[320];
+	int e;
+
+	for (int i = 0; i < XDP_MAPS; i++) {
+		pin_path(x, xdp_map_names[i], path);
+		e = bpf_obj_pin(bpf_map__fd(x->map[i]), path);
+		if (e)
+			return xdp_why(x, e, "pinning %s: %s", path, strerror(-e));
+	}
+	pin_path(x, "link", path);
+	e = bpf_obj_pin(x->link, path);
+	return e ? xdp_why(x, e, "pinning %s: %s", path, strerror(-e)) : 0;
+}
+
+int xdp_attach(struct xdp *x)
+{
+	int e;
+
+	if (x->adopted) {
+		e = bpf_link_update(x->link, x->prog, NULL);
+		if (e)
+			return xdp_why(x, e, "%s: taking the link over: %s", x->set.ifname, strerror(-e));
+		forget_old(x);
+	} else {
+		e = attach_new(x);
+		if (!e)
+			e = pin_all(x);
+	}
+	x->mode = e ? XDP_UNATTACHED : mode_of(x);
+	return e;
+}
+
+void xdp_pins_close(struct xdp *x, bool keep)
+{
+	if (x->dirfd >= 0 && !keep) {
+		if (x->link >= 0)
+			(void)bpf_link_detach(x->link); /* else closing the last descriptor does */
+		remove_pins(x);
+		(void)unlinkat(x->rootfd, x->set.ifname, AT_REMOVEDIR);
+	}
+	close_fd(&x->link);
+	forget_old(x);
+	close_fd(&x->dirfd);
+	close_fd(&x->rootfd);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xdp_drain.c - what the XDP program left in its rings
+ *
+ * A media ring has one writer (the program on its CPU) and one reader (here):
+ * head is loaded with acquire before the records, tail stored with release after
+ * them. Records are read where they lie; only the header is copied, to set its
+ * time. tail is stored once a batch: the program looks at it only when the ring
+ * seems full, and each look moves a cache line.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "capture/xdp_internal.h"
+
+#define BATCH_BYTES (256U << 10) /* of room given back at once */
+
+/* CLOCK_REALTIME minus CLOCK_MONOTONIC, now. clock.h's clock is for what we do, this for what was. */
+static uint64_t realtime_offset(void)
+{
+	struct timespec real, mono;
+
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	clock_gettime(CLOCK_REALTIME, &real);
+	return (uint64_t)real.tv_sec * NS_PER_S + (uint64_t)real.tv_nsec -
+	       ((uint64_t)mono.tv_sec * NS_PER_S + (uint64_t)mono.tv_nsec);
+}
+
+/* Space of the record at rec when it makes sense and `have` bytes are complete, else 0. */
+static uint32_t record_space(const struct optag_rec *rec, uint64_t have)
+{
+	uint32_t space;
+
+	if (have < sizeof(*rec) || rec->len > OPTAG_MAX_PAYLOAD)
+		return 0;
+	space = OPTAG_REC_SPACE(rec->len);
+	return space <= have ? space : 0;
+}
+
+static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct classify_sink *sink,
+			   unsigned budget, uint64_t offset)
+{
+	uint64_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), tail = r->tail, given = tail;
+	unsigned n = 0;
+
+	while (tail != head && n < budget) {
+		const struct optag_rec *at =
+			(const void *)(r->data + (tail & (x->ring_bytes - 1)));
+		uint32_t space = record_space(at, head - tail);
+		struct optag_rec rec;
+
+		if (!space || head - tail > x->ring_bytes) {
+			x->damaged++;
+			tail = head;
+			break;
+		}
+		rec = *at;
+		rec.ts_ns += offset;
+		sink->media(sink->arg, &rec, (const uint8_t *)(at + 1));
+		tail += space;
+		n++;
+		if (tail - given >= BATCH_BYTES) {
+			__atomic_store_n(&r->tail, tail, __ATOMIC_RELEASE);
+			given = tail;
+		}
+	}
+	__atomic_store_n(&r->tail, tail, __ATOMIC_RELEASE);
+	return n;
+}
+
+unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget)
+{
+	uint64_t offset = realtime_offset();
+	uint32_t n = x->nrings;
+	unsigned done = 0;
+
+	for (uint32_t left = n; left && done < budget; left--) {
+		struct optag_ring *r = xdp_ring(x, (x->next + left) % n);
+		unsigned share = (budget - done) / left;
+
+		done += drain_ring(x, r, sink, share ? share : 1, offset);
+	}
+	if (++x->next >= n)
+		x->next = 0;
+	return done;
+}
+
+/* ---- signalling ---- */
+
+/* Called by libbpf, a record at a time; a negative answer stops it behind this one. */
+int xdp_on_signal(void *arg, void *data, size_t size)
+{
+	struct xdp *x = arg;
+	struct optag_sig sig;
+
+	if (size >= sizeof(sig)) {
+		memcpy(&sig, data, sizeof(sig));
+		if (sig.len <= size - sizeof(sig)) {
+			sig.ts_ns += x->sig_offset;
+			x->sig_sink->signalling(x->sig_sink->arg, &sig,
+						(const uint8_t *)data + sizeof(sig));
+			x->sig_done++;
+		}
+	}
+	return --x->sig_left ? 0 : -ECANCELED;
+}
+
+int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget)
+{
+	int r;
+
+	if (!budget)
+		return 0;
+	x->sig_sink = sink;
+	x->sig_offset = realtime_offset();
+	x->sig_left = budget;
+	x->sig_done = 0;
+	r = ring_buffer__consume(x->signals);
+	return r < 0 && r != -ECANCELED ? r : (int)x->sig_done;
+}
+
+int xdp_signal_fd(const struct xdp *x)
+{
+	return ring_buffer__epoll_fd(x->signals);
+}
+
+/* ---- figures ---- */
+
+static uint64_t page_word(const uint8_t *page)
+{
+	return __atomic_load_n((const uint64_t *)(const void *)page, __ATOMIC_ACQUIRE);
+}
+
+void xdp_fill(const struct xdp *x, struct xdp_fill *ret)
+{
+	struct xdp_fill f = { .of = x->ring_bytes, .damaged = x->damaged };
+
+	for (uint32_t i = 0; i < x->nrings; i++) {
+		const struct optag_ring *r = xdp_ring(x, i);
+		uint64_t tail = __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
+		uint64_t n = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) - tail;
+
+		if (n > f.bytes)
+			f.bytes = n;
+	}
+	f.sig_of = x->set.sig_bytes;
+	f.sig_bytes = page_word(x->sig_pos + getpagesize()) - page_word(x->sig_pos);
+	*ret = f;
+}
+
+void xdp_counts(const struct xdp *x, uint64_t ret[OPTAG_C_MAX])
+{
+	memset(ret, 0, OPTAG_C_MAX * sizeof(ret[0]));
+	for (uint32_t i = 0; i < x->nrings; i++)
+		for (int c = 0; c < OPTAG_C_MAX; c++)
+			ret[c] += __atomic_load_n(&xdp_ring(x, i)->counts[c], __ATOMIC_RELAXED);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xdp_internal.h - what xdp.c (open, load), xdp_attach.c (pins, link) and xdp_drain.c share
+ *
+ * Invariants: dirfd >= 0 means the lock is held. Maps are pinned before the link,
+ * so a link without its maps does not exist; what is pinned without a link
+ * captures nothing and is leftover.
+ */
+#ifndef XDP_INTERNAL_H
+#define XDP_INTERNAL_H
+
+#include <bpf/libbpf.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/xdp.h"
+
+struct optag_bpf;
+
+/* Maps that are pinned, by xdp_map_names. */
+enum xdp_map { XDP_FLOWS, XDP_STATS, XDP_BUDGET, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_MAPS };
+extern const char *const xdp_map_names[XDP_MAPS];
+
+struct xdp {
+	struct xdp_settings set;
+	struct optag_bpf *skel;
+	struct bpf_map *map[XDP_MAPS]; /* the skeleton's */
+	int prog; /* the skeleton's */
+	int link, ifindex;
+	enum xdp_mode mode;
+	bool adopted;
+	char *why;
+	size_t why_n;
+
+	/* pins */
+	int rootfd, dirfd;   /* BPFFS/optag, BPFFS/optag/IFNAME; -1 */
+	char dir[256];
+	int old[XDP_MAPS]; /* adopted maps, until the skeleton has taken them; -1 */
+	struct optag_info old_info;
+
+	/* memory of the maps */
+	struct optag_flow_line *lines;
+	struct optag_flow_stats *stats;
+	struct optag_info *info;
+	uint8_t *rings;
+	size_t ring_stride;
+	uint32_t nrings, ring_bytes;
+
+	/* drain */
+	uint32_t next; /* ring to begin with */
+	uint64_t damaged;
+	struct ring_buffer *signals;
+	const uint8_t *sig_pos; /* the ring's consumer and producer pages */
+	const struct classify_sink *sig_sink; /* during xdp_signals */
+	uint64_t sig_offset;
+	unsigned sig_left, sig_done;
+};
+
+/* Formats the reason, returns err. */
+int xdp_why(struct xdp *x, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- xdp_attach.c ---- */
+/* Takes the lock; finds pins and fills old, old_info, link when they are adopted. */
+int xdp_pins_open(struct xdp *x);
+int xdp_attach(struct xdp *x);
+/* keep false: detaches and removes. Either way the lock goes. */
+void xdp_pins_close(struct xdp *x, bool keep);
+
+/* ---- xdp_drain.c ---- */
+int xdp_on_signal(void *arg, void *data, size_t size);
+
+static inline struct optag_ring *xdp_ring(const struct xdp *x, uint32_t i)
+{
+	return (struct optag_ring *)(void *)(x->rings + i * x->ring_stride);
+}
+
+#endif

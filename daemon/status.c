@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* status.c - the daemon's figures as JSON and as Prometheus text */
+#include "status.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+#define VERSION "0.1.0"
+
+const char *const status_count_names[OPTAG_C_MAX] = {
+	[OPTAG_C_SEEN] = "seen",
+	[OPTAG_C_SIG] = "signalling",
+	[OPTAG_C_SIG_LOST] = "lost_signalling",
+	[OPTAG_C_AUDIO] = "audio",
+	[OPTAG_C_EVENT] = "events",
+	[OPTAG_C_MEDIA_LOST] = "lost_media",
+	[OPTAG_C_BUDGET] = "lost_budget",
+	[OPTAG_C_BLOCK] = "blocked",
+	[OPTAG_C_GATE] = "gated",
+	[OPTAG_C_NOT_RTP] = "not_rtp",
+	[OPTAG_C_MISS] = "miss",
+	[OPTAG_C_OTHER] = "other",
+	[OPTAG_C_BAD] = "bad",
+	[OPTAG_C_DEPTH] = "depth",
+};
+
+static const char *const purposes[POLICY_PURPOSES] = { "documentation", "training" };
+static const char *const states[PURPOSE_STATES] = { "none", "pending", "granted", "denied", "withdrawn", "opted-out",
+						    "objected", "expired" };
+
+void status_decided(struct status_decisions *ds, enum policy_purpose p, enum purpose_state s, const char *reason)
+{
+	struct status_decision *d;
+
+	for (unsigned i = 0; i < ds->n; i++) {
+		d = &ds->d[i];
+		if (d->purpose == p && d->state == s && strncmp(d->reason, reason, sizeof(d->reason) - 1) == 0) {
+			d->calls++;
+			return;
+		}
+	}
+	if (ds->n == STATUS_DECISIONS) { /* the last entry collects the rest: the sum stays right */
+		d = &ds->d[STATUS_DECISIONS - 1];
+		snprintf(d->reason, sizeof(d->reason), "other");
+		d->calls++;
+		return;
+	}
+	d = &ds->d[ds->n++];
+	*d = (struct status_decision){ .purpose = (uint8_t)p, .state = (uint8_t)s, .calls = 1 };
+	snprintf(d->reason, sizeof(d->reason), "%s", reason);
+}
+
+/* ---- read when asked ---- */
+
+static uint64_t sysfs_number(const char *interface, const char *what)
+{
+	char path[128];
+	unsigned long long v = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", interface, what);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &v) != 1) /* NOLINT(cert-err34-c): the kernel's own text */
+		v = 0;
+	fclose(f);
+	return v;
+}
+
+void status_read_interface(struct status_interface *i)
+{
+	i->rx_bytes = sysfs_number(i->name, "statistics/rx_bytes");
+	i->rx_packets = sysfs_number(i->name, "statistics/rx_packets");
+	i->rx_dropped = sysfs_number(i->name, "statistics/rx_dropped") + sysfs_number(i->name, "statistics/rx_missed_errors");
+	i->up = sysfs_number(i->name, "carrier") == 1;
+}
+
+void status_read_disk(struct status *s)
+{
+	struct statvfs v;
+
+	if (statvfs(s->store_dir, &v))
+		return;
+	s->disk_bytes = (uint64_t)v.f_blocks * v.f_frsize;
+	s->disk_free = (uint64_t)v.f_bavail * v.f_frsize;
+}
+
+struct process {
+	double cpu;
+	uint64_t rss, threads;
+};
+
+static void read_process(struct process *p)
+{
+	struct rusage u;
+	unsigned long long size, rss;
+	char line[128];
+	FILE *f = fopen("/proc/self/status", "re");
+
+	memset(p, 0, sizeof(*p));
+	if (getrusage(RUSAGE_SELF, &u) == 0)
+		p->cpu = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "VmRSS: %llu", &rss) == 1) /* NOLINT(cert-err34-c) */
+			p->rss = rss * 1024;
+		if (sscanf(line, "Threads: %llu", &size) == 1) /* NOLINT(cert-err34-c) */
+			p->threads = size;
+	}
+	if (f)
+		fclose(f);
+}
+
+static uint64_t nic_dropped(const struct status *s)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < s->ninterface; i++)
+		n += s->interface[i].rx_dropped;
+	return n;
+}
+
+static bool balanced(const struct status *s)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < OPTAG_C_MAX; i++)
+		sum += i == OPTAG_C_SEEN ? 0 : s->counts[i];
+	return sum == s->counts[OPTAG_C_SEEN];
+}
+
+/* One row a place where something can be lost. */
+static unsigned losses(const struct status *s, const char *name[8], uint64_t v[8])
+{
+	unsigned n = 0;
+
+	name[n] = "nic", v[n++] = nic_dropped(s);
+	name[n] = "signalling_ring", v[n++] = s->counts[OPTAG_C_SIG_LOST];
+	name[n] = "capture_ring", v[n++] = s->counts[OPTAG_C_MEDIA_LOST];
+	name[n] = "budget", v[n++] = s->counts[OPTAG_C_BUDGET];
+	name[n] = "call_ring", v[n++] = s->call_ring_lost;
+	name[n] = "flow_full", v[n++] = s->flow_full;
+	name[n] = "calls_refused", v[n++] = s->calls.refused_full + s->calls.refused_id;
+	name[n] = "store", v[n++] = s->store_lost;
+	return n;
+}
+
+/* ---- JSON ---- */
+
+static void num(json_t *o, const char *name, uint64_t v)
+{
+	(void)json_object_set_new(o, name, json_integer((json_int_t)(v > INT64_MAX ? INT64_MAX : v)));
+}
+
+static void when(json_t *o, const char *name, uint64_t ns)
+{
+	char text[32];
+
+	clock_format(ns, text);
+	(void)json_object_set_new(o, name, ns ? json_string(text) : json_null());
+}
+
+static json_t *interfaces_json(const struct status *s)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < s->ninterface; i++) {
+		const struct status_interface *f = &s->interface[i];
+		json_t *o = json_pack("{s:s, s:s, s:b, s:b}", "name", f->name, "mode", f->mode ? f->mode : "", "mirror", f->mirror,
+				      "up", f->up);
+
+		num(o, "rx_bytes", f->rx_bytes);
+		num(o, "rx_packets", f->rx_packets);
+		num(o, "rx_dropped", f->rx_dropped);
+		(void)json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *packets_json(const struct status *s)
+{
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < OPTAG_C_MAX; i++)
+		num(o, status_count_names[i], s->counts[i]);
+	(void)json_object_set_new(o, "balanced", json_boolean(balanced(s)));
+	return o;
+}
+
+static json_t *rings_json(const struct status *s)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < s->nring; i++) {
+		json_t *o = json_pack("{s:i}", "cpu", s->ring[i].cpu);
+
+		num(o, "size", s->ring[i].size);
+		num(o, "used", s->ring[i].used);
+		num(o, "peak", s->ring[i].peak);
+		num(o, "lost", s->ring[i].lost);
+		(void)json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *signalling_json(const struct sigin_stats *g)
+{
+	json_t *o = json_object();
+
+	num(o, "packets", g->packets);
+	num(o, "messages", g->messages);
+	num(o, "bad_packets", g->bad_packets);
+	num(o, "bad_messages", g->bad_messages);
+	num(o, "not_sip", g->not_sip);
+	num(o, "fragments", g->frags);
+	num(o, "fragments_lost", g->frag_timeout + g->frag_overlap + g->frag_full);
+	num(o, "tcp_segments", g->tcp_segments);
+	num(o, "tcp_gaps", g->tcp_gap);
+	num(o, "tcp_full", g->tcp_full);
+	return o;
+}
+
+static json_t *calls_json(const struct status *s)
+{
+	json_t *o = json_object();
+
+	num(o, "limit", s->calls_limit);
+	num(o, "active", s->calls.active);
+	num(o, "setup", s->in_setup);
+	num(o, "answered", s->answered);
+	num(o, "hold", s->on_hold);
+	num(o, "ending", s->ending);
+	num(o, "recording", s->recording);
+	num(o, "total", s->calls.calls);
+	num(o, "matched", s->calls.matched);
+	num(o, "unmatched", s->calls.unmatched);
+	num(o, "never", s->calls.never);
+	num(o, "refused", s->calls.refused_full + s->calls.refused_id);
+	num(o, "kept", s->kept);
+	num(o, "denied", s->denied);
+	num(o, "gaps", s->gaps);
+	num(o, "ring_lost", s->call_ring_lost);
+	return o;
+}
+
+static json_t *decisions_json(const struct status_decisions *ds)
+{
+	json_t *a = json_array();
+
+	for (unsigned i = 0; i < ds->n; i++) {
+		const struct status_decision *d = &ds->d[i];
+		json_t *o = json_pack("{s:s, s:s, s:s}", "purpose", purposes[d->purpose % POLICY_PURPOSES], "state",
+				      states[d->state % PURPOSE_STATES], "reason", d->reason);
+
+		num(o, "calls", d->calls);
+		(void)json_array_append_new(a, o);
+	}
+	return a;
+}
+
+static json_t *store_json(const struct status *s)
+{
+	json_t *o = json_pack("{s:s}", "dir", s->store_dir);
+
+	num(o, "payload_bytes", s->store.payload_bytes);
+	num(o, "stored_bytes", s->store.stored_bytes);
+	num(o, "chunks", s->store.chunks);
+	num(o, "segments", s->store.segments);
+	num(o, "disk_bytes", s->disk_bytes);
+	num(o, "disk_free", s->disk_free);
+	num(o, "queue_bytes", s->queue_bytes);
+	num(o, "errors", s->store_errors);
+	num(o, "sync_ms_last", s->sync_ns_last / NS_PER_MS);
+	num(o, "sync_ms_max", s->sync_ns_max / NS_PER_MS);
+	return o;
+}
+
+static json_t *losses_json(const struct status *s)
+{
+	const char *name[8];
+	uint64_t v[8];
+	unsigned n = losses(s, name, v);
+	json_t *o = json_object();
+
+	for (unsigned i = 0; i < n; i++)
+		num(o, name[i], v[i]);
+	return o;
+}
+
+static json_t *process_json(void)
+{
+	struct process p;
+	json_t *o;
+
+	read_process(&p);
+	o = json_pack("{s:f}", "cpu_seconds", p.cpu);
+	num(o, "rss_bytes", p.rss);
+	num(o, "threads", p.threads);
+	return o;
+}
+
+json_t *status_json(const struct status *s)
+{
+	json_t *o = json_pack("{s:s, s:I}", "version", VERSION, "pid", (json_int_t)getpid()), *p;
+
+	if (!o)
+		return NULL;
+	when(o, "start", s->start_ns);
+	when(o, "now", s->now_ns);
+	p = json_pack("{s:s, s:s}", "hash", s->policy_hash, "path", s->policy_path);
+	num(p, "rules", s->policy_rules);
+	when(p, "loaded", s->policy_loaded_ns);
+	if (json_object_set_new(o, "policy", p) || json_object_set_new(o, "interfaces", interfaces_json(s)) ||
+	    json_object_set_new(o, "packets", packets_json(s)) ||
+	    json_object_set_new(o, "flow", json_pack("{s:I, s:I, s:I}", "capacity", (json_int_t)s->flow_capacity, "used",
+						     (json_int_t)s->flow_used, "full", (json_int_t)s->flow_full)) ||
+	    json_object_set_new(o, "rings", rings_json(s)) ||
+	    json_object_set_new(o, "signalling", signalling_json(&s->signalling)) ||
+	    json_object_set_new(o, "calls", calls_json(s)) ||
+	    json_object_set_new(o, "decisions", decisions_json(&s->decisions)) ||
+	    json_object_set_new(o, "store", store_json(s)) || json_object_set_new(o, "losses", losses_json(s)) ||
+	    json_object_set_new(o, "process", process_json())) {
+		json_decref(o);
+		return NULL;
+	}
+	return o;
+}
+
+/* ---- Prometheus ---- */
+
+static void head(struct buf *b, const char *name, const char *type, const char *help)
+{
+	buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void one(struct buf *b, const char *name, const char *type, const char *help, uint64_t v)
+{
+	head(b, name, type, help);
+	buf_printf(b, "%s %" PRIu64 "\n", name, v);
+}
+
+/* Label values: reasons and interface names; backslash, quote and newline are escaped. */
+static void label(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\n')
+			buf_put(b, "\\n", 2);
+		else if (*s == '"' || *s == '\\')
+			buf_printf(b, "\\%c", *s);
+		else
+			buf_put8(b, (uint8_t)*s);
+	}
+}
+
+static void with_label(struct buf *b, const char *name, const char *key, const char *value, uint64_t v)
+{
+	buf_printf(b, "%s{%s=\"", name, key);
+	label(b, value);
+	buf_printf(b, "\"} %" PRIu64 "\n", v);
+}
+
+static void packets_metrics(const struct status *s, struct buf *b)
+{
+	const char *name[8];
+	uint64_t v[8];
+	unsigned n = losses(s, name, v);
+
+	one(b, "optag_packets_seen_total", "counter", "Packets the classifier saw; the sum of optag_packets_total.",
+	    s->counts[OPTAG_C_SEEN]);
+	head(b, "optag_packets_total", "counter", "Packets by what became of them.");
+	for (unsigned i = 0; i < OPTAG_C_MAX; i++)
+		if (i != OPTAG_C_SEEN)
+			with_label(b, "optag_packets_total", "result", status_count_names[i], s->counts[i]);
+	head(b, "optag_losses_total", "counter", "What was lost, by place.");
+	for (unsigned i = 0; i < n; i++)
+		with_label(b, "optag_losses_total", "place", name[i], v[i]);
+}
+
+static void interface_metrics(const struct status *s, struct buf *b)
+{
+	head(b, "optag_interface_receive_bytes_total", "counter", "Bytes received, by the driver's count.");
+	for (unsigned i = 0; i < s->ninterface; i++)
+		with_label(b, "optag_interface_receive_bytes_total", "interface", s->interface[i].name, s->interface[i].rx_bytes);
+	head(b, "optag_interface_up", "gauge", "1: the interface has a carrier.");
+	for (unsigned i = 0; i < s->ninterface; i++)
+		with_label(b, "optag_interface_up", "interface", s->interface[i].name, s->interface[i].up);
+}
+
+static void ring_metrics(const struct status *s, struct buf *b)
+{
+	char cpu[16];
+
+	head(b, "optag_ring_size_bytes", "gauge", "Size of a ring; \"signalling\" or the CPU.");
+	for (unsigned k = 0; k < 2; k++) {
+		const char *name = k ? "optag_ring_used_bytes" : "optag_ring_size_bytes";
+
+		if (k)
+			head(b, name, "gauge", "Bytes in a ring that are not drained.");
+		for (unsigned i = 0; i < s->nring; i++) {
+			snprintf(cpu, sizeof(cpu), "%d", s->ring[i].cpu);
+			with_label(b, name, "ring", s->ring[i].cpu < 0 ? "signalling" : cpu, k ? s->ring[i].used : s->ring[i].size);
+		}
+	}
+}
+
+static void call_metrics(const struct status *s, struct buf *b)
+{
+	head(b, "optag_calls", "gauge", "Calls in progress by phase.");
+	with_label(b, "optag_calls", "phase", "setup", s->in_setup);
+	with_label(b, "optag_calls", "phase", "answered", s->answered);
+	with_label(b, "optag_calls", "phase", "hold", s->on_hold);
+	with_label(b, "optag_calls", "phase", "ending", s->ending);
+	one(b, "optag_calls_recording", "gauge", "Calls whose audio is being stored.", s->recording);
+	one(b, "optag_calls_limit", "gauge", "Calls at once that are followed.", s->calls_limit);
+	one(b, "optag_calls_total", "counter", "Calls seen.", s->calls.calls);
+	one(b, "optag_calls_matched_total", "counter", "Calls that a rule matched.", s->calls.matched);
+	head(b, "optag_calls_ended_total", "counter", "Matched calls that are over, by what is kept of them.");
+	with_label(b, "optag_calls_ended_total", "outcome", "kept", s->kept);
+	with_label(b, "optag_calls_ended_total", "outcome", "denied", s->denied);
+	with_label(b, "optag_calls_ended_total", "outcome", "gap", s->gaps);
+	head(b, "optag_decisions_total", "counter", "Final state of each purpose of matched calls.");
+	for (unsigned i = 0; i < s->decisions.n; i++) {
+		const struct status_decision *d = &s->decisions.d[i];
+
+		buf_printf(b, "optag_decisions_total{purpose=\"%s\",state=\"%s\",reason=\"", purposes[d->purpose % POLICY_PURPOSES],
+			   states[d->state % PURPOSE_STATES]);
+		label(b, d->reason);
+		buf_printf(b, "\"} %" PRIu64 "\n", d->calls);
+	}
+}
+
+static void store_metrics(const struct status *s, struct buf *b)
+{
+	one(b, "optag_store_payload_bytes_total", "counter", "Audio payload given to the store.", s->store.payload_bytes);
+	one(b, "optag_store_written_bytes_total", "counter", "The same compressed and encrypted.", s->store.stored_bytes);
+	one(b, "optag_store_chunks_total", "counter", "Chunks written.", s->store.chunks);
+	one(b, "optag_store_queue_bytes", "gauge", "Waiting to be written.", s->queue_bytes);
+	one(b, "optag_store_errors_total", "counter", "Failed writes.", s->store_errors);
+	one(b, "optag_store_disk_free_bytes", "gauge", "Free space of the store's file system.", s->disk_free);
+	one(b, "optag_store_disk_size_bytes", "gauge", "Size of the store's file system.", s->disk_bytes);
+	head(b, "optag_store_sync_seconds", "gauge", "How long the last sync took.");
+	buf_printf(b, "optag_store_sync_seconds %.6f\n", (double)s->sync_ns_last / 1e9);
+}
+
+void status_metrics(const struct status *s, struct buf *b)
+{
+	struct process p;
+
+	read_process(&p);
+	head(b, "optag_build_info", "gauge", "Always 1.");
+	with_label(b, "optag_build_info", "version", VERSION, 1);
+	packets_metrics(s, b);
+	interface_metrics(s, b);
+	ring_metrics(s, b);
+	one(b, "optag_flow_entries", "gauge", "Addresses in the flow table.", s->flow_used);
+	one(b, "optag_flow_capacity", "gauge", "Addresses the flow table has room for.", s->flow_capacity);
+	one(b, "optag_sip_messages_total", "counter", "SIP messages read.", s->signalling.messages);
+	one(b, "optag_sip_refused_total", "counter", "SIP messages that break its rules.", s->signalling.bad_messages);
+	call_metrics(s, b);
+	store_metrics(s, b);
+	one(b, "optag_policy_rules", "gauge", "Rules of the policy in force.", s->policy_rules);
+	one(b, "optag_policy_loaded_timestamp_seconds", "gauge", "When the policy in force was loaded.",
+	    s->policy_loaded_ns / NS_PER_S);
+	head(b, "process_cpu_seconds_total", "counter", "CPU time of the daemon.");
+	buf_printf(b, "process_cpu_seconds_total %.3f\n", p.cpu);
+	one(b, "process_resident_memory_bytes", "gauge", "Memory in RAM.", p.rss);
+	one(b, "process_start_time_seconds", "gauge", "Start of the daemon.", s->start_ns / NS_PER_S);
+}

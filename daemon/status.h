@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * status.h - everything the daemon can tell about itself, in one structure
+ *
+ * The main loop fills it when somebody asks; the control socket gives it as
+ * JSON (status_json), the metrics page as Prometheus text (status_metrics).
+ * Pure functions of the structure. No number, name or address of a call is in
+ * it. Counters only grow while the daemon lives; a take-over starts them anew
+ * (start_ns tells), except the kernel's.
+ *
+ * The JSON, relied on by optag-status, optag-top and others. Times are RFC
+ * 3339, sizes bytes, everything else counts; fields are added, not renamed.
+ *
+ *	"version" "pid" "start" "now"
+ *	"policy": {"hash","rules","loaded","path"}
+ *	"interfaces": [{"name","mode","mirror","up","rx_bytes","rx_packets",
+ *			"rx_dropped"}]		mode: "native" "generic" "pcap"
+ *	"packets": {"seen", "signalling", "audio", "events", "blocked", "gated",
+ *		    "not_rtp", "miss", "other", "bad", "depth",
+ *		    "lost_signalling", "lost_media", "lost_budget"}
+ *			seen is the sum of all others ("balanced": true)
+ *	"flow": {"capacity","used","full"}		full: addresses refused
+ *	"rings": [{"cpu","size","used","peak","lost"}]	cpu -1: signalling
+ *	"signalling": {"packets","messages","bad_packets","bad_messages",
+ *		       "not_sip","fragments","fragments_lost","tcp_segments",
+ *		       "tcp_gaps","tcp_full"}
+ *	"calls": {"limit","active","setup","answered","hold","ending",
+ *		  "recording","total","matched","unmatched","never",
+ *		  "refused","kept","denied","gaps","ring_lost"}
+ *	"decisions": [{"purpose","state","reason","calls"}]
+ *	"store": {"dir","payload_bytes","stored_bytes","chunks","segments",
+ *		  "disk_bytes","disk_free","queue_bytes","errors",
+ *		  "sync_ms_last","sync_ms_max"}
+ *	"losses": {"nic","signalling_ring","capture_ring","budget","call_ring",
+ *		   "flow_full","calls_refused","store"}	every place of loss
+ *	"process": {"cpu_seconds","rss_bytes","threads"}
+ */
+#ifndef STATUS_H
+#define STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "call/call.h"
+#include "optag.h"
+#include "sip/sigin.h"
+#include "store/store.h"
+
+#define STATUS_INTERFACES 16
+#define STATUS_RINGS	  257 /* 256 CPUs and signalling */
+#define STATUS_DECISIONS  64  /* distinct (purpose, state, reason); further reasons count as "other" */
+
+struct buf;
+
+struct status_interface {
+	char name[16];
+	const char *mode; /* static */
+	bool mirror, up;
+	uint64_t rx_bytes, rx_packets, rx_dropped; /* status_read_interface */
+};
+
+struct status_ring {
+	int cpu; /* -1 signalling */
+	uint64_t size, used, peak, lost;
+};
+
+struct status_decision {
+	uint8_t purpose; /* enum policy_purpose */
+	uint8_t state;	 /* enum purpose_state */
+	char reason[32]; /* "consent.none"; "" none */
+	uint64_t calls;
+};
+
+struct status_decisions { /* kept by the main loop, counted at each call's end */
+	unsigned n;
+	struct status_decision d[STATUS_DECISIONS];
+};
+void status_decided(struct status_decisions *ds, enum policy_purpose p, enum purpose_state s, const char *reason);
+
+struct status {
+	uint64_t start_ns, now_ns;
+	char policy_hash[65], policy_path[256];
+	uint64_t policy_rules, policy_loaded_ns;
+	unsigned ninterface, nring;
+	struct status_interface interface[STATUS_INTERFACES];
+	struct status_ring ring[STATUS_RINGS];
+	uint64_t counts[OPTAG_C_MAX]; /* of all interfaces and CPUs */
+	uint64_t flow_capacity, flow_used, flow_full;
+	struct sigin_stats signalling;
+	struct calls_stats calls;
+	uint64_t calls_limit, in_setup, answered, on_hold, ending, recording;
+	uint64_t kept, denied, gaps, call_ring_lost;
+	struct status_decisions decisions;
+	char store_dir[256];
+	struct store_figures store;
+	uint64_t disk_bytes, disk_free, queue_bytes, store_errors, store_lost, sync_ns_last, sync_ns_max;
+};
+
+/* rx figures and `up` of an interface from sysfs; what cannot be read stays 0. */
+void status_read_interface(struct status_interface *i);
+/* disk_bytes, disk_free of store_dir. */
+void status_read_disk(struct status *s);
+
+extern const char *const status_count_names[OPTAG_C_MAX]; /* as in "packets" */
+
+/* NULL: out of memory. */
+json_t *status_json(const struct status *s);
+/* Prometheus text format 0.0.4. out->failed: out of memory. */
+void status_metrics(const struct status *s, struct buf *out);
+
+#endif

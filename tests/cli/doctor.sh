@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# optag doctor: every check is there with level, cost and remedy; what the machine lacks decides the exit code.
+set -u
+command -v jq >/dev/null || { echo "SKIP: jq is not installed"; exit 77; }
+bad=0
+fail() { echo "FAIL: $*"; bad=1; }
+level() { jq -r --arg c "$1" 'select(.check == $c) | .level' "$TMP/out" | head -1; }
+
+# No store: missing, exit 1, and nothing left behind by the probe of the disk.
+mkdir "$TMP/disk"
+"$BIN/optag-doctor" --json --store "$TMP/disk/none" >"$TMP/out" 2>"$TMP/err"
+[ $? = 1 ] || fail "no store: exit code"
+[ "$(level store)" = missing ] || fail "no store: level"
+[ -z "$(ls -A "$TMP/disk")" ] || fail "the probe leaves a file"
+for c in kernel bpf bpffs memlock "huge pages" io_uring clock user interface disk space "private keys"; do
+	[ -n "$(level "$c")" ] || fail "no check '$c'"
+done
+jq -e 'select((.level == "costs" or .level == "missing") and .cost == null and .fix == null)' "$TMP/out" >/dev/null &&
+	fail "a finding without cost and remedy"
+jq -e 'select(.level == "ok" and .fix != null)' "$TMP/out" >/dev/null && fail "a remedy for what is right"
+
+# A store, its private keys beside it.
+"$BIN/optag-init" --store "$TMP/s" >/dev/null || fail "init"
+"$BIN/optag-doctor" --json --store "$TMP/s" --interface lo >"$TMP/out" 2>"$TMP/err"
+rc=$?
+[ "$(level store)" = ok ] || fail "store: level"
+[ "$(level "public keys")" = ok ] || fail "public keys: level"
+[ "$(level "private keys")" = costs ] || fail "private keys beside the store are not told"
+grep -q "$(cut -c1-20 "$TMP/s-keys/training.key" | tr -d '\n' | sed 's/[][\.*^$/]/./g')" "$TMP/out" && fail "a key is in the output"
+missing=$(jq -s '[.[] | select(.level == "missing")] | length' "$TMP/out")
+[ $((missing > 0)) = "$rc" ] || fail "exit $rc with $missing missing"
+[ "$(jq -r 'select(.check == "interface") | .about' "$TMP/out")" = lo ] || fail "--interface"
+mv "$TMP/s-keys" "$TMP/elsewhere"
+"$BIN/optag-doctor" --json --store "$TMP/s" >"$TMP/out" 2>"$TMP/err"
+[ "$(level "private keys")" = ok ] || fail "moved keys are still seen"
+rm -r "$TMP/s/public"
+"$BIN/optag-doctor" --json --store "$TMP/s" >"$TMP/out" 2>"$TMP/err" && fail "without public keys: exit code"
+grep -q '"level":"missing"' "$TMP/out" || fail "without public keys: nothing missing"
+
+# An interface that is not there; text form; usage.
+"$BIN/optag-doctor" --json --interface nosuch0 >"$TMP/out" && fail "unknown interface: exit code"
+[ "$(level interface)" = missing ] || fail "unknown interface: level"
+"$BIN/optag-doctor" --store "$TMP/disk/none" >"$TMP/out"
+grep -q '^missing  store' "$TMP/out" || fail "text form"
+grep -q ' do:   optag init' "$TMP/out" || fail "text form: remedy"
+"$BIN/optag-doctor" --nonsense >/dev/null 2>&1; [ $? = 2 ] || fail "usage: exit code"
+
+# The disk's probe on a file system without room or O_DIRECT is a finding, not a failure of the program.
+if [ "$(id -u)" = 0 ] && mkdir "$TMP/ro" && mount -t tmpfs -o ro,size=64k none "$TMP/ro" 2>/dev/null; then
+	"$BIN/optag-doctor" --json --store "$TMP/ro/s" >"$TMP/out"
+	umount "$TMP/ro"
+	[ "$(level disk)" = missing ] || fail "read-only disk: $(level disk)"
+fi
+exit $bad

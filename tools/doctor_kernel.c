@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * doctor_kernel.c - kernel, BPF, memory, io_uring, clock, user
+ *
+ * BPF is asked by loading the smallest XDP program and making the maps that the
+ * classifier needs; nothing is attached. Raw system calls: libbpf and liburing
+ * are not this program's.
+ */
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/io_uring.h>
+#include <pwd.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/timex.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "doctor.h"
+
+#define OLDEST_MAJOR 6
+#define OLDEST_MINOR 1
+#define BPFFS_MAGIC  0xcafe4a11
+
+static void kernel(void)
+{
+	struct utsname u;
+	char *end;
+	long major, minor = 0;
+
+	if (uname(&u))
+		return;
+	major = strtol(u.release, &end, 10);
+	if (*end == '.')
+		minor = strtol(end + 1, NULL, 10);
+	if (major > OLDEST_MAJOR || (major == OLDEST_MAJOR && minor >= OLDEST_MINOR))
+		doctor_find(DOCTOR_OK, "kernel", "", NULL, NULL, "%s %s, %s, %ld CPUs", u.sysname, u.release, u.machine,
+			    sysconf(_SC_NPROCESSORS_ONLN));
+	else
+		doctor_find(DOCTOR_MISSING, "kernel", "", "the classifier is not tested on it and may not load.",
+			    "use Linux 6.1 (Debian 12) or later.", "%s %s", u.sysname, u.release);
+}
+
+static int bpf_call(int cmd, union bpf_attr *a)
+{
+	int fd = (int)syscall(SYS_bpf, cmd, a, sizeof(*a));
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int load_xdp(void)
+{
+	static const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr a = { .prog_type = BPF_PROG_TYPE_XDP };
+
+	a.insn_cnt = 2;
+	a.insns = (uint64_t)(uintptr_t)pass;
+	a.license = (uint64_t)(uintptr_t)"BSD";
+	return bpf_call(BPF_PROG_LOAD, &a);
+}
+
+static int make_map(uint32_t type, uint32_t key, uint32_t value, uint32_t entries, uint32_t flags)
+{
+	union bpf_attr a;
+
+	memset(&a, 0, sizeof(a));
+	a.map_type = type;
+	a.key_size = key;
+	a.value_size = value;
+	a.max_entries = entries;
+	a.map_flags = flags;
+	return bpf_call(BPF_MAP_CREATE, &a);
+}
+
+static void bpf(void)
+{
+	static const char cost[] = "no XDP: every packet of the port goes through libpcap to user space, also those nobody may keep.";
+	int prog = load_xdp(), map = make_map(BPF_MAP_TYPE_ARRAY, 4, 64, 1024, BPF_F_MMAPABLE),
+	    ring = make_map(BPF_MAP_TYPE_RINGBUF, 0, 0, 65536, 0);
+	char line[16] = "";
+
+	if (prog == -EPERM || map == -EPERM || ring == -EPERM)
+		doctor_find(DOCTOR_UNKNOWN, "bpf", "", NULL, "run optag doctor as root.", "not allowed to load a program");
+	else if (prog || map || ring)
+		doctor_find(DOCTOR_COSTS, "bpf", "", cost, "use a kernel with CONFIG_BPF_SYSCALL, mmapable arrays and ring buffers.",
+			    "program: %s; mmapable array: %s; ring buffer: %s", strerror(-prog), strerror(-map), strerror(-ring));
+	else
+		doctor_find(DOCTOR_OK, "bpf", "", NULL, NULL, "XDP program, mmapable array and ring buffer can be made");
+	if (doctor_line("/proc/sys/net/core/bpf_jit_enable", line, sizeof(line)) && strcmp(line, "0") == 0)
+		doctor_find(DOCTOR_COSTS, "jit", "", "the classifier is interpreted, several times slower.",
+			    "sysctl net.core.bpf_jit_enable=1", "off");
+	else if (*line)
+		doctor_find(DOCTOR_OK, "jit", "", NULL, NULL, "on");
+	if (access("/sys/kernel/btf/vmlinux", R_OK) == 0)
+		doctor_find(DOCTOR_OK, "btf", "", NULL, NULL, "/sys/kernel/btf/vmlinux");
+	else
+		doctor_find(DOCTOR_COSTS, "btf", "", "none for recording; bpftool shows maps without their fields.",
+			    "use a kernel with CONFIG_DEBUG_INFO_BTF.", "the kernel has no type information");
+}
+
+static void bpffs(void)
+{
+	struct statfs s;
+
+	if (statfs("/sys/fs/bpf", &s) == 0 && (uint32_t)s.f_type == BPFFS_MAGIC)
+		doctor_find(DOCTOR_OK, "bpffs", "", NULL, NULL, "mounted at /sys/fs/bpf");
+	else
+		doctor_find(DOCTOR_COSTS, "bpffs", "", "nothing can be pinned: a restart of optagd interrupts the capture.",
+			    "mount -t bpf bpf /sys/fs/bpf", "not mounted");
+}
+
+static void memory(void)
+{
+	unsigned long long total = 0, unused = 0, size = 0, v;
+	struct rlimit r;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	if (getrlimit(RLIMIT_MEMLOCK, &r) == 0 && r.rlim_max == RLIM_INFINITY)
+		doctor_find(DOCTOR_OK, "memlock", "", NULL, NULL, "no limit");
+	else if (geteuid() == 0)
+		doctor_find(DOCTOR_OK, "memlock", "", NULL, NULL, "limit %llu KiB, which root raises",
+			    (unsigned long long)r.rlim_max / 1024);
+	else
+		doctor_find(DOCTOR_COSTS, "memlock", "", "this user cannot lock the memory of keys and rings.",
+			    "start optagd by its unit (LimitMEMLOCK=infinity).", "limit %llu KiB",
+			    (unsigned long long)r.rlim_max / 1024);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "HugePages_Total: %llu", &v) == 1) /* NOLINT(cert-err34-c): the kernel's own text */
+			total = v;
+		else if (sscanf(line, "HugePages_Free: %llu", &v) == 1) /* NOLINT(cert-err34-c) */
+			unused = v;
+		else if (sscanf(line, "Hugepagesize: %llu", &v) == 1) /* NOLINT(cert-err34-c) */
+			size = v;
+	}
+	if (f)
+		fclose(f);
+	if (unused)
+		doctor_find(DOCTOR_OK, "huge pages", "", NULL, NULL, "%llu of %llu free, %llu KiB each", unused, total, size);
+	else
+		doctor_find(DOCTOR_COSTS, "huge pages", "", "with thousands of calls, their rings miss the TLB more often.",
+			    "sysctl vm.nr_hugepages=512 (1 GiB), early after boot.", "%llu reserved, none free", total);
+}
+
+static void uring(void)
+{
+	struct io_uring_params p;
+	char line[16] = "";
+	int fd;
+
+	memset(&p, 0, sizeof(p));
+	fd = (int)syscall(SYS_io_uring_setup, 4, &p);
+	if (fd >= 0) {
+		close(fd);
+		doctor_find(DOCTOR_OK, "io_uring", "", NULL, NULL, "features 0x%x", p.features);
+		return;
+	}
+	(void)doctor_line("/proc/sys/kernel/io_uring_disabled", line, sizeof(line));
+	doctor_find(DOCTOR_MISSING, "io_uring", "", "the store cannot be written.",
+		    *line && *line != '0' ? "sysctl kernel.io_uring_disabled=0" : "use a kernel with CONFIG_IO_URING, and allow it in the container.",
+		    "%s%s%s", strerror(errno), *line ? ", kernel.io_uring_disabled=" : "", line);
+}
+
+static void clock_sync(void)
+{
+	struct timex t = { .modes = 0 };
+	int state = adjtimex(&t);
+
+	if (state < 0)
+		doctor_find(DOCTOR_UNKNOWN, "clock", "", NULL, NULL, "%s", strerror(errno));
+	else if (state == TIME_ERROR || t.status & STA_UNSYNC)
+		doctor_find(DOCTOR_COSTS, "clock", "",
+			    "start times, retention deadlines and evidence are only as right as this clock.",
+			    "install chrony, or enable systemd-timesyncd.", "not synchronised");
+	else
+		doctor_find(DOCTOR_OK, "clock", "", NULL, NULL, "synchronised, error at most %.1f ms", (double)t.maxerror / 1000);
+}
+
+static void user(void)
+{
+	if (getpwnam("optag"))
+		doctor_find(DOCTOR_OK, "user", "optag", NULL, NULL, "exists");
+	else
+		doctor_find(DOCTOR_COSTS, "user", "optag", "optagd drops to this user unless optagd.conf names another, and refuses without.",
+			    "useradd --system --home-dir /var/lib/optag --shell /usr/sbin/nologin optag", "does not exist");
+}
+
+void doctor_kernel(void)
+{
+	kernel();
+	bpf();
+	bpffs();
+	memory();
+	uring();
+	clock_sync();
+	user();
+}

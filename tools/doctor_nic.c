@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * doctor_nic.c - network interfaces: driver, queues, receive ring, XDP
+ *
+ * By the ethtool ioctls. Which XDP mode a driver offers is asked over generic
+ * netlink (family "netdev", Linux 6.3); an older kernel has no such question,
+ * there a list of drivers that had native XDP in 6.1 answers.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "doctor.h"
+
+/* linux/netdev.h, which Debian 12 lacks */
+#define NETDEV_CMD_DEV_GET	  1
+#define NETDEV_A_DEV_IFINDEX	  1
+#define NETDEV_A_DEV_XDP_FEATURES 3
+#define NETDEV_XDP_ACT_BASIC	  1
+
+static const char *const native_drivers[] = {
+	"ena",	  "bnxt_en", "cxgb4",	"dpaa2-eth", "fsl_enetc", "i40e",     "iavf",	 "ice",	   "igb",	"igc",
+	"ixgbe",  "ixgbevf", "mlx4_en", "mlx5_core", "mvneta",	  "mvpp2",    "nfp",	 "qede",   "sfc",	"st_gmac",
+	"stmmac", "ti_cpsw", "tun",	"veth",	     "virtio_net", "hv_netvsc", "mtk_soc_eth", "bonding", "vif", NULL,
+};
+
+struct nic {
+	char driver[32];
+	unsigned queues, queues_max, ring, ring_max;
+	bool up;
+};
+
+static int ethtool(int fd, const char *name, void *cmd)
+{
+	struct ifreq r = { .ifr_data = cmd };
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	return ioctl(fd, SIOCETHTOOL, &r) ? -errno : 0;
+}
+
+static void ask(const char *name, struct nic *n)
+{
+	struct ethtool_drvinfo d = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_channels c = { .cmd = ETHTOOL_GCHANNELS };
+	struct ethtool_ringparam g = { .cmd = ETHTOOL_GRINGPARAM };
+	struct ifreq r = { 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memset(n, 0, sizeof(*n));
+	if (fd < 0)
+		return;
+	if (ethtool(fd, name, &d) == 0)
+		snprintf(n->driver, sizeof(n->driver), "%.31s", d.driver);
+	if (ethtool(fd, name, &c) == 0) {
+		n->queues = c.combined_count + c.rx_count;
+		n->queues_max = c.max_combined > c.max_rx ? c.max_combined : c.max_rx;
+	}
+	if (ethtool(fd, name, &g) == 0) {
+		n->ring = g.rx_pending;
+		n->ring_max = g.rx_max_pending;
+	}
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCGIFFLAGS, &r) == 0)
+		n->up = r.ifr_flags & IFF_UP && r.ifr_flags & IFF_RUNNING;
+	close(fd);
+}
+
+/* ---- generic netlink: one question, one answer ---- */
+
+struct message {
+	struct nlmsghdr h;
+	struct genlmsghdr g;
+	uint8_t attr[64];
+};
+
+/* The value of attribute `type` in what follows the two headers; NULL none. */
+static const void *attribute(const uint8_t *p, size_t n, unsigned type, size_t want)
+{
+	while (n >= NLA_HDRLEN) {
+		struct nlattr a;
+		size_t step;
+
+		memcpy(&a, p, sizeof(a));
+		if (a.nla_len < NLA_HDRLEN || a.nla_len > n)
+			return NULL;
+		if ((a.nla_type & NLA_TYPE_MASK) == type)
+			return a.nla_len >= NLA_HDRLEN + want ? p + NLA_HDRLEN : NULL;
+		step = NLA_ALIGN(a.nla_len);
+		if (step >= n)
+			return NULL;
+		p += step;
+		n -= step;
+	}
+	return NULL;
+}
+
+static int exchange(int fd, uint16_t family, uint8_t cmd, unsigned type, const void *value, size_t n, unsigned want_type,
+		    void *out, size_t want)
+{
+	struct message m = { .h = { .nlmsg_type = family, .nlmsg_flags = NLM_F_REQUEST }, .g = { .cmd = cmd, .version = 1 } };
+	struct nlattr a = { .nla_len = (uint16_t)(NLA_HDRLEN + n), .nla_type = (uint16_t)type };
+	_Alignas(8) uint8_t in[4096];
+	struct nlmsghdr h;
+	const void *v;
+	ssize_t got;
+
+	memcpy(m.attr, &a, sizeof(a));
+	memcpy(m.attr + NLA_HDRLEN, value, n);
+	m.h.nlmsg_len = (uint32_t)(NLMSG_HDRLEN + GENL_HDRLEN + NLA_ALIGN(a.nla_len));
+	if (send(fd, &m, m.h.nlmsg_len, 0) < 0)
+		return -errno;
+	got = recv(fd, in, sizeof(in), 0);
+	if (got < (ssize_t)(NLMSG_HDRLEN + GENL_HDRLEN))
+		return -EIO;
+	memcpy(&h, in, sizeof(h));
+	if (h.nlmsg_type != family || h.nlmsg_len > (size_t)got)
+		return -ENOENT;
+	v = attribute(in + NLMSG_HDRLEN + GENL_HDRLEN, h.nlmsg_len - NLMSG_HDRLEN - GENL_HDRLEN, want_type, want);
+	if (!v)
+		return -ENOENT;
+	memcpy(out, v, want);
+	return 0;
+}
+
+/* Feature bits of the driver; -errno when the kernel cannot tell. */
+static int xdp_features(unsigned ifindex, uint64_t *ret)
+{
+	static const char family[] = "netdev";
+	struct timeval limit = { .tv_sec = 2 };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC), e;
+	uint16_t id = 0;
+	uint32_t index = ifindex;
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	e = exchange(fd, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, family, sizeof(family), CTRL_ATTR_FAMILY_ID, &id,
+		     sizeof(id));
+	if (!e)
+		e = exchange(fd, id, NETDEV_CMD_DEV_GET, NETDEV_A_DEV_IFINDEX, &index, sizeof(index), NETDEV_A_DEV_XDP_FEATURES, ret,
+			     sizeof(*ret));
+	close(fd);
+	return e;
+}
+
+static void xdp(const char *name, const struct nic *n)
+{
+	static const char cost[] = "generic XDP: the kernel builds its own packet first, for each that the card receives.";
+	uint64_t bits = 0;
+	bool native = false;
+	int e = xdp_features(if_nametoindex(name), &bits);
+
+	if (!e)
+		native = bits & NETDEV_XDP_ACT_BASIC;
+	for (unsigned i = 0; e && native_drivers[i]; i++)
+		native |= strcmp(native_drivers[i], n->driver) == 0;
+	if (native)
+		doctor_find(DOCTOR_OK, "xdp", name, NULL, NULL, "native%s",
+			    e ? " by the driver's name (this kernel cannot be asked)" : "");
+	else
+		doctor_find(DOCTOR_COSTS, "xdp", name, cost, "for high rates use a card with native XDP (ice, i40e, mlx5, ixgbe, bnxt).",
+			    "generic only, by %s", e ? "the driver's name (this kernel cannot be asked)" : "the driver's word");
+}
+
+static void one(const char *name)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	char cost[128], fix[128];
+	struct nic n;
+
+	if (!if_nametoindex(name)) {
+		doctor_find(DOCTOR_MISSING, "interface", name, NULL, "ip link shows the names.", "does not exist");
+		return;
+	}
+	ask(name, &n);
+	doctor_find(n.up ? DOCTOR_OK : DOCTOR_COSTS, "interface", name, n.up ? NULL : "nothing arrives.",
+		    n.up ? NULL : "ip link set it up, and look at the cable.", "driver %s, %s", *n.driver ? n.driver : "not known",
+		    n.up ? "up" : "down");
+	if (n.queues && n.queues < n.queues_max && n.queues < (unsigned)cpus) {
+		snprintf(fix, sizeof(fix), "ethtool -L %s combined %u", name, n.queues_max < (unsigned)cpus ? n.queues_max : (unsigned)cpus);
+		doctor_find(DOCTOR_COSTS, "queues", name, "fewer CPUs than there are share the work of the card.", fix, "%u of %u used",
+			    n.queues, n.queues_max);
+	} else if (n.queues) {
+		doctor_find(DOCTOR_OK, "queues", name, NULL, NULL, "%u of %u used", n.queues, n.queues_max);
+	}
+	if (n.ring && n.ring < n.ring_max && n.ring < 2048) {
+		snprintf(cost, sizeof(cost), "a burst of more than %u packets while a CPU is busy is lost in the card.", n.ring);
+		snprintf(fix, sizeof(fix), "ethtool -G %s rx %u", name, n.ring_max);
+		doctor_find(DOCTOR_COSTS, "rx ring", name, cost, fix, "%u of %u entries", n.ring, n.ring_max);
+	} else if (n.ring) {
+		doctor_find(DOCTOR_OK, "rx ring", name, NULL, NULL, "%u of %u entries", n.ring, n.ring_max);
+	}
+	xdp(name, &n);
+}
+
+/* Real ones hang off a device. */
+static bool is_real(const char *name)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device", name);
+	return access(path, F_OK) == 0;
+}
+
+void doctor_nic(const char *name)
+{
+	struct dirent *e;
+	unsigned found = 0;
+	DIR *d;
+
+	if (name) {
+		one(name);
+		return;
+	}
+	d = opendir("/sys/class/net");
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || !is_real(e->d_name))
+			continue;
+		one(e->d_name);
+		found++;
+	}
+	if (d)
+		closedir(d);
+	if (!found)
+		doctor_find(DOCTOR_UNKNOWN, "interface", "", NULL, "name one with --interface.", "no network card is seen from here");
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * status.c - `optag status`: what the daemon says of itself, once
+ *
+ * Asks the control socket; --json gives the answer as it came (daemon/status.h
+ * is the contract). Exit 0 a daemon answered, 1 none did.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli.h"
+#include "cli_ctl.h"
+
+static const char *opt_socket = CLI_CTL_PATH;
+static bool opt_json;
+
+static const struct cli_opt opts[] = {
+	CLI_OPT('S', "socket", CLI_FILE, &opt_socket, "PATH", "the control socket (default " CLI_CTL_PATH ")"),
+	CLI_OPT_JSON(&opt_json),
+	{ 0 },
+};
+
+static const struct cli cli = {
+	.name = "optag status",
+	.summary = "live figures of the daemon",
+	.opts = opts,
+};
+
+#define N(path) cli_ctl_num(o, path)
+
+static void duration(double s)
+{
+	if (s >= 86400)
+		printf("%.0f d ", (double)(long)(s / 86400));
+	printf("%02ld:%02ld:%02ld", (long)s / 3600 % 24, (long)s / 60 % 60, (long)s % 60);
+}
+
+static double seconds_between(const char *from, const char *to)
+{
+	uint64_t a, b;
+
+	return clock_parse(from, &a) || clock_parse(to, &b) || b < a ? 0 : (double)(b - a) / 1e9;
+}
+
+static void print_head(const json_t *o)
+{
+	size_t i;
+	const json_t *f;
+
+	printf("optagd %s, pid %.0f, up ", cli_ctl_str(o, "version"), N("pid"));
+	duration(seconds_between(cli_ctl_str(o, "start"), cli_ctl_str(o, "now")));
+	printf("\npolicy     %.12s, %.0f rules, loaded %s\n", cli_ctl_str(o, "policy.hash"), N("policy.rules"),
+	       cli_ctl_str(o, "policy.loaded"));
+	json_array_foreach(json_object_get(o, "interfaces"), i, f)
+	{
+		printf("interface  ");
+		cli_text(stdout, cli_ctl_str(f, "name"), 0, false);
+		printf(", %s, %s%s\n", cli_ctl_str(f, "mode"), json_is_true(json_object_get(f, "up")) ? "up" : "DOWN",
+		       json_is_true(json_object_get(f, "mirror")) ? ", mirror port" : "");
+	}
+}
+
+static void print_packets(const json_t *o)
+{
+	double blocked = N("packets.blocked") + N("packets.gated");
+	double other = N("packets.not_rtp") + N("packets.miss") + N("packets.other") + N("packets.bad") + N("packets.depth");
+
+	printf("packets    %.0f seen: %.0f audio, %.0f key presses, %.0f signalling, %.0f blocked, %.0f not of a call%s\n",
+	       N("packets.seen"), N("packets.audio"), N("packets.events"), N("packets.signalling"), blocked, other,
+	       json_is_false(json_object_get(json_object_get(o, "packets"), "balanced")) ? "  (the sums do not balance yet)" : "");
+	printf("flow table %.0f of %.0f addresses\n", N("flow.used"), N("flow.capacity"));
+}
+
+static void print_calls(const json_t *o)
+{
+	const json_t *d;
+	size_t i;
+
+	printf("calls      %.0f of %.0f in progress: %.0f setup, %.0f answered, %.0f on hold; %.0f recording\n", N("calls.active"),
+	       N("calls.limit"), N("calls.setup"), N("calls.answered"), N("calls.hold"), N("calls.recording"));
+	printf("since start %.0f calls, %.0f matched: %.0f kept, %.0f denied, %.0f gaps\n", N("calls.total"), N("calls.matched"),
+	       N("calls.kept"), N("calls.denied"), N("calls.gaps"));
+	json_array_foreach(json_object_get(o, "decisions"), i, d)
+	{
+		const char *reason = cli_ctl_str(d, "reason");
+
+		printf("  %-14s %-10s %8.0f  ", cli_ctl_str(d, "purpose"), cli_ctl_str(d, "state"), cli_ctl_num(d, "calls"));
+		cli_text(stdout, reason, 60, false);
+		putchar('\n');
+	}
+}
+
+static void print_losses(const json_t *o)
+{
+	static const struct {
+		const char *path, *text;
+	} t[] = {
+		{ "losses.nic", "network card" },	  { "losses.signalling_ring", "signalling ring" },
+		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
+		{ "losses.call_ring", "ring of a call" }, { "losses.flow_full", "flow table full" },
+		{ "losses.calls_refused", "calls past the limit" }, { "losses.store", "store" },
+	};
+	double sum = 0;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		sum += N(t[i].path);
+	printf("lost       %s\n", sum > 0 ? "" : "nothing");
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) && sum > 0; i++)
+		if (N(t[i].path) > 0)
+			printf("  %-22s %.0f\n", t[i].text, N(t[i].path));
+}
+
+static void print_store(const json_t *o)
+{
+	double in = N("store.payload_bytes"), out = N("store.stored_bytes"), size = N("store.disk_bytes");
+
+	printf("store      ");
+	cli_text(stdout, cli_ctl_str(o, "store.dir"), 0, false);
+	printf(", %.1f MB of audio in %.1f MB, disk %.0f %% free, last sync %.0f ms\n", in / 1e6, out / 1e6,
+	       size > 0 ? 100 * N("store.disk_free") / size : 0, N("store.sync_ms_last"));
+	if (N("store.errors") > 0)
+		printf("  %.0f writes failed\n", N("store.errors"));
+	printf("process    %.1f s of CPU, %.1f MB, %.0f threads\n", N("process.cpu_seconds"), N("process.rss_bytes") / 1e6,
+	       N("process.threads"));
+}
+
+static void print_text(const json_t *o)
+{
+	print_head(o);
+	print_packets(o);
+	print_calls(o);
+	print_losses(o);
+	print_store(o);
+}
+
+int main(int argc, char **argv)
+{
+	struct cli_args args;
+	struct cli_ctl *c = NULL;
+	json_t *answer = NULL;
+	int rc = cli_parse(&cli, argc, argv, &args), e;
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	e = cli_ctl_open(opt_socket, &c);
+	if (!e)
+		e = cli_ctl_ask(c, json_pack("{s:s}", "do", "status"), &answer);
+	cli_ctl_close(c);
+	if (e)
+		return CLI_FAILED;
+	(void)json_object_del(answer, "ok");
+	if (opt_json)
+		return cli_finish(cli_json_line(stdout, answer) ? CLI_FAILED : CLI_OK);
+	print_text(answer);
+	json_decref(answer);
+	return cli_finish(CLI_OK);
+}
