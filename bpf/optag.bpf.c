@@ -83,6 +83,15 @@ struct {
 	__type(value, struct optag_info);
 } info SEC(".maps");
 
+/* Nor here: the daemon's state of calls in progress, in memory that outlives it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 64); /* blocks */
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, OPTAG_STATE_BLOCK);
+} state SEC(".maps");
+
 const volatile struct optag_config config;
 volatile __u64 unknown_zero; /* a map value: 0, and any number to the verifier */
 

@@ -203,6 +203,7 @@ struct optag_ring {
 _Static_assert(sizeof(struct optag_ring) == 4096, "capture ring header is a page");
 _Static_assert(__builtin_offsetof(struct optag_ring, tail) % 64 == 0, "tail has its own line");
 
+#define OPTAG_STATE_BLOCK    512 /* base/keep.h's block, of what the daemon leaves to its successor */
 #define OPTAG_RING_SLACK     4096 /* more than the largest record */
 #define OPTAG_RING_MIN	     65536
 #define OPTAG_RING_MAX	     (256U << 20)

@@ -8,6 +8,7 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 #include "optag.skel.h"
 
 const char *const xdp_map_names[XDP_MAPS] = { "flows", "flow_stats", "flow_budget",
-					      "rings", "signals",    "info" };
+					      "rings", "signals",    "info",	    "state" };
 
 int xdp_why(struct xdp *x, int err, const char *fmt, ...)
 {
@@ -43,6 +44,7 @@ void xdp_default_settings(struct xdp_settings *ret)
 	ret->ring_bytes = 64U << 20; /* 280,000 packets of G.711, 0.2 s at 1.5 million a second */
 	ret->rings_total = 1ULL << 30;
 	ret->sig_bytes = 16U << 20;
+	ret->state_blocks = 2048;
 	ret->leg_budget = 200; /* 2,000 packets a second; G.711 in 10 ms packets sends 100 */
 	ret->drop_rest = true;
 	ret->uid = (uid_t)-1;
@@ -73,6 +75,8 @@ static int check_settings(struct xdp *x)
 		return xdp_why(x, -EINVAL,
 			       "signalling ring of %u bytes: not a power of two in whole pages to %u",
 			       s->sig_bytes, OPTAG_RING_MAX);
+	if (!s->state_blocks || s->state_blocks > 1U << 22)
+		return xdp_why(x, -EINVAL, "%u blocks of state: not from 1 to 2^22", s->state_blocks);
 	if (s->leg_budget > 65535)
 		return xdp_why(x, -EINVAL, "leg budget %u: more than 65535", s->leg_budget);
 	if (!s->ifname)
@@ -98,9 +102,16 @@ static int size_rings(struct xdp *x)
 	return 0;
 }
 
-/* What is pinned decides the sizes. */
+/* What is pinned, or shared, decides the sizes. */
 static int size_adopted(struct xdp *x)
 {
+	struct bpf_map_info info;
+	uint32_t n = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (bpf_obj_get_info_by_fd(x->old[XDP_STATE], &info, &n))
+		return xdp_why(x, -errno, "size of a map: %s", strerror(errno));
+	x->set.state_blocks = info.max_entries;
 	x->nrings = x->old_info.rings;
 	x->ring_bytes = x->old_info.ring_bytes;
 	x->set.flow_lines = x->old_info.flow_lines;
@@ -128,7 +139,7 @@ static int config_of(struct xdp *x, struct optag_config *c)
 	c->ring_bytes = x->ring_bytes;
 	for (int i = 0; i < 16 && s->sip_ports[i]; i++)
 		c->sip_ports[i] = __builtin_bswap16(s->sip_ports[i]);
-	if (x->adopted)
+	if (x->old[XDP_INFO] >= 0)
 		c->hash_seed = x->old_info.hash_seed;
 	else if (getrandom(&c->hash_seed, sizeof(c->hash_seed), 0) != (ssize_t)sizeof(c->hash_seed))
 		return xdp_why(x, -EIO, "no random numbers");
@@ -150,6 +161,8 @@ static int size_maps(struct xdp *x)
 		e = bpf_map__set_value_size(x->map[XDP_RINGS], (uint32_t)ring_stride(x->ring_bytes));
 	if (!e)
 		e = bpf_map__set_max_entries(x->map[XDP_SIGNALS], x->set.sig_bytes);
+	if (!e)
+		e = bpf_map__set_max_entries(x->map[XDP_STATE], x->set.state_blocks);
 	if (!e)
 		e = bpf_map__set_max_entries(x->skel->maps.scratch, x->nrings);
 	return e;
@@ -201,7 +214,7 @@ static int load(struct xdp *x)
 	for (int i = 0; i < XDP_MAPS; i++)
 		x->map[i] = bpf_object__find_map_by_name(x->skel->obj, xdp_map_names[i]);
 	memcpy(&x->skel->rodata->config, &c, sizeof(c));
-	e = x->adopted ? take_maps(x) : size_maps(x);
+	e = x->old[XDP_INFO] >= 0 ? take_maps(x) : size_maps(x);
 	if (!e)
 		e = optag_bpf__load(x->skel);
 	if (e)
@@ -230,13 +243,16 @@ static int map_all(struct xdp *x)
 	uint32_t lines = x->set.flow_lines;
 	int rw = PROT_READ | PROT_WRITE;
 
+	if (x->set.share)
+		return 0;
 	x->ring_stride = ring_stride(x->ring_bytes);
 	x->lines = map_memory(x, XDP_FLOWS, lines * sizeof(*x->lines), rw);
 	x->stats = map_memory(x, XDP_STATS, lines * 2 * sizeof(*x->stats), rw);
 	x->info = map_memory(x, XDP_INFO, sizeof(*x->info), rw);
 	x->rings = map_memory(x, XDP_RINGS, x->nrings * x->ring_stride, rw);
+	x->state = map_memory(x, XDP_STATE, (size_t)x->set.state_blocks * OPTAG_STATE_BLOCK, rw);
 	x->sig_pos = map_memory(x, XDP_SIGNALS, 2 * (size_t)getpagesize(), PROT_READ);
-	if (!x->lines || !x->stats || !x->info || !x->rings || !x->sig_pos)
+	if (!x->state || !x->lines || !x->stats || !x->info || !x->rings || !x->sig_pos)
 		return xdp_why(x, -errno, "mapping the kernel's memory: %s", strerror(errno));
 	x->signals = ring_buffer__new(bpf_map__fd(x->map[XDP_SIGNALS]), xdp_on_signal, x, NULL);
 	if (!x->signals)
@@ -246,7 +262,7 @@ static int map_all(struct xdp *x)
 
 static void write_info(struct xdp *x)
 {
-	if (x->adopted)
+	if (x->adopted || x->set.share)
 		return;
 	x->info->flow_lines = x->set.flow_lines;
 	x->info->hash_seed = x->skel->rodata->config.hash_seed;
@@ -263,6 +279,7 @@ static void release(struct xdp *x)
 	unmap(x->stats, x->set.flow_lines * 2 * sizeof(*x->stats));
 	unmap(x->info, sizeof(*x->info));
 	unmap(x->rings, x->nrings * x->ring_stride);
+	unmap(x->state, (size_t)x->set.state_blocks * OPTAG_STATE_BLOCK);
 	unmap((void *)(uintptr_t)x->sig_pos, 2 * (size_t)getpagesize());
 	optag_bpf__destroy(x->skel);
 	free((void *)(uintptr_t)x->set.ifname);
@@ -293,6 +310,18 @@ static struct xdp *new_xdp(const struct xdp_settings *s, char *why, size_t n)
 	return x;
 }
 
+/* As if they had been found pinned. */
+static int share_maps(struct xdp *x)
+{
+	x->old_info = *x->set.share->info;
+	for (int i = 0; i < XDP_MAPS; i++) {
+		x->old[i] = fcntl(bpf_map__fd(x->set.share->map[i]), F_DUPFD_CLOEXEC, 0);
+		if (x->old[i] < 0)
+			return xdp_why(x, -errno, "sharing a map: %s", strerror(errno));
+	}
+	return 0;
+}
+
 int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n)
 {
 	struct xdp *x = new_xdp(s, why, n);
@@ -303,10 +332,12 @@ int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n
 	if (!x)
 		return -ENOMEM;
 	e = check_settings(x);
+	if (!e && s->share)
+		e = share_maps(x);
 	if (!e && x->ifindex)
 		e = xdp_pins_open(x);
 	if (!e)
-		e = x->adopted ? size_adopted(x) : size_rings(x);
+		e = x->old[XDP_INFO] >= 0 ? size_adopted(x) : size_rings(x);
 	if (!e)
 		e = load(x);
 	if (!e)
@@ -341,6 +372,12 @@ int xdp_flow_new(struct xdp *x, struct flow_table **ret)
 	if (!e)
 		flow_keep_gen(*ret, &x->info->gen);
 	return e;
+}
+
+void *xdp_state(struct xdp *x, size_t *ret_bytes)
+{
+	*ret_bytes = (size_t)x->set.state_blocks * OPTAG_STATE_BLOCK;
+	return x->state;
 }
 
 enum xdp_mode xdp_mode(const struct xdp *x)

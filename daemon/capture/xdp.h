@@ -14,6 +14,11 @@
  * refused with -ESTALE, or replaced (settings.replace): capture starts anew.
  * xdp_close removes everything, or leaves it to the next daemon.
  *
+ * Several interfaces: the first is opened alone, the others with settings.share. They
+ * have their own program, pins and link but one flow table, so it does not matter on
+ * which port a call's packets come. Drain, signals, flow table, state and figures are
+ * the first's. Sizes are, too.
+ *
  * Nothing here starts a thread, and after xdp_open nothing needs a capability as
  * long as the program runs. xdp_drain and xdp_signals may run in two threads, each
  * in one; all else in the thread that opened. Media of one leg arrives in order
@@ -57,6 +62,8 @@ struct xdp_settings {
 	bool full_time;
 	enum xdp_mode mode;   /* XDP_UNATTACHED: native, else generic with a warning; else only that */
 	bool replace;	      /* pins that do not fit */
+	struct xdp *share;    /* opened before: this interface fills its flow table and rings, too; or NULL */
+	uint32_t state_blocks; /* of OPTAG_STATE_BLOCK bytes, for xdp_state; 0: some */
 	uid_t uid;	      /* (uid_t)-1, or who may remove the pins later */
 	gid_t gid;
 	uint16_t sip_ports[16]; /* 0 ends the list */
@@ -70,7 +77,10 @@ void xdp_default_settings(struct xdp_settings *ret);
  * else what the kernel said.
  */
 int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n);
-/* keep: link, maps and what they hold stay pinned; the program goes on filling the rings. */
+/*
+ * keep: link, maps and what they hold stay pinned; the program goes on filling the rings.
+ * Those that share are closed before the one whose maps they use.
+ */
 void xdp_close(struct xdp *x, bool keep);
 
 enum xdp_mode xdp_mode(const struct xdp *x);
@@ -81,6 +91,12 @@ int xdp_program_fd(const struct xdp *x);      /* for BPF_PROG_TEST_RUN */
 /* The flow table in the kernel's memory, entries of an adopted one included. The caller
  * frees it before xdp_close. Only one at a time. */
 int xdp_flow_new(struct xdp *x, struct flow_table **ret);
+
+/*
+ * Memory of the kernel's that lives as long as the pins and is never swapped out: what the
+ * daemon leaves to its successor (base/keep.h). Zero at first; valid until xdp_close.
+ */
+void *xdp_state(struct xdp *x, size_t *ret_bytes);
 
 /* Up to `budget` media records to sink->media, shared among the CPUs' rings. Returns how many.
  * rec and payload are valid during the call. */

@@ -126,14 +126,26 @@ static bool link_is_ours(const struct xdp *x, int link)
 	       info.xdp.ifindex == (uint32_t)x->ifindex;
 }
 
+static int map_info(int fd, struct bpf_map_info *ret)
+{
+	uint32_t n = sizeof(*ret);
+
+	memset(ret, 0, sizeof(*ret));
+	return bpf_obj_get_info_by_fd(fd, ret, &n);
+}
+
 static bool map_is(int fd, uint32_t entries, uint64_t value)
 {
 	struct bpf_map_info info;
-	uint32_t n = sizeof(info);
 
-	memset(&info, 0, sizeof(info));
-	return !bpf_obj_get_info_by_fd(fd, &info, &n) && info.max_entries == entries &&
-	       info.value_size == value;
+	return !map_info(fd, &info) && info.max_entries == entries && info.value_size == value;
+}
+
+static bool value_is(int fd, uint32_t value)
+{
+	struct bpf_map_info info;
+
+	return !map_info(fd, &info) && info.type == BPF_MAP_TYPE_ARRAY && info.value_size == value;
 }
 
 /* The numbers in the pinned description are believed only as far as the maps have them. */
@@ -147,18 +159,45 @@ static bool sizes_fit(const struct xdp *x)
 	       map_is(x->old[XDP_BUDGET], o->flow_lines, sizeof(struct optag_budget)) &&
 	       map_is(x->old[XDP_RINGS], o->rings,
 		      sizeof(struct optag_ring) + (uint64_t)o->ring_bytes + OPTAG_RING_SLACK) &&
-	       map_is(x->old[XDP_SIGNALS], o->sig_bytes, 0);
+	       map_is(x->old[XDP_SIGNALS], o->sig_bytes, 0) && value_is(x->old[XDP_STATE], OPTAG_STATE_BLOCK);
+}
+
+static int open_pinned(struct xdp *x, enum xdp_map m)
+{
+	char path[320];
+
+	pin_path(x, xdp_map_names[m], path);
+	return bpf_obj_get(path);
+}
+
+/* Shared maps: what is pinned here must be the very same ones. */
+static int try_share(struct xdp *x, const char **ret)
+{
+	struct bpf_map_info pinned, ours;
+
+	for (int i = 0; i < XDP_MAPS; i++) {
+		int fd = open_pinned(x, (enum xdp_map)i);
+		bool same = fd >= 0 && !map_info(fd, &pinned) && !map_info(x->old[i], &ours) &&
+			    pinned.id == ours.id;
+
+		close_fd(&fd);
+		if (!same) {
+			*ret = "they are not the first interface's";
+			return -ESTALE;
+		}
+	}
+	return 0;
 }
 
 /* 0: adopted. Else what does not fit, in *ret. */
 static int try_adopt(struct xdp *x, const char **ret)
 {
 	uint32_t zero = 0;
-	char path[320];
 
+	if (x->set.share)
+		return try_share(x, ret);
 	for (int i = 0; i < XDP_MAPS; i++) {
-		pin_path(x, xdp_map_names[i], path);
-		x->old[i] = bpf_obj_get(path);
+		x->old[i] = open_pinned(x, (enum xdp_map)i);
 		if (x->old[i] < 0) {
 			*ret = "a map is missing";
 			return -ESTALE;
@@ -198,7 +237,8 @@ int xdp_pins_open(struct xdp *x)
 		x->adopted = true;
 		return 0;
 	}
-	forget_old(x);
+	if (!x->set.share)
+		forget_old(x);
 	if (!x->set.replace) {
 		close_fd(&link);
 		x->adopted = true; /* not ours to remove */
@@ -292,12 +332,12 @@ int xdp_attach(struct xdp *x)
 		e = bpf_link_update(x->link, x->prog, NULL);
 		if (e)
 			return xdp_why(x, e, "%s: taking the link over: %s", x->set.ifname, strerror(-e));
-		forget_old(x);
 	} else {
 		e = attach_new(x);
 		if (!e)
 			e = pin_all(x);
 	}
+	forget_old(x);
 	x->mode = e ? XDP_UNATTACHED : mode_of(x);
 	return e;
 }

@@ -18,7 +18,7 @@
 struct optag_bpf;
 
 /* Maps that are pinned, by xdp_map_names. */
-enum xdp_map { XDP_FLOWS, XDP_STATS, XDP_BUDGET, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_MAPS };
+enum xdp_map { XDP_FLOWS, XDP_STATS, XDP_BUDGET, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_STATE, XDP_MAPS };
 extern const char *const xdp_map_names[XDP_MAPS];
 
 struct xdp {
@@ -42,7 +42,7 @@ struct xdp {
 	struct optag_flow_line *lines;
 	struct optag_flow_stats *stats;
 	struct optag_info *info;
-	uint8_t *rings;
+	uint8_t *rings, *state;
 	size_t ring_stride;
 	uint32_t nrings, ring_bytes;
 
