@@ -79,6 +79,20 @@ uint64_t hash_bytes(const void *p, size_t n)
 	return siphash13(hash_key, p, n);
 }
 
+void hash_key_get(uint64_t ret[2])
+{
+	(void)pthread_once(&hash_once, hash_seed);
+	ret[0] = hash_key[0];
+	ret[1] = hash_key[1];
+}
+
+void hash_key_set(const uint64_t key[2])
+{
+	(void)pthread_once(&hash_once, hash_seed);
+	hash_key[0] = key[0];
+	hash_key[1] = key[1];
+}
+
 int htab_init(struct htab *t, size_t slots_hint)
 {
 	size_t n = 16;
