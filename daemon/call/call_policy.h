@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * call_policy.h - a changed policy and the calls in progress
+ *
+ * New calls use what calls_set_policy gave. A call in progress keeps the policy
+ * it began under; a later one can only take away from it (policy-language 5.2,
+ * 5.3). To judge that, a matched call keeps the facts its INVITE was decided by
+ * (call_facts), and they are evaluated again:
+ *
+ *	calls_set_policy(cs, p)			new calls, from the next message on
+ *	calls_tighten_start(cs)			then, until it returns false:
+ *	calls_tighten_step(cs, p, n, &sum)	looks at n slots of the table
+ *
+ * What is taken away: a purpose that no rule, another controller's rule, a
+ * `never`, or a rule without it answers for now ("policy.tightened"); recording
+ * of hold music, early media or a leg; time, by a shorter retention, quarantine
+ * or greatest length; a recording whose new rule wants pauses that nobody
+ * carries out. Training audio is destroyed; documentation recorded so far stays
+ * and its recording stops. Nothing is ever given back: a call only moves down.
+ *
+ * Same thread as calls_*.
+ */
+#ifndef CALL_POLICY_H
+#define CALL_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+
+struct buf;
+struct call;
+struct calls;
+struct call_facts;
+struct sigin_from;
+struct sip_msg;
+
+struct calls_tightened {
+	uint64_t seen;	   /* matched calls in progress that were looked at */
+	uint64_t changed;  /* from which something was taken */
+	uint64_t denied;   /* purposes that ended */
+	uint64_t no_facts; /* taken over without facts: judged as if nothing matched */
+};
+
+/* From the first slot on at the next step. */
+void calls_tighten_start(struct calls *cs);
+/* Adds to sum. False: all calls were seen. p NULL: no policy, so nothing matches. */
+bool calls_tighten_step(struct calls *cs, const struct policy *p, size_t slots, struct calls_tightened *sum);
+/* One call. */
+void call_tighten(struct calls *cs, struct call *c, const struct policy *p, struct calls_tightened *sum);
+
+/* Calls that were decided under p and are not over. */
+size_t calls_pinned(const struct calls *cs, const struct policy *p);
+
+/* What later policies took, beside the states of the purposes; zero: nothing. */
+struct call_tight {
+	bool stopped[2];     /* by purpose: no more audio is written for it */
+	bool no_early_media, no_hold_music;
+	uint8_t no_leg;	     /* 1 << leg: what is heard there is not kept */
+	uint64_t until_ns[2]; /* by purpose: destroyed by then at the latest; 0 as the call's rule says */
+	uint64_t min_length_ns; /* shorter calls are discarded, also if the rule's own limit is lower */
+};
+
+/*
+ * Facts of the INVITE as one piece of memory, for a daemon that takes over.
+ * call_facts_load checks every length: -EBADMSG, -ENOMEM.
+ */
+void call_facts_save(const struct call_facts *f, struct buf *out); /* f NULL: nothing is written */
+int call_facts_load(const void *bytes, size_t n, struct call_facts **ret);
+void call_facts_free(struct call_facts *f);
+
+#endif
