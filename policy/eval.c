@@ -231,9 +231,9 @@ static void whose(struct ctx *c, const struct controller *k)
 		return;
 	c->own = k;
 	c->own_called = bits_meet(k->trunk_bits, c->trunk_called) ||
-			numbers_has(&k->numbers, c->called_key);
+			numbers_has(&k->numbers, c->called_key, c->in->time);
 	c->own_calling = bits_meet(k->trunk_bits, c->trunk_calling) ||
-			 numbers_has(&k->numbers, c->calling_key);
+			 numbers_has(&k->numbers, c->calling_key, c->in->time);
 }
 
 /* ---- criteria ---- */
@@ -417,9 +417,9 @@ static bool rule_matches(struct ctx *c, const struct rule *r)
 
 	if (k && !party_matches(c, r, k))
 		return false;
-	if (r->at[R_CALLED].line && !numbers_has(&r->called, c->called_key))
+	if (r->at[R_CALLED].line && !numbers_has(&r->called, c->called_key, c->in->time))
 		return false;
-	if (r->at[R_CALLING].line && !numbers_has(&r->calling, c->calling_key) &&
+	if (r->at[R_CALLING].line && !numbers_has(&r->calling, c->calling_key, c->in->time) &&
 	    !(r->calling.withheld && c->in->withheld))
 		return false;
 	if (r->at[R_TRUNK].line && !bits_meet(r->trunk_bits, c->trunk_any))

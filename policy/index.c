@@ -222,9 +222,10 @@ int index_build(struct policy *p)
 		p->all[i++] = (struct rule *)o;
 	for (i = 0; i < n && !err; i++) {
 		const struct rule *r = p->all[i];
-		int side = r->at[R_CALLED].line ? 0 : 1;
+		int side = r->at[R_CALLED].line && !numbers_dynamic(&r->called) ? 0 : 1;
 
-		if ((side == 1 && !r->at[R_CALLING].line) || (side == 1 && r->calling.withheld)) {
+		/* Members that come and go are in no segment: such a rule is asked each time. */
+		if (side == 1 && (!r->at[R_CALLING].line || r->calling.withheld || numbers_dynamic(&r->calling))) {
 			set_bit(x->always, i);
 			continue;
 		}

@@ -112,7 +112,12 @@ bool ivals_has(const struct ivals *v, uint64_t key);
 bool ivals_intersect(const struct ivals *a, const struct ivals *b);
 /* Key of a normalised "+4570..." number; 0 when it is none. */
 uint64_t number_key(const char *s);
-bool numbers_has(const struct numbers *c, uint64_t key);
+bool numbers_has(const struct numbers *c, uint64_t key, int64_t now);
+/* Has members that come and go. */
+bool numbers_dynamic(const struct numbers *c);
+/* members.c: a member that counts at this time */
+struct member_set;
+bool member_set_has(const struct member_set *s, uint64_t key, int64_t now);
 
 /* ---- time ---- */
 
@@ -214,6 +219,7 @@ struct set {
 	struct policy_date *dates;
 	struct policy_date *sorted_dates;
 	size_t nwords, ndates, dates_cap;
+	const struct member_set *live; /* members.c: of a dynamic set of numbers, NULL not bound */
 };
 
 enum { EL_REC, EL_DOC, EL_TRAIN, EL_WITHDRAW, EL_LINK, EL_OBJECT, EL_ACCESS, EL_OPTOUT, EL_THEN, EL_N };

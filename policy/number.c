@@ -206,15 +206,23 @@ uint64_t number_key(const char *s)
 	return n >= 1 && !*p ? NUMBER_KEY(n, v) : 0;
 }
 
-bool numbers_has(const struct numbers *c, uint64_t key)
+bool numbers_has(const struct numbers *c, uint64_t key, int64_t now)
 {
 	if (key && ivals_has(&c->iv, key))
 		return true;
-	for (const struct word *w = c->sets; w; w = w->next) {
+	for (const struct word *w = c->sets; w && key; w = w->next) {
 		const struct set *s = w->obj;
 
-		if (key && s && ivals_has(&s->numbers.iv, key))
+		if (s && (ivals_has(&s->numbers.iv, key) || (s->live && member_set_has(s->live, key, now))))
 			return true;
 	}
+	return false;
+}
+
+bool numbers_dynamic(const struct numbers *c)
+{
+	for (const struct word *w = c->sets; w; w = w->next)
+		if (w->obj && ((const struct set *)w->obj)->dynamic)
+			return true;
 	return false;
 }

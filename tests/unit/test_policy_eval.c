@@ -493,7 +493,7 @@ static void test_index(void **state)
 		in.called = str(number);
 		key = number_key(number);
 		for (size_t r = 0; r < policy_rules(p) && !want; r++)
-			if (numbers_has(&p->rule_array[r]->called, key))
+			if (numbers_has(&p->rule_array[r]->called, key, 0))
 				want = policy_rule(p, r);
 		policy_eval(p, &in, &d);
 		assert_ptr_equal(d.rule, want);
