@@ -279,7 +279,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct optag_config cfg = { .abi = OPTAG_ABI, .flow_mask = s->flow_lines - 1, .drop_rest = 1 };
 	struct classify_sink csink = { r, on_media, on_signalling };
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
-	struct calls_sink ksink = { r, on_flow, on_unflow, on_matched, on_destroy, on_ended, on_packets };
+	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
+				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets };
 	const char *names[POLICY_HEADERS_MAX];
 	size_t i;
 	int e = -ENOMEM;

@@ -99,6 +99,33 @@ static int slot_take(struct calls *cs, struct call *c)
 	return 0;
 }
 
+/* A restored call has the number it had. Its slot stays in the list of free ones until slots_sort. */
+static int slot_take_at(struct calls *cs, struct call *c)
+{
+	uint32_t i = c->ring & ((1u << RING_BITS) - 1);
+	int rc = 0;
+
+	while (i >= cs->nslot && !rc)
+		rc = slots_grow(cs);
+	if (rc)
+		return rc;
+	if (cs->slot[i])
+		return -EEXIST;
+	cs->slot[i] = c;
+	cs->slot_gen[i] = (uint8_t)(c->ring >> RING_BITS);
+	return 0;
+}
+
+static void slots_sort(struct calls *cs)
+{
+	size_t i;
+
+	cs->nfree = 0;
+	for (i = cs->nslot; i-- > 0;)
+		if (!cs->slot[i])
+			cs->free_slot[cs->nfree++] = (uint32_t)i;
+}
+
 static void slot_give(struct calls *cs, struct call *c)
 {
 	uint32_t i = c->ring & ((1u << RING_BITS) - 1);
@@ -215,6 +242,22 @@ out:
 	return rc;
 }
 
+int calls_insert(struct calls *cs, struct call *c)
+{
+	int rc = slot_take_at(cs, c);
+
+	if (rc)
+		return rc;
+	htab_add(&cs->by_id, &c->node, hash_bytes(c->call_id, strlen(c->call_id)));
+	cs->stats.active++;
+	return 0;
+}
+
+void calls_restored(struct calls *cs)
+{
+	slots_sort(cs);
+}
+
 static void old_unlink(struct calls *cs, struct call *c)
 {
 	if (!c->old)
@@ -229,7 +272,7 @@ static void old_unlink(struct calls *cs, struct call *c)
  * A tombstone past its time still tells a late retransmission from a call that
  * began before the capture, so it stays while there is room.
  */
-static void old_keep(struct calls *cs, struct call *c)
+void call_old_keep(struct calls *cs, struct call *c)
 {
 	timer_unlink(c);
 	c->old = true;
@@ -248,6 +291,8 @@ void call_forget(struct calls *cs, struct call *c)
 	call_release_all(cs, c);
 	call_free_endpoints(cs, c);
 	htab_del(&cs->by_id, &c->node);
+	if (cs->sink.forgotten)
+		cs->sink.forgotten(cs->sink.arg, c);
 	slot_give(cs, c);
 	cs->stats.active--;
 	free((char *)(uintptr_t)c->call_id);
@@ -281,6 +326,12 @@ void calls_set_policy(struct calls *cs, const struct policy *p)
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret)
 {
 	*ret = cs->stats;
+}
+
+void call_changed(struct calls *cs, struct call *c)
+{
+	if (cs->sink.changed)
+		cs->sink.changed(cs->sink.arg, c);
 }
 
 /* ---- verdicts ---- */
@@ -389,6 +440,7 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 	}
 	c->state[p] = a.state;
 	c->reason[p] = a.reason;
+	call_changed(cs, c);
 	/* Deny first: the packets stop before the key goes, and the key before anybody is told. */
 	call_refresh_verdicts(cs, c);
 	if (a.act & PURPOSE_D_DESTROY)
@@ -402,11 +454,11 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
  */
 void call_key(struct calls *cs, struct call *c, unsigned leg, char key, uint64_t now_ns)
 {
-	(void)cs;
 	(void)leg;
 	(void)key;
 	(void)now_ns;
 	c->presses++;
+	call_changed(cs, c);
 }
 
 /* ---- ends ---- */
@@ -507,6 +559,7 @@ static void answered_timer(struct calls *cs, struct call *c, uint64_t now)
 
 static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 {
+	call_changed(cs, c);
 	uint64_t release, at;
 
 	call_release_due(cs, c, now);
@@ -538,7 +591,7 @@ static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 			call_set_timer(cs, c, c->linger_ns);
 		break;
 	case CALL_TOMBSTONE:
-		old_keep(cs, c);
+		call_old_keep(cs, c);
 		break;
 	}
 }

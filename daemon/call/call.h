@@ -142,6 +142,8 @@ struct call {
 	struct call *timer_next, **timer_prev;
 	struct call *old_next, *old_prev; /* tombstones past their time, oldest first */
 	bool old;
+	bool unsaved; /* the sink's own: on its list of calls to be saved */
+	struct call *unsaved_next;
 };
 
 struct calls;
@@ -159,6 +161,10 @@ struct calls_sink {
 	void (*ended)(void *arg, struct call *c);
 	/* Packets counted so far at the addresses of this call, whatever their verdict. */
 	uint64_t (*packets)(void *arg, struct call *c);
+	/* Something that call_save writes may have changed (NULL: nobody wants to know). */
+	void (*changed)(void *arg, struct call *c);
+	/* No longer remembered; may be NULL. */
+	void (*forgotten)(void *arg, struct call *c);
 };
 
 struct calls_stats {
@@ -178,6 +184,31 @@ void calls_finish(struct calls *cs, uint64_t now_ns);
 /* NULL when the number is nobody's (any more). */
 struct call *calls_by_ring(struct calls *cs, uint32_t ring);
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret);
+
+/*
+ * Take-over. A call as bytes, for the daemon that comes after this one: appended to out. They
+ * hold numbers and names; whoever keeps them erases them.
+ */
+struct buf;
+void call_save(const struct call *c, struct buf *out);
+struct calls_restore {
+	void *arg;
+	/* The policy with this hash, to live as long as its calls; NULL: not to be had. */
+	const struct policy *(*policy)(void *arg, const char *hash);
+};
+/*
+ * The call goes on under its old number, with c->user NULL and without telling the sink: set
+ * c->user, then calls_refresh. Policy, rule and addresses are as saved; an address that another
+ * restored call claims stays the first one's. -EBADMSG (not what call_save wrote), -ENOENT
+ * (policy or rule gone), -EEXIST, -ENOSPC, -ENOMEM: nothing happened. Needs the hash key of the
+ * process that saved (hash_key_set). After the last one: calls_restored.
+ */
+int calls_restore(struct calls *cs, const struct calls_restore *how, const void *bytes, size_t n, struct call **ret);
+void calls_restored(struct calls *cs);
+/* The sink's flow() for every address of the call. */
+void calls_refresh(struct calls *cs, struct call *c);
+/* Packets of this call were lost that may have been key presses: what depends on hearing them is denied (guidance 5.3, X-4). */
+void calls_lost_media(struct calls *cs, struct call *c);
 
 /* The call's endpoint at this address, or NULL. */
 const struct call_endpoint *call_endpoint_at(const struct call *c, const struct endpoint *at);

@@ -49,7 +49,11 @@ void call_begin_end(struct calls *cs, struct call *c, const char *why, uint64_t 
 void call_reject(struct calls *cs, struct call *c, const char *why, uint64_t now);
 void call_end_at_once(struct calls *cs, struct call *c, const char *why, uint64_t now);
 void calls_advance(struct calls *cs, uint64_t now); /* as calls_tick, but never back */
+void call_old_keep(struct calls *cs, struct call *c); /* a tombstone past its time */
 void call_forget(struct calls *cs, struct call *c); /* a tombstone goes at once */
+/* Takes a restored call in under its own number; -EEXIST, -ENOSPC. The timer is the caller's to set. */
+int calls_insert(struct calls *cs, struct call *c);
+void call_changed(struct calls *cs, struct call *c);
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e);
 void call_refresh_verdicts(struct calls *cs, struct call *c);
 
@@ -73,6 +77,8 @@ void call_fork_won(struct calls *cs, struct call *c, uint64_t dialog, bool first
 void call_fork_gone(struct calls *cs, struct call *c, uint64_t dialog, uint64_t now);
 void call_release_due(struct calls *cs, struct call *c, uint64_t now);
 void call_release_all(struct calls *cs, struct call *c);
+/* Addresses that were the restored call's are again, save those that another has by now. */
+void call_own_restored(struct calls *cs, struct call *c);
 void call_free_endpoints(struct calls *cs, struct call *c);
 uint64_t call_next_release(const struct call *c); /* 0 none */
 

@@ -482,4 +482,5 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 		response(cs, c, &v);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		take_sdp(cs, c, &v);
+	call_changed(cs, c);
 }

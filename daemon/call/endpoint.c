@@ -75,6 +75,35 @@ void call_release_all(struct calls *cs, struct call *c)
 			drop(cs, &c->ep[i]);
 }
 
+/* Up to two numbers fit into the classifier's entry; what is in force comes first. */
+static void note_events(struct call_endpoint *e)
+{
+	const struct call_formats *f[2] = { e->formats, e->offered };
+	unsigned i, j, n = 0;
+
+	e->te[0] = e->te[1] = OPTAG_NO_PT;
+	for (i = 0; i < 2; i++)
+		for (j = 0; f[i] && j < 2 && n < 2; j++)
+			if (f[i]->te[j] != OPTAG_NO_PT && f[i]->te[j] != e->te[0])
+				e->te[n++] = f[i]->te[j];
+}
+
+void call_own_restored(struct calls *cs, struct call *c)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++) {
+		struct call_endpoint *e = &c->ep[i];
+		uint64_t hash = endpoint_hash(&e->at);
+		bool was = e->owner;
+
+		note_events(e);
+		e->owner = was && !owner_of(cs, &e->at, hash);
+		if (e->owner)
+			htab_add(&cs->owners, &e->node, hash);
+	}
+}
+
 void call_free_endpoints(struct calls *cs, struct call *c)
 {
 	call_release_all(cs, c);
@@ -182,19 +211,6 @@ struct claim {
 	bool srtp;
 	struct call_formats *formats;
 };
-
-/* Up to two numbers fit into the classifier's entry; what is in force comes first. */
-static void note_events(struct call_endpoint *e)
-{
-	const struct call_formats *f[2] = { e->formats, e->offered };
-	unsigned i, j, n = 0;
-
-	e->te[0] = e->te[1] = OPTAG_NO_PT;
-	for (i = 0; i < 2; i++)
-		for (j = 0; f[i] && j < 2 && n < 2; j++)
-			if (f[i]->te[j] != OPTAG_NO_PT && f[i]->te[j] != e->te[0])
-				e->te[n++] = f[i]->te[j];
-}
 
 /* An offer names an address that is in force: until the answer both descriptions hold. */
 static void claim_again(struct call_endpoint *e, const struct claim *k)

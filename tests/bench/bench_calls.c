@@ -153,7 +153,8 @@ static uint64_t texts_alone(unsigned rounds)
 static void run(unsigned active)
 {
 	struct bench *b = calloc(1, sizeof(*b));
-	struct calls_sink sink = { b, on_flow, on_unflow, on_call, on_destroy, on_call, packets };
+	struct calls_sink sink = { .arg = b, .flow = on_flow, .unflow = on_unflow, .matched = on_call,
+				   .destroy = on_destroy, .ended = on_call, .packets = packets };
 	struct call_limits l;
 	size_t before;
 	uint64_t t;

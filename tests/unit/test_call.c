@@ -12,6 +12,7 @@
 #define BLK  OPTAG_V_BLOCK
 
 static char sdp_buf[4][4096];
+static bool reborn; /* after every step another process goes on (call_save, calls_restore) */
 
 /* Descriptions in turn of the caller at 10.0.0.1 and the callee at 10.0.0.2. */
 static const char *offer(unsigned port)
@@ -34,6 +35,10 @@ static void wait_ns(struct world *w, uint64_t ns)
 	w->now += ns;
 	calls_tick(w->cs, w->now);
 	fake_check(w);
+	if (reborn) {
+		fake_reborn(w);
+		fake_check(w);
+	}
 }
 
 static void send_msg(struct world *w, const struct fake_msg *k)
@@ -41,6 +46,10 @@ static void send_msg(struct world *w, const struct fake_msg *k)
 	w->now += 10 * MS;
 	fake_send(w, k);
 	fake_check(w);
+	if (reborn) {
+		fake_reborn(w);
+		fake_check(w);
+	}
 }
 
 static void ask(struct world *w, const char *method, const char *to_tag, uint32_t cseq, const char *sdp)
@@ -392,9 +401,9 @@ static void test_formats_of_an_offer(void **state)
 		struct call *c;
 
 		establish(w);
-		c = fake_call(w, "c1");
 		snprintf(buf, sizeof(buf), sdp, "SAVP");
 		ask(w, "INVITE", "b", 2, buf);
+		c = fake_call(w, "c1");
 		e = call_endpoint_at(c, &at);
 		assert_int_equal(e->te[0], 101);
 		assert_int_equal(e->te[1], 96);
@@ -402,7 +411,7 @@ static void test_formats_of_an_offer(void **state)
 		assert_int_equal(call_format(c, e, 96, &f), CALL_PT_EVENT);
 		assert_int_equal(call_format(c, e, 101, &f), CALL_PT_EVENT);
 		say(w, ok ? 200 : 488, "INVITE", "b", 2, NULL);
-		e = call_endpoint_at(c, &at);
+		e = call_endpoint_at(fake_call(w, "c1"), &at);
 		assert_int_equal(e->te[0], ok ? 96 : 101);
 		assert_int_equal(e->te[1], OPTAG_NO_PT);
 		assert_int_equal(e->srtp, ok);
@@ -621,15 +630,13 @@ static void test_port_reuse(void **state)
 	for (int i = 0; i < 3; i++) {
 		struct world *w = fake_world(NULL);
 		struct endpoint at = fake_at(1, 4000);
-		struct call *old;
 
 		establish(w);
-		old = fake_call(w, "c1");
 		w->called = called[i];
 		send_msg(w, &(struct fake_msg){ .method = "INVITE", .id = "c2", .from_tag = "n", .to_tag = "",
 						.cseq = 7, .sdp = sdp_of(9, 1, 4000, NULL) });
 		assert_int_equal(fake_verdict(w, 1, 4000), i ? 0 : GATE);
-		assert_false(call_endpoint_at(old, &at)->owner);
+		assert_false(call_endpoint_at(fake_call(w, "c1"), &at)->owner);
 		assert_int_equal(fake_verdict(w, 2, 5000), REC);
 		w->called = "100";
 		hang_up(w); /* the old call's end does not touch the new one's address */
@@ -1317,9 +1324,64 @@ static void test_random(void **state)
 			}
 			w->packets += below(&seed, 2);
 			fake_check(w);
+			if (reborn && below(&seed, 8) == 0) {
+				fake_reborn(w);
+				fake_check(w);
+			}
 		}
 		fake_world_free(w);
 	}
+}
+
+static const struct policy *any_policy(void *arg, const char *hash)
+{
+	(void)hash;
+	return arg;
+}
+
+/* What a call was saved as, written over: refused, or a call that keeps all invariants. */
+static void test_damaged_save(void **state)
+{
+	uint64_t seed = 11;
+	unsigned round, taken = 0;
+
+	(void)state;
+	for (round = 0; round < 20000; round++) {
+		static struct world *w, *v;
+		struct calls_restore how;
+		struct buf b = { 0 };
+		struct call *c;
+		int rc;
+
+		if (!w) {
+			w = fake_world(NULL);
+			establish(w);
+			ask(w, "INVITE", "b", 2, sdp_of(3, 1, 4002, "a=candidate:1 1 UDP 1 10.0.0.7 4004 typ host\r\n"));
+		}
+		v = fake_world(NULL);
+		how = (struct calls_restore){ &v->policy, any_policy };
+		call_save(fake_call(w, "c1"), &b);
+		for (unsigned n = below(&seed, 4); n > 0; n--)
+			b.p[below(&seed, (unsigned)b.len)] ^= (uint8_t)(1u << below(&seed, 8));
+		if (below(&seed, 4) == 0)
+			b.len = below(&seed, (unsigned)b.len);
+		rc = calls_restore(v->cs, &how, b.p, b.len, &c);
+		buf_free(&b);
+		if (rc == 0) {
+			taken++;
+			calls_restored(v->cs);
+			assert_ptr_equal(calls_by_ring(v->cs, c->ring), c);
+			if (c->matched && c->phase != CALL_TOMBSTONE) {
+				c->user = v;
+				v->matched++;
+			}
+			calls_refresh(v->cs, c);
+			calls_tick(v->cs, v->now);
+			calls_tick(v->cs, v->now + SEC);
+		}
+		fake_world_free(v);
+	}
+	assert_in_range(taken, 1000, 19000);
 }
 
 int main(void)
@@ -1362,7 +1424,11 @@ int main(void)
 		cmocka_unit_test(test_payload_types),
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_damaged_save),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	reborn = true;
+	return failed + cmocka_run_group_tests_name("the same, reborn after every step", tests, NULL, NULL);
 }

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * call_save.c - a call in progress as bytes, for the daemon that comes after this one
+ *
+ * Only numbers, texts and hashes: pointers are written as what they mean (policy
+ * by hash, rule by name, formats by their place in a list) and found again. The
+ * bytes lie in memory that others could have written to, so nothing in them is
+ * believed: a call that does not read to its last byte is not restored.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "call/call_internal.h"
+#include "optag.h"
+
+#define VERSION	   1
+#define WORD_MAX   48 /* of a reason: "optout.uncertain" */
+#define WORDS_MAX  256
+#define FORMATS    (2 * CALL_ENDPOINTS_MAX)
+
+/* ---- small parts ---- */
+
+static void put_str(struct buf *b, const char *s)
+{
+	size_t n = strlen(s);
+
+	buf_put_varint(b, n);
+	buf_put(b, s, n);
+}
+
+/* Up to max - 1 bytes without a zero among them into out (max bytes). */
+static bool get_str(struct rd *r, char *out, size_t max)
+{
+	uint64_t n = rd_varint(r);
+	const uint8_t *p = n < max ? rd_bytes(r, (size_t)n) : NULL;
+
+	if (!p || memchr(p, 0, (size_t)n)) {
+		r->bad = true;
+		return false;
+	}
+	if (n)
+		memcpy(out, p, (size_t)n);
+	out[n] = 0;
+	return true;
+}
+
+/*
+ * Ends and reasons are static texts in a call, and outlive it. The few dozen that
+ * there are come from our own tables; more than fit are an error of whoever wrote
+ * the bytes.
+ */
+static const char *word(struct rd *r)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static char words[WORDS_MAX][WORD_MAX];
+	static size_t n;
+	char w[WORD_MAX];
+	const char *ret = NULL;
+	size_t i;
+
+	if (!get_str(r, w, sizeof(w)))
+		return "";
+	if (w[strspn(w, "abcdefghijklmnopqrstuvwxyz0123456789.-")]) {
+		r->bad = true;
+		return "";
+	}
+	if (!*w)
+		return "";
+	pthread_mutex_lock(&lock);
+	for (i = 0; i < n && !ret; i++)
+		if (strcmp(words[i], w) == 0)
+			ret = words[i];
+	if (!ret && n < WORDS_MAX) {
+		memcpy(words[n], w, sizeof(w));
+		ret = words[n++];
+	}
+	pthread_mutex_unlock(&lock);
+	if (!ret)
+		r->bad = true;
+	return ret ? ret : "";
+}
+
+static bool get_bool(struct rd *r)
+{
+	uint8_t v = rd_u8(r);
+
+	if (v > 1)
+		r->bad = true;
+	return v == 1;
+}
+
+static uint8_t get_below(struct rd *r, uint8_t limit)
+{
+	uint8_t v = rd_u8(r);
+
+	if (v >= limit) {
+		r->bad = true;
+		return 0;
+	}
+	return v;
+}
+
+/* ---- formats ---- */
+
+struct formats {
+	struct call_formats *f[FORMATS];
+	unsigned n;
+};
+
+/* Its number in the list, from 1; 0 for none. */
+static unsigned formats_number(struct formats *l, struct call_formats *f)
+{
+	unsigned i;
+
+	if (!f)
+		return 0;
+	for (i = 0; i < l->n; i++)
+		if (l->f[i] == f)
+			return i + 1;
+	l->f[l->n++] = f;
+	return l->n;
+}
+
+static void put_formats(struct buf *b, const struct call_formats *f)
+{
+	unsigned i;
+
+	buf_put8(b, f->te[0]);
+	buf_put8(b, f->te[1]);
+	buf_put_varint(b, f->n);
+	for (i = 0; i < f->n; i++) {
+		put_str(b, f->f[i].name);
+		buf_put_varint(b, f->f[i].clock);
+		buf_put8(b, f->f[i].channels);
+		buf_put8(b, f->f[i].pt);
+		put_str(b, f->f[i].fmtp);
+	}
+}
+
+static struct call_formats *get_formats(struct rd *r)
+{
+	uint8_t te0 = rd_u8(r), te1 = rd_u8(r);
+	uint64_t n = rd_varint(r);
+	struct call_formats *f;
+	unsigned i;
+
+	if (r->bad || n > SDP_FORMATS_MAX) {
+		r->bad = true;
+		return NULL;
+	}
+	f = calloc(1, sizeof(*f) + (size_t)n * sizeof(f->f[0]));
+	if (!f) {
+		r->bad = true;
+		return NULL;
+	}
+	f->te[0] = te0;
+	f->te[1] = te1;
+	f->n = (unsigned)n;
+	for (i = 0; i < f->n; i++) {
+		uint64_t clock;
+
+		get_str(r, f->f[i].name, sizeof(f->f[i].name));
+		clock = rd_varint(r);
+		f->f[i].clock = (uint32_t)clock;
+		f->f[i].channels = rd_u8(r);
+		f->f[i].pt = get_below(r, 128);
+		get_str(r, f->f[i].fmtp, sizeof(f->f[i].fmtp));
+		if (clock > UINT32_MAX)
+			r->bad = true;
+	}
+	return f;
+}
+
+/* ---- endpoints ---- */
+
+static void put_endpoint(struct buf *b, const struct call_endpoint *e, struct formats *l)
+{
+	buf_put(b, e->at.addr.b, 16);
+	buf_put_le16(b, e->at.port);
+	buf_put8(b, e->side);
+	buf_put8(b, e->leg);
+	buf_put8(b, (uint8_t)(e->owner | e->srtp << 1 | e->in_force << 2 | e->lost_fork << 3 | e->offered_srtp << 4));
+	buf_put_le64(b, e->line);
+	buf_put_le64(b, e->origin);
+	buf_put_le64(b, e->dialog);
+	buf_put_le64(b, e->offer);
+	buf_put_le64(b, e->release_ns);
+	buf_put8(b, (uint8_t)formats_number(l, e->formats));
+	buf_put8(b, (uint8_t)formats_number(l, e->offered));
+}
+
+static struct call_formats *formats_at(const struct formats *l, unsigned i)
+{
+	if (!i)
+		return NULL;
+	l->f[i - 1]->refs++;
+	return l->f[i - 1];
+}
+
+static void get_endpoint(struct rd *r, struct call_endpoint *e, const struct formats *l)
+{
+	const uint8_t *addr = rd_bytes(r, 16);
+	uint8_t flags;
+
+	if (addr)
+		memcpy(e->at.addr.b, addr, 16);
+	e->at.port = rd_le16(r);
+	e->side = get_below(r, OPTAG_LEG_MAX);
+	e->leg = get_below(r, OPTAG_LEG_MAX);
+	flags = get_below(r, 32);
+	e->owner = flags & 1; /* not yet: see own */
+	e->srtp = flags & 2;
+	e->in_force = flags & 4;
+	e->lost_fork = flags & 8;
+	e->offered_srtp = flags & 16;
+	e->line = rd_le64(r);
+	e->origin = rd_le64(r);
+	e->dialog = rd_le64(r);
+	e->offer = rd_le64(r);
+	e->release_ns = rd_le64(r);
+	e->formats = formats_at(l, get_below(r, (uint8_t)(l->n + 1)));
+	e->offered = formats_at(l, get_below(r, (uint8_t)(l->n + 1)));
+	e->used = true;
+	if (!e->at.port || !e->formats || e->side == e->leg)
+		r->bad = true;
+}
+
+static void put_endpoints(struct buf *b, const struct call *c)
+{
+	struct formats l = { .n = 0 };
+	struct buf eps = { 0 };
+	unsigned i, n = 0;
+
+	for (i = 0; i < c->nep; i++) {
+		if (!c->ep[i].used)
+			continue;
+		put_endpoint(&eps, &c->ep[i], &l);
+		n++;
+	}
+	buf_put8(b, (uint8_t)l.n);
+	for (i = 0; i < l.n; i++)
+		put_formats(b, l.f[i]);
+	buf_put8(b, (uint8_t)n);
+	buf_put(b, eps.p, eps.len);
+	b->failed |= eps.failed;
+	buf_free(&eps);
+}
+
+static void get_endpoints(struct rd *r, struct call *c)
+{
+	uint8_t nf = get_below(r, FORMATS + 1), i, n;
+	struct formats l = { .n = 0 };
+
+	for (i = 0; i < nf && !r->bad; i++) {
+		struct call_formats *f = get_formats(r);
+
+		if (f) {
+			f->refs = 1;
+			l.f[l.n++] = f;
+		}
+	}
+	n = get_below(r, CALL_ENDPOINTS_MAX + 1);
+	if (n && !r->bad) {
+		c->ep = calloc(n, sizeof(*c->ep));
+		if (!c->ep)
+			r->bad = true;
+		for (i = 0; i < n && !r->bad; i++) {
+			c->nep = i + 1u;
+			get_endpoint(r, &c->ep[i], &l);
+			c->ep[i].call = c;
+		}
+	}
+	for (i = 0; i < l.n; i++)
+		if (--l.f[i]->refs == 0)
+			free(l.f[i]);
+}
+
+/* ---- the call ---- */
+
+static void put_facts(struct buf *b, const struct call *c)
+{
+	int p;
+
+	buf_put8(b, c->matched);
+	if (!c->matched)
+		return;
+	put_str(b, policy_hash(c->policy));
+	put_str(b, c->rule->name);
+	put_str(b, c->calling);
+	put_str(b, c->called);
+	put_str(b, c->agent);
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		buf_put8(b, (uint8_t)c->state[p]);
+		put_str(b, c->reason[p]);
+	}
+}
+
+void call_save(const struct call *c, struct buf *out)
+{
+	unsigned i;
+
+	buf_put8(out, VERSION);
+	buf_put(out, c->uid.b, sizeof(c->uid.b));
+	buf_put_le32(out, c->ring);
+	buf_put8(out, (uint8_t)c->phase);
+	buf_put8(out, (uint8_t)(c->partial | c->answered << 1 | c->hold << 2 | c->srtp << 3 | c->overlong << 4 |
+				c->hold_by[0] << 5 | c->hold_by[1] << 6));
+	put_str(out, c->call_id);
+	put_str(out, c->caller_tag);
+	put_str(out, c->end);
+	buf_put_le64(out, c->start_ns);
+	buf_put_le64(out, c->answer_ns);
+	buf_put_le64(out, c->end_ns);
+	buf_put_varint(out, c->status);
+	buf_put_varint(out, c->presses);
+	buf_put_varint(out, c->endpoints_dropped);
+	buf_put_le64(out, c->caller_alt);
+	buf_put8(out, (uint8_t)c->ndialog);
+	for (i = 0; i < c->ndialog; i++) {
+		buf_put_le64(out, c->dialog[i].tag);
+		buf_put8(out, c->dialog[i].gone);
+	}
+	buf_put(out, c->invite_src.b, 16);
+	buf_put_le32(out, c->invite_cseq);
+	for (i = 0; i < 2; i++) {
+		buf_put_le64(out, c->hold_offer[i].offer);
+		buf_put8(out, c->hold_offer[i].held);
+	}
+	buf_put_le64(out, c->linger_ns);
+	buf_put_le64(out, c->quiet_ns);
+	buf_put_le64(out, c->overlong_ns);
+	buf_put_le64(out, c->touched_ns);
+	buf_put_le64(out, c->media_count);
+	buf_put_le64(out, c->timer_ns);
+	buf_put8(out, c->old);
+	put_facts(out, c);
+	put_endpoints(out, c);
+}
+
+static const struct policy_rule *rule_named(const struct policy *p, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < policy_rules(p); i++)
+		if (strcmp(policy_rule(p, i)->name, name) == 0)
+			return policy_rule(p, i);
+	return NULL;
+}
+
+static int get_facts(struct rd *r, struct call *c, const struct calls_restore *how)
+{
+	char hash[72], rule[256];
+	int p;
+
+	c->reason[0] = c->reason[1] = "";
+	c->matched = get_bool(r);
+	if (!c->matched)
+		return 0;
+	get_str(r, hash, sizeof(hash));
+	get_str(r, rule, sizeof(rule));
+	get_str(r, c->calling, sizeof(c->calling));
+	get_str(r, c->called, sizeof(c->called));
+	get_str(r, c->agent, sizeof(c->agent));
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		c->state[p] = (enum purpose_state)get_below(r, PURPOSE_STATES);
+		c->reason[p] = word(r);
+	}
+	if (r->bad)
+		return -EBADMSG;
+	c->policy = how->policy(how->arg, hash);
+	c->rule = c->policy ? rule_named(c->policy, rule) : NULL;
+	return c->rule ? 0 : -ENOENT;
+}
+
+static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], char tag[CALL_ID_MAX + 1])
+{
+	const uint8_t *p;
+	uint8_t flags;
+
+	if (rd_u8(r) != VERSION)
+		r->bad = true;
+	p = rd_bytes(r, sizeof(c->uid.b));
+	if (p)
+		memcpy(c->uid.b, p, sizeof(c->uid.b));
+	c->ring = rd_le32(r);
+	c->phase = (enum call_phase)get_below(r, CALL_TOMBSTONE + 1);
+	flags = get_below(r, 128);
+	c->partial = flags & 1;
+	c->answered = flags & 2;
+	c->hold = flags & 4;
+	c->srtp = flags & 8;
+	c->overlong = flags & 16;
+	c->hold_by[0] = flags & 32;
+	c->hold_by[1] = flags & 64;
+	get_str(r, id, CALL_ID_MAX + 1);
+	get_str(r, tag, CALL_ID_MAX + 1);
+	c->end = word(r);
+	c->start_ns = rd_le64(r);
+	c->answer_ns = rd_le64(r);
+	c->end_ns = rd_le64(r);
+	c->status = (unsigned)rd_varint(r);
+	c->presses = (unsigned)rd_varint(r);
+	c->endpoints_dropped = (unsigned)rd_varint(r);
+}
+
+static void get_dialogs(struct rd *r, struct call *c)
+{
+	const uint8_t *p;
+	unsigned i;
+
+	c->caller_alt = rd_le64(r);
+	c->ndialog = get_below(r, CALL_DIALOGS_MAX + 1);
+	for (i = 0; i < c->ndialog; i++) {
+		c->dialog[i].tag = rd_le64(r);
+		c->dialog[i].gone = get_bool(r);
+	}
+	p = rd_bytes(r, 16);
+	if (p)
+		memcpy(c->invite_src.b, p, 16);
+	c->invite_cseq = rd_le32(r);
+	for (i = 0; i < 2; i++) {
+		c->hold_offer[i].offer = rd_le64(r);
+		c->hold_offer[i].held = get_bool(r);
+	}
+	c->linger_ns = rd_le64(r);
+	c->quiet_ns = rd_le64(r);
+	c->overlong_ns = rd_le64(r);
+	c->touched_ns = rd_le64(r);
+	c->media_count = rd_le64(r);
+	c->timer_ns = rd_le64(r);
+	c->old = get_bool(r);
+}
+
+static void drop_call(struct calls *cs, struct call *c)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++)
+		c->ep[i].owner = false; /* nobody was told yet */
+	call_free_endpoints(cs, c);
+	free((char *)(uintptr_t)c->call_id);
+	free(c->caller_tag);
+	free(c);
+}
+
+/* What holds of every call (call_internal.h): with bytes of a real one it cannot fail. */
+static bool plausible(const struct call *c)
+{
+	int p;
+
+	if (c->nep && (!c->matched || c->phase == CALL_TOMBSTONE))
+		return false;
+	if ((c->phase == CALL_REJECTED || c->phase == CALL_ENDING) && !*c->end)
+		return false;
+	if ((c->phase == CALL_ANSWERED && !c->answered) || (c->old && c->phase != CALL_TOMBSTONE))
+		return false;
+	if (c->end_ns && c->end_ns < (c->answered ? c->answer_ns : c->start_ns))
+		return false;
+	for (p = 0; c->matched && p < POLICY_PURPOSES; p++)
+		if (c->rule->purpose[p].basis == POLICY_B_NONE && c->state[p] != PURPOSE_NONE)
+			return false;
+	return true;
+}
+
+static int read_call(struct calls *cs, struct rd *r, const struct calls_restore *how, struct call *c)
+{
+	char id[CALL_ID_MAX + 1] = "", tag[CALL_ID_MAX + 1] = "";
+	struct sip_str s;
+	int rc;
+
+	get_head(r, c, id, tag);
+	get_dialogs(r, c);
+	rc = get_facts(r, c, how);
+	if (rc)
+		return rc;
+	get_endpoints(r, c);
+	if (r->bad || r->left || !*id || !plausible(c))
+		return -EBADMSG;
+	s = (struct sip_str){ id, strlen(id) };
+	if (calls_find(cs, s))
+		return -EEXIST;
+	c->call_id = strdup(id);
+	c->caller_tag = strdup(tag);
+	return c->call_id && c->caller_tag ? 0 : -ENOMEM;
+}
+
+int calls_restore(struct calls *cs, const struct calls_restore *how, const void *bytes, size_t n, struct call **ret)
+{
+	struct rd r = { .p = bytes, .left = n };
+	struct call *c = calloc(1, sizeof(*c));
+	bool old;
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	rc = read_call(cs, &r, how, c);
+	if (!rc)
+		rc = calls_insert(cs, c);
+	if (rc) {
+		drop_call(cs, c);
+		return rc;
+	}
+	old = c->old;
+	c->old = false;
+	call_own_restored(cs, c);
+	if (old)
+		call_old_keep(cs, c);
+	else
+		call_set_timer(cs, c, c->timer_ns);
+	*ret = c;
+	return 0;
+}
+
+void calls_refresh(struct calls *cs, struct call *c)
+{
+	call_refresh_verdicts(cs, c);
+}
+
+void calls_lost_media(struct calls *cs, struct call *c)
+{
+	int p;
+
+	if (!c->matched || c->phase == CALL_TOMBSTONE)
+		return;
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_LOSS);
+}
