@@ -438,6 +438,24 @@ const struct optag_flow *flow_get(const struct flow_table *t, const struct endpo
 	return entry(t, (uint32_t)slot);
 }
 
+void flow_sweep(struct flow_table *t, bool (*keep)(void *arg, const struct endpoint *at, uint8_t proto, uint32_t ring),
+		void *arg)
+{
+	uint64_t now = clock_now_ns();
+
+	for (uint32_t slot = 0; slot < (t->mask + 1) * 2; slot++) {
+		const struct optag_flow *e = entry(t, slot);
+		struct endpoint at;
+
+		if (e->verdict == OPTAG_V_FREE)
+			continue;
+		memcpy(at.addr.b, e->addr, sizeof(at.addr.b));
+		at.port = ntohs(e->port);
+		if (!keep(arg, &at, e->proto, e->ring))
+			clear_slot(t, slot, now);
+	}
+}
+
 /* Before the first entry is set, so that both numbers are of one counter; serial comparison for its wrap. */
 void flow_keep_gen(struct flow_table *t, uint32_t *last)
 {

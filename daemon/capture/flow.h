@@ -13,6 +13,7 @@
 #ifndef FLOW_H
 #define FLOW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,9 @@ int flow_clear(struct flow_table *t, const struct endpoint *at, uint8_t proto, u
 /* The entry of (at, proto), or NULL; *ret_stats (may be NULL) its counters. */
 const struct optag_flow *flow_get(const struct flow_table *t, const struct endpoint *at,
 				  uint8_t proto, struct optag_flow_stats *ret_stats);
+/* Of a table that was adopted: clears every entry that keep() does not want. */
+void flow_sweep(struct flow_table *t, bool (*keep)(void *arg, const struct endpoint *at, uint8_t proto, uint32_t ring),
+		void *arg);
 /* The last generation given is kept at `last` from now on (memory that outlives the process); what
  * is there already counts as given, also when its entries are cleared by now. */
 void flow_keep_gen(struct flow_table *t, uint32_t *last);

@@ -327,6 +327,40 @@ static void test_churn(void **state)
 }
 
 /* Memory of another owner of the table: entries are taken over, generations go on. */
+static bool odd_ring(void *arg, const struct endpoint *e, uint8_t proto, uint32_t ring)
+{
+	struct endpoint want;
+
+	at(ring, (uint16_t)ring, &want);
+	assert_true(endpoint_equal(e, &want));
+	assert_int_equal(proto, IPPROTO_UDP);
+	++*(unsigned *)arg;
+	return ring & 1;
+}
+
+static void test_sweep(void **state)
+{
+	struct flow_table *t;
+	struct endpoint e;
+	unsigned seen = 0, i;
+
+	(void)state;
+	clock_set_ns(T0);
+	assert_int_equal(flow_new(64, SEED, NULL, NULL, &t), 0);
+	for (i = 1; i <= 40; i++) {
+		at(i, (uint16_t)i, &e);
+		assert_int_equal(set(t, &e, OPTAG_V_RECORD, i, NULL), 0);
+	}
+	flow_sweep(t, odd_ring, &seen);
+	assert_int_equal(seen, 40);
+	assert_int_equal(flow_count(t), 20);
+	for (i = 1; i <= 40; i++) {
+		at(i, (uint16_t)i, &e);
+		assert_int_equal(flow_get(t, &e, IPPROTO_UDP, NULL) != NULL, i & 1);
+	}
+	flow_free(t);
+}
+
 static void test_adopt(void **state)
 {
 	struct optag_flow_line *lines = aligned_alloc(64, 64 * sizeof(*lines));
@@ -436,6 +470,7 @@ int main(void)
 		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_churn),
 		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_sweep),
 		cmocka_unit_test(test_reader_sees_no_mixture),
 	};
 
