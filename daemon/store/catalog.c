@@ -437,6 +437,16 @@ static int known_in(struct catalog *c, const char *controller, uint32_t day, con
 	return i;
 }
 
+int catalog_has(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid, struct why *why)
+{
+	char text[UID_TEXT];
+	int rc;
+
+	uid_format(uid, text);
+	rc = known_in(c, controller, day, text, why);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 static int day_parse(const char *name, uint32_t *ret_day)
 {
 	struct clock_date d;

@@ -38,6 +38,8 @@ int catalog_prepare(struct catalog *c, const char *controller, uint32_t day, str
 int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *why);
 /* 1 known, 0 not, in this controller's databases of any day. -EAGAIN as in catalog_add. */
 int catalog_known(struct catalog *c, const char *controller, const struct uid *uid, struct why *why);
+/* 1 the database of this day lists the call, 0 not (or there is none). */
+int catalog_has(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid, struct why *why);
 int catalog_sync(struct catalog *c, struct why *why);
 size_t catalog_pending(const struct catalog *c); /* rows since the last sync */
 
@@ -69,6 +71,9 @@ int cursor_check(struct cursor *c, struct why *why);
 
 /* The file's own views and triggers, which whoever wrote it could have made endless, do nothing. */
 void catalog_distrust(struct sqlite3 *sql);
+/* "file:PATH?immutable=1" for SQLite, every byte it could take for something else escaped. */
+struct buf;
+void store_uri(const struct root *r, const char *rel, bool immutable, struct buf *out);
 void catalog_path(const char *controller, uint32_t day, char out[STORE_PATH_MAX]);
 /* Calls fn for every database, by controller and day; stops when it returns non-zero. */
 int catalog_each(const struct root *r,

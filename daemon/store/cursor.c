@@ -49,8 +49,7 @@ static int fail(struct cursor *c, int rc, const char *what, struct why *why)
 		       err == -EBADMSG ? " (rule C-1)" : "");
 }
 
-/* "file:PATH?immutable=1" with every byte SQLite could take for something else escaped. */
-static void make_uri(const struct root *r, const char *rel, bool immutable, struct buf *out)
+void store_uri(const struct root *r, const char *rel, bool immutable, struct buf *out)
 {
 	buf_printf(out, "file:");
 	for (int part = 0; part < 2; part++) {
@@ -78,7 +77,7 @@ static int open_db(struct cursor *c, struct why *why)
 	if (fstatat(c->root->fd, c->rel, &c->before, 0))
 		return why_errno(why, -errno, c->rel, "cannot open");
 	c->immutable = fstatat(c->root->fd, wal, &sb, 0) || !sb.st_size;
-	make_uri(c->root, c->rel, c->immutable, &uri);
+	store_uri(c->root, c->rel, c->immutable, &uri);
 	rc = uri.failed ? SQLITE_NOMEM :
 			  sqlite3_open_v2((char *)uri.p, &c->sql,
 					  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "store/catalog.h"
+#include "store/opens.h"
 #include "store/segment.h"
 #include "store/slots.h"
+#include "store/store_call.h"
 #include "store/store_internal.h"
 #include "store/writer.h"
 
@@ -29,6 +31,7 @@ struct ref {
 	uint64_t off;
 	uint64_t order;	 /* of extents in their row */
 	uint32_t number; /* as found in the chunk */
+	uint32_t epoch;
 	uint8_t leg;
 	bool found, reported;
 	struct uid uid;
@@ -255,6 +258,7 @@ static void match_chunk(struct fsck *f, const struct seg_file *s, const struct s
 	r->found = r->len == it->head.length && uid_equal(&r->uid, &it->head.uid);
 	r->leg = it->head.leg;
 	r->number = it->head.number;
+	r->epoch = it->head.epoch;
 }
 
 static void match_damage(struct fsck *f, const struct seg_file *s, const struct segment_item *it)
@@ -386,7 +390,7 @@ static void check_chunk_refs(struct fsck *f)
 {
 	struct refs *r = &f->chunks;
 	char name[STORE_PATH_MAX], text[160], uid[UID_TEXT];
-	uint32_t next[2] = { 0, 0 };
+	struct chunk_order order = { { 0 }, { 0 } };
 	bool lost = false;
 
 	if (r->n)
@@ -397,13 +401,14 @@ static void check_chunk_refs(struct fsck *f)
 		const char *bad = NULL;
 
 		if (!e->order)
-			next[0] = next[1] = 0, lost = false;
+			order = (struct chunk_order){ { 0 }, { 0 } }, lost = false;
 		if (!e->found && !e->reported) {
 			bad = "this chunk is not there or not its own";
 		} else if (e->found) {
-			if (e->number != next[e->leg] && !lost)
+			struct chunk_head h = { .leg = e->leg, .number = e->number, .epoch = e->epoch };
+
+			if (!chunk_follows(&order, &h) && !lost)
 				bad = "a chunk before this one is missing";
-			next[e->leg] = e->number + 1;
 		} else { /* damaged and reported; whose number it had is not known */
 			lost = true;
 		}
@@ -617,14 +622,43 @@ static int each_dir(struct fsck *f, const char *top)
 	return rc;
 }
 
+static void check_open(void *arg, const struct uid *uid, const uint8_t *p, size_t n)
+{
+	struct fsck *f = arg;
+	struct store none = { .root = { .fd = -1 } };
+	struct store_call *sc = NULL;
+
+	if (record_get(&none, p, n, &sc) || sc->key || !uid || !uid_equal(uid, &sc->meta.uid))
+		found(f, "open.db", 0, "O-2", "record of a call in progress is damaged");
+	call_free(sc);
+}
+
+static void check_epoch(struct fsck *f)
+{
+	char text[33] = "", *end;
+	size_t n;
+	int rc = read_small(f->root.fd, "epoch", text, sizeof(text) - 1, &n);
+
+	if (rc == -ENOENT) /* never written to */
+		return;
+	(void)strtoul(text, &end, 10);
+	if (rc || !n || end == text || strcmp(end, "\n"))
+		found(f, "epoch", 0, "T-4", "is not a number");
+}
+
 static int check_all(struct fsck *f)
 {
+	const char *bad;
 	struct stat sb;
 	int rc;
 
 	if (fstatat(f->root.fd, "number.key", &sb, 0) || sb.st_size != 32)
 		found(f, "number.key", 0, "T-3", "missing or of another length");
 	check_public(f);
+	check_epoch(f);
+	bad = opens_check(&f->root, check_open, f);
+	if (bad)
+		found(f, "open.db", 0, "O-1", bad);
 	rc = catalog_each(&f->root, check_catalog, f);
 	if (rc)
 		return rc;

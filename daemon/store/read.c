@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/le.h"
 #include "store/catalog.h"
 #include "store/codec.h"
 #include "store/segment.h"
@@ -38,7 +37,7 @@ struct store_reader {
 	const uint8_t *at;
 	size_t left;
 	struct extent_state est;
-	uint32_t next[2]; /* chunk number expected of each leg */
+	struct chunk_order order;
 	int fd;
 	uint32_t fd_segment;
 	/* tools and memory */
@@ -233,7 +232,7 @@ static int open_segment(struct store_reader *r, uint32_t number, char name[STORE
 static const char *read_chunk(struct store_reader *r, const struct extent *e, struct chunk_head *h,
 			      size_t *ret_len, const char **ret_rule)
 {
-	uint8_t nonce[12] = { 0 };
+	uint8_t nonce[12];
 	const char *bad;
 
 	*ret_rule = "C-3";
@@ -249,18 +248,14 @@ static const char *read_chunk(struct store_reader *r, const struct extent *e, st
 	*ret_rule = "S-5";
 	if (crc32c(0, r->disk + CHUNK_HEAD, h->length - CHUNK_HEAD) != h->body_crc)
 		return "checksum of the chunk's content differs";
-	le32enc(nonce, h->leg);
-	le64enc(nonce + 4, h->number);
+	chunk_nonce(h, nonce);
 	*ret_len = h->length - CHUNK_HEAD - CHUNK_TAG;
 	*ret_rule = "S-7";
 	if (unseal(r->sealer, r->key->leg[h->leg], nonce, r->disk, CHUNK_AD, r->disk + CHUNK_HEAD, *ret_len,
 		   r->plain))
 		return "chunk is not authentic";
 	*ret_rule = "C-3";
-	if (h->number != r->next[h->leg])
-		bad = "a chunk of this leg is missing before this one";
-	r->next[h->leg] = h->number + 1;
-	return bad;
+	return chunk_follows(&r->order, h) ? NULL : "a chunk of this leg is missing before this one";
 }
 
 int store_read_next(struct store_reader *r, unsigned *ret_leg, const struct chunk **ret)

@@ -74,6 +74,7 @@ void chunk_head_format(const struct chunk_head *h, uint8_t out[CHUNK_HEAD])
 	le64enc(out + 32, h->start_ns);
 	le32enc(out + 40, h->packets);
 	le32enc(out + 44, h->payload);
+	le32enc(out + 48, h->epoch);
 }
 
 void chunk_head_seal(uint8_t *p, uint32_t length)
@@ -100,14 +101,36 @@ const char *chunk_head_parse(const uint8_t *p, size_t n, struct chunk_head *ret)
 	ret->start_ns = le64dec(p + 32);
 	ret->packets = le32dec(p + 40);
 	ret->payload = le32dec(p + 44);
+	ret->epoch = le32dec(p + 48);
 	ret->body_crc = le32dec(p + 56);
-	if (ret->leg > 1 || p[7] || memcmp(p + 48, zeros, 8))
+	if (ret->leg > 1 || p[7] || memcmp(p + 52, zeros, 4))
 		return "chunk header has values it must not have";
 	if (ret->length < CHUNK_DISK_MIN || ret->length > CHUNK_DISK_MAX)
 		return "chunk length out of bounds";
 	if (!ret->packets || ret->packets > CHUNK_MAX_PACKETS || ret->payload > CHUNK_MAX_BYTES)
 		return "chunk figures out of bounds";
 	return NULL;
+}
+
+bool chunk_follows(struct chunk_order *o, const struct chunk_head *h)
+{
+	uint32_t *epoch = &o->epoch[h->leg], *next = &o->next[h->leg];
+	bool right;
+
+	if (h->epoch > *epoch) { /* another process went on with the call: its numbers start anew */
+		*epoch = h->epoch;
+		*next = 0;
+	}
+	right = h->epoch == *epoch && h->number == *next;
+	*next = h->number + 1;
+	return right;
+}
+
+void chunk_nonce(const struct chunk_head *h, uint8_t out[12])
+{
+	le32enc(out, h->leg);
+	le32enc(out + 4, h->number);
+	le32enc(out + 8, h->epoch);
 }
 
 static bool all_zero(const uint8_t *p, uint64_t n)

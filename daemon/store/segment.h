@@ -42,7 +42,8 @@ struct chunk_head {
 	uint8_t leg;
 	uint8_t codec;
 	uint32_t length; /* header, ciphertext, tag */
-	uint32_t number;
+	uint32_t number; /* in its leg and epoch, from 0 */
+	uint32_t epoch;	 /* of the store when it was written */
 	uint64_t start_ns;
 	uint32_t packets;
 	uint32_t payload;
@@ -56,6 +57,17 @@ void chunk_head_seal(uint8_t *p, uint32_t length);
 const char *chunk_head_parse(const uint8_t *p, size_t n, struct chunk_head *ret);
 
 enum segment_kind { SEGMENT_CHUNK, SEGMENT_HOLE, SEGMENT_DAMAGE };
+
+/*
+ * Chunks of a leg in order of writing: epochs never go back, numbers go up by one within one.
+ * Starts as zeros. False: a chunk is missing (or came twice).
+ */
+struct chunk_order {
+	uint32_t epoch[2], next[2];
+};
+bool chunk_follows(struct chunk_order *o, const struct chunk_head *h);
+/* The nonce of the chunk's AEAD, never used twice with one key. */
+void chunk_nonce(const struct chunk_head *h, uint8_t out[12]);
 
 struct segment_item {
 	enum segment_kind kind;

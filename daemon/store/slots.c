@@ -192,6 +192,7 @@ struct sfile {
 	int fd;
 	uint32_t next; /* index of the next free slot */
 	bool dirty;
+	bool grown; /* see slots_grown */
 	uint64_t tick;
 	struct bucket *bucket; /* locked memory */
 	struct pubkey pub;
@@ -266,6 +267,23 @@ int slots_sync(struct slots *s, struct why *why)
 			slots_path(s->f[i].controller, s->f[i].purpose, s->f[i].day, "slots", path);
 			rc = why_errno(why, err, path, "cannot sync");
 		}
+	}
+	return rc;
+}
+
+int slots_grown(struct slots *s, int (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next),
+		void *arg)
+{
+	int rc = 0;
+
+	for (int i = 0; !rc && i < OPEN_MAX_FILES; i++) {
+		struct sfile *f = &s->f[i];
+
+		if (!f->used || !f->grown)
+			continue;
+		rc = fn(arg, f->controller, f->purpose, f->day, f->next);
+		if (!rc)
+			f->grown = false;
 	}
 	return rc;
 }
@@ -429,7 +447,7 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 	snprintf(f->controller, sizeof(f->controller), "%s", controller);
 	f->purpose = p;
 	f->day = day;
-	f->dirty = false;
+	f->dirty = f->grown = false;
 	f->fd = -1;
 	rc = sfile_fill(s, f, zone, why);
 	if (rc) {
@@ -475,7 +493,7 @@ int slots_put(struct slots *s, const char *controller, enum store_purpose p, con
 	rc = pwrite_all(f->fd, raw, sizeof(raw), (off_t)f->next * SLOT_SIZE);
 	if (rc)
 		return why_errno(why, rc, path, "cannot write");
-	f->dirty = true;
+	f->dirty = f->grown = true;
 	*ret_day = day;
 	*ret_index = f->next++;
 	return 0;

@@ -75,5 +75,8 @@ int slots_put(struct slots *s, const char *controller, enum store_purpose p, con
 int slots_erase(struct slots *s, const char *controller, enum store_purpose p, uint32_t day,
 		uint32_t index, bool durable, struct why *why);
 int slots_sync(struct slots *s, struct why *why);
+/* Files that got a slot since this was asked last, with the number after their last one. */
+int slots_grown(struct slots *s, int (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next),
+		void *arg);
 
 #endif

@@ -22,35 +22,18 @@
 #include "store/catalog.h"
 #include "store/codec.h"
 #include "store/segment.h"
+#include "store/opens.h"
 #include "store/slots.h"
+#include "store/store_call.h"
 #include "store/store_internal.h"
 #include "store/writer.h"
 
-#define PENDING_MAX  1000	/* rows; bounds what the last commit needs on a full disk */
 #define RESERVE_SIZE (4u << 20) /* covers PENDING_MAX rows in the WAL, twice */
 
 const char *const store_purpose_names[STORE_PURPOSES] = { "documentation", "training" };
 const char *const store_state_names[STORE_S_MAX] = { "NONE",	  "PENDING",   "GRANTED",  "DENIED",
 						     "WITHDRAWN", "OPTED_OUT", "OBJECTED", "EXPIRED" };
 const char *const store_outcome_names[STORE_O_MAX] = { "kept", "denied", "gap" };
-
-struct store_call {
-	struct store *st;
-	struct store_call *next, **prev;
-	struct store_call_meta meta; /* strings are copies in `strings` */
-	char *strings;
-	struct callkey *key;
-	uint32_t day;
-	uint32_t purpose_day[STORE_PURPOSES];
-	uint32_t slot[STORE_PURPOSES]; /* 0: no wrap */
-	uint8_t hash[2][NUMBER_HASH];
-	bool has_hash[2];
-	struct buf numbers;
-	struct buf extents;
-	struct extent_state at;
-	uint32_t chunks[2]; /* next number of each leg */
-	uint64_t stored;
-};
 
 const char *store_why(const struct store *st)
 {
@@ -114,7 +97,7 @@ static void reserve_take(struct store *st)
  * fit (SQLite rolls rows back that it has no space to commit); then nothing
  * more is recorded until the store is opened again, or it would be eaten up.
  */
-static void reserve_release(struct store *st)
+void reserve_release(struct store *st)
 {
 	uint64_t need = 65536 + 2048 * (uint64_t)catalog_pending(st->catalog);
 
@@ -124,6 +107,28 @@ static void reserve_release(struct store *st)
 		st->err = -ENOSPC;
 	(void)unlinkat(st->root.fd, "reserve", 0); /* still there: then there is no more space, as before */
 	st->reserve = false;
+}
+
+/*
+ * Chunk numbers of a leg start anew in each epoch, and both are in the nonce: so a new epoch is
+ * durable before anything is written in it.
+ */
+static int epoch_next(const struct root *r, uint32_t *ret, struct why *why)
+{
+	char text[32] = "";
+	unsigned long long n = 0;
+	int rc, used = 0;
+	size_t len;
+
+	rc = read_small(r->fd, "epoch", text, sizeof(text) - 1, &len);
+	if (rc && rc != -ENOENT)
+		return why_errno(why, rc, "epoch", "cannot read");
+	if (!rc && (sscanf(text, "%10llu\n%n", &n, &used) != 1 || !used || (size_t)used != len || n >= UINT32_MAX))
+		return why_set(why, -EBADMSG, "epoch: damaged (rule T-4)");
+	snprintf(text, sizeof(text), "%llu\n", ++n);
+	rc = write_over(r, "epoch", text, strlen(text), 0600, why);
+	*ret = (uint32_t)n;
+	return rc;
 }
 
 static int open_writer(struct store *st)
@@ -143,7 +148,10 @@ static int open_writer(struct store *st)
 	    catalog_new(&st->root, &st->catalog) || codec_new(&st->codec) || sealer_new(&st->sealer) ||
 	    keypool_new(&st->pool))
 		return why_set(&st->why, -ENOMEM, "%s: out of memory", st->root.path);
-	return 0;
+	rc = epoch_next(&st->root, &st->epoch, &st->why);
+	if (!rc)
+		rc = opens_new(&st->root, &st->opens, &st->why);
+	return rc ? rc : left_load(st);
 }
 
 int store_open(const char *dir, enum store_mode mode, struct store **ret, char *why, size_t n)
@@ -187,8 +195,10 @@ void store_close(struct store *st)
 {
 	if (!st)
 		return;
+	left_free(st);
 	while (st->calls)
 		store_call_abort(st->calls); /* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
+	opens_free(st->opens);
 	catalog_free(st->catalog);
 	slots_free(st->slots);
 	writer_free(st->writer);
@@ -206,9 +216,7 @@ void store_close(struct store *st)
 	free(st);
 }
 
-/* ---- a call ---- */
-
-static int check_writable(struct store *st)
+int check_writable(struct store *st)
 {
 	if (st->mode != STORE_RW)
 		return why_set(&st->why, -EROFS, "%s: opened for reading", st->root.path);
@@ -216,335 +224,6 @@ static int check_writable(struct store *st)
 		return why_set(&st->why, st->err, "%s: broken for writing since an earlier error: %s",
 			       st->root.path, strerror(-st->err));
 	return 0;
-}
-
-/* The latest destroy-by day of the purposes that have a deadline. */
-static int call_day(struct store *st, const struct store_call_meta *m, uint32_t *ret_day)
-{
-	uint32_t day, max = 0;
-
-	if (name_check(m->controller))
-		return why_set(&st->why, -EINVAL, "controller name is not a file name of a-z 0-9 . _ -");
-	for (int p = 0; p < STORE_PURPOSES; p++) {
-		if (!m->until_ns[p]) {
-			if (m->commit[p])
-				return why_set(&st->why, -EINVAL, "%s has no deadline", store_purpose_names[p]);
-			continue;
-		}
-		if (m->until_ns[p] > INT64_MAX || day_of(m->until_ns[p], m->zone, &day))
-			return why_set(&st->why, -EINVAL, "time zone or deadline cannot be used");
-		if (day > max)
-			max = day;
-	}
-	if (!max)
-		return why_set(&st->why, -EINVAL, "call without a deadline");
-	*ret_day = max;
-	return 0;
-}
-
-static const char *copy_string(char **at, const char *s)
-{
-	char *to = *at;
-
-	if (!s)
-		s = "";
-	*at = stpcpy(to, s) + 1;
-	return to;
-}
-
-/* meta outlives the caller's strings; numbers are not copied, only hashed and sealed. */
-static int copy_meta(struct store_call *sc, const struct store_call_meta *m)
-{
-	const char *src[] = { m->controller, m->zone, m->rule, m->policy_hash, m->scenario,
-			      m->sip_call_id, m->agent };
-	size_t n = 0;
-	char *at;
-
-	for (size_t i = 0; i < sizeof(src) / sizeof(*src); i++)
-		n += (src[i] ? strlen(src[i]) : 0) + 1;
-	sc->strings = at = malloc(n);
-	if (!at)
-		return -ENOMEM;
-	sc->meta = *m;
-	sc->meta.controller = copy_string(&at, m->controller);
-	sc->meta.zone = copy_string(&at, m->zone);
-	sc->meta.rule = copy_string(&at, m->rule);
-	sc->meta.policy_hash = copy_string(&at, m->policy_hash);
-	sc->meta.scenario = copy_string(&at, m->scenario);
-	sc->meta.sip_call_id = copy_string(&at, m->sip_call_id);
-	sc->meta.agent = copy_string(&at, m->agent);
-	sc->meta.caller = sc->meta.callee = NULL;
-	return 0;
-}
-
-static void hash_numbers(struct store *st, const struct store_call_meta *m, uint8_t hash[2][NUMBER_HASH],
-			 bool has[2])
-{
-	const char *number[2] = { m->caller, m->callee };
-
-	for (int i = 0; i < 2; i++) {
-		has[i] = number[i] && *number[i];
-		if (has[i])
-			number_hash(st->number_key, number[i], hash[i]);
-	}
-}
-
-static int seal_numbers(struct store_call *sc, const struct store_call_meta *m)
-{
-	const char *number[2] = { m->caller ? m->caller : "", m->callee ? m->callee : "" };
-	static const uint8_t nonce[12];
-	struct buf plain = { 0 };
-	uint8_t *out;
-	int rc = -ENOMEM;
-
-	for (int i = 0; i < 2; i++) {
-		buf_put_varint(&plain, strlen(number[i]));
-		buf_put(&plain, number[i], strlen(number[i]));
-	}
-	out = buf_room(&sc->numbers, plain.len + CHUNK_TAG);
-	if (!plain.failed && out)
-		rc = seal(sc->st->sealer, sc->key->numbers, nonce, sc->meta.uid.b, 16, plain.p, plain.len, out);
-	if (!rc)
-		sc->numbers.len = plain.len + CHUNK_TAG;
-	if (plain.p)
-		sodium_memzero(plain.p, plain.len);
-	buf_free(&plain);
-	return rc;
-}
-
-static void call_free(struct store_call *sc)
-{
-	*sc->prev = sc->next;
-	if (sc->next)
-		sc->next->prev = sc->prev;
-	callkey_free(sc->st->pool, sc->key);
-	buf_free(&sc->numbers);
-	buf_free(&sc->extents);
-	free(sc->strings);
-	free(sc);
-}
-
-static int put_wrap(struct store_call *sc, enum store_purpose p)
-{
-	struct store *st = sc->st;
-
-	return slots_put(st->slots, sc->meta.controller, p, sc->meta.zone, &sc->meta.uid,
-			 sc->meta.until_ns[p], sc->key->data, &sc->purpose_day[p], &sc->slot[p], &st->why);
-}
-
-static int drop_wrap(struct store_call *sc, enum store_purpose p, bool durable)
-{
-	struct store *st = sc->st;
-	int rc;
-
-	if (!sc->slot[p])
-		return 0;
-	rc = slots_erase(st->slots, sc->meta.controller, p, sc->purpose_day[p], sc->slot[p], durable,
-			 &st->why);
-	if (!rc)
-		sc->slot[p] = 0;
-	return rc;
-}
-
-static int prepare_catalog(struct store *st, const char *controller, uint32_t day)
-{
-	int rc = catalog_prepare(st->catalog, controller, day, &st->why);
-
-	if (rc == -EAGAIN) { /* every database has an open transaction */
-		rc = store_sync(st);
-		if (!rc)
-			rc = catalog_prepare(st->catalog, controller, day, &st->why);
-	}
-	return rc;
-}
-
-int store_call_begin(struct store *st, const struct store_call_meta *meta, struct store_call **ret)
-{
-	struct store_call *sc;
-	uint32_t day = 0;
-	int rc = check_writable(st);
-
-	if (!rc)
-		rc = call_day(st, meta, &day);
-	if (rc)
-		return rc;
-	sc = calloc(1, sizeof(*sc));
-	if (!sc)
-		return why_set(&st->why, -ENOMEM, "out of memory");
-	sc->st = st;
-	sc->day = day;
-	sc->prev = &st->calls;
-	sc->next = st->calls;
-	if (sc->next)
-		sc->next->prev = &sc->next;
-	st->calls = sc;
-	sc->key = callkey_random(st->pool);
-	rc = sc->key ? copy_meta(sc, meta) : -ENOMEM;
-	if (!rc)
-		rc = seal_numbers(sc, meta);
-	if (rc) {
-		why_set(&st->why, rc, "cannot begin a call: %s", strerror(-rc));
-		goto fail;
-	}
-	hash_numbers(st, meta, sc->hash, sc->has_hash);
-	/* Its database is made now, so that a full disk shows before audio is taken and not at the end. */
-	rc = prepare_catalog(st, sc->meta.controller, day);
-	for (int p = 0; !rc && p < STORE_PURPOSES; p++)
-		if (meta->commit[p])
-			rc = put_wrap(sc, (enum store_purpose)p);
-	if (rc) {
-		if (rc == -ENOSPC || rc == -EIO || rc == -EDQUOT)
-			st->err = rc;
-		goto fail;
-	}
-	st->figures.calls++;
-	*ret = sc;
-	return 0;
-fail:
-	store_call_abort(sc);
-	return rc;
-}
-
-int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c)
-{
-	struct chunk_head h = { .uid = sc->meta.uid, .leg = (uint8_t)leg };
-	struct store *st = sc->st;
-	uint8_t nonce[12] = { 0 };
-	struct extent e;
-	size_t n;
-	int rc = check_writable(st);
-
-	if (rc)
-		return rc;
-	rc = leg > 1 ? -EINVAL : codec_encode(st->codec, c, st->plain, &n, &h);
-	if (rc)
-		return why_set(&st->why, rc, "chunk cannot be coded: %s", strerror(-rc));
-	/* Used up even if this chunk comes to nothing: a number is a nonce (FORMAT.md). */
-	h.number = sc->chunks[leg]++;
-	h.length = (uint32_t)(CHUNK_HEAD + n + CHUNK_TAG);
-	chunk_head_format(&h, st->chunk);
-	le32enc(nonce, leg);
-	le64enc(nonce + 4, h.number);
-	rc = seal(st->sealer, sc->key->leg[leg], nonce, st->chunk, CHUNK_AD, st->plain, n,
-		  st->chunk + CHUNK_HEAD);
-	if (rc)
-		return why_set(&st->why, rc, "libcrypto cannot encrypt");
-	chunk_head_seal(st->chunk, h.length);
-	rc = writer_append(st->writer, sc->meta.controller, sc->day, st->chunk, h.length, &e, &st->why);
-	if (rc) {
-		st->err = rc;
-		return rc;
-	}
-	extent_put(&sc->extents, &sc->at, &e);
-	if (sc->extents.failed)
-		return why_set(&st->why, -ENOMEM, "out of memory");
-	st->figures.chunks++;
-	st->figures.payload_bytes += h.payload;
-	st->figures.stored_bytes += segment_round(h.length);
-	return 0;
-}
-
-int store_call_commit(struct store_call *sc, enum store_purpose p)
-{
-	if (!sc->meta.until_ns[p])
-		return why_set(&sc->st->why, -EINVAL, "%s has no deadline", store_purpose_names[p]);
-	return sc->slot[p] ? 0 : put_wrap(sc, p);
-}
-
-int store_call_drop(struct store_call *sc, enum store_purpose p)
-{
-	return drop_wrap(sc, p, true);
-}
-
-void store_call_abort(struct store_call *sc)
-{
-	/* The wrap that cannot be erased dies with its bucket; a disk like that takes no more calls. */
-	for (int p = 0; p < STORE_PURPOSES; p++) {
-		int rc = drop_wrap(sc, (enum store_purpose)p, false);
-
-		if (rc && !sc->st->err)
-			sc->st->err = rc;
-	}
-	call_free(sc);
-}
-
-static int add_row(struct store *st, const struct catalog_row *row)
-{
-	int rc;
-
-	reserve_release(st);
-	if (catalog_pending(st->catalog) >= PENDING_MAX) {
-		rc = store_sync(st);
-		if (rc)
-			return rc;
-	}
-	rc = catalog_add(st->catalog, row, &st->why);
-	if (rc == -EAGAIN) { /* every database has an open transaction */
-		rc = store_sync(st);
-		if (!rc)
-			rc = catalog_add(st->catalog, row, &st->why);
-	}
-	if (rc && rc != -EEXIST && rc != -EINVAL)
-		st->err = rc;
-	return rc;
-}
-
-static bool holds(const struct store_call_result *r, int p)
-{
-	return r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED;
-}
-
-int store_call_end(struct store_call *sc, const struct store_call_result *r)
-{
-	struct store *st = sc->st;
-	struct catalog_row row = { .meta = &sc->meta, .result = r, .day = sc->day,
-				   .extents = sc->extents.p, .extents_len = sc->extents.len };
-	int rc = 0;
-
-	for (int p = 0; !rc && p < STORE_PURPOSES; p++) {
-		if (!holds(r, p))
-			rc = drop_wrap(sc, (enum store_purpose)p, true);
-		else if (!sc->slot[p])
-			rc = why_set(&st->why, -EINVAL, "%s is granted but was never committed",
-				     store_purpose_names[p]);
-		row.purpose_day[p] = sc->slot[p] ? sc->purpose_day[p] : 0;
-		row.purpose_slot[p] = sc->slot[p];
-		row.kept = row.kept || sc->slot[p];
-		row.hash[p] = sc->has_hash[p] ? sc->hash[p] : NULL; /* two parties, two purposes */
-	}
-	if (row.kept) {
-		row.numbers = sc->numbers.p;
-		row.numbers_len = sc->numbers.len;
-	}
-	if (!rc)
-		rc = add_row(st, &row);
-	if (rc)
-		store_call_abort(sc);
-	else
-		call_free(sc);
-	return rc;
-}
-
-int store_call_denied(struct store *st, const struct store_call_meta *meta,
-		      const struct store_call_result *r)
-{
-	struct catalog_row row = { .meta = meta, .result = r };
-	uint8_t hash[2][NUMBER_HASH];
-	bool has[2];
-	int rc = check_writable(st);
-
-	if (!rc)
-		rc = call_day(st, meta, &row.day);
-	for (int p = 0; !rc && p < STORE_PURPOSES; p++)
-		if (holds(r, p))
-			rc = why_set(&st->why, -EINVAL, "a denied call cannot have %s granted",
-				     store_purpose_names[p]);
-	if (rc)
-		return rc;
-	hash_numbers(st, meta, hash, has);
-	for (int i = 0; i < 2; i++)
-		row.hash[i] = has[i] ? hash[i] : NULL;
-	return add_row(st, &row);
 }
 
 int store_call_known(struct store *st, const struct uid *uid, const char *controller)
@@ -576,6 +255,11 @@ int store_sync(struct store *st)
 		rc = slots_sync(st->slots, &st->why);
 	if (!rc)
 		rc = catalog_sync(st->catalog, &st->why);
+	/* After the rows: a call without either was not covered by this sync. */
+	if (!rc && !st->err)
+		rc = open_calls(st);
+	if (!rc)
+		rc = opens_sync(st->opens, &st->why);
 	if (rc)
 		st->err = rc;
 	return rc;

@@ -85,6 +85,15 @@ const char *store_why(const struct store *st); /* of the last failed call */
 
 /* ---- writing ---- */
 
+/* What is true of a call now, and goes into its row if the writer dies before it ends. */
+struct store_call_now {
+	uint64_t answer_ns; /* 0 not answered yet */
+	/* Nothing is kept when its audio ends before: answer and min-length; UINT64_MAX not answered, 0 any */
+	uint64_t keep_ns;
+	enum store_state state[STORE_PURPOSES];
+	const char *reason[STORE_PURPOSES]; /* of the state; NULL none */
+};
+
 struct store_call_meta {
 	struct uid uid;
 	uint64_t start_ns;	/* first INVITE */
@@ -101,6 +110,7 @@ struct store_call_meta {
 	uint64_t until_ns[STORE_PURPOSES];
 	/* wrap the data key for this purpose at once (documentation at grant) */
 	bool commit[STORE_PURPOSES];
+	struct store_call_now now;
 };
 
 struct store_leg_figures {
@@ -141,8 +151,10 @@ int store_call_begin(struct store *st, const struct store_call_meta *meta, struc
 int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c);
 /* Writes a wrap that was not committed at begin (training under opt-out: at hang-up). */
 int store_call_commit(struct store_call *sc, enum store_purpose p);
-/* Destroys the wrap of one purpose; the audio stays for the other. */
+/* Destroys the wrap of one purpose, for good (no state saved earlier brings it back); the audio stays for the other. */
 int store_call_drop(struct store_call *sc, enum store_purpose p);
+/* What is true of the call has changed; durable with the next store_sync. The texts are copied. */
+void store_call_note(struct store_call *sc, const struct store_call_now *now);
 /*
  * Ends: row into the catalog, key wiped. Frees sc in every case; on failure as
  * store_call_abort. A wrap whose purpose is neither GRANTED nor OBJECTED in r is
@@ -160,6 +172,48 @@ int store_call_denied(struct store *st, const struct store_call_meta *meta,
  * broken store too, for the calls that were complete.
  */
 int store_sync(struct store *st);
+
+/* ---- when the writer dies or is replaced ---- */
+
+/*
+ * Every call that a store_sync covered has a record in the store (no key, nothing readable), so
+ * that the next writer knows of it. After store_open that writer
+ *
+ *	store_call_resume	for every call it has the saved state of
+ *	store_settle		gives all others an end that the law knows
+ *
+ * and may begin, append and end calls at once, also before store_settle.
+ */
+struct buf;
+
+/*
+ * All that another process needs to go on with the call, put behind what is in out. It holds the
+ * call's data key in clear: the caller seals it, keeps it in memory only and wipes it (all of
+ * out->cap). May be saved at any time; an older state loses nothing that was written since, except
+ * that a purpose committed meanwhile is committed by the record. -ENOMEM.
+ */
+int store_call_save(const struct store_call *sc, struct buf *out);
+/*
+ * The call is another process's from the next store_sync on: sc is gone, its key wiped, nothing
+ * is erased. Save first, sync afterwards, then close.
+ */
+int store_call_leave(struct store_call *sc);
+/*
+ * Goes on with a saved call. Takes any bytes. -EBADMSG not such bytes, or damaged; -ENOENT no call
+ * of this store was left with that uid and key (never synced, ended, resumed already); -EEXIST it
+ * has a row; -EALREADY saved by this very opening of the store; -ESHUTDOWN a purpose was destroyed
+ * after the state was saved. On failure store_settle ends the call, and it may begin anew.
+ */
+int store_call_resume(struct store *st, const void *bytes, size_t n, struct store_call **ret);
+/* Whether the call's key is wrapped for the purpose. */
+bool store_call_committed(const struct store_call *sc, enum store_purpose p);
+/*
+ * The calls of a dead writer that nobody resumed. Audio whose wrap is there gets a row, end and gap
+ * "crash", with what was synced and what reached the segments after it; what must not be kept
+ * (never committed, too short, not answered) is destroyed. Wraps that no call owns are overwritten.
+ * Reads the segments of the last half minute. Once per opening; the result is durable.
+ */
+int store_settle(struct store *st, uint64_t *ret_calls);
 
 struct store_figures {
 	uint64_t calls, chunks, payload_bytes, stored_bytes, segments;

@@ -57,6 +57,9 @@ int read_small(int dirfd, const char *rel, void *buf, size_t n, size_t *ret_len)
 /* name.tmp, fsync, rename, directory synced. -EEXIST when it is there. */
 int write_new(const struct root *r, const char *rel, const void *p, size_t n, mode_t mode, struct why *why);
 
+/* The same, over what is there. */
+int write_over(const struct root *r, const char *rel, const void *p, size_t n, mode_t mode, struct why *why);
+
 /* Names in a directory of the store, sorted; directories or files as asked for. */
 struct names {
 	char **v;
@@ -77,6 +80,8 @@ struct catalog;
 struct codec;
 struct sealer;
 struct keypool;
+struct opens;
+struct left;
 
 struct store {
 	struct root root;
@@ -93,9 +98,18 @@ struct store {
 	struct codec *codec;
 	struct sealer *sealer;
 	struct keypool *pool;
+	struct opens *opens;
+	uint32_t epoch;		  /* how often the store was opened for writing */
 	struct store_call *calls; /* begun and not ended */
+	struct left *left;	  /* begun by a writer that died, and not resumed */
+	bool settled;		  /* store_settle was done: marks may be set */
 	uint8_t *plain, *chunk;	  /* one chunk on its way */
 	struct store_figures figures;
 };
+
+#define PENDING_MAX 1000 /* rows; bounds what the last commit needs on a full disk */
+
+int check_writable(struct store *st);
+void reserve_release(struct store *st); /* when the last commit needs the space */
 
 #endif

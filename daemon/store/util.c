@@ -266,12 +266,17 @@ int read_small(int dirfd, const char *rel, void *buf, size_t n, size_t *ret_len)
 
 int write_new(const struct root *r, const char *rel, const void *p, size_t n, mode_t mode, struct why *why)
 {
+	if (!faccessat(r->fd, rel, F_OK, 0))
+		return why_set(why, -EEXIST, "%s: already there", rel);
+	return write_over(r, rel, p, n, mode, why);
+}
+
+int write_over(const struct root *r, const char *rel, const void *p, size_t n, mode_t mode, struct why *why)
+{
 	char tmp[STORE_PATH_MAX + 8];
 	int fd, rc = 0;
 
 	snprintf(tmp, sizeof(tmp), "%s.tmp", rel);
-	if (!faccessat(r->fd, rel, F_OK, 0))
-		return why_set(why, -EEXIST, "%s: already there", rel);
 	fd = openat(r->fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return why_errno(why, -errno, rel, "cannot create");

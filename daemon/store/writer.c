@@ -482,6 +482,25 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 	return 0;
 }
 
+int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_t *ret_segment,
+		 uint64_t *ret_off, struct why *why)
+{
+	char dir[STORE_PATH_MAX], text[16];
+	int rc;
+
+	for (struct wseg *s = w->segs; s; s = s->next)
+		if (!s->closing && s->day == day && !strcmp(s->controller, controller)) {
+			*ret_segment = s->number;
+			*ret_off = seg_pos(s);
+			return 0;
+		}
+	day_text(day, text);
+	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, text);
+	rc = seg_next_number(w->root, dir, ret_segment);
+	*ret_off = SEGMENT_HEAD;
+	return rc ? why_errno(why, rc, dir, "cannot read directory") : 0;
+}
+
 int writer_sync(struct writer *w, struct why *why)
 {
 	struct wseg *s, *next;

@@ -33,6 +33,9 @@ void writer_free(struct writer *w);
 /* len bytes of a chunk, padding excluded. After an error the writer takes nothing more. */
 int writer_append(struct writer *w, const char *controller, uint32_t day, const uint8_t *p,
 		  uint32_t len, struct extent *ret, struct why *why);
+/* Where the next chunk of this day will be, or a place before it. */
+int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_t *ret_segment,
+		 uint64_t *ret_off, struct why *why);
 /* Everything appended is durable when this returns 0. */
 int writer_sync(struct writer *w, struct why *why);
 uint64_t writer_segments(const struct writer *w); /* made so far */

@@ -345,7 +345,7 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 }
 
 static void fr_chunk_at(const char *path, uint64_t off, uint64_t len, const uint8_t uid[16],
-			const uint8_t key[2][32], uint32_t next[2], struct fr_chunk *c)
+			const uint8_t key[2][32], uint32_t next[2], uint32_t epoch[2], struct fr_chunk *c)
 {
 	size_t n;
 	uint8_t *seg = fr_file(path, &n), *h, nonce[12] = { 0 }, *plain;
@@ -356,9 +356,14 @@ static void fr_chunk_at(const char *path, uint64_t off, uint64_t len, const uint
 	FR_CHECK(!memcmp(h, "OCHK\1", 5) && fr_le(h + 8, 4) == len && !memcmp(h + 16, uid, 16));
 	FR_CHECK(fr_crc(h, 60) == fr_le(h + 60, 4) && fr_crc(h + 64, len - 64) == fr_le(h + 56, 4));
 	c->leg = h[5];
-	FR_CHECK(c->leg < 2 && fr_le(h + 12, 4) == next[c->leg]);
+	FR_CHECK(c->leg < 2 && fr_le(h + 48, 4) >= epoch[c->leg] && !fr_le(h + 52, 4));
+	if (fr_le(h + 48, 4) > epoch[c->leg])
+		next[c->leg] = 0;
+	epoch[c->leg] = (uint32_t)fr_le(h + 48, 4);
+	FR_CHECK(fr_le(h + 12, 4) == next[c->leg]);
 	nonce[0] = h[5];
 	memcpy(nonce + 4, h + 12, 4);
+	memcpy(nonce + 8, h + 48, 4);
 	next[c->leg]++;
 	plain = malloc(len);
 	fr_gcm(key[c->leg], nonce, h, 56, h + 64, (int)len - 80, plain);
@@ -375,7 +380,7 @@ static void fr_read_call(const char *store, const char *controller, const char *
 	static struct fr_chunk c;
 	static struct fr_row r;
 	uint8_t uid[16], data[32], legs[2][32], sub[32], plain[512], zero[12] = { 0 };
-	uint32_t next[2] = { 0, 0 };
+	uint32_t next[2] = { 0, 0 }, epoch[2] = { 0, 0 };
 	int64_t segment = 0, end = 0;
 	const uint8_t *p, *stop;
 	char path[600];
@@ -411,7 +416,7 @@ static void fr_read_call(const char *store, const char *controller, const char *
 		len = fr_varint(&p, stop);
 		end = off + (int64_t)((len + 15) / 16 * 16);
 		snprintf(path, sizeof(path), "%s/segments/%s/%s/%08d.seg", store, controller, day, (int)segment);
-		fr_chunk_at(path, (uint64_t)off, len, uid, legs, next, &c);
+		fr_chunk_at(path, (uint64_t)off, len, uid, legs, next, epoch, &c);
 		cb(arg, &c);
 	}
 }

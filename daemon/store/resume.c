@@ -1,0 +1,693 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * resume.c - calls that a writer left: going on with them, or ending them
+ *
+ * Invariants: a call is resumed at most once in an epoch, and only in a later
+ * epoch than its state is of, so no nonce comes twice; a wrap that was
+ * overwritten stays so whatever an older state says; what was never committed
+ * is never wrapped for somebody who does not hold the key.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/opens.h"
+#include "store/segment.h"
+#include "store/slots.h"
+#include "store/store_call.h"
+
+/* A call's record is written again after this, so that little of the segments is to be searched after a crash. */
+#define RELIST_NS (30 * NS_PER_S)
+
+/* ---- the list ---- */
+
+struct loading {
+	struct store *st;
+	int rc;
+};
+
+static int load_one(void *arg, const struct uid *uid, const uint8_t *p, size_t n)
+{
+	struct loading *l = arg;
+	struct left *left;
+	struct store_call *sc;
+	int rc = record_get(l->st, p, n, &sc);
+
+	if (rc == -EBADMSG)
+		return 0; /* fsck names it; its wraps go with their day */
+	if (rc) {
+		l->rc = rc;
+		return rc;
+	}
+	left = uid && uid_equal(uid, &sc->meta.uid) ? calloc(1, sizeof(*left)) : NULL;
+	if (!left) {
+		call_free(sc);
+		return 0;
+	}
+	left->sc = sc;
+	left->next = l->st->left;
+	l->st->left = left;
+	return 0;
+}
+
+int left_load(struct store *st)
+{
+	struct loading l = { .st = st };
+	int rc = opens_each(st->opens, load_one, &l, &st->why);
+
+	return l.rc ? why_set(&st->why, l.rc, "open.db: out of memory") : rc;
+}
+
+void left_free(struct store *st)
+{
+	struct left *l;
+
+	while ((l = st->left)) {
+		st->left = l->next;
+		call_free(l->sc);
+		free(l);
+	}
+}
+
+struct left *left_find(struct store *st, const struct uid *uid)
+{
+	struct left *l = st->left;
+
+	while (l && !uid_equal(&l->sc->meta.uid, uid))
+		l = l->next;
+	return l;
+}
+
+static void left_remove(struct store *st, struct left *l)
+{
+	struct left **p = &st->left;
+
+	while (*p != l)
+		p = &(*p)->next;
+	*p = l->next;
+	call_free(l->sc);
+	free(l);
+}
+
+int left_drop(struct store *st, struct left *l)
+{
+	int rc = 0;
+
+	if (!l)
+		return 0;
+	for (int p = 0; !rc && p < STORE_PURPOSES; p++) {
+		rc = call_drop_wrap(l->sc, (enum store_purpose)p, true);
+		if (rc == -ENOENT) /* the whole day is gone */
+			rc = 0;
+	}
+	if (!rc)
+		rc = opens_delete(st->opens, &l->sc->meta.uid, &st->why);
+	if (!rc)
+		left_remove(st, l);
+	return rc;
+}
+
+/* ---- listing ---- */
+
+static int open_call(struct store_call *sc)
+{
+	struct store *st = sc->st;
+	struct buf record = { 0 };
+	int rc;
+
+	record_put(sc, false, &record);
+	rc = record.failed ? why_set(&st->why, -ENOMEM, "out of memory") :
+			     opens_put(st->opens, &sc->meta.uid, record.p, record.len, &st->why);
+	buf_free(&record);
+	if (rc)
+		return rc;
+	sc->listed = true;
+	sc->stale = false;
+	sc->listed_ns = clock_now_ns();
+	sc->listed_extents = sc->durable.extents;
+	return 0;
+}
+
+static int mark_file(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next)
+{
+	struct store *st = arg;
+
+	return opens_mark(st->opens, controller, purpose, day, next, &st->why);
+}
+
+int open_calls(struct store *st)
+{
+	uint64_t now = clock_now_ns();
+	int rc = 0;
+
+	for (struct store_call *sc = st->calls, *next; !rc && sc; sc = next) {
+		bool grown = sc->extents.len != sc->listed_extents;
+
+		next = sc->next;
+		if (sc->extents.len != sc->durable.extents)
+			call_durable(sc);
+		/* The first chunk at once: without it the search would begin where the call began. */
+		if (!sc->listed || sc->stale || sc->leaving || (grown && (!sc->listed_extents || now - sc->listed_ns >= RELIST_NS)))
+			rc = open_call(sc);
+		if (!rc && sc->leaving)
+			call_free(sc);
+	}
+	if (!rc && st->settled)
+		rc = slots_grown(st->slots, mark_file, st);
+	return rc;
+}
+
+/* ---- saving and resuming ---- */
+
+int store_call_save(const struct store_call *sc, struct buf *out)
+{
+	record_put(sc, true, out);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int store_call_leave(struct store_call *sc)
+{
+	struct store *st = sc->st;
+	int rc = check_writable(st);
+
+	if (!rc && sc->catching_up)
+		rc = catch_up(st);
+	if (rc)
+		store_call_abort(sc);
+	else
+		sc->leaving = true;
+	return rc;
+}
+
+bool store_call_committed(const struct store_call *sc, enum store_purpose p)
+{
+	return sc->slot[p];
+}
+
+static int has_row(struct store *st, const struct store_call *sc)
+{
+	int rc = catalog_has(st->catalog, sc->meta.controller, sc->day, &sc->meta.uid, &st->why);
+
+	if (rc == -EAGAIN) { /* every database has an open transaction */
+		rc = store_sync(st);
+		if (!rc)
+			rc = catalog_has(st->catalog, sc->meta.controller, sc->day, &sc->meta.uid, &st->why);
+	}
+	return rc;
+}
+
+/* 1 the wrap is there and may still be opened, 0 it was destroyed. */
+static int wrap_there(struct store *st, const struct store_call *sc, enum store_purpose p)
+{
+	struct bucket b;
+	struct slot s;
+	int rc;
+
+	if (!sc->slot[p])
+		return 0;
+	rc = slot_read(&st->root, sc->meta.controller, p, sc->purpose_day[p], sc->slot[p], &s, &st->why);
+	if (!rc && !s.empty && uid_equal(&s.uid, &sc->meta.uid)) {
+		rc = bucket_read(&st->root, sc->meta.controller, p, sc->purpose_day[p], &b, &st->why);
+		if (!rc)
+			rc = b.state == BUCKET_LIVE;
+		sodium_memzero(&b, sizeof(b));
+	}
+	return rc == -ENOENT ? 0 : rc;
+}
+
+/* What the record knows better than the saved state, and the other way round. */
+static int join(struct store *st, struct store_call *sc, struct store_call *rec)
+{
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		int there;
+
+		if (!sc->slot[p] && rec->slot[p]) {
+			sc->slot[p] = rec->slot[p];
+			sc->purpose_day[p] = rec->purpose_day[p];
+		}
+		if (rec->gone[p] && !sc->gone[p])
+			return why_set(&st->why, -ESHUTDOWN, "%s was destroyed after the state was saved",
+				       store_purpose_names[p]);
+		there = wrap_there(st, sc, (enum store_purpose)p);
+		if (there < 0)
+			return there;
+		if (sc->slot[p] && !there)
+			return why_set(&st->why, -ESHUTDOWN, "%s was destroyed after the state was saved",
+				       store_purpose_names[p]);
+	}
+	if (rec->extents.len > sc->extents.len) {
+		struct buf b = sc->extents;
+
+		sc->extents = rec->extents;
+		rec->extents = b;
+		sc->at = rec->at;
+		memcpy(sc->leg, rec->leg, sizeof(sc->leg));
+		call_durable(sc);
+	}
+	return 0;
+}
+
+int store_call_resume(struct store *st, const void *bytes, size_t n, struct store_call **ret)
+{
+	struct store_call *sc = NULL;
+	struct left *l;
+	int rc = check_writable(st);
+
+	if (rc)
+		return rc;
+	rc = record_get(st, bytes, n, &sc);
+	if (!rc && !sc->key)
+		rc = -EBADMSG;
+	if (rc) {
+		call_free(sc);
+		return why_set(&st->why, rc, "saved call: %s", rc == -EBADMSG ? "damaged" : strerror(-rc));
+	}
+	l = left_find(st, &sc->meta.uid);
+	if (sc->epoch >= st->epoch)
+		rc = why_set(&st->why, -EALREADY, "saved call: of this opening of the store");
+	else if (!l || l->sc->id != sc->id || l->sc->day != sc->day ||
+		 strcmp(l->sc->meta.controller, sc->meta.controller))
+		rc = why_set(&st->why, -ENOENT, "saved call: the store has no such call in progress");
+	if (!rc)
+		rc = has_row(st, sc);
+	if (rc > 0)
+		rc = why_set(&st->why, -EEXIST, "saved call: it has ended");
+	if (!rc)
+		rc = join(st, sc, l->sc);
+	if (rc) {
+		call_free(sc);
+		return rc;
+	}
+	left_remove(st, l); /* so it is not resumed a second time */
+	sc->epoch = st->epoch;
+	sc->catching_up = true;
+	sc->listed = sc->stale = true;
+	call_link(sc);
+	st->figures.calls++;
+	*ret = sc;
+	return 0;
+}
+
+/* ---- what the dead writer wrote behind the last record ---- */
+
+struct seek {
+	struct store_call *sc;
+	uint32_t segment; /* from here on */
+	uint64_t off;
+};
+
+struct seeks {
+	struct seek *v;
+	size_t n, cap;
+};
+
+static int seek_add(struct seeks *s, struct store_call *sc)
+{
+	const struct extent_state *from = sc->at.segment ? &sc->at : &sc->from;
+
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? 2 * s->cap : 64;
+		struct seek *v = realloc(s->v, cap * sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		s->v = v;
+		s->cap = cap;
+	}
+	s->v[s->n++] = (struct seek){ sc, from->segment, from->end };
+	return 0;
+}
+
+static int place_cmp(const struct store_call *a, const struct store_call *b)
+{
+	int c = strcmp(a->meta.controller, b->meta.controller);
+
+	return c ? c : a->day < b->day ? -1 : a->day > b->day;
+}
+
+/* By place, and by uid within one. */
+static int seek_cmp(const void *a, const void *b)
+{
+	const struct seek *x = a, *y = b;
+	int c = place_cmp(x->sc, y->sc);
+
+	return c ? c : memcmp(&x->sc->meta.uid, &y->sc->meta.uid, sizeof(struct uid));
+}
+
+static struct seek *seek_find(struct seek *v, size_t n, const struct uid *uid)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (memcmp(&v[mid].sc->meta.uid, uid, sizeof(*uid)) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < n && uid_equal(&v[lo].sc->meta.uid, uid) ? &v[lo] : NULL;
+}
+
+static void take_chunks(struct store *st, struct seek *v, size_t n, uint32_t segment, const uint8_t *p, size_t size)
+{
+	uint64_t off = SEGMENT_HEAD;
+	struct segment_item it;
+
+	while (segment_next(p, size, &off, &it)) {
+		struct extent e = { .segment = segment, .len = it.head.length, .off = it.off };
+		struct seek *s;
+
+		if (it.kind != SEGMENT_CHUNK || it.head.epoch >= st->epoch)
+			continue;
+		s = seek_find(v, n, &it.head.uid);
+		if (!s || segment < s->segment || (segment == s->segment && it.off < s->off))
+			continue;
+		extent_put(&s->sc->extents, &s->sc->at, &e);
+		leg_add(&s->sc->leg[it.head.leg], it.head.packets, it.head.payload, it.head.start_ns);
+	}
+}
+
+static int seek_segment(struct store *st, struct seek *v, size_t n, uint32_t segment)
+{
+	char name[STORE_PATH_MAX];
+	uint8_t *p = NULL;
+	struct stat sb;
+	int fd, rc = 0;
+
+	segment_path(v->sc->meta.controller, v->sc->day, segment, "seg", name);
+	fd = openat(st->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &sb)) {
+		rc = why_errno(&st->why, -errno, name, "cannot open");
+	} else if ((uint64_t)sb.st_size <= SEGMENT_MAX) { /* else fsck names it (S-2) */
+		p = malloc((size_t)sb.st_size + 1);
+		rc = p ? pread_all(fd, p, (size_t)sb.st_size, 0) : -ENOMEM;
+		if (rc)
+			rc = why_errno(&st->why, rc, name, "cannot read");
+		else
+			take_chunks(st, v, n, segment, p, (size_t)sb.st_size);
+	}
+	free(p);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Segments of one place in order, from the first that any call wants. */
+static int seek_place(struct store *st, struct seek *v, size_t n)
+{
+	char dir[STORE_PATH_MAX], text[16];
+	uint32_t first = UINT32_MAX;
+	struct names files;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i].segment < first)
+			first = v[i].segment;
+	day_text(v->sc->day, text);
+	snprintf(dir, sizeof(dir), "segments/%s/%s", v->sc->meta.controller, text);
+	rc = names_read(&st->root, dir, &files);
+	if (rc)
+		return why_errno(&st->why, rc, dir, "cannot read directory");
+	for (size_t i = 0; !rc && i < files.n; i++) {
+		const char *name = files.v[i];
+		uint32_t number = (uint32_t)strtoul(name, NULL, 10);
+
+		/* The dead writer's were finished when the store was opened. */
+		if (strspn(name, "0123456789") == 8 && !strcmp(name + 8, ".seg") && number >= first)
+			rc = seek_segment(st, v, n, number);
+	}
+	names_free(&files);
+	return rc;
+}
+
+static int seek_all(struct store *st, struct seeks *s)
+{
+	int rc = 0;
+
+	if (s->n)
+		qsort(s->v, s->n, sizeof(*s->v), seek_cmp);
+	for (size_t i = 0, k; !rc && i < s->n; i = k) {
+		for (k = i + 1; k < s->n && !place_cmp(s->v[i].sc, s->v[k].sc); k++)
+			;
+		rc = seek_place(st, s->v + i, k - i);
+	}
+	return rc;
+}
+
+/* What this process wrote meanwhile comes behind. */
+static int join_late(struct store_call *sc)
+{
+	for (size_t at = 0; at < sc->late.len; at += sizeof(struct extent)) {
+		struct extent e;
+
+		memcpy(&e, sc->late.p + at, sizeof(e));
+		extent_put(&sc->extents, &sc->at, &e);
+	}
+	for (int i = 0; i < 2; i++) {
+		struct leg_sum *l = &sc->leg[i], *late = &sc->late_leg[i];
+
+		l->packets += late->packets;
+		l->payload += late->payload;
+		l->audio_ms += late->audio_ms;
+		if (late->last_ns > l->last_ns)
+			l->last_ns = late->last_ns;
+	}
+	buf_free(&sc->late);
+	sc->catching_up = false;
+	sc->stale = true;
+	return sc->extents.failed ? -ENOMEM : 0;
+}
+
+int catch_up(struct store *st)
+{
+	struct seeks s = { 0 };
+	int rc = 0;
+
+	for (struct left *l = st->left; !rc && l; l = l->next)
+		if (!l->sought)
+			rc = seek_add(&s, l->sc);
+	for (struct store_call *sc = st->calls; !rc && sc; sc = sc->next)
+		if (sc->catching_up)
+			rc = seek_add(&s, sc);
+	rc = rc ? why_set(&st->why, rc, "out of memory") : seek_all(st, &s);
+	for (struct left *l = st->left; !rc && l; l = l->next)
+		l->sought = true;
+	for (struct store_call *sc = st->calls; !rc && sc; sc = sc->next)
+		if (sc->catching_up && join_late(sc))
+			rc = why_set(&st->why, -ENOMEM, "out of memory");
+	free(s.v);
+	return rc;
+}
+
+/* ---- the end of those that nobody resumed ---- */
+
+static void deny(struct store_call_result *r, const struct store_call *sc, const char *why)
+{
+	for (int p = 0; p < STORE_PURPOSES; p++)
+		if (sc->meta.until_ns[p] && (state_holds(r->state[p]) || r->state[p] == STORE_S_PENDING)) {
+			r->state[p] = STORE_S_DENIED;
+			r->reason[p] = why;
+		}
+}
+
+/* The states the row gets; *ret_any: some wrap is there. */
+static int end_states(struct store *st, const struct store_call *sc, struct store_call_result *r, bool *ret_any)
+{
+	*ret_any = false;
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		int there = wrap_there(st, sc, (enum store_purpose)p);
+
+		if (there < 0)
+			return there;
+		r->state[p] = sc->meta.now.state[p];
+		r->reason[p] = sc->meta.now.reason[p];
+		if (there && !state_holds(r->state[p])) { /* nobody said that it may be used */
+			r->state[p] = STORE_S_OBJECTED;
+			r->reason[p] = "crash";
+		} else if (!there && (state_holds(r->state[p]) || r->state[p] == STORE_S_PENDING)) {
+			r->state[p] = STORE_S_DENIED;
+			r->reason[p] = "crash";
+		}
+		*ret_any |= there;
+	}
+	return 0;
+}
+
+static void decide(const struct store_call *sc, bool any, struct store_call_result *r)
+{
+	uint64_t last = sc->leg[0].last_ns > sc->leg[1].last_ns ? sc->leg[0].last_ns : sc->leg[1].last_ns;
+
+	r->end_ns = last ? last : sc->meta.start_ns;
+	r->outcome = STORE_O_KEPT;
+	if (sc->meta.now.keep_ns == UINT64_MAX) {
+		r->outcome = STORE_O_DENIED;
+		deny(r, sc, "not-answered");
+	} else if (last < sc->meta.now.keep_ns) {
+		r->outcome = STORE_O_DENIED;
+		deny(r, sc, "too-short");
+	} else if (!any) {
+		r->outcome = STORE_O_DENIED;
+	} else if (!sc->extents.len) {
+		r->outcome = STORE_O_GAP;
+		deny(r, sc, "gap");
+	}
+}
+
+static int settle_one(struct store *st, struct store_call *sc)
+{
+	struct store_call_result r = { .answer_ns = sc->meta.now.answer_ns, .end = "crash", .gap = "crash" };
+	struct catalog_row row = { .meta = &sc->meta, .result = &r, .day = sc->day };
+	bool any = false;
+	int rc = has_row(st, sc);
+
+	if (rc) /* ended, only the record was left */
+		return rc < 0 ? rc : opens_delete(st->opens, &sc->meta.uid, &st->why);
+	rc = end_states(st, sc, &r, &any);
+	if (rc)
+		return rc;
+	decide(sc, any, &r);
+	row.kept = r.outcome == STORE_O_KEPT;
+	for (int p = 0; !rc && p < STORE_PURPOSES; p++) {
+		row.hash[p] = sc->has_hash[p] ? sc->hash[p] : NULL;
+		if (row.kept && state_holds(r.state[p])) {
+			row.purpose_day[p] = sc->purpose_day[p];
+			row.purpose_slot[p] = sc->slot[p];
+			continue;
+		}
+		rc = call_drop_wrap(sc, (enum store_purpose)p, true);
+		rc = rc == -ENOENT ? 0 : rc;
+	}
+	for (int i = 0; row.kept && i < 2; i++) {
+		r.leg[i].packets = sc->leg[i].packets;
+		r.leg[i].audio_ms = sc->leg[i].audio_ms;
+		r.leg[i].format = sc->leg[i].format;
+	}
+	if (row.kept) {
+		row.numbers = sc->numbers.len ? sc->numbers.p : NULL;
+		row.numbers_len = sc->numbers.len;
+		row.extents = sc->extents.p;
+		row.extents_len = sc->extents.len;
+	}
+	if (!rc)
+		rc = add_row(st, &row);
+	if (rc == -EEXIST) /* by somebody who began it anew */
+		rc = 0;
+	return rc ? rc : opens_delete(st->opens, &sc->meta.uid, &st->why);
+}
+
+static bool wrap_of(const struct store_call *sc, unsigned p, uint32_t day, uint32_t index, const struct uid *uid)
+{
+	return sc->slot[p] == index && sc->purpose_day[p] == day && uid_equal(&sc->meta.uid, uid);
+}
+
+/* A call of this process, or one that is listed: not the wrap of nobody. */
+static int wrap_owned(struct store *st, const char *controller, unsigned p, uint32_t day, uint32_t index,
+		      const struct uid *uid)
+{
+	int rc;
+
+	for (const struct store_call *sc = st->calls; sc; sc = sc->next)
+		if (wrap_of(sc, p, day, index, uid))
+			return 1;
+	for (const struct left *l = st->left; l; l = l->next)
+		if (wrap_of(l->sc, p, day, index, uid))
+			return 1;
+	rc = catalog_known(st->catalog, controller, uid, &st->why);
+	if (rc == -EAGAIN) {
+		rc = store_sync(st);
+		if (!rc)
+			rc = catalog_known(st->catalog, controller, uid, &st->why);
+	}
+	return rc;
+}
+
+/* Slots behind the mark: written after the last sync, or of before there were marks. */
+static int settle_slots(struct store *st, const char *controller, unsigned p, uint32_t day, uint32_t end)
+{
+	uint32_t mark;
+	struct slot s;
+	int rc = opens_marked(st->opens, controller, p, day, &mark, &st->why);
+
+	for (uint32_t i = mark; !rc && i < end; i++) {
+		rc = slot_read(&st->root, controller, p, day, i, &s, &st->why);
+		if (rc == -EBADMSG) { /* damage is fsck's to name */
+			rc = 0;
+			continue;
+		}
+		if (rc || s.empty)
+			continue;
+		rc = wrap_owned(st, controller, p, day, i, &s.uid);
+		if (!rc)
+			rc = slots_erase(st->slots, controller, (enum store_purpose)p, day, i, false, &st->why);
+		rc = rc > 0 ? 0 : rc;
+	}
+	return rc || end <= mark ? rc : opens_mark(st->opens, controller, p, day, end, &st->why);
+}
+
+static int settle_keys(struct store *st, const char *controller, unsigned p)
+{
+	char dir[STORE_PATH_MAX], path[STORE_PATH_MAX];
+	struct clock_date d;
+	struct names files;
+	struct stat sb;
+	int rc;
+
+	snprintf(dir, sizeof(dir), "keys/%s/%s", controller, store_purpose_names[p]);
+	rc = names_read(&st->root, dir, &files);
+	if (rc)
+		return rc == -ENOTDIR ? 0 : why_errno(&st->why, rc, dir, "cannot read directory");
+	for (size_t i = 0; !rc && i < files.n; i++) {
+		const char *name = files.v[i];
+
+		if (strlen(name) != 16 || strcmp(name + 10, ".slots") || clock_date_parse(name, 10, &d))
+			continue;
+		slots_path(controller, p, day_number(&d), "slots", path);
+		if (fstatat(st->root.fd, path, &sb, AT_SYMLINK_NOFOLLOW) || sb.st_size / SLOT_SIZE > UINT32_MAX)
+			continue;
+		rc = settle_slots(st, controller, p, day_number(&d), (uint32_t)(sb.st_size / SLOT_SIZE));
+	}
+	names_free(&files);
+	return rc;
+}
+
+int store_settle(struct store *st, uint64_t *ret_calls)
+{
+	struct names owners;
+	uint64_t calls = 0;
+	int rc = check_writable(st);
+
+	if (!rc)
+		rc = catch_up(st);
+	for (struct left *l = rc ? NULL : st->left, *next; !rc && l; l = next) {
+		next = l->next;
+		rc = settle_one(st, l->sc);
+		l->stuck = rc == -EBADMSG; /* fsck names the file; nothing of it is thrown away */
+		if (l->stuck)
+			rc = 0;
+		else if (!rc)
+			left_remove(st, l), calls++;
+	}
+	if (!rc) {
+		rc = names_read(&st->root, "keys", &owners);
+		if (rc)
+			rc = why_errno(&st->why, rc, "keys", "cannot read directory");
+		for (size_t i = 0; !rc && i < owners.n; i++)
+			for (unsigned p = 0; !rc && p < STORE_PURPOSES && !name_check(owners.v[i]); p++)
+				rc = settle_keys(st, owners.v[i], p);
+		names_free(&owners);
+	}
+	if (!rc) {
+		st->settled = true;
+		rc = store_sync(st);
+	}
+	if (!rc && ret_calls)
+		*ret_calls = calls;
+	return rc;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * store_call.h - a call being written, as the files of store/ share it
+ *
+ * store_call.c writes it, callbytes.c turns it into bytes and back. The bytes,
+ * without the data key, are what open.db holds of it (FORMAT.md section 8), so
+ * that it gets a row when the writer dies; with the key they are what
+ * store_call_save hands to the next process.
+ */
+#ifndef STORE_CALL_H
+#define STORE_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "store/catalog.h"
+#include "store/keys.h"
+#include "store/segment.h"
+#include "store/store_internal.h"
+#include "store/writer.h"
+
+/* Of one leg, for the row that a dead writer did not write. */
+struct leg_sum {
+	uint64_t packets, payload, audio_ms, last_ns;
+	struct media_format format; /* of the latest chunk */
+};
+
+struct store_call {
+	struct store *st;
+	struct store_call *next, **prev;
+	struct store_call_meta meta; /* strings are copies in `strings` */
+	char *strings;
+	struct callkey *key;
+	uint64_t id;	/* random: tells two calls of one uid apart, whose data keys differ */
+	uint32_t epoch; /* of the store, when it was begun or resumed last */
+	uint32_t day;
+	uint32_t purpose_day[STORE_PURPOSES];
+	uint32_t slot[STORE_PURPOSES]; /* 0: no wrap */
+	bool gone[STORE_PURPOSES];     /* destroyed in the call: never to be wrapped again */
+	uint8_t hash[2][NUMBER_HASH];
+	bool has_hash[2];
+	struct buf numbers;
+	struct buf extents;
+	struct extent_state from; /* where the writer was at begin: no chunk of it lies before */
+	struct extent_state at;	  /* where the chunks in `extents` end */
+	struct leg_sum leg[2];
+	uint32_t chunks[2]; /* next number of each leg in this epoch */
+	/* What the last sync covered: records hold no more, since the rest may never reach the disk. */
+	struct {
+		size_t extents;
+		struct extent_state at;
+		struct leg_sum leg[2];
+	} durable;
+	/* in open.db: */
+	bool listed, stale; /* has a record there; the record lacks something that matters */
+	bool leaving;	    /* goes, without an end, with the next sync */
+	uint64_t listed_ns;
+	size_t listed_extents;
+	char reason[STORE_PURPOSES][64]; /* meta.now's */
+	/* resumed: chunks behind `extents` that the dead writer wrote are still to be found, so those
+	 * of this process wait in `late` (struct extent each) */
+	bool catching_up;
+	struct buf late;
+	struct leg_sum late_leg[2];
+};
+
+#define STRINGS_MAX 10240 /* all texts of a call as bytes: nine of at most 1 KiB */
+
+/* A call of a dead writer, from open.db. */
+struct left {
+	struct store_call *sc; /* without key; on no list */
+	bool sought;	       /* the segments behind its record were searched */
+	bool stuck;	       /* its files are damaged: stays for somebody to look at */
+	struct left *next;
+};
+
+int call_day(struct store *st, const struct store_call_meta *m, uint32_t *ret_day);
+struct store_call *call_new(struct store *st); /* on no list, NULL no memory */
+void call_link(struct store_call *sc);
+void call_durable(struct store_call *sc); /* all its chunks so far are on disk */
+/* Copies the strings of m; numbers are left out. m may be sc->meta itself. -ENOMEM. */
+int call_copy_meta(struct store_call *sc, const struct store_call_meta *m);
+void call_free(struct store_call *sc); /* wipes the key; unlinks; NULL-tolerant */
+void leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns);
+int call_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable);
+/* Row into the catalog, with a sync when there are too many. */
+int add_row(struct store *st, const struct catalog_row *row);
+bool state_holds(enum store_state s); /* audio may be kept for the purpose */
+
+/* ---- as bytes (callbytes.c) ---- */
+
+/* Everything but the numbers in clear; the data key only when asked for. */
+void record_put(const struct store_call *sc, bool key, struct buf *out);
+/*
+ * Takes any bytes. *ret is on no list; has a key when the bytes have one. -EBADMSG
+ * not a record or damaged, -ENOMEM.
+ */
+int record_get(struct store *st, const uint8_t *p, size_t n, struct store_call **ret);
+
+/* ---- calls of a dead writer (resume.c) ---- */
+
+int left_load(struct store *st);
+void left_free(struct store *st);
+struct left *left_find(struct store *st, const struct uid *uid);
+/* Forgets one: wraps overwritten, record gone. NULL-tolerant. */
+int left_drop(struct store *st, struct left *l);
+/* Records in open.db of calls that have none or an old one. Slots and segments are durable. */
+int open_calls(struct store *st);
+/* Brings the extents of a resumed call up to date, whose last chunks were written by the dead one. */
+int catch_up(struct store *st);
+
+#endif
