@@ -143,6 +143,11 @@ static void on_ended(void *arg, struct call *c)
 		r->fig.lost_calls++;
 		return;
 	}
+	if (r->set.decided) {
+		for (int p = 0; p < POLICY_PURPOSES; p++)
+			if (c->rule->purpose[p].basis != POLICY_B_NONE)
+				r->set.decided(r->set.arg, (enum policy_purpose)p, c->state[p], c->reason[p]);
+	}
 	r->fig.kept += end == RECORDING_KEPT;
 	r->fig.denied += end == RECORDING_DENIED;
 	r->fig.gaps += end == RECORDING_GAP;

@@ -39,6 +39,9 @@ struct recorder_settings {
 	struct flow_table *flows; /* live: the classifier's, stays the caller's; NULL: one of its own */
 	uint32_t flow_lines;   /* power of two; two addresses a line, four a call */
 	uint16_t sip_ports[16]; /* 0 ends the list */
+	void *arg;
+	/* A matched call ended, once for each purpose of its rule; NULL: nobody wants to know. */
+	void (*decided)(void *arg, enum policy_purpose p, enum purpose_state s, const char *reason);
 };
 void recorder_default_settings(struct recorder_settings *ret);
 

@@ -250,6 +250,9 @@ static int map_all(struct xdp *x)
 	x->stats = map_memory(x, XDP_STATS, lines * 2 * sizeof(*x->stats), rw);
 	x->info = map_memory(x, XDP_INFO, sizeof(*x->info), rw);
 	x->rings = map_memory(x, XDP_RINGS, x->nrings * x->ring_stride, rw);
+	x->peak = calloc(x->nrings, sizeof(*x->peak));
+	if (!x->peak)
+		return xdp_why(x, -ENOMEM, "out of memory");
 	x->state = map_memory(x, XDP_STATE, (size_t)x->set.state_blocks * OPTAG_STATE_BLOCK, rw);
 	x->sig_pos = map_memory(x, XDP_SIGNALS, 2 * (size_t)getpagesize(), PROT_READ);
 	if (!x->state || !x->lines || !x->stats || !x->info || !x->rings || !x->sig_pos)
@@ -282,6 +285,7 @@ static void release(struct xdp *x)
 	unmap(x->state, (size_t)x->set.state_blocks * OPTAG_STATE_BLOCK);
 	unmap((void *)(uintptr_t)x->sig_pos, 2 * (size_t)getpagesize());
 	optag_bpf__destroy(x->skel);
+	free(x->peak);
 	free((void *)(uintptr_t)x->set.ifname);
 	free(x);
 }

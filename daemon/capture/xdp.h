@@ -106,6 +106,15 @@ int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget
 /* Readable when signalling waits (epoll fd, level-triggered). */
 int xdp_signal_fd(const struct xdp *x);
 
+/* One CPU's media ring; cpu below xdp_rings(). */
+struct xdp_ring_fill {
+	uint64_t bytes, of;
+	uint64_t peak; /* of bytes, as seen by xdp_drain since the daemon began */
+	uint64_t lost; /* media packets that found it full */
+};
+uint32_t xdp_rings(const struct xdp *x);
+void xdp_ring_fill(const struct xdp *x, uint32_t cpu, struct xdp_ring_fill *ret);
+
 struct xdp_fill {
 	uint64_t bytes, of; /* of the fullest media ring */
 	uint64_t sig_bytes, sig_of;

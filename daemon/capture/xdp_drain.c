@@ -78,9 +78,13 @@ unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned bud
 	unsigned done = 0;
 
 	for (uint32_t left = n; left && done < budget; left--) {
-		struct optag_ring *r = xdp_ring(x, (x->next + left) % n);
+		uint32_t i = (x->next + left) % n;
+		struct optag_ring *r = xdp_ring(x, i);
+		uint64_t used = __atomic_load_n(&r->head, __ATOMIC_RELAXED) - r->tail;
 		unsigned share = (budget - done) / left;
 
+		if (used > x->peak[i])
+			x->peak[i] = used;
 		done += drain_ring(x, r, sink, share ? share : 1, offset);
 	}
 	if (++x->next >= n)
@@ -132,6 +136,22 @@ int xdp_signal_fd(const struct xdp *x)
 static uint64_t page_word(const uint8_t *page)
 {
 	return __atomic_load_n((const uint64_t *)(const void *)page, __ATOMIC_ACQUIRE);
+}
+
+uint32_t xdp_rings(const struct xdp *x)
+{
+	return x->nrings;
+}
+
+void xdp_ring_fill(const struct xdp *x, uint32_t cpu, struct xdp_ring_fill *ret)
+{
+	const struct optag_ring *r = xdp_ring(x, cpu);
+	uint64_t tail = __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
+
+	ret->bytes = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) - tail;
+	ret->of = x->ring_bytes;
+	ret->peak = x->peak[cpu];
+	ret->lost = __atomic_load_n(&r->counts[OPTAG_C_MEDIA_LOST], __ATOMIC_RELAXED);
 }
 
 void xdp_fill(const struct xdp *x, struct xdp_fill *ret)

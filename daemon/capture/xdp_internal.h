@@ -49,6 +49,7 @@ struct xdp {
 	/* drain */
 	uint32_t next; /* ring to begin with */
 	uint64_t damaged;
+	uint64_t *peak; /* by ring: most bytes that waited */
 	struct ring_buffer *signals;
 	const uint8_t *sig_pos; /* the ring's consumer and producer pages */
 	const struct classify_sink *sig_sink; /* during xdp_signals */

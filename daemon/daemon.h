@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * daemon.h - the running daemon: what main.c (life, loop), start.c (attach,
+ * privileges, take-over) and tell.c (status, metrics, control socket) share
+ *
+ * One thread owns all of it. Order of life: daemon_start, daemon_run, and
+ * daemon_finish in every case. Threads of the store and of policies are theirs.
+ */
+#ifndef DAEMON_H
+#define DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "ctl.h"
+#include "record.h"
+#include "status.h"
+
+#define POLICIES_MAX 4096 /* reloads in one life; calls stay pinned to the policy they began under */
+
+struct daemon {
+	const char *conf_path;
+	struct conf conf;
+	uint64_t start_ns, synced_ns, beat_ns;
+	struct policy *policy[POLICIES_MAX];
+	unsigned npolicy;
+	uint64_t policy_ns;
+	struct store *store;
+	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
+	size_t nxdp;
+	struct live *live; /* instead of xdp: libpcap */
+	struct keep *keep; /* for the daemon after this one; NULL: nobody takes over */
+	struct flow_table *flows;
+	struct recorder *rec;
+	struct ctl *ctl;
+	struct metrics *metrics;
+	struct status_decisions decisions;
+	uint64_t sync_last_ns, sync_max_ns;
+	int sigfd, epoll;
+	bool stop, hand_over; /* hand_over: capture goes on without us for a while */
+};
+
+/* ---- start.c ---- */
+int daemon_start(struct daemon *d);
+int daemon_finish(struct daemon *d, int e);
+/* `optagd -r`: pins that nobody uses go. */
+int daemon_release(const struct conf *c);
+
+/* ---- tell.c ---- */
+int daemon_open_sockets(struct daemon *d, char *why, size_t n);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * start.c - from settings to the first packet, and back: see daemon.h
+ *
+ * As root: CPUs, queues, sockets, program attached. Then privileges go; as the
+ * daemon's user: the store, calls of the daemon before. Then the system call
+ * filter. Nothing parses a packet before that.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/keep.h"
+#include "base/log.h"
+#include "capture/flow.h"
+#include "capture/live.h"
+#include "capture/xdp.h"
+#include "daemon.h"
+#include "metrics.h"
+#include "nic.h"
+#include "priv.h"
+#include "sd.h"
+#include "store/store.h"
+
+#define STATE_PER_CALL 3 /* blocks: what most calls need */
+
+/* ---- capture ---- */
+
+static void xdp_settings_of(const struct daemon *d, size_t n, const struct priv_user *u, struct xdp_settings *s)
+{
+	const struct conf_interface *i = &d->conf.interface[n];
+
+	xdp_default_settings(s);
+	s->ifname = i->name;
+	s->flow_lines = d->conf.flow_lines;
+	s->ring_bytes = (uint32_t)d->conf.ring_bytes;
+	s->sig_bytes = (uint32_t)d->conf.signal_bytes;
+	s->state_blocks = d->conf.calls * STATE_PER_CALL + 64;
+	s->leg_budget = i->budget;
+	s->drop_rest = i->mirror;
+	s->full_time = d->conf.exact_time;
+	s->mode = i->xdp == CONF_XDP_NATIVE ? XDP_NATIVE : i->xdp == CONF_XDP_GENERIC ? XDP_GENERIC : XDP_UNATTACHED;
+	s->replace = true;
+	s->share = n ? d->xdp[0] : NULL;
+	s->uid = u->uid;
+	s->gid = u->gid;
+	memcpy(s->sip_ports, d->conf.sip_ports, sizeof(s->sip_ports));
+}
+
+static int attach_xdp(struct daemon *d, const struct priv_user *u)
+{
+	struct xdp_settings s;
+	char why[512];
+	size_t i;
+	int e;
+
+	for (i = 0; i < d->conf.ninterface; i++) {
+		xdp_settings_of(d, i, u, &s);
+		e = xdp_open(&s, &d->xdp[i], why, sizeof(why));
+		if (e || *why)
+			log_msg(e ? LOG_L_ERR : LOG_L_WARN, "%s", why);
+		if (e)
+			return e;
+		d->nxdp++;
+	}
+	return xdp_flow_new(d->xdp[0], &d->flows);
+}
+
+/* Without XDP: the same classifier on packets that libpcap brings. */
+static int attach_pcap(struct daemon *d)
+{
+	struct optag_config cfg = { .abi = OPTAG_ABI };
+	struct live_settings s;
+	char why[512];
+	size_t i;
+	int e;
+
+	live_default_settings(&s);
+	s.ifname = d->conf.interface[0].name;
+	cfg.hash_seed = flow_seed(d->flows);
+	cfg.flow_mask = flow_line_mask(d->flows);
+	for (i = 0; i < 16; i++)
+		cfg.sip_ports[i] = (__be16)(d->conf.sip_ports[i] >> 8 | d->conf.sip_ports[i] << 8);
+	e = live_open(&s, &cfg, d->flows, recorder_sink(d->rec), &d->live, why, sizeof(why));
+	if (e || *why)
+		log_msg(e ? LOG_L_ERR : LOG_L_WARN, "%s", why);
+	return e;
+}
+
+static int set_queues(const struct daemon *d)
+{
+	char why[256];
+	size_t i;
+	int e;
+
+	for (i = 0; i < d->conf.ninterface; i++) {
+		const struct conf_interface *f = &d->conf.interface[i];
+
+		e = f->queues ? nic_set_queues(f->name, f->queues, why, sizeof(why)) : 0;
+		if (e) {
+			log_err("%s", why);
+			return e;
+		}
+	}
+	return 0;
+}
+
+/* ---- the recorder ---- */
+
+static void on_decided(void *arg, enum policy_purpose p, enum purpose_state s, const char *reason)
+{
+	struct daemon *d = arg;
+
+	status_decided(&d->decisions, p, s, reason);
+}
+
+static int make_recorder(struct daemon *d)
+{
+	struct recorder_settings s;
+
+	recorder_default_settings(&s);
+	s.store = d->store;
+	s.policy = d->policy[0];
+	s.flows = d->flows;
+	s.flow_lines = d->conf.flow_lines;
+	s.calls.calls = d->conf.calls;
+	s.calls.media_timeout_ns = d->conf.media_timeout_ns;
+	s.calls.hold_timeout_ns = d->conf.hold_timeout_ns;
+	s.calls.setup_timeout_ns = d->conf.setup_timeout_ns;
+	s.arg = d;
+	s.decided = on_decided;
+	memcpy(s.sip_ports, d->conf.sip_ports, sizeof(s.sip_ports));
+	return recorder_new(&s, &d->rec);
+}
+
+/* ---- the event loop's descriptors ---- */
+
+static int watch(struct daemon *d, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int watch_all(struct daemon *d)
+{
+	sigset_t set;
+	int e;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	d->sigfd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	d->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (d->sigfd < 0 || d->epoll < 0)
+		return -errno;
+	e = watch(d, d->sigfd);
+	if (!e)
+		e = watch(d, ctl_fd(d->ctl));
+	if (!e && d->metrics)
+		e = watch(d, metrics_fd(d->metrics));
+	if (!e)
+		e = watch(d, d->nxdp ? xdp_signal_fd(d->xdp[0]) : live_fd(d->live));
+	return e;
+}
+
+/* ---- in order ---- */
+
+static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char *why, size_t n)
+{
+	int e = nic_set_cpus(d->conf.cpus, sizeof(d->conf.cpus));
+
+	if (e) {
+		snprintf(why, n, "cpus: none of them is there");
+		return e;
+	}
+	e = priv_start(why, n);
+	if (!e)
+		e = set_queues(d);
+	if (!e)
+		e = daemon_open_sockets(d, why, n);
+	if (!e)
+		e = pcap ? flow_new(d->conf.flow_lines, clock_now_ns(), NULL, NULL, &d->flows) : attach_xdp(d, u);
+	if (!e)
+		e = priv_drop(u, PRIV_KEEP_BPF | PRIV_KEEP_NET_ADMIN | PRIV_KEEP_IPC_LOCK | (pcap ? PRIV_KEEP_NET_RAW : 0),
+			      why, n);
+	return e;
+}
+
+static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
+{
+	int e = store_open(d->conf.store, STORE_RW, &d->store, why, n);
+
+	if (!e)
+		e = make_recorder(d);
+	if (!e && pcap)
+		e = attach_pcap(d);
+	if (!e)
+		e = watch_all(d);
+	if (!e && d->conf.seccomp)
+		e = priv_seccomp((pcap ? PRIV_S_PACKET : PRIV_S_BPF) | (d->metrics ? PRIV_S_INET : 0), why, n);
+	return e;
+}
+
+int daemon_start(struct daemon *d)
+{
+	bool pcap = d->conf.interface[0].xdp == CONF_XDP_NONE;
+	struct priv_user u;
+	char why[512] = "";
+	size_t i;
+	int e;
+
+	for (i = 1; i < d->conf.ninterface; i++) {
+		if (pcap || d->conf.interface[i].xdp == CONF_XDP_NONE) {
+			log_err("%s: several interfaces need XDP, '%s' has it not", d->conf_path,
+				d->conf.interface[pcap ? 0 : i].name);
+			return -EINVAL;
+		}
+	}
+	e = priv_find_user(d->conf.user, d->conf.group, &u, why, sizeof(why));
+	if (!e)
+		e = as_root(d, &u, pcap, why, sizeof(why));
+	if (!e)
+		e = as_user(d, pcap, why, sizeof(why));
+	if (e)
+		log_err("cannot start: %s", *why ? why : strerror(-e));
+	return e;
+}
+
+int daemon_finish(struct daemon *d, int e)
+{
+	int e2 = 0;
+
+	(void)sd_stopping();
+	if (d->rec)
+		e2 = recorder_finish(d->rec);
+	recorder_free(d->rec);
+	live_close(d->live);
+	flow_free(d->flows);
+	while (d->nxdp)
+		xdp_close(d->xdp[--d->nxdp], false);
+	store_close(d->store);
+	ctl_free(d->ctl);
+	metrics_free(d->metrics);
+	while (d->npolicy)
+		policy_free(d->policy[--d->npolicy]);
+	sd_close();
+	return e ? e : e2;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tell.c - what the daemon tells: status for the control socket and for metrics, see daemon.h, status.h */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "capture/flow.h"
+#include "capture/live.h"
+#include "capture/xdp.h"
+#include "daemon.h"
+#include "metrics.h"
+#include "policy/policy.h"
+#include "priv.h"
+#include "store/store.h"
+
+/* ---- the structure ---- */
+
+static void interface_status(struct daemon *d, struct status *s)
+{
+	struct live_losses lost;
+	size_t n;
+
+	for (n = 0; n < d->conf.ninterface; n++) {
+		struct status_interface *i = &s->interface[s->ninterface++];
+
+		memcpy(i->name, d->conf.interface[n].name, sizeof(i->name));
+		i->mirror = d->conf.interface[n].mirror;
+		status_read_interface(i);
+		i->mode = "pcap";
+		if (n < d->nxdp)
+			i->mode = xdp_mode(d->xdp[n]) == XDP_NATIVE ? "native" : "generic";
+	}
+	if (!d->live)
+		return;
+	memcpy(s->counts, live_counts(d->live), sizeof(s->counts));
+	live_losses(d->live, &lost);
+	s->interface[0].rx_dropped += lost.kernel;
+}
+
+static void ring_status(const struct daemon *d, struct status *s)
+{
+	const struct xdp *x = d->xdp[0];
+	struct xdp_ring_fill f;
+	struct xdp_fill sig;
+	uint32_t cpu;
+
+	xdp_counts(x, s->counts);
+	for (cpu = 0; cpu < xdp_rings(x) && s->nring < STATUS_RINGS - 1; cpu++) {
+		xdp_ring_fill(x, cpu, &f);
+		s->ring[s->nring++] = (struct status_ring){ .cpu = (int)cpu, .size = f.of, .used = f.bytes,
+							    .peak = f.peak, .lost = f.lost };
+	}
+	xdp_fill(x, &sig);
+	s->ring[s->nring++] = (struct status_ring){ .cpu = -1, .size = sig.sig_of, .used = sig.sig_bytes,
+						    .lost = s->counts[OPTAG_C_SIG_LOST] };
+}
+
+static void fill_status(struct daemon *d, struct status *s)
+{
+	const struct policy *p = d->policy[d->npolicy - 1];
+	struct recorder_figures f;
+
+	memset(s, 0, sizeof(*s));
+	s->start_ns = d->start_ns;
+	s->now_ns = clock_now_ns();
+	memcpy(s->policy_hash, policy_hash(p), 65);
+	snprintf(s->policy_path, sizeof(s->policy_path), "%s", d->conf.policy);
+	s->policy_rules = policy_rules(p);
+	s->policy_loaded_ns = d->policy_ns;
+	interface_status(d, s);
+	if (d->nxdp)
+		ring_status(d, s);
+	s->decisions = d->decisions;
+	recorder_figures(d->rec, &f);
+	s->flow_capacity = (uint64_t)d->conf.flow_lines * 2;
+	s->flow_used = flow_count(d->flows);
+	s->flow_full = f.flow_full;
+	s->signalling = f.signalling;
+	s->calls = f.table;
+	s->calls_limit = d->conf.calls;
+	s->kept = f.kept;
+	s->denied = f.denied;
+	s->gaps = f.gaps;
+	snprintf(s->store_dir, sizeof(s->store_dir), "%s", d->conf.store);
+	store_figures(d->store, &s->store);
+	s->store_lost = f.lost_calls;
+	s->sync_ns_last = d->sync_last_ns;
+	s->sync_ns_max = d->sync_max_ns;
+	status_read_disk(s);
+}
+
+/* ---- who asks ---- */
+
+static int on_status(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
+{
+	struct status *s = malloc(sizeof(*s));
+	json_t *o;
+
+	(void)peer;
+	(void)request;
+	if (!s) {
+		snprintf(why, n, "out of memory");
+		return -ENOMEM;
+	}
+	fill_status(arg, s);
+	o = status_json(s);
+	free(s);
+	if (!o || json_object_update(answer, o)) {
+		json_decref(o);
+		snprintf(why, n, "out of memory");
+		return -ENOMEM;
+	}
+	json_decref(o);
+	return 0;
+}
+
+static const struct ctl_handler handlers[] = { { "status", 0, on_status }, { 0 } };
+
+static void on_metrics(void *arg, struct buf *out)
+{
+	struct status *s = malloc(sizeof(*s));
+
+	if (!s) {
+		out->failed = true;
+		return;
+	}
+	fill_status(arg, s);
+	status_metrics(s, out);
+	free(s);
+}
+
+int daemon_open_sockets(struct daemon *d, char *why, size_t n)
+{
+	gid_t gid = (gid_t)-1;
+	int e;
+
+	if (*d->conf.control_group && priv_find_group(d->conf.control_group, &gid))
+		log_warn("no group '%s': the control socket is for root and '%s' only", d->conf.control_group, d->conf.user);
+	e = ctl_new(d->conf.control, gid, handlers, d, &d->ctl, why, n);
+	if (!e && d->conf.metrics.port)
+		e = metrics_new(&d->conf.metrics, on_metrics, d, &d->metrics, why, n);
+	return e;
+}
