@@ -3,8 +3,7 @@
  * callbytes.c - a call in progress as bytes and back (FORMAT.md section 8)
  *
  * What comes in may be damaged or made up: every length and value is checked
- * here, so that the rest may believe it. The data key is the last field, so
- * that a buffer which grows leaves no copy of it behind.
+ * here, so that the rest may believe it.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -48,7 +47,7 @@ static void put_leg(struct buf *b, const struct leg_sum *l)
 	put_text(b, l->format.fmtp);
 }
 
-void record_put(const struct store_call *sc, bool key, struct buf *out)
+void record_put(const struct store_call *sc, struct buf *out)
 {
 	const struct store_call_meta *m = &sc->meta;
 	const char *texts[] = { m->controller, m->zone,	       m->rule, m->policy_hash,
@@ -57,7 +56,6 @@ void record_put(const struct store_call *sc, bool key, struct buf *out)
 
 	buf_put(out, magic, sizeof(magic));
 	buf_put_le16(out, VERSION);
-	buf_put8(out, key);
 	buf_put(out, m->uid.b, sizeof(m->uid.b));
 	buf_put_le64(out, sc->id);
 	buf_put_le32(out, sc->epoch);
@@ -86,8 +84,6 @@ void record_put(const struct store_call *sc, bool key, struct buf *out)
 	buf_put_le32(out, sc->durable.at.segment);
 	buf_put_le64(out, sc->durable.at.end);
 	put_bytes(out, sc->extents.p, sc->durable.extents);
-	if (key && buf_room(out, 64))
-		buf_put(out, sc->key->data, 32);
 	if (!out->failed)
 		buf_put_le32(out, crc32c(0, out->p + from, out->len - from));
 }
@@ -186,7 +182,7 @@ static bool extents_sound(const struct store_call *sc)
 	return !got && st.segment == sc->at.segment && st.end == sc->at.end;
 }
 
-static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MAX], bool *ret_key)
+static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MAX])
 {
 	const char **texts[] = { &sc->meta.controller, &sc->meta.zone,	      &sc->meta.rule,
 				 &sc->meta.policy_hash, &sc->meta.scenario, &sc->meta.sip_call_id,
@@ -197,10 +193,8 @@ static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MA
 
 	if (!p || memcmp(p, magic, sizeof(magic)) || rd_le16(r) != VERSION)
 		return false;
-	has = rd_u8(r);
-	*ret_key = has;
 	p = rd_bytes(r, sizeof(sc->meta.uid.b));
-	if (!p || has > 1)
+	if (!p)
 		return false;
 	memcpy(sc->meta.uid.b, p, sizeof(sc->meta.uid.b));
 	sc->id = rd_le64(r);
@@ -239,34 +233,58 @@ int record_get(struct store *st, const uint8_t *p, size_t n, struct store_call *
 	struct rd r = { .p = p, .left = n };
 	struct store_call *sc = call_new(st);
 	char strings[STRINGS_MAX];
-	const uint8_t *d;
-	bool key = false;
 	int rc = -EBADMSG;
 
 	if (!sc)
 		return -ENOMEM;
-	if (!get_all(&r, sc, strings, &key)) {
-		rc = sc->numbers.failed || sc->extents.failed ? -ENOMEM : -EBADMSG;
-		goto out;
+	if (get_all(&r, sc, strings) && r.left == 4 && rd_le32(&r) == crc32c(0, p, n - 4))
+		rc = call_copy_meta(sc, &sc->meta);
+	else if (sc->numbers.failed || sc->extents.failed)
+		rc = -ENOMEM;
+	if (rc) {
+		call_free(sc);
+		return rc;
 	}
-	d = key ? rd_bytes(&r, 32) : NULL;
-	if ((key && (!d || !st->pool)) || r.left != 4 || rd_le32(&r) != crc32c(0, p, n - 4))
-		goto out;
 	call_durable(sc);
-	rc = call_copy_meta(sc, &sc->meta);
-	if (!rc && key) {
-		sc->key = callkey_blank(st->pool);
-		if (sc->key) {
-			memcpy(sc->key->data, d, 32);
-			callkey_derive(sc->key);
-		}
-		rc = sc->key ? 0 : -ENOMEM;
+	*ret = sc;
+	return 0;
+}
+
+/* ---- a saved call: what the record does not hold ---- */
+
+void saved_put(const struct store_call *sc, struct buf *out)
+{
+	size_t from = out->len;
+
+	if (!buf_room(out, SAVED_SIZE)) /* so that no growing leaves a copy of the key behind */
+		return;
+	buf_put(out, "OPTAGKEY", 8);
+	buf_put_le16(out, VERSION);
+	buf_put(out, sc->meta.uid.b, sizeof(sc->meta.uid.b));
+	buf_put_le64(out, sc->id);
+	buf_put_le32(out, sc->epoch);
+	for (int p = 0; p < STORE_PURPOSES; p++)
+		buf_put8(out, sc->gone[p]);
+	buf_put(out, sc->key->data, sizeof(sc->key->data));
+	buf_put_le32(out, crc32c(0, out->p + from, out->len - from));
+}
+
+bool saved_get(const uint8_t *p, size_t n, struct saved *ret)
+{
+	struct rd r = { .p = p, .left = n };
+
+	if (n != SAVED_SIZE || memcmp(rd_bytes(&r, 8), "OPTAGKEY", 8) || rd_le16(&r) != VERSION)
+		return false;
+	memcpy(ret->uid.b, rd_bytes(&r, sizeof(ret->uid.b)), sizeof(ret->uid.b));
+	ret->id = rd_le64(&r);
+	ret->epoch = rd_le32(&r);
+	for (int i = 0; i < STORE_PURPOSES; i++) {
+		uint8_t gone = rd_u8(&r);
+
+		if (gone > 1)
+			return false;
+		ret->gone[i] = gone;
 	}
-	if (!rc) {
-		*ret = sc;
-		return 0;
-	}
-out:
-	call_free(sc);
-	return rc;
+	ret->data = rd_bytes(&r, 32);
+	return rd_le32(&r) == crc32c(0, p, n - 4);
 }

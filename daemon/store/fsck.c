@@ -628,7 +628,7 @@ static void check_open(void *arg, const struct uid *uid, const uint8_t *p, size_
 	struct store none = { .root = { .fd = -1 } };
 	struct store_call *sc = NULL;
 
-	if (record_get(&none, p, n, &sc) || sc->key || !uid || !uid_equal(uid, &sc->meta.uid))
+	if (record_get(&none, p, n, &sc) || !uid || !uid_equal(uid, &sc->meta.uid))
 		found(f, "open.db", 0, "O-2", "record of a call in progress is damaged");
 	call_free(sc);
 }

@@ -121,7 +121,7 @@ static int open_call(struct store_call *sc)
 	struct buf record = { 0 };
 	int rc;
 
-	record_put(sc, false, &record);
+	record_put(sc, &record);
 	rc = record.failed ? why_set(&st->why, -ENOMEM, "out of memory") :
 			     opens_put(st->opens, &sc->meta.uid, record.p, record.len, &st->why);
 	buf_free(&record);
@@ -167,7 +167,7 @@ int open_calls(struct store *st)
 
 int store_call_save(const struct store_call *sc, struct buf *out)
 {
-	record_put(sc, true, out);
+	saved_put(sc, out);
 	return out->failed ? -ENOMEM : 0;
 }
 
@@ -221,73 +221,64 @@ static int wrap_there(struct store *st, const struct store_call *sc, enum store_
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* What the record knows better than the saved state, and the other way round. */
-static int join(struct store *st, struct store_call *sc, struct store_call *rec)
+/* What was destroyed since the state was saved stays so, and its holder must know. */
+static int check_purposes(struct store *st, struct store_call *sc, const struct saved *saved)
 {
 	for (int p = 0; p < STORE_PURPOSES; p++) {
-		int there;
+		int there = wrap_there(st, sc, (enum store_purpose)p);
 
-		if (!sc->slot[p] && rec->slot[p]) {
-			sc->slot[p] = rec->slot[p];
-			sc->purpose_day[p] = rec->purpose_day[p];
-		}
-		if (rec->gone[p] && !sc->gone[p])
-			return why_set(&st->why, -ESHUTDOWN, "%s was destroyed after the state was saved",
-				       store_purpose_names[p]);
-		there = wrap_there(st, sc, (enum store_purpose)p);
 		if (there < 0)
 			return there;
-		if (sc->slot[p] && !there)
+		if (!saved->gone[p] && (sc->gone[p] || (sc->slot[p] && !there)))
 			return why_set(&st->why, -ESHUTDOWN, "%s was destroyed after the state was saved",
 				       store_purpose_names[p]);
-	}
-	if (rec->extents.len > sc->extents.len) {
-		struct buf b = sc->extents;
-
-		sc->extents = rec->extents;
-		rec->extents = b;
-		sc->at = rec->at;
-		memcpy(sc->leg, rec->leg, sizeof(sc->leg));
-		call_durable(sc);
+		sc->gone[p] = saved->gone[p];
+		if (!there)
+			sc->slot[p] = 0;
 	}
 	return 0;
 }
 
+static int check_saved(struct store *st, struct left *l, const struct saved *saved)
+{
+	int rc;
+
+	if (saved->epoch >= st->epoch)
+		return why_set(&st->why, -EALREADY, "saved call: of this opening of the store");
+	if (!l || l->sc->id != saved->id)
+		return why_set(&st->why, -ENOENT, "saved call: the store has no such call in progress");
+	rc = has_row(st, l->sc);
+	if (rc)
+		return rc < 0 ? rc : why_set(&st->why, -EEXIST, "saved call: it has ended");
+	return check_purposes(st, l->sc, saved);
+}
+
 int store_call_resume(struct store *st, const void *bytes, size_t n, struct store_call **ret)
 {
-	struct store_call *sc = NULL;
+	struct store_call *sc;
+	struct saved saved;
 	struct left *l;
 	int rc = check_writable(st);
 
 	if (rc)
 		return rc;
-	rc = record_get(st, bytes, n, &sc);
-	if (!rc && !sc->key)
-		rc = -EBADMSG;
-	if (rc) {
-		call_free(sc);
-		return why_set(&st->why, rc, "saved call: %s", rc == -EBADMSG ? "damaged" : strerror(-rc));
-	}
-	l = left_find(st, &sc->meta.uid);
-	if (sc->epoch >= st->epoch)
-		rc = why_set(&st->why, -EALREADY, "saved call: of this opening of the store");
-	else if (!l || l->sc->id != sc->id || l->sc->day != sc->day ||
-		 strcmp(l->sc->meta.controller, sc->meta.controller))
-		rc = why_set(&st->why, -ENOENT, "saved call: the store has no such call in progress");
-	if (!rc)
-		rc = has_row(st, sc);
-	if (rc > 0)
-		rc = why_set(&st->why, -EEXIST, "saved call: it has ended");
-	if (!rc)
-		rc = join(st, sc, l->sc);
-	if (rc) {
-		call_free(sc);
+	if (!saved_get(bytes, n, &saved))
+		return why_set(&st->why, -EBADMSG, "saved call: damaged");
+	l = left_find(st, &saved.uid);
+	rc = check_saved(st, l, &saved);
+	if (rc)
 		return rc;
-	}
-	left_remove(st, l); /* so it is not resumed a second time */
+	sc = l->sc;
+	sc->key = callkey_blank(st->pool);
+	if (!sc->key)
+		return why_set(&st->why, -ENOMEM, "out of memory");
+	memcpy(sc->key->data, saved.data, sizeof(sc->key->data));
+	callkey_derive(sc->key);
 	sc->epoch = st->epoch;
-	sc->catching_up = true;
+	sc->catching_up = !l->sought;
 	sc->listed = sc->stale = true;
+	l->sc = NULL;
+	left_remove(st, l); /* so it is not resumed a second time */
 	call_link(sc);
 	st->figures.calls++;
 	*ret = sc;

@@ -187,10 +187,10 @@ int store_sync(struct store *st);
 struct buf;
 
 /*
- * All that another process needs to go on with the call, put behind what is in out. It holds the
- * call's data key in clear: the caller seals it, keeps it in memory only and wipes it (all of
- * out->cap). May be saved at any time; an older state loses nothing that was written since, except
- * that a purpose committed meanwhile is committed by the record. -ENOMEM.
+ * What another process needs, beside the record, to go on with the call: 76 bytes behind what is in
+ * out. They hold the call's data key in clear: the caller keeps them in memory only and wipes them
+ * (all of out->cap). They change when a purpose is dropped, and with store_call_resume; an older
+ * state loses nothing that was written since. -ENOMEM.
  */
 int store_call_save(const struct store_call *sc, struct buf *out);
 /*

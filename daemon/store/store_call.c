@@ -331,7 +331,7 @@ static int forget_purpose(struct store_call *sc)
 
 	if (!sc->listed)
 		return 0;
-	record_put(sc, false, &record);
+	record_put(sc, &record);
 	rc = record.failed ? why_set(&sc->st->why, -ENOMEM, "out of memory") :
 			     opens_put(sc->st->opens, &sc->meta.uid, record.p, record.len, &sc->st->why);
 	buf_free(&record);

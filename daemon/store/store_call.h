@@ -4,8 +4,8 @@
  *
  * store_call.c writes it, callbytes.c turns it into bytes and back. The bytes,
  * without the data key, are what open.db holds of it (FORMAT.md section 8), so
- * that it gets a row when the writer dies; with the key they are what
- * store_call_save hands to the next process.
+ * that it gets a row when the writer dies; with the key, which store_call_save
+ * hands to the next process, that process goes on with it.
  */
 #ifndef STORE_CALL_H
 #define STORE_CALL_H
@@ -91,13 +91,22 @@ bool state_holds(enum store_state s); /* audio may be kept for the purpose */
 
 /* ---- as bytes (callbytes.c) ---- */
 
-/* Everything but the numbers in clear; the data key only when asked for. */
-void record_put(const struct store_call *sc, bool key, struct buf *out);
-/*
- * Takes any bytes. *ret is on no list; has a key when the bytes have one. -EBADMSG
- * not a record or damaged, -ENOMEM.
- */
+/* What open.db holds: everything but the key and the numbers in clear. */
+void record_put(const struct store_call *sc, struct buf *out);
+/* Takes any bytes. *ret is on no list and without a key. -EBADMSG not a record or damaged, -ENOMEM. */
 int record_get(struct store *st, const uint8_t *p, size_t n, struct store_call **ret);
+
+/* What store_call_save writes: the key, and whose. Small and of one size, since it is saved often. */
+#define SAVED_SIZE (8 + 2 + 16 + 8 + 4 + STORE_PURPOSES + 32 + 4)
+struct saved {
+	struct uid uid;
+	uint64_t id;
+	uint32_t epoch;
+	bool gone[STORE_PURPOSES];
+	const uint8_t *data; /* the key, in the caller's bytes */
+};
+void saved_put(const struct store_call *sc, struct buf *out);
+bool saved_get(const uint8_t *p, size_t n, struct saved *ret); /* takes any bytes */
 
 /* ---- calls of a dead writer (resume.c) ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fuzz_resume.c - saved calls: parsed or refused, and equal when written again */
+/* fuzz_resume.c - records of calls in progress, saved calls: parsed or refused, and equal when written again */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +21,22 @@ static void again(struct store *st, const uint8_t *p, size_t n)
 {
 	struct store_call *sc;
 	struct buf b = { 0 };
+	struct saved s;
 
-	if (record_get(st, p, n, &sc))
+	if (saved_get(p, n, &s)) {
+		sc = call_new(st);
+		MUST(sc && (sc->key = callkey_blank(st->pool)));
+		sc->meta.uid = s.uid;
+		sc->id = s.id;
+		sc->epoch = s.epoch;
+		memcpy(sc->gone, s.gone, sizeof(s.gone));
+		memcpy(sc->key->data, s.data, 32);
+		saved_put(sc, &b);
+	} else if (!record_get(st, p, n, &sc)) {
+		record_put(sc, &b);
+	} else {
 		return;
-	record_put(sc, sc->key, &b);
+	}
 	MUST(b.failed || (b.len == n && !memcmp(b.p, p, n)));
 	buf_free(&b);
 	call_free(sc);
