@@ -395,6 +395,8 @@ void number_normalise(const struct trunk *t, struct policy_str s, char out[POLIC
 void print_name(FILE *f, const char *s);
 void print_string(FILE *f, const char *s);
 void print_span(FILE *f, const struct policy_span *s);
+/* Of any table; a block's too. */
+void table_print_setting(FILE *f, const struct table *t, int id, const void *obj);
 void rule_print_setting(FILE *f, const struct rule *r, int id, const char *indent);
 void print_clock(FILE *f, int minute);
 

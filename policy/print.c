@@ -730,6 +730,12 @@ static void print_table(FILE *f, const struct table *t, const void *obj, const c
 				      indent);
 }
 
+void table_print_setting(FILE *f, const struct table *t, int id, const void *obj)
+{
+	print_setting(f, &t->s[id],
+		      t == &block_table && t->s[id].kind != K_FUNC ? (const void *)((const struct block *)obj)->pub : obj, "");
+}
+
 void rule_print_setting(FILE *f, const struct rule *r, int id, const char *indent)
 {
 	print_setting(f, &rule_table.s[id], r, indent);
