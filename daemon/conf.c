@@ -58,6 +58,7 @@ static const struct conf_setting top_table[] = {
 	{ "seccomp", CK_YESNO, AT(conf, seccomp), 0, 0, NULL, 0 },
 	{ "log-level", CK_LEVEL, AT(conf, log_level), 0, 0, NULL, CONF_RELOAD },
 	{ "sync", CK_SPAN, AT(conf, sync_ns), 100 * NS_PER_MS, 2 * NS_PER_S, NULL, CONF_RELOAD },
+	{ "take-over", CK_SPAN, AT(conf, take_over_ns), 0, 600 * NS_PER_S, NULL, 0 },
 	{ "cpus", CK_CPUS, AT(conf, cpus), 0, 0, NULL, 0 },
 };
 
@@ -78,6 +79,7 @@ void conf_defaults(struct conf *ret)
 	ret->hold_timeout_ns = 1800 * NS_PER_S;
 	ret->setup_timeout_ns = 200 * NS_PER_S;
 	ret->sync_ns = NS_PER_S;
+	ret->take_over_ns = 30 * NS_PER_S;
 	strcpy(ret->store, "/var/lib/optag");
 	strcpy(ret->policy, "/etc/optag/policy.d");
 	strcpy(ret->control, "/run/optag/control");
@@ -322,7 +324,7 @@ static bool interface_name_ok(const char *s)
 
 static int interface(struct conf_reader *r, struct conf *c)
 {
-	struct conf_interface new = { .mirror = true };
+	struct conf_interface new = { .mirror = true, .budget = 200 };
 	struct block b = { .table = interface_table, .n = COUNT(interface_table), .what = "interface", .obj = &new };
 	struct pos at;
 	int e;
