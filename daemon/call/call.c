@@ -295,6 +295,7 @@ void call_forget(struct calls *cs, struct call *c)
 		cs->sink.forgotten(cs->sink.arg, c);
 	slot_give(cs, c);
 	cs->stats.active--;
+	call_facts_free(c->facts);
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
 	free(c);
@@ -341,6 +342,8 @@ static bool purpose_keeps(const struct call *c, int p)
 {
 	enum policy_objection o;
 
+	if (c->tight.stopped[p])
+		return false;
 	if (c->state[p] == PURPOSE_GRANTED)
 		return true;
 	/* A restricted documentation recording goes on unless the rule says otherwise (guidance 5.5);
@@ -354,6 +357,9 @@ static bool purpose_keeps(const struct call *c, int p)
 /* A key press can still change this purpose: withdraw, opt out, resume, or say yes after all. */
 static bool purpose_listens(const struct call *c, int p)
 {
+	/* Stopped by a later policy: only a consent to what is recorded can still be taken back. */
+	if (c->tight.stopped[p] && (c->state[p] != PURPOSE_GRANTED || c->rule->purpose[p].basis != POLICY_B_CONSENT))
+		return false;
 	switch (c->state[p]) {
 	case PURPOSE_PENDING:
 	case PURPOSE_GRANTED:
@@ -379,9 +385,10 @@ static bool worth_keeping(const struct call *c, const struct call_endpoint *e)
 	/* The controller's own leg speaks from r->side; the other party is the data subject. */
 	unsigned own = r->side == POLICY_SIDE_CALLED ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
 
-	if (r->exclude_leg >= 0 && (r->exclude_leg == 1) == (e->leg == own))
+	if ((r->exclude_leg >= 0 && (r->exclude_leg == 1) == (e->leg == own)) || c->tight.no_leg >> e->leg & 1)
 		return false;
-	return (c->answered || r->record_early_media) && (!c->hold || r->record_hold_music) && !c->overlong;
+	return (c->answered || (r->record_early_media && !c->tight.no_early_media)) &&
+	       (!c->hold || (r->record_hold_music && !c->tight.no_hold_music)) && !c->overlong;
 }
 
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
@@ -425,7 +432,8 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 		return;
 	a = purpose_step(kind_of(b, p), c->state[p], e,
 			 c->state[p] == PURPOSE_DENIED && strcmp(c->reason[p], "consent.none") == 0);
-	if (!a.changed)
+	/* What a later policy took nobody gives back (policy-language 5.3). */
+	if (!a.changed || (c->tight.stopped[p] && c->state[p] != PURPOSE_GRANTED && a.state == PURPOSE_GRANTED))
 		return;
 	/* on-missing-notice: the table has its default, quarantine (guidance 5.5) */
 	if (p == POLICY_DOCUMENTATION && e == PURPOSE_E_NO_NOTICE && a.state == PURPOSE_OBJECTED) {
@@ -510,6 +518,12 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 		cs->sink.ended(cs->sink.arg, c);
 		c->user = NULL;
 	}
+	/* From here on it is only remembered, and its policy may go. */
+	call_facts_free(c->facts);
+	c->facts = NULL;
+	c->matched = false;
+	c->policy = NULL;
+	c->rule = NULL;
 	c->phase = CALL_TOMBSTONE;
 	call_set_timer(cs, c, now + cs->limit.tombstone_ns);
 }

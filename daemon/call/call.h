@@ -34,6 +34,7 @@
 #include "base/hash.h"
 #include "base/ipaddr.h"
 #include "base/uid.h"
+#include "call/call_policy.h"
 #include "call/purpose.h"
 #include "policy/policy.h"
 #include "sip/sigin.h"
@@ -113,6 +114,7 @@ struct call {
 	const char *reason[POLICY_PURPOSES];
 	unsigned presses;     /* key presses heard, whatever they were */
 	unsigned endpoints_dropped;
+	struct call_tight tight; /* what later policies took from it */
 	void *user;	      /* the sink's own */
 
 	/* private to call/ */
@@ -136,6 +138,7 @@ struct call {
 	uint64_t linger_ns;   /* ENDING, REJECTED: over then */
 	uint64_t quiet_ns;    /* REJECTED: early media is blocked from then on; 0 it is */
 	uint64_t overlong_ns; /* max-length is reached then; 0 none */
+	struct call_facts *facts; /* what its INVITE was decided by; NULL not known */
 	uint64_t touched_ns;  /* last SIP message or change of the media count */
 	uint64_t media_count;
 	uint64_t timer_ns;
@@ -165,6 +168,8 @@ struct calls_sink {
 	void (*changed)(void *arg, struct call *c);
 	/* No longer remembered; may be NULL. */
 	void (*forgotten)(void *arg, struct call *c);
+	/* A later policy took something (c->tight); verdicts are set and destroy was called. May be NULL. */
+	void (*tightened)(void *arg, struct call *c);
 };
 
 struct calls_stats {
@@ -175,7 +180,7 @@ struct calls_stats {
 
 int calls_new(const struct call_limits *l, const struct calls_sink *sink, struct calls **ret);
 void calls_free(struct calls *cs); /* without telling the sink */
-/* New calls use p from now on; it must live until every call pinned to it has ended. */
+/* New calls use p from now on; it must live until every call pinned to it has ended (calls_pinned). */
 void calls_set_policy(struct calls *cs, const struct policy *p);
 void calls_message(struct calls *cs, const struct sigin_from *from, const struct sip_msg *m);
 void calls_tick(struct calls *cs, uint64_t now_ns);

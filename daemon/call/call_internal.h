@@ -12,6 +12,7 @@
 #ifndef CALL_INTERNAL_H
 #define CALL_INTERNAL_H
 
+#include "base/buf.h"
 #include "call/call.h"
 #include "sip/sdp.h"
 
@@ -36,6 +37,7 @@ struct calls {
 	uint64_t wheel_at; /* now / WHEEL_NS of the last tick */
 	struct call *old_first, *old_last; /* tombstones kept while there is room */
 	size_t old_count;
+	size_t tighten_at; /* slot at which calls_tighten_step goes on */
 	struct sdp sdp;	   /* being read: too large for a stack */
 	struct calls_stats stats;
 };
@@ -56,6 +58,12 @@ int calls_insert(struct calls *cs, struct call *c);
 void call_changed(struct calls *cs, struct call *c);
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e);
 void call_refresh_verdicts(struct calls *cs, struct call *c);
+
+/* call_policy.c: in is what policy_eval(p) was asked; copied */
+void call_keep_facts(struct call *c, const struct policy *p, const struct policy_input *in);
+/* Facts and what was taken, for call_save.c; false: not what was written, or no memory. */
+void call_policy_save(const struct call *c, struct buf *out);
+bool call_policy_restore(struct rd *r, struct call *c);
 
 /* endpoint.c */
 /* Where an SDP comes from. */

@@ -60,6 +60,7 @@ struct call_tight {
 	uint8_t no_leg;	     /* 1 << leg: what is heard there is not kept */
 	uint64_t until_ns[2]; /* by purpose: destroyed by then at the latest; 0 as the call's rule says */
 	uint64_t min_length_ns; /* shorter calls are discarded, also if the rule's own limit is lower */
+	uint64_t max_length_ns; /* from the answer; 0 as the call's rule says */
 };
 
 /*

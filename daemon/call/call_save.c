@@ -296,6 +296,7 @@ static void put_facts(struct buf *b, const struct call *c)
 		buf_put8(b, (uint8_t)c->state[p]);
 		put_str(b, c->reason[p]);
 	}
+	call_policy_save(c, b);
 }
 
 void call_save(const struct call *c, struct buf *out)
@@ -368,7 +369,7 @@ static int get_facts(struct rd *r, struct call *c, const struct calls_restore *h
 		c->state[p] = (enum purpose_state)get_below(r, PURPOSE_STATES);
 		c->reason[p] = word(r);
 	}
-	if (r->bad)
+	if (!call_policy_restore(r, c) || r->bad)
 		return -EBADMSG;
 	c->policy = how->policy(how->arg, hash);
 	c->rule = c->policy ? rule_named(c->policy, rule) : NULL;
@@ -441,6 +442,7 @@ static void drop_call(struct calls *cs, struct call *c)
 	for (i = 0; i < c->nep; i++)
 		c->ep[i].owner = false; /* nobody was told yet */
 	call_free_endpoints(cs, c);
+	call_facts_free(c->facts);
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
 	free(c);

@@ -35,6 +35,7 @@ static void fill_input(const struct policy *p, const struct sigin_from *from, co
 	in->calling = pstr(m->npai ? m->pai[0].uri.user : m->from.uri.user);
 	in->withheld = m->npai ? m->privacy_id : m->privacy_id || anonymous(m);
 	in->called = pstr(m->request && m->ruri.user.n ? m->ruri.user : m->to.uri.user);
+	in->from_user = pstr(m->from.uri.user);
 	in->from_host = pstr(m->from.uri.host);
 	in->to_host = pstr(m->to.uri.host);
 	in->ruri_host = pstr(m->request ? m->ruri.host : m->to.uri.host);
@@ -99,6 +100,7 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	c->matched = true;
 	c->policy = cs->policy;
 	c->rule = d.rule;
+	call_keep_facts(c, cs->policy, &in);
 	memcpy(c->calling, d.calling, sizeof(c->calling));
 	memcpy(c->called, d.called, sizeof(c->called));
 	if (d.agent.p)
@@ -265,6 +267,8 @@ static void answered(struct calls *cs, struct call *c, uint64_t now)
 	c->end_ns = 0;
 	if (c->matched && c->rule->max_length.n > 0)
 		c->overlong_ns = now + span_ns(c->rule->max_length);
+	if (c->matched && c->tight.max_length_ns && (!c->overlong_ns || now + c->tight.max_length_ns < c->overlong_ns))
+		c->overlong_ns = now + c->tight.max_length_ns;
 	call_set_timer(cs, c, now + cs->limit.media_timeout_ns / 4);
 }
 

@@ -43,6 +43,8 @@ static const struct row rows[] = {
 	{ CO, S(GRANTED), E(OPT_OUT), S(WITHDRAWN), DESTROY, "consent.withdrawn" },
 	{ CO, S(GRANTED), E(UNUSED), S(EXPIRED), DESTROY, "unused" },
 	{ CO, S(GRANTED), E(DEADLINE), S(EXPIRED), DESTROY, "deadline" },
+	{ CO, S(PENDING), E(TIGHTENED), S(DENIED), 0, "policy.tightened" },
+	{ CO, S(GRANTED), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
 	{ CO, S(WITHDRAWN), E(CONSENT), S(GRANTED), START, "" },
 	/* DENIED by silence + CONSENT in a re-opened window: see purpose_step */
 
@@ -70,6 +72,9 @@ static const struct row rows[] = {
 	{ OO, S(OBJECTED), E(UNUSED), S(EXPIRED), DESTROY, "unused" },
 	{ OO, S(GRANTED), E(UNUSED), S(EXPIRED), DESTROY, "unused" },
 	{ OO, S(GRANTED), E(DEADLINE), S(EXPIRED), DESTROY, "deadline" },
+	{ OO, S(PENDING), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
+	{ OO, S(GRANTED), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
+	{ OO, S(OBJECTED), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
 
 	/* 5.4 special circumstances: a key press or a list alone never stops it (N-43) */
 	{ SP, S(NONE), E(SAMPLE_OUT), S(DENIED), 0, "sample.out" },
@@ -87,6 +92,9 @@ static const struct row rows[] = {
 	{ SP, S(OBJECTED), E(DEADLINE), S(EXPIRED), DESTROY, "deadline" },
 	{ SP, S(GRANTED), E(UNUSED), S(EXPIRED), DESTROY, "unused" },
 	{ SP, S(GRANTED), E(DEADLINE), S(EXPIRED), DESTROY, "deadline" },
+	{ SP, S(PENDING), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
+	{ SP, S(GRANTED), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
+	{ SP, S(OBJECTED), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
 
 	/* 5.5 documentation by interest or obligation: evidence must survive a crash, so commit at match */
 	{ DO, S(NONE), E(MATCH), S(GRANTED), START | COMMIT, "" },
@@ -100,6 +108,8 @@ static const struct row rows[] = {
 	{ DO, S(OBJECTED), E(UPHELD), S(EXPIRED), DESTROY, "objection.upheld" },
 	{ DO, S(OBJECTED), E(REJECTED), S(GRANTED), 0, "" },
 	{ DO, S(OBJECTED), E(DEADLINE), S(EXPIRED), DESTROY, "deadline" },
+	{ DO, S(GRANTED), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
+	{ DO, S(OBJECTED), E(TIGHTENED), S(DENIED), DESTROY, "policy.tightened" },
 };
 
 #undef S
@@ -146,6 +156,7 @@ const char *purpose_event_name(enum purpose_event e)
 	static const char *const name[PURPOSE_EVENTS] = {
 		"match",  "sample-out", "notice", "no-notice", "consent", "withdraw",  "opt-out", "object", "object-grounds",
 		"window", "loss",	"no-path", "bye",      "upheld",  "rejected", "not-needed", "unused", "deadline",
+		"tightened",
 	};
 
 	return (unsigned)e < PURPOSE_EVENTS ? name[e] : "?";

@@ -54,6 +54,7 @@ enum purpose_event {
 	PURPOSE_E_NOT_NEEDED, /* disposition "not needed" */
 	PURPOSE_E_UNUSED,     /* training not used in time */
 	PURPOSE_E_DEADLINE,   /* destroy-by reached */
+	PURPOSE_E_TIGHTENED,  /* a later policy has no room for it; of documentation: before any was recorded */
 	PURPOSE_EVENTS,
 };
 

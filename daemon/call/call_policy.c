@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * call_policy.c - a changed policy and the calls in progress, see call_policy.h
+ *
+ * The facts of an INVITE are kept as one run of bytes, some 200 a call: lengths
+ * and texts in a fixed order, read back by the same bounds-checked reader
+ * whether they were made here or come from the daemon before.
+ */
+#include "call/call_policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "call/call_internal.h"
+#include "optag.h"
+
+#define FACTS_MAX 16384 /* a SIP message's names and a few headers; longer ones are cut before */
+#define TEXT_LIMIT 1024	/* of one text: a longer number, host or header matches no policy */
+
+struct call_facts {
+	size_t n;
+	uint8_t b[];
+};
+
+/* ---- facts ---- */
+
+static void put_text(struct buf *b, struct policy_str s)
+{
+	size_t n = s.n < TEXT_LIMIT ? s.n : TEXT_LIMIT;
+
+	buf_put_varint(b, s.p ? n + 1 : 0);
+	if (s.p && n)
+		buf_put(b, s.p, n);
+}
+
+static struct policy_str get_text(struct rd *r)
+{
+	uint64_t n = rd_varint(r);
+	struct policy_str s = { NULL, 0 };
+
+	if (n == 0)
+		return s;
+	s.n = (size_t)(n - 1);
+	s.p = n <= TEXT_LIMIT + 1 ? (const char *)rd_bytes(r, s.n) : NULL;
+	if (!s.p) {
+		r->bad = true;
+		s.n = 0;
+	}
+	return s;
+}
+
+static struct policy_str text_of(const char *s)
+{
+	return (struct policy_str){ s, s ? strlen(s) + 1 : 0 };
+}
+
+static void put_input(struct buf *b, const struct policy *p, const struct policy_input *in)
+{
+	const char *names[POLICY_HEADERS_MAX];
+	size_t i, n = policy_headers(p, names);
+
+	buf_put_le64(b, (uint64_t)in->time);
+	buf_put(b, in->src, 16);
+	buf_put(b, in->dst, 16);
+	buf_put_le16(b, in->src_port);
+	buf_put_le16(b, in->dst_port);
+	buf_put_le16(b, in->vlan);
+	buf_put8(b, (uint8_t)(in->tcp | in->withheld << 1));
+	put_text(b, text_of(in->interface));
+	put_text(b, in->calling);
+	put_text(b, in->called);
+	put_text(b, in->from_user);
+	put_text(b, in->from_host);
+	put_text(b, in->to_host);
+	put_text(b, in->ruri_host);
+	buf_put8(b, (uint8_t)n);
+	for (i = 0; i < n; i++) {
+		put_text(b, (struct policy_str){ names[i], strlen(names[i]) });
+		put_text(b, in->header[i]);
+	}
+}
+
+/* A header by its name in the policy that asks; one that was not kept is not known. */
+static void place_header(struct policy_input *in, const char *const *names, size_t n, struct policy_str name,
+			 struct policy_str value)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strlen(names[i]) == name.n && strncasecmp(names[i], name.p, name.n) == 0)
+			in->header[i] = value;
+}
+
+static void get_addresses(struct rd *r, struct policy_input *in)
+{
+	const uint8_t *src = rd_bytes(r, 16), *dst = rd_bytes(r, 16);
+	uint8_t flags;
+
+	if (src && dst) {
+		memcpy(in->src, src, 16);
+		memcpy(in->dst, dst, 16);
+	}
+	in->src_port = rd_le16(r);
+	in->dst_port = rd_le16(r);
+	in->vlan = rd_le16(r);
+	flags = rd_u8(r);
+	in->tcp = flags & 1;
+	in->withheld = flags & 2;
+	r->bad |= flags > 3;
+}
+
+/* p NULL: only checked. The texts of *in point into f. */
+static bool get_input(const struct call_facts *f, const struct policy *p, struct policy_input *in)
+{
+	const char *names[POLICY_HEADERS_MAX];
+	size_t i, kept, n = p ? policy_headers(p, names) : 0;
+	struct rd r = { .p = f->b, .left = f->n };
+	struct policy_str s;
+
+	memset(in, 0, sizeof(*in));
+	in->time = (int64_t)rd_le64(&r);
+	get_addresses(&r, in);
+	s = get_text(&r);
+	if (s.p && (!s.n || s.p[s.n - 1] || strlen(s.p) + 1 != s.n))
+		return false;
+	in->interface = s.p;
+	in->calling = get_text(&r);
+	in->called = get_text(&r);
+	in->from_user = get_text(&r);
+	in->from_host = get_text(&r);
+	in->to_host = get_text(&r);
+	in->ruri_host = get_text(&r);
+	kept = rd_u8(&r);
+	for (i = 0; i < kept && i < POLICY_HEADERS_MAX && !r.bad; i++) {
+		struct policy_str name = get_text(&r);
+
+		s = get_text(&r);
+		if (!r.bad && name.p)
+			place_header(in, names, n, name, s);
+	}
+	return !r.bad && !r.left && kept <= POLICY_HEADERS_MAX;
+}
+
+int call_facts_load(const void *bytes, size_t n, struct call_facts **ret)
+{
+	struct policy_input in;
+	struct call_facts *f;
+
+	if (n > FACTS_MAX)
+		return -EBADMSG;
+	f = malloc(sizeof(*f) + n);
+	if (!f)
+		return -ENOMEM;
+	f->n = n;
+	if (n)
+		memcpy(f->b, bytes, n);
+	if (!get_input(f, NULL, &in)) {
+		call_facts_free(f);
+		return -EBADMSG;
+	}
+	*ret = f;
+	return 0;
+}
+
+void call_facts_save(const struct call_facts *f, struct buf *out)
+{
+	if (f)
+		buf_put(out, f->b, f->n);
+}
+
+void call_facts_free(struct call_facts *f)
+{
+	if (f)
+		explicit_bzero(f->b, f->n); /* numbers */
+	free(f);
+}
+
+void call_keep_facts(struct call *c, const struct policy *p, const struct policy_input *in)
+{
+	struct buf b = { 0 };
+
+	put_input(&b, p, in);
+	call_facts_free(c->facts);
+	c->facts = NULL;
+	/* Without them the next change of policy finds no rule for the call: the strict side. */
+	if (!b.failed)
+		(void)call_facts_load(b.p, b.len, &c->facts);
+	if (b.p)
+		explicit_bzero(b.p, b.len);
+	buf_free(&b);
+}
+
+void call_policy_save(const struct call *c, struct buf *out)
+{
+	const struct call_tight *t = &c->tight;
+	int p;
+
+	buf_put8(out, (uint8_t)(t->stopped[0] | t->stopped[1] << 1 | t->no_early_media << 2 | t->no_hold_music << 3));
+	buf_put8(out, t->no_leg);
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		buf_put_le64(out, t->until_ns[p]);
+	buf_put_le64(out, t->min_length_ns);
+	buf_put_le64(out, t->max_length_ns);
+	buf_put_varint(out, c->facts ? c->facts->n + 1 : 0);
+	call_facts_save(c->facts, out);
+}
+
+bool call_policy_restore(struct rd *r, struct call *c)
+{
+	struct call_tight *t = &c->tight;
+	uint8_t flags = rd_u8(r);
+	const uint8_t *b;
+	uint64_t n;
+	int p;
+
+	t->stopped[0] = flags & 1;
+	t->stopped[1] = flags & 2;
+	t->no_early_media = flags & 4;
+	t->no_hold_music = flags & 8;
+	t->no_leg = rd_u8(r);
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		t->until_ns[p] = rd_le64(r);
+	t->min_length_ns = rd_le64(r);
+	t->max_length_ns = rd_le64(r);
+	n = rd_varint(r);
+	if (r->bad || flags > 15 || t->no_leg >> OPTAG_LEG_MAX)
+		return false;
+	if (!n)
+		return true;
+	b = n <= FACTS_MAX ? rd_bytes(r, (size_t)(n - 1)) : NULL;
+	return b && call_facts_load(b, (size_t)(n - 1), &c->facts) == 0;
+}
+
+/* ---- what is taken away ---- */
+
+static uint64_t span_ns(struct policy_span s)
+{
+	static const uint64_t seconds[] = { [POLICY_U_S] = 1,	      [POLICY_U_MIN] = 60,
+					    [POLICY_U_H] = 3600,      [POLICY_U_DAYS] = 86400,
+					    [POLICY_U_MONTHS] = 2678400, [POLICY_U_YEARS] = 31622400 };
+
+	return (uint64_t)s.n * seconds[s.unit] * 1000000000ULL;
+}
+
+static bool deadline(const struct call *c, const struct policy_rule *r, struct policy_span s, uint64_t *ret)
+{
+	enum clock_unit u = s.unit == POLICY_U_MONTHS ? CLOCK_U_MONTHS : s.unit == POLICY_U_YEARS ? CLOCK_U_YEARS : CLOCK_U_DAYS;
+
+	if (s.unit < POLICY_U_DAYS) {
+		*ret = c->start_ns + span_ns(s);
+		return true;
+	}
+	return clock_add(c->start_ns, r->controller->timezone, s.n, u, ret) == 0;
+}
+
+static bool same_deadline(const struct policy_rule *a, const struct policy_rule *b, struct policy_span x, struct policy_span y)
+{
+	return x.n == y.n && x.unit == y.unit && strcmp(a->controller->timezone, b->controller->timezone) == 0;
+}
+
+/* The earlier of what holds now and what r's span says. A date that cannot be worked out takes nothing. */
+static bool shorten(struct call *c, int p, const struct policy_rule *r, struct policy_span mine, struct policy_span theirs)
+{
+	uint64_t now, then;
+
+	if (!theirs.n || same_deadline(c->rule, r, mine, theirs) || !deadline(c, r, theirs, &then))
+		return false;
+	now = c->tight.until_ns[p];
+	if (!now && mine.n && !deadline(c, c->rule, mine, &now))
+		return false;
+	if (now && then >= now)
+		return false;
+	c->tight.until_ns[p] = then;
+	return true;
+}
+
+static bool unproven(const struct call *c, int p)
+{
+	return p == POLICY_DOCUMENTATION && strcmp(c->reason[p], "notice.missing") == 0;
+}
+
+static bool tighten_time(struct calls *cs, struct call *c, const struct policy_rule *r)
+{
+	static const struct policy_span none;
+	uint64_t max = span_ns(r->max_length), min = span_ns(r->min_length);
+	bool changed = false;
+	int p;
+
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		if (c->rule->purpose[p].basis == POLICY_B_NONE || r->purpose[p].basis == POLICY_B_NONE)
+			continue;
+		changed |= shorten(c, p, r, c->rule->purpose[p].retention, r->purpose[p].retention);
+		if (unproven(c, p) && r->on_missing_notice == POLICY_MISSING_QUARANTINE)
+			changed |= shorten(c, p, r, c->rule->on_missing_notice == POLICY_MISSING_QUARANTINE ? c->rule->quarantine : none,
+					   r->quarantine);
+	}
+	if (min > span_ns(c->rule->min_length) && min > c->tight.min_length_ns) {
+		c->tight.min_length_ns = min;
+		changed = true;
+	}
+	if (max && (!c->rule->max_length.n || max < span_ns(c->rule->max_length)) &&
+	    (!c->tight.max_length_ns || max < c->tight.max_length_ns)) {
+		c->tight.max_length_ns = max;
+		changed = true;
+		if (c->phase == CALL_ANSWERED && (!c->overlong_ns || c->answer_ns + max < c->overlong_ns)) {
+			c->overlong_ns = c->answer_ns + max;
+			if (c->overlong_ns < c->timer_ns)
+				call_set_timer(cs, c, c->overlong_ns);
+		}
+	}
+	return changed;
+}
+
+static bool take(bool *flag, bool when)
+{
+	if (*flag || !when)
+		return false;
+	*flag = true;
+	return true;
+}
+
+static bool tighten_sound(struct call *c, const struct policy_rule *r)
+{
+	unsigned own = r->side == POLICY_SIDE_CALLED ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
+	unsigned other = own == OPTAG_LEG_CALLEE ? OPTAG_LEG_CALLER : OPTAG_LEG_CALLEE;
+	uint8_t leg = r->exclude_leg < 0 || r->exclude_leg == c->rule->exclude_leg ? 0 :
+										     (uint8_t)(1u << (r->exclude_leg == 1 ? own : other));
+	bool changed = take(&c->tight.no_early_media, c->rule->record_early_media && !r->record_early_media);
+
+	changed |= take(&c->tight.no_hold_music, c->rule->record_hold_music && !r->record_hold_music);
+	if (leg & ~c->tight.no_leg) {
+		c->tight.no_leg |= leg;
+		changed = true;
+	}
+	return changed;
+}
+
+static bool over(enum purpose_state s)
+{
+	return s == PURPOSE_DENIED || s == PURPOSE_WITHDRAWN || s == PURPOSE_OPTED_OUT || s == PURPOSE_EXPIRED;
+}
+
+/* The purpose ends here. Documentation that was recorded stays what it is, and no more is. */
+static bool end_purpose(struct calls *cs, struct call *c, enum policy_purpose p)
+{
+	bool begun = c->answered || (c->rule->record_early_media && !c->tight.no_early_media);
+
+	if (c->rule->purpose[p].basis == POLICY_B_NONE || c->tight.stopped[p])
+		return false;
+	c->tight.stopped[p] = true;
+	if (over(c->state[p]))
+		return false;
+	if (p == POLICY_DOCUMENTATION && begun && c->state[p] != PURPOSE_PENDING) {
+		if (c->state[p] == PURPOSE_GRANTED && !*c->reason[p])
+			c->reason[p] = "policy.tightened";
+	} else {
+		call_event(cs, c, p, PURPOSE_E_TIGHTENED);
+	}
+	return true;
+}
+
+/* ---- who decides now ---- */
+
+/* NULL: nobody records this call any more. */
+static const struct policy_rule *rule_now(const struct call *c, const struct policy *p, struct calls_tightened *sum)
+{
+	struct policy_decision d;
+	struct policy_input in;
+
+	if (!c->facts) {
+		sum->no_facts++;
+		return NULL;
+	}
+	if (!p || !get_input(c->facts, p, &in))
+		return NULL;
+	policy_eval(p, &in, &d);
+	if (d.verdict != POLICY_MATCH)
+		return NULL;
+	/* another party's rule is no rule for a call that was announced as this party's */
+	if (strcmp(d.rule->controller->name, c->rule->controller->name) != 0 || d.rule->side != c->rule->side)
+		return NULL;
+	return d.rule;
+}
+
+void call_tighten(struct calls *cs, struct call *c, const struct policy *p, struct calls_tightened *sum)
+{
+	const struct policy_rule *r;
+	bool changed = false;
+	unsigned ended = 0;
+	int i;
+
+	if (!c->matched || c->phase == CALL_TOMBSTONE)
+		return;
+	sum->seen++;
+	r = rule_now(c, p, sum);
+	if (r)
+		changed = tighten_sound(c, r);
+	for (i = 0; i < POLICY_PURPOSES; i++)
+		if (!r || r->purpose[i].basis == POLICY_B_NONE || (r->needs_pause && !c->rule->needs_pause) ||
+		    (unproven(c, i) && r->on_missing_notice == POLICY_MISSING_DISCARD))
+			ended += end_purpose(cs, c, (enum policy_purpose)i);
+	if (r)
+		changed |= tighten_time(cs, c, r);
+	if (!changed && !ended)
+		return;
+	sum->changed++;
+	sum->denied += ended;
+	call_changed(cs, c);
+	call_refresh_verdicts(cs, c);
+	if (cs->sink.tightened)
+		cs->sink.tightened(cs->sink.arg, c);
+}
+
+/* ---- all of them ---- */
+
+void calls_tighten_start(struct calls *cs)
+{
+	cs->tighten_at = 0;
+}
+
+bool calls_tighten_step(struct calls *cs, const struct policy *p, size_t slots, struct calls_tightened *sum)
+{
+	/* Slots that are added meanwhile hold calls that began under the new policy. */
+	for (; slots && cs->tighten_at < cs->nslot; slots--) {
+		struct call *c = cs->slot[cs->tighten_at++];
+
+		if (c)
+			call_tighten(cs, c, p, sum);
+	}
+	return cs->tighten_at < cs->nslot;
+}
+
+size_t calls_pinned(const struct calls *cs, const struct policy *p)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < cs->nslot; i++)
+		n += cs->slot[i] && cs->slot[i]->policy == p;
+	return n;
+}
