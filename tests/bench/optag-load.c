@@ -93,8 +93,8 @@ static const char usage[] =
 	"  --calls N         in progress at once (100)\n"
 	"  --rate N          new calls a second (100)\n"
 	"  --hold S          length of a call, 0: to the end (0)\n"
-	"  --duration S      from the first call until all hang up (10)\n"
-	"  --end S           in how many seconds they do (2)\n"
+	"  --duration S      from the first call until no more begin (10)\n"
+	"  --end S           in how many seconds all hang up then, without --hold (2)\n"
 	"  --total N         start no more than so many calls\n"
 	"  --kind K          NAME:SHARE:FROM:TO[:DIGIT@MS], several; '#' in a number is a digit of the call's\n"
 	"  --first-rtp MS    from the answer to the first packet of both voices (20)\n"
@@ -300,15 +300,17 @@ static void start_calls(void)
 static void run_calls(void)
 {
 	uint64_t start_ns = mono_ns(), last = (uint64_t)opt.duration_s * 1000;
-	bool ending = false;
+	bool ending = false, told = false;
 	struct rusage ru;
 
 	getrusage(RUSAGE_THREAD, &ru);
 	for (; !ending || load.active; load.tick++) {
 		if (!opt.fast)
 			keep_time(start_ns);
-		if (!ending && (stop || load.tick >= last)) {
+		if (load.tick >= last || stop)
 			ending = true;
+		if (ending && !told && (stop || !load.hold_ms)) {
+			told = true;
 			load_end(&load, opt.end_s * 1000);
 		}
 		if (!ending)

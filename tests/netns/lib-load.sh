@@ -1,0 +1,150 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# optagd on one end of a veth, optag-load's calls on the other, in one network namespace. Sourced by tests/netns/live_*.sh
+# and tests/bench/live.sh; needs BIN, BUILD, SRC, TMP. What it makes is in $TMP; load_down (trap EXIT) takes away the rest.
+#
+#	load_need && load_up && load_store && load_conf [LINES...] && load_daemon
+#	load_calls OUT OPTIONS... or load_begin and load_wait	(optag-load; its JSON in OUT, its lines per call in OUT.truth)
+#	load_stop; load_rows OUT	(what find says beside what was sent, see there)
+#
+# Kinds of calls: kept (documentation by interest), sales (training, waits for key 1), never (may not be recorded), none
+# (no rule).
+
+load_ns='' load_daemon_pid='' load_key=+45701030## load_pids=()
+load_kinds=(--kind 'kept:7:+4520######:+45701020##' --kind 'sales:1:+4521######:+45701030##'
+	--kind 'never:1:+4522110033:+45701020##' --kind 'none:1:+4520######:+4533######')
+L="$BUILD/tests/bench/optag-load"
+O="$BIN/optag"
+
+load_need() { # prints why it cannot be; 1 then
+	local p
+	[ "$(id -u)" = 0 ] || { echo "network namespaces and XDP need root"; return 1; }
+	[ -z "${SAN:-}" ] || { echo "the sanitizers' daemon is too slow for it"; return 1; }
+	for p in ip jq awk nsenter; do
+		command -v $p >/dev/null || { echo "$p is not installed"; return 1; }
+	done
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf 2>/dev/null || { echo "no bpf file system"; return 1; }
+	ip netns add "optag$$-probe" 2>/dev/null || { echo "no network namespaces here"; return 1; }
+	ip netns del "optag$$-probe"
+}
+
+load_in() { nsenter --net="/run/netns/$load_ns" "$@"; } # (ip netns exec would hide the bpf file system)
+
+load_up() {
+	load_ns=optag$$l
+	ip netns add $load_ns || return 1
+	# the kernel's own IPv6 would be in the counters
+	load_in sh -c 'for f in all default; do echo 1 >/proc/sys/net/ipv6/conf/$f/disable_ipv6; done' 2>/dev/null
+	ip -n $load_ns link add tx0 type veth peer name rx0 && ip -n $load_ns link set tx0 up && ip -n $load_ns link set rx0 up
+}
+
+load_store() { # store $TMP/s, keys $TMP/k, policy $TMP/policy/demo.policy: the demo's, for real
+	local soon
+	soon=$(date -u -d '+180 days' +%F)
+	mkdir -p "$TMP/policy"
+	cp "$SRC"/tools/demo/* "$TMP/policy/" || return 1
+	sed -e '/^\tlab yes/d' -e "s/review 20[0-9-]*/review $soon/" "$SRC/tools/demo/demo.policy" >"$TMP/policy/demo.policy"
+	"$O" init --store "$TMP/s" --keys "$TMP/k" >/dev/null 2>&1
+}
+
+load_conf() { # further lines of optagd.conf
+	{
+		cat <<C
+interface rx0 { mirror yes; xdp native }
+store "$TMP/s"
+policy "$TMP/policy/demo.policy"
+control { socket "$TMP/control" }
+user root
+group root
+C
+		[ $# = 0 ] || printf '%s\n' "$@"
+	} >"$TMP/optagd.conf"
+}
+
+load_daemon() { # [COMMAND...] before optagd, such as taskset; returns when it records
+	local at
+	touch "$TMP/optagd.err"
+	at=$(wc -l <"$TMP/optagd.err")
+	# not load_in: in the background that is another shell, which would get the signals
+	nsenter --net="/run/netns/$load_ns" "$@" "$BIN/optagd" -c "$TMP/optagd.conf" 2>>"$TMP/optagd.err" &
+	load_daemon_pid=$!
+	for _ in $(seq 400); do
+		tail -n +$((at + 1)) "$TMP/optagd.err" | grep -q 'recording from' && return 0
+		kill -0 $load_daemon_pid 2>/dev/null || break
+		sleep 0.02
+	done
+	load_daemon_pid=''
+	return 1
+}
+
+load_stop() { # [SIGNAL]: optagd ends, its status returned
+	local p=$load_daemon_pid
+	load_daemon_pid=''
+	[ -n "$p" ] || return 1
+	kill "-${1:-TERM}" "$p" && wait "$p"
+}
+
+load_speech() { # real speech where it is installed
+	local d=/usr/share/asterisk/sounds/en_US_f_Allison
+	[ -e $d/demo-congrats.wav ] && echo "--speech $d"
+	return 0
+}
+
+load_begin() { # OUT OPTIONS...: in the background, load_wait for its end
+	local out=$1
+	shift
+	# shellcheck disable=SC2046
+	nsenter --net="/run/netns/$load_ns" "$L" --interface tx0 --truth "$out.truth" $(load_speech) "$@" >"$out" &
+	load_pids+=($!)
+}
+
+load_wait() {
+	local p rc=0
+	for p in "${load_pids[@]}"; do wait "$p" || rc=1; done
+	load_pids=()
+	return $rc
+}
+
+load_calls() { load_begin "$@" && load_wait; }
+
+load_status() { # OUT
+	"$O" status --socket "$TMP/control" --json >"$1"
+}
+
+# Until every frame that was sent was seen and its record taken: the counters then stand still.
+load_settle() {
+	local a b=
+	for _ in $(seq 100); do
+		a=$(load_status /dev/stdout 2>/dev/null | jq -c '[.packets, .calls.active, .rings[].used]')
+		[ -n "$a" ] && [ "$a" = "$b" ] && return 0
+		b=$a
+		sleep 0.2
+	done
+	return 1
+}
+
+# TRUTH OUT: a line per call of TRUTH, fields divided by tabs: Call-ID, kind, sent by caller, by callee, events sent, then
+# outcome ("-" when find does not know the call), stored of caller, of callee, events, blocked of both.
+load_rows() {
+	"$O" find --store "$TMP/s" --json | jq -r '[.sip_call_id, .outcome, (.legs | .[0].packets, .[1].packets,
+		([.[].events] | add), ([.[].blocked] | add)), .call] | @tsv' >"$2.find" || return 1
+	awk -F'\t' -v OFS='\t' 'NR == FNR {row[$1] = $2 OFS $3 OFS $4 OFS $5 OFS $6 OFS $7; n++; next}
+		{print $1, $2, $3, $4, $5, ($1 in row) ? row[$1] : "-" OFS 0 OFS 0 OFS 0 OFS 0 OFS "-"}' "$2.find" "$1" >"$2"
+}
+
+load_down() { # safe at any time
+	local p
+	for p in "${load_pids[@]}" $load_daemon_pid; do kill "$p" 2>/dev/null; done
+	for p in "${load_pids[@]}" $load_daemon_pid; do wait "$p" 2>/dev/null; done
+	load_pids=() load_daemon_pid=''
+	[ -n "$load_ns" ] && ip netns del "$load_ns" 2>/dev/null
+	rm -rf /sys/fs/bpf/optag/rx0 2>/dev/null # a killed daemon's; the interface is gone
+	load_ns=''
+	return 0
+}
+
+fail() {
+	echo "FAIL: $*"
+	sed 's/^/optagd said: /' "$TMP/optagd.err" 2>/dev/null | tail -n 20
+	exit 1
+}
