@@ -679,6 +679,21 @@ void calls_advance(struct calls *cs, uint64_t now_ns)
 	}
 }
 
+void calls_each(struct calls *cs, void (*cb)(void *arg, struct call *c), void *arg)
+{
+	size_t i;
+
+	for (i = 0; i < cs->nslot; i++)
+		if (cs->slot[i])
+			cb(arg, cs->slot[i]);
+}
+
+void calls_end(struct calls *cs, struct call *c, const char *why, uint64_t now_ns)
+{
+	if (c->phase != CALL_TOMBSTONE)
+		call_end_at_once(cs, c, why, now_ns);
+}
+
 void calls_finish(struct calls *cs, uint64_t now_ns)
 {
 	size_t i;

@@ -186,6 +186,10 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 void calls_tick(struct calls *cs, uint64_t now_ns);
 /* Ends every call as of now ("capture-end" unless it was ending already). */
 void calls_finish(struct calls *cs, uint64_t now_ns);
+/* Every call, remembered ones too; cb may end or change its own call and no other. */
+void calls_each(struct calls *cs, void (*cb)(void *arg, struct call *c), void *arg);
+/* Ends a call that is not over as of now; why: static text. */
+void calls_end(struct calls *cs, struct call *c, const char *why, uint64_t now_ns);
 /* NULL when the number is nobody's (any more). */
 struct call *calls_by_ring(struct calls *cs, uint32_t ring);
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret);
