@@ -8,10 +8,14 @@
  * OPTAG_C_SEEN and exactly one other counter of its CPU.
  *
  * Invariants: audio is copied under verdict RECORD only. No locked instruction
- * and, but for the flow's own line, counters and budget, no memory that other
- * packets have not just warmed: a cold load costs more than all the rest here.
+ * and, but for the flow's own line (which has its counters and budget, too), no memory
+ * that other packets have not just warmed: a cold load costs more than all the rest here.
  * A flow's own counters are plain additions: exact unless one destination is hit
  * on two CPUs at once (the CPUs' counters are always exact).
+ *
+ * optag_xdp does media in plain packets, which is nearly all there is, and leaves the
+ * rest to optag_general. The verifier checks each for itself; in one function they are
+ * too much for that of 6.1.
  *
  * Time is CLOCK_MONOTONIC; the daemon adds the distance to CLOCK_REALTIME when it
  * reads. Media has the coarse clock's (up to one tick, 1-10 ms, too early) unless
@@ -28,25 +32,18 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1024); /* lines */
+	__uint(max_entries, 2048); /* two a line */
 	__type(key, __u32);
-	__type(value, struct optag_flow_line);
+	__type(value, struct optag_flow);
 } flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2048); /* two a line */
+	__uint(max_entries, 512); /* pairs of lines */
 	__type(key, __u32);
-	__type(value, struct optag_flow_stats);
-} flow_stats SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1024); /* lines */
-	__type(key, __u32);
-	__type(value, struct optag_budget);
-} flow_budget SEC(".maps");
+	__type(value, struct optag_tag_pair);
+} flow_tags SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -74,7 +71,7 @@ struct {
 	__type(value, struct optag_scratch);
 } scratch SEC(".maps");
 
-/* Not looked at here: pinned with the rest for the next daemon. */
+/* For the next daemon; only its dead-man's switch is looked at here. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -95,10 +92,19 @@ struct {
 const volatile struct optag_config config;
 volatile __u64 unknown_zero; /* a map value: 0, and any number to the verifier */
 
-static __always_inline const struct optag_flow_line *optag_line(void *tab, __u32 line)
+static __always_inline const __u32 *optag_tags(void *tab, __u32 line)
+{
+	__u32 pair = line >> 1;
+	struct optag_tag_pair *t = bpf_map_lookup_elem(&flow_tags, &pair);
+
+	(void)tab;
+	return t ? &t->line[line & 1] : 0;
+}
+
+static __always_inline struct optag_flow *optag_entry(void *tab, __u32 slot)
 {
 	(void)tab;
-	return bpf_map_lookup_elem(&flows, &line);
+	return bpf_map_lookup_elem(&flows, &slot);
 }
 
 #include "parse.bpf.h"
@@ -139,24 +145,32 @@ static __always_inline __u64 media_time(void)
 	return config.full_time ? bpf_ktime_get_ns() : bpf_ktime_get_coarse_ns();
 }
 
-/* 2^20 ns is 1.05 ms and 95 of them 99.6 ms: a 32-bit division costs a quarter of a 64-bit one. */
-static __always_inline int within_budget(__u32 index, __u64 ts)
+/* Media is handed up only as long as a daemon says that it is there to take it. */
+static __always_inline int daemon_alive(__u64 ts)
 {
-	__u32 line = index >> 1, used, interval;
-	struct optag_budget *b;
+	__u32 zero = 0;
+	struct optag_info *i = bpf_map_lookup_elem(&info, &zero);
+	__u64 until = i ? OPTAG_LOAD(i->alive_until_ns) : 0;
+
+	return !until || ts < until;
+}
+
+/* Intervals of 99.6 ms: 690/2^16 is 1/94.98, and 2^20 ns 1.05 ms. */
+static __always_inline int within_budget(struct optag_flow *f, __u64 ts)
+{
+	__u64 a, b, interval, used = 0;
 
 	if (!config.leg_budget)
 		return 1;
-	b = bpf_map_lookup_elem(&flow_budget, &line);
-	if (!b)
+	a = f->counts[OPTAG_F_PASSED];
+	b = f->counts[OPTAG_F_EVENTS];
+	interval = ((ts >> 20) * 690 >> 16) & 0xffff;
+	if (a >> OPTAG_COUNT_BITS == interval)
+		used = b >> OPTAG_COUNT_BITS;
+	if (used >= config.leg_budget)
 		return 0;
-	interval = (__u32)(ts >> 20) / 95 << 16;
-	used = b->w[index & 1];
-	if ((used & 0xffff0000) != interval)
-		used = interval;
-	if ((used & 0xffff) >= config.leg_budget)
-		return 0;
-	b->w[index & 1] = used + 1;
+	f->counts[OPTAG_F_PASSED] = (a & OPTAG_COUNT_MASK) | interval << OPTAG_COUNT_BITS;
+	f->counts[OPTAG_F_EVENTS] = (b & OPTAG_COUNT_MASK) | (used + 1) << OPTAG_COUNT_BITS;
 	return 1;
 }
 
@@ -179,70 +193,107 @@ static __always_inline void publish(struct optag_ring *r, __u64 head)
 #endif
 }
 
-static __always_inline int copy_payload(struct xdp_md *ctx, const struct optag_view *v,
-					struct optag_rec *rec)
+/* n bytes in whole words and a half; they are there. */
+static __always_inline void copy_words(__u8 *to, const __u8 *from, const int n)
 {
-	__u64 n = rec->len;
+#pragma clang loop unroll(full)
+	for (int i = 0; i + 8 <= n; i += 8)
+		OPTAG_PUT(__u64, to + i, OPTAG_GET(__u64, from + i));
+	OPTAG_PUT(__u32, to + n - 4, OPTAG_GET(__u32, from + n - 4));
+}
 
+/* G.711 of 20 and of 10 ms are most of the audio there is: without a call of a helper. */
+static __always_inline int copy_payload(struct xdp_md *ctx, const struct optag_pkt *p,
+					const struct optag_view *v, __u8 *to, __u64 n)
+{
+	__u32 off = v->pay_off;
+	const __u8 *from;
+
+	if (off > OPTAG_MAX_OFF)
+		return 0;
+	HIDE(off);
+	if (n == 172 && (from = optag_bytes(p, off, 172))) {
+		copy_words(to, from, 172);
+		return 1;
+	}
+	if (n == 92 && (from = optag_bytes(p, off, 92))) {
+		copy_words(to, from, 92);
+		return 1;
+	}
 	HIDE(n);
 	if (n > OPTAG_MAX_PAYLOAD)
 		return 0;
 	HIDE(n);
-	return n >= 12 && !bpf_xdp_load_bytes(ctx, v->pay_off, rec + 1, n);
+	return n >= 12 && !bpf_xdp_load_bytes(ctx, off, to, n);
 }
 
 static __always_inline __u32 send_media(struct xdp_md *ctx, struct optag_ring *r,
 					const struct optag_pkt *p, const struct optag_view *v,
 					const struct optag_hit *hit, __u32 what)
 {
+	__u32 len = optag_pay_have(p, v), head_len = OPTAG_RAW_HEAD4;
 	__u64 head = r->head, ts = media_time();
-	struct optag_rec *rec;
-	__u32 need;
+	struct optag_raw *raw;
 
-	if (!within_budget(hit->index, ts))
+	if (!daemon_alive(ts))
+		return OPTAG_C_DEAD;
+	if (!within_budget(hit->flow, ts))
 		return OPTAG_C_BUDGET;
-	need = OPTAG_REC_SPACE(OPTAG_MAX_PAYLOAD);
-	if (v->pay_len < OPTAG_MAX_PAYLOAD)
-		need = OPTAG_REC_SPACE(v->pay_len);
-	if (!has_room(r, head, need))
+	if (v->family == 6)
+		head_len = OPTAG_RAW_HEAD6;
+	if (!has_room(r, head, OPTAG_RAW_SPACE(head_len, len)))
 		return OPTAG_C_MEDIA_LOST;
-	rec = (struct optag_rec *)(r->data + (head & (config.ring_bytes - 1)));
-	optag_fill_rec(rec, p, v, hit);
-	rec->ts_ns = ts;
-	if (!copy_payload(ctx, v, rec))
+	raw = (struct optag_raw *)(r->data + (head & (config.ring_bytes - 1)));
+	optag_fill_raw(raw, len, v, hit, ts);
+	if (!copy_payload(ctx, p, v, (__u8 *)raw + head_len, len))
 		return OPTAG_C_MEDIA_LOST;
-	publish(r, head + OPTAG_REC_SPACE(rec->len));
+	publish(r, head + OPTAG_RAW_SPACE(head_len, len));
 	return what;
 }
 
 /* ---- the packet ---- */
 
+/* Its high bits are the budget's: adding never reaches them. */
 static __always_inline void count_flow(const struct optag_hit *hit, __u32 what)
 {
-	struct optag_flow_stats *s;
-	__u64 *n;
+	__u32 n = optag_flow_counter(what);
 
-	if (hit->index == OPTAG_NO_FLOW)
-		return;
-	s = bpf_map_lookup_elem(&flow_stats, &hit->index);
-	n = s ? optag_flow_counter(s, what) : 0;
-	if (n)
-		*n += 1;
+	if (hit->flow && n < OPTAG_F_MAX)
+		hit->flow->counts[n]++;
 }
 
-/*
- * Zeroes that the verifier does not know to be zero. Of two ways through the parser
- * it forgets one when what is live looks alike, but on 6.1 a known zero is not like an
- * unknown number: with plain zeroes it gives up after a million instructions.
- */
-static __always_inline void view_zero(struct optag_view *v)
+/* The packet's end. */
+static __always_inline int count(struct optag_ring *r, __u32 what)
 {
-	__u64 z = unknown_zero;
+	r->counts[OPTAG_C_SEEN]++;
+	if (what < OPTAG_C_MAX)
+		r->counts[what]++;
+	return config.drop_rest ? XDP_DROP : XDP_PASS;
+}
 
-	v->src[0] = v->src[1] = v->dst[0] = v->dst[1] = z;
-	v->off = v->ip_off = v->ip_len = v->ip_have = v->l4_off = v->pay_off = v->pay_len = (__u32)z;
-	v->sport = v->dport = v->vlan = (__be16)z;
-	v->family = v->kind = v->tcp_flags = (__u8)z;
+/* Any packet. A function of its own to the verifier, because it is not static. */
+__attribute__((noinline)) int optag_general(struct xdp_md *ctx)
+{
+	struct optag_pkt p = { .data = (const __u8 *)(long)ctx->data,
+			       .end = (const __u8 *)(long)ctx->data_end };
+	__u32 cpu = bpf_get_smp_processor_id(), what;
+	struct optag_hit hit = { .flow = 0 };
+	struct optag_view v;
+	struct optag_ring *r;
+
+	p.avail = (__u32)(p.end - p.data);
+	p.zero = (__u32)unknown_zero;
+	optag_view_zero(&v, unknown_zero);
+	what = optag_decide(&p, &v, optag_walk(&p, &v, OPTAG_N_ETH), &config, 0, &hit);
+	r = bpf_map_lookup_elem(&rings, &cpu);
+	if (!r) /* there is one for every CPU */
+		return config.drop_rest ? XDP_DROP : XDP_PASS;
+	if (what == OPTAG_C_SIG)
+		what = send_sig(ctx, &v, cpu);
+	else if (what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT)
+		what = send_media(ctx, r, &p, &v, &hit, what);
+	count_flow(&hit, what);
+	return count(r, what);
 }
 
 SEC("xdp")
@@ -250,28 +301,32 @@ int optag_xdp(struct xdp_md *ctx)
 {
 	struct optag_pkt p = { .data = (const __u8 *)(long)ctx->data,
 			       .end = (const __u8 *)(long)ctx->data_end };
-	int verdict = config.drop_rest ? XDP_DROP : XDP_PASS;
-	struct optag_hit hit = { .index = OPTAG_NO_FLOW };
 	__u32 cpu = bpf_get_smp_processor_id(), what;
+	struct optag_key k = { .proto = OPTAG_IP_UDP };
+	const __u8 *payload;
 	struct optag_view v;
+	struct optag_hit hit;
 	struct optag_ring *r;
 
 	p.avail = (__u32)(p.end - p.data);
-	p.zero = (__u32)unknown_zero;
-	view_zero(&v);
-	what = optag_classify(&p, &v, OPTAG_N_ETH, &config, 0, &hit);
+	payload = optag_plain(&p, &v);
+	if (!payload || optag_plain_sip(&config, &v, payload))
+		return optag_general(ctx);
 	r = bpf_map_lookup_elem(&rings, &cpu);
-	if (!r) /* there is one for every CPU */
-		return verdict;
-	if (what == OPTAG_C_SIG)
-		what = send_sig(ctx, &v, cpu);
-	else if (what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT)
+	if (!r)
+		return optag_general(ctx);
+	k.addr[0] = v.dst[0];
+	k.addr[1] = v.dst[1];
+	k.port = v.dport;
+	if (!optag_flow_find(0, config.hash_seed, config.flow_mask, &k, &hit))
+		return count(r, OPTAG_C_MISS);
+	if (hit.verdict == OPTAG_V_SIG)
+		return optag_general(ctx);
+	what = optag_decide_rtp(payload, &hit);
+	if (what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT)
 		what = send_media(ctx, r, &p, &v, &hit, what);
 	count_flow(&hit, what);
-	r->counts[OPTAG_C_SEEN]++;
-	if (what < OPTAG_C_MAX)
-		r->counts[what]++;
-	return verdict;
+	return count(r, what);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -16,7 +16,7 @@
 
 #include <linux/types.h>
 
-#define OPTAG_ABI 1 /* pinned maps with another number are not adopted */
+#define OPTAG_ABI 2 /* pinned maps with another number are not adopted */
 
 /*
  * Verdict of a flow entry. Audio passes under RECORD only. GATE lets the
@@ -32,13 +32,15 @@ enum optag_verdict {
 };
 
 /*
- * Flow table: an array of 64-byte lines, two entries each, that the daemon
- * alone writes by plain stores. A key has two candidate lines (optag_flow_h1
- * and _h2 in parse.bpf.h), so four slots. 32 bytes an entry: the 24-byte key
- * is exact for IPv6 too; no fingerprint may decide who is recorded.
+ * Flow table: an entry a cache line, that the daemon alone writes by plain stores
+ * (but for the counters), and beside it two bytes a slot of tags, small enough to stay
+ * in the cache: a packet of no flow touches no entry, one of a flow only its own. Slots
+ * go in lines of two; a key has two candidate lines (optag_flow_h1 and _h2 in
+ * parse.bpf.h), so four slots. A tag only says where to look. What decides is the
+ * 24-byte key, exact for IPv6 too: no fingerprint may decide who is recorded.
  *
- * Writer order: fill addr, ring, leg, te2, proto; then `head` with one 8-byte
- * store. To free: store head = 0, then leave the slot alone for
+ * Writer order: fill addr, ring, leg, te2, proto; then the tag; then `head` with one
+ * 8-byte store. To free: store head = 0, clear the tag, then leave the slot alone for
  * OPTAG_QUARANTINE_NS before it is filled again. A reader loads head, compares
  * the rest, and loads head again: another generation means miss. The record
  * carries generation and tuple, and the drain checks both.
@@ -47,8 +49,16 @@ enum optag_verdict {
  * the table lives (it wraps after 2^32), so it follows an entry that moves.
  * A slot vacated by a move, or by its key's next owner, may be filled at once
  * when nothing else is left: the reader's second look keeps audio apart, and at
- * worst one packet in flight is counted for the wrong entry.
+ * worst a packet in flight is counted for the wrong entry.
  */
+enum optag_flow_count {
+	OPTAG_F_PASSED,  /* packets handed up as audio (or other non-event) */
+	OPTAG_F_EVENTS,  /* telephone-event packets handed up */
+	OPTAG_F_BLOCKED, /* packets dropped by verdict BLOCK or GATE, or for want of a daemon */
+	OPTAG_F_LOST,    /* dropped for want of ring space or budget */
+	OPTAG_F_MAX,
+};
+
 struct optag_flow {
 	union {
 		__u8 addr[16]; /* destination address of the packet */
@@ -73,13 +83,20 @@ struct optag_flow {
 			__u8 pad;
 		};
 	};
+	/* By enum optag_flow_count, in the low 48 bits: the evidence that blocked audio stayed below.
+	 * The high 16 bits of the first two are the packet budget: interval, packets in it. */
+	__u64 counts[OPTAG_F_MAX];
 };
-_Static_assert(sizeof(struct optag_flow) == 32, "flow entry");
+_Static_assert(sizeof(struct optag_flow) == 64, "a flow entry is a cache line");
 
-struct optag_flow_line {
-	struct optag_flow e[2];
+/* Tags of two lines, low half of a word the line's first slot: an array of BPF has a stride of 8 bytes. */
+struct optag_tag_pair {
+	__u32 line[2];
 };
-_Static_assert(sizeof(struct optag_flow_line) == 64, "flow line is a cache line");
+#define OPTAG_TAG_PAIRS(lines) (((lines) + 1U) / 2)
+
+#define OPTAG_COUNT_BITS 48
+#define OPTAG_COUNT_MASK ((1ULL << OPTAG_COUNT_BITS) - 1)
 
 /* Whose voice a stream carries (not who is sent to). */
 enum optag_leg {
@@ -88,15 +105,10 @@ enum optag_leg {
 	OPTAG_LEG_MAX = 2,
 };
 
-/* Counters of one flow entry, same index as the entry: the evidence that
- * blocked audio stayed below. */
+/* Counters of one flow entry, read. */
 struct optag_flow_stats {
-	__u64 passed;  /* packets handed up as audio (or other non-event) */
-	__u64 events;  /* telephone-event packets handed up */
-	__u64 blocked; /* packets dropped by verdict BLOCK or GATE */
-	__u64 lost;    /* dropped for want of ring space or budget */
+	__u64 passed, events, blocked, lost; /* as in enum optag_flow_count */
 };
-_Static_assert(sizeof(struct optag_flow_stats) == 32, "flow counters");
 
 /* One media packet handed up: this header, then `len` bytes of UDP payload. */
 struct optag_rec {
@@ -114,6 +126,26 @@ struct optag_rec {
 	__u8 dst[16];
 };
 _Static_assert(sizeof(struct optag_rec) == 64, "capture record header");
+
+/*
+ * The same record as it lies in a capture ring: as short as it gets, because each line
+ * of the ring is a cache miss on both sides. optag_fill_raw and optag_read_raw in
+ * parse.bpf.h. IPv4 has one word of addresses (source low, destination high), IPv6
+ * four; then the payload, to a multiple of 8.
+ */
+struct optag_raw {
+	__u64 what;   /* OPTAG_RAW_* in the low 16 bits, then wire_len, sport, dport */
+	__u64 ts_ns;
+	__u64 owner;  /* ring, gen */
+	__u64 addr[]; /* source, destination */
+};
+#define OPTAG_RAW_LEN	  0x0fff /* of payload */
+#define OPTAG_RAW_V6	  0x1000
+#define OPTAG_RAW_LEG	  13 /* shift, one bit */
+#define OPTAG_RAW_VERDICT 14 /* shift, two bits */
+#define OPTAG_RAW_HEAD4	  32U
+#define OPTAG_RAW_HEAD6	  56U
+#define OPTAG_RAW_SPACE(head, len) ((__u32)(head) + (((len) + 7U) & ~7U))
 
 /* Why a packet went to the signalling ring. */
 enum optag_sig_kind {
@@ -154,6 +186,7 @@ enum optag_count {
 	OPTAG_C_OTHER,      /* TCP that is not SIP, ICMP, SCTP, ARP ... */
 	OPTAG_C_BAD,        /* headers cut short or inconsistent */
 	OPTAG_C_DEPTH,      /* more encapsulation than OPTAG_MAX_DEPTH */
+	OPTAG_C_DEAD,       /* media that was to be handed up, but no daemon is alive (optag_info) */
 	OPTAG_C_MAX,
 };
 
@@ -179,6 +212,9 @@ struct optag_config {
 	__u32 pad2;
 };
 _Static_assert(sizeof(struct optag_config) == 64, "settings");
+_Static_assert(OPTAG_MAX_PAYLOAD <= OPTAG_RAW_LEN, "length of a record");
+_Static_assert(OPTAG_RAW_HEAD4 == sizeof(struct optag_raw) + 8, "header of a record, IPv4");
+_Static_assert(OPTAG_RAW_HEAD6 == sizeof(struct optag_raw) + 32, "header of a record, IPv6");
 
 /*
  * Capture ring: one per CPU, written by the program there and nowhere else, so
@@ -186,7 +222,7 @@ _Static_assert(sizeof(struct optag_config) == 64, "settings");
  * OPTAG_RING_SLACK. head and tail count bytes and only grow; a record lies at
  * data[head & (ring_bytes - 1)], in one piece: it may run into the slack, and
  * the next one starts behind it modulo ring_bytes. A record takes
- * OPTAG_REC_SPACE(len) bytes and is complete when head is past it.
+ * OPTAG_RAW_SPACE bytes and is complete when head is past it.
  */
 struct optag_ring {
 	/* the program's */
@@ -207,14 +243,7 @@ _Static_assert(__builtin_offsetof(struct optag_ring, tail) % 64 == 0, "tail has 
 #define OPTAG_RING_SLACK     4096 /* more than the largest record */
 #define OPTAG_RING_MIN	     65536
 #define OPTAG_RING_MAX	     (256U << 20)
-#define OPTAG_REC_SPACE(len) ((__u32)sizeof(struct optag_rec) + (((len) + 7U) & ~7U))
-_Static_assert(OPTAG_REC_SPACE(OPTAG_MAX_PAYLOAD) <= OPTAG_RING_SLACK, "slack");
-
-/* Packets of a leg in the present interval of some 100 ms: number of the interval (high 16 bits), count.
- * One entry a flow line. */
-struct optag_budget {
-	__u32 w[2];
-};
+_Static_assert(OPTAG_RAW_SPACE(OPTAG_RAW_HEAD6, OPTAG_MAX_PAYLOAD) <= OPTAG_RING_SLACK, "slack");
 
 /* What a program left pinned, for whoever takes it over. */
 struct optag_info {
@@ -225,7 +254,10 @@ struct optag_info {
 	__u32 rings;
 	__u32 sig_bytes;
 	__u32 gen; /* last generation given in the flow table */
+	/* The dead-man's switch: media is handed up before this time of CLOCK_MONOTONIC only, so
+	 * that audio does not pile up for a daemon that is gone. 0: no switch. */
+	__u64 alive_until_ns;
 };
-_Static_assert(sizeof(struct optag_info) == 32, "pinned description");
+_Static_assert(sizeof(struct optag_info) == 40, "pinned description");
 
 #endif

@@ -40,7 +40,7 @@ void recorder_default_settings(struct recorder_settings *ret)
 	memset(ret, 0, sizeof(*ret));
 	call_default_limits(&ret->calls);
 	sigin_default_limits(&ret->signalling);
-	ret->flow_lines = 131072; /* 8 MiB: 100,000 addresses at load 0.38 */
+	ret->flow_lines = 131072; /* 16 MiB: 100,000 addresses at load 0.38 */
 	ret->sip_ports[0] = 5060;
 }
 

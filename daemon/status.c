@@ -29,6 +29,7 @@ const char *const status_count_names[OPTAG_C_MAX] = {
 	[OPTAG_C_OTHER] = "other",
 	[OPTAG_C_BAD] = "bad",
 	[OPTAG_C_DEPTH] = "depth",
+	[OPTAG_C_DEAD] = "dead",
 };
 
 static const char *const purposes[POLICY_PURPOSES] = { "documentation", "training" };

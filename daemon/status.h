@@ -16,9 +16,10 @@
  *	"interfaces": [{"name","mode","mirror","up","rx_bytes","rx_packets",
  *			"rx_dropped"}]		mode: "native" "generic" "pcap"
  *	"packets": {"seen", "signalling", "audio", "events", "blocked", "gated",
- *		    "not_rtp", "miss", "other", "bad", "depth",
+ *		    "not_rtp", "miss", "other", "bad", "depth", "dead",
  *		    "lost_signalling", "lost_media", "lost_budget"}
- *			seen is the sum of all others ("balanced": true)
+ *			seen is the sum of all others ("balanced": true); dead: media that
+ *			came while optagd was gone or stood still, and stayed below
  *	"flow": {"capacity","used","full"}		full: addresses refused
  *	"rings": [{"cpu","size","used","peak","lost"}]	cpu -1: signalling
  *	"signalling": {"packets","messages","bad_packets","bad_messages",

@@ -63,7 +63,7 @@ static void print_head(const json_t *o)
 
 static void print_packets(const json_t *o)
 {
-	double blocked = N("packets.blocked") + N("packets.gated");
+	double blocked = N("packets.blocked") + N("packets.gated") + N("packets.dead");
 	double other = N("packets.not_rtp") + N("packets.miss") + N("packets.other") + N("packets.bad") + N("packets.depth");
 
 	printf("packets    %.0f seen: %.0f audio, %.0f key presses, %.0f signalling, %.0f blocked, %.0f not of a call%s\n",

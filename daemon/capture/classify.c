@@ -18,8 +18,7 @@
 
 struct classify {
 	struct optag_config cfg;
-	struct optag_flow_line *lines;
-	struct optag_flow_stats *stats;
+	struct flow_memory tab;
 	struct classify_sink sink;
 	uint64_t counts[OPTAG_C_MAX];
 };
@@ -35,8 +34,8 @@ int classify_new(const struct optag_config *cfg, struct flow_table *t,
 	if (!c)
 		return -ENOMEM;
 	c->cfg = *cfg;
-	c->lines = flow_lines(t);
-	c->stats = flow_stats(t);
+	c->tab.flows = flow_entries(t);
+	c->tab.tags = flow_tags(t);
 	c->sink = *sink;
 	*ret = c;
 	return 0;
@@ -70,22 +69,22 @@ static uint32_t first_header(enum classify_link link, uint16_t ethertype)
 }
 
 /* The flow's writer reads these from another thread in live capture; this thread alone adds. */
-static void count_flow(struct classify *c, const struct optag_hit *hit, enum optag_count count)
+static void count_flow(const struct optag_hit *hit, enum optag_count count)
 {
+	__u32 i = optag_flow_counter(count);
 	__u64 *n;
 
-	if (hit->index == OPTAG_NO_FLOW)
+	if (!hit->flow || i >= OPTAG_F_MAX)
 		return;
-	n = optag_flow_counter(&c->stats[hit->index], count);
-	if (n)
-		__atomic_store_n(n, __atomic_load_n(n, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
+	n = &hit->flow->counts[i];
+	__atomic_store_n(n, __atomic_load_n(n, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 }
 
 static void count(struct classify *c, const struct optag_hit *hit, enum optag_count what)
 {
 	c->counts[OPTAG_C_SEEN]++;
 	c->counts[what]++;
-	count_flow(c, hit, what);
+	count_flow(hit, what);
 }
 
 static void send_media(struct classify *c, const struct optag_pkt *p, const struct optag_view *v,
@@ -105,7 +104,7 @@ void classify_packet(struct classify *c, enum classify_link link, uint16_t ether
 	struct optag_pkt p = { .data = frame };
 	struct optag_view v = { .off = 0 };
 	struct optag_sig s;
-	struct optag_hit hit = { .index = OPTAG_NO_FLOW };
+	struct optag_hit hit;
 	enum optag_count what;
 
 	/* Bytes that were not on the wire are not the packet's. */
@@ -113,7 +112,7 @@ void classify_packet(struct classify *c, enum classify_link link, uint16_t ether
 		caplen = wire_len;
 	p.avail = caplen < 0x1000000 ? (uint32_t)caplen : 0x1000000;
 	p.end = frame + p.avail;
-	what = optag_classify(&p, &v, first_header(link, ethertype), &c->cfg, c->lines, &hit);
+	what = optag_classify(&p, &v, first_header(link, ethertype), &c->cfg, &c->tab, &hit);
 	count(c, &hit, what);
 	if (what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT) {
 		send_media(c, &p, &v, &hit, ts_ns);
@@ -133,14 +132,14 @@ void classify_datagram(struct classify *c, const uint8_t src[16], uint16_t sport
 	struct optag_view v = { .pay_len = (uint32_t)n };
 	struct optag_key k = { .port = htons(dport), .proto = IPPROTO_UDP };
 	enum optag_count what = OPTAG_C_MISS;
-	struct optag_hit hit = { .index = OPTAG_NO_FLOW };
+	struct optag_hit hit;
 
 	v.sport = htons(sport);
 	v.dport = htons(dport);
 	memcpy(v.src, src, sizeof(v.src));
 	memcpy(v.dst, dst, sizeof(v.dst));
 	memcpy(k.addr, dst, sizeof(k.addr));
-	if (optag_flow_find(c->lines, c->cfg.hash_seed, c->cfg.flow_mask, &k, &hit))
+	if (optag_flow_find(&c->tab, c->cfg.hash_seed, c->cfg.flow_mask, &k, &hit))
 		what = hit.verdict == OPTAG_V_SIG ? OPTAG_C_OTHER :
 						    (enum optag_count)optag_decide_media(&p, &v, &hit);
 	count(c, &hit, what);

@@ -3,7 +3,7 @@
  * flow.c - the flow table's writer
  *
  * Invariants: an entry is found by a reader if and only if its head's verdict
- * is not FREE; everything else of it was stored before that head. A key has at
+ * is not FREE; everything else of it, and its tag, was stored before that head. A key has at
  * most one entry, save between the two stores of a move or a change of owner,
  * when both copies are valid. Generations come from one counter and are never 0.
  * freed[slot] is when a slot was cleared (0: may be filled).
@@ -21,20 +21,19 @@
 #define SEARCH_MAX 128 /* slots looked at to make room: three moves deep, some 10 us */
 
 struct flow_table {
-	struct optag_flow_line *lines;
-	struct optag_flow_stats *stats;
+	struct flow_memory m;
 	uint64_t *freed;
 	uint64_t seed;
 	uint32_t mask;
 	uint32_t gen; /* last one given */
 	uint32_t *kept_gen; /* or NULL: where that is kept for the next process */
 	size_t count;
-	bool own_lines, own_stats;
+	bool own_flows, own_tags;
 };
 
 static struct optag_flow *entry(const struct flow_table *t, uint32_t slot)
 {
-	return &t->lines[slot / 2].e[slot % 2];
+	return &t->m.flows[slot];
 }
 
 static uint64_t head_word(uint16_t port_be, uint8_t verdict, uint8_t te1, uint32_t gen)
@@ -51,6 +50,14 @@ static uint64_t head_word(uint16_t port_be, uint8_t verdict, uint8_t te1, uint32
 static void store_head(struct optag_flow *e, uint64_t head)
 {
 	__atomic_store_n(&e->head, head, __ATOMIC_RELEASE);
+}
+
+/* Both slots' tags are one word to the reader. */
+static void store_tag(const struct flow_table *t, uint32_t slot, uint32_t tag)
+{
+	uint32_t *w = &t->m.tags[slot / 4].line[slot / 2 % 2], shift = slot % 2 * 16;
+
+	__atomic_store_n(w, (*w & ~(0xffffU << shift)) | tag << shift, __ATOMIC_RELEASE);
 }
 
 static void store_body(struct optag_flow *e, const struct optag_key *k, uint64_t tail)
@@ -75,54 +82,49 @@ static void key_of(const struct optag_flow *e, struct optag_key *ret)
 	ret->proto = e->proto;
 }
 
+static uint64_t hash_of(const struct flow_table *t, const struct optag_key *k)
+{
+	return optag_flow_hash(k, t->seed);
+}
+
 static void lines_of(const struct flow_table *t, const struct optag_key *k, uint32_t ret[2])
 {
-	uint64_t h = optag_flow_hash(k, t->seed);
+	uint64_t h = hash_of(t, k);
 
 	ret[0] = optag_flow_h1(h, t->mask);
 	ret[1] = optag_flow_h2(h, t->mask);
 }
 
-/* ---- counters ---- */
+/* ---- counters: with the budget in their high bits ---- */
 
-static void stats_get(const struct optag_flow_stats *s, struct optag_flow_stats *ret)
+static uint64_t count_get(const struct optag_flow *e, int i)
 {
-	ret->passed = __atomic_load_n(&s->passed, __ATOMIC_RELAXED);
-	ret->events = __atomic_load_n(&s->events, __ATOMIC_RELAXED);
-	ret->blocked = __atomic_load_n(&s->blocked, __ATOMIC_RELAXED);
-	ret->lost = __atomic_load_n(&s->lost, __ATOMIC_RELAXED);
+	return __atomic_load_n(&e->counts[i], __ATOMIC_RELAXED);
 }
 
-static void stats_put(struct optag_flow_stats *s, const struct optag_flow_stats *v)
+static void count_put(struct optag_flow *e, int i, uint64_t v)
 {
-	__atomic_store_n(&s->passed, v->passed, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->events, v->events, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->blocked, v->blocked, __ATOMIC_RELAXED);
-	__atomic_store_n(&s->lost, v->lost, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->counts[i], v, __ATOMIC_RELAXED);
 }
 
-/* What was counted at `from` between the copy and the clearing follows the entry. */
-static void stats_follow(struct optag_flow_stats *to, const struct optag_flow_stats *from,
-			 const struct optag_flow_stats *copied)
+static void stats_get(const struct optag_flow *e, struct optag_flow_stats *ret)
 {
-	struct optag_flow_stats now;
-
-	stats_get(from, &now);
-	__atomic_fetch_add(&to->passed, now.passed - copied->passed, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&to->events, now.events - copied->events, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&to->blocked, now.blocked - copied->blocked, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&to->lost, now.lost - copied->lost, __ATOMIC_RELAXED);
+	ret->passed = count_get(e, OPTAG_F_PASSED) & OPTAG_COUNT_MASK;
+	ret->events = count_get(e, OPTAG_F_EVENTS) & OPTAG_COUNT_MASK;
+	ret->blocked = count_get(e, OPTAG_F_BLOCKED) & OPTAG_COUNT_MASK;
+	ret->lost = count_get(e, OPTAG_F_LOST) & OPTAG_COUNT_MASK;
 }
 
 /* ---- slots ---- */
 
 static int find_slot(const struct flow_table *t, const struct optag_key *k)
 {
+	struct flow_memory m = t->m;
 	struct optag_hit hit;
 
-	if (!optag_flow_find(t->lines, t->seed, t->mask, k, &hit))
+	if (!optag_flow_find(&m, t->seed, t->mask, k, &hit))
 		return -ENOENT;
-	return (int)hit.index;
+	return (int)(hit.flow - t->m.flows);
 }
 
 /* A clock that went back restarts the quarantine: it is never shortened, nor for ever. */
@@ -155,32 +157,34 @@ static int line_slot(struct flow_table *t, uint32_t line, uint64_t now, int *ret
 	return found;
 }
 
-/* The emptier of the two lines keeps most keys movable; -1 when both are taken. */
+/* The first line while it has room: readers look there first. -1 when both are taken. */
 static int pick_slot(struct flow_table *t, const uint32_t line[2], uint64_t now)
 {
-	int used[2];
-	int a = line_slot(t, line[0], now, &used[0]);
-	int b = line_slot(t, line[1], now, &used[1]);
+	int used, slot = line_slot(t, line[0], now, &used);
 
-	if (a < 0 || b < 0)
-		return a < 0 ? b : a;
-	return used[1] < used[0] ? b : a;
+	return slot >= 0 ? slot : line_slot(t, line[1], now, &used);
 }
 
-/* Copy, publish, clear: a reader finds one of the two, both alike. */
+/* Copy, publish, clear: a reader finds one of the two, both alike. What was counted at `from`
+ * between the copy and the clearing follows the entry. */
 static void move_entry(struct flow_table *t, uint32_t from, uint32_t to)
 {
 	struct optag_flow *e = entry(t, from), *d = entry(t, to);
-	struct optag_flow_stats copied;
+	uint64_t copied[OPTAG_F_MAX];
 	struct optag_key k;
 
 	key_of(e, &k);
-	stats_get(&t->stats[from], &copied);
-	stats_put(&t->stats[to], &copied);
+	for (int i = 0; i < OPTAG_F_MAX; i++) {
+		copied[i] = count_get(e, i);
+		count_put(d, i, copied[i]);
+	}
 	store_body(d, &k, e->tail);
+	store_tag(t, to, optag_flow_tag(hash_of(t, &k)));
 	store_head(d, e->head);
 	store_head(e, 0);
-	stats_follow(&t->stats[to], &t->stats[from], &copied);
+	store_tag(t, from, 0);
+	for (int i = 0; i < OPTAG_F_MAX; i++)
+		__atomic_fetch_add(&d->counts[i], count_get(e, i) - copied[i], __ATOMIC_RELAXED);
 	t->freed[to] = 0;
 }
 
@@ -241,18 +245,23 @@ static int make_room(struct flow_table *t, const uint32_t line[2], uint64_t now)
 static void clear_slot(struct flow_table *t, uint32_t slot, uint64_t now)
 {
 	store_head(entry(t, slot), 0);
+	store_tag(t, slot, 0);
 	t->freed[slot] = now ? now : 1;
 	t->count--;
 }
 
 /* ---- the table ---- */
 
-/* Entries of an adopted table keep their place; new generations go on behind theirs. */
+/* Entries of an adopted table keep their place; new generations go on behind theirs. A tag that
+ * is right already is the same store again, so readers beside this miss nothing. */
 static void adopt(struct flow_table *t)
 {
 	for (uint32_t s = 0; s < (t->mask + 1) * 2; s++) {
 		const struct optag_flow *e = entry(t, s);
+		struct optag_key k;
 
+		key_of(e, &k);
+		store_tag(t, s, e->verdict == OPTAG_V_FREE ? 0 : optag_flow_tag(hash_of(t, &k)));
 		if (e->verdict == OPTAG_V_FREE)
 			continue;
 		t->count++;
@@ -261,8 +270,8 @@ static void adopt(struct flow_table *t)
 	}
 }
 
-int flow_new(uint32_t lines, uint64_t seed, struct optag_flow_line *lines_mem,
-	     struct optag_flow_stats *stats_mem, struct flow_table **ret)
+int flow_new(uint32_t lines, uint64_t seed, struct optag_flow *flows_mem,
+	     struct optag_tag_pair *tags_mem, struct flow_table **ret)
 {
 	size_t n = lines;
 	struct flow_table *t;
@@ -274,17 +283,17 @@ int flow_new(uint32_t lines, uint64_t seed, struct optag_flow_line *lines_mem,
 		return -ENOMEM;
 	t->mask = lines - 1;
 	t->seed = seed;
-	t->own_lines = !lines_mem;
-	t->own_stats = !stats_mem;
-	t->lines = lines_mem ? lines_mem : aligned_alloc(64, n * sizeof(*t->lines));
-	t->stats = stats_mem ? stats_mem : calloc(n * 2, sizeof(*t->stats));
+	t->own_flows = !flows_mem;
+	t->own_tags = !tags_mem;
+	t->m.flows = flows_mem ? flows_mem : aligned_alloc(64, n * 2 * sizeof(*flows_mem));
+	t->m.tags = tags_mem ? tags_mem : calloc(OPTAG_TAG_PAIRS(n), sizeof(*tags_mem));
 	t->freed = calloc(n * 2, sizeof(*t->freed));
-	if (!t->lines || !t->stats || !t->freed) {
+	if (!t->m.flows || !t->m.tags || !t->freed) {
 		flow_free(t);
 		return -ENOMEM;
 	}
-	if (t->own_lines)
-		memset(t->lines, 0, n * sizeof(*t->lines));
+	if (t->own_flows)
+		memset(t->m.flows, 0, n * 2 * sizeof(*flows_mem));
 	adopt(t);
 	*ret = t;
 	return 0;
@@ -294,10 +303,10 @@ void flow_free(struct flow_table *t)
 {
 	if (!t)
 		return;
-	if (t->own_lines)
-		free(t->lines);
-	if (t->own_stats)
-		free(t->stats);
+	if (t->own_flows)
+		free(t->m.flows);
+	if (t->own_tags)
+		free(t->m.tags);
 	free(t->freed);
 	free(t);
 }
@@ -327,14 +336,15 @@ static uint32_t publish(struct flow_table *t, uint32_t slot, const struct optag_
 			const struct flow_rule *r)
 {
 	struct optag_flow *e = entry(t, slot);
-	static const struct optag_flow_stats zero;
 
 	if (++t->gen == 0)
 		t->gen = 1;
 	if (t->kept_gen)
 		__atomic_store_n(t->kept_gen, t->gen, __ATOMIC_RELEASE);
-	stats_put(&t->stats[slot], &zero);
+	for (int i = 0; i < OPTAG_F_MAX; i++)
+		count_put(e, i, 0);
 	store_body(e, k, tail_word(r));
+	store_tag(t, slot, optag_flow_tag(hash_of(t, k)));
 	store_head(e, head_word(k->port, r->verdict, r->te[0], t->gen));
 	t->freed[slot] = 0;
 	t->count++;
@@ -434,7 +444,7 @@ const struct optag_flow *flow_get(const struct flow_table *t, const struct endpo
 	if (slot < 0)
 		return NULL;
 	if (ret_stats)
-		stats_get(&t->stats[slot], ret_stats);
+		stats_get(entry(t, (uint32_t)slot), ret_stats);
 	return entry(t, (uint32_t)slot);
 }
 
@@ -471,14 +481,14 @@ size_t flow_count(const struct flow_table *t)
 	return t->count;
 }
 
-struct optag_flow_line *flow_lines(struct flow_table *t)
+struct optag_flow *flow_entries(struct flow_table *t)
 {
-	return t->lines;
+	return t->m.flows;
 }
 
-struct optag_flow_stats *flow_stats(struct flow_table *t)
+struct optag_tag_pair *flow_tags(struct flow_table *t)
 {
-	return t->stats;
+	return t->m.tags;
 }
 
 uint64_t flow_seed(const struct flow_table *t)

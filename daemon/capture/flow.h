@@ -30,10 +30,10 @@ struct flow_rule {
 	uint32_t ring;
 };
 
-/* lines: power of two, else -EINVAL. lines_mem (64-byte aligned) and stats_mem NULL: allocated
- * (stats: 2 per line); entries found in lines_mem are adopted. */
-int flow_new(uint32_t lines, uint64_t seed, struct optag_flow_line *lines_mem,
-	     struct optag_flow_stats *stats_mem, struct flow_table **ret);
+/* lines: power of two, two entries each, else -EINVAL. flows_mem (64-byte aligned, two a line) and
+ * tags_mem NULL: allocated; entries found in flows_mem are adopted, tags written anew. */
+int flow_new(uint32_t lines, uint64_t seed, struct optag_flow *flows_mem,
+	     struct optag_tag_pair *tags_mem, struct flow_table **ret);
 void flow_free(struct flow_table *t);
 
 /* Adds or replaces the entry of (at, proto). New owner (other ring): new generation and zeroed
@@ -57,7 +57,7 @@ size_t flow_count(const struct flow_table *t);
 /* What a classifier on the same table must be told. */
 uint64_t flow_seed(const struct flow_table *t);
 uint32_t flow_line_mask(const struct flow_table *t);
-struct optag_flow_line *flow_lines(struct flow_table *t);
-struct optag_flow_stats *flow_stats(struct flow_table *t);
+struct optag_flow *flow_entries(struct flow_table *t);
+struct optag_tag_pair *flow_tags(struct flow_table *t);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * flow_internal.h - parse.bpf.h for user space
  *
- * Gives it its way to the flow table: `tab` is the array of lines, and a line
+ * Gives it its way to the flow table: `tab` is a struct flow_memory, and a line's
  * number always lies inside (parse.bpf.h masks it).
  */
 #ifndef FLOW_INTERNAL_H
@@ -12,9 +12,19 @@
 
 #include "optag.h"
 
-static inline const struct optag_flow_line *optag_line(void *tab, __u32 line)
+struct flow_memory {
+	struct optag_flow *flows; /* two a line */
+	struct optag_tag_pair *tags;
+};
+
+static inline const __u32 *optag_tags(void *tab, __u32 line)
 {
-	return (const struct optag_flow_line *)tab + line;
+	return &((const struct flow_memory *)tab)->tags[line / 2].line[line % 2];
+}
+
+static inline struct optag_flow *optag_entry(void *tab, __u32 slot)
+{
+	return ((const struct flow_memory *)tab)->flows + slot;
 }
 
 #include "parse.bpf.h"

@@ -23,7 +23,7 @@
 #include "capture/xdp_internal.h"
 #include "optag.skel.h"
 
-const char *const xdp_map_names[XDP_MAPS] = { "flows", "flow_stats", "flow_budget",
+const char *const xdp_map_names[XDP_MAPS] = { "flows", "flow_tags",
 					      "rings", "signals",    "info",	    "state" };
 
 int xdp_why(struct xdp *x, int err, const char *fmt, ...)
@@ -40,8 +40,8 @@ void xdp_default_settings(struct xdp_settings *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->bpffs = "/sys/fs/bpf";
-	ret->flow_lines = 131072; /* 100,000 addresses at load 0.38: 8 MiB, and as much for counters */
-	ret->ring_bytes = 64U << 20; /* 280,000 packets of G.711, 0.2 s at 1.5 million a second */
+	ret->flow_lines = 65536; /* 100,000 addresses at load 0.76: 8 MiB, and 256 KiB of tags */
+	ret->ring_bytes = 64U << 20; /* 320,000 packets of G.711, 0.2 s at 1.5 million a second */
 	ret->rings_total = 1ULL << 30;
 	ret->sig_bytes = 16U << 20;
 	ret->state_blocks = 2048;
@@ -149,12 +149,10 @@ static int config_of(struct xdp *x, struct optag_config *c)
 static int size_maps(struct xdp *x)
 {
 	uint32_t lines = x->set.flow_lines;
-	int e = bpf_map__set_max_entries(x->map[XDP_FLOWS], lines);
+	int e = bpf_map__set_max_entries(x->map[XDP_FLOWS], lines * 2);
 
 	if (!e)
-		e = bpf_map__set_max_entries(x->map[XDP_STATS], lines * 2);
-	if (!e)
-		e = bpf_map__set_max_entries(x->map[XDP_BUDGET], lines);
+		e = bpf_map__set_max_entries(x->map[XDP_TAGS], OPTAG_TAG_PAIRS(lines));
 	if (!e)
 		e = bpf_map__set_max_entries(x->map[XDP_RINGS], x->nrings);
 	if (!e)
@@ -246,8 +244,8 @@ static int map_all(struct xdp *x)
 	if (x->set.share)
 		return 0;
 	x->ring_stride = ring_stride(x->ring_bytes);
-	x->lines = map_memory(x, XDP_FLOWS, lines * sizeof(*x->lines), rw);
-	x->stats = map_memory(x, XDP_STATS, lines * 2 * sizeof(*x->stats), rw);
+	x->flows = map_memory(x, XDP_FLOWS, (size_t)lines * 2 * sizeof(*x->flows), rw);
+	x->tags = map_memory(x, XDP_TAGS, OPTAG_TAG_PAIRS(lines) * sizeof(*x->tags), rw);
 	x->info = map_memory(x, XDP_INFO, sizeof(*x->info), rw);
 	x->rings = map_memory(x, XDP_RINGS, x->nrings * x->ring_stride, rw);
 	x->peak = calloc(x->nrings, sizeof(*x->peak));
@@ -255,7 +253,7 @@ static int map_all(struct xdp *x)
 		return xdp_why(x, -ENOMEM, "out of memory");
 	x->state = map_memory(x, XDP_STATE, (size_t)x->set.state_blocks * OPTAG_STATE_BLOCK, rw);
 	x->sig_pos = map_memory(x, XDP_SIGNALS, 2 * (size_t)getpagesize(), PROT_READ);
-	if (!x->state || !x->lines || !x->stats || !x->info || !x->rings || !x->sig_pos)
+	if (!x->state || !x->flows || !x->tags || !x->info || !x->rings || !x->sig_pos)
 		return xdp_why(x, -errno, "mapping the kernel's memory: %s", strerror(errno));
 	x->signals = ring_buffer__new(bpf_map__fd(x->map[XDP_SIGNALS]), xdp_on_signal, x, NULL);
 	if (!x->signals)
@@ -278,8 +276,8 @@ static void write_info(struct xdp *x)
 static void release(struct xdp *x)
 {
 	ring_buffer__free(x->signals);
-	unmap(x->lines, x->set.flow_lines * sizeof(*x->lines));
-	unmap(x->stats, x->set.flow_lines * 2 * sizeof(*x->stats));
+	unmap(x->flows, (size_t)x->set.flow_lines * 2 * sizeof(*x->flows));
+	unmap(x->tags, OPTAG_TAG_PAIRS(x->set.flow_lines) * sizeof(*x->tags));
 	unmap(x->info, sizeof(*x->info));
 	unmap(x->rings, x->nrings * x->ring_stride);
 	unmap(x->state, (size_t)x->set.state_blocks * OPTAG_STATE_BLOCK);
@@ -371,7 +369,7 @@ void xdp_close(struct xdp *x, bool keep)
 
 int xdp_flow_new(struct xdp *x, struct flow_table **ret)
 {
-	int e = flow_new(x->set.flow_lines, x->info->hash_seed, x->lines, x->stats, ret);
+	int e = flow_new(x->set.flow_lines, x->info->hash_seed, x->flows, x->tags, ret);
 
 	if (!e)
 		flow_keep_gen(*ret, &x->info->gen);

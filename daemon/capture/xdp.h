@@ -115,6 +115,13 @@ struct xdp_ring_fill {
 uint32_t xdp_rings(const struct xdp *x);
 void xdp_ring_fill(const struct xdp *x, uint32_t cpu, struct xdp_ring_fill *ret);
 
+/*
+ * The dead-man's switch: from until_mono_ns (CLOCK_MONOTONIC) on the program hands up no more
+ * media and counts it as OPTAG_C_DEAD, unless told anew; 0 (as after xdp_open): it always does. A daemon
+ * that says so every second leaves no audio behind that piles up for nobody. Any thread.
+ */
+void xdp_alive(struct xdp *x, uint64_t until_mono_ns);
+
 struct xdp_fill {
 	uint64_t bytes, of; /* of the fullest media ring */
 	uint64_t sig_bytes, sig_of;

@@ -154,9 +154,8 @@ static bool sizes_fit(const struct xdp *x)
 	const struct optag_info *o = &x->old_info;
 
 	return o->rings == (uint32_t)libbpf_num_possible_cpus() &&
-	       map_is(x->old[XDP_FLOWS], o->flow_lines, sizeof(struct optag_flow_line)) &&
-	       map_is(x->old[XDP_STATS], o->flow_lines * 2, sizeof(struct optag_flow_stats)) &&
-	       map_is(x->old[XDP_BUDGET], o->flow_lines, sizeof(struct optag_budget)) &&
+	       map_is(x->old[XDP_FLOWS], o->flow_lines * 2, sizeof(struct optag_flow)) &&
+	       map_is(x->old[XDP_TAGS], OPTAG_TAG_PAIRS(o->flow_lines), sizeof(struct optag_tag_pair)) &&
 	       map_is(x->old[XDP_RINGS], o->rings,
 		      sizeof(struct optag_ring) + (uint64_t)o->ring_bytes + OPTAG_RING_SLACK) &&
 	       map_is(x->old[XDP_SIGNALS], o->sig_bytes, 0) && value_is(x->old[XDP_STATE], OPTAG_STATE_BLOCK);

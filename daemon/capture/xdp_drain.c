@@ -4,8 +4,8 @@
  *
  * A media ring has one writer (the program on its CPU) and one reader (here):
  * head is loaded with acquire before the records, tail stored with release after
- * them. Records are read where they lie; only the header is copied, to set its
- * time. tail is stored once a batch: the program looks at it only when the ring
+ * them. Payload is read where it lies; the header is spread out into a struct
+ * optag_rec, and its time set. tail is stored once a batch: the program looks at it only when the ring
  * seems full, and each look moves a cache line.
  */
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "capture/flow_internal.h"
 #include "capture/xdp_internal.h"
 
 #define BATCH_BYTES (256U << 10) /* of room given back at once */
@@ -29,15 +30,21 @@ static uint64_t realtime_offset(void)
 	       ((uint64_t)mono.tv_sec * NS_PER_S + (uint64_t)mono.tv_nsec);
 }
 
-/* Space of the record at rec when it makes sense and `have` bytes are complete, else 0. */
-static uint32_t record_space(const struct optag_rec *rec, uint64_t have)
+static uint32_t head_of(const struct optag_raw *raw)
 {
-	uint32_t space;
+	return raw->what & OPTAG_RAW_V6 ? OPTAG_RAW_HEAD6 : OPTAG_RAW_HEAD4;
+}
 
-	if (have < sizeof(*rec) || rec->len > OPTAG_MAX_PAYLOAD)
+/* Space of the record at raw when it makes sense and `have` bytes are complete, else 0. */
+static uint32_t record_space(const struct optag_raw *raw, uint64_t have)
+{
+	uint32_t len, space;
+
+	if (have < OPTAG_RAW_HEAD4)
 		return 0;
-	space = OPTAG_REC_SPACE(rec->len);
-	return space <= have ? space : 0;
+	len = raw->what & OPTAG_RAW_LEN;
+	space = OPTAG_RAW_SPACE(head_of(raw), len);
+	return len <= OPTAG_MAX_PAYLOAD && space <= have ? space : 0;
 }
 
 static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct classify_sink *sink,
@@ -47,7 +54,7 @@ static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct cla
 	unsigned n = 0;
 
 	while (tail != head && n < budget) {
-		const struct optag_rec *at =
+		const struct optag_raw *at =
 			(const void *)(r->data + (tail & (x->ring_bytes - 1)));
 		uint32_t space = record_space(at, head - tail);
 		struct optag_rec rec;
@@ -57,9 +64,9 @@ static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct cla
 			tail = head;
 			break;
 		}
-		rec = *at;
+		optag_read_raw(at, &rec);
 		rec.ts_ns += offset;
-		sink->media(sink->arg, &rec, (const uint8_t *)(at + 1));
+		sink->media(sink->arg, &rec, (const uint8_t *)at + head_of(at));
 		tail += space;
 		n++;
 		if (tail - given >= BATCH_BYTES) {
@@ -129,6 +136,13 @@ int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget
 int xdp_signal_fd(const struct xdp *x)
 {
 	return ring_buffer__epoll_fd(x->signals);
+}
+
+/* ---- the dead-man's switch ---- */
+
+void xdp_alive(struct xdp *x, uint64_t until_mono_ns)
+{
+	__atomic_store_n(&x->info->alive_until_ns, until_mono_ns, __ATOMIC_RELAXED);
 }
 
 /* ---- figures ---- */

@@ -18,7 +18,7 @@
 struct optag_bpf;
 
 /* Maps that are pinned, by xdp_map_names. */
-enum xdp_map { XDP_FLOWS, XDP_STATS, XDP_BUDGET, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_STATE, XDP_MAPS };
+enum xdp_map { XDP_FLOWS, XDP_TAGS, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_STATE, XDP_MAPS };
 extern const char *const xdp_map_names[XDP_MAPS];
 
 struct xdp {
@@ -39,8 +39,8 @@ struct xdp {
 	struct optag_info old_info;
 
 	/* memory of the maps */
-	struct optag_flow_line *lines;
-	struct optag_flow_stats *stats;
+	struct optag_flow *flows;
+	struct optag_tag_pair *tags;
 	struct optag_info *info;
 	uint8_t *rings, *state;
 	size_t ring_stride;

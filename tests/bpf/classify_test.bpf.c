@@ -13,18 +13,18 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, CLASSIFY_TEST_LINES);
+	__uint(max_entries, CLASSIFY_TEST_LINES * 2);
 	__type(key, __u32);
-	__type(value, struct optag_flow_line);
+	__type(value, struct optag_flow);
 } flows SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, CLASSIFY_TEST_LINES * 2);
+	__uint(max_entries, OPTAG_TAG_PAIRS(CLASSIFY_TEST_LINES));
 	__type(key, __u32);
-	__type(value, struct optag_flow_stats);
-} flow_stats SEC(".maps");
+	__type(value, struct optag_tag_pair);
+} flow_tags SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -34,48 +34,87 @@ struct {
 } results SEC(".maps");
 
 const volatile struct optag_config config;
-volatile __u32 unknown_zero; /* a map value: optag_pkt.zero */
+volatile __u64 unknown_zero; /* a map value: 0, and any number to the verifier */
 
-static __always_inline const struct optag_flow_line *optag_line(void *tab, __u32 line)
+static __always_inline const __u32 *optag_tags(void *tab, __u32 line)
+{
+	__u32 pair = line >> 1;
+	struct optag_tag_pair *t = bpf_map_lookup_elem(&flow_tags, &pair);
+
+	(void)tab;
+	return t ? &t->line[line & 1] : 0;
+}
+
+static __always_inline struct optag_flow *optag_entry(void *tab, __u32 slot)
 {
 	(void)tab;
-	return bpf_map_lookup_elem(&flows, &line);
+	return bpf_map_lookup_elem(&flows, &slot);
 }
 
 #include "parse.bpf.h"
+
+static __always_inline void answer(const struct optag_pkt *p, const struct optag_view *v,
+				   const struct optag_hit *hit, __u32 count)
+{
+	__u32 zero = 0, n = optag_flow_counter(count);
+	struct classify_result *r = bpf_map_lookup_elem(&results, &zero);
+
+	if (!r)
+		return;
+	r->count = count;
+	if (count == OPTAG_C_SIG) {
+		optag_fill_sig(&r->sig, v);
+		r->offset = v->ip_off;
+	}
+	if (count == OPTAG_C_AUDIO || count == OPTAG_C_EVENT) {
+		optag_fill_rec(&r->rec, p, v, hit);
+		r->offset = v->pay_off;
+	}
+	if (hit->flow && n < OPTAG_F_MAX)
+		hit->flow->counts[n]++;
+}
+
+/* Two functions, like the capture program. */
+__attribute__((noinline)) int classify_general(struct xdp_md *ctx)
+{
+	struct optag_pkt p = { .data = (const __u8 *)(long)ctx->data,
+			       .end = (const __u8 *)(long)ctx->data_end };
+	struct optag_hit hit = { .flow = 0 };
+	struct optag_view v;
+	__u32 count;
+
+	p.avail = (__u32)(p.end - p.data);
+	p.zero = (__u32)unknown_zero;
+	optag_view_zero(&v, unknown_zero);
+	count = optag_decide(&p, &v, optag_walk(&p, &v, OPTAG_N_ETH), &config, 0, &hit);
+	answer(&p, &v, &hit, count);
+	return XDP_DROP;
+}
 
 SEC("xdp")
 int classify_test(struct xdp_md *ctx)
 {
 	struct optag_pkt p = { .data = (const __u8 *)(long)ctx->data,
 			       .end = (const __u8 *)(long)ctx->data_end };
-	struct optag_view v = { .off = 0 };
-	struct optag_hit hit = { .index = 0 };
-	struct optag_flow_stats *s;
-	struct classify_result *r;
-	__u32 zero = 0;
-	__u64 *n;
+	struct optag_key k = { .proto = OPTAG_IP_UDP };
+	struct optag_hit hit = { .flow = 0 };
+	const __u8 *payload;
+	struct optag_view v;
+	__u32 count = OPTAG_C_MISS;
 
-	r = bpf_map_lookup_elem(&results, &zero);
-	if (!r)
-		return XDP_ABORTED;
 	p.avail = (__u32)(p.end - p.data);
-	p.zero = unknown_zero;
-	r->count = optag_classify(&p, &v, OPTAG_N_ETH, &config, 0, &hit);
-	if (r->count == OPTAG_C_SIG) {
-		optag_fill_sig(&r->sig, &v);
-		r->offset = v.ip_off;
+	payload = optag_plain(&p, &v);
+	if (!payload || optag_plain_sip(&config, &v, payload))
+		return classify_general(ctx);
+	k.addr[0] = v.dst[0];
+	k.addr[1] = v.dst[1];
+	k.port = v.dport;
+	if (optag_flow_find(0, config.hash_seed, config.flow_mask, &k, &hit)) {
+		if (hit.verdict == OPTAG_V_SIG)
+			return classify_general(ctx);
+		count = optag_decide_rtp(payload, &hit);
 	}
-	if (r->count == OPTAG_C_AUDIO || r->count == OPTAG_C_EVENT) {
-		optag_fill_rec(&r->rec, &p, &v, &hit);
-		r->offset = v.pay_off;
-	}
-	if (hit.index == OPTAG_NO_FLOW)
-		return XDP_DROP;
-	s = bpf_map_lookup_elem(&flow_stats, &hit.index);
-	n = s ? optag_flow_counter(s, r->count) : 0;
-	if (n)
-		*n += 1;
+	answer(&p, &v, &hit, count);
 	return XDP_DROP;
 }
 

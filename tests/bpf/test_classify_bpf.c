@@ -4,8 +4,8 @@
  *
  * Loads classify_test.bpf.o (beside this program) and feeds every frame of
  * frames.h, whole and cut, to both: BPF_PROG_TEST_RUN here, classify_packet
- * there, on one flow table (the mmap of the BPF array). Decision, record header
- * and offset must be equal, and in the end the counters of every flow.
+ * there, on a flow table each (here the mmap of the BPF array) that were filled alike.
+ * Decision, record header and offset must be equal, and in the end all of both tables.
  * Needs root and bpf(2); says so and skips (77) without.
  */
 #include <bpf/bpf.h>
@@ -28,9 +28,8 @@ _Static_assert(CLASSIFY_TEST_LINES == F_LINES, "both sides have the same table")
 struct both {
 	struct bpf_object *obj;
 	int prog, results;
-	struct flow_table *t;
+	struct flow_table *t, *kernel_t;
 	struct classify *c;
-	struct optag_flow_stats *kernel_stats;
 	struct classify_result want; /* user space's, for the frame at hand */
 	const uint8_t *frame;
 	unsigned long runs, fails;
@@ -163,17 +162,21 @@ static void *map_memory(struct both *b, const char *name, size_t n)
 static int prepare(struct both *b)
 {
 	struct classify_sink sink = { .arg = b, .media = on_media, .signalling = on_signalling };
-	struct optag_flow_line *lines = map_memory(b, "flows", F_LINES * sizeof(*lines));
+	struct optag_flow *flows = map_memory(b, "flows", F_LINES * 2 * sizeof(*flows));
+	struct optag_tag_pair *tags = map_memory(b, "flow_tags", OPTAG_TAG_PAIRS(F_LINES) * sizeof(*tags));
 	struct optag_config cfg;
 	int r;
 
-	b->kernel_stats = map_memory(b, "flow_stats", F_LINES * 2 * sizeof(*b->kernel_stats));
-	if (!lines || !b->kernel_stats)
+	if (!flows || !tags)
 		return -errno;
 	b->prog = bpf_program__fd(bpf_object__find_program_by_name(b->obj, "classify_test"));
 	b->results = bpf_object__find_map_fd_by_name(b->obj, "results");
 	f_config(&cfg);
-	r = flow_new(F_LINES, F_SEED, lines, NULL, &b->t);
+	r = flow_new(F_LINES, F_SEED, flows, tags, &b->kernel_t);
+	if (!r)
+		r = f_set_flows(b->kernel_t);
+	if (!r)
+		r = flow_new(F_LINES, F_SEED, NULL, NULL, &b->t);
 	if (!r)
 		r = f_set_flows(b->t);
 	return r ? r : classify_new(&cfg, b->t, &sink, &b->c);
@@ -185,9 +188,9 @@ static void compare_flow_counters(struct both *b)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < F_LINES * 2; i++) {
-		const struct optag_flow_stats *k = &b->kernel_stats[i], *u = &flow_stats(b->t)[i];
+		const struct optag_flow *k = &flow_entries(b->kernel_t)[i], *u = &flow_entries(b->t)[i];
 
-		sum += k->passed + k->events + k->blocked;
+		sum += k->counts[OPTAG_F_PASSED] + k->counts[OPTAG_F_EVENTS] + k->counts[OPTAG_F_BLOCKED];
 		if (memcmp(k, u, sizeof(*k))) {
 			fprintf(stderr, "flow %zu: counters differ\n", i);
 			b->fails++;
@@ -220,6 +223,7 @@ int main(void)
 	printf("%lu frames to both, %lu differ\n", b.runs, b.fails);
 	classify_free(b.c);
 	flow_free(b.t);
+	flow_free(b.kernel_t);
 	bpf_object__close(b.obj);
 	return b.fails || !b.runs;
 }

@@ -222,7 +222,7 @@ static uint32_t pinned_map_id(const char *name)
 
 static void note_left(const struct xdp *x, struct left *ret)
 {
-	static const char *const names[] = { "flows", "flow_stats", "flow_budget", "rings", "signals", "info" };
+	static const char *const names[] = { "flows", "flow_tags", "rings", "signals", "info", "state" };
 	struct bpf_prog_info prog;
 	struct bpf_link_info link;
 	uint32_t n = sizeof(prog), ids[16];
@@ -239,7 +239,7 @@ static void note_left(const struct xdp *x, struct left *ret)
 	ret->prog = prog.id;
 	ret->maps = (int)prog.nr_map_ids;
 	memcpy(ret->map, ids, sizeof(ids));
-	ret->map[ret->maps++] = pinned_map_id("info"); /* the program does not use it */
+	ret->map[ret->maps++] = pinned_map_id("state"); /* the program does not use it */
 	snprintf(path, sizeof(path), "%s/optag/rx0/link", bpffs);
 	fd = bpf_obj_get(path);
 	n = sizeof(link);

@@ -252,7 +252,7 @@ static void test_full(void)
 	}
 	passed = x_count(x, OPTAG_C_AUDIO);
 	/* nothing but full rings was lost; the test may have run on several CPUs */
-	CHECK(passed >= OPTAG_RING_MIN / OPTAG_REC_SPACE(172) && passed < 3000, "%llu passed",
+	CHECK(passed >= OPTAG_RING_MIN / OPTAG_RAW_SPACE(OPTAG_RAW_HEAD4, 172) && passed < 3000, "%llu passed",
 	      (unsigned long long)passed);
 	CHECK_EQ(passed + x_count(x, OPTAG_C_MEDIA_LOST), 3000);
 	f_endpoint(0, F_P_RECORD, &at);
@@ -260,7 +260,7 @@ static void test_full(void)
 	CHECK_EQ(st.passed, passed);
 	CHECK_EQ(st.lost, 3000 - passed);
 	xdp_fill(x, &fill);
-	CHECK(fill.bytes <= fill.of && fill.bytes + OPTAG_REC_SPACE(172) > fill.of, "fill %llu of %llu",
+	CHECK(fill.bytes <= fill.of && fill.bytes + OPTAG_RAW_SPACE(OPTAG_RAW_HEAD4, 172) > fill.of, "fill %llu of %llu",
 	      (unsigned long long)fill.bytes, (unsigned long long)fill.of);
 	CHECK_EQ(drain_all(x, &sink), passed);
 	CHECK_EQ(q.n, passed);
@@ -401,12 +401,72 @@ static void test_budget(void)
 	CHECK_EQ(st.passed, 40);
 	CHECK_EQ(st.lost, 0);
 	/* the next interval is a new one */
-	while ((mono_ns() >> 20) / 95 <= (start >> 20) / 95 + intervals)
+	while (mono_ns() <= start + (intervals + 1) * (95 << 20))
 		usleep(10000);
 	CHECK_EQ((unsigned)x_send(x, &f), 1);
 	f_endpoint(0, F_P_RECORD, &at);
 	flow_get(t, &at, IPPROTO_UDP, &st);
 	CHECK_EQ(st.passed, passed + 1);
+	x_balance(x);
+	x_close(x, t);
+}
+
+/* ---- the dead-man's switch ---- */
+
+/* One packet of each kind: audio under RECORD, a key press under GATE, audio under GATE, signalling. */
+static void send_four(struct xdp *x)
+{
+	struct frame f;
+
+	x_rtp(&f, F_DST4, F_P_RECORD, 8, 172, 1);
+	x_send(x, &f);
+	x_rtp(&f, F_DST4, F_P_GATE, F_TE1, 16, 1);
+	x_send(x, &f);
+	x_rtp(&f, F_DST4, F_P_GATE, 8, 172, 1);
+	x_send(x, &f);
+	x_rtp(&f, F_DST4, F_P_SIP, 8, 172, 1);
+	x_send(x, &f);
+}
+
+static void test_dead(void)
+{
+	struct one o = { .n = 0 };
+	struct classify_sink sink = { &o, take_media, take_sig };
+	struct xdp_settings s;
+	struct flow_table *t;
+	struct optag_flow_stats st;
+	struct endpoint at;
+	struct xdp *x;
+
+	x_settings(&s);
+	x = x_open(&s, &t);
+	f_set_flows(t);
+	send_four(x); /* nobody has said anything: no switch */
+	CHECK_EQ(xdp_drain(x, &sink, 10), 2);
+	xdp_alive(x, mono_ns() + 3600 * NS_PER_S);
+	send_four(x);
+	CHECK_EQ(xdp_drain(x, &sink, 10), 2);
+	CHECK_EQ(x_count(x, OPTAG_C_DEAD), 0);
+	xdp_alive(x, mono_ns() - NS_PER_S);
+	send_four(x);
+	CHECK_EQ(xdp_drain(x, &sink, 10), 0);
+	CHECK_EQ(x_count(x, OPTAG_C_DEAD), 2);
+	CHECK_EQ(x_count(x, OPTAG_C_AUDIO), 2);
+	CHECK_EQ(x_count(x, OPTAG_C_EVENT), 2);
+	CHECK_EQ(x_count(x, OPTAG_C_GATE), 3);
+	CHECK_EQ((unsigned)xdp_signals(x, &sink, 10), 3); /* signalling does not wait for anybody */
+	f_endpoint(0, F_P_RECORD, &at);
+	flow_get(t, &at, IPPROTO_UDP, &st);
+	CHECK_EQ(st.passed, 2);
+	CHECK_EQ(st.blocked, 1);
+	f_endpoint(0, F_P_GATE, &at);
+	flow_get(t, &at, IPPROTO_UDP, &st);
+	CHECK_EQ(st.events, 2);
+	CHECK_EQ(st.blocked, 4);
+	/* back again: nothing of the time between is there */
+	xdp_alive(x, mono_ns() + 3600 * NS_PER_S);
+	send_four(x);
+	CHECK_EQ(xdp_drain(x, &sink, 10), 2);
 	x_balance(x);
 	x_close(x, t);
 }
@@ -620,6 +680,7 @@ int main(void)
 	test_long();
 	test_sig_full();
 	test_budget();
+	test_dead();
 	test_generation();
 	test_race();
 	test_settings();

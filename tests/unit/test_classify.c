@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "capture/classify.h"
+#include "capture/flow_internal.h"
 #include "tests/frames.h"
 
 #define TS	1700000000123456789ULL
@@ -487,6 +488,73 @@ static void test_other_abi(void **state)
 	flow_free(t);
 }
 
+/* ---- plain packets ---- */
+
+struct plain {
+	unsigned yes, no;
+};
+
+/* Padding and view alike, so that two structures can be compared as memory. */
+static void plain_and_walk(struct plain *c, const uint8_t *frame, size_t n)
+{
+	struct optag_pkt p = { .data = frame, .end = frame + n, .avail = (uint32_t)n }, q = p;
+	struct optag_view v, w;
+	const uint8_t *payload;
+
+	memset(&v, 0, sizeof(v));
+	memset(&w, 0, sizeof(w));
+	payload = optag_plain(&p, &v);
+	if (!payload) {
+		c->no++;
+		assert_memory_equal(&p, &q, sizeof(p));
+		return;
+	}
+	c->yes++;
+	assert_int_equal(optag_walk(&q, &w, OPTAG_N_ETH), OPTAG_N_UDP);
+	assert_ptr_equal(payload, frame + w.pay_off);
+	assert_memory_equal(&v, &w, sizeof(v));
+	assert_memory_equal(&p, &q, sizeof(p));
+	assert_true(w.pay_len >= 12 && p.avail == w.pay_off + w.pay_len && p.avail <= n);
+}
+
+static void visit_plain(void *arg, const struct frame *f, const struct f_want *w)
+{
+	const uint8_t *p = f->buf + f->start;
+	size_t n = f_len(f);
+	uint8_t *copy;
+
+	(void)w;
+	plain_and_walk(arg, p, n);
+	/* each cut in memory of its own, and each byte of the headers another */
+	for (size_t cut = 1; cut < n; cut += 7) {
+		copy = malloc(cut);
+		assert_non_null(copy);
+		memcpy(copy, p, cut);
+		plain_and_walk(arg, copy, cut);
+		free(copy);
+	}
+	copy = malloc(n);
+	assert_non_null(copy);
+	memcpy(copy, p, n);
+	for (size_t i = 12; i < 90 && i < n; i++)
+		for (int bit = 0; bit < 8; bit += 3) {
+			copy[i] ^= (uint8_t)(1 << bit);
+			plain_and_walk(arg, copy, n);
+			copy[i] ^= (uint8_t)(1 << bit);
+		}
+	free(copy);
+}
+
+/* Whatever the short way takes, the walk takes too, and comes to the same view. */
+static void test_plain_is_the_walk(void **state)
+{
+	struct plain c = { 0, 0 };
+
+	(void)state;
+	frames_each(visit_plain, &c);
+	assert_true(c.yes > 1000 && c.no > 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -501,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_flow_counters),
 		cmocka_unit_test(test_datagram),
 		cmocka_unit_test(test_other_abi),
+		cmocka_unit_test(test_plain_is_the_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
