@@ -7,38 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "media/chunker.h"
-#include "media/dtmf.h"
-#include "media/rtp.h"
-
-#define FORMATS_MAX 8 /* payload types counted per leg to name its codec */
-
-struct leg_state {
-	struct recording *rc;
-	struct rtp_leg rtp;
-	struct chunker *chunker;
-	struct dtmf_rx dtmf;
-	struct {
-		struct media_format f;
-		uint64_t packets;
-	} fmt[FORMATS_MAX];
-	unsigned nfmt;
-	uint64_t packets, events, blocked, blocked_at_first;
-	uint64_t audio_us;
-	uint32_t last_ts, last_ssrc;
-	bool any;
-};
-
-struct recording {
-	struct store *st;
-	struct store_call *sc;
-	struct store_call_meta meta;
-	bool known;
-	bool expired; /* its destroy-by day is over already: nothing is kept */
-	bool undated; /* its clock is beyond what a deadline can be written for: not even a row */
-	const char *gap;
-	struct leg_state leg[2];
-};
+#include "record_call_internal.h"
 
 static enum clock_unit unit_of(enum policy_unit u)
 {
@@ -94,13 +63,8 @@ static int chunk_out(void *arg, const struct chunk *k)
 	return store_call_append(l->rc->sc, (unsigned)(l - l->rc->leg), k);
 }
 
-int recording_new(struct store *st, const struct call *c, struct recording **ret)
+void recording_init(struct recording *rc, struct store *st, const struct call *c)
 {
-	struct recording *rc = calloc(1, sizeof(*rc));
-	int e;
-
-	if (!rc)
-		return -ENOMEM;
 	rc->st = st;
 	rc->leg[0].rc = rc->leg[1].rc = rc;
 	rc->meta = (struct store_call_meta){
@@ -118,6 +82,16 @@ int recording_new(struct store *st, const struct call *c, struct recording **ret
 	};
 	/* One capture's broken clock is no reason to stop recording everybody else. */
 	rc->undated = deadlines(rc, c) || rc->meta.until_ns[0] > INT64_MAX || rc->meta.until_ns[1] > INT64_MAX;
+}
+
+int recording_new(struct store *st, const struct call *c, struct recording **ret)
+{
+	struct recording *rc = calloc(1, sizeof(*rc));
+	int e;
+
+	if (!rc)
+		return -ENOMEM;
+	recording_init(rc, st, c);
 	e = rc->undated ? 0 : store_call_known(st, &c->uid, rc->meta.controller);
 	if (e < 0)
 		goto out;
@@ -193,10 +167,51 @@ static void count_audio(struct leg_state *l, const struct media_format *f, const
 	count_format(l, f);
 }
 
+/* When the writer dies, the call's row says this. */
+static void now_of(struct recording *rc, const struct call *c, struct store_call_now *ret)
+{
+	const struct policy_rule *r = c->rule;
+
+	*ret = (struct store_call_now){ .answer_ns = c->answered ? c->answer_ns : 0 };
+	if (r->min_length.n && (!c->answered || add_span(c->answer_ns, r->controller->timezone, r->min_length, &ret->keep_ns)))
+		ret->keep_ns = c->answered ? 0 : UINT64_MAX;
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		ret->state[p] = (enum store_state)c->state[p];
+		ret->reason[p] = c->reason[p];
+		rc->noted.state[p] = c->state[p];
+	}
+	rc->noted.answered = c->answered;
+}
+
+static void note(struct recording *rc, const struct call *c)
+{
+	struct store_call_now now;
+
+	if (!rc->sc || (rc->noted.answered == c->answered && rc->noted.state[0] == c->state[0] &&
+			rc->noted.state[1] == c->state[1]))
+		return;
+	now_of(rc, c, &now);
+	store_call_note(rc->sc, &now);
+}
+
+int recording_tick(struct recording *rc, const struct call *c, uint64_t now_ns)
+{
+	int e, err = 0;
+
+	note(rc, c);
+	for (int i = 0; i < 2; i++) {
+		e = rc->leg[i].chunker ? chunker_tick(rc->leg[i].chunker, now_ns) : 0;
+		err = err ? err : e;
+	}
+	return err;
+}
+
 /* The first audio: now the call takes a key and a place on disk. */
 static int begin(struct recording *rc, const struct call *c)
 {
 	int p;
+
+	now_of(rc, c, &rc->meta.now);
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		bool live = c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED;
@@ -226,10 +241,18 @@ static void discard(struct recording *rc)
 		chunker_free(l->chunker);
 		l->chunker = NULL;
 		l->nfmt = 0;
-		l->packets = 0;
+		l->packets = l->noise = 0;
 		l->audio_us = 0;
 		l->any = false;
 	}
+}
+
+/* The first packet since the call is ours: what came in between was in the memory of who died. */
+static void first_of_ours(struct recording *rc, struct leg_state *l, uint32_t ssrc, int64_t seq)
+{
+	if (ssrc == l->expect_ssrc && seq > l->expect)
+		recording_gap(rc, "restart");
+	l->resumed = false;
 }
 
 static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
@@ -244,6 +267,8 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 		return e;
 	if (e == RTP_DUPLICATE)
 		return 0;
+	if (l->resumed)
+		first_of_ours(rc, l, p->ssrc, seq);
 	if (!rc->sc) {
 		e = begin(rc, c);
 		if (e == -ESHUTDOWN) { /* an old capture: nothing of that day may be kept any more */
@@ -260,7 +285,9 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 		if (e)
 			return e;
 	}
-	if (!is_noise(f, p->pt))
+	if (is_noise(f, p->pt))
+		l->noise++;
+	else
 		count_audio(l, f, p);
 	return chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
 			   arrival_ns, p->payload, p->len);
@@ -277,6 +304,8 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 
 	if (recording_known(rc))
 		return 0;
+	note(rc, c);
+	rc->unsaved++;
 	if (!l->rtp.n)
 		l->blocked_at_first = blocked;
 	/* Captured while a purpose allowed it, looked at when none does any more: gone (INV-1, INV-3). */
@@ -286,6 +315,8 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	e = rtp_leg_packet(&l->rtp, p, arrival_ns, 0, &s, &seq);
 	if (e < 0)
 		return e;
+	if (l->resumed && e == RTP_NEW)
+		first_of_ours(rc, l, p->ssrc, seq);
 	if (kind != CALL_PT_EVENT)
 		return 0;
 	if (dtmf_packet(&l->dtmf, p->ssrc, p->ts, arrival_ns, p->payload, p->len, ret_key) != DTMF_PRESS)
@@ -351,7 +382,7 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 	}
 }
 
-static int flush(struct recording *rc)
+int recording_flush(struct recording *rc)
 {
 	int i, e, rc2 = 0;
 
@@ -363,6 +394,31 @@ static int flush(struct recording *rc)
 			rc2 = e;
 	}
 	return rc2;
+}
+
+/* After a crash the state is not of the moment: what the store has was kept, the rest is lost. */
+static int correct_figures(struct recording *rc, struct store_call_result *r)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct store_leg_figures *f = &r->leg[i];
+		uint64_t packets, audio_ms, own = f->packets + rc->leg[i].noise, n;
+		int e = store_call_has(rc->sc, i, &packets, &audio_ms);
+
+		if (e)
+			return e;
+		if (packets == own)
+			continue;
+		n = packets > own ? packets - own : own - packets;
+		if (packets > own) {
+			f->packets += n;
+			f->lost -= f->lost < n ? f->lost : n;
+		} else {
+			f->packets -= f->packets < n ? f->packets : n;
+			f->lost += n;
+		}
+		f->audio_ms = audio_ms;
+	}
+	return 0;
 }
 
 static bool too_short(const struct recording *rc, const struct call *c)
@@ -454,7 +510,7 @@ int recording_end(struct recording *rc, const struct call *c, enum recording_end
 		goto out;
 	}
 	if (rc->sc) {
-		e = flush(rc);
+		e = recording_flush(rc);
 		if (e)
 			goto out;
 	}
@@ -464,6 +520,11 @@ int recording_end(struct recording *rc, const struct call *c, enum recording_end
 	}
 	leg_figures(&rc->leg[0], &r.leg[0]);
 	leg_figures(&rc->leg[1], &r.leg[1]);
+	if (rc->stale && rc->sc) {
+		e = correct_figures(rc, &r);
+		if (e)
+			goto out;
+	}
 	decide_outcome(rc, c, &r);
 	*ret_end = r.outcome == STORE_O_KEPT ? RECORDING_KEPT :
 		   r.outcome == STORE_O_GAP  ? RECORDING_GAP :

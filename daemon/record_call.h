@@ -36,6 +36,36 @@ int recording_destroy(struct recording *rc, const struct call *c, enum policy_pu
 bool recording_known(const struct recording *rc);
 /* Writes the row, or forgets what must not stay. Frees rc in every case. */
 int recording_end(struct recording *rc, const struct call *c, enum recording_end *ret_end);
+/*
+ * Closes chunks whose time is over though no packet comes (hold), and tells the store what has
+ * changed of the call. Every 100 ms or so, for every call: what is not closed is lost by a kill -9.
+ */
+int recording_tick(struct recording *rc, const struct call *c, uint64_t now_ns);
+
+/*
+ * ---- take-over ----
+ *
+ * At any time recording_save; in peace recording_flush before it, recording_leave and store_sync
+ * after it. The next process calls recording_resume, and store_settle when all are resumed.
+ */
+struct buf;
+bool recording_begun(const struct recording *rc); /* has a key: audio was kept */
+/* Its state opens no more than what lies wrapped in the store: it may survive a crash of this process. */
+bool recording_durable(const struct recording *rc);
+/* So many packets since the last recording_save that it is time for another. */
+bool recording_unsaved(const struct recording *rc);
+int recording_flush(struct recording *rc);
+/* Behind what is in out: figures, streams, and the data key in clear: keep in memory only, and wipe. */
+void recording_save(struct recording *rc, struct buf *out);
+/*
+ * Goes on with the recording of c, which is as it was then. Takes any bytes. When the store knows
+ * nothing of it (it began within the last sync) it begins anew at the next packet, with a gap. -EBADMSG, and
+ * the errors of store_call_resume: nothing goes on, store_settle ends what there is.
+ */
+int recording_resume(struct store *st, struct call *c, const void *bytes, size_t n, struct recording **ret);
+/* Frees rc; the call in the store is the next process's after the next store_sync. */
+int recording_leave(struct recording *rc);
+
 /* Store failed or program stops: keys are overwritten, nothing stays. */
 void recording_abort(struct recording *rc);
 

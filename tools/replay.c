@@ -217,6 +217,8 @@ static int finish(struct replay *r, int e)
 	int e2;
 
 	e2 = recorder_finish(r->rec);
+	if (!e2) /* calls of a recorder that died, except those which were in this capture once more */
+		e2 = store_settle(r->store, NULL);
 	if (!e && e2) {
 		cli_err("%s", *store_why(r->store) ? store_why(r->store) : strerror(-e2));
 		e = e2;

@@ -62,12 +62,29 @@ static bool same_format(const struct media_format *a, const struct media_format 
 	       !strncmp(a->fmtp, b->fmtp, sizeof(a->fmtp));
 }
 
+/* Clocks of captures step back; a chunk that long is no better than one that steps on. */
+static bool is_old(const struct chunk *k, uint64_t now_ns)
+{
+	uint64_t first = k->pkt[0].arrival_ns;
+
+	return (now_ns > first ? now_ns - first : first - now_ns) >= CHUNKER_SPAN_NS;
+}
+
+bool chunker_empty(const struct chunker *c)
+{
+	return !c->c.npkt;
+}
+
+int chunker_tick(struct chunker *c, uint64_t now_ns)
+{
+	return c->c.npkt && is_old(&c->c, now_ns) ? chunker_flush(c) : 0;
+}
+
 /* Whether the open chunk must be closed before this packet. */
 static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream,
 		       const struct media_format *f, bool cn, uint64_t arrival_ns, size_t len)
 {
 	const struct chunk *k = &c->c;
-	uint64_t since;
 
 	if (!k->npkt)
 		return false;
@@ -77,10 +94,7 @@ static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream,
 		return true;
 	if (k->npkt == CHUNK_MAX_PACKETS || k->nbytes + len > CHUNK_MAX_BYTES)
 		return true;
-	/* Clocks of captures step back; a chunk that long is no better than one that steps on. */
-	since = arrival_ns > k->pkt[0].arrival_ns ? arrival_ns - k->pkt[0].arrival_ns
-						  : k->pkt[0].arrival_ns - arrival_ns;
-	return since >= CHUNKER_SPAN_NS;
+	return is_old(k, arrival_ns);
 }
 
 /* *ret_cap: enough for `need`, doubled from `first`, at most `limit` (need never exceeds it). */

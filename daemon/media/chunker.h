@@ -11,7 +11,8 @@
 
 #include "base/chunk.h"
 
-#define CHUNKER_SPAN_NS 2000000000ULL /* design 7: chunks of 2 s */
+/* A killed process loses what is in here and what is on its way to the disk: two seconds together. */
+#define CHUNKER_SPAN_NS 1600000000ULL
 
 struct chunker;
 
@@ -34,5 +35,8 @@ int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct 
 		bool cn, bool marker, int64_t seq, uint32_t ts, uint64_t arrival_ns,
 		const uint8_t *payload, size_t len);
 int chunker_flush(struct chunker *c);
+bool chunker_empty(const struct chunker *c);
+/* Closes the chunk when its span is over, though no packet comes to show it. */
+int chunker_tick(struct chunker *c, uint64_t now_ns);
 
 #endif

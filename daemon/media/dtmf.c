@@ -8,6 +8,9 @@
  */
 #include "media/dtmf.h"
 
+#include <string.h>
+
+#include "base/buf.h"
 #include "base/le.h"
 
 #define DTMF_EVENT_BYTES 4
@@ -120,4 +123,44 @@ enum dtmf_result dtmf_idle(struct dtmf_rx *d, uint64_t now_ns, char *ret_key)
 	if (!d->any || d->reported || now_ns < d->last_ns || now_ns - d->last_ns < DTMF_IDLE_NS)
 		return DTMF_NOTHING;
 	return report(d, ret_key);
+}
+
+void dtmf_save(const struct dtmf_rx *d, struct buf *out)
+{
+	unsigned n = d->npast < DTMF_PAST ? d->npast : DTMF_PAST;
+	bool last = d->any && d->reported;
+
+	buf_put_varint(out, d->presses);
+	buf_put8(out, (uint8_t)(n + last));
+	for (unsigned i = 0; i < n; i++) { /* oldest first */
+		unsigned at = (d->npast - n + i) % DTMF_PAST;
+
+		buf_put_le32(out, d->past[at].ssrc);
+		buf_put_le32(out, d->past[at].ts);
+	}
+	if (last) {
+		buf_put_le32(out, d->ssrc);
+		buf_put_le32(out, d->ts);
+	}
+}
+
+bool dtmf_load(struct rd *r, struct dtmf_rx *d)
+{
+	uint64_t presses = rd_varint(r);
+	unsigned n = rd_u8(r);
+
+	memset(d, 0, sizeof(*d));
+	if (n > DTMF_PAST + 1)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		d->ssrc = rd_le32(r);
+		d->ts = rd_le32(r);
+		make_past(d);
+	}
+	if (r->bad) {
+		memset(d, 0, sizeof(*d));
+		return false;
+	}
+	d->presses = presses;
+	return true;
 }

@@ -48,4 +48,15 @@ enum dtmf_result dtmf_packet(struct dtmf_rx *d, uint32_t ssrc, uint32_t ts, uint
 /* A press in progress whose end never came, `now` at least 500 ms after its last packet. */
 enum dtmf_result dtmf_idle(struct dtmf_rx *d, uint64_t now_ns, char *ret_key);
 
+
+/*
+ * As bytes, for the process that goes on with the call: which presses were reported, so that their
+ * late copies count for nothing. A press in progress is left out, its digit with it: it is seen
+ * anew from its next packet. dtmf_load takes any bytes: false, and *d zero.
+ */
+struct buf;
+struct rd;
+void dtmf_save(const struct dtmf_rx *d, struct buf *out);
+bool dtmf_load(struct rd *r, struct dtmf_rx *d);
+
 #endif

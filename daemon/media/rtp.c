@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/le.h"
 
 #define RTP_HEADER 12
@@ -184,6 +185,21 @@ static void go_back(struct rtp_stream *s, uint16_t seq)
 	s->run = back;
 }
 
+/* First packet in this process: ahead of what the state knows, or one of the last few before it. */
+static bool number_resumed(struct rtp_stream *s, const struct rtp_pkt *p, int64_t *ret_seq)
+{
+	uint16_t ahead = (uint16_t)(p->seq - (uint16_t)s->run.max);
+
+	s->resumed = false;
+	if (!ahead || ahead > RTP_CYCLE - RTP_SAVED)
+		return false;
+	*ret_seq = s->run.max + ahead;
+	run_advance(&s->run, *ret_seq, p->ts);
+	run_mark(&s->run, *ret_seq, true);
+	s->run.received++;
+	return true;
+}
+
 static enum rtp_new number(struct rtp_stream *s, const struct rtp_pkt *p, int64_t *ret_seq,
 			   bool *ret_late)
 {
@@ -191,6 +207,8 @@ static enum rtp_new number(struct rtp_stream *s, const struct rtp_pkt *p, int64_
 	int64_t max;
 
 	*ret_late = false;
+	if (s->resumed && number_resumed(s, p, ret_seq))
+		return RTP_NEW;
 	if (!run_takes(&s->run, p)) {
 		if (!s->prev || !run_takes(s->prev, p)) {
 			restart(s, p);
@@ -329,4 +347,133 @@ void rtp_leg_free(struct rtp_leg *l)
 		free(l->stream[i]);
 	}
 	memset(l, 0, sizeof(*l));
+}
+
+/* ---- as bytes ---- */
+
+#define NUMBER_MAX (1LL << 60) /* sums of what is read stay far from overflowing */
+
+static void run_save(const struct rtp_run *r, struct buf *out)
+{
+	buf_put_varint(out, zigzag(r->max));
+	buf_put_varint(out, (uint64_t)(r->max - r->first));
+	buf_put_varint(out, r->received);
+	buf_put_le32(out, r->max_ts);
+	for (int i = 0; i < RTP_SAVED; i += 8) {
+		uint8_t b = 0;
+
+		for (int k = 0; k < 8; k++)
+			b |= (uint8_t)(run_seen(r, r->max - i - k) << k);
+		buf_put8(out, b);
+	}
+}
+
+static bool run_load(struct rd *r, struct rtp_run *run)
+{
+	int64_t max = unzigzag(rd_varint(r));
+	uint64_t span = rd_varint(r), received = rd_varint(r);
+	const uint8_t *p;
+
+	run->max_ts = rd_le32(r);
+	p = rd_bytes(r, RTP_SAVED / 8);
+	if (!p || max < -NUMBER_MAX || max > NUMBER_MAX || span > NUMBER_MAX || received > span + 1 || !received)
+		return false;
+	run->max = max;
+	run->first = max - (int64_t)span;
+	run->received = received;
+	memset(run->seen, 0xff, sizeof(run->seen));
+	for (int i = 0; i < RTP_SAVED; i++)
+		run_mark(run, max - i, p[i / 8] >> (i % 8) & 1);
+	return true;
+}
+
+static void stream_save(const struct rtp_stream *s, struct buf *out)
+{
+	buf_put_le32(out, s->ssrc);
+	buf_put_varint(out, s->number);
+	buf_put_varint(out, s->received);
+	buf_put_varint(out, s->duplicates);
+	buf_put_varint(out, s->reordered);
+	buf_put_varint(out, s->last_ns);
+	buf_put_varint(out, s->lost_before);
+	buf_put_varint(out, s->jitter < 1e12 ? (uint64_t)(s->jitter * 16) : 0);
+	run_save(&s->run, out);
+	buf_put8(out, s->prev != NULL);
+	if (s->prev)
+		run_save(s->prev, out);
+}
+
+static int stream_load(struct rd *r, struct rtp_stream *s)
+{
+	uint64_t number, jitter;
+
+	s->ssrc = rd_le32(r);
+	number = rd_varint(r);
+	s->number = (uint32_t)number;
+	s->received = rd_varint(r);
+	s->duplicates = rd_varint(r);
+	s->reordered = rd_varint(r);
+	s->last_ns = rd_varint(r);
+	s->lost_before = rd_varint(r);
+	jitter = rd_varint(r);
+	s->jitter = (double)jitter / 16;
+	s->resumed = true;
+	if (number > UINT32_MAX || jitter > NUMBER_MAX || (s->received | s->duplicates | s->reordered) > NUMBER_MAX ||
+	    s->lost_before > NUMBER_MAX || !run_load(r, &s->run))
+		return -EBADMSG;
+	switch (rd_u8(r)) {
+	case 0:
+		return 0;
+	case 1:
+		s->prev = calloc(1, sizeof(*s->prev));
+		if (!s->prev)
+			return -ENOMEM;
+		return run_load(r, s->prev) && s->prev->max < s->run.first ? 0 : -EBADMSG;
+	default:
+		return -EBADMSG;
+	}
+}
+
+void rtp_leg_save(const struct rtp_leg *l, struct buf *out)
+{
+	buf_put8(out, (uint8_t)l->n);
+	buf_put_varint(out, l->next_number);
+	buf_put_varint(out, l->gone_received);
+	buf_put_varint(out, l->gone_lost);
+	buf_put_varint(out, l->gone_duplicates);
+	buf_put_varint(out, l->gone_reordered);
+	for (unsigned i = 0; i < l->n; i++)
+		stream_save(l->stream[i], out);
+}
+
+int rtp_leg_load(struct rd *r, struct rtp_leg *l)
+{
+	unsigned n = rd_u8(r);
+	uint64_t next = rd_varint(r);
+	int e = 0;
+
+	memset(l, 0, sizeof(*l));
+	l->next_number = (uint32_t)next;
+	l->gone_received = rd_varint(r);
+	l->gone_lost = rd_varint(r);
+	l->gone_duplicates = rd_varint(r);
+	l->gone_reordered = rd_varint(r);
+	if (r->bad || n > RTP_STREAMS_MAX || next > UINT32_MAX ||
+	    (l->gone_received | l->gone_lost | l->gone_duplicates | l->gone_reordered) > NUMBER_MAX)
+		e = -EBADMSG;
+	while (!e && l->n < n) {
+		struct rtp_stream *s = calloc(1, sizeof(*s));
+
+		if (!s) {
+			e = -ENOMEM;
+			break;
+		}
+		l->stream[l->n++] = s;
+		e = stream_load(r, s);
+	}
+	if (!e && r->bad)
+		e = -EBADMSG;
+	if (e)
+		rtp_leg_free(l);
+	return e;
 }

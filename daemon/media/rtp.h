@@ -58,6 +58,7 @@ struct rtp_stream {
 	uint32_t transit, transit_clock; /* clock 0: none yet */
 	struct rtp_run run;
 	struct rtp_run *prev; /* before the last restart, while packets of it may still come; or NULL */
+	bool resumed;	      /* no packet since rtp_leg_load */
 };
 
 struct rtp_leg {
@@ -84,5 +85,18 @@ uint64_t rtp_stream_lost(const struct rtp_stream *s);
 void rtp_leg_totals(const struct rtp_leg *l, uint64_t *ret_received, uint64_t *ret_lost,
 		    uint64_t *ret_duplicates, uint64_t *ret_reordered);
 void rtp_leg_free(struct rtp_leg *l);
+
+/*
+ * As bytes, for the process that goes on with the call (about 130 a stream). The first packet of a
+ * stream after rtp_leg_load is never taken for a restart: however far it is ahead, what lies
+ * between counts as lost (somebody else may have received it). Of duplicates the last RTP_SAVED
+ * numbers are told apart; what is older counts as seen. rtp_leg_load takes any bytes: -EBADMSG, -ENOMEM;
+ * the leg is empty then.
+ */
+#define RTP_SAVED 512
+struct buf;
+struct rd;
+void rtp_leg_save(const struct rtp_leg *l, struct buf *out);
+int rtp_leg_load(struct rd *r, struct rtp_leg *l);
 
 #endif

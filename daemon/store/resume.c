@@ -190,6 +190,17 @@ bool store_call_committed(const struct store_call *sc, enum store_purpose p)
 	return sc->slot[p];
 }
 
+int store_call_has(struct store_call *sc, unsigned leg, uint64_t *ret_packets, uint64_t *ret_audio_ms)
+{
+	int rc = sc->catching_up ? catch_up(sc->st) : 0;
+
+	if (rc)
+		return rc;
+	*ret_packets = sc->leg[leg].packets;
+	*ret_audio_ms = sc->leg[leg].audio_ms;
+	return 0;
+}
+
 static int has_row(struct store *st, const struct store_call *sc)
 {
 	int rc = catalog_has(st->catalog, sc->meta.controller, sc->day, &sc->meta.uid, &st->why);

@@ -207,6 +207,8 @@ int store_call_leave(struct store_call *sc);
 int store_call_resume(struct store *st, const void *bytes, size_t n, struct store_call **ret);
 /* Whether the call's key is wrapped for the purpose. */
 bool store_call_committed(const struct store_call *sc, enum store_purpose p);
+/* What the store has of a leg, whoever appended it. After a resume it looks at the segments for it. */
+int store_call_has(struct store_call *sc, unsigned leg, uint64_t *ret_packets, uint64_t *ret_audio_ms);
 /*
  * The calls of a dead writer that nobody resumed. Audio whose wrap is there gets a row, end and gap
  * "crash", with what was synced and what reached the segments after it; what must not be kept

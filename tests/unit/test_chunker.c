@@ -12,14 +12,15 @@
 
 #include "media/chunker.h"
 
+#define SPAN (CHUNKER_SPAN_NS / 1000000)
 #define MS 1000000ULL
 #define T0 (1700000000ULL * 1000 * MS)
 
 /* What the sink saw: the chunks' shapes and all packets with their payloads, in order. */
 struct seen {
 	unsigned chunks;
-	uint32_t npkt[64], nbytes[64], stream[64], ssrc[64];
-	struct media_format format[64];
+	uint32_t npkt[128], nbytes[128], stream[128], ssrc[128];
+	struct media_format format[128];
 	uint8_t *bytes;
 	size_t n, packets;
 	struct chunk_pkt last;
@@ -31,7 +32,7 @@ static int sink(void *arg, const struct chunk *c)
 	struct seen *s = arg;
 	uint32_t off = 0;
 
-	assert_true(s->chunks < 64);
+	assert_true(s->chunks < 128);
 	assert_true(c->npkt >= 1 && c->npkt <= CHUNK_MAX_PACKETS);
 	assert_true(c->nbytes <= CHUNK_MAX_BYTES);
 	s->npkt[s->chunks] = c->npkt;
@@ -102,15 +103,15 @@ static void close_rules(void **state)
 		unsigned chunks;
 	} row[] = {
 		{"the same", &pcmu, &pcmu, 0, 20, 1},
-		{"just under the span", &pcmu, &pcmu, 0, 1999, 1},
-		{"the span", &pcmu, &pcmu, 0, 2000, 2},
+		{"just under the span", &pcmu, &pcmu, 0, SPAN - 1, 1},
+		{"the span", &pcmu, &pcmu, 0, SPAN, 2},
 		{"long silence", &pcmu, &pcmu, 0, 900000, 2},
 		{"another stream", &pcmu, &pcmu, 1, 20, 2},
 		{"another payload type", &pcmu, &pcma, 0, 20, 2},
 		{"comfort noise joins", &pcmu, &cn, 0, 20, 1},
 		{"noise first, audio gives the format", &cn, &pcma, 0, 20, 1},
 		{"noise of another stream", &pcmu, &cn, 1, 20, 2},
-		{"noise after the span", &pcmu, &cn, 0, 2000, 2},
+		{"noise after the span", &pcmu, &cn, 0, SPAN, 2},
 		{"same type, other parameters", &opus, &opus_fec, 0, 20, 2},
 	};
 
@@ -223,7 +224,7 @@ static void sink_fails(void **state)
 	start(&f);
 	assert_int_equal(add(&f, &pcmu, 0, 0, 160), 0);
 	f.s.ret = -ENOSPC;
-	assert_int_equal(add(&f, &pcmu, 0, 2000, 10), -ENOSPC);
+	assert_int_equal(add(&f, &pcmu, 0, SPAN, 10), -ENOSPC);
 	assert_int_equal(f.s.chunks, 1);
 	f.s.ret = 0;
 	assert_int_equal(chunker_flush(f.c), 0);
@@ -232,7 +233,31 @@ static void sink_fails(void **state)
 	stop(&f);
 }
 
-/* Two minutes of G.711: 60 chunks of 100 packets, every byte in place. */
+/* Nothing more comes: the chunk goes out all the same, when its time is over. */
+static void tick(void **state)
+{
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(chunker_tick(f.c, T0), 0);
+	assert_true(chunker_empty(f.c));
+	assert_int_equal(add(&f, &pcmu, 0, 0, 160), 0);
+	assert_int_equal(add(&f, &pcmu, 0, 20, 160), 0);
+	assert_int_equal(chunker_tick(f.c, T0 + (SPAN - 1) * MS), 0);
+	assert_int_equal(f.s.chunks, 0);
+	assert_false(chunker_empty(f.c));
+	f.s.ret = -ENOSPC;
+	assert_int_equal(chunker_tick(f.c, T0 + SPAN * MS), -ENOSPC);
+	assert_int_equal(f.s.chunks, 1);
+	assert_int_equal(f.s.packets, 2);
+	assert_true(chunker_empty(f.c));
+	assert_int_equal(chunker_tick(f.c, T0 + 9 * SPAN * MS), 0);
+	assert_int_equal(f.s.chunks, 1);
+	stop(&f);
+}
+
+/* Two minutes of G.711: every byte in place. */
 static void two_minutes(void **state)
 {
 	struct fix f;
@@ -242,7 +267,7 @@ static void two_minutes(void **state)
 	for (uint64_t i = 0; i < 6000; i++)
 		assert_int_equal(add(&f, &pcmu, 0, i * 20, 160), 0);
 	assert_int_equal(chunker_flush(f.c), 0);
-	assert_int_equal(f.s.chunks, 60);
+	assert_int_equal(f.s.chunks, 120000 / SPAN);
 	assert_int_equal(f.s.n, 6000 * 160);
 	for (uint64_t i = 0; i < 6000 * 160; i++)
 		assert_int_equal(f.s.bytes[i], (uint8_t)(i / 160 * 20 * 31 + i % 160));
@@ -264,6 +289,7 @@ int main(void)
 		cmocka_unit_test(clock_steps_back),
 		cmocka_unit_test(fields),
 		cmocka_unit_test(sink_fails),
+		cmocka_unit_test(tick),
 		cmocka_unit_test(two_minutes),
 		cmocka_unit_test(free_null),
 	};

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "media/dtmf.h"
 
 #define MS 1000000ULL
@@ -160,6 +161,38 @@ static void random_presses(void **state)
 	assert_true(want > 4500);
 }
 
+/* Another process between any two packets: a press comes once, and no digit is in the bytes. */
+static void saved(void **state)
+{
+	static const uint8_t b[4] = {5, 0x80 | 10, 3, 32};
+	struct dtmf_rx d = {0};
+	unsigned presses = 0;
+	char key;
+
+	(void)state;
+	for (uint32_t i = 0; i < 40; i++) {
+		for (int copy = 0; copy < 3; copy++) {
+			struct buf out = {0};
+			struct rd r;
+
+			presses += dtmf_packet(&d, 9, 1000 + i * 3200, i * 500 * MS, b, 4, &key) == DTMF_PRESS;
+			dtmf_save(&d, &out);
+			for (size_t n = 0; n < out.len; n++) {
+				r = (struct rd){out.p, n, false};
+				assert_false(dtmf_load(&r, &d));
+			}
+			r = (struct rd){out.p, out.len, false};
+			assert_true(dtmf_load(&r, &d));
+			assert_int_equal(r.left, 0);
+			buf_free(&out);
+		}
+		if (i > 2) /* a late copy of the press before last */
+			assert_int_equal(dtmf_packet(&d, 9, 1000 + (i - 2) * 3200, i * 500 * MS, b, 4, &key), DTMF_NOTHING);
+	}
+	assert_int_equal(presses, 40);
+	assert_int_equal(d.presses, 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +200,7 @@ int main(void)
 		cmocka_unit_test(short_payload),
 		cmocka_unit_test(wiped),
 		cmocka_unit_test(random_presses),
+		cmocka_unit_test(saved),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* record_call_internal.h - what record_call.c and record_call_save.c share. One thread. */
+#ifndef RECORD_CALL_INTERNAL_H
+#define RECORD_CALL_INTERNAL_H
+
+#include "media/chunker.h"
+#include "media/dtmf.h"
+#include "media/rtp.h"
+#include "record_call.h"
+
+#define FORMATS_MAX 8 /* payload types counted per leg to name its codec */
+
+struct leg_state {
+	struct recording *rc;
+	struct rtp_leg rtp;
+	struct chunker *chunker;
+	struct dtmf_rx dtmf;
+	struct {
+		struct media_format f;
+		uint64_t packets;
+	} fmt[FORMATS_MAX];
+	unsigned nfmt;
+	uint64_t packets, noise, events, blocked, blocked_at_first;
+	uint64_t audio_us;
+	uint32_t last_ts, last_ssrc;
+	bool any;
+	bool resumed;	/* no packet since recording_resume; the one that comes next if none is missing: */
+	uint32_t expect_ssrc;
+	int64_t expect;
+};
+
+struct recording {
+	struct store *st;
+	struct store_call *sc;
+	struct store_call_meta meta;
+	bool known;
+	bool expired; /* its destroy-by day is over already: nothing is kept */
+	bool undated; /* its clock is beyond what a deadline can be written for: not even a row */
+	const char *gap;
+	struct {
+		enum purpose_state state[POLICY_PURPOSES];
+		bool answered;
+	} noted;	   /* of the call, in the store */
+	unsigned unsaved;  /* packets since recording_save */
+	bool stale;	   /* resumed, perhaps from an old state: the store knows the figures better */
+	struct leg_state leg[2];
+};
+
+/* Everything that follows from the call alone. */
+void recording_init(struct recording *rc, struct store *st, const struct call *c);
+
+#endif
