@@ -349,6 +349,27 @@ int recording_destroy(struct recording *rc, const struct call *c, enum policy_pu
 	return e;
 }
 
+int recording_tighten(struct recording *rc, const struct call *c)
+{
+	int p, e = 0;
+
+	for (p = 0; p < POLICY_PURPOSES && !e; p++) {
+		uint64_t until = c->tight.until_ns[p];
+
+		if (!until || !rc->meta.until_ns[p] || until >= rc->meta.until_ns[p])
+			continue;
+		rc->meta.until_ns[p] = until;
+		if (rc->sc)
+			e = store_call_shorten(rc->sc, (enum store_purpose)p, until);
+	}
+	if (e != -ESHUTDOWN)
+		return e;
+	/* that day is over already: nothing of the call may be kept */
+	rc->expired = true;
+	discard(rc);
+	return 0;
+}
+
 static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 {
 	uint64_t received, since;
@@ -426,9 +447,9 @@ static bool too_short(const struct recording *rc, const struct call *c)
 	uint64_t end;
 
 	(void)rc;
-	if (!c->rule->min_length.n)
+	if (!c->rule->min_length.n && !c->tight.min_length_ns)
 		return false;
-	if (!c->answered)
+	if (!c->answered || c->end_ns < c->answer_ns + c->tight.min_length_ns)
 		return true;
 	if (add_span(c->answer_ns, c->rule->controller->timezone, c->rule->min_length, &end))
 		return false;
@@ -476,6 +497,9 @@ static void decide_outcome(struct recording *rc, const struct call *c, struct st
 	} else if (too_short(rc, c)) {
 		r->outcome = STORE_O_DENIED;
 		deny_rest(r, "too-short");
+	} else if (c->tight.stopped[POLICY_DOCUMENTATION] || c->tight.stopped[POLICY_TRAINING]) {
+		r->outcome = STORE_O_DENIED; /* a later policy came before the first packet did */
+		deny_rest(r, "policy.tightened");
 	} else {
 		r->outcome = STORE_O_GAP;
 		if (!*r->gap)

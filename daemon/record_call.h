@@ -32,6 +32,8 @@ void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets); /*
 void recording_gap(struct recording *rc, const char *why); /* static text; the first stays */
 /* A purpose is over: its wrap goes, and all audio when no purpose is left (INV-1). */
 int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p);
+/* A later policy took something (c->tight): deadlines come nearer. */
+int recording_tighten(struct recording *rc, const struct call *c);
 /* Nothing is recorded: the call is in the store already, or its clock beyond any deadline. */
 bool recording_known(const struct recording *rc);
 /* Writes the row, or forgets what must not stay. Frees rc in every case. */

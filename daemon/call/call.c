@@ -446,8 +446,10 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 			a.act = PURPOSE_D_DESTROY;
 		}
 	}
+	/* why the recording stopped before its end is not forgotten over an event that leaves it as it is */
+	if (!c->tight.stopped[p] || a.state != c->state[p] || *a.reason)
+		c->reason[p] = a.reason;
 	c->state[p] = a.state;
-	c->reason[p] = a.reason;
 	call_changed(cs, c);
 	/* Deny first: the packets stop before the key goes, and the key before anybody is told. */
 	call_refresh_verdicts(cs, c);

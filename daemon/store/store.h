@@ -153,6 +153,12 @@ int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c
 int store_call_commit(struct store_call *sc, enum store_purpose p);
 /* Destroys the wrap of one purpose, for good (no state saved earlier brings it back); the audio stays for the other. */
 int store_call_drop(struct store_call *sc, enum store_purpose p);
+/*
+ * The purpose's deadline comes nearer; a later one changes nothing. A wrap that is there is
+ * written anew under the earlier day, then the old one is overwritten. -ESHUTDOWN: that day was
+ * destroyed already; the wrap is gone.
+ */
+int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t until_ns);
 /* What is true of the call has changed; durable with the next store_sync. The texts are copied. */
 void store_call_note(struct store_call *sc, const struct store_call_now *now);
 /*

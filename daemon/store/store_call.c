@@ -324,6 +324,24 @@ int store_call_commit(struct store_call *sc, enum store_purpose p)
 }
 
 /* What is known of the call in open.db must be without the purpose too, or a state saved earlier brings it back. */
+int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t until_ns)
+{
+	uint32_t day = sc->purpose_day[p], slot = sc->slot[p];
+	int rc, rc2;
+
+	if (!until_ns || !sc->meta.until_ns[p] || until_ns >= sc->meta.until_ns[p] || sc->gone[p])
+		return 0;
+	sc->meta.until_ns[p] = until_ns;
+	sc->stale = true;
+	if (!slot)
+		return 0;
+	sc->slot[p] = 0;
+	rc = put_wrap(sc, p);
+	/* a crash in between leaves two; the one that no record names is overwritten (store_settle) */
+	rc2 = slots_erase(sc->st->slots, sc->meta.controller, p, day, slot, true, &sc->st->why);
+	return rc ? rc : rc2;
+}
+
 static int forget_purpose(struct store_call *sc)
 {
 	struct buf record = { 0 };

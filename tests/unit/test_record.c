@@ -28,7 +28,9 @@ struct store {
 	struct store_call_result last;
 	uint8_t audio[2][65536]; /* of the calls that ended well or still run */
 	size_t n[2];
-	unsigned syncs;
+	unsigned syncs, shortened;
+	uint64_t until;
+	int shorten_error;
 };
 
 struct store_call {
@@ -86,6 +88,16 @@ int store_call_drop(struct store_call *sc, enum store_purpose p)
 	sc->wrap[p] = false;
 	sc->st->dropped++;
 	return 0;
+}
+
+int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t until_ns)
+{
+	MUST(p == STORE_DOCUMENTATION);
+	sc->st->shortened++;
+	sc->st->until = until_ns;
+	if (sc->st->shorten_error)
+		sc->wrap[p] = false;
+	return sc->st->shorten_error;
 }
 
 void store_call_note(struct store_call *sc, const struct store_call_now *now)
@@ -319,6 +331,129 @@ static void test_kept(void **state)
 	assert_false(holds(&l->st, 0x44));
 	assert_false(holds(&l->st, 0x66));
 	assert_int_equal(l->st.last.leg[0].lost, 0);
+	link_free(l);
+}
+
+static struct calls_tightened tighten(struct link *l, const struct policy *p)
+{
+	struct calls_tightened sum = { 0 };
+	bool first = true;
+
+	while (recorder_tighten(l->rec, p, first, &sum))
+		first = false;
+	return sum;
+}
+
+/* A later policy without a rule: what was recorded stays, not a packet more is. */
+static void test_tightened(void **state)
+{
+	struct link *l = link_new();
+	struct calls_tightened sum;
+	struct recorder_figures f;
+	int i;
+
+	(void)state;
+	establish(l, NULL);
+	for (i = 0; i < 300; i++)
+		both(l, 0x22);
+	assert_int_equal(tighten(l, &l->w->policy).changed, 0);
+	both(l, 0x33);
+	assert_int_equal(recorder_pinned(l->rec, &l->w->policy), 1);
+	sum = tighten(l, NULL);
+	assert_int_equal(sum.seen, 1);
+	assert_int_equal(sum.denied, 1);
+	assert_int_equal(tighten(l, NULL).changed, 0); /* only once */
+	for (i = 0; i < 300; i++)
+		both(l, 0x44);
+	/* the rule comes back: not for this call */
+	assert_int_equal(tighten(l, &l->w->policy).changed, 0);
+	both(l, 0x55);
+	bye(l);
+	l->w->now += SEC;
+	both(l, 0x66);
+	assert_int_equal(recorder_pinned(l->rec, &l->w->policy), 0);
+	f = finish(l);
+	assert_int_equal(f.kept, 1);
+	assert_string_equal(l->st.last.reason[0], "policy.tightened");
+	assert_int_equal(l->st.last.leg[0].packets, 301);
+	assert_true(holds(&l->st, 0x33));
+	assert_false(holds(&l->st, 0x44));
+	assert_false(holds(&l->st, 0x55));
+	link_free(l);
+}
+
+/* Before the answer nothing was recorded, so there is nothing to keep; after it but without a packet neither. */
+static void test_tightened_early(void **state)
+{
+	struct link *l = link_new();
+	struct recorder_figures f;
+	char a[2048];
+
+	(void)state;
+	fake_sdp(a, sizeof(a), 1, 1, CALLER_PORT, NULL);
+	sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "", .cseq = 1, .sdp = a });
+	assert_int_equal(tighten(l, NULL).denied, 1);
+	fake_sdp(a, sizeof(a), 2, 2, CALLEE_PORT, NULL);
+	sip(l, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 1,
+				   .sdp = a });
+	both(l, 0x22);
+	bye(l);
+	f = finish(l);
+	assert_int_equal(f.denied, 1);
+	assert_int_equal(l->st.begun, 0);
+	assert_string_equal(l->st.last.reason[0], "policy.tightened");
+	link_free(l);
+
+	l = link_new();
+	establish(l, NULL);
+	assert_int_equal(tighten(l, NULL).denied, 1);
+	l->w->now += 60 * SEC;
+	bye(l);
+	f = finish(l);
+	assert_int_equal(f.denied, 1);
+	assert_string_equal(l->st.last.reason[0], "policy.tightened");
+	link_free(l);
+}
+
+static void test_shorter(void **state)
+{
+	struct link *l = link_new();
+	struct policy later = l->w->policy;
+	struct recorder_figures f;
+	int i;
+
+	(void)state;
+	later.rule.purpose[POLICY_DOCUMENTATION].retention = (struct policy_span){ 10, POLICY_U_DAYS };
+	establish(l, NULL);
+	for (i = 0; i < 300; i++)
+		both(l, 0x22);
+	assert_int_equal(tighten(l, &later).changed, 1);
+	assert_int_equal(l->st.shortened, 1);
+	assert_in_range(l->st.until, l->w->now + 9 * 86400 * SEC, l->w->now + 11 * 86400 * SEC);
+	/* longer again, and shorter than the call's own: the nearest stays */
+	later.rule.purpose[POLICY_DOCUMENTATION].retention = (struct policy_span){ 20, POLICY_U_DAYS };
+	assert_int_equal(tighten(l, &later).changed, 0);
+	later.rule.purpose[POLICY_DOCUMENTATION].retention = (struct policy_span){ 3, POLICY_U_YEARS };
+	assert_int_equal(tighten(l, &later).changed, 0);
+	bye(l);
+	f = finish(l);
+	assert_int_equal(f.kept, 1);
+	link_free(l);
+
+	/* its new day is over already: nothing is kept */
+	l = link_new();
+	later = l->w->policy;
+	later.rule.purpose[POLICY_DOCUMENTATION].retention = (struct policy_span){ 1, POLICY_U_DAYS };
+	l->st.shorten_error = -ESHUTDOWN;
+	establish(l, NULL);
+	for (i = 0; i < 300; i++)
+		both(l, 0x22);
+	assert_int_equal(tighten(l, &later).changed, 1);
+	both(l, 0x33);
+	bye(l);
+	f = finish(l);
+	assert_int_equal(f.denied, 1);
+	assert_string_equal(l->st.last.reason[0], "deadline");
 	link_free(l);
 }
 
@@ -685,6 +820,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_tightened),
+		cmocka_unit_test(test_tightened_early),
+		cmocka_unit_test(test_shorter),
 		cmocka_unit_test(test_digits),
 		cmocka_unit_test(test_not_matched),
 		cmocka_unit_test(test_next_call_of_the_telephone),

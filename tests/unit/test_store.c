@@ -292,7 +292,7 @@ static struct store_call *begin_one(struct store *st, unsigned i, struct store_c
 static void test_purposes(void **state)
 {
 	struct store *st = open_store(STORE_RW);
-	struct store_call_meta m[6];
+	struct store_call_meta m[7];
 	struct store_call_result r;
 	struct store_call *sc;
 
@@ -324,7 +324,22 @@ static void test_purposes(void **state)
 	/* 5: aborted */
 	sc = begin_one(st, 5, &m[5], false);
 	store_call_abort(sc);
+	/* 6: its deadline comes nearer, never later; another day's key holds it then */
+	sc = begin_one(st, 6, &m[6], false);
+	ok(st, store_call_shorten(sc, STORE_DOCUMENTATION, m[6].until_ns[0] - 40 * 86400 * NS_PER_S));
+	ok(st, store_call_shorten(sc, STORE_DOCUMENTATION, m[6].until_ns[0] - 30 * 86400 * NS_PER_S));
+	ok(st, store_call_shorten(sc, STORE_DOCUMENTATION, 0));
+	r.state[0] = STORE_S_GRANTED;
+	ok(st, store_call_end(sc, &r));
 	ok(st, store_sync(st));
+	{
+		struct store_filter f = { .uid = &m[6].uid };
+		struct list l = { 0 };
+
+		assert_int_equal(find(st, f, &l), 1);
+		assert_true(l.last.until_ns[0] == m[6].until_ns[0] - 40 * 86400 * NS_PER_S);
+	}
+	ok(st, try_read(st, &m[6], STORE_DOCUMENTATION, keys_dir));
 
 	ok(st, try_read(st, &m[0], STORE_DOCUMENTATION, keys_dir));
 	ok(st, try_read(st, &m[0], STORE_TRAINING, keys_dir));
@@ -341,7 +356,7 @@ static void test_purposes(void **state)
 	struct store_fsck_report rep;
 
 	fsck_clean(&rep);
-	assert_int_equal(rep.slots, 5); /* 0: two, 1, 2 and 4: one each; no key of 3 and 5 is left */
+	assert_int_equal(rep.slots, 6); /* 0: two, 1, 2, 4 and 6: one each; no key of 3 and 5 is left */
 	assert_int_equal(rep.orphan_chunks, 2);
 	assert_int_equal(rep.interrupted, 0);
 }
