@@ -299,11 +299,31 @@ const char *policy_members_set(const struct policy_members *m, size_t i)
 	return s ? s->name : NULL;
 }
 
+static void describe(const struct member *x, struct policy_member *ret)
+{
+	snprintf(ret->number, sizeof(ret->number), "+%0*llu", (int)(x->key >> 56 & 15),
+		 (unsigned long long)(x->key & ((1ULL << 56) - 1)));
+	ret->until = x->until;
+	ret->added = x->added;
+	ret->uid = x->uid;
+	ret->note = x->note ? x->note : "";
+}
+
+int policy_members_get(const struct policy_members *m, const char *set, const char *number, struct policy_member *ret)
+{
+	const struct member_set *s = find(m, set);
+	const struct member *x = s ? lookup(s, number_key(number)) : NULL;
+
+	if (!x)
+		return -ENOENT;
+	describe(x, ret);
+	return 0;
+}
+
 bool policy_members_next(const struct policy_members *m, const char *set, uint64_t *at, struct policy_member *ret)
 {
 	const struct member_set *s = find(m, set);
 	size_t i = (uint32_t)*at;
-	uint64_t key;
 
 	if (s && *at && *at >> 32 != s->gen) {
 		*at = 0;
@@ -313,12 +333,7 @@ bool policy_members_next(const struct policy_members *m, const char *set, uint64
 		i++;
 	if (!s || i >= s->cap)
 		return false;
-	key = s->slot[i].key;
-	snprintf(ret->number, sizeof(ret->number), "+%0*llu", (int)(key >> 56 & 15), (unsigned long long)(key & ((1ULL << 56) - 1)));
-	ret->until = s->slot[i].until;
-	ret->added = s->slot[i].added;
-	ret->uid = s->slot[i].uid;
-	ret->note = s->slot[i].note ? s->slot[i].note : "";
+	describe(&s->slot[i], ret);
 	*at = (uint64_t)s->gen << 32 | (i + 1);
 	return true;
 }

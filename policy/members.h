@@ -52,6 +52,9 @@ int policy_members_del(struct policy_members *m, const char *set, const char *nu
 size_t policy_members_expire(struct policy_members *m, int64_t t);
 bool policy_members_has(const struct policy_members *m, const char *set, const char *number, int64_t now);
 
+/* 0 and the member (its note lives until it changes), or -ENOENT. */
+int policy_members_get(const struct policy_members *m, const char *set, const char *number, struct policy_member *ret);
+
 /* Those that count at this time (all sets: NULL), and the sets that hold any at all. */
 size_t policy_members_count(const struct policy_members *m, const char *set, int64_t now);
 size_t policy_members_sets(const struct policy_members *m);
