@@ -31,6 +31,7 @@ struct daemon {
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
 	struct live *live; /* instead of xdp: libpcap */
+	bool left;	   /* a daemon before us left calls in keep */
 	struct keep *keep; /* for the daemon after this one; NULL: nobody takes over */
 	struct flow_table *flows;
 	struct recorder *rec;
@@ -44,6 +45,8 @@ struct daemon {
 
 /* ---- start.c ---- */
 int daemon_start(struct daemon *d);
+/* Once a second at least: the kernel hands audio up to a daemon that says so (optag_info.alive_until_ns). */
+void daemon_alive(struct daemon *d);
 int daemon_finish(struct daemon *d, int e);
 /* `optagd -r`: pins that nobody uses go. */
 int daemon_release(const struct conf *c);

@@ -4,7 +4,8 @@
  *
  * The loop wakes every DRAIN_MS (sooner for signalling), takes signalling first,
  * so that verdicts are up to date, then media, then timers. SIGHUP reads the
- * policy again; SIGTERM ends calls in progress and leaves nothing attached.
+ * policy again; SIGTERM leaves calls and capture to the next daemon, SIGINT ends
+ * calls and leaves nothing attached.
  * start.c is how it comes to run, tell.c what it says.
  */
 #include <errno.h>
@@ -91,6 +92,8 @@ static void on_signal_fd(struct daemon *d)
 			reload(d);
 		else
 			d->stop = true;
+		if (si.ssi_signo == SIGTERM)
+			d->hand_over = true;
 	}
 }
 
@@ -150,6 +153,7 @@ static int run(struct daemon *d)
 			e = sync_store(d, now);
 		if (now - d->beat_ns > (beat ? beat : NS_PER_S)) {
 			d->beat_ns = now;
+			daemon_alive(d);
 			(void)sd_watchdog();
 			ctl_run(d->ctl);
 			if (d->metrics)
@@ -185,22 +189,24 @@ int main(int argc, char **argv)
 {
 	static struct daemon d = { .conf_path = CONF_FILE, .sigfd = -1, .epoll = -1 };
 	struct policy_diags diags = { 0 };
-	bool check = false, print = false;
+	bool check = false, print = false, release = false;
 	int c, e;
 
 	log_init("optagd", LOG_L_INFO);
-	while ((c = getopt(argc, argv, "c:nv")) != -1) {
+	while ((c = getopt(argc, argv, "c:nrv")) != -1) {
 		if (c == 'c')
 			d.conf_path = optarg;
 		else if (c == 'n')
 			check = true;
+		else if (c == 'r')
+			release = true;
 		else if (c == 'v')
 			print = true;
 		else
 			return 2;
 	}
 	if (optind < argc) {
-		log_err("usage: optagd [-nv] [-c FILE]");
+		log_err("usage: optagd [-nrv] [-c FILE]");
 		return 2;
 	}
 	e = conf_load(d.conf_path, &diags, &d.conf);
@@ -208,6 +214,8 @@ int main(int argc, char **argv)
 	policy_diags_free(&diags);
 	if (e)
 		return 2;
+	if (release)
+		return daemon_release(&d.conf) ? 1 : 0;
 	if (check)
 		return check_only(&d, print);
 	log_init("optagd", d.conf.log_level);

@@ -14,27 +14,11 @@
 #include "capture/flow.h"
 #include "media/rtp.h"
 #include "record_call.h"
+#include "record_internal.h"
 #include "sip/sdp.h"
 #include "store/store.h"
 
-#define TICK_NS	    100000000ULL
-#define TIGHTEN_SLOTS 256 /* calls looked at in one go: half a millisecond of packets waits */
-#define LEARNED_MAX 4096 /* TCP connections on other ports that turned out to be SIP */
-
-struct recorder {
-	struct recorder_settings set;
-	struct flow_table *flows;
-	struct classify_sink sink;
-	struct classify *classify;
-	struct sigin *sigin;
-	struct calls *calls;
-	struct sip_extra extra; /* headers that rules match on; sigin keeps a pointer */
-	struct endpoint learned[LEARNED_MAX][2]; /* a ring: the oldest gives way */
-	unsigned nlearned;
-	uint64_t ticked_ns;
-	int err; /* the store failed: everything stops */
-	struct recorder_figures fig;
-};
+#define TICK_NS 100000000ULL
 
 void recorder_default_settings(struct recorder_settings *ret)
 {
@@ -125,14 +109,6 @@ static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
 		failed(r, recording_destroy(c->user, c, p));
 }
 
-static void on_tightened(void *arg, struct call *c)
-{
-	struct recorder *r = arg;
-
-	if (c->user && !r->err)
-		failed(r, recording_tighten(c->user, c));
-}
-
 static void on_ended(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
@@ -209,6 +185,7 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 	struct media_format f;
 	struct rtp_pkt p;
 	struct call *c;
+	bool begun;
 	char key = 0;
 	int n;
 
@@ -237,12 +214,16 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 	}
 	if (kind == CALL_PT_AUDIO && rec->verdict != OPTAG_V_RECORD)
 		return;
+	begun = recording_begun(c->user);
 	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, st.blocked, &key);
+	if (begun != recording_begun(c->user))
+		recorder_changed(r, c);
 	if (n < 0)
 		failed(r, n);
 	else if (n == 1)
 		call_key(r->calls, c, e->leg, key, rec->ts_ns);
 	key = 0;
+	recorder_save(r);
 }
 
 static void on_signalling(void *arg, const struct optag_sig *sig, const uint8_t *packet)
@@ -257,6 +238,7 @@ static void on_message(void *arg, const struct sigin_from *from, const struct si
 	struct recorder *r = arg;
 
 	calls_message(r->calls, from, m);
+	recorder_save(r);
 }
 
 static void on_datagram(void *arg, const struct sigin_from *from, const uint8_t *p, size_t n)
@@ -287,17 +269,6 @@ static void on_learned(void *arg, const struct endpoint *a, const struct endpoin
 
 /* ---- life ---- */
 
-/* Which headers the next messages are read for. */
-static void take_headers(struct recorder *r, const struct policy *p)
-{
-	const char *names[POLICY_HEADERS_MAX];
-	size_t i;
-
-	r->extra.n = policy_headers(p, names);
-	for (i = 0; i < r->extra.n; i++)
-		r->extra.name[i] = names[i];
-}
-
 int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
@@ -306,7 +277,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
 				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,
-				    .tightened = on_tightened };
+				    .changed = recorder_changed, .forgotten = recorder_forgotten };
+	const char *names[POLICY_HEADERS_MAX];
 	size_t i;
 	int e = -ENOMEM;
 
@@ -319,8 +291,9 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	}
 	for (i = 0; i < 16; i++)
 		cfg.sip_ports[i] = htons(s->sip_ports[i]);
-	if (s->policy)
-		take_headers(r, s->policy);
+	r->extra.n = policy_headers(s->policy, names);
+	for (i = 0; i < r->extra.n; i++)
+		r->extra.name[i] = names[i];
 	r->sink = csink;
 	r->flows = s->flows;
 	if (!r->flows)
@@ -375,25 +348,13 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 		r->ticked_ns = now_ns;
 		sigin_tick(r->sigin, now_ns);
 	}
+	recorder_save(r);
 	return r->err;
 }
 
 void recorder_set_policy(struct recorder *r, const struct policy *p)
 {
-	take_headers(r, p); /* the names are the policy's own */
 	calls_set_policy(r->calls, p);
-}
-
-bool recorder_tighten(struct recorder *r, const struct policy *p, bool restart, struct calls_tightened *sum)
-{
-	if (restart)
-		calls_tighten_start(r->calls);
-	return calls_tighten_step(r->calls, p, TIGHTEN_SLOTS, sum);
-}
-
-size_t recorder_pinned(const struct recorder *r, const struct policy *p)
-{
-	return calls_pinned(r->calls, p);
 }
 
 int recorder_finish(struct recorder *r)
@@ -438,5 +399,8 @@ void recorder_free(struct recorder *r)
 	classify_free(r->classify);
 	if (!r->set.flows)
 		flow_free(r->flows);
+	if (r->saving.p)
+		explicit_bzero(r->saving.p, r->saving.cap);
+	buf_free(&r->saving);
 	free(r);
 }

@@ -20,6 +20,7 @@
 #ifndef RECORD_H
 #define RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,12 +66,38 @@ int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t if
 /* Live capture: where records go, and the passing of time. -errno when the store failed. */
 const struct classify_sink *recorder_sink(const struct recorder *r);
 int recorder_tick(struct recorder *r, uint64_t now_ns);
-/* New calls use p from now on; the old one must live while recorder_pinned says so. */
+/* New calls use p from now on; the old one must live until recorder_free. */
 void recorder_set_policy(struct recorder *r, const struct policy *p);
-/* One slice of calls_tighten_step with p; false: all calls were seen. restart: from the first. */
-bool recorder_tighten(struct recorder *r, const struct policy *p, bool restart, struct calls_tightened *sum);
-/* Calls in progress that were decided under p. */
-size_t recorder_pinned(const struct recorder *r, const struct policy *p);
+/*
+ * Take-over. recorder_hash_key first of all, before anything hashes: goes on with the hashes of the
+ * daemon that left k; whether one did. Then, once, recorder_restore: calls found in k go on where
+ * policy() still knows what they were decided by, entries of the flow table that are nobody's are
+ * cleared, and from now on, with save, k has the state of every call in progress at any instant, so that a
+ * daemon killed then can be succeeded. stale: nobody listened for too long; then nothing goes on.
+ * Calls of a daemon that was killed may have lost key presses: what depends on hearing them is
+ * denied (guidance 5.3). k, and the policies, stay the caller's and outlive the recorder.
+ */
+struct keep;
+bool recorder_hash_key(struct keep *k);
+struct recorder_restore {
+	struct keep *keep;
+	bool stale, save;
+	void *arg;
+	const struct policy *(*policy)(void *arg, const char *hash);
+};
+int recorder_restore(struct recorder *r, const struct recorder_restore *how);
+/*
+ * Instead of recorder_finish: leaves all calls, whole, to the daemon after this one. What is
+ * written is durable. Calls that do not fit end now ("restart"). Only recorder_free may follow.
+ */
+int recorder_leave(struct recorder *r);
+struct recorder_kept {
+	uint64_t restored, lost; /* calls found and gone on with, or not */
+	uint64_t recordings;	 /* of the restored ones: with audio before */
+	bool clean;		 /* the daemon before left in peace */
+	uint64_t unsaved;	 /* times a state did not fit: a restart now would lose that call */
+};
+void recorder_kept(const struct recorder *r, struct recorder_kept *ret);
 /* Ends all calls ("capture-end") and makes everything durable. */
 int recorder_finish(struct recorder *r);
 void recorder_figures(const struct recorder *r, struct recorder_figures *ret);

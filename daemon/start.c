@@ -28,6 +28,7 @@
 #include "sd.h"
 #include "store/store.h"
 
+#define WATCH_NS       (10 * NS_PER_S) /* a loop that hangs for longer is no daemon */
 #define STATE_PER_CALL 3 /* blocks: what most calls need */
 
 /* ---- capture ---- */
@@ -69,6 +70,7 @@ static int attach_xdp(struct daemon *d, const struct priv_user *u)
 			return e;
 		d->nxdp++;
 	}
+	daemon_alive(d);
 	return xdp_flow_new(d->xdp[0], &d->flows);
 }
 
@@ -111,6 +113,17 @@ static int set_queues(const struct daemon *d)
 	return 0;
 }
 
+void daemon_alive(struct daemon *d)
+{
+	uint64_t wait = d->conf.take_over_ns > WATCH_NS ? d->conf.take_over_ns : WATCH_NS;
+	struct timespec now;
+
+	if (!d->nxdp)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	xdp_alive(d->xdp[0], (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec + wait);
+}
+
 /* ---- the recorder ---- */
 
 static void on_decided(void *arg, enum policy_purpose p, enum purpose_state s, const char *reason)
@@ -118,6 +131,39 @@ static void on_decided(void *arg, enum policy_purpose p, enum purpose_state s, c
 	struct daemon *d = arg;
 
 	status_decided(&d->decisions, p, s, reason);
+}
+
+static const struct policy *on_policy(void *arg, const char *hash)
+{
+	struct daemon *d = arg;
+	unsigned i;
+
+	for (i = 0; i < d->npolicy; i++)
+		if (strcmp(policy_hash(d->policy[i]), hash) == 0)
+			return d->policy[i];
+	return NULL;
+}
+
+/* Calls of the daemon before, if it left any and not too long ago. */
+static int take_calls_over(struct daemon *d)
+{
+	struct recorder_restore how = { .keep = d->keep, .save = d->conf.take_over_ns, .arg = d, .policy = on_policy };
+	struct recorder_kept k;
+	uint64_t n;
+	int e;
+
+	how.stale = !d->left || !d->conf.take_over_ns || xdp_was_dead(d->xdp[0]);
+	e = recorder_restore(d->rec, &how);
+	if (!e)
+		e = store_settle(d->store, &n);
+	if (e)
+		return e;
+	recorder_kept(d->rec, &k);
+	if (xdp_adopted(d->xdp[0]))
+		log_notice("took over from a daemon that %s: %llu calls go on, %llu do not, %llu ended",
+			   how.stale ? "was gone for too long" : k.clean ? "left" : "was killed",
+			   (unsigned long long)k.restored, (unsigned long long)k.lost, (unsigned long long)n);
+	return 0;
 }
 
 static int make_recorder(struct daemon *d)
@@ -158,6 +204,7 @@ static int watch_all(struct daemon *d)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGINT, SIG_DFL); /* a shell's background job has it ignored */
 	signal(SIGPIPE, SIG_IGN);
 	d->sigfd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -196,12 +243,28 @@ static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char 
 	return e;
 }
 
+/* Before anything hashes: what the daemon before left has hashes in it. */
+static int open_state(struct daemon *d)
+{
+	size_t bytes;
+	void *p = xdp_state(d->xdp[0], &bytes);
+	int e = keep_new(p, bytes, &d->keep);
+
+	if (!e)
+		d->left = recorder_hash_key(d->keep);
+	return e;
+}
+
 static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 {
 	int e = store_open(d->conf.store, STORE_RW, &d->store, why, n);
 
+	if (!e && !pcap)
+		e = open_state(d);
 	if (!e)
 		e = make_recorder(d);
+	if (!e)
+		e = pcap ? store_settle(d->store, &(uint64_t){ 0 }) : take_calls_over(d);
 	if (!e && pcap)
 		e = attach_pcap(d);
 	if (!e)
@@ -236,18 +299,46 @@ int daemon_start(struct daemon *d)
 	return e;
 }
 
+int daemon_release(const struct conf *c)
+{
+	char why[512];
+	size_t i;
+	int e, ret = 0;
+
+	for (i = 0; i < c->ninterface; i++) {
+		e = xdp_release(c->interface[i].name, NULL, why, sizeof(why));
+		if (e < 0) {
+			log_err("%s", why);
+			ret = e;
+		} else if (e) {
+			log_notice("%s: nothing captures here any more", c->interface[i].name);
+		}
+	}
+	return ret;
+}
+
 int daemon_finish(struct daemon *d, int e)
 {
+	bool leave = !e && d->hand_over && d->rec && d->keep && d->conf.take_over_ns;
 	int e2 = 0;
 
 	(void)sd_stopping();
 	if (d->rec)
-		e2 = recorder_finish(d->rec);
+		e2 = leave ? recorder_leave(d->rec) : recorder_finish(d->rec);
+	if (leave && e2)
+		log_err("calls in progress are not left to another daemon: %s", strerror(-e2));
+	if (leave && !e2)
+		daemon_alive(d);
+	if (leave && !e2)
+		log_notice("capture goes on for %llu s, for another daemon to take over",
+			   (unsigned long long)(d->conf.take_over_ns / NS_PER_S));
+	leave = leave && !e2;
 	recorder_free(d->rec);
 	live_close(d->live);
 	flow_free(d->flows);
+	keep_free(d->keep);
 	while (d->nxdp)
-		xdp_close(d->xdp[--d->nxdp], false);
+		xdp_close(d->xdp[--d->nxdp], leave);
 	store_close(d->store);
 	ctl_free(d->ctl);
 	metrics_free(d->metrics);

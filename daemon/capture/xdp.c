@@ -16,8 +16,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "capture/flow.h"
 #include "capture/xdp_internal.h"
@@ -107,11 +109,16 @@ static int size_adopted(struct xdp *x)
 {
 	struct bpf_map_info info;
 	uint32_t n = sizeof(info);
+	struct timespec now;
 
 	memset(&info, 0, sizeof(info));
 	if (bpf_obj_get_info_by_fd(x->old[XDP_STATE], &info, &n))
 		return xdp_why(x, -errno, "size of a map: %s", strerror(errno));
 	x->set.state_blocks = info.max_entries;
+	if (x->adopted && x->old_info.alive_until_ns) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		x->was_dead = x->old_info.alive_until_ns < (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	}
 	x->nrings = x->old_info.rings;
 	x->ring_bytes = x->old_info.ring_bytes;
 	x->set.flow_lines = x->old_info.flow_lines;
@@ -359,6 +366,28 @@ int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n
 	return 0;
 }
 
+int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n)
+{
+	struct xdp_settings s;
+	struct xdp *x;
+	int e;
+
+	xdp_default_settings(&s);
+	s.ifname = ifname;
+	if (bpffs)
+		s.bpffs = bpffs;
+	why[0] = '\0';
+	x = new_xdp(&s, why, n);
+	if (!x)
+		return -ENOMEM;
+	x->ifindex = (int)if_nametoindex(ifname); /* 0: it is gone, its pins may not be */
+	e = xdp_pins_release(x);
+	if (e < 0)
+		xdp_pins_close(x, true);
+	release(x);
+	return e;
+}
+
 void xdp_close(struct xdp *x, bool keep)
 {
 	if (!x)
@@ -385,6 +414,11 @@ void *xdp_state(struct xdp *x, size_t *ret_bytes)
 enum xdp_mode xdp_mode(const struct xdp *x)
 {
 	return x->mode;
+}
+
+bool xdp_was_dead(const struct xdp *x)
+{
+	return x->was_dead;
 }
 
 bool xdp_adopted(const struct xdp *x)

@@ -83,8 +83,16 @@ int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n
  */
 void xdp_close(struct xdp *x, bool keep);
 
+/*
+ * Removes what a daemon left that is gone: link, maps, pins. bpffs NULL: where it usually is.
+ * 1 removed, 0 nothing was there, -EBUSY a daemon captures there, -errno.
+ */
+int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n);
+
 enum xdp_mode xdp_mode(const struct xdp *x);
 bool xdp_adopted(const struct xdp *x);
+/* The one before was gone for longer than it had said (xdp_alive): calls may have changed unheard. */
+bool xdp_was_dead(const struct xdp *x);
 uint32_t xdp_ring_bytes(const struct xdp *x); /* per CPU, after rings_total */
 int xdp_program_fd(const struct xdp *x);      /* for BPF_PROG_TEST_RUN */
 

@@ -250,6 +250,27 @@ int xdp_pins_open(struct xdp *x)
 		       x->set.ifname, what);
 }
 
+/* ---- leftovers ---- */
+
+int xdp_pins_release(struct xdp *x)
+{
+	char path[320];
+	int e, had;
+
+	e = open_root(x);
+	if (e)
+		return e;
+	pin_path(x, "link", path);
+	x->link = bpf_obj_get(path);
+	had = x->link >= 0 || !faccessat(x->dirfd, xdp_map_names[0], F_OK, AT_SYMLINK_NOFOLLOW);
+	if (x->link >= 0 && x->ifindex && !link_is_ours(x, x->link))
+		close_fd(&x->link); /* of an interface that had this name */
+	xdp_pins_close(x, false);
+	if ((size_t)snprintf(path, sizeof(path), "%s/optag", x->set.bpffs) < sizeof(path))
+		(void)rmdir(path); /* not empty: another interface's pins */
+	return had;
+}
+
 /* ---- the link ---- */
 
 static int create_link(struct xdp *x, uint32_t flags)

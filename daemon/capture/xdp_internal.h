@@ -28,7 +28,7 @@ struct xdp {
 	int prog; /* the skeleton's */
 	int link, ifindex;
 	enum xdp_mode mode;
-	bool adopted;
+	bool adopted, was_dead;
 	char *why;
 	size_t why_n;
 
@@ -63,6 +63,8 @@ int xdp_why(struct xdp *x, int err, const char *fmt, ...) __attribute__((format(
 /* ---- xdp_attach.c ---- */
 /* Takes the lock; finds pins and fills old, old_info, link when they are adopted. */
 int xdp_pins_open(struct xdp *x);
+/* Removes what is pinned for x->set.ifname: 1, or 0 when nothing was. */
+int xdp_pins_release(struct xdp *x);
 int xdp_attach(struct xdp *x);
 /* keep false: detaches and removes. Either way the lock goes. */
 void xdp_pins_close(struct xdp *x, bool keep);

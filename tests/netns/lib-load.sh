@@ -81,7 +81,7 @@ load_stop() { # [SIGNAL]: optagd ends, its status returned
 	local p=$load_daemon_pid
 	load_daemon_pid=''
 	[ -n "$p" ] || return 1
-	kill "-${1:-TERM}" "$p" && wait "$p"
+	kill "-${1:-INT}" "$p" && wait "$p"
 }
 
 load_speech() { # real speech where it is installed
@@ -134,7 +134,9 @@ load_rows() {
 
 load_down() { # safe at any time
 	local p
-	for p in "${load_pids[@]}" $load_daemon_pid; do kill "$p" 2>/dev/null; done
+	for p in "${load_pids[@]}"; do kill "$p" 2>/dev/null; done
+	[ -n "$load_daemon_pid" ] && kill -INT "$load_daemon_pid" 2>/dev/null
+	[ -e "$TMP/optagd.conf" ] && load_in "$BIN/optagd" -r -c "$TMP/optagd.conf" 2>/dev/null # what a killed one left
 	for p in "${load_pids[@]}" $load_daemon_pid; do wait "$p" 2>/dev/null; done
 	load_pids=() load_daemon_pid=''
 	[ -n "$load_ns" ] && ip netns del "$load_ns" 2>/dev/null

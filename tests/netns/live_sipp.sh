@@ -15,7 +15,7 @@ done
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf 2>/dev/null || { echo "SKIP: no bpf file system"; exit 77; }
 O="$BIN/optag" pcap="$TMP/calls.pcap" s="$TMP/s" k="$TMP/k" daemon=''
 down() {
-	[ -n "$daemon" ] && kill -TERM "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
+	[ -n "$daemon" ] && kill -INT "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
 	sipp_down
 }
 trap down EXIT
@@ -67,7 +67,7 @@ sleep 1.5
 sipp_stop_capture
 kill -HUP $daemon
 sleep 0.3
-kill -TERM $daemon
+kill -INT $daemon
 wait $daemon || fail "optagd's status $?"
 daemon=''
 [ ! -e /sys/fs/bpf/optag/span1 ] || fail "pins are left"

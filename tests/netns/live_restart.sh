@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The daemon is restarted under load, twice: SIGTERM, then another one. Calls in progress go on as if nothing had been:
+# of every kept call every packet of both voices is stored and none is a loss, no call is torn into two rows, of the
+# others nothing passed. (What nobody lives to decide is not recorded: no call begins while the daemon is away.) Afterwards SIGINT leaves nothing attached; `optagd -r` removes what a killed one left.
+set -u
+# shellcheck source=tests/netns/lib-load.sh
+. "$SRC/tests/netns/lib-load.sh"
+why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+trap load_down EXIT
+trap 'exit 130' INT TERM HUP
+
+load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
+load_daemon || fail "optagd does not start"
+load_begin "$TMP/sent" "${load_kinds[@]}" --calls 100 --rate 50 --hold 13 --duration 10 --sha
+for n in 1 2; do
+	sleep 4
+	load_stop TERM || fail "optagd's status"
+	[ -e /sys/fs/bpf/optag/rx0/link ] || fail "nothing is left to be taken over"
+	load_daemon || fail "the next optagd does not start"
+done
+load_wait || fail "optag-load: $(cat "$TMP/sent")"
+sleep 1
+load_settle || fail "the counters do not come to rest"
+load_status "$TMP/status" || fail status
+load_stop || fail "optagd's status"
+[ ! -e /sys/fs/bpf/optag/rx0 ] || fail "pins are left"
+grep -c 'took over from a daemon that left' "$TMP/optagd.err" | grep -qx 2 || fail "not taken over twice"
+load_rows "$TMP/sent.truth" "$TMP/rows" || fail find
+
+awk -F'\t' '
+	$2 == "kept" && ($6 != "kept" || $7 != $3 || $8 != $4) {print "not whole: " $0; bad++}
+	$2 == "sales" && ($6 != "denied" || $7 + $8 != 0) {print "not denied: " $0; bad++}
+	($2 == "never" || $2 == "none") && $6 != "-" {print "known: " $0; bad++}
+	{n[$2]++}
+	END {exit bad || n["kept"] < 60}' "$TMP/rows" >"$TMP/bad" || fail "$(wc -l <"$TMP/bad") calls: $(head -n 5 "$TMP/bad")"
+"$O" find --store "$TMP/s" --json >"$TMP/found" || fail find
+jq -s -e 'all(.[]; [.legs[].lost] | add == 0)' "$TMP/found" >/dev/null || fail "losses: $(jq -c 'select([.legs[].lost] | add != 0)' "$TMP/found" | head -n 3)"
+[ "$(jq -r .sip_call_id "$TMP/found" | sort | uniq -d | wc -l)" = 0 ] || fail "a call has two rows"
+for id in $(awk -F'\t' '$2 == "kept" {print $1}' "$TMP/sent.truth" | shuf -n 5); do
+	call=$(awk -F'\t' -v id="$id" '$1 == id {print $11}' "$TMP/rows")
+	"$O" export --store "$TMP/s" --keys "$TMP/k" --purpose documentation --call "$call" --format payload -o "$TMP/$call" >/dev/null 2>"$TMP/err" ||
+		fail "export: $(cat "$TMP/err")"
+	got=$(sha256sum <"$TMP/$call.caller" | cut -d' ' -f1)$'\t'$(sha256sum <"$TMP/$call.callee" | cut -d' ' -f1)
+	[ "$got" = "$(awk -F'\t' -v OFS='\t' -v id="$id" '$1 == id {print $6, $7}' "$TMP/sent.truth")" ] || fail "call $id: not what was sent"
+done
+"$O" fsck --store "$TMP/s" >/dev/null || fail fsck
+
+# A killed daemon leaves its pins; they are not for ever.
+load_daemon || fail "optagd does not start again"
+kill -9 "$load_daemon_pid"; wait "$load_daemon_pid" 2>/dev/null; load_daemon_pid=''
+[ -e /sys/fs/bpf/optag/rx0/link ] || fail "a killed daemon's capture is gone"
+load_in "$BIN/optagd" -r -c "$TMP/optagd.conf" 2>"$TMP/err" || fail "optagd -r: $(cat "$TMP/err")"
+[ ! -e /sys/fs/bpf/optag/rx0 ] || fail "optagd -r left pins"
+ip -n "$load_ns" link show rx0 | grep -q xdp && fail "XDP is left attached"
+exit 0
