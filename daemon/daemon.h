@@ -18,15 +18,11 @@
 #include "record.h"
 #include "status.h"
 
-#define POLICIES_MAX 4096 /* reloads in one life; calls stay pinned to the policy they began under */
-
 struct daemon {
 	const char *conf_path;
 	struct conf conf;
 	uint64_t start_ns, synced_ns, beat_ns;
-	struct policy *policy[POLICIES_MAX];
-	unsigned npolicy;
-	uint64_t policy_ns;
+	struct policies *policies;
 	struct store *store;
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;

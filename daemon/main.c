@@ -23,7 +23,7 @@
 #include "capture/xdp.h"
 #include "daemon.h"
 #include "metrics.h"
-#include "policy/policy.h"
+#include "policies.h"
 #include "sd.h"
 #include "store/store.h"
 
@@ -31,7 +31,7 @@
 #define DRAIN_BUDGET 8192 /* records before signalling has its turn again */
 #define SIG_BUDGET   512
 
-/* ---- policy ---- */
+/* ---- settings and policy ---- */
 
 static void log_diags(const struct policy_diags *d)
 {
@@ -43,24 +43,13 @@ static void log_diags(const struct policy_diags *d)
 			d->d[i].line, d->d[i].col, d->d[i].code, d->d[i].text);
 }
 
-static int load_policy(const char *path, struct policy **ret)
-{
-	struct policy_diags d = { 0 };
-	int e = policy_load(&path, 1, (int64_t)time(NULL), &d, ret);
-
-	log_diags(&d);
-	policy_diags_free(&d);
-	return e;
-}
-
 static void reload(struct daemon *d)
 {
 	struct policy_diags diags = { 0 };
-	struct policy *p = NULL;
 	struct conf wanted;
 	const char *fixed;
 
-	(void)sd_reloading(); /* without systemd there is nobody to tell */
+	(void)sd_reloading(); /* without systemd there is nobody to tell; on_reloaded ends it */
 	if (conf_load(d->conf_path, &diags, &wanted) == 0) {
 		fixed = conf_first_change(&d->conf, &wanted);
 		if (fixed)
@@ -69,16 +58,44 @@ static void reload(struct daemon *d)
 	}
 	log_diags(&diags);
 	policy_diags_free(&diags);
-	if (d->npolicy == POLICIES_MAX || load_policy(d->conf.policy, &p)) {
-		log_err("policy '%s' is not taken: the one in force since %llu s stays", d->conf.policy,
-			(unsigned long long)((clock_now_ns() - d->policy_ns) / NS_PER_S));
-	} else {
-		d->policy[d->npolicy++] = p;
-		d->policy_ns = clock_now_ns();
-		recorder_set_policy(d->rec, p);
-		log_notice("policy %.12s: %zu rules in force for new calls", policy_hash(p), policy_rules(p));
-	}
+	policies_reload(d->policies);
+}
+
+static void on_use(void *arg, const struct policy *p)
+{
+	struct daemon *d = arg;
+
+	recorder_set_policy(d->rec, p);
+}
+
+static bool on_tighten(void *arg, bool restart, struct calls_tightened *sum)
+{
+	struct daemon *d = arg;
+
+	return recorder_tighten(d->rec, policies_current(d->policies), restart, sum);
+}
+
+static size_t on_pinned(void *arg, const struct policy *p)
+{
+	struct daemon *d = arg;
+
+	return d->rec ? recorder_pinned(d->rec, p) : 0;
+}
+
+static void on_reloaded(void *arg, int err)
+{
+	(void)arg;
+	(void)err;
 	(void)sd_ready();
+}
+
+static int load_policies(struct daemon *d)
+{
+	struct policies_settings s = { .path = d->conf.policy, .store = d->conf.store, .arg = d, .use = on_use,
+				       .tighten = on_tighten, .pinned = on_pinned, .reloaded = on_reloaded,
+				       .ctl = &d->ctl };
+
+	return policies_new(&s, &d->policies);
 }
 
 /* ---- running ---- */
@@ -149,6 +166,7 @@ static int run(struct daemon *d)
 		now = clock_now_ns();
 		if (!e)
 			e = recorder_tick(d->rec, now);
+		policies_run(d->policies, now);
 		if (!e)
 			e = sync_store(d, now);
 		if (now - d->beat_ns > (beat ? beat : NS_PER_S)) {
@@ -172,14 +190,19 @@ static void say_ready(const struct daemon *d)
 	for (i = 0; i < d->conf.ninterface; i++)
 		log_notice("recording from %s (%s), %zu rules", d->conf.interface[i].name,
 			   d->live ? "libpcap" : xdp_mode(d->xdp[i]) == XDP_NATIVE ? "native XDP" : "generic XDP",
-			   policy_rules(d->policy[d->npolicy - 1]));
+			   policy_rules(policies_current(d->policies)));
 }
 
 static int check_only(const struct daemon *d, bool print)
 {
+	struct policy_diags diags = { 0 };
+	const char *path = d->conf.policy;
 	struct policy *p = NULL;
+	int e = policy_load(&path, 1, (int64_t)time(NULL), &diags, &p);
 
-	if (load_policy(d->conf.policy, &p))
+	log_diags(&diags);
+	policy_diags_free(&diags);
+	if (e)
 		return 2;
 	policy_free(p);
 	return print && conf_print(stdout, &d->conf) ? 1 : 0;
@@ -221,11 +244,10 @@ int main(int argc, char **argv)
 	log_init("optagd", d.conf.log_level);
 	e = sd_init();
 	if (!e)
-		e = load_policy(d.conf.policy, &d.policy[0]);
+		e = load_policies(&d);
 	if (e)
 		return 2;
-	d.npolicy = 1;
-	d.start_ns = d.policy_ns = d.synced_ns = clock_now_ns();
+	d.start_ns = d.synced_ns = clock_now_ns();
 	e = daemon_start(&d);
 	if (!e) {
 		say_ready(&d);

@@ -18,7 +18,8 @@
 #include "sip/sdp.h"
 #include "store/store.h"
 
-#define TICK_NS 100000000ULL
+#define TICK_NS	      100000000ULL
+#define TIGHTEN_SLOTS 256 /* calls looked at in one go: half a millisecond of packets waits */
 
 void recorder_default_settings(struct recorder_settings *ret)
 {
@@ -107,6 +108,14 @@ static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
 
 	if (c->user)
 		failed(r, recording_destroy(c->user, c, p));
+}
+
+static void on_tightened(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+
+	if (c->user && !r->err)
+		failed(r, recording_tighten(c->user, c));
 }
 
 static void on_ended(void *arg, struct call *c)
@@ -269,6 +278,17 @@ static void on_learned(void *arg, const struct endpoint *a, const struct endpoin
 
 /* ---- life ---- */
 
+/* Which headers the next messages are read for. */
+static void take_headers(struct recorder *r, const struct policy *p)
+{
+	const char *names[POLICY_HEADERS_MAX];
+	size_t i;
+
+	r->extra.n = policy_headers(p, names);
+	for (i = 0; i < r->extra.n; i++)
+		r->extra.name[i] = names[i];
+}
+
 int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
@@ -277,8 +297,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
 				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,
-				    .changed = recorder_changed, .forgotten = recorder_forgotten };
-	const char *names[POLICY_HEADERS_MAX];
+				    .changed = recorder_changed, .forgotten = recorder_forgotten,
+				    .tightened = on_tightened };
 	size_t i;
 	int e = -ENOMEM;
 
@@ -291,9 +311,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	}
 	for (i = 0; i < 16; i++)
 		cfg.sip_ports[i] = htons(s->sip_ports[i]);
-	r->extra.n = policy_headers(s->policy, names);
-	for (i = 0; i < r->extra.n; i++)
-		r->extra.name[i] = names[i];
+	if (s->policy)
+		take_headers(r, s->policy);
 	r->sink = csink;
 	r->flows = s->flows;
 	if (!r->flows)
@@ -354,7 +373,20 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 
 void recorder_set_policy(struct recorder *r, const struct policy *p)
 {
+	take_headers(r, p); /* the names are the policy's own */
 	calls_set_policy(r->calls, p);
+}
+
+bool recorder_tighten(struct recorder *r, const struct policy *p, bool restart, struct calls_tightened *sum)
+{
+	if (restart)
+		calls_tighten_start(r->calls);
+	return calls_tighten_step(r->calls, p, TIGHTEN_SLOTS, sum);
+}
+
+size_t recorder_pinned(const struct recorder *r, const struct policy *p)
+{
+	return calls_pinned(r->calls, p);
 }
 
 int recorder_finish(struct recorder *r)

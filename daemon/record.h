@@ -66,8 +66,12 @@ int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t if
 /* Live capture: where records go, and the passing of time. -errno when the store failed. */
 const struct classify_sink *recorder_sink(const struct recorder *r);
 int recorder_tick(struct recorder *r, uint64_t now_ns);
-/* New calls use p from now on; the old one must live until recorder_free. */
+/* New calls use p from now on; the old one must live while recorder_pinned says so. */
 void recorder_set_policy(struct recorder *r, const struct policy *p);
+/* One slice of calls_tighten_step with p; false: all calls were seen. restart: from the first. */
+bool recorder_tighten(struct recorder *r, const struct policy *p, bool restart, struct calls_tightened *sum);
+/* Calls in progress that were decided under p. */
+size_t recorder_pinned(const struct recorder *r, const struct policy *p);
 /*
  * Take-over. recorder_hash_key first of all, before anything hashes: goes on with the hashes of the
  * daemon that left k; whether one did. Then, once, recorder_restore: calls found in k go on where

@@ -24,6 +24,7 @@
 #include "daemon.h"
 #include "metrics.h"
 #include "nic.h"
+#include "policies.h"
 #include "priv.h"
 #include "sd.h"
 #include "store/store.h"
@@ -136,12 +137,12 @@ static void on_decided(void *arg, enum policy_purpose p, enum purpose_state s, c
 static const struct policy *on_policy(void *arg, const char *hash)
 {
 	struct daemon *d = arg;
-	unsigned i;
+	int e = 0;
+	const struct policy *p = policies_resume(d->policies, hash, &e);
 
-	for (i = 0; i < d->npolicy; i++)
-		if (strcmp(policy_hash(d->policy[i]), hash) == 0)
-			return d->policy[i];
-	return NULL;
+	if (!p)
+		log_err("policy %.12s of calls in progress: %s", hash, strerror(-e));
+	return p;
 }
 
 /* Calls of the daemon before, if it left any and not too long ago. */
@@ -172,7 +173,7 @@ static int make_recorder(struct daemon *d)
 
 	recorder_default_settings(&s);
 	s.store = d->store;
-	s.policy = d->policy[0];
+	s.policy = policies_current(d->policies);
 	s.flows = d->flows;
 	s.flow_lines = d->conf.flow_lines;
 	s.calls.calls = d->conf.calls;
@@ -211,6 +212,8 @@ static int watch_all(struct daemon *d)
 	if (d->sigfd < 0 || d->epoll < 0)
 		return -errno;
 	e = watch(d, d->sigfd);
+	if (!e)
+		e = watch(d, policies_fd(d->policies));
 	if (!e)
 		e = watch(d, ctl_fd(d->ctl));
 	if (!e && d->metrics)
@@ -263,6 +266,8 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 		e = open_state(d);
 	if (!e)
 		e = make_recorder(d);
+	if (!e)
+		e = policies_start(d->policies, why, n);
 	if (!e)
 		e = pcap ? store_settle(d->store, &(uint64_t){ 0 }) : take_calls_over(d);
 	if (!e && pcap)
@@ -342,8 +347,7 @@ int daemon_finish(struct daemon *d, int e)
 	store_close(d->store);
 	ctl_free(d->ctl);
 	metrics_free(d->metrics);
-	while (d->npolicy)
-		policy_free(d->policy[--d->npolicy]);
+	policies_free(d->policies);
 	sd_close();
 	return e ? e : e2;
 }

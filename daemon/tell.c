@@ -13,7 +13,7 @@
 #include "capture/xdp.h"
 #include "daemon.h"
 #include "metrics.h"
-#include "policy/policy.h"
+#include "policies.h"
 #include "priv.h"
 #include "store/store.h"
 
@@ -61,7 +61,8 @@ static void ring_status(const struct daemon *d, struct status *s)
 
 static void fill_status(struct daemon *d, struct status *s)
 {
-	const struct policy *p = d->policy[d->npolicy - 1];
+	const struct policy *p = policies_current(d->policies);
+	struct policies_figures pf;
 	struct recorder_figures f;
 
 	memset(s, 0, sizeof(*s));
@@ -70,7 +71,8 @@ static void fill_status(struct daemon *d, struct status *s)
 	memcpy(s->policy_hash, policy_hash(p), 65);
 	snprintf(s->policy_path, sizeof(s->policy_path), "%s", d->conf.policy);
 	s->policy_rules = policy_rules(p);
-	s->policy_loaded_ns = d->policy_ns;
+	policies_figures(d->policies, &pf);
+	s->policy_loaded_ns = pf.loaded_ns;
 	interface_status(d, s);
 	if (d->nxdp)
 		ring_status(d, s);
@@ -118,7 +120,15 @@ static int on_status(void *arg, const struct ctl_peer *peer, const json_t *reque
 	return 0;
 }
 
-static const struct ctl_handler handlers[] = { { "status", 0, on_status }, { 0 } };
+static int on_policies(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why,
+		       size_t n)
+{
+	const struct daemon *d = arg;
+
+	return policies_ctl(d->policies, peer, request, answer, why, n);
+}
+
+static const struct ctl_handler handlers[] = { { "status", 0, on_status }, POLICIES_CTL(on_policies), { 0 } };
 
 static void on_metrics(void *arg, struct buf *out)
 {

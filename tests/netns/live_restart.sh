@@ -12,7 +12,7 @@ trap 'exit 130' INT TERM HUP
 
 load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
 load_daemon || fail "optagd does not start"
-load_begin "$TMP/sent" "${load_kinds[@]}" --calls 100 --rate 50 --hold 13 --duration 10 --sha
+load_begin "$TMP/sent" "${load_kinds[@]}" --calls 100 --rate 50 --hold 13 --duration 10 --first-rtp 300 --sha
 for n in 1 2; do
 	sleep 4
 	load_stop TERM || fail "optagd's status"
