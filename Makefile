@@ -69,6 +69,7 @@ LIBS_find := cli store base
 LIBS_fsck := cli store base
 LIBS_export := cli store base
 LIBS_status := cli base
+LIBS_set := cli base
 LIBS_top := cli base
 LIBS_doctor := cli store base
 SYSX_export := -lavcodec -lswresample -lavutil -lpcap

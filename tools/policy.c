@@ -3,7 +3,8 @@
  * policy.c - optag policy: check, fmt and explain policy files
  *
  * Works on files alone: no store, no keys, no privileges. Diagnostics go to
- * stderr with the source line and a caret, or as JSON to stdout.
+ * stderr with the source line and a caret, or as JSON to stdout. diff is in
+ * policy_diff.c; apply and status, which ask the daemon, in policy_live.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,8 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "policy/policy.h"
+#include "policy.h"
 
 static uint64_t today_ns;
 static bool json, write_back, drop_comments;
@@ -68,6 +68,19 @@ static int load(struct cli_args *a, bool warnings, struct policy_diags *d, struc
 		tell(d, json && warnings);
 	if (err && !d->errors)
 		cli_err("%s", strerror(-err));
+	return err;
+}
+
+int policy_tool_load(const char *const *paths, size_t n, int64_t on, struct policy **ret)
+{
+	struct policy_diags d = {0};
+	int err = policy_load(paths, n, on, &d, ret);
+
+	if (err)
+		tell(&d, false);
+	if (err && !d.errors)
+		cli_err("%s", strerror(-err));
+	policy_diags_free(&d);
 	return err;
 }
 
@@ -335,9 +348,12 @@ int main(int argc, char **argv)
 		{"check", "find what is wrong or unlawful", check},
 		{"fmt", "print the canonical form", fmt},
 		{"explain", "say in plain English what it does", explain},
+		{"diff", "say what a new policy tightens and loosens", policy_cmd_diff},
+		{"apply", "put it in force in the running daemon", policy_cmd_apply},
+		{"status", "say which policy the daemon runs", policy_cmd_status},
 		{0},
 	};
 
-	return cli_dispatch("optag policy", "read, check and explain recording policies", cmds,
+	return cli_dispatch("optag policy", "read, check, explain and apply recording policies", cmds,
 			    argc, argv);
 }

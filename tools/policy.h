@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* policy.h - what the files of optag-policy share: loading, and the commands in files of their own */
+#ifndef TOOLS_POLICY_H
+#define TOOLS_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli.h"
+#include "policy/diff.h"
+#include "policy/policy.h"
+
+/* Loads a policy; what is wrong goes to stderr. today: UTC seconds. */
+int policy_tool_load(const char *const *paths, size_t n, int64_t today, struct policy **ret);
+
+/* Items, one a line or one object a line; neutral ones on request. -errno of the output. */
+int policy_tool_print_diff(const struct policy_diff *d, bool json, bool neutral);
+/* "3 tighten, 1 shorten, 2 loosen, 1 neutral" */
+void policy_tool_summary(FILE *f, const struct policy_diff *d);
+
+int policy_cmd_diff(int argc, char **argv);
+int policy_cmd_apply(int argc, char **argv);
+int policy_cmd_status(int argc, char **argv);
+
+#endif

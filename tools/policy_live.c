@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * policy_live.c - optag policy apply and status: the policy of the running daemon
+ *
+ * The daemon reads its own path and nothing else; what is sent is the hash of
+ * what the person saw here. So nobody can slip the daemon another policy over
+ * the socket, and it never takes one that changed between the look and the yes.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "cli_ctl.h"
+#include "policy.h"
+
+static const char *control = CLI_CTL_PATH;
+static bool json, yes, dry_run;
+
+#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
+#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
+
+/* ---- what is in force ---- */
+
+/* All pieces; a swap in between starts anew a few times. */
+static int running_text(struct cli_ctl *c, struct buf *out, char hash[65])
+{
+	json_int_t at = 0;
+	int tries = 0, e;
+	json_t *o;
+
+	for (;;) {
+		e = cli_ctl_ask(c, json_pack("{s:s, s:I}", "do", "policy-text", "offset", at), &o);
+		if (e)
+			return e;
+		if (at && strcmp(hash, cli_ctl_str(o, "hash")) != 0) {
+			json_decref(o);
+			if (++tries > 5) {
+				cli_err("the policy in force changes all the time");
+				return -1;
+			}
+			buf_reset(out);
+			at = 0;
+			continue;
+		}
+		snprintf(hash, 65, "%s", cli_ctl_str(o, "hash"));
+		buf_put(out, cli_ctl_str(o, "text"), strlen(cli_ctl_str(o, "text")));
+		at = json_integer_value(json_object_get(o, "next"));
+		json_decref(o);
+		if (!at)
+			break;
+	}
+	if (out->failed)
+		cli_err("out of memory");
+	return out->failed ? -1 : 0;
+}
+
+/* Judged as on the day it was loaded, when it had no error. */
+static int running_policy(struct cli_ctl *c, const json_t *status, struct policy **ret)
+{
+	struct policy_diags d = { 0 };
+	struct buf text = { 0 };
+	uint64_t then = 0;
+	char hash[65] = "";
+	int e = running_text(c, &text, hash);
+
+	if (!e && cli_time(cli_ctl_str(status, "loaded"), &then))
+		then = (uint64_t)time(NULL) * 1000000000;
+	if (!e) {
+		e = policy_load_mem("running", (const char *)text.p, text.len, (int64_t)(then / 1000000000), &d, ret);
+		if (!e && strcmp(policy_hash(*ret), hash) != 0) {
+			policy_free(*ret);
+			e = -1;
+		}
+		if (e)
+			cli_err("the policy in force cannot be read here: is this program of the daemon's version?");
+	}
+	policy_diags_free(&d);
+	buf_free(&text);
+	return e;
+}
+
+/* ---- apply ---- */
+
+static bool confirmed(void)
+{
+	char line[16];
+
+	if (yes)
+		return true;
+	if (!isatty(STDIN_FILENO)) {
+		cli_err("not applied: nobody to ask here; --yes says yes");
+		return false;
+	}
+	fflush(stdout);
+	fputs("Put it in force? [y/N] ", stderr);
+	if (!fgets(line, sizeof(line), stdin) || (line[0] != 'y' && line[0] != 'Y')) {
+		cli_err("not applied");
+		return false;
+	}
+	return true;
+}
+
+static void tell_applied(const json_t *o)
+{
+	if (json_is_true(json_object_get(o, "unchanged"))) {
+		printf("Policy %.12s is in force already.\n", cli_ctl_str(o, "hash"));
+		return;
+	}
+	printf("In force: policy %.12s, for new calls after %.0f ms.\n", cli_ctl_str(o, "hash"), cli_ctl_num(o, "effective_ms"));
+	printf("Calls in progress: %.0f of %.0f tightened, %.0f purposes ended, after %.0f ms; the others go on as they began.\n",
+	       cli_ctl_num(o, "calls_tightened"), cli_ctl_num(o, "calls"), cli_ctl_num(o, "purposes_ended"),
+	       cli_ctl_num(o, "done_ms"));
+}
+
+static int do_apply(struct cli_ctl *c, const struct policy *now, const char *daemon_path)
+{
+	json_t *o = NULL;
+	int e;
+
+	if (!confirmed())
+		return CLI_FAILED;
+	e = cli_ctl_ask(c, json_pack("{s:s, s:s}", "do", "policy-apply", "hash", policy_hash(now)), &o);
+	if (e) {
+		cli_err("nothing changed; the daemon reads '%s': what is to be in force must be there", daemon_path);
+		return CLI_FAILED;
+	}
+	(void)json_object_del(o, "ok");
+	if (json)
+		return cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK;
+	tell_applied(o);
+	json_decref(o);
+	return CLI_OK;
+}
+
+static int show_change(struct cli_ctl *c, const json_t *status, const struct policy *now)
+{
+	struct policy *old = NULL;
+	struct policy_diff d;
+	int e = running_policy(c, status, &old);
+
+	if (e)
+		return e;
+	e = policy_diff(old, now, &d);
+	policy_free(old);
+	if (e) {
+		cli_err("%s", strerror(-e));
+		return e;
+	}
+	e = policy_tool_print_diff(&d, json, false);
+	if (!json) {
+		policy_tool_summary(stdout, &d);
+		puts(d.count[POLICY_LOOSEN] ? ". What loosens is for new calls only." : ".");
+	}
+	policy_diff_free(&d);
+	return e;
+}
+
+static int apply(const struct policy *now)
+{
+	struct cli_ctl *c = NULL;
+	json_t *status = NULL;
+	int rc = CLI_FAILED;
+
+	if (cli_ctl_open(control, &c) || cli_ctl_ask(c, json_pack("{s:s}", "do", "policy"), &status))
+		goto out;
+	if (strcmp(cli_ctl_str(status, "hash"), policy_hash(now)) == 0) {
+		if (!json)
+			printf("Policy %.12s is in force already.\n", policy_hash(now));
+		rc = CLI_OK;
+		goto out;
+	}
+	if (show_change(c, status, now))
+		goto out;
+	rc = dry_run ? CLI_OK : do_apply(c, now, cli_ctl_str(status, "path"));
+out:
+	json_decref(status);
+	cli_ctl_close(c);
+	return rc;
+}
+
+int policy_cmd_apply(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = {
+		CLI_OPT('y', "yes", CLI_FLAG, &yes, NULL, "do not ask"),
+		CLI_OPT('n', "dry-run", CLI_FLAG, &dry_run, NULL, "show what would change, and change nothing"),
+		OPT_CONTROL,
+		OPT_SOCKET,
+		CLI_OPT_JSON(&json),
+		{ 0 },
+	};
+	static const struct cli cli = {
+		.name = "optag policy apply",
+		.summary = "put the policy that the daemon's files hold in force",
+		.opts = opts,
+		.operands = "FILE|DIR",
+		.min_operands = 1,
+		.max_operands = 1,
+		.notes = "The operand is what the daemon reads (`policy` in optagd.conf), or a copy of it:\n"
+			 "the daemon refuses when its own files hold anything else.\n"
+			 "Exit status: 0 in force, 1 failed or not confirmed, 2 the policy has errors.\n",
+	};
+	struct policy *now = NULL;
+	struct cli_args a;
+	int rc = cli_parse(&cli, argc, argv, &a);
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	rc = policy_tool_load((const char *const *)a.v, 1, (int64_t)time(NULL), &now) ? 2 : apply(now);
+	policy_free(now);
+	return cli_finish(rc);
+}
+
+/* ---- status ---- */
+
+static void print_drift(const json_t *o)
+{
+	const char *err = cli_ctl_str(o, "disk_error");
+
+	if (*err) {
+		fputs("files     do not load: ", stdout);
+		cli_text(stdout, err, 0, false);
+		putchar('\n');
+	} else if (json_is_true(json_object_get(o, "drift"))) {
+		printf("files     differ from what runs: %.12s (optag policy apply)\n", cli_ctl_str(o, "disk_hash"));
+	} else {
+		puts("files     hold what runs");
+	}
+}
+
+static void print_status(const json_t *o)
+{
+	const json_t *uid = json_object_get(o, "uid"), *e;
+	size_t i;
+
+	printf("policy    %s\n", cli_ctl_str(o, "hash"));
+	fputs("read from ", stdout);
+	cli_text(stdout, cli_ctl_str(o, "path"), 0, false);
+	printf(", %.0f rules\n", cli_ctl_num(o, "rules"));
+	printf("in force  since %s (%.0f s), ", cli_ctl_str(o, "loaded"), cli_ctl_num(o, "age_s"));
+	if (json_is_integer(uid))
+		printf("by uid %lld\n", (long long)json_integer_value(uid));
+	else
+		puts("by the daemon's start or a signal");
+	print_drift(o);
+	printf("older     %.0f policies, %.0f calls in progress\n", cli_ctl_num(o, "older_policies"),
+	       cli_ctl_num(o, "calls_pinned_to_older"));
+	json_array_foreach(json_object_get(o, "older"), i, e)
+		printf("          %.12s %.0f calls\n", cli_ctl_str(e, "hash"), cli_ctl_num(e, "calls"));
+	printf("changes   %.0f taken, %.0f refused; %.0f calls tightened\n", cli_ctl_num(o, "loads"), cli_ctl_num(o, "refused"),
+	       cli_ctl_num(o, "calls_tightened"));
+	if (*cli_ctl_str(o, "last_error")) {
+		printf("refused   %s: ", cli_ctl_str(o, "last_error_at"));
+		cli_text(stdout, cli_ctl_str(o, "last_error"), 0, false);
+		putchar('\n');
+	}
+}
+
+int policy_cmd_status(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = { OPT_CONTROL, OPT_SOCKET, CLI_OPT_JSON(&json), { 0 } };
+	static const struct cli cli = {
+		.name = "optag policy status",
+		.summary = "say which policy the daemon runs, and whether its files say the same",
+		.opts = opts,
+	};
+	struct cli_ctl *c = NULL;
+	struct cli_args a;
+	json_t *o = NULL;
+	int rc = cli_parse(&cli, argc, argv, &a);
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	rc = cli_ctl_open(control, &c) || cli_ctl_ask(c, json_pack("{s:s, s:b}", "do", "policy", "drift", 1), &o) ? CLI_FAILED : CLI_OK;
+	cli_ctl_close(c);
+	if (rc)
+		return rc;
+	(void)json_object_del(o, "ok");
+	if (json)
+		return cli_finish(cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK);
+	print_status(o);
+	json_decref(o);
+	return cli_finish(CLI_OK);
+}
