@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include "load_wire.h"
 
@@ -42,7 +43,7 @@ struct lcall {
 	struct timer dialog, media;
 	struct lcall *next; /* free */
 	struct kind *kind;
-	uint64_t number, answered_tick;
+	uint64_t number, answered_tick, answered_ns;
 	uint32_t place[2], at0[2];
 	uint8_t slot, key_packet;
 	bool busy, talking, sounding[2];
@@ -58,10 +59,19 @@ struct load {
 	uint64_t tick, seed, answered, ended, started;
 	uint32_t active, peak, ring_ms, hold_ms, first_rtp_ms;
 	uint8_t pt;
+	bool real_time;
 	void (*on_answer)(struct load *l, const struct lcall *c);
 	void (*on_end)(struct load *l, const struct lcall *c);
 	void *arg;
 };
+
+static uint64_t mono_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 static uint64_t scatter(uint64_t x)
 {
@@ -215,6 +225,11 @@ static void media_begins(struct load *l, struct lcall *c)
 {
 	uint64_t since = l->tick - c->answered_tick;
 
+	/* Ticks that are late catch up: the first packet must not come sooner after the answer for it. */
+	if (l->real_time && mono_ns() - c->answered_ns < l->first_rtp_ms * 1000000ULL) {
+		timer_set(l, &c->media, S_MEDIA, 1);
+		return;
+	}
 	c->slot = (uint8_t)(l->tick % WIRE_SLOTS);
 	sound_on(l, c, 0);
 	sound_on(l, c, 1);
@@ -338,6 +353,7 @@ static void answer(struct load *l, struct lcall *c)
 	say_sip(l, c, 1, "INVITE", 200, "OK", 1, true);
 	l->answered++;
 	c->answered_tick = l->tick;
+	c->answered_ns = mono_ns();
 	c->talking = true;
 	l->on_answer(l, c);
 	timer_set(l, &c->dialog, S_ACK, 2);

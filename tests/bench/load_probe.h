@@ -12,7 +12,6 @@
 
 #include <pthread.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include "capture/flow_internal.h"
 #include "load_call.h"
@@ -36,14 +35,6 @@ struct probe {
 	uint32_t us[PROBE_MAX];
 	unsigned n, never;
 };
-
-static uint64_t mono_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 static bool probe_open(const struct probe *p, const struct optag_key *k)
 {

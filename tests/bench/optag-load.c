@@ -20,9 +20,12 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <openssl/evp.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "load_probe.h"
@@ -36,7 +39,7 @@ struct ended { /* one line of the truth */
 };
 
 struct opts {
-	const char *interface, *sink, *truth, *speech, *probe, *probe_kind, *sound;
+	const char *interface, *sink, *gro, *truth, *speech, *probe, *probe_kind, *sound;
 	uint32_t calls, rate, duration_s, vlan, batch, end_s;
 	double hold_s;
 	uint64_t total;
@@ -109,10 +112,11 @@ static const char usage[] =
 	"  --sound N:LEG:FILE  what voice LEG (0, 1) of call N will say\n"
 	"  --probe DIR       time until flow entries are open, by the maps pinned there; --probe-kind NAME of these calls\n"
 	"  --sink IF         drop everything at this interface by XDP meanwhile\n"
+	"  --gro IF          switch GRO on there: what live frames need at an end without XDP\n"
 	"  --cpu N           run there; --fifo N with this real-time priority\n";
 
 enum { O_IF = 1, O_CALLS, O_RATE, O_HOLD, O_DURATION, O_END, O_TOTAL, O_KIND, O_FIRST, O_ULAW, O_SPEECH, O_VLAN,
-       O_PACKET, O_BATCH, O_FAST, O_SEED, O_TRUTH, O_SHA, O_SOUND, O_PROBE, O_PROBE_KIND, O_SINK, O_CPU, O_FIFO, O_HELP };
+       O_PACKET, O_BATCH, O_FAST, O_SEED, O_TRUTH, O_SHA, O_SOUND, O_PROBE, O_PROBE_KIND, O_SINK, O_GRO, O_CPU, O_FIFO, O_HELP };
 
 static const struct option longs[] = {
 	{ "interface", 1, NULL, O_IF },	  { "calls", 1, NULL, O_CALLS },     { "rate", 1, NULL, O_RATE },
@@ -122,7 +126,7 @@ static const struct option longs[] = {
 	{ "packet", 0, NULL, O_PACKET },  { "batch", 1, NULL, O_BATCH },     { "fast", 0, NULL, O_FAST },
 	{ "seed", 1, NULL, O_SEED },	  { "truth", 1, NULL, O_TRUTH },     { "sha", 0, NULL, O_SHA },
 	{ "sound", 1, NULL, O_SOUND },	  { "probe", 1, NULL, O_PROBE },     { "probe-kind", 1, NULL, O_PROBE_KIND },
-	{ "sink", 1, NULL, O_SINK },	  { "cpu", 1, NULL, O_CPU },	     { "fifo", 1, NULL, O_FIFO },
+	{ "sink", 1, NULL, O_SINK },	  { "gro", 1, NULL, O_GRO },	     { "cpu", 1, NULL, O_CPU },	     { "fifo", 1, NULL, O_FIFO },
 	{ "help", 0, NULL, O_HELP },	  { NULL, 0, NULL, 0 },
 };
 
@@ -151,6 +155,7 @@ static void option(int o, const char *s)
 	case O_PROBE: opt.probe = s; break;
 	case O_PROBE_KIND: opt.probe_kind = s; break;
 	case O_SINK: opt.sink = s; break;
+	case O_GRO: opt.gro = s; break;
 	case O_CPU: opt.cpu = (int)number(s, 0, 1023, "--cpu"); break;
 	case O_FIFO: opt.fifo = (int)number(s, 1, 99, "--fifo"); break;
 	case O_HELP: fputs(usage, stdout); exit(0);
@@ -383,6 +388,18 @@ static int sink_open(const char *ifname)
 	return link; /* detached when we end */
 }
 
+static void gro_on(const char *ifname)
+{
+	struct ethtool_value v = { ETHTOOL_SGRO, 1 };
+	struct ifreq r = { .ifr_data = (void *)&v };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", ifname);
+	if (fd < 0 || ioctl(fd, SIOCETHTOOL, &r))
+		err(1, "--gro %s", ifname);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t places;
@@ -401,12 +418,15 @@ int main(int argc, char **argv)
 	load.hold_ms = (uint32_t)(opt.hold_s * 1000);
 	load.on_answer = on_answer;
 	load.on_end = on_end;
+	load.real_time = !opt.fast;
 	/* Four seconds before an address comes back. */
 	places = (uint64_t)opt.calls + (opt.hold_s > 0 ? 4 * (uint64_t)opt.rate : 0) + 1;
 	load_places(&load, (uint32_t)places);
 	load.wire.batch = opt.batch;
 	if (opt.sink)
 		sink_open(opt.sink);
+	if (opt.gro)
+		gro_on(opt.gro);
 	wire_open(&load.wire, opt.interface, !opt.packet, opt.vlan, (uint32_t)places * 2);
 	make_sound();
 	if (opt.sound)
