@@ -18,7 +18,7 @@
  * too much for that of 6.1.
  *
  * Time is CLOCK_MONOTONIC; the daemon adds the distance to CLOCK_REALTIME when it
- * reads. Media has the coarse clock's (up to one tick, 1-10 ms, too early) unless
+ * reads. Media has the coarse clock's (a tick, 1-10 ms, too early, rarely two) unless
  * config.full_time; signalling always the exact one.
  *
  * Oldest kernel: 6.1. Sizes of maps are set by the daemon before loading; the
@@ -140,9 +140,23 @@ static __always_inline __u32 send_sig(struct xdp_md *ctx, const struct optag_vie
 
 /* ---- media ---- */
 
-static __always_inline __u64 media_time(void)
+/*
+ * The coarse clock moves with jiffies, and those cost one load: it is asked once a tick.
+ * Jiffies move some microseconds before it, so at worst a whole tick has the time before.
+ */
+static __always_inline __u64 media_time(struct optag_ring *r)
 {
-	return config.full_time ? bpf_ktime_get_ns() : bpf_ktime_get_coarse_ns();
+	__u64 tick, ts;
+
+	if (config.full_time)
+		return bpf_ktime_get_ns();
+	tick = bpf_jiffies64();
+	if (tick == r->tick)
+		return r->tick_ns;
+	ts = bpf_ktime_get_coarse_ns();
+	r->tick = tick;
+	r->tick_ns = ts;
+	return ts;
 }
 
 /* Media is handed up only as long as a daemon says that it is there to take it. */
@@ -232,7 +246,7 @@ static __always_inline __u32 send_media(struct xdp_md *ctx, struct optag_ring *r
 					const struct optag_hit *hit, __u32 what)
 {
 	__u32 len = optag_pay_have(p, v), head_len = OPTAG_RAW_HEAD4;
-	__u64 head = r->head, ts = media_time();
+	__u64 head = r->head, ts = media_time(r);
 	struct optag_raw *raw;
 
 	if (!daemon_alive(ts))

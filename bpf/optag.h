@@ -228,7 +228,9 @@ struct optag_ring {
 	/* the program's */
 	__u64 head;
 	__u64 tail_seen; /* tail when it was last looked at: the user's line is left alone meanwhile */
-	__u64 pad0[6];
+	__u64 tick;	 /* jiffies when tick_ns was read */
+	__u64 tick_ns;	 /* the coarse clock */
+	__u64 pad0[4];
 	__u64 counts[OPTAG_C_MAX]; /* of this CPU */
 	__u64 pad1[16 - OPTAG_C_MAX];
 	/* the daemon's */

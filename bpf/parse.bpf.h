@@ -1081,10 +1081,10 @@ OPTAG_INLINE void optag_fill_raw(struct optag_raw *r, __u32 len, const struct op
 	}
 }
 
-/* And back. Whatever the ring says, len fits its 12 bits. */
-OPTAG_INLINE void optag_read_raw(const struct optag_raw *r, struct optag_rec *ret)
+/* And back; returns where the payload starts. Whatever the ring says, len fits its 12 bits. */
+OPTAG_INLINE __u32 optag_read_raw(const struct optag_raw *r, struct optag_rec *ret)
 {
-	__u64 what = r->what, a[4];
+	__u64 what = OPTAG_LOAD(r->what), a[4];
 	__u32 bits = (__u32)what & 0xffff;
 
 	if (bits & OPTAG_RAW_V6) {
@@ -1106,6 +1106,7 @@ OPTAG_INLINE void optag_read_raw(const struct optag_raw *r, struct optag_rec *re
 	ret->dport = (__be16)(what >> 48);
 	__builtin_memcpy(ret->src, a, 16);
 	__builtin_memcpy(ret->dst, a + 2, 16);
+	return bits & OPTAG_RAW_V6 ? OPTAG_RAW_HEAD6 : OPTAG_RAW_HEAD4;
 }
 
 /* Everything but ts_ns and ifindex. */

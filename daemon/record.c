@@ -293,7 +293,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
 	struct optag_config cfg = { .abi = OPTAG_ABI, .flow_mask = s->flow_lines - 1, .drop_rest = 1 };
-	struct classify_sink csink = { r, on_media, on_signalling };
+	struct classify_sink csink = { .arg = r, .media = on_media, .signalling = on_signalling };
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
 				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,

@@ -27,8 +27,8 @@
  *
  * ts_ns is CLOCK_REALTIME's: taken from the monotonic clock on arrival, moved by
  * the clocks' distance when read, so a step of the clock shows in what is read
- * afterwards. Signalling: exact. Media: at most one kernel tick (1-10 ms) too
- * early, unless settings.full_time.
+ * afterwards. Signalling: exact. Media: up to one kernel tick (1-10 ms) too early,
+ * rarely two, unless settings.full_time.
  *
  * A record belongs to the flow entry (ring, gen) of (dst, dport) that was valid
  * when the packet passed. The entry may have been cleared or given to another

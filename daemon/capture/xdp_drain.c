@@ -18,6 +18,7 @@
 #include "capture/xdp_internal.h"
 
 #define BATCH_BYTES (256U << 10) /* of room given back at once */
+#define AHEAD	    16		 /* misses that a core can have under way at once, about */
 
 /* CLOCK_REALTIME minus CLOCK_MONOTONIC, now. clock.h's clock is for what we do, this for what was. */
 static uint64_t realtime_offset(void)
@@ -30,45 +31,74 @@ static uint64_t realtime_offset(void)
 	       ((uint64_t)mono.tv_sec * NS_PER_S + (uint64_t)mono.tv_nsec);
 }
 
-static uint32_t head_of(const struct optag_raw *raw)
-{
-	return raw->what & OPTAG_RAW_V6 ? OPTAG_RAW_HEAD6 : OPTAG_RAW_HEAD4;
-}
+/* Some records ahead of the one that is delivered, so that the sink can have its memory fetched. */
+struct ahead {
+	struct optag_rec rec[AHEAD];
+	const uint8_t *payload[AHEAD];
+	unsigned n;
+	uint64_t bytes; /* they take in the ring */
+	bool damaged;	/* behind them */
+};
 
-/* Space of the record at raw when it makes sense and `have` bytes are complete, else 0. */
-static uint32_t record_space(const struct optag_raw *raw, uint64_t have)
+/* The header is read once, then checked: the ring is memory that another could write. Returns
+ * the record's space, 0 when it makes no sense or `have` bytes do not hold it. */
+static uint32_t read_record(const struct optag_raw *raw, uint64_t have, struct optag_rec *ret,
+			    const uint8_t **ret_payload)
 {
-	uint32_t len, space;
+	uint32_t head, space;
 
 	if (have < OPTAG_RAW_HEAD4)
 		return 0;
-	len = raw->what & OPTAG_RAW_LEN;
-	space = OPTAG_RAW_SPACE(head_of(raw), len);
-	return len <= OPTAG_MAX_PAYLOAD && space <= have ? space : 0;
+	head = optag_read_raw(raw, ret);
+	space = OPTAG_RAW_SPACE(head, ret->len);
+	*ret_payload = (const uint8_t *)raw + head;
+	return ret->len <= OPTAG_MAX_PAYLOAD && space <= have ? space : 0;
+}
+
+static void look_ahead(const struct xdp *x, struct optag_ring *r, uint64_t tail, uint64_t have,
+		       unsigned max, struct ahead *a)
+{
+	a->n = 0;
+	a->bytes = 0;
+	a->damaged = have > x->ring_bytes;
+	while (!a->damaged && a->bytes < have && a->n < max && a->n < AHEAD) {
+		uint64_t at = (tail + a->bytes) & (x->ring_bytes - 1);
+		uint32_t space = read_record((const void *)(r->data + at), have - a->bytes,
+					     &a->rec[a->n], &a->payload[a->n]);
+
+		a->damaged = !space;
+		a->bytes += space;
+		a->n += space > 0;
+	}
+}
+
+static void deliver(struct ahead *a, const struct classify_sink *sink, uint64_t offset)
+{
+	if (sink->soon)
+		for (unsigned i = 0; i < a->n; i++)
+			sink->soon(sink->arg, &a->rec[i]);
+	for (unsigned i = 0; i < a->n; i++) {
+		a->rec[i].ts_ns += offset;
+		sink->media(sink->arg, &a->rec[i], a->payload[i]);
+	}
 }
 
 static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct classify_sink *sink,
 			   unsigned budget, uint64_t offset)
 {
 	uint64_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), tail = r->tail, given = tail;
+	struct ahead a;
 	unsigned n = 0;
 
 	while (tail != head && n < budget) {
-		const struct optag_raw *at =
-			(const void *)(r->data + (tail & (x->ring_bytes - 1)));
-		uint32_t space = record_space(at, head - tail);
-		struct optag_rec rec;
-
-		if (!space || head - tail > x->ring_bytes) {
+		look_ahead(x, r, tail, head - tail, budget - n, &a);
+		deliver(&a, sink, offset);
+		tail += a.bytes;
+		n += a.n;
+		if (a.damaged) {
 			x->damaged++;
 			tail = head;
-			break;
 		}
-		optag_read_raw(at, &rec);
-		rec.ts_ns += offset;
-		sink->media(sink->arg, &rec, (const uint8_t *)at + head_of(at));
-		tail += space;
-		n++;
 		if (tail - given >= BATCH_BYTES) {
 			__atomic_store_n(&r->tail, tail, __ATOMIC_RELEASE);
 			given = tail;

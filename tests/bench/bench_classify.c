@@ -116,7 +116,7 @@ static int by_value(const void *a, const void *b)
 
 static int setup(struct bench *b)
 {
-	struct classify_sink sink = { b, on_media, on_signalling };
+	struct classify_sink sink = { .arg = b, .media = on_media, .signalling = on_signalling };
 	struct optag_config cfg;
 
 	b->in = calloc(STREAMS, sizeof(*b->in));

@@ -162,7 +162,7 @@ static void through_wire(struct wire *w, struct flow_table *t)
 	const uint64_t *want_n;
 	uint64_t got_n[OPTAG_C_MAX];
 	struct got want = { .media = 0 }, *got = w->sink.arg;
-	struct classify_sink user = { &want, got_media, got_sig };
+	struct classify_sink user = { .arg = &want, .media = got_media, .signalling = got_sig };
 	struct optag_config cfg;
 	struct flow_table *ut;
 
@@ -336,7 +336,7 @@ static void test_libpcap(void)
 static void test_wakeup(void)
 {
 	struct got g = { .media = 0 };
-	struct classify_sink sink = { &g, got_media, got_sig };
+	struct classify_sink sink = { .arg = &g, .media = got_media, .signalling = got_sig };
 	struct xdp_settings s;
 	struct flow_table *t;
 	struct pollfd pfd;
@@ -457,7 +457,7 @@ static void seed_media(void *arg, const struct optag_rec *rec, const uint8_t *p)
 static void test_takeover(void)
 {
 	struct seeds got = { .n = 0 };
-	struct classify_sink sink = { &got, seed_media, NULL };
+	struct classify_sink sink = { .arg = &got, .media = seed_media };
 	struct flow_rule rule = { .verdict = OPTAG_V_RECORD, .te = { OPTAG_NO_PT, OPTAG_NO_PT },
 				  .proto = IPPROTO_UDP, .ring = 9 };
 	struct xdp_settings s;

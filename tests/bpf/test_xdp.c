@@ -107,9 +107,9 @@ static void test_alike(void)
 	struct optag_config cfg;
 	struct flow_table *t, *ut;
 	struct both b = { .since = clock_now_ns() };
-	struct classify_sink user = { &b.user, take_media, take_sig };
+	struct classify_sink user = { .arg = &b.user, .media = take_media, .signalling = take_sig };
 
-	b.sink = (struct classify_sink){ &b.kernel, take_media, take_sig };
+	b.sink = (struct classify_sink){ .arg = &b.kernel, .media = take_media, .signalling = take_sig };
 	x_settings(&s);
 	b.x = x_open(&s, &t);
 	f_config(&cfg);
@@ -194,7 +194,7 @@ static void test_wrap(void)
 	struct xdp_settings s;
 	struct flow_table *t;
 	struct seq q = { .len = len_any };
-	struct classify_sink sink = { &q, seq_media, NULL };
+	struct classify_sink sink = { .arg = &q, .media = seq_media };
 	struct frame f;
 	struct xdp *x;
 	uint32_t n = 20 * OPTAG_RING_MIN / 700;
@@ -234,7 +234,7 @@ static void test_full(void)
 	struct xdp_settings s;
 	struct flow_table *t;
 	struct seq q = { .len = len_g711 };
-	struct classify_sink sink = { &q, seq_media, NULL };
+	struct classify_sink sink = { .arg = &q, .media = seq_media };
 	struct optag_flow_stats st;
 	struct xdp_fill fill;
 	struct endpoint at;
@@ -280,7 +280,7 @@ static void test_full(void)
 static void test_long(void)
 {
 	struct one o = { .n = 0 };
-	struct classify_sink sink = { &o, take_media, take_sig };
+	struct classify_sink sink = { .arg = &o, .media = take_media, .signalling = take_sig };
 	struct xdp_settings s;
 	struct flow_table *t;
 	uint8_t frame[3000] = { [12] = 0x08, [14] = 0x45, [22] = 64, [23] = IPPROTO_UDP };
@@ -324,7 +324,7 @@ static void test_long(void)
 static void test_sig_full(void)
 {
 	struct one o = { .n = 0 };
-	struct classify_sink sink = { &o, take_media, take_sig };
+	struct classify_sink sink = { .arg = &o, .media = take_media, .signalling = take_sig };
 	struct xdp_settings s;
 	struct flow_table *t;
 	struct frame f;
@@ -431,7 +431,7 @@ static void send_four(struct xdp *x)
 static void test_dead(void)
 {
 	struct one o = { .n = 0 };
-	struct classify_sink sink = { &o, take_media, take_sig };
+	struct classify_sink sink = { .arg = &o, .media = take_media, .signalling = take_sig };
 	struct xdp_settings s;
 	struct flow_table *t;
 	struct optag_flow_stats st;
@@ -562,7 +562,7 @@ static void race_owners(struct race *r, const struct classify_sink *sink, uint64
 static void test_race(void)
 {
 	struct race r = { .stop = false };
-	struct classify_sink sink = { &r, race_media, NULL };
+	struct classify_sink sink = { .arg = &r, .media = race_media };
 	struct xdp_settings s;
 	pthread_t sender;
 
@@ -592,7 +592,7 @@ static void test_race(void)
 static void test_generation(void)
 {
 	struct one o = { .n = 0 };
-	struct classify_sink sink = { &o, take_media, take_sig };
+	struct classify_sink sink = { .arg = &o, .media = take_media, .signalling = take_sig };
 	struct flow_rule rule = { .verdict = OPTAG_V_RECORD, .te = { OPTAG_NO_PT, OPTAG_NO_PT },
 				  .proto = IPPROTO_UDP, .ring = 1 };
 	struct xdp_settings s;

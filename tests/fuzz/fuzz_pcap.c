@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct optag_config cfg = { .abi = OPTAG_ABI, .flow_mask = 15, .sip_ports = { 0xc413 } };
 	int up = 0;
-	struct classify_sink sink = { &up, on_media, on_signalling };
+	struct classify_sink sink = { .arg = &up, .media = on_media, .signalling = on_signalling };
 	static struct flow_table *t;
 	struct pcap_file *f = NULL;
 	struct classify *c;
