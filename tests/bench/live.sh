@@ -14,11 +14,11 @@ BIN=$BUILD/bin
 export SRC BUILD BIN
 LIVE_MIN=${LIVE_MIN:-500} LIVE_MAX=${LIVE_MAX:-20000} LIVE_SECONDS=${LIVE_SECONDS:-10} LIVE_STEPS=${LIVE_STEPS:-5}
 LIVE_RATE=${LIVE_RATE:-2000}
+# shellcheck source=tests/netns/lib-load.sh
+. "$SRC/tests/netns/lib-load.sh"
 work=$(mktemp -d "${LIVE_DIR:-${TMPDIR:-/var/tmp}}/optag-live.XXXXXX") || exit 1
 TMP=$work/run
 mkdir "$TMP"
-# shellcheck source=tests/netns/lib-load.sh
-. "$SRC/tests/netns/lib-load.sh"
 trap 'load_down; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 why=$(load_need) || { echo "live: not run here: $why"; exit 0; }

@@ -10,6 +10,11 @@
 # Kinds of calls: kept (documentation by interest), sales (training, waits for key 1), never (may not be recorded), none
 # (no rule).
 
+# Pins have the interface's name whatever its namespace: two runs at once need bpf file systems of their own.
+if [ -z "${LOAD_WORLD:-}" ] && unshare -m true 2>/dev/null; then
+	LOAD_WORLD=1 exec unshare -m --propagation private bash "$0" "$@"
+fi
+
 load_ns='' load_daemon_pid='' load_key=+45701030## load_pids=()
 load_kinds=(--kind 'kept:7:+4520######:+45701020##' --kind 'sales:1:+4521######:+45701030##'
 	--kind 'never:1:+4522110033:+45701020##' --kind 'none:1:+4520######:+4533######')
@@ -23,7 +28,7 @@ load_need() { # prints why it cannot be; 1 then
 	for p in ip jq awk nsenter; do
 		command -v $p >/dev/null || { echo "$p is not installed"; return 1; }
 	done
-	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf 2>/dev/null || { echo "no bpf file system"; return 1; }
+	mount -t bpf bpf /sys/fs/bpf 2>/dev/null || { echo "no bpf file system"; return 1; }
 	ip netns add "optag$$-probe" 2>/dev/null || { echo "no network namespaces here"; return 1; }
 	ip netns del "optag$$-probe"
 }
@@ -140,7 +145,7 @@ load_down() { # safe at any time
 	for p in "${load_pids[@]}" $load_daemon_pid; do wait "$p" 2>/dev/null; done
 	load_pids=() load_daemon_pid=''
 	[ -n "$load_ns" ] && ip netns del "$load_ns" 2>/dev/null
-	rm -rf /sys/fs/bpf/optag/rx0 2>/dev/null # a killed daemon's; the interface is gone
+	rm -rf /sys/fs/bpf/optag/rx0 2>/dev/null # a killed daemon's
 	load_ns=''
 	return 0
 }
