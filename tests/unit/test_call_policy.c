@@ -376,6 +376,7 @@ static void reborn(struct world *w, const struct call *c, const struct policy *b
 	assert_int_equal(calls_new(&l, &sink, &cs), 0);
 	call_save(c, &b);
 	assert_int_equal(calls_restore(cs, &how, b.p, b.len, &x), 0);
+	calls_restored(cs);
 	assert_memory_equal(&x->tight, &c->tight, sizeof(x->tight));
 	assert_non_null(x->facts);
 	/* a third one, which is judged before it is saved */
@@ -388,6 +389,7 @@ static void reborn(struct world *w, const struct call *c, const struct policy *b
 	calls_free(cs);
 	assert_int_equal(calls_new(&l, &sink, &cs), 0);
 	assert_int_equal(calls_restore(cs, &how, b.p, b.len, &x), 0);
+	calls_restored(cs);
 	call_tighten(cs, x, next, &sum);
 	assert_int_equal(sum.changed <= 1, 1); /* not again */
 	calls_free(cs);
