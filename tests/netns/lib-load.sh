@@ -152,6 +152,6 @@ load_down() { # safe at any time
 
 fail() {
 	echo "FAIL: $*"
-	sed 's/^/optagd said: /' "$TMP/optagd.err" 2>/dev/null | tail -n 20
+	grep -v ': W-10: ' "$TMP/optagd.err" 2>/dev/null | sed 's/^/optagd said: /' | tail -n 20
 	exit 1
 }
