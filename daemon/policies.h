@@ -17,7 +17,7 @@
  * that does not load changes nothing.
  *
  * What is put in force is written to STORE/policies/HASH.policy first (FORMAT.md
- * 7): the evidence of what a call was decided by, and what policies_resume reads.
+ * 9): the evidence of what a call was decided by, and what policies_resume reads.
  * Members of dynamic sets are in STORE/sets; see policy.h, policy_members.
  *
  * Calls in progress (policy-language 5.2): after each change, of policy or set,

@@ -2,7 +2,7 @@
 /*
  * setfile.h - the members of dynamic sets on disk: STORE/sets
  *
- * A journal, one JSON object a line, only ever appended to (FORMAT.md 7.2):
+ * A journal, one JSON object a line, only ever appended to (FORMAT.md 9):
  *
  *	{"optag-sets":1}
  *	{"add":SET,"number":N,"until":S,"added":S,"uid":U,"note":T}
