@@ -562,11 +562,13 @@ static int pair_rules(struct diff *d, struct rules *ret)
 	}
 	free(olds);
 	free(nows);
-	if (e)
+	if (e) {
 		free(p);
+		return e;
+	}
 	ret->p = p;
 	ret->n = n;
-	return e;
+	return 0;
 }
 
 /*
