@@ -314,7 +314,7 @@ static void run_calls(void)
 			keep_time(start_ns);
 		if (load.tick >= last || stop)
 			ending = true;
-		if (ending && !told && (stop || !load.hold_ms)) {
+		if (ending && !told && (stop == SIGTERM || !load.hold_ms)) {
 			told = true;
 			load_end(&load, opt.end_s * 1000);
 		}
@@ -357,8 +357,7 @@ static void write_sound(void)
 
 static void on_signal(int sig)
 {
-	(void)sig;
-	stop = 1;
+	stop = sig;
 }
 
 static void pin(void)

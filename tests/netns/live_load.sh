@@ -12,6 +12,7 @@ trap 'exit 130' INT TERM HUP
 
 load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
 load_daemon || fail "optagd does not start"
+# Voices begin half a second after the answer: how soon an address is open is for make bench, not for a busy test machine.
 load_calls "$TMP/sent" "${load_kinds[@]}" --calls 200 --rate 60 --hold 4 --duration 10 --first-rtp 300 --sha || fail "optag-load: $(cat "$TMP/sent")"
 sleep 1 # after a BYE packets still count for half a second
 load_settle || fail "the counters do not come to rest"
