@@ -183,11 +183,11 @@ static enum call_payload payload_kind(const struct call *c, const struct call_en
 	return k;
 }
 
-static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payload)
+static enum media_fate take_media(struct recorder *r, const struct optag_rec *rec, const uint8_t *payload)
 {
 	struct optag_flow_stats st;
 	const struct optag_flow *now;
-	struct recorder *r = arg;
+	enum media_fate fate;
 	struct endpoint at = { .port = ntohs(rec->dport) };
 	const struct call_endpoint *e;
 	enum call_payload kind;
@@ -199,7 +199,7 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 	int n;
 
 	if (r->err)
-		return;
+		return MEDIA_FAILED;
 	memcpy(at.addr.b, rec->dst, 16);
 	c = calls_by_ring(r->calls, rec->ring);
 	e = c && c->matched ? call_endpoint_at(c, &at) : NULL;
@@ -207,24 +207,24 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 	now = e ? flow_get(r->flows, &at, IPPROTO_UDP, &st) : NULL;
 	/* Live, the entry may have gone to another call since the packet passed. */
 	if (!e || !e->owner || e->leg != rec->leg || !c->user || !now || now->ring != rec->ring || now->gen != rec->gen)
-		return;
+		return MEDIA_STALE;
 	if (rec->len != rec->wire_len || rtp_parse(payload, rec->len, &p)) {
 		r->fig.bad_rtp++;
 		if (rec->len != rec->wire_len)
 			recording_gap(c->user, "truncated-packets");
-		return;
+		return rec->len != rec->wire_len ? MEDIA_TRUNCATED : MEDIA_BAD;
 	}
 	/* A payload type that nobody announced may be digits or anything: it is not kept (INV-7). */
 	kind = payload_kind(c, e, &p, &f);
 	if (kind == CALL_PT_UNKNOWN) {
 		r->fig.unknown_payload++;
 		recording_gap(c->user, "unknown-payload-type");
-		return;
+		return MEDIA_UNKNOWN_PAYLOAD;
 	}
 	if (kind == CALL_PT_AUDIO && rec->verdict != OPTAG_V_RECORD)
-		return;
+		return MEDIA_NOT_KEPT;
 	begun = recording_begun(c->user);
-	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, st.blocked, &key);
+	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, st.blocked, &key, &fate);
 	if (begun != recording_begun(c->user))
 		recorder_changed(r, c);
 	if (n < 0)
@@ -233,6 +233,15 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 		call_key(r->calls, c, e->leg, key, rec->ts_ns);
 	key = 0;
 	recorder_save(r);
+	return fate;
+}
+
+static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payload)
+{
+	struct recorder *r = arg;
+
+	r->fig.drained++;
+	r->fig.media[take_media(r, rec, payload)]++;
 }
 
 static void on_signalling(void *arg, const struct optag_sig *sig, const uint8_t *packet)

@@ -46,6 +46,25 @@ struct recorder_settings {
 };
 void recorder_default_settings(struct recorder_settings *ret);
 
+/*
+ * What became of a media record that the classifier handed up: exactly one of these each, so
+ * drained is their sum, and the classifier's audio and events less what still lies in rings.
+ */
+enum media_fate {
+	MEDIA_KEPT,	       /* in a chunk */
+	MEDIA_EVENT,	       /* key press: heard, not kept */
+	MEDIA_DUPLICATE,
+	MEDIA_STALE,	       /* its call is over, or the flow entry another's by now */
+	MEDIA_TRUNCATED,
+	MEDIA_BAD,	       /* not RTP */
+	MEDIA_UNKNOWN_PAYLOAD, /* of a type nobody announced */
+	MEDIA_OTHER_PAYLOAD,   /* announced, neither audio nor events */
+	MEDIA_NOT_KEPT,	       /* no purpose allows it (any more) */
+	MEDIA_KNOWN,	       /* the call is in the store already */
+	MEDIA_FAILED,	       /* the store, or memory */
+	MEDIA_FATES,
+};
+
 /* Sums: matched = kept + denied + gaps + known. */
 struct recorder_figures {
 	uint64_t packets;
@@ -57,6 +76,7 @@ struct recorder_figures {
 	uint64_t bad_rtp, unknown_payload, flow_full, lost_calls; /* lost: in progress when the store failed */
 	uint64_t call_ns;      /* sum of the kept calls' durations */
 	uint64_t counts[OPTAG_C_MAX];
+	uint64_t drained, media[MEDIA_FATES];
 	struct sigin_stats signalling;
 	struct calls_stats table;
 };

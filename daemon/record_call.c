@@ -256,7 +256,7 @@ static void first_of_ours(struct recording *rc, struct leg_state *l, uint32_t ss
 }
 
 static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
-		     const struct media_format *f, uint64_t arrival_ns)
+		     const struct media_format *f, uint64_t arrival_ns, enum media_fate *ret_fate)
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
@@ -265,14 +265,17 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 
 	if (e < 0)
 		return e;
-	if (e == RTP_DUPLICATE)
+	if (e == RTP_DUPLICATE) {
+		*ret_fate = MEDIA_DUPLICATE;
 		return 0;
+	}
 	if (l->resumed)
 		first_of_ours(rc, l, p->ssrc, seq);
 	if (!rc->sc) {
 		e = begin(rc, c);
 		if (e == -ESHUTDOWN) { /* an old capture: nothing of that day may be kept any more */
 			rc->expired = true;
+			*ret_fate = MEDIA_NOT_KEPT;
 			return 0;
 		}
 		if (e)
@@ -289,34 +292,44 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 		l->noise++;
 	else
 		count_audio(l, f, p);
-	return chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
-			   arrival_ns, p->payload, p->len);
+	e = chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
+			arrival_ns, p->payload, p->len);
+	if (!e)
+		*ret_fate = MEDIA_KEPT;
+	return e;
 }
 
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
 		     const struct media_format *f, enum call_payload kind, uint64_t arrival_ns,
-		     uint64_t blocked, char *ret_key)
+		     uint64_t blocked, char *ret_key, enum media_fate *ret_fate)
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
 	int64_t seq;
 	int e;
 
+	*ret_fate = MEDIA_KNOWN;
 	if (recording_known(rc))
 		return 0;
+	*ret_fate = MEDIA_FAILED; /* unless it comes further */
 	note(rc, c);
 	rc->unsaved++;
 	if (!l->rtp.n)
 		l->blocked_at_first = blocked;
 	/* Captured while a purpose allowed it, looked at when none does any more: gone (INV-1, INV-3). */
-	if (kind == CALL_PT_AUDIO)
-		return rc->expired || !call_may_keep(c) ? 0 : add_audio(rc, c, leg, p, f, arrival_ns);
+	if (kind == CALL_PT_AUDIO) {
+		if (!rc->expired && call_may_keep(c))
+			return add_audio(rc, c, leg, p, f, arrival_ns, ret_fate);
+		*ret_fate = MEDIA_NOT_KEPT;
+		return 0;
+	}
 	/* Events share the stream's sequence numbers; without them they would count as lost. */
 	e = rtp_leg_packet(&l->rtp, p, arrival_ns, 0, &s, &seq);
 	if (e < 0)
 		return e;
 	if (l->resumed && e == RTP_NEW)
 		first_of_ours(rc, l, p->ssrc, seq);
+	*ret_fate = kind == CALL_PT_EVENT ? MEDIA_EVENT : MEDIA_OTHER_PAYLOAD;
 	if (kind != CALL_PT_EVENT)
 		return 0;
 	if (dtmf_packet(&l->dtmf, p->ssrc, p->ts, arrival_ns, p->payload, p->len, ret_key) != DTMF_PRESS)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "call/call.h"
+#include "record.h"
 #include "store/store.h"
 
 struct recording;
@@ -24,10 +25,11 @@ enum recording_end { RECORDING_KEPT, RECORDING_DENIED, RECORDING_GAP, RECORDING_
 /* Deadlines are worked out here (N-23). -ENOMEM, -EINVAL zone or controller name. */
 int recording_new(struct store *st, const struct call *c, struct recording **ret);
 /* One packet of a leg. kind: CALL_PT_AUDIO (or comfort noise) of format f is kept while some purpose
- * lets it; CALL_PT_EVENT is listened to; anything else only counts as received. blocked: packets of this leg dropped so far by verdict. Returns 1 and *ret_key for a key press, 0, or -errno. */
+ * lets it; CALL_PT_EVENT is listened to; anything else only counts as received. blocked: packets of this leg dropped so far by verdict. Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
+ * written in every case. */
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
 		     const struct media_format *f, enum call_payload kind, uint64_t arrival_ns,
-		     uint64_t blocked, char *ret_key);
+		     uint64_t blocked, char *ret_key, enum media_fate *ret_fate);
 void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets); /* adds */
 void recording_gap(struct recording *rc, const char *why); /* static text; the first stays */
 /* A purpose is over: its wrap goes, and all audio when no purpose is left (INV-1). */

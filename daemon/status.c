@@ -32,6 +32,20 @@ const char *const status_count_names[OPTAG_C_MAX] = {
 	[OPTAG_C_DEAD] = "dead",
 };
 
+static const char *const fates[MEDIA_FATES] = {
+	[MEDIA_KEPT] = "kept",
+	[MEDIA_EVENT] = "events",
+	[MEDIA_DUPLICATE] = "duplicates",
+	[MEDIA_STALE] = "stale",
+	[MEDIA_TRUNCATED] = "truncated",
+	[MEDIA_BAD] = "bad",
+	[MEDIA_UNKNOWN_PAYLOAD] = "unknown_payload",
+	[MEDIA_OTHER_PAYLOAD] = "other_payload",
+	[MEDIA_NOT_KEPT] = "not_kept",
+	[MEDIA_KNOWN] = "known",
+	[MEDIA_FAILED] = "failed",
+};
+
 static const char *const purposes[POLICY_PURPOSES] = { "documentation", "training" };
 static const char *const states[PURPOSE_STATES] = { "none", "pending", "granted", "denied", "withdrawn", "opted-out",
 						    "objected", "expired" };
@@ -195,6 +209,16 @@ static json_t *packets_json(const struct status *s)
 	return o;
 }
 
+static json_t *media_json(const struct status *s)
+{
+	json_t *o = json_object();
+
+	num(o, "drained", s->drained);
+	for (unsigned i = 0; i < MEDIA_FATES; i++)
+		num(o, fates[i], s->media[i]);
+	return o;
+}
+
 static json_t *rings_json(const struct status *s)
 {
 	json_t *a = json_array();
@@ -322,7 +346,7 @@ json_t *status_json(const struct status *s)
 	    json_object_set_new(o, "packets", packets_json(s)) ||
 	    json_object_set_new(o, "flow", json_pack("{s:I, s:I, s:I}", "capacity", (json_int_t)s->flow_capacity, "used",
 						     (json_int_t)s->flow_used, "full", (json_int_t)s->flow_full)) ||
-	    json_object_set_new(o, "rings", rings_json(s)) ||
+	    json_object_set_new(o, "rings", rings_json(s)) || json_object_set_new(o, "media", media_json(s)) ||
 	    json_object_set_new(o, "signalling", signalling_json(&s->signalling)) ||
 	    json_object_set_new(o, "calls", calls_json(s)) ||
 	    json_object_set_new(o, "decisions", decisions_json(&s->decisions)) ||
@@ -379,6 +403,11 @@ static void packets_metrics(const struct status *s, struct buf *b)
 	for (unsigned i = 0; i < OPTAG_C_MAX; i++)
 		if (i != OPTAG_C_SEEN)
 			with_label(b, "optag_packets_total", "result", status_count_names[i], s->counts[i]);
+	one(b, "optag_media_drained_total", "counter", "Media packets out of the rings; the sum of optag_media_total.",
+	    s->drained);
+	head(b, "optag_media_total", "counter", "Media packets out of the rings by what became of them.");
+	for (unsigned i = 0; i < MEDIA_FATES; i++)
+		with_label(b, "optag_media_total", "result", fates[i], s->media[i]);
 	head(b, "optag_losses_total", "counter", "What was lost, by place.");
 	for (unsigned i = 0; i < n; i++)
 		with_label(b, "optag_losses_total", "place", name[i], v[i]);

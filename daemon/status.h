@@ -25,6 +25,9 @@
  *	"signalling": {"packets","messages","bad_packets","bad_messages",
  *		       "not_sip","fragments","fragments_lost","tcp_segments",
  *		       "tcp_gaps","tcp_full"}
+ *	"media": {"drained", "kept", "events", "duplicates", "stale", "truncated",
+ *		  "bad", "unknown_payload", "other_payload", "not_kept", "known",
+ *		  "failed"}	drained, what came out of the rings, is the sum of all others
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
  *		  "refused","kept","denied","gaps","ring_lost"}
@@ -46,6 +49,7 @@
 
 #include "call/call.h"
 #include "optag.h"
+#include "record.h"
 #include "sip/sigin.h"
 #include "store/store.h"
 
@@ -88,6 +92,7 @@ struct status {
 	struct status_interface interface[STATUS_INTERFACES];
 	struct status_ring ring[STATUS_RINGS];
 	uint64_t counts[OPTAG_C_MAX]; /* of all interfaces and CPUs */
+	uint64_t drained, media[MEDIA_FATES]; /* since start_ns */
 	uint64_t flow_capacity, flow_used, flow_full;
 	struct sigin_stats signalling;
 	struct calls_stats calls;

@@ -81,6 +81,8 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->flow_capacity = (uint64_t)d->conf.flow_lines * 2;
 	s->flow_used = flow_count(d->flows);
 	s->flow_full = f.flow_full;
+	s->drained = f.drained;
+	memcpy(s->media, f.media, sizeof(s->media));
 	s->signalling = f.signalling;
 	s->calls = f.table;
 	s->calls_limit = d->conf.calls;

@@ -91,6 +91,9 @@ for n in 1 2; do
 		[ "$(sha256sum <"$TMP/x$n.$who" | cut -d' ' -f1)" = "$(leg_of "$from" "$to")" ] || fail "call $n, $who: not what was on the wire"
 	done
 done
+# every packet that the classifier handed up has one end
+jq -e '.media.drained == .packets.audio + .packets.events and .media.drained == ([.media[]] | add) - .media.drained
+	and .media.kept > 100' "$TMP/status" >/dev/null || fail "media: $(jq -c '[.packets, .media]' "$TMP/status")"
 jq -e '.packets.balanced != false and .calls.matched == 3' "$TMP/status" >/dev/null || fail "status: $(cat "$TMP/status")"
 "$O" fsck --store "$s" >/dev/null || fail fsck
 exit 0

@@ -207,10 +207,19 @@ static struct link *link_new(void)
 static struct recorder_figures finish(struct link *l)
 {
 	struct recorder_figures f;
+	uint64_t sum = 0;
+	unsigned i;
 
 	recorder_finish(l->rec);
 	recorder_figures(l->rec, &f);
 	assert_int_equal(f.matched, f.kept + f.denied + f.gaps + f.known + f.lost_calls);
+	/* every packet handed up has exactly one end */
+	assert_int_equal(f.drained, f.counts[OPTAG_C_AUDIO] + f.counts[OPTAG_C_EVENT]);
+	for (i = 0; i < MEDIA_FATES; i++)
+		sum += f.media[i];
+	assert_int_equal(f.drained, sum);
+	assert_int_equal(f.bad_rtp, f.media[MEDIA_BAD] + f.media[MEDIA_TRUNCATED]);
+	assert_int_equal(f.unknown_payload, f.media[MEDIA_UNKNOWN_PAYLOAD]);
 	return f;
 }
 
@@ -657,6 +666,7 @@ struct hand {
 	struct recording *rc;
 	uint16_t seq;
 	uint64_t now;
+	enum media_fate fate; /* of the last packet */
 };
 
 static void hand_new(struct hand *h, enum policy_basis doc, enum policy_basis train)
@@ -686,7 +696,7 @@ static void audio(struct hand *h, uint8_t fill, int packets)
 		p.seq = ++h->seq;
 		p.ts = h->seq * 160u;
 		h->now += 20 * MS;
-		assert_int_equal(recording_packet(h->rc, &h->c, 0, &p, &f, CALL_PT_AUDIO, h->now, 0, &key), 0);
+		assert_int_equal(recording_packet(h->rc, &h->c, 0, &p, &f, CALL_PT_AUDIO, h->now, 0, &key, &h->fate), 0);
 	}
 }
 
@@ -712,6 +722,7 @@ static void test_no_purpose_no_audio(void **state)
 		h->c.state[0] = no[i];
 		/* captured under a verdict that was right then, looked at now */
 		audio(h, 0x22, 10);
+		assert_int_equal(h->fate, MEDIA_NOT_KEPT);
 		assert_int_equal(h->st.begun, 0);
 		assert_int_equal(hand_end(h), RECORDING_DENIED);
 	}
@@ -730,8 +741,10 @@ static void test_withdrawn_and_again(void **state)
 	assert_int_equal(recording_destroy(h->rc, &h->c, POLICY_DOCUMENTATION), 0);
 	assert_int_equal(h->st.aborted, 1);
 	audio(h, 0x33, 10);
+	assert_int_equal(h->fate, MEDIA_NOT_KEPT);
 	h->c.state[0] = PURPOSE_GRANTED;
 	audio(h, 0x44, 10);
+	assert_int_equal(h->fate, MEDIA_KEPT);
 	assert_int_equal(hand_end(h), RECORDING_KEPT);
 	assert_int_equal(h->st.n[0], 10 * 160);
 	assert_false(holds(&h->st, 0x22));
@@ -771,6 +784,7 @@ static void test_undated(void **state)
 	h->c.state[0] = PURPOSE_GRANTED;
 	assert_true(recording_known(h->rc));
 	audio(h, 0x22, 150);
+	assert_int_equal(h->fate, MEDIA_KNOWN);
 	assert_int_equal(h->st.begun, 0);
 	assert_int_equal(hand_end(h), RECORDING_DENIED);
 	assert_int_equal(h->st.denied, 0);

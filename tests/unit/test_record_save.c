@@ -48,13 +48,14 @@ static void packet(struct recording *rc, unsigned i)
 	uint8_t payload[160];
 	struct rtp_pkt p = { .pt = 8, .payload = payload, .len = sizeof(payload) };
 	char key;
+	enum media_fate fate;
 
 	for (unsigned leg = 0; leg < 2; leg++) {
 		memset(payload, (int)(i * 2 + leg), sizeof(payload));
 		p.ssrc = 7 + leg;
 		p.seq = (uint16_t)(65000 + i);
 		p.ts = i * 160;
-		assert_int_equal(recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, T0 + i * 20 * MS, 0, &key), 0);
+		assert_int_equal(recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, T0 + i * 20 * MS, 0, &key, &fate), 0);
 	}
 }
 
