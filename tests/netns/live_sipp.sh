@@ -64,6 +64,8 @@ sipp_call no-consent +4520304056 +4570103005 PCMA 2500 priv-callee-options.wav q
 sipp_wait || fail "a call went wrong"
 sleep 1.5
 "$O" status --socket "$TMP/control" --json >"$TMP/status" 2>"$TMP/err" || fail "status: $(cat "$TMP/err")"
+"$O" status --socket "$TMP/control" >"$TMP/status.txt" 2>"$TMP/err" || fail "status: $(cat "$TMP/err")"
+grep -q "^media  *[1-9][0-9]* handed up: [1-9][0-9]* kept" "$TMP/status.txt" || fail "status: $(cat "$TMP/status.txt")"
 sipp_stop_capture
 kill -HUP $daemon
 sleep 0.3
