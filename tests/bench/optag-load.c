@@ -39,7 +39,7 @@ struct ended { /* one line of the truth */
 };
 
 struct opts {
-	const char *interface, *sink, *gro, *truth, *speech, *probe, *probe_kind, *sound;
+	const char *interface, *sink, *gro, *truth, *speech, *probe, *probe_kind, *sound, *pool;
 	uint32_t calls, rate, duration_s, vlan, batch, end_s;
 	double hold_s;
 	uint64_t total;
@@ -107,16 +107,16 @@ static const char usage[] =
 	"  --packet          by AF_PACKET instead of live frames\n"
 	"  --batch N         live frames at a time, to 256 (64)\n"
 	"  --fast            do not wait: a millisecond is over when its packets are sent\n"
-	"  --seed N          another run of numbers, tags and sound (1)\n"
+	"  --seed N          another run: identifiers, and where in the sound voices begin (1)\n"
 	"  --truth FILE      a line per call; --sha adds digests\n"
-	"  --sound N:LEG:FILE  what voice LEG (0, 1) of call N will say\n"
+	"  --sound N:LEG:FILE  what voice LEG (0, 1) of call N will say; --pool FILE all sound of which voices are pieces\n"
 	"  --probe DIR       time until flow entries are open, by the maps pinned there; --probe-kind NAME of these calls\n"
 	"  --sink IF         drop everything at this interface by XDP meanwhile\n"
 	"  --gro IF          switch GRO on there: what live frames need at an end without XDP\n"
 	"  --cpu N           run there; --fifo N with this real-time priority\n";
 
 enum { O_IF = 1, O_CALLS, O_RATE, O_HOLD, O_DURATION, O_END, O_TOTAL, O_KIND, O_FIRST, O_ULAW, O_SPEECH, O_VLAN,
-       O_PACKET, O_BATCH, O_FAST, O_SEED, O_TRUTH, O_SHA, O_SOUND, O_PROBE, O_PROBE_KIND, O_SINK, O_GRO, O_CPU, O_FIFO, O_HELP };
+       O_PACKET, O_BATCH, O_FAST, O_SEED, O_TRUTH, O_SHA, O_SOUND, O_POOL, O_PROBE, O_PROBE_KIND, O_SINK, O_GRO, O_CPU, O_FIFO, O_HELP };
 
 static const struct option longs[] = {
 	{ "interface", 1, NULL, O_IF },	  { "calls", 1, NULL, O_CALLS },     { "rate", 1, NULL, O_RATE },
@@ -125,7 +125,7 @@ static const struct option longs[] = {
 	{ "ulaw", 0, NULL, O_ULAW },	  { "speech", 1, NULL, O_SPEECH },   { "vlan", 1, NULL, O_VLAN },
 	{ "packet", 0, NULL, O_PACKET },  { "batch", 1, NULL, O_BATCH },     { "fast", 0, NULL, O_FAST },
 	{ "seed", 1, NULL, O_SEED },	  { "truth", 1, NULL, O_TRUTH },     { "sha", 0, NULL, O_SHA },
-	{ "sound", 1, NULL, O_SOUND },	  { "probe", 1, NULL, O_PROBE },     { "probe-kind", 1, NULL, O_PROBE_KIND },
+	{ "pool", 1, NULL, O_POOL },	  { "sound", 1, NULL, O_SOUND },	  { "probe", 1, NULL, O_PROBE },     { "probe-kind", 1, NULL, O_PROBE_KIND },
 	{ "sink", 1, NULL, O_SINK },	  { "gro", 1, NULL, O_GRO },	     { "cpu", 1, NULL, O_CPU },	     { "fifo", 1, NULL, O_FIFO },
 	{ "help", 0, NULL, O_HELP },	  { NULL, 0, NULL, 0 },
 };
@@ -151,6 +151,7 @@ static void option(int o, const char *s)
 	case O_SEED: load.seed = (uint64_t)number(s, 0, 1e15, "--seed"); break;
 	case O_TRUTH: opt.truth = s; break;
 	case O_SHA: opt.sha = true; break;
+	case O_POOL: opt.pool = s; break;
 	case O_SOUND: opt.sound = s; break;
 	case O_PROBE: opt.probe = s; break;
 	case O_PROBE_KIND: opt.probe_kind = s; break;
@@ -331,7 +332,7 @@ static void make_sound(void)
 {
 	struct audio a;
 
-	audio_init(&a, opt.speech, load.seed);
+	audio_init(&a, opt.speech, 1);
 	audio_copy(&a, load.pt == 8, 0, load.wire.pool, LOAD_POOL);
 	memcpy(load.wire.pool + LOAD_POOL, load.wire.pool, 4096);
 	free(a.law[0]);
@@ -353,6 +354,14 @@ static void write_sound(void)
 		fwrite(load.wire.pool + (c.at0[leg] + i * LOAD_PAYLOAD) % LOAD_POOL, 1, LOAD_PAYLOAD, f);
 	if (!f || fclose(f))
 		err(1, "%s", path);
+}
+
+static void write_pool(void)
+{
+	FILE *f = fopen(opt.pool, "w");
+
+	if (!f || fwrite(load.wire.pool, 1, LOAD_POOL + LOAD_PAYLOAD, f) != LOAD_POOL + LOAD_PAYLOAD || fclose(f))
+		err(1, "%s", opt.pool);
 }
 
 static void on_signal(int sig)
@@ -430,6 +439,8 @@ int main(int argc, char **argv)
 	make_sound();
 	if (opt.sound)
 		write_sound();
+	if (opt.pool)
+		write_pool();
 	ended = malloc(4096 * sizeof(*ended));
 	if (!ended)
 		err(1, NULL);

@@ -70,3 +70,7 @@ for b in "$B"/bench_*; do
 	echo "== $(basename "$b")"
 	"$b" || echo "$(basename "$b"): not run here"
 done
+
+echo
+echo "== live"
+tests/bench/live.sh || echo "live: not run here"
