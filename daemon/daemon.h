@@ -34,7 +34,7 @@ struct daemon {
 	struct ctl *ctl;
 	struct metrics *metrics;
 	struct status_decisions decisions;
-	uint64_t sync_last_ns, sync_max_ns;
+	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
 	bool stop, hand_over; /* hand_over: capture goes on without us for a while */
 };

@@ -114,18 +114,22 @@ static void on_signal_fd(struct daemon *d)
 	}
 }
 
-static int sync_store(struct daemon *d, uint64_t now)
+/* The store has threads: it waits for its disk, not we. When the disk refuses, it tries again by itself. */
+static void look_after_store(struct daemon *d, uint64_t now)
 {
+	char why[512];
 	int e;
 
-	if (now - d->synced_ns < d->conf.sync_ns)
-		return 0;
-	d->synced_ns = now;
-	e = store_sync(d->store);
-	d->sync_last_ns = clock_now_ns() - now;
-	if (d->sync_last_ns > d->sync_max_ns)
-		d->sync_max_ns = d->sync_last_ns;
-	return e;
+	if (now - d->synced_ns >= d->conf.sync_ns) {
+		d->synced_ns = now;
+		(void)store_sync_start(d->store); /* what fails breaks the store */
+	}
+	e = store_broken(d->store, why, sizeof(why));
+	if (e && !d->broken)
+		log_err("%s: nothing is kept until this is over, and that is counted", why);
+	else if (!e && d->broken)
+		log_notice("%s: written to again", d->conf.store);
+	d->broken = e != 0;
 }
 
 static int take_packets(struct daemon *d)
@@ -167,8 +171,7 @@ static int run(struct daemon *d)
 		if (!e)
 			e = recorder_tick(d->rec, now);
 		policies_run(d->policies, now);
-		if (!e)
-			e = sync_store(d, now);
+		look_after_store(d, now);
 		if (now - d->beat_ns > (beat ? beat : NS_PER_S)) {
 			d->beat_ns = now;
 			daemon_alive(d);

@@ -225,7 +225,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 		return MEDIA_NOT_KEPT;
 	begun = recording_begun(c->user);
 	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, st.blocked, &key, &fate);
-	if (begun != recording_begun(c->user))
+	if (begun != recording_begun(c->user) || recording_unsaved(c->user))
 		recorder_changed(r, c);
 	if (n < 0)
 		failed(r, n);
@@ -367,6 +367,14 @@ const struct classify_sink *recorder_sink(const struct recorder *r)
 	return &r->sink;
 }
 
+static void tick_call(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+
+	if (c->user && c->phase != CALL_TOMBSTONE)
+		failed(r, recording_tick(c->user, c, r->ticked_ns));
+}
+
 int recorder_tick(struct recorder *r, uint64_t now_ns)
 {
 	if (r->err)
@@ -375,6 +383,7 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 	if (now_ns - r->ticked_ns >= TICK_NS) {
 		r->ticked_ns = now_ns;
 		sigin_tick(r->sigin, now_ns);
+		calls_each(r->calls, tick_call, r); /* chunks of silent legs go out */
 	}
 	recorder_save(r);
 	return r->err;

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "record_call_internal.h"
 
+#define RETRY_NS NS_PER_S /* of a call that could not begin because the store was broken */
+
 static enum clock_unit unit_of(enum policy_unit u)
 {
 	return u == POLICY_U_MONTHS ? CLOCK_U_MONTHS : u == POLICY_U_YEARS ? CLOCK_U_YEARS : CLOCK_U_DAYS;
@@ -271,8 +273,15 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 	}
 	if (l->resumed)
 		first_of_ours(rc, l, p->ssrc, seq);
+	if (!rc->sc && arrival_ns < rc->retry_ns)
+		return 0;
 	if (!rc->sc) {
 		e = begin(rc, c);
+		if (e && e != -ESHUTDOWN && store_repairs(rc->st)) { /* tried again soon; everybody else is recorded */
+			rc->retry_ns = arrival_ns + RETRY_NS;
+			recording_gap(rc, "disk");
+			return 0;
+		}
 		if (e == -ESHUTDOWN) { /* an old capture: nothing of that day may be kept any more */
 			rc->expired = true;
 			*ret_fate = MEDIA_NOT_KEPT;
@@ -376,7 +385,7 @@ int recording_tighten(struct recording *rc, const struct call *c)
 			e = store_call_shorten(rc->sc, (enum store_purpose)p, until);
 	}
 	if (e != -ESHUTDOWN)
-		return e;
+		return store_repairs(rc->st) ? 0 : e; /* counted there; a wrap that was not written is gone */
 	/* that day is over already: nothing of the call may be kept */
 	rc->expired = true;
 	discard(rc);
@@ -399,6 +408,7 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 	since = l->blocked > l->blocked_at_first ? l->blocked - l->blocked_at_first : 0;
 	ret->lost -= ret->lost < since ? ret->lost : since;
 	ret->packets = l->packets;
+	ret->noise = l->noise;
 	ret->events = l->events;
 	ret->blocked = l->blocked;
 	ret->audio_ms = l->audio_us / 1000;
@@ -428,31 +438,6 @@ int recording_flush(struct recording *rc)
 			rc2 = e;
 	}
 	return rc2;
-}
-
-/* After a crash the state is not of the moment: what the store has was kept, the rest is lost. */
-static int correct_figures(struct recording *rc, struct store_call_result *r)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		struct store_leg_figures *f = &r->leg[i];
-		uint64_t packets, audio_ms, own = f->packets + rc->leg[i].noise, n;
-		int e = store_call_has(rc->sc, i, &packets, &audio_ms);
-
-		if (e)
-			return e;
-		if (packets == own)
-			continue;
-		n = packets > own ? packets - own : own - packets;
-		if (packets > own) {
-			f->packets += n;
-			f->lost -= f->lost < n ? f->lost : n;
-		} else {
-			f->packets -= f->packets < n ? f->packets : n;
-			f->lost += n;
-		}
-		f->audio_ms = audio_ms;
-	}
-	return 0;
 }
 
 static bool too_short(const struct recording *rc, const struct call *c)
@@ -521,7 +506,7 @@ static void decide_outcome(struct recording *rc, const struct call *c, struct st
 	}
 }
 
-static int commit_training(struct recording *rc, const struct call *c)
+static int commit_training(struct recording *rc, const struct call *c, struct store_call_result *r)
 {
 	int p, e;
 
@@ -531,8 +516,14 @@ static int commit_training(struct recording *rc, const struct call *c)
 		if (rc->meta.commit[p])
 			continue;
 		e = store_call_commit(rc->sc, (enum store_purpose)p);
-		if (e)
+		if (e && !store_repairs(rc->st))
 			return e;
+		if (e) { /* the disk refuses: the other purpose is not to suffer */
+			r->state[p] = STORE_S_DENIED;
+			r->reason[p] = "disk";
+			if (r->state[!p] != STORE_S_GRANTED && r->state[!p] != STORE_S_OBJECTED)
+				return e;
+		}
 	}
 	return 0;
 }
@@ -557,17 +548,13 @@ int recording_end(struct recording *rc, const struct call *c, enum recording_end
 	}
 	leg_figures(&rc->leg[0], &r.leg[0]);
 	leg_figures(&rc->leg[1], &r.leg[1]);
-	if (rc->stale && rc->sc) {
-		e = correct_figures(rc, &r);
-		if (e)
-			goto out;
-	}
+	r.recount = rc->stale;
 	decide_outcome(rc, c, &r);
 	*ret_end = r.outcome == STORE_O_KEPT ? RECORDING_KEPT :
 		   r.outcome == STORE_O_GAP  ? RECORDING_GAP :
 					       RECORDING_DENIED;
 	if (r.outcome == STORE_O_KEPT) {
-		e = commit_training(rc, c);
+		e = commit_training(rc, c, &r);
 		if (!e) {
 			e = store_call_end(rc->sc, &r);
 			rc->sc = NULL;
@@ -575,12 +562,16 @@ int recording_end(struct recording *rc, const struct call *c, enum recording_end
 	} else {
 		discard(rc);
 		for (p = 0; p < 2; p++)
-			r.leg[p].packets = r.leg[p].audio_ms = 0; /* figures of what is kept */
+			r.leg[p].packets = r.leg[p].noise = r.leg[p].audio_ms = 0; /* figures of what is kept */
 		e = store_call_denied(rc->st, &rc->meta, &r);
 		if (e == -ESHUTDOWN) /* the row's own day is over too: counted, not listed */
 			e = 0;
 	}
 out:
+	if (e && store_repairs(rc->st)) { /* nothing of it is left, and nobody else is to suffer */
+		*ret_end = RECORDING_GAP;
+		e = 0;
+	}
 	recording_abort(rc);
 	return e;
 }

@@ -41,6 +41,7 @@ struct recording {
 		enum purpose_state state[POLICY_PURPOSES];
 		bool answered;
 	} noted;	   /* of the call, in the store */
+	uint64_t retry_ns; /* the store did not take it: not again before */
 	unsigned unsaved;  /* packets since recording_save */
 	bool stale;	   /* resumed, perhaps from an old state: the store knows the figures better */
 	struct leg_state leg[2];

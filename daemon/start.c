@@ -145,25 +145,36 @@ static const struct policy *on_policy(void *arg, const char *hash)
 	return p;
 }
 
+/* From here on nothing of ours waits for the disk: what is left of the daemon before gets its end meanwhile. */
+static int start_store(struct daemon *d)
+{
+	struct store_threads_settings s;
+	int e;
+
+	store_threads_default(&s);
+	s.sync_ns = 0; /* the loop asks, as often as the settings say at that time */
+	e = store_threads(d->store, &s);
+	return e ? e : store_settle(d->store, NULL);
+}
+
 /* Calls of the daemon before, if it left any and not too long ago. */
 static int take_calls_over(struct daemon *d)
 {
 	struct recorder_restore how = { .keep = d->keep, .save = d->conf.take_over_ns, .arg = d, .policy = on_policy };
 	struct recorder_kept k;
-	uint64_t n;
 	int e;
 
 	how.stale = !d->left || !d->conf.take_over_ns || xdp_was_dead(d->xdp[0]);
 	e = recorder_restore(d->rec, &how);
 	if (!e)
-		e = store_settle(d->store, &n);
+		e = start_store(d);
 	if (e)
 		return e;
 	recorder_kept(d->rec, &k);
 	if (xdp_adopted(d->xdp[0]))
-		log_notice("took over from a daemon that %s: %llu calls go on, %llu do not, %llu ended",
+		log_notice("took over from a daemon that %s: %llu calls go on, %llu do not",
 			   how.stale ? "was gone for too long" : k.clean ? "left" : "was killed",
-			   (unsigned long long)k.restored, (unsigned long long)k.lost, (unsigned long long)n);
+			   (unsigned long long)k.restored, (unsigned long long)k.lost);
 	return 0;
 }
 
@@ -269,7 +280,7 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 	if (!e)
 		e = policies_start(d->policies, why, n);
 	if (!e)
-		e = pcap ? store_settle(d->store, &(uint64_t){ 0 }) : take_calls_over(d);
+		e = pcap ? start_store(d) : take_calls_over(d);
 	if (!e && pcap)
 		e = attach_pcap(d);
 	if (!e)

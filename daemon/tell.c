@@ -91,9 +91,11 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->gaps = f.gaps;
 	snprintf(s->store_dir, sizeof(s->store_dir), "%s", d->conf.store);
 	store_figures(d->store, &s->store);
-	s->store_lost = f.lost_calls;
-	s->sync_ns_last = d->sync_last_ns;
-	s->sync_ns_max = d->sync_max_ns;
+	s->store_lost = f.lost_calls + s->store.lost_calls;
+	s->queue_bytes = s->store.queue_bytes;
+	s->store_errors = s->store.errors;
+	s->sync_ns_last = s->store.sync_last_ns;
+	s->sync_ns_max = s->store.sync_max_ns;
 	status_read_disk(s);
 }
 

@@ -58,13 +58,13 @@ void record_put(const struct store_call *sc, struct buf *out)
 	buf_put_le16(out, VERSION);
 	buf_put(out, m->uid.b, sizeof(m->uid.b));
 	buf_put_le64(out, sc->id);
-	buf_put_le32(out, sc->epoch);
 	buf_put_le32(out, sc->day);
 	buf_put_le64(out, m->start_ns);
 	buf_put_le64(out, m->now.answer_ns);
 	buf_put_le64(out, m->now.keep_ns);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		put_text(out, texts[i]);
+	pthread_mutex_lock(&sc->st->wraps);
 	for (int p = 0; p < STORE_PURPOSES; p++) {
 		buf_put_le64(out, m->until_ns[p]);
 		buf_put8(out, (uint8_t)m->now.state[p]);
@@ -73,6 +73,7 @@ void record_put(const struct store_call *sc, struct buf *out)
 		buf_put_le32(out, sc->slot[p]);
 		buf_put8(out, sc->gone[p]);
 	}
+	pthread_mutex_unlock(&sc->st->wraps);
 	for (int i = 0; i < 2; i++) {
 		buf_put8(out, sc->has_hash[i]);
 		buf_put(out, sc->hash[i], NUMBER_HASH);
@@ -198,7 +199,6 @@ static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MA
 		return false;
 	memcpy(sc->meta.uid.b, p, sizeof(sc->meta.uid.b));
 	sc->id = rd_le64(r);
-	sc->epoch = rd_le32(r);
 	sc->day = rd_le32(r);
 	sc->meta.start_ns = rd_le64(r);
 	sc->meta.now.answer_ns = rd_le64(r);
@@ -231,21 +231,21 @@ static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MA
 int record_get(struct store *st, const uint8_t *p, size_t n, struct store_call **ret)
 {
 	struct rd r = { .p = p, .left = n };
-	struct store_call *sc = call_new(st);
+	struct store_call *sc = scall_new(st);
 	char strings[STRINGS_MAX];
 	int rc = -EBADMSG;
 
 	if (!sc)
 		return -ENOMEM;
 	if (get_all(&r, sc, strings) && r.left == 4 && rd_le32(&r) == crc32c(0, p, n - 4))
-		rc = call_copy_meta(sc, &sc->meta);
+		rc = scall_copy_meta(sc, &sc->meta);
 	else if (sc->numbers.failed || sc->extents.failed)
 		rc = -ENOMEM;
 	if (rc) {
-		call_free(sc);
+		scall_free(sc);
 		return rc;
 	}
-	call_durable(sc);
+	scall_durable(sc);
 	*ret = sc;
 	return 0;
 }
@@ -262,7 +262,7 @@ void saved_put(const struct store_call *sc, struct buf *out)
 	buf_put_le16(out, VERSION);
 	buf_put(out, sc->meta.uid.b, sizeof(sc->meta.uid.b));
 	buf_put_le64(out, sc->id);
-	buf_put_le32(out, sc->epoch);
+	buf_put_le32(out, sc->st->epoch);
 	for (int p = 0; p < STORE_PURPOSES; p++)
 		buf_put8(out, sc->gone[p]);
 	buf_put(out, sc->key->data, sizeof(sc->key->data));

@@ -630,7 +630,7 @@ static void check_open(void *arg, const struct uid *uid, const uint8_t *p, size_
 
 	if (record_get(&none, p, n, &sc) || !uid || !uid_equal(uid, &sc->meta.uid))
 		found(f, "open.db", 0, "O-2", "record of a call in progress is damaged");
-	call_free(sc);
+	scall_free(sc);
 }
 
 static void check_epoch(struct fsck *f)

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct slab {
 };
 
 struct keypool {
+	pthread_mutex_t lock; /* guards both lists */
 	struct slab *slabs;
 	union cell *spare;
 };
@@ -44,7 +46,10 @@ struct keypool {
 int keypool_new(struct keypool **ret)
 {
 	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : -ENOMEM;
+	if (!*ret)
+		return -ENOMEM;
+	pthread_mutex_init(&(*ret)->lock, NULL);
+	return 0;
 }
 
 void keypool_free(struct keypool *p)
@@ -58,6 +63,7 @@ void keypool_free(struct keypool *p)
 		sodium_free(s->cells); /* wipes */
 		free(s);
 	}
+	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
 
@@ -83,12 +89,16 @@ static int pool_grow(struct keypool *p)
 
 struct callkey *callkey_blank(struct keypool *p)
 {
-	union cell *c;
+	union cell *c = NULL;
 
-	if (!p->spare && pool_grow(p))
+	pthread_mutex_lock(&p->lock);
+	if (p->spare || !pool_grow(p)) {
+		c = p->spare;
+		p->spare = c->next;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (!c)
 		return NULL;
-	c = p->spare;
-	p->spare = c->next;
 	sodium_memzero(c, sizeof(*c));
 	return &c->key;
 }
@@ -118,8 +128,10 @@ void callkey_free(struct keypool *p, struct callkey *k)
 	if (!k)
 		return;
 	sodium_memzero(c, sizeof(*c));
+	pthread_mutex_lock(&p->lock);
 	c->next = p->spare;
 	p->spare = c;
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- key files ---- */

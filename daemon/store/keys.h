@@ -4,7 +4,7 @@
  *
  * FORMAT.md sections 2 and 3. Data keys live in locked memory that is wiped
  * when they are freed. Nothing here holds a private key except for the moment
- * of keys_unwrap. One thread.
+ * of keys_unwrap. A keypool is for any thread, a sealer for one.
  */
 #ifndef KEYS_H
 #define KEYS_H
@@ -28,7 +28,7 @@ struct callkey {
 	uint8_t numbers[32];
 };
 
-/* Pool of callkeys: guard pages and mlock per slab, not per call. */
+/* Pool of callkeys, any thread: guard pages and mlock per slab, not per call. */
 struct keypool;
 int keypool_new(struct keypool **ret);
 void keypool_free(struct keypool *p); /* wipes all */

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "store/opens.h"
+#include "store/pipe.h"
 #include "store/segment.h"
 #include "store/slots.h"
 #include "store/store_call.h"
@@ -32,6 +33,15 @@ struct loading {
 	int rc;
 };
 
+static bool in_progress(const struct store *st, const struct uid *uid)
+{
+	const struct store_call *sc = st->calls;
+
+	while (sc && !uid_equal(&sc->meta.uid, uid))
+		sc = sc->next;
+	return sc;
+}
+
 static int load_one(void *arg, const struct uid *uid, const uint8_t *p, size_t n)
 {
 	struct loading *l = arg;
@@ -45,9 +55,13 @@ static int load_one(void *arg, const struct uid *uid, const uint8_t *p, size_t n
 		l->rc = rc;
 		return rc;
 	}
+	if (uid && (in_progress(l->st, uid) || left_find(l->st, uid))) { /* loading once more, after a repair */
+		scall_free(sc);
+		return 0;
+	}
 	left = uid && uid_equal(uid, &sc->meta.uid) ? calloc(1, sizeof(*left)) : NULL;
 	if (!left) {
-		call_free(sc);
+		scall_free(sc);
 		return 0;
 	}
 	left->sc = sc;
@@ -59,9 +73,9 @@ static int load_one(void *arg, const struct uid *uid, const uint8_t *p, size_t n
 int left_load(struct store *st)
 {
 	struct loading l = { .st = st };
-	int rc = opens_each(st->opens, load_one, &l, &st->why);
+	int rc = opens_each(st->opens, load_one, &l, why_of(st));
 
-	return l.rc ? why_set(&st->why, l.rc, "open.db: out of memory") : rc;
+	return l.rc ? why_set(why_of(st), l.rc, "open.db: out of memory") : rc;
 }
 
 void left_free(struct store *st)
@@ -70,7 +84,7 @@ void left_free(struct store *st)
 
 	while ((l = st->left)) {
 		st->left = l->next;
-		call_free(l->sc);
+		scall_free(l->sc);
 		free(l);
 	}
 }
@@ -91,7 +105,7 @@ static void left_remove(struct store *st, struct left *l)
 	while (*p != l)
 		p = &(*p)->next;
 	*p = l->next;
-	call_free(l->sc);
+	scall_free(l->sc);
 	free(l);
 }
 
@@ -102,12 +116,12 @@ int left_drop(struct store *st, struct left *l)
 	if (!l)
 		return 0;
 	for (int p = 0; !rc && p < STORE_PURPOSES; p++) {
-		rc = call_drop_wrap(l->sc, (enum store_purpose)p, true);
+		rc = scall_drop_wrap(l->sc, (enum store_purpose)p, true);
 		if (rc == -ENOENT) /* the whole day is gone */
 			rc = 0;
 	}
 	if (!rc)
-		rc = opens_delete(st->opens, &l->sc->meta.uid, &st->why);
+		rc = opens_delete(st->opens, &l->sc->meta.uid, why_of(st));
 	if (!rc)
 		left_remove(st, l);
 	return rc;
@@ -121,24 +135,77 @@ static int open_call(struct store_call *sc)
 	struct buf record = { 0 };
 	int rc;
 
+	sc->stale = false; /* before looking: what changes from now on makes it so again */
+	rc = marks_note(st, sc); /* no more than what is in the record */
+	if (rc)
+		return rc;
 	record_put(sc, &record);
-	rc = record.failed ? why_set(&st->why, -ENOMEM, "out of memory") :
-			     opens_put(st->opens, &sc->meta.uid, record.p, record.len, &st->why);
+	rc = record.failed ? why_set(why_of(st), -ENOMEM, "out of memory") :
+			     opens_put(st->opens, &sc->meta.uid, record.p, record.len, why_of(st));
 	buf_free(&record);
 	if (rc)
 		return rc;
 	sc->listed = true;
-	sc->stale = false;
 	sc->listed_ns = clock_now_ns();
 	sc->listed_extents = sc->durable.extents;
 	return 0;
 }
 
-static int mark_file(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next)
+static int marks_write(struct store *st)
 {
-	struct store *st = arg;
+	int rc = 0;
 
-	return opens_mark(st->opens, controller, purpose, day, next, &st->why);
+	for (size_t i = 0; !rc && st->settled && i < st->nmarks; i++) {
+		struct mark *m = &st->mark[i];
+
+		if (m->dirty)
+			rc = opens_mark(st->opens, m->controller, m->purpose, m->day, m->next, why_of(st));
+		m->dirty = rc != 0;
+	}
+	return rc;
+}
+
+/*
+ * Slots are put by one thread and in order, and their calls come here in the same order or are listed
+ * before: so when one has a row or a record, none before it is nobody's.
+ */
+int marks_note(struct store *st, const struct store_call *sc)
+{
+	int rc = 0;
+
+	for (unsigned p = 0; !rc && p < STORE_PURPOSES; p++) {
+		uint32_t slot, day;
+		struct mark *m;
+		size_t i;
+
+		pthread_mutex_lock(&st->wraps);
+		slot = sc->slot[p];
+		day = sc->purpose_day[p];
+		pthread_mutex_unlock(&st->wraps);
+		if (!slot)
+			continue;
+		for (i = 0; i < st->nmarks; i++) {
+			m = &st->mark[i];
+			if (m->day == day && m->purpose == p &&
+			    !strcmp(m->controller, sc->meta.controller))
+				break;
+		}
+		if (i == MARKS) {
+			rc = marks_write(st);
+			st->nmarks = i = 0;
+		}
+		m = &st->mark[i];
+		if (i == st->nmarks) {
+			*m = (struct mark){ .day = day, .purpose = p };
+			snprintf(m->controller, sizeof(m->controller), "%s", sc->meta.controller);
+			st->nmarks++;
+		}
+		if (m->next <= slot) {
+			m->next = slot + 1;
+			m->dirty = true;
+		}
+	}
+	return rc;
 }
 
 int open_calls(struct store *st)
@@ -151,16 +218,14 @@ int open_calls(struct store *st)
 
 		next = sc->next;
 		if (sc->extents.len != sc->durable.extents)
-			call_durable(sc);
+			scall_durable(sc);
 		/* The first chunk at once: without it the search would begin where the call began. */
 		if (!sc->listed || sc->stale || sc->leaving || (grown && (!sc->listed_extents || now - sc->listed_ns >= RELIST_NS)))
 			rc = open_call(sc);
 		if (!rc && sc->leaving)
-			call_free(sc);
+			scall_free(sc);
 	}
-	if (!rc && st->settled)
-		rc = slots_grown(st->slots, mark_file, st);
-	return rc;
+	return rc ? rc : marks_write(st);
 }
 
 /* ---- saving and resuming ---- */
@@ -171,18 +236,27 @@ int store_call_save(const struct store_call *sc, struct buf *out)
 	return out->failed ? -ENOMEM : 0;
 }
 
+int scall_leave(struct store_call *sc)
+{
+	int rc = sc->catching_up ? catch_up(sc->st) : 0;
+
+	if (rc)
+		scall_abort(sc);
+	else
+		sc->leaving = true;
+	return rc;
+}
+
 int store_call_leave(struct store_call *sc)
 {
 	struct store *st = sc->st;
 	int rc = check_writable(st);
 
-	if (!rc && sc->catching_up)
-		rc = catch_up(st);
-	if (rc)
+	if (rc) {
 		store_call_abort(sc);
-	else
-		sc->leaving = true;
-	return rc;
+		return rc;
+	}
+	return st->pipe ? pipe_leave(sc) : scall_leave(sc);
 }
 
 bool store_call_committed(const struct store_call *sc, enum store_purpose p)
@@ -190,25 +264,14 @@ bool store_call_committed(const struct store_call *sc, enum store_purpose p)
 	return sc->slot[p];
 }
 
-int store_call_has(struct store_call *sc, unsigned leg, uint64_t *ret_packets, uint64_t *ret_audio_ms)
-{
-	int rc = sc->catching_up ? catch_up(sc->st) : 0;
-
-	if (rc)
-		return rc;
-	*ret_packets = sc->leg[leg].packets;
-	*ret_audio_ms = sc->leg[leg].audio_ms;
-	return 0;
-}
-
 static int has_row(struct store *st, const struct store_call *sc)
 {
-	int rc = catalog_has(st->catalog, sc->meta.controller, sc->day, &sc->meta.uid, &st->why);
+	int rc = catalog_has(st->catalog, sc->meta.controller, sc->day, &sc->meta.uid, why_of(st));
 
 	if (rc == -EAGAIN) { /* every database has an open transaction */
-		rc = store_sync(st);
+		rc = sync_here(st);
 		if (!rc)
-			rc = catalog_has(st->catalog, sc->meta.controller, sc->day, &sc->meta.uid, &st->why);
+			rc = catalog_has(st->catalog, sc->meta.controller, sc->day, &sc->meta.uid, why_of(st));
 	}
 	return rc;
 }
@@ -222,9 +285,9 @@ static int wrap_there(struct store *st, const struct store_call *sc, enum store_
 
 	if (!sc->slot[p])
 		return 0;
-	rc = slot_read(&st->root, sc->meta.controller, p, sc->purpose_day[p], sc->slot[p], &s, &st->why);
+	rc = slot_read(&st->root, sc->meta.controller, p, sc->purpose_day[p], sc->slot[p], &s, why_of(st));
 	if (!rc && !s.empty && uid_equal(&s.uid, &sc->meta.uid)) {
-		rc = bucket_read(&st->root, sc->meta.controller, p, sc->purpose_day[p], &b, &st->why);
+		rc = bucket_read(&st->root, sc->meta.controller, p, sc->purpose_day[p], &b, why_of(st));
 		if (!rc)
 			rc = b.state == BUCKET_LIVE;
 		sodium_memzero(&b, sizeof(b));
@@ -241,7 +304,7 @@ static int check_purposes(struct store *st, struct store_call *sc, const struct 
 		if (there < 0)
 			return there;
 		if (!saved->gone[p] && (sc->gone[p] || (sc->slot[p] && !there)))
-			return why_set(&st->why, -ESHUTDOWN, "%s was destroyed after the state was saved",
+			return why_set(why_of(st), -ESHUTDOWN, "%s was destroyed after the state was saved",
 				       store_purpose_names[p]);
 		sc->gone[p] = saved->gone[p];
 		if (!there)
@@ -255,12 +318,12 @@ static int check_saved(struct store *st, struct left *l, const struct saved *sav
 	int rc;
 
 	if (saved->epoch >= st->epoch)
-		return why_set(&st->why, -EALREADY, "saved call: of this opening of the store");
+		return why_set(why_of(st), -EALREADY, "saved call: of this opening of the store");
 	if (!l || l->sc->id != saved->id)
-		return why_set(&st->why, -ENOENT, "saved call: the store has no such call in progress");
+		return why_set(why_of(st), -ENOENT, "saved call: the store has no such call in progress");
 	rc = has_row(st, l->sc);
 	if (rc)
-		return rc < 0 ? rc : why_set(&st->why, -EEXIST, "saved call: it has ended");
+		return rc < 0 ? rc : why_set(why_of(st), -EEXIST, "saved call: it has ended");
 	return check_purposes(st, l->sc, saved);
 }
 
@@ -273,8 +336,10 @@ int store_call_resume(struct store *st, const void *bytes, size_t n, struct stor
 
 	if (rc)
 		return rc;
+	if (st->pipe)
+		return why_set(why_of(st), -EBUSY, "saved call: after store_threads");
 	if (!saved_get(bytes, n, &saved))
-		return why_set(&st->why, -EBADMSG, "saved call: damaged");
+		return why_set(why_of(st), -EBADMSG, "saved call: damaged");
 	l = left_find(st, &saved.uid);
 	rc = check_saved(st, l, &saved);
 	if (rc)
@@ -282,7 +347,7 @@ int store_call_resume(struct store *st, const void *bytes, size_t n, struct stor
 	sc = l->sc;
 	sc->key = callkey_blank(st->pool);
 	if (!sc->key)
-		return why_set(&st->why, -ENOMEM, "out of memory");
+		return why_set(why_of(st), -ENOMEM, "out of memory");
 	memcpy(sc->key->data, saved.data, sizeof(sc->key->data));
 	callkey_derive(sc->key);
 	sc->epoch = st->epoch;
@@ -290,8 +355,8 @@ int store_call_resume(struct store *st, const void *bytes, size_t n, struct stor
 	sc->listed = sc->stale = true;
 	l->sc = NULL;
 	left_remove(st, l); /* so it is not resumed a second time */
-	call_link(sc);
-	st->figures.calls++;
+	scall_link(sc);
+	figure_add(&st->figures.calls, 1);
 	*ret = sc;
 	return 0;
 }
@@ -386,12 +451,12 @@ static int seek_segment(struct store *st, struct seek *v, size_t n, uint32_t seg
 	segment_path(v->sc->meta.controller, v->sc->day, segment, "seg", name);
 	fd = openat(st->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 || fstat(fd, &sb)) {
-		rc = why_errno(&st->why, -errno, name, "cannot open");
+		rc = why_errno(why_of(st), -errno, name, "cannot open");
 	} else if ((uint64_t)sb.st_size <= SEGMENT_MAX) { /* else fsck names it (S-2) */
 		p = malloc((size_t)sb.st_size + 1);
 		rc = p ? pread_all(fd, p, (size_t)sb.st_size, 0) : -ENOMEM;
 		if (rc)
-			rc = why_errno(&st->why, rc, name, "cannot read");
+			rc = why_errno(why_of(st), rc, name, "cannot read");
 		else
 			take_chunks(st, v, n, segment, p, (size_t)sb.st_size);
 	}
@@ -416,7 +481,7 @@ static int seek_place(struct store *st, struct seek *v, size_t n)
 	snprintf(dir, sizeof(dir), "segments/%s/%s", v->sc->meta.controller, text);
 	rc = names_read(&st->root, dir, &files);
 	if (rc)
-		return why_errno(&st->why, rc, dir, "cannot read directory");
+		return why_errno(why_of(st), rc, dir, "cannot read directory");
 	for (size_t i = 0; !rc && i < files.n; i++) {
 		const char *name = files.v[i];
 		uint32_t number = (uint32_t)strtoul(name, NULL, 10);
@@ -478,12 +543,12 @@ int catch_up(struct store *st)
 	for (struct store_call *sc = st->calls; !rc && sc; sc = sc->next)
 		if (sc->catching_up)
 			rc = seek_add(&s, sc);
-	rc = rc ? why_set(&st->why, rc, "out of memory") : seek_all(st, &s);
+	rc = rc ? why_set(why_of(st), rc, "out of memory") : seek_all(st, &s);
 	for (struct left *l = st->left; !rc && l; l = l->next)
 		l->sought = true;
 	for (struct store_call *sc = st->calls; !rc && sc; sc = sc->next)
 		if (sc->catching_up && join_late(sc))
-			rc = why_set(&st->why, -ENOMEM, "out of memory");
+			rc = why_set(why_of(st), -ENOMEM, "out of memory");
 	free(s.v);
 	return rc;
 }
@@ -550,7 +615,7 @@ static int settle_one(struct store *st, struct store_call *sc)
 	int rc = has_row(st, sc);
 
 	if (rc) /* ended, only the record was left */
-		return rc < 0 ? rc : opens_delete(st->opens, &sc->meta.uid, &st->why);
+		return rc < 0 ? rc : opens_delete(st->opens, &sc->meta.uid, why_of(st));
 	rc = end_states(st, sc, &r, &any);
 	if (rc)
 		return rc;
@@ -563,7 +628,7 @@ static int settle_one(struct store *st, struct store_call *sc)
 			row.purpose_slot[p] = sc->slot[p];
 			continue;
 		}
-		rc = call_drop_wrap(sc, (enum store_purpose)p, true);
+		rc = scall_drop_wrap(sc, (enum store_purpose)p, true);
 		rc = rc == -ENOENT ? 0 : rc;
 	}
 	for (int i = 0; row.kept && i < 2; i++) {
@@ -581,12 +646,18 @@ static int settle_one(struct store *st, struct store_call *sc)
 		rc = add_row(st, &row);
 	if (rc == -EEXIST) /* by somebody who began it anew */
 		rc = 0;
-	return rc ? rc : opens_delete(st->opens, &sc->meta.uid, &st->why);
+	return rc ? rc : opens_delete(st->opens, &sc->meta.uid, why_of(st));
 }
 
 static bool wrap_of(const struct store_call *sc, unsigned p, uint32_t day, uint32_t index, const struct uid *uid)
 {
-	return sc->slot[p] == index && sc->purpose_day[p] == day && uid_equal(&sc->meta.uid, uid);
+	struct store *st = sc->st;
+	bool own;
+
+	pthread_mutex_lock(&st->wraps);
+	own = sc->slot[p] == index && sc->purpose_day[p] == day && uid_equal(&sc->meta.uid, uid);
+	pthread_mutex_unlock(&st->wraps);
+	return own;
 }
 
 /* A call of this process, or one that is listed: not the wrap of nobody. */
@@ -595,30 +666,32 @@ static int wrap_owned(struct store *st, const char *controller, unsigned p, uint
 {
 	int rc;
 
-	for (const struct store_call *sc = st->calls; sc; sc = sc->next)
+	for (const struct store_call *sc = st->calls; sc; sc = sc->next) /* resumed */
 		if (wrap_of(sc, p, day, index, uid))
 			return 1;
 	for (const struct left *l = st->left; l; l = l->next)
 		if (wrap_of(l->sc, p, day, index, uid))
 			return 1;
-	rc = catalog_known(st->catalog, controller, uid, &st->why);
+	rc = catalog_known(st->catalog, controller, uid, why_of(st));
 	if (rc == -EAGAIN) {
-		rc = store_sync(st);
+		rc = sync_here(st);
 		if (!rc)
-			rc = catalog_known(st->catalog, controller, uid, &st->why);
+			rc = catalog_known(st->catalog, controller, uid, why_of(st));
 	}
 	return rc;
 }
 
-/* Slots behind the mark: written after the last sync, or of before there were marks. */
+/* Slots behind the mark: written after the last sync, or of before there were marks. Not our own. */
 static int settle_slots(struct store *st, const char *controller, unsigned p, uint32_t day, uint32_t end)
 {
-	uint32_t mark;
+	uint32_t mark, first = slots_first(st->slots, controller, p, day);
 	struct slot s;
-	int rc = opens_marked(st->opens, controller, p, day, &mark, &st->why);
+	int rc = opens_marked(st->opens, controller, p, day, &mark, why_of(st));
+
+	end = first < end ? first : end;
 
 	for (uint32_t i = mark; !rc && i < end; i++) {
-		rc = slot_read(&st->root, controller, p, day, i, &s, &st->why);
+		rc = slot_read(&st->root, controller, p, day, i, &s, why_of(st));
 		if (rc == -EBADMSG) { /* damage is fsck's to name */
 			rc = 0;
 			continue;
@@ -627,10 +700,10 @@ static int settle_slots(struct store *st, const char *controller, unsigned p, ui
 			continue;
 		rc = wrap_owned(st, controller, p, day, i, &s.uid);
 		if (!rc)
-			rc = slots_erase(st->slots, controller, (enum store_purpose)p, day, i, false, &st->why);
+			rc = slots_erase(st->slots, controller, (enum store_purpose)p, day, i, false, why_of(st));
 		rc = rc > 0 ? 0 : rc;
 	}
-	return rc || end <= mark ? rc : opens_mark(st->opens, controller, p, day, end, &st->why);
+	return rc || end <= mark ? rc : opens_mark(st->opens, controller, p, day, end, why_of(st));
 }
 
 static int settle_keys(struct store *st, const char *controller, unsigned p)
@@ -644,7 +717,7 @@ static int settle_keys(struct store *st, const char *controller, unsigned p)
 	snprintf(dir, sizeof(dir), "keys/%s/%s", controller, store_purpose_names[p]);
 	rc = names_read(&st->root, dir, &files);
 	if (rc)
-		return rc == -ENOTDIR ? 0 : why_errno(&st->why, rc, dir, "cannot read directory");
+		return rc == -ENOTDIR ? 0 : why_errno(why_of(st), rc, dir, "cannot read directory");
 	for (size_t i = 0; !rc && i < files.n; i++) {
 		const char *name = files.v[i];
 
@@ -659,14 +732,11 @@ static int settle_keys(struct store *st, const char *controller, unsigned p)
 	return rc;
 }
 
-int store_settle(struct store *st, uint64_t *ret_calls)
+int settle_left(struct store *st, uint64_t *ret_calls)
 {
-	struct names owners;
 	uint64_t calls = 0;
-	int rc = check_writable(st);
+	int rc = catch_up(st);
 
-	if (!rc)
-		rc = catch_up(st);
 	for (struct left *l = rc ? NULL : st->left, *next; !rc && l; l = next) {
 		next = l->next;
 		rc = settle_one(st, l->sc);
@@ -676,10 +746,20 @@ int store_settle(struct store *st, uint64_t *ret_calls)
 		else if (!rc)
 			left_remove(st, l), calls++;
 	}
+	figure_add(&st->figures.settled, calls);
+	*ret_calls = calls;
+	return rc;
+}
+
+int settle_here(struct store *st, uint64_t *ret_calls)
+{
+	struct names owners;
+	int rc = settle_left(st, ret_calls);
+
 	if (!rc) {
 		rc = names_read(&st->root, "keys", &owners);
 		if (rc)
-			rc = why_errno(&st->why, rc, "keys", "cannot read directory");
+			rc = why_errno(why_of(st), rc, "keys", "cannot read directory");
 		for (size_t i = 0; !rc && i < owners.n; i++)
 			for (unsigned p = 0; !rc && p < STORE_PURPOSES && !name_check(owners.v[i]); p++)
 				rc = settle_keys(st, owners.v[i], p);
@@ -687,8 +767,18 @@ int store_settle(struct store *st, uint64_t *ret_calls)
 	}
 	if (!rc) {
 		st->settled = true;
-		rc = store_sync(st);
+		rc = sync_here(st);
 	}
+	return rc;
+}
+
+int store_settle(struct store *st, uint64_t *ret_calls)
+{
+	uint64_t calls = 0;
+	int rc = check_writable(st);
+
+	if (!rc)
+		rc = st->pipe ? pipe_settle(st) : settle_here(st, &calls);
 	if (!rc && ret_calls)
 		*ret_calls = calls;
 	return rc;

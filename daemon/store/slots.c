@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,10 +193,15 @@ struct sfile {
 	int fd;
 	uint32_t next; /* index of the next free slot */
 	bool dirty;
-	bool grown; /* see slots_grown */
 	uint64_t tick;
 	struct bucket *bucket; /* locked memory */
 	struct pubkey pub;
+};
+
+struct first {
+	char controller[STORE_NAME_MAX];
+	unsigned purpose;
+	uint32_t day, index;
 };
 
 struct slots {
@@ -203,6 +209,9 @@ struct slots {
 	struct sfile f[OPEN_MAX_FILES];
 	struct bucket *buckets; /* sodium_malloc, one per entry of f */
 	uint64_t tick;
+	struct first *first; /* of each file we have put slots into: the first of them */
+	size_t nfirst;
+	pthread_mutex_t lock; /* guards all of it; not held while slots_sync waits for the disk */
 };
 
 int slots_new(const struct root *r, struct slots **ret)
@@ -212,6 +221,7 @@ int slots_new(const struct root *r, struct slots **ret)
 	if (!s)
 		return -ENOMEM;
 	s->root = r;
+	pthread_mutex_init(&s->lock, NULL);
 	s->buckets = sodium_allocarray(OPEN_MAX_FILES, sizeof(struct bucket));
 	if (!s->buckets) {
 		free(s);
@@ -251,41 +261,78 @@ void slots_free(struct slots *s)
 	for (int i = 0; i < OPEN_MAX_FILES; i++)
 		(void)sfile_close(&s->f[i]); /* nobody is left to tell */
 	sodium_free(s->buckets);
+	free(s->first);
+	pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+/* One file, waited for with a descriptor of its own, so that others may erase meanwhile. */
+static int sync_apart(struct slots *s, struct sfile *f, char path[STORE_PATH_MAX])
+{
+	int fd = -1, rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	if (f->used && f->dirty) {
+		fd = dup(f->fd);
+		rc = fd < 0 ? -errno : 0;
+		f->dirty = rc != 0;
+		slots_path(f->controller, f->purpose, f->day, "slots", path);
+	}
+	pthread_mutex_unlock(&s->lock);
+	if (fd < 0)
+		return rc;
+	rc = fdatasync(fd) ? -errno : 0;
+	close(fd);
+	return rc;
 }
 
 int slots_sync(struct slots *s, struct why *why)
 {
+	char path[STORE_PATH_MAX] = "";
 	int rc = 0;
 
 	for (int i = 0; i < OPEN_MAX_FILES; i++) {
-		int err = s->f[i].used ? sfile_sync(&s->f[i]) : 0;
+		int err = sync_apart(s, &s->f[i], path);
 
-		if (err && !rc) {
-			char path[STORE_PATH_MAX];
-
-			slots_path(s->f[i].controller, s->f[i].purpose, s->f[i].day, "slots", path);
+		if (err && !rc)
 			rc = why_errno(why, err, path, "cannot sync");
-		}
 	}
 	return rc;
 }
 
-int slots_grown(struct slots *s, int (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next),
-		void *arg)
+/* The file gets slots of ours from here on. */
+static int note_first(struct slots *s, const struct sfile *f)
 {
-	int rc = 0;
+	struct first *v;
 
-	for (int i = 0; !rc && i < OPEN_MAX_FILES; i++) {
-		struct sfile *f = &s->f[i];
-
-		if (!f->used || !f->grown)
-			continue;
-		rc = fn(arg, f->controller, f->purpose, f->day, f->next);
-		if (!rc)
-			f->grown = false;
+	for (size_t i = 0; i < s->nfirst; i++) {
+		v = &s->first[i];
+		if (v->day == f->day && v->purpose == f->purpose && !strcmp(v->controller, f->controller))
+			return 0;
 	}
-	return rc;
+	v = realloc(s->first, (s->nfirst + 1) * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	s->first = v;
+	v = &v[s->nfirst++];
+	*v = (struct first){ .purpose = f->purpose, .day = f->day, .index = f->next };
+	snprintf(v->controller, sizeof(v->controller), "%s", f->controller);
+	return 0;
+}
+
+uint32_t slots_first(struct slots *s, const char *controller, unsigned purpose, uint32_t day)
+{
+	uint32_t index = UINT32_MAX;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->nfirst; i++) {
+		const struct first *v = &s->first[i];
+
+		if (v->day == day && v->purpose == purpose && !strcmp(v->controller, controller))
+			index = v->index;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return index;
 }
 
 /* The start of the bucket's day in this zone; made earlier, never later, in an existing file. */
@@ -447,7 +494,7 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 	snprintf(f->controller, sizeof(f->controller), "%s", controller);
 	f->purpose = p;
 	f->day = day;
-	f->dirty = f->grown = false;
+	f->dirty = false;
 	f->fd = -1;
 	rc = sfile_fill(s, f, zone, why);
 	if (rc) {
@@ -462,8 +509,8 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 	return 0;
 }
 
-int slots_put(struct slots *s, const char *controller, enum store_purpose p, const char *zone,
-	      const struct uid *uid, uint64_t until_ns, const uint8_t data[32], uint32_t *ret_day,
+static int put_locked(struct slots *s, const char *controller, enum store_purpose p, const char *zone,
+		      const struct uid *uid, uint64_t until_ns, const uint8_t data[32], uint32_t *ret_day,
 	      uint32_t *ret_index, struct why *why)
 {
 	struct slot slot = { .purpose = (uint8_t)p, .uid = *uid, .until_ns = until_ns };
@@ -484,6 +531,8 @@ int slots_put(struct slots *s, const char *controller, enum store_purpose p, con
 	rc = bucket_deadline(s->root, path, f->bucket, zone, why);
 	if (rc)
 		return rc;
+	if (note_first(s, f))
+		return why_set(why, -ENOMEM, "out of memory");
 	memcpy(slot.key_id, f->pub.id, 8);
 	rc = wrap_make(&f->pub, f->bucket->key, uid, p, day, data, slot.wrap);
 	if (rc)
@@ -493,10 +542,22 @@ int slots_put(struct slots *s, const char *controller, enum store_purpose p, con
 	rc = pwrite_all(f->fd, raw, sizeof(raw), (off_t)f->next * SLOT_SIZE);
 	if (rc)
 		return why_errno(why, rc, path, "cannot write");
-	f->dirty = f->grown = true;
+	f->dirty = true;
 	*ret_day = day;
 	*ret_index = f->next++;
 	return 0;
+}
+
+int slots_put(struct slots *s, const char *controller, enum store_purpose p, const char *zone,
+	      const struct uid *uid, uint64_t until_ns, const uint8_t data[32], uint32_t *ret_day,
+	      uint32_t *ret_index, struct why *why)
+{
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	rc = put_locked(s, controller, p, zone, uid, until_ns, data, ret_day, ret_index, why);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
 }
 
 int slots_erase(struct slots *s, const char *controller, enum store_purpose p, uint32_t day,
@@ -504,15 +565,19 @@ int slots_erase(struct slots *s, const char *controller, enum store_purpose p, u
 {
 	char path[STORE_PATH_MAX];
 	struct sfile *f;
-	int rc = sfile_get(s, controller, p, day, NULL, &f, why);
+	int rc;
 
-	if (rc)
-		return rc;
-	rc = pwrite_all(f->fd, zeros, SLOT_SIZE, (off_t)index * SLOT_SIZE);
+	pthread_mutex_lock(&s->lock);
+	rc = sfile_get(s, controller, p, day, NULL, &f, why);
 	if (!rc) {
-		f->dirty = true;
-		rc = durable ? sfile_sync(f) : 0;
+		rc = pwrite_all(f->fd, zeros, SLOT_SIZE, (off_t)index * SLOT_SIZE);
+		if (!rc) {
+			f->dirty = true;
+			rc = durable ? sfile_sync(f) : 0;
+		}
+		slots_path(controller, p, day, "slots", path);
+		rc = rc ? why_errno(why, rc, path, "cannot erase a slot") : 0;
 	}
-	slots_path(controller, p, day, "slots", path);
-	return rc ? why_errno(why, rc, path, "cannot erase a slot") : 0;
+	pthread_mutex_unlock(&s->lock);
+	return rc;
 }

@@ -4,7 +4,7 @@
  *
  * Parsers take any bytes. `struct slots` is the writer's side: it keeps the
  * files of the purposes and days in use open, makes buckets, appends wraps and
- * erases them in place. One thread.
+ * erases them in place. Any thread; slots_sync lets others in while it waits.
  */
 #ifndef SLOTS_H
 #define SLOTS_H
@@ -75,8 +75,7 @@ int slots_put(struct slots *s, const char *controller, enum store_purpose p, con
 int slots_erase(struct slots *s, const char *controller, enum store_purpose p, uint32_t day,
 		uint32_t index, bool durable, struct why *why);
 int slots_sync(struct slots *s, struct why *why);
-/* Files that got a slot since this was asked last, with the number after their last one. */
-int slots_grown(struct slots *s, int (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next),
-		void *arg);
+/* The first slot that was put here since slots_new, UINT32_MAX none: what is before is somebody else's. */
+uint32_t slots_first(struct slots *s, const char *controller, unsigned purpose, uint32_t day);
 
 #endif

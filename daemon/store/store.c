@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 #include "base/buf.h"
 #include "base/le.h"
 #include "store/catalog.h"
-#include "store/codec.h"
+#include "store/pipe.h"
 #include "store/segment.h"
 #include "store/opens.h"
 #include "store/slots.h"
@@ -35,6 +36,13 @@ const char *const store_state_names[STORE_S_MAX] = { "NONE",	  "PENDING",   "GRA
 						     "WITHDRAWN", "OPTED_OUT", "OBJECTED", "EXPIRED" };
 const char *const store_outcome_names[STORE_O_MAX] = { "kept", "denied", "gap" };
 
+_Thread_local struct why *why_here; /* the store's own threads have one each */
+
+struct why *why_of(struct store *st)
+{
+	return why_here ? why_here : &st->why;
+}
+
 const char *store_why(const struct store *st)
 {
 	return st->why.text;
@@ -42,8 +50,12 @@ const char *store_why(const struct store *st)
 
 void store_figures(const struct store *st, struct store_figures *ret)
 {
-	*ret = st->figures;
-	ret->segments = st->writer ? writer_segments(st->writer) : 0;
+	const uint64_t *from = (const uint64_t *)&st->figures;
+	uint64_t *to = (uint64_t *)ret;
+
+	for (size_t i = 0; i < sizeof(*ret) / sizeof(*to); i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	pipe_figures(st, ret);
 }
 
 /* ---- opening ---- */
@@ -55,12 +67,12 @@ static int take_lock(struct store *st)
 
 	st->lock = openat(st->root.fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (st->lock < 0)
-		return why_set(&st->why, -errno, "%s/lock: %s", st->root.path, strerror(errno));
+		return why_set(why_of(st), -errno, "%s/lock: %s", st->root.path, strerror(errno));
 	if (flock(st->lock, LOCK_EX | LOCK_NB))
 		return errno == EWOULDBLOCK ?
-			       why_set(&st->why, -EBUSY, "%s: another process is recording into this store",
+			       why_set(why_of(st), -EBUSY, "%s: another process is recording into this store",
 				       st->root.path) :
-			       why_set(&st->why, -errno, "%s/lock: %s", st->root.path, strerror(errno));
+			       why_set(why_of(st), -errno, "%s/lock: %s", st->root.path, strerror(errno));
 	/* For people who wonder who it is; nothing reads it, so failing does not matter. */
 	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (!ftruncate(st->lock, 0))
@@ -68,7 +80,7 @@ static int take_lock(struct store *st)
 	return 0;
 }
 
-static uint64_t free_space(const struct store *st)
+uint64_t free_space(const struct store *st)
 {
 	struct statvfs v;
 
@@ -76,7 +88,7 @@ static uint64_t free_space(const struct store *st)
 }
 
 /* Space for the last commit, kept back while there is plenty. */
-static void reserve_take(struct store *st)
+void reserve_take(struct store *st)
 {
 	uint64_t size = free_space(st) / 8;
 	int fd = openat(st->root.fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -113,7 +125,7 @@ void reserve_release(struct store *st)
  * Chunk numbers of a leg start anew in each epoch, and both are in the nonce: so a new epoch is
  * durable before anything is written in it.
  */
-static int epoch_next(const struct root *r, uint32_t *ret, struct why *why)
+int epoch_next(const struct root *r, _Atomic uint32_t *ret, struct why *why)
 {
 	char text[32] = "";
 	unsigned long long n = 0;
@@ -136,21 +148,18 @@ static int open_writer(struct store *st)
 	int rc = take_lock(st);
 
 	if (!rc)
-		rc = writer_recover(&st->root, &st->why);
+		rc = writer_recover(&st->root, why_of(st));
 	if (!rc)
-		rc = writer_new(&st->root, &st->writer, &st->why);
+		rc = writer_new(&st->root, &st->writer, why_of(st));
 	if (rc)
 		return rc;
 	reserve_take(st);
-	st->plain = malloc(CODEC_BODY_MAX);
-	st->chunk = malloc(CHUNK_DISK_MAX);
-	if (!st->plain || !st->chunk || slots_new(&st->root, &st->slots) ||
-	    catalog_new(&st->root, &st->catalog) || codec_new(&st->codec) || sealer_new(&st->sealer) ||
+	if (slots_new(&st->root, &st->slots) || catalog_new(&st->root, &st->catalog) || coder_new(&st->coder) ||
 	    keypool_new(&st->pool))
-		return why_set(&st->why, -ENOMEM, "%s: out of memory", st->root.path);
-	rc = epoch_next(&st->root, &st->epoch, &st->why);
+		return why_set(why_of(st), -ENOMEM, "%s: out of memory", st->root.path);
+	rc = epoch_next(&st->root, &st->epoch, why_of(st));
 	if (!rc)
-		rc = opens_new(&st->root, &st->opens, &st->why);
+		rc = opens_new(&st->root, &st->opens, why_of(st));
 	return rc ? rc : left_load(st);
 }
 
@@ -166,17 +175,18 @@ int store_open(const char *dir, enum store_mode mode, struct store **ret, char *
 		return -ENOMEM;
 	}
 	st->lock = -1;
+	pthread_mutex_init(&st->wraps, NULL);
 	st->mode = mode;
 	st->root.fd = -1;
 	rc = keys_init();
 	if (rc)
-		rc = why_set(&st->why, rc, "libsodium does not start");
+		rc = why_set(why_of(st), rc, "libsodium does not start");
 	else
-		rc = root_open(dir, &st->root, &st->why);
+		rc = root_open(dir, &st->root, why_of(st));
 	if (!rc) {
 		rc = read_small(st->root.fd, "number.key", st->number_key, 32, &len);
 		if (rc || len != 32)
-			rc = why_set(&st->why, rc ? rc : -EBADMSG, "%s/number.key: %s", dir,
+			rc = why_set(why_of(st), rc ? rc : -EBADMSG, "%s/number.key: %s", dir,
 				     rc ? strerror(-rc) : "damaged (rule T-3)");
 	}
 	if (!rc && mode == STORE_RW)
@@ -195,6 +205,7 @@ void store_close(struct store *st)
 {
 	if (!st)
 		return;
+	pipe_stop(st); /* what was ended gets its row still */
 	left_free(st);
 	while (st->calls)
 		store_call_abort(st->calls); /* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
@@ -202,26 +213,23 @@ void store_close(struct store *st)
 	catalog_free(st->catalog);
 	slots_free(st->slots);
 	writer_free(st->writer);
-	codec_free(st->codec);
-	sealer_free(st->sealer);
+	coder_free(&st->coder);
 	keypool_free(st->pool);
-	if (st->plain)
-		sodium_memzero(st->plain, CODEC_BODY_MAX);
-	free(st->plain);
-	free(st->chunk);
+	unerased_free(st);
 	sodium_memzero(st->number_key, sizeof(st->number_key));
 	if (st->lock >= 0)
 		close(st->lock);
 	root_close(&st->root);
+	pthread_mutex_destroy(&st->wraps);
 	free(st);
 }
 
 int check_writable(struct store *st)
 {
 	if (st->mode != STORE_RW)
-		return why_set(&st->why, -EROFS, "%s: opened for reading", st->root.path);
+		return why_set(why_of(st), -EROFS, "%s: opened for reading", st->root.path);
 	if (st->err)
-		return why_set(&st->why, st->err, "%s: broken for writing since an earlier error: %s",
+		return why_set(why_of(st), st->err, "%s: broken for writing since an earlier error: %s",
 			       st->root.path, strerror(-st->err));
 	return 0;
 }
@@ -229,15 +237,17 @@ int check_writable(struct store *st)
 int store_call_known(struct store *st, const struct uid *uid, const char *controller)
 {
 	if (st->mode != STORE_RW)
-		return why_set(&st->why, -EROFS, "%s: opened for reading", st->root.path);
+		return why_set(why_of(st), -EROFS, "%s: opened for reading", st->root.path);
 	if (name_check(controller))
-		return why_set(&st->why, -EINVAL, "controller name is not a file name of a-z 0-9 . _ -");
+		return why_set(why_of(st), -EINVAL, "controller name is not a file name of a-z 0-9 . _ -");
+	if (st->pipe)
+		return 0;
 	for (int try = 0;; try++) {
-		int rc = catalog_known(st->catalog, controller, uid, &st->why);
+		int rc = catalog_known(st->catalog, controller, uid, why_of(st));
 
 		if (rc != -EAGAIN || try)
 			return rc;
-		rc = store_sync(st);
+		rc = sync_here(st);
 		if (rc)
 			return rc;
 	}
@@ -245,21 +255,26 @@ int store_call_known(struct store *st, const struct uid *uid, const char *contro
 
 int store_sync(struct store *st)
 {
+	if (st->mode != STORE_RW)
+		return why_set(why_of(st), -EROFS, "%s: opened for reading", st->root.path);
+	return st->pipe ? pipe_sync(st) : sync_here(st);
+}
+
+int sync_here(struct store *st)
+{
 	int rc;
 
-	if (st->mode != STORE_RW)
-		return why_set(&st->why, -EROFS, "%s: opened for reading", st->root.path);
 	reserve_release(st);
-	rc = writer_sync(st->writer, &st->why);
+	rc = writer_sync(st->writer, why_of(st));
 	if (!rc)
-		rc = slots_sync(st->slots, &st->why);
+		rc = slots_sync(st->slots, why_of(st));
 	if (!rc)
-		rc = catalog_sync(st->catalog, &st->why);
+		rc = catalog_sync(st->catalog, why_of(st));
 	/* After the rows: a call without either was not covered by this sync. */
 	if (!rc && !st->err)
 		rc = open_calls(st);
 	if (!rc)
-		rc = opens_sync(st->opens, &st->why);
+		rc = opens_sync(st->opens, why_of(st));
 	if (rc)
 		st->err = rc;
 	return rc;

@@ -22,7 +22,7 @@
  * a write error (-ENOSPC, -EIO ...) the store is `broken` for writing: appends
  * return the error, store_call_abort forgets what is half-written (its key
  * slots are overwritten in place, which needs no space), and what was complete
- * stays readable. One thread at a time.
+ * stays readable. One thread at a time, unless store_threads says otherwise.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -123,6 +123,7 @@ struct store_leg_figures {
 	uint64_t audio_ms;  /* duration of the payloads kept */
 	uint32_t jitter_us; /* RFC 3550 A.8, at the end */
 	uint64_t blocked;   /* packets that never left the classifier (verdict) */
+	uint64_t noise;	    /* comfort noise kept beside `packets`; not in the row */
 };
 
 struct store_call_result {
@@ -134,6 +135,9 @@ struct store_call_result {
 	const char *reason[STORE_PURPOSES]; /* of the state; "" none */
 	const char *gap;		    /* why audio is missing; "" none */
 	struct store_leg_figures leg[2];    /* caller, callee */
+	/* The caller took the call over and may not know all that was kept: packets are those in the
+	 * store, and the difference goes from or to lost. Done anyway when chunks were shed or lost. */
+	bool recount;
 };
 
 struct store_call;
@@ -179,6 +183,48 @@ int store_call_denied(struct store *st, const struct store_call_meta *meta,
  */
 int store_sync(struct store *st);
 
+/* ---- threads ---- */
+
+/*
+ * By default everything is done in the caller's thread. With store_threads, which a writer calls
+ * once, after it has resumed what it wants to, coding and encryption are done by `encoders` and
+ * everything that waits for a disk by one more thread. Then
+ *
+ * - the caller is still one thread: functions of the writer's side are not for several;
+ * - begin, append, commit, note, end, denied, leave, settle return before the work is done. What
+ *   goes wrong later breaks the store, and is counted; append answers 0 even then. A call whose
+ *   chunks were shed or lost gets the gap "overload" or "disk" unless it has one;
+ * - append copies the chunk into a queue. Past queue_bytes chunks are shed, those of calls without
+ *   documentation at three quarters of it;
+ * - drop and abort destroy before they return: what is queued is discarded, the key wiped, the
+ *   slot overwritten (for drop durably: the caller waits for the disk). A slot that the disk
+ *   refuses to overwrite is tried again each second; `unerased` counts them;
+ * - the store syncs itself every sync_ns, and flushes what it has every flush_ns without waiting
+ *   for the disk's cache, which a kill of the process does not need. store_sync waits,
+ *   store_sync_start does not;
+ * - a broken store is opened anew every five seconds, when a full disk has room again. Until
+ *   then chunks are lost and counted, calls cannot begin, and calls that end keep their record,
+ *   from which they get a row (end "crash") after the repair;
+ * - store_call_known answers 0: a live call was not recorded before;
+ * - the threads block all signals. Start them before a seccomp filter that is per thread.
+ */
+struct store_threads_settings {
+	unsigned encoders; /* 0: the caller's thread codes, the disk has one of its own all the same */
+	size_t queue_bytes;
+	uint64_t sync_ns; /* 0: only on request */
+	uint64_t flush_ns;
+};
+/* One encoder less than there are processors, 1 to 4; 64 MiB; 1 s; 150 ms. */
+void store_threads_default(struct store_threads_settings *ret);
+int store_threads(struct store *st, const struct store_threads_settings *s); /* -EALREADY, -ENOMEM, -EAGAIN */
+/* Everything so far durable, soon. The number is for store_sync_done. Without threads it syncs. */
+uint64_t store_sync_start(struct store *st);
+bool store_sync_done(const struct store *st, uint64_t number);
+/* 0, or -errno of the error that broke the store, with its text: for the one line in the log. */
+int store_broken(struct store *st, char *why, size_t n);
+/* Errors of the disk do not end the recording: the store repairs itself. */
+bool store_repairs(const struct store *st);
+
 /* ---- when the writer dies or is replaced ---- */
 
 /*
@@ -213,8 +259,6 @@ int store_call_leave(struct store_call *sc);
 int store_call_resume(struct store *st, const void *bytes, size_t n, struct store_call **ret);
 /* Whether the call's key is wrapped for the purpose. */
 bool store_call_committed(const struct store_call *sc, enum store_purpose p);
-/* What the store has of a leg, whoever appended it. After a resume it looks at the segments for it. */
-int store_call_has(struct store_call *sc, unsigned leg, uint64_t *ret_packets, uint64_t *ret_audio_ms);
 /*
  * The calls of a dead writer that nobody resumed. Audio whose wrap is there gets a row, end and gap
  * "crash", with what was synced and what reached the segments after it; what must not be kept
@@ -223,8 +267,18 @@ int store_call_has(struct store_call *sc, unsigned leg, uint64_t *ret_packets, u
  */
 int store_settle(struct store *st, uint64_t *ret_calls);
 
-struct store_figures {
+struct store_figures { /* uint64_t only */
 	uint64_t calls, chunks, payload_bytes, stored_bytes, segments;
+	uint64_t settled;	/* calls of a dead writer that got their end */
+	uint64_t unerased;	/* wraps of destroyed purposes that the disk would not overwrite yet */
+	/* with store_threads: */
+	uint64_t queue_bytes, queue_max; /* on its way now; the most so far */
+	uint64_t shed_chunks, shed_packets; /* the queue was full */
+	uint64_t lost_chunks, lost_packets; /* the disk did not take them */
+	uint64_t lost_calls; /* ended, and their row could not be written */
+	uint64_t errors;     /* times the store broke */
+	uint64_t repairs;    /* times it was opened anew since */
+	uint64_t syncs, sync_last_ns, sync_max_ns;
 };
 void store_figures(const struct store *st, struct store_figures *ret);
 

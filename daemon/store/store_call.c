@@ -16,28 +16,29 @@
 
 #include "store/codec.h"
 #include "store/opens.h"
+#include "store/pipe.h"
 #include "store/slots.h"
 
 /* The latest destroy-by day of the purposes that have a deadline. */
-int call_day(struct store *st, const struct store_call_meta *m, uint32_t *ret_day)
+int scall_day(struct store *st, const struct store_call_meta *m, uint32_t *ret_day)
 {
 	uint32_t day, max = 0;
 
 	if (name_check(m->controller))
-		return why_set(&st->why, -EINVAL, "controller name is not a file name of a-z 0-9 . _ -");
+		return why_set(why_of(st), -EINVAL, "controller name is not a file name of a-z 0-9 . _ -");
 	for (int p = 0; p < STORE_PURPOSES; p++) {
 		if (!m->until_ns[p]) {
 			if (m->commit[p])
-				return why_set(&st->why, -EINVAL, "%s has no deadline", store_purpose_names[p]);
+				return why_set(why_of(st), -EINVAL, "%s has no deadline", store_purpose_names[p]);
 			continue;
 		}
 		if (m->until_ns[p] > INT64_MAX || day_of(m->until_ns[p], m->zone, &day))
-			return why_set(&st->why, -EINVAL, "time zone or deadline cannot be used");
+			return why_set(why_of(st), -EINVAL, "time zone or deadline cannot be used");
 		if (day > max)
 			max = day;
 	}
 	if (!max)
-		return why_set(&st->why, -EINVAL, "call without a deadline");
+		return why_set(why_of(st), -EINVAL, "call without a deadline");
 	*ret_day = max;
 	return 0;
 }
@@ -52,7 +53,7 @@ static const char *copy_string(char **at, const char *s)
 	return to;
 }
 
-struct store_call *call_new(struct store *st)
+struct store_call *scall_new(struct store *st)
 {
 	struct store_call *sc = calloc(1, sizeof(*sc));
 
@@ -64,7 +65,7 @@ struct store_call *call_new(struct store *st)
 	return sc;
 }
 
-void call_link(struct store_call *sc)
+void scall_link(struct store_call *sc)
 {
 	struct store *st = sc->st;
 
@@ -75,7 +76,7 @@ void call_link(struct store_call *sc)
 	st->calls = sc;
 }
 
-void call_durable(struct store_call *sc)
+void scall_durable(struct store_call *sc)
 {
 	sc->durable.extents = sc->extents.len;
 	sc->durable.at = sc->at;
@@ -92,7 +93,7 @@ static void copy_now(struct store_call *sc, const struct store_call_now *now)
 }
 
 /* meta outlives the caller's strings; numbers are not copied, only hashed and sealed. */
-int call_copy_meta(struct store_call *sc, const struct store_call_meta *from)
+int scall_copy_meta(struct store_call *sc, const struct store_call_meta *from)
 {
 	const struct store_call_meta m = *from;
 	const char *src[] = { m.controller, m.zone, m.rule, m.policy_hash, m.scenario, m.sip_call_id, m.agent };
@@ -143,7 +144,7 @@ static int seal_numbers(struct store_call *sc, const struct store_call_meta *m)
 	}
 	out = buf_room(&sc->numbers, plain.len + CHUNK_TAG);
 	if (!plain.failed && out)
-		rc = seal(sc->st->sealer, sc->key->numbers, nonce, sc->meta.uid.b, 16, plain.p, plain.len, out);
+		rc = seal(sc->st->coder.sealer, sc->key->numbers, nonce, sc->meta.uid.b, 16, plain.p, plain.len, out);
 	if (!rc)
 		sc->numbers.len = plain.len + CHUNK_TAG;
 	if (plain.p)
@@ -152,7 +153,7 @@ static int seal_numbers(struct store_call *sc, const struct store_call_meta *m)
 	return rc;
 }
 
-void call_free(struct store_call *sc)
+void scall_free(struct store_call *sc)
 {
 	if (!sc)
 		return;
@@ -164,6 +165,10 @@ void call_free(struct store_call *sc)
 	buf_free(&sc->numbers);
 	buf_free(&sc->extents);
 	buf_free(&sc->late);
+	if (sc->party_text) {
+		sodium_memzero(sc->party_text, sc->party_size);
+		free(sc->party_text);
+	}
 	free(sc->strings);
 	free(sc);
 }
@@ -171,84 +176,205 @@ void call_free(struct store_call *sc)
 static int put_wrap(struct store_call *sc, enum store_purpose p)
 {
 	struct store *st = sc->st;
+	uint32_t day, slot;
+	int rc = slots_put(st->slots, sc->meta.controller, p, sc->meta.zone, &sc->meta.uid, sc->meta.until_ns[p],
+			   sc->key->data, &day, &slot, why_of(st));
 
-	return slots_put(st->slots, sc->meta.controller, p, sc->meta.zone, &sc->meta.uid,
-			 sc->meta.until_ns[p], sc->key->data, &sc->purpose_day[p], &sc->slot[p], &st->why);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&st->wraps);
+	sc->purpose_day[p] = day;
+	sc->slot[p] = slot;
+	pthread_mutex_unlock(&st->wraps);
+	return 0;
 }
 
-int call_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable)
+/* With threads nobody waits for a disk that refuses: the disk's thread tries until it is done. */
+struct unerased {
+	struct unerased *next;
+	char controller[STORE_NAME_MAX];
+	enum store_purpose p;
+	uint32_t day, slot;
+};
+
+static int erase_later(struct store_call *sc, enum store_purpose p, uint32_t day, uint32_t slot)
 {
 	struct store *st = sc->st;
+	struct unerased *u = malloc(sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	*u = (struct unerased){ .p = p, .day = day, .slot = slot };
+	snprintf(u->controller, sizeof(u->controller), "%s", sc->meta.controller);
+	pthread_mutex_lock(&st->wraps);
+	u->next = st->unerased;
+	st->unerased = u;
+	pthread_mutex_unlock(&st->wraps);
+	figure_add(&st->figures.unerased, 1);
+	return 0;
+}
+
+static struct unerased *unerased_take(struct store *st)
+{
+	struct unerased *u;
+
+	pthread_mutex_lock(&st->wraps);
+	u = st->unerased;
+	st->unerased = NULL;
+	pthread_mutex_unlock(&st->wraps);
+	return u;
+}
+
+size_t unerased_retry(struct store *st)
+{
+	struct unerased *u = unerased_take(st), *next;
+	size_t left = 0;
+
+	for (; u; u = next) {
+		next = u->next;
+		if (!slots_erase(st->slots, u->controller, u->p, u->day, u->slot, true, why_of(st))) {
+			figure_add(&st->figures.unerased, (uint64_t)-1);
+			free(u);
+			continue;
+		}
+		left++;
+		pthread_mutex_lock(&st->wraps);
+		u->next = st->unerased;
+		st->unerased = u;
+		pthread_mutex_unlock(&st->wraps);
+	}
+	return left;
+}
+
+void unerased_free(struct store *st)
+{
+	struct unerased *u = unerased_take(st), *next;
+
+	for (; u; u = next) {
+		next = u->next;
+		free(u);
+	}
+}
+
+int scall_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable)
+{
+	struct store *st = sc->st;
+	uint32_t day, slot;
 	int rc;
 
-	if (!sc->slot[p])
+	pthread_mutex_lock(&st->wraps);
+	day = sc->purpose_day[p];
+	slot = sc->slot[p];
+	pthread_mutex_unlock(&st->wraps);
+	if (!slot)
 		return 0;
-	rc = slots_erase(st->slots, sc->meta.controller, p, sc->purpose_day[p], sc->slot[p], durable,
-			 &st->why);
-	if (!rc)
+	rc = slots_erase(st->slots, sc->meta.controller, p, day, slot, durable, why_of(st));
+	if (rc && st->pipe && !erase_later(sc, p, day, slot))
+		rc = 0;
+	if (!rc) {
+		pthread_mutex_lock(&st->wraps);
 		sc->slot[p] = 0;
+		pthread_mutex_unlock(&st->wraps);
+	}
+	return rc;
+}
+
+int scall_drop_wraps(struct store_call *sc, bool *ret_tell)
+{
+	int rc = 0;
+
+	*ret_tell = false;
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		bool had = sc->slot[p];
+		int err = scall_drop_wrap(sc, (enum store_purpose)p, false);
+
+		rc = err ? err : rc;
+		*ret_tell |= sc->meta.until_ns[p] && !had && !sc->gone[p];
+	}
 	return rc;
 }
 
 static int prepare_catalog(struct store *st, const char *controller, uint32_t day)
 {
-	int rc = catalog_prepare(st->catalog, controller, day, &st->why);
+	int rc = catalog_prepare(st->catalog, controller, day, why_of(st));
 
 	if (rc == -EAGAIN) { /* every database has an open transaction */
-		rc = store_sync(st);
+		rc = sync_here(st);
 		if (!rc)
-			rc = catalog_prepare(st->catalog, controller, day, &st->why);
+			rc = catalog_prepare(st->catalog, controller, day, why_of(st));
 	}
 	return rc;
 }
 
-int store_call_begin(struct store *st, const struct store_call_meta *meta, struct store_call **ret)
+/* Its database is made now, so that a full disk shows before audio is taken and not at the end. */
+int scall_open(struct store_call *sc)
 {
-	struct store_call *sc;
-	uint32_t day = 0;
-	int rc = check_writable(st);
+	struct store *st = sc->st;
+	int rc = left_drop(st, left_find(st, &sc->meta.uid)); /* recorded once more, from its beginning */
 
 	if (!rc)
-		rc = call_day(st, meta, &day);
-	if (rc)
-		return rc;
-	rc = left_drop(st, left_find(st, &meta->uid)); /* recorded once more, from its beginning */
-	if (rc)
-		return rc;
-	sc = call_new(st);
+		rc = prepare_catalog(st, sc->meta.controller, sc->day);
+	if (!rc)
+		rc = writer_where(st->writer, sc->meta.controller, sc->day, &sc->from.segment, &sc->from.end,
+				  why_of(st));
+	scall_link(sc);
+	return rc;
+}
+
+static int scall_make(struct store *st, const struct store_call_meta *meta, uint32_t day, struct store_call **ret)
+{
+	struct store_call *sc = scall_new(st);
+	int rc = -ENOMEM;
+
 	if (!sc)
-		return why_set(&st->why, -ENOMEM, "out of memory");
-	call_link(sc);
+		return why_set(why_of(st), rc, "out of memory");
 	sc->day = day;
 	sc->epoch = st->epoch;
 	randombytes_buf(&sc->id, sizeof(sc->id));
 	sc->key = callkey_random(st->pool);
-	rc = sc->key ? call_copy_meta(sc, meta) : -ENOMEM;
+	rc = sc->key ? scall_copy_meta(sc, meta) : -ENOMEM;
 	if (!rc)
 		rc = seal_numbers(sc, meta);
 	if (rc) {
-		why_set(&st->why, rc, "cannot begin a call: %s", strerror(-rc));
-		goto fail;
+		scall_free(sc);
+		return why_set(why_of(st), rc, "cannot begin a call: %s", strerror(-rc));
 	}
 	hash_numbers(st, meta, sc->hash, sc->has_hash);
-	/* Its database is made now, so that a full disk shows before audio is taken and not at the end. */
-	rc = prepare_catalog(st, sc->meta.controller, day);
+	*ret = sc;
+	return 0;
+}
+
+int store_call_begin(struct store *st, const struct store_call_meta *meta, struct store_call **ret)
+{
+	struct store_call *sc = NULL;
+	uint32_t day = 0;
+	int rc = check_writable(st);
+
 	if (!rc)
-		rc = writer_where(st->writer, sc->meta.controller, day, &sc->from.segment, &sc->from.end, &st->why);
+		rc = scall_day(st, meta, &day);
+	if (!rc)
+		rc = scall_make(st, meta, day, &sc);
+	if (rc)
+		return rc;
+	if (!st->pipe)
+		rc = scall_open(sc);
 	for (int p = 0; !rc && p < STORE_PURPOSES; p++)
 		if (meta->commit[p])
 			rc = put_wrap(sc, (enum store_purpose)p);
+	if (!rc && st->pipe)
+		rc = pipe_open(sc);
 	if (rc) {
+		bool tell;
+
 		if (rc == -ENOSPC || rc == -EIO || rc == -EDQUOT)
 			st->err = rc;
-		goto fail;
+		(void)scall_drop_wraps(sc, &tell); /* the first error counts */
+		scall_free(sc);
+		return rc;
 	}
-	st->figures.calls++;
+	figure_add(&st->figures.calls, 1);
 	*ret = sc;
 	return 0;
-fail:
-	store_call_abort(sc);
-	return rc;
 }
 
 void leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns)
@@ -263,139 +389,227 @@ void leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t las
 		l->last_ns = last_ns;
 }
 
-static void note_chunk(struct store_call *sc, unsigned leg, const struct chunk *c, const struct extent *e)
+static void note_chunk(struct store_call *sc, const struct coded *k, const struct extent *e)
 {
+	unsigned leg = k->h.leg;
 	struct leg_sum *l = sc->catching_up ? &sc->late_leg[leg] : &sc->leg[leg];
 
 	if (sc->catching_up)
 		buf_put(&sc->late, e, sizeof(*e));
 	else
 		extent_put(&sc->extents, &sc->at, e);
-	sc->leg[leg].format = l->format = c->format;
-	leg_add(l, c->npkt, c->nbytes, c->pkt[c->npkt - 1].arrival_ns);
+	sc->leg[leg].format = l->format = k->format;
+	leg_add(l, k->h.packets, k->h.payload, k->last_ns);
 }
 
-int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c)
+int coder_new(struct coder *c)
 {
-	struct chunk_head h = { .uid = sc->meta.uid, .leg = (uint8_t)leg, .epoch = sc->epoch };
+	*c = (struct coder){ .plain = malloc(CODEC_BODY_MAX), .chunk = malloc(CHUNK_DISK_MAX) };
+	return !c->plain || !c->chunk || codec_new(&c->codec) || sealer_new(&c->sealer) ? -ENOMEM : 0;
+}
+
+void coder_free(struct coder *c)
+{
+	codec_free(c->codec);
+	sealer_free(c->sealer);
+	if (c->plain)
+		sodium_memzero(c->plain, CODEC_BODY_MAX);
+	free(c->plain);
+	free(c->chunk);
+	*c = (struct coder){ 0 };
+}
+
+int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, const struct chunk *k, struct coded *ret)
+{
+	struct chunk_head h = { .uid = sc->meta.uid, .leg = (uint8_t)leg };
 	struct store *st = sc->st;
 	uint8_t nonce[12];
-	struct extent e;
 	size_t n;
-	int rc = check_writable(st);
+	int rc = leg > 1 ? -EINVAL : codec_encode(c->codec, k, c->plain, &n, &h);
 
 	if (rc)
-		return rc;
-	rc = leg > 1 ? -EINVAL : codec_encode(st->codec, c, st->plain, &n, &h);
-	if (rc)
-		return why_set(&st->why, rc, "chunk cannot be coded: %s", strerror(-rc));
+		return why_set(why_of(st), rc, "chunk cannot be coded: %s", strerror(-rc));
+	if (sc->epoch != st->epoch) { /* repaired: chunks of before may be missing, so numbers begin anew */
+		sc->epoch = st->epoch;
+		sc->chunks[0] = sc->chunks[1] = 0;
+	}
+	h.epoch = sc->epoch;
 	/* Used up even if this chunk comes to nothing: a number is a nonce (FORMAT.md). */
 	h.number = sc->chunks[leg]++;
 	h.length = (uint32_t)(CHUNK_HEAD + n + CHUNK_TAG);
-	chunk_head_format(&h, st->chunk);
+	chunk_head_format(&h, c->chunk);
 	chunk_nonce(&h, nonce);
-	rc = seal(st->sealer, sc->key->leg[leg], nonce, st->chunk, CHUNK_AD, st->plain, n,
-		  st->chunk + CHUNK_HEAD);
+	rc = seal(c->sealer, sc->key->leg[leg], nonce, c->chunk, CHUNK_AD, c->plain, n, c->chunk + CHUNK_HEAD);
 	if (rc)
-		return why_set(&st->why, rc, "libcrypto cannot encrypt");
-	chunk_head_seal(st->chunk, h.length);
-	rc = writer_append(st->writer, sc->meta.controller, sc->day, st->chunk, h.length, &e, &st->why);
+		return why_set(why_of(st), rc, "libcrypto cannot encrypt");
+	chunk_head_seal(c->chunk, h.length);
+	*ret = (struct coded){ .h = h, .format = k->format, .last_ns = k->pkt[k->npkt - 1].arrival_ns };
+	return 0;
+}
+
+int scall_write(struct store_call *sc, const struct coded *k, const uint8_t *bytes)
+{
+	struct store *st = sc->st;
+	uint64_t segments = writer_segments(st->writer);
+	struct extent e;
+	int rc = writer_append(st->writer, sc->meta.controller, sc->day, bytes, k->h.length, &e, why_of(st));
+
+	figure_add(&st->figures.segments, writer_segments(st->writer) - segments);
 	if (rc) {
 		st->err = rc;
 		return rc;
 	}
-	note_chunk(sc, leg, c, &e);
+	note_chunk(sc, k, &e);
 	if (sc->extents.failed || sc->late.failed)
-		return why_set(&st->why, -ENOMEM, "out of memory");
-	st->figures.chunks++;
-	st->figures.payload_bytes += h.payload;
-	st->figures.stored_bytes += segment_round(h.length);
+		return why_set(why_of(st), -ENOMEM, "out of memory");
+	figure_add(&st->figures.chunks, 1);
+	figure_add(&st->figures.payload_bytes, k->h.payload);
+	figure_add(&st->figures.stored_bytes, segment_round(k->h.length));
 	return 0;
+}
+
+int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c)
+{
+	struct store *st = sc->st;
+	struct coded k;
+	int rc;
+
+	if (st->pipe)
+		return pipe_append(sc, leg, c);
+	rc = check_writable(st);
+	if (!rc)
+		rc = chunk_code(&st->coder, sc, leg, c, &k);
+	return rc ? rc : scall_write(sc, &k, st->coder.chunk);
 }
 
 int store_call_commit(struct store_call *sc, enum store_purpose p)
 {
+	struct store *st = sc->st;
+
 	if (!sc->meta.until_ns[p])
-		return why_set(&sc->st->why, -EINVAL, "%s has no deadline", store_purpose_names[p]);
+		return why_set(why_of(st), -EINVAL, "%s has no deadline", store_purpose_names[p]);
 	if (sc->gone[p])
-		return why_set(&sc->st->why, -EINVAL, "%s was destroyed in this call", store_purpose_names[p]);
+		return why_set(why_of(st), -EINVAL, "%s was destroyed in this call", store_purpose_names[p]);
 	sc->stale = true;
 	return sc->slot[p] ? 0 : put_wrap(sc, p);
 }
 
-/* What is known of the call in open.db must be without the purpose too, or a state saved earlier brings it back. */
 int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t until_ns)
 {
+	struct store *st = sc->st;
 	uint32_t day = sc->purpose_day[p], slot = sc->slot[p];
 	int rc, rc2;
 
 	if (!until_ns || !sc->meta.until_ns[p] || until_ns >= sc->meta.until_ns[p] || sc->gone[p])
 		return 0;
+	pthread_mutex_lock(&st->wraps);
 	sc->meta.until_ns[p] = until_ns;
+	pthread_mutex_unlock(&st->wraps);
 	sc->stale = true;
 	if (!slot)
 		return 0;
-	sc->slot[p] = 0;
-	rc = put_wrap(sc, p);
+	rc = put_wrap(sc, p); /* in place of the old one */
+	if (rc) {
+		pthread_mutex_lock(&st->wraps);
+		sc->slot[p] = 0;
+		pthread_mutex_unlock(&st->wraps);
+	}
 	/* a crash in between leaves two; the one that no record names is overwritten (store_settle) */
-	rc2 = slots_erase(sc->st->slots, sc->meta.controller, p, day, slot, true, &sc->st->why);
+	rc2 = slots_erase(st->slots, sc->meta.controller, p, day, slot, true, why_of(st));
+	if (rc2 && st->pipe && !erase_later(sc, p, day, slot))
+		rc2 = 0;
 	return rc ? rc : rc2;
 }
 
-static int forget_purpose(struct store_call *sc)
+/* What is known of the call in open.db must be without the purpose too, or a state saved earlier brings it back. */
+int scall_forget(struct store_call *sc)
 {
+	struct store *st = sc->st;
 	struct buf record = { 0 };
 	int rc;
 
 	if (!sc->listed)
 		return 0;
 	record_put(sc, &record);
-	rc = record.failed ? why_set(&sc->st->why, -ENOMEM, "out of memory") :
-			     opens_put(sc->st->opens, &sc->meta.uid, record.p, record.len, &sc->st->why);
+	rc = record.failed ? why_set(why_of(st), -ENOMEM, "out of memory") :
+			     opens_put(st->opens, &sc->meta.uid, record.p, record.len, why_of(st));
 	buf_free(&record);
-	return rc ? rc : opens_sync(sc->st->opens, &sc->st->why);
+	return rc ? rc : opens_sync(st->opens, why_of(st));
 }
 
 int store_call_drop(struct store_call *sc, enum store_purpose p)
 {
+	struct store *st = sc->st;
 	bool had = sc->slot[p];
-	int rc = call_drop_wrap(sc, p, true);
+	int rc = scall_drop_wrap(sc, p, true);
 
+	pthread_mutex_lock(&st->wraps);
 	sc->gone[p] = true;
+	pthread_mutex_unlock(&st->wraps);
 	sc->stale = true;
-	return rc || had ? rc : forget_purpose(sc); /* an overwritten slot says it already */
+	if (rc || had) /* an overwritten slot says it already */
+		return rc;
+	return st->pipe ? pipe_forget(sc) : scall_forget(sc);
 }
 
-void store_call_note(struct store_call *sc, const struct store_call_now *now)
+void scall_note(struct store_call *sc, const struct store_call_now *now)
 {
 	copy_now(sc, now);
 	sc->stale = true;
 }
 
-void store_call_abort(struct store_call *sc)
+void store_call_note(struct store_call *sc, const struct store_call_now *now)
+{
+	if (sc->st->pipe)
+		pipe_note(sc, now);
+	else
+		scall_note(sc, now);
+}
+
+int scall_close(struct store_call *sc, bool tell)
 {
 	struct store *st = sc->st;
-	bool tell = false;
 	int rc = 0;
 
-	/* The wrap that cannot be erased dies with its bucket; a disk like that takes no more calls. */
-	for (int p = 0; p < STORE_PURPOSES; p++) {
-		int err = call_drop_wrap(sc, (enum store_purpose)p, false);
-
-		rc = err ? err : rc;
-		tell |= sc->meta.until_ns[p] && !sc->slot[p] && !sc->gone[p];
-	}
-	if (sc->listed) {
-		int err = opens_delete(st->opens, &sc->meta.uid, &st->why);
-
+	if (sc->listed && st->opens) {
+		rc = opens_delete(st->opens, &sc->meta.uid, why_of(st));
 		/* a purpose without a wrap: the missing record is what tells that it is over */
-		if (!err && tell)
-			err = opens_sync(st->opens, &st->why);
-		rc = err ? err : rc;
+		if (!rc && tell)
+			rc = opens_sync(st->opens, why_of(st));
 	}
-	if (rc && !st->err)
-		st->err = rc;
-	call_free(sc);
+	scall_free(sc);
+	return rc;
+}
+
+void scall_abort(struct store_call *sc)
+{
+	struct store *st = sc->st;
+	bool tell;
+	/* The wrap that cannot be erased dies with its bucket; a disk like that takes no more calls. */
+	int rc = scall_drop_wraps(sc, &tell), err = scall_close(sc, tell);
+
+	if ((rc || err) && !st->err)
+		st->err = rc ? rc : err;
+}
+
+void store_call_abort(struct store_call *sc)
+{
+	if (sc->st->pipe)
+		pipe_abort(sc);
+	else
+		scall_abort(sc);
+}
+
+void scall_shorten(struct store_call *sc)
+{
+	if (sc->extents.len != sc->durable.extents || sc->late.len)
+		sc->lost++;
+	sc->extents.len = sc->durable.extents;
+	sc->at = sc->durable.at;
+	memcpy(sc->leg, sc->durable.leg, sizeof(sc->leg));
+	buf_reset(&sc->late);
+	memset(sc->late_leg, 0, sizeof(sc->late_leg));
+	sc->stale = true;
 }
 
 int add_row(struct store *st, const struct catalog_row *row)
@@ -404,15 +618,15 @@ int add_row(struct store *st, const struct catalog_row *row)
 
 	reserve_release(st);
 	if (catalog_pending(st->catalog) >= PENDING_MAX) {
-		rc = store_sync(st);
+		rc = sync_here(st);
 		if (rc)
 			return rc;
 	}
-	rc = catalog_add(st->catalog, row, &st->why);
+	rc = catalog_add(st->catalog, row, why_of(st));
 	if (rc == -EAGAIN) { /* every database has an open transaction */
-		rc = store_sync(st);
+		rc = sync_here(st);
 		if (!rc)
-			rc = catalog_add(st->catalog, row, &st->why);
+			rc = catalog_add(st->catalog, row, why_of(st));
 	}
 	if (rc && rc != -EEXIST && rc != -EINVAL)
 		st->err = rc;
@@ -424,19 +638,45 @@ bool state_holds(enum store_state s)
 	return s == STORE_S_GRANTED || s == STORE_S_OBJECTED;
 }
 
-int store_call_end(struct store_call *sc, const struct store_call_result *r)
+/* The caller may know less than was kept (before a take-over), or more (shed, lost). */
+static void recount(const struct store_call *sc, struct store_call_result *r)
 {
+	for (int i = 0; i < 2; i++) {
+		struct store_leg_figures *f = &r->leg[i];
+		uint64_t own = f->packets + f->noise, kept = sc->leg[i].packets;
+		uint64_t n = kept > own ? kept - own : own - kept;
+
+		if (!n)
+			continue;
+		if (kept > own) {
+			f->packets += n;
+			f->lost -= f->lost < n ? f->lost : n;
+		} else {
+			f->packets -= f->packets < n ? f->packets : n;
+			f->lost += n;
+		}
+		f->audio_ms = sc->leg[i].audio_ms;
+	}
+}
+
+int scall_end(struct store_call *sc, const struct store_call_result *result)
+{
+	struct store_call_result r = *result;
 	struct store *st = sc->st;
-	struct catalog_row row = { .meta = &sc->meta, .result = r, .day = sc->day };
+	struct catalog_row row = { .meta = &sc->meta, .result = &r, .day = sc->day };
 	int rc = sc->catching_up ? catch_up(st) : 0;
 
+	if (r.recount || sc->shed || sc->lost)
+		recount(sc, &r);
+	if (!r.gap || !*r.gap)
+		r.gap = sc->lost ? "disk" : sc->shed ? "overload" : r.gap;
 	row.extents = sc->extents.p;
 	row.extents_len = sc->extents.len;
 	for (int p = 0; !rc && p < STORE_PURPOSES; p++) {
-		if (!state_holds(r->state[p]))
-			rc = call_drop_wrap(sc, (enum store_purpose)p, true);
+		if (!state_holds(r.state[p]))
+			rc = scall_drop_wrap(sc, (enum store_purpose)p, true);
 		else if (!sc->slot[p])
-			rc = why_set(&st->why, -EINVAL, "%s is granted but was never committed",
+			rc = why_set(why_of(st), -EINVAL, "%s is granted but was never committed",
 				     store_purpose_names[p]);
 		row.purpose_day[p] = sc->slot[p] ? sc->purpose_day[p] : 0;
 		row.purpose_slot[p] = sc->slot[p];
@@ -449,30 +689,33 @@ int store_call_end(struct store_call *sc, const struct store_call_result *r)
 	}
 	if (!rc)
 		rc = add_row(st, &row);
+	if (!rc)
+		rc = marks_note(st, sc);
 	/* Row and record are two files: who finds both believes the row. */
 	if (!rc && sc->listed)
-		rc = opens_delete(st->opens, &sc->meta.uid, &st->why);
-	if (rc)
-		store_call_abort(sc);
+		rc = opens_delete(st->opens, &sc->meta.uid, why_of(st));
+	if (rc && rc != -EINVAL && rc != -EEXIST && st->pipe)
+		st->err = rc;
+	/* With threads the store is repaired, and the record becomes a row then. */
+	if (rc && !(st->pipe && st->err && sc->listed))
+		scall_abort(sc);
 	else
-		call_free(sc);
+		scall_free(sc);
 	return rc;
 }
 
-int store_call_denied(struct store *st, const struct store_call_meta *meta,
-		      const struct store_call_result *r)
+int store_call_end(struct store_call *sc, const struct store_call_result *r)
+{
+	return sc->st->pipe ? pipe_end(sc, r) : scall_end(sc, r);
+}
+
+int denied_row(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r)
 {
 	struct catalog_row row = { .meta = meta, .result = r };
 	uint8_t hash[2][NUMBER_HASH];
 	bool has[2];
-	int rc = check_writable(st);
+	int rc = scall_day(st, meta, &row.day);
 
-	if (!rc)
-		rc = call_day(st, meta, &row.day);
-	for (int p = 0; !rc && p < STORE_PURPOSES; p++)
-		if (state_holds(r->state[p]))
-			rc = why_set(&st->why, -EINVAL, "a denied call cannot have %s granted",
-				     store_purpose_names[p]);
 	if (rc)
 		return rc;
 	hash_numbers(st, meta, hash, has);
@@ -481,3 +724,19 @@ int store_call_denied(struct store *st, const struct store_call_meta *meta,
 	return add_row(st, &row);
 }
 
+int store_call_denied(struct store *st, const struct store_call_meta *meta,
+		      const struct store_call_result *r)
+{
+	uint32_t day;
+	int rc = st->pipe ? 0 : check_writable(st); /* else it is counted there */
+
+	if (!rc)
+		rc = scall_day(st, meta, &day);
+	for (int p = 0; !rc && p < STORE_PURPOSES; p++)
+		if (state_holds(r->state[p]))
+			rc = why_set(why_of(st), -EINVAL, "a denied call cannot have %s granted",
+				     store_purpose_names[p]);
+	if (rc)
+		return rc;
+	return st->pipe ? pipe_denied(st, meta, r) : denied_row(st, meta, r);
+}

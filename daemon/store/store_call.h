@@ -32,6 +32,8 @@ struct store_call {
 	struct store_call *next, **prev;
 	struct store_call_meta meta; /* strings are copies in `strings` */
 	char *strings;
+	char *party_text; /* numbers of a denied call on its way; NULL else */
+	size_t party_size;
 	struct callkey *key;
 	uint64_t id;	/* random: tells two calls of one uid apart, whose data keys differ */
 	uint32_t epoch; /* of the store, when it was begun or resumed last */
@@ -47,6 +49,10 @@ struct store_call {
 	struct extent_state at;	  /* where the chunks in `extents` end */
 	struct leg_sum leg[2];
 	uint32_t chunks[2]; /* next number of each leg in this epoch */
+	/* with threads: */
+	_Atomic bool dead;    /* aborted: what is on its way comes to nothing */
+	_Atomic uint32_t shed; /* chunks that the queue had no room for, */
+	_Atomic uint32_t lost; /* or that the disk did not take */
 	/* What the last sync covered: records hold no more, since the rest may never reach the disk. */
 	struct {
 		size_t extents;
@@ -54,7 +60,8 @@ struct store_call {
 		struct leg_sum leg[2];
 	} durable;
 	/* in open.db: */
-	bool listed, stale; /* has a record there; the record lacks something that matters */
+	bool listed;	    /* has a record there */
+	_Atomic bool stale; /* the record lacks something that matters */
 	bool leaving;	    /* goes, without an end, with the next sync */
 	uint64_t listed_ns;
 	size_t listed_extents;
@@ -76,15 +83,43 @@ struct left {
 	struct left *next;
 };
 
-int call_day(struct store *st, const struct store_call_meta *m, uint32_t *ret_day);
-struct store_call *call_new(struct store *st); /* on no list, NULL no memory */
-void call_link(struct store_call *sc);
-void call_durable(struct store_call *sc); /* all its chunks so far are on disk */
+int scall_day(struct store *st, const struct store_call_meta *m, uint32_t *ret_day);
+struct store_call *scall_new(struct store *st); /* on no list, NULL no memory */
+void scall_link(struct store_call *sc);
+void scall_durable(struct store_call *sc); /* all its chunks so far are on disk */
 /* Copies the strings of m; numbers are left out. m may be sc->meta itself. -ENOMEM. */
-int call_copy_meta(struct store_call *sc, const struct store_call_meta *m);
-void call_free(struct store_call *sc); /* wipes the key; unlinks; NULL-tolerant */
+int scall_copy_meta(struct store_call *sc, const struct store_call_meta *m);
+void scall_free(struct store_call *sc); /* wipes the key; unlinks; NULL-tolerant */
 void leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns);
-int call_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable);
+int scall_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable);
+/*
+ * The half of each step that needs the disk; by the caller's thread, or by the disk's (pipe.c).
+ */
+int scall_open(struct store_call *sc);
+/* A chunk of the caller's as bytes in c->chunk, and what is still to be known of it. */
+struct coded {
+	struct chunk_head h;
+	struct media_format format;
+	uint64_t last_ns;
+};
+int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, const struct chunk *k, struct coded *ret);
+int scall_write(struct store_call *sc, const struct coded *k, const uint8_t *bytes);
+void scall_note(struct store_call *sc, const struct store_call_now *now);
+int scall_end(struct store_call *sc, const struct store_call_result *r); /* frees sc */
+int scall_leave(struct store_call *sc);
+int scall_forget(struct store_call *sc); /* a purpose that had no wrap, durably */
+/* Wraps are overwritten. tell: a purpose had none; the record must be gone, durably. Frees sc. */
+int scall_close(struct store_call *sc, bool tell);
+void scall_abort(struct store_call *sc);
+int denied_row(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r);
+/* Tries once more to overwrite what could not be; how many are left. */
+size_t unerased_retry(struct store *st);
+void unerased_free(struct store *st);
+/* All wraps of a call; *ret_tell as in scall_close. */
+int scall_drop_wraps(struct store_call *sc, bool *ret_tell);
+/* Chunks behind the last sync did not reach the disk. */
+void scall_shorten(struct store_call *sc);
+
 /* Row into the catalog, with a sync when there are too many. */
 int add_row(struct store *st, const struct catalog_row *row);
 bool state_holds(enum store_state s); /* audio may be kept for the purpose */
@@ -117,7 +152,10 @@ struct left *left_find(struct store *st, const struct uid *uid);
 int left_drop(struct store *st, struct left *l);
 /* Records in open.db of calls that have none or an old one. Slots and segments are durable. */
 int open_calls(struct store *st);
+int marks_note(struct store *st, const struct store_call *sc); /* it has a row or a record now */
 /* Brings the extents of a resumed call up to date, whose last chunks were written by the dead one. */
 int catch_up(struct store *st);
+int settle_left(struct store *st, uint64_t *ret_calls);
+int settle_here(struct store *st, uint64_t *ret_calls);
 
 #endif

@@ -9,6 +9,7 @@
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -76,12 +77,33 @@ void root_close(struct root *r);
 
 struct writer;
 struct slots;
+struct pipe;
+struct unerased;
 struct catalog;
-struct codec;
-struct sealer;
 struct keypool;
 struct opens;
 struct left;
+
+struct codec;
+struct sealer;
+
+/* What one thread needs to make a chunk into bytes for the disk. */
+struct coder {
+	struct codec *codec;
+	struct sealer *sealer;
+	uint8_t *plain, *chunk; /* one chunk on its way */
+};
+int coder_new(struct coder *ret); /* -ENOMEM; free it all the same */
+void coder_free(struct coder *c);
+
+/* How many slots of a file have a row or a record (open.db). */
+#define MARKS 64
+struct mark {
+	char controller[STORE_NAME_MAX];
+	unsigned purpose;
+	uint32_t day, next;
+	bool dirty;
+};
 
 struct store {
 	struct root root;
@@ -90,26 +112,41 @@ struct store {
 	uint8_t number_key[32];
 	/* STORE_RW only */
 	int lock;
-	int err; /* a write failed: broken for writing */
+	_Atomic int err; /* a write failed: broken for writing */
 	bool reserve;
 	struct writer *writer;
 	struct slots *slots;
 	struct catalog *catalog;
-	struct codec *codec;
-	struct sealer *sealer;
+	struct coder coder; /* of the caller's thread */
 	struct keypool *pool;
 	struct opens *opens;
-	uint32_t epoch;		  /* how often the store was opened for writing */
+	_Atomic uint32_t epoch;	  /* how often the store was opened for writing, or repaired */
 	struct store_call *calls; /* begun and not ended */
 	struct left *left;	  /* begun by a writer that died, and not resumed */
 	bool settled;		  /* store_settle was done: marks may be set */
-	uint8_t *plain, *chunk;	  /* one chunk on its way */
-	struct store_figures figures;
+	struct mark mark[MARKS];
+	size_t nmarks;
+	struct pipe *pipe;	  /* store_threads; NULL: everything in the caller's thread */
+	pthread_mutex_t wraps;	  /* guards slot, purpose_day and gone of calls, and `unerased` */
+	struct unerased *unerased; /* wraps that could not be overwritten yet */
+	struct store_figures figures; /* by figure_add */
 };
+
+/* Adds to a figure, from any thread. */
+static inline void figure_add(uint64_t *f, uint64_t n)
+{
+	__atomic_fetch_add(f, n, __ATOMIC_RELAXED);
+}
 
 #define PENDING_MAX 1000 /* rows; bounds what the last commit needs on a full disk */
 
+extern _Thread_local struct why *why_here;
+struct why *why_of(struct store *st); /* of this thread */
 int check_writable(struct store *st);
+int sync_here(struct store *st); /* by the thread that has the disk */
+uint64_t free_space(const struct store *st);
+void reserve_take(struct store *st);
+int epoch_next(const struct root *r, _Atomic uint32_t *ret, struct why *why);
 void reserve_release(struct store *st); /* when the last commit needs the space */
 
 #endif

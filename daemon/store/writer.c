@@ -463,6 +463,8 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 		rc = seg_alloc(s, seg_pos(s) + padded, why);
 	if (rc)
 		return rc;
+	if (s->req.busy && !s->req.buf)
+		seg_wait(w, s); /* a flush: what it writes must not change under the disk's hands */
 	*ret = (struct extent){ .segment = s->number, .off = seg_pos(s), .len = len };
 	while (put < padded) {
 		uint32_t room = BUF_SIZE - s->fill, n = padded - put < room ? padded - put : room;
@@ -499,6 +501,12 @@ int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_
 	rc = seg_next_number(w->root, dir, ret_segment);
 	*ret_off = SEGMENT_HEAD;
 	return rc ? why_errno(why, rc, dir, "cannot read directory") : 0;
+}
+
+void writer_flush(struct writer *w)
+{
+	for (struct wseg *s = w->segs; s; s = s->next)
+		seg_flush(w, s);
 }
 
 int writer_sync(struct writer *w, struct why *why)

@@ -36,6 +36,8 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 /* Where the next chunk of this day will be, or a place before it. */
 int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_t *ret_segment,
 		 uint64_t *ret_off, struct why *why);
+/* What is in partly filled buffers goes out, and is not waited for: a kill -9 costs less then. */
+void writer_flush(struct writer *w);
 /* Everything appended is durable when this returns 0. */
 int writer_sync(struct writer *w, struct why *why);
 uint64_t writer_segments(const struct writer *w); /* made so far */

@@ -24,11 +24,11 @@ static void again(struct store *st, const uint8_t *p, size_t n)
 	struct saved s;
 
 	if (saved_get(p, n, &s)) {
-		sc = call_new(st);
+		sc = scall_new(st);
 		MUST(sc && (sc->key = callkey_blank(st->pool)));
 		sc->meta.uid = s.uid;
 		sc->id = s.id;
-		sc->epoch = s.epoch;
+		st->epoch = s.epoch;
 		memcpy(sc->gone, s.gone, sizeof(s.gone));
 		memcpy(sc->key->data, s.data, 32);
 		saved_put(sc, &b);
@@ -39,7 +39,7 @@ static void again(struct store *st, const uint8_t *p, size_t n)
 	}
 	MUST(b.failed || (b.len == n && !memcmp(b.p, p, n)));
 	buf_free(&b);
-	call_free(sc);
+	scall_free(sc);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

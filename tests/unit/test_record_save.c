@@ -102,6 +102,12 @@ static void row(struct store *st, struct store_row *r)
 	assert_int_equal(store_find(st, &f, take_row, r), 1);
 }
 
+static void row_free(struct store_row *r)
+{
+	free((void *)(uintptr_t)r->gap);
+	free((void *)(uintptr_t)r->end);
+}
+
 /* Packets in the store per leg; each once, with the right content. */
 static void count(struct store *st, unsigned got[2])
 {
@@ -200,6 +206,7 @@ static void test_peace(void **state)
 		assert_int_equal(r.leg[leg].audio_ms, 1480 * 20);
 		assert_string_equal(r.leg[leg].format.name, "PCMA");
 	}
+	row_free(&r);
 	store_close(st);
 	fsck_clean(NULL);
 }
@@ -222,6 +229,7 @@ static void test_missed(void **state)
 	assert_string_equal(r.gap, "restart");
 	assert_int_equal(r.leg[0].lost, 21);
 	assert_int_equal(r.leg[0].packets, 980 + 99);
+	row_free(&r);
 	store_close(st);
 }
 
@@ -269,6 +277,7 @@ static void test_killed(void **state)
 			assert_true(got[leg] >= 4400 - 180); /* two seconds, and what was not synced */
 			assert_int_equal(r.leg[leg].audio_ms, got[leg] * 20);
 		}
+		row_free(&r);
 		store_close(st);
 		fsck_clean(NULL);
 		drop_store(state);
@@ -309,6 +318,7 @@ static void test_young(void **state)
 	assert_string_equal(r.gap, "restart");
 	assert_int_equal(got[0], 200);
 	assert_int_equal(r.leg[0].packets, 200);
+	row_free(&r);
 	store_close(st);
 	fsck_clean(NULL);
 }

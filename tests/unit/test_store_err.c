@@ -14,7 +14,7 @@
 
 enum fault { F_NONE, F_MALLOC, F_FALLOCATE, F_FSYNC, F_PWRITE, F_RENAME, F_URING, F_MAX };
 
-static enum fault fault;
+static volatile enum fault fault;
 static int countdown, fail_errno;
 static bool forever, happened;
 
@@ -245,6 +245,38 @@ static void test_uring(void **state)
 	run_fault(F_URING, EIO, true);
 }
 
+/* With threads a slot that cannot be overwritten is tried again until it is. */
+static void test_unerased(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct store_threads_settings set;
+	struct store_figures f;
+	struct store_call_meta m;
+	struct store_call *sc;
+	struct store_fsck_report rep;
+
+	(void)state;
+	store_threads_default(&set);
+	set.sync_ns = 0;
+	ok(st, store_threads(st, &set));
+	meta_of(1, &m);
+	ok(st, store_call_begin(st, &m, &sc));
+	ok(st, store_sync(st));
+	fault = F_PWRITE, countdown = 1, fail_errno = EIO, forever = true, happened = false;
+	ok(st, store_call_drop(sc, STORE_DOCUMENTATION));
+	store_figures(st, &f);
+	assert_int_equal(f.unerased, 1);
+	fault = F_NONE;
+	do {
+		usleep(10000);
+		store_figures(st, &f);
+	} while (f.unerased);
+	store_call_abort(sc);
+	store_close(st);
+	fsck_clean(&rep);
+	assert_int_equal(rep.slots, 0);
+}
+
 /* ---- really full ---- */
 
 static void fill_disk(unsigned kib, unsigned *ret_acked)
@@ -309,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory), cmocka_unit_test(test_no_space), cmocka_unit_test(test_fsync),
 		cmocka_unit_test(test_pwrite), cmocka_unit_test(test_rename),	cmocka_unit_test(test_uring),
+		cmocka_unit_test_setup_teardown(test_unerased, make_store, drop_store),
 		cmocka_unit_test_setup_teardown(test_full_disk, make_store, drop_store),
 	};
 
