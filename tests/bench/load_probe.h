@@ -22,8 +22,7 @@
 
 struct probe {
 	pthread_t thread;
-	struct optag_flow_line *lines;
-	size_t bytes;
+	struct flow_memory memory; /* mapped as long as the program runs */
 	uint64_t seed;
 	uint32_t mask;
 	/* The sender's while !busy, then the thread's. */
@@ -36,11 +35,11 @@ struct probe {
 	unsigned n, never;
 };
 
-static bool probe_open(const struct probe *p, const struct optag_key *k)
+static bool probe_open(struct probe *p, const struct optag_key *k)
 {
 	struct optag_hit hit;
 
-	return optag_flow_find(p->lines, p->seed, p->mask, k, &hit) &&
+	return optag_flow_find(&p->memory, p->seed, p->mask, k, &hit) &&
 	       (hit.verdict == OPTAG_V_RECORD || hit.verdict == OPTAG_V_GATE);
 }
 
@@ -70,7 +69,7 @@ static void *probe_run(void *arg)
 	return NULL;
 }
 
-static void *pinned(const char *dir, const char *name, uint32_t *ret_entries, size_t *ret_bytes)
+static void *pinned(const char *dir, const char *name)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t n = sizeof(info);
@@ -82,9 +81,8 @@ static void *pinned(const char *dir, const char *name, uint32_t *ret_entries, si
 	fd = bpf_obj_get(path);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &n))
 		err(1, "%s", path);
-	*ret_entries = info.max_entries;
-	*ret_bytes = ((size_t)info.max_entries * ((info.value_size + 7) & ~7u) + 4095) & ~(size_t)4095;
-	m = mmap(NULL, *ret_bytes, PROT_READ, MAP_SHARED, fd, 0);
+	m = mmap(NULL, ((size_t)info.max_entries * ((info.value_size + 7) & ~7u) + 4095) & ~(size_t)4095, PROT_READ,
+		 MAP_SHARED, fd, 0);
 	if (m == MAP_FAILED)
 		err(1, "%s", path);
 	close(fd);
@@ -95,17 +93,17 @@ static void *pinned(const char *dir, const char *name, uint32_t *ret_entries, si
 static struct probe *probe_start(const char *dir)
 {
 	struct probe *p = calloc(1, sizeof(*p));
-	struct optag_info *info;
-	uint32_t entries;
-	size_t n;
+	const struct optag_info *info;
 
 	if (!p)
 		err(1, NULL);
-	info = pinned(dir, "info", &entries, &n);
+	info = pinned(dir, "info");
+	if (info->abi != OPTAG_ABI)
+		errx(1, "%s: of another version", dir);
 	p->seed = info->hash_seed;
-	munmap(info, n);
-	p->lines = pinned(dir, "flows", &entries, &p->bytes);
-	p->mask = entries - 1;
+	p->mask = info->flow_lines - 1;
+	p->memory.flows = pinned(dir, "flows");
+	p->memory.tags = pinned(dir, "flow_tags");
 	errno = pthread_create(&p->thread, NULL, probe_run, p);
 	if (errno)
 		err(1, "thread");
@@ -143,7 +141,6 @@ static void probe_end(struct probe *p)
 	if (p->n)
 		printf(",\"p50_us\":%u,\"p99_us\":%u,\"max_us\":%u", p->us[p->n / 2], p->us[p->n * 99 / 100], p->us[p->n - 1]);
 	printf("}");
-	munmap(p->lines, p->bytes);
 	free(p);
 }
 
