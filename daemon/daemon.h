@@ -26,6 +26,7 @@ struct daemon {
 	struct store *store;
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
+	uint32_t ifindex[CONF_INTERFACES]; /* of conf.interface, when it was attached */
 	struct live *live; /* instead of xdp: libpcap */
 	bool left;	   /* a daemon before us left calls in keep */
 	struct keep *keep; /* for the daemon after this one; NULL: nobody takes over */

@@ -87,6 +87,13 @@ static uint64_t on_packets(void *arg, struct call *c)
 	return n;
 }
 
+static const char *on_interface(void *arg, uint32_t ifindex)
+{
+	struct recorder *r = arg;
+
+	return r->set.interface ? r->set.interface(r->set.arg, ifindex) : NULL;
+}
+
 /* ---- from calls: begin and end ---- */
 
 static void on_matched(void *arg, struct call *c)
@@ -307,7 +314,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
 				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
-				    .tightened = on_tightened };
+				    .tightened = on_tightened, .interface = on_interface };
 	size_t i;
 	int e = -ENOMEM;
 

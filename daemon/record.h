@@ -41,6 +41,8 @@ struct recorder_settings {
 	uint32_t flow_lines;   /* power of two; two addresses a line, four a call */
 	uint16_t sip_ports[16]; /* 0 ends the list */
 	void *arg;
+	/* Live: the name of an interface by its index, never NULL; NULL: packets come from files. */
+	const char *(*interface)(void *arg, uint32_t ifindex);
 	/* A matched call ended, once for each purpose of its rule; NULL: nobody wants to know. */
 	void (*decided)(void *arg, enum policy_purpose p, enum purpose_state s, const char *reason);
 };

@@ -170,6 +170,9 @@ struct calls_sink {
 	void (*forgotten)(void *arg, struct call *c);
 	/* A later policy took something (c->tight); verdicts are set and destroy was called. May be NULL. */
 	void (*tightened)(void *arg, struct call *c);
+	/* Name of the interface with this index, by which trunks are told apart; NULL: packets of a file. No
+	 * function: all of them are. */
+	const char *(*interface)(void *arg, uint32_t ifindex);
 };
 
 struct calls_stats {

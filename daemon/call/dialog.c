@@ -25,9 +25,10 @@ static bool anonymous(const struct sip_msg *m)
 	       sip_str_ieq(m->from.uri.host, "anonymous.invalid");
 }
 
-static void fill_input(const struct policy *p, const struct sigin_from *from, const struct sip_msg *m,
+static void fill_input(const struct calls *cs, const struct sigin_from *from, const struct sip_msg *m,
 		       struct policy_input *in)
 {
+	const struct policy *p = cs->policy;
 	const char *names[POLICY_HEADERS_MAX];
 	size_t i, n = policy_headers(p, names);
 
@@ -44,6 +45,7 @@ static void fill_input(const struct policy *p, const struct sigin_from *from, co
 	in->src_port = from->src.port;
 	in->dst_port = from->dst.port;
 	in->vlan = from->vlan;
+	in->interface = cs->sink.interface ? cs->sink.interface(cs->sink.arg, from->ifindex) : NULL;
 	in->tcp = from->tcp;
 	in->time = (int64_t)(from->ts_ns / 1000000000ULL);
 	for (i = 0; i < n && i < SIP_EXTRA_MAX; i++)
@@ -89,7 +91,7 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 		cs->stats.unmatched++;
 		return;
 	}
-	fill_input(cs->policy, from, m, &in);
+	fill_input(cs, from, m, &in);
 	policy_eval(cs->policy, &in, &d);
 	if (d.verdict != POLICY_MATCH) {
 		cs->stats.unmatched++;

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Two mirror ports of one optagd. A rule for one interface's trunk records calls of that interface and none of the
+# other; a laboratory's rule (`lab yes`) records nothing live, on whatever interface.
+set -u
+# shellcheck source=tests/netns/lib-load.sh
+. "$SRC/tests/netns/lib-load.sh"
+why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+trap 'load_down; rm -rf /sys/fs/bpf/optag/rx1' EXIT
+trap 'exit 130' INT TERM HUP
+
+load_up && load_store && load_conf 'interface rx1 { mirror yes; xdp native }' || fail "no network or store"
+ip -n "$load_ns" link add tx1 type veth peer name rx1 && ip -n "$load_ns" link set tx1 up && ip -n "$load_ns" link set rx1 up ||
+	fail "no second port"
+policy=$TMP/policy/demo.policy
+calls() { # PORT SEED: five calls that the claims rule would record, under other numbers of the seed
+	load_in "$L" --interface "$1" --truth "$TMP/$1.truth" --kind 'kept:1:+4520######:+45701020##' --calls 5 --rate 20 --duration 3 \
+		--first-rtp 300 --seed "$2" >"$TMP/$1.sent" || fail "optag-load: $(cat "$TMP/$1.sent")"
+	sleep 1
+	load_settle || fail "the counters do not come to rest"
+}
+matched() { "$O" status --socket "$TMP/control" --json | jq .calls.matched; }
+
+sed -i 's/^trunk pbx {/trunk pbx {\n\tinterface rx1/; s/^\tcalled +45 7010 20\*$/\tcalled +45 7010 20*\n\ttrunk pbx/' "$policy"
+grep -q 'interface rx1' "$policy" && grep -q $'^\ttrunk pbx' "$policy" || fail "the demo's policy is another one now"
+load_daemon || fail "optagd does not start"
+calls tx0 1
+[ "$(matched)" = 0 ] || fail "calls of another interface are recorded"
+calls tx1 2
+[ "$(matched)" = 5 ] || fail "$(matched) of 5 calls of the trunk's interface are recorded"
+load_stop || fail "optagd's status"
+[ "$("$O" find --store "$TMP/s" --json | jq -r 'select(.outcome == "kept") | .sip_call_id' | sort)" = "$(cut -f1 "$TMP/tx1.truth" | sort)" ] ||
+	fail "other calls are in the store than were sent to the second port"
+
+# The same rules, a laboratory's. They are right, and in a file of packets they would match.
+sed -i -e '/^\tinterface rx1$/d' -e '/^\ttrunk pbx$/d' -e 's/^controller nordlys {/controller nordlys {\n\tlab yes/' "$policy"
+grep -q $'^\tlab yes' "$policy" || fail "the demo's policy is another one now"
+load_daemon || fail "optagd does not start"
+calls tx0 3
+calls tx1 4
+[ "$(matched)" = 0 ] || fail "a laboratory's rule matches live traffic"
+load_status "$TMP/status" || fail status
+jq -e '.packets.audio == 0 and .packets.miss > 0' "$TMP/status" >/dev/null || fail "audio left the kernel: $(jq -c .packets "$TMP/status")"
+load_stop || fail "optagd's status"
+[ "$("$O" find --store "$TMP/s" --json | wc -l)" = 5 ] || fail "more calls are in the store"
+[ ! -e /sys/fs/bpf/optag/rx0 ] && [ ! -e /sys/fs/bpf/optag/rx1 ] || fail "pins are left"
+exit 0
