@@ -30,6 +30,8 @@
 #define DRAIN_MS     2	  /* a 64 MiB ring holds 230 ms at 1.5 million packets a second */
 #define DRAIN_BUDGET 8192 /* records before signalling has its turn again */
 #define SIG_BUDGET   512
+#define BUSY_NS	     20000000ULL /* packets without end: timers and whoever asks have their turn */
+#define SETTLE_NS    2000000ULL	 /* a CPU may still be writing a record that has its time already */
 
 /* ---- settings and policy ---- */
 
@@ -134,17 +136,25 @@ static void look_after_store(struct daemon *d, uint64_t now)
 
 static int take_packets(struct daemon *d)
 {
+	uint64_t begin, now, oldest;
 	int e;
 
 	if (d->live) {
 		e = live_drain(d->live, DRAIN_BUDGET);
 		return e < 0 ? e : 0;
 	}
-	do {
+	/* Signalling first, so that a flood of media delays no BYE; but what it ends waits until the media
+	 * before it was looked at. Not for ever: others want to know how we are. */
+	for (begin = now = clock_now_ns(); now - begin < BUSY_NS; now = clock_now_ns()) {
 		e = xdp_signals(d->xdp[0], recorder_sink(d->rec), SIG_BUDGET);
 		if (e < 0)
 			return e;
-	} while (xdp_drain(d->xdp[0], recorder_sink(d->rec), DRAIN_BUDGET) == DRAIN_BUDGET);
+		(void)xdp_drain(d->xdp[0], recorder_sink(d->rec), DRAIN_BUDGET);
+		oldest = xdp_oldest(d->xdp[0]);
+		recorder_horizon(d->rec, (oldest < now ? oldest : now) - SETTLE_NS);
+		if (oldest >= now)
+			break;
+	}
 	return 0;
 }
 

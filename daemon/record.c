@@ -215,6 +215,9 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	/* Live, the entry may have gone to another call since the packet passed. */
 	if (!e || !e->owner || e->leg != rec->leg || !c->user || !now || now->ring != rec->ring || now->gen != rec->gen)
 		return MEDIA_STALE;
+	/* The call goes on until all before its end was seen; what came after it is not the call's. */
+	if (c->phase == CALL_ENDING && rec->ts_ns > c->linger_ns)
+		return MEDIA_STALE;
 	if (rec->len != rec->wire_len || rtp_parse(payload, rec->len, &p)) {
 		r->fig.bad_rtp++;
 		if (rec->len != rec->wire_len)
@@ -380,6 +383,11 @@ static void tick_call(void *arg, struct call *c)
 
 	if (c->user && c->phase != CALL_TOMBSTONE)
 		failed(r, recording_tick(c->user, c, r->ticked_ns));
+}
+
+void recorder_horizon(struct recorder *r, uint64_t ns)
+{
+	calls_horizon(r->calls, ns);
 }
 
 int recorder_tick(struct recorder *r, uint64_t now_ns)

@@ -88,6 +88,8 @@ int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t if
 /* Live capture: where records go, and the passing of time. -errno when the store failed. */
 const struct classify_sink *recorder_sink(const struct recorder *r);
 int recorder_tick(struct recorder *r, uint64_t now_ns);
+/* Every record up to this time was handed to the sink (calls_horizon). */
+void recorder_horizon(struct recorder *r, uint64_t ns);
 /* New calls use p from now on; the old one must live while recorder_pinned says so. */
 void recorder_set_policy(struct recorder *r, const struct policy *p);
 /* One slice of calls_tighten_step with p; false: all calls were seen. restart: from the first. */

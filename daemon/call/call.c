@@ -41,6 +41,7 @@ int calls_new(const struct call_limits *l, const struct calls_sink *sink, struct
 	if (!cs)
 		return -ENOMEM;
 	cs->limit = *l;
+	cs->horizon = UINT64_MAX;
 	cs->sink = *sink;
 	if (htab_init(&cs->by_id, 1024) || htab_init(&cs->owners, 1024)) {
 		calls_free(cs);
@@ -657,6 +658,11 @@ static void rebase(struct calls *cs, uint64_t now)
 	}
 }
 
+void calls_horizon(struct calls *cs, uint64_t ns)
+{
+	cs->horizon = ns;
+}
+
 void calls_tick(struct calls *cs, uint64_t now_ns)
 {
 	if (now_ns / WHEEL_NS + STEP_SLOTS < cs->wheel_at)
@@ -666,8 +672,11 @@ void calls_tick(struct calls *cs, uint64_t now_ns)
 
 void calls_advance(struct calls *cs, uint64_t now_ns)
 {
-	uint64_t to = now_ns / WHEEL_NS, n;
+	uint64_t to, n;
 
+	if (now_ns > cs->horizon)
+		now_ns = cs->horizon;
+	to = now_ns / WHEEL_NS;
 	if (to <= cs->wheel_at) /* same slot, or the clock went back: deadlines stay */
 		return;
 	n = to - cs->wheel_at;

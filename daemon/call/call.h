@@ -187,6 +187,11 @@ void calls_free(struct calls *cs); /* without telling the sink */
 void calls_set_policy(struct calls *cs, const struct policy *p);
 void calls_message(struct calls *cs, const struct sigin_from *from, const struct sip_msg *m);
 void calls_tick(struct calls *cs, uint64_t now_ns);
+/*
+ * Media up to here was seen. Timers wait for it, whatever the time of messages and ticks: a call must not end, and
+ * no window close, before what its voices did until then was looked at. UINT64_MAX, the default: media and messages come in order.
+ */
+void calls_horizon(struct calls *cs, uint64_t ns);
 /* Ends every call as of now ("capture-end" unless it was ending already). */
 void calls_finish(struct calls *cs, uint64_t now_ns);
 /* Every call, remembered ones too; cb may end or change its own call and no other. */

@@ -35,6 +35,7 @@ struct calls {
 	size_t nslot, nfree, slots_used;
 	struct call *wheel[WHEEL_SLOTS];
 	uint64_t wheel_at; /* now / WHEEL_NS of the last tick */
+	uint64_t horizon;  /* timers do not pass it */
 	struct call *old_first, *old_last; /* tombstones kept while there is room */
 	size_t old_count;
 	size_t tighten_at; /* slot at which calls_tighten_step goes on */

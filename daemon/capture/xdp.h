@@ -109,6 +109,8 @@ void *xdp_state(struct xdp *x, size_t *ret_bytes);
 /* Up to `budget` media records to sink->media, shared among the CPUs' rings. Returns how many.
  * rec and payload are valid during the call. */
 unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget);
+/* Time of the oldest record that xdp_drain has not delivered yet; UINT64_MAX: there is none. */
+uint64_t xdp_oldest(const struct xdp *x);
 /* The same for signalling, to sink->signalling; does not block. -errno when the ring is damaged. */
 int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget);
 /* Readable when signalling waits (epoll fd, level-triggered). */

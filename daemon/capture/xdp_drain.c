@@ -129,6 +129,25 @@ unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned bud
 	return done;
 }
 
+uint64_t xdp_oldest(const struct xdp *x)
+{
+	uint64_t offset = realtime_offset(), oldest = UINT64_MAX;
+
+	for (uint32_t i = 0; i < x->nrings; i++) {
+		const struct optag_ring *r = xdp_ring(x, i);
+		uint64_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
+		const uint8_t *payload;
+		struct optag_rec rec;
+
+		if (head - r->tail > x->ring_bytes ||
+		    !read_record((const void *)(r->data + (r->tail & (x->ring_bytes - 1))), head - r->tail, &rec, &payload))
+			continue;
+		if (rec.ts_ns + offset < oldest)
+			oldest = rec.ts_ns + offset;
+	}
+	return oldest;
+}
+
 /* ---- signalling ---- */
 
 /* Called by libbpf, a record at a time; a negative answer stops it behind this one. */
