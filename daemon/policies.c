@@ -223,7 +223,7 @@ static json_t *apply_answer(const struct job *j, const char *hash, const struct 
 			 "unchanged", j->same, "effective_ms",
 			 j->effective_ns > j->asked_ns ? (double)(j->effective_ns - j->asked_ns) / 1e6 : 0.0, "done_ms",
 			 (double)(clock_now_ns() - j->asked_ns) / 1e6, "tightens",
-			 (json_int_t)(j->change[POLICY_TIGHTEN] + j->change[POLICY_SHORTEN]), "loosens",
+			 (json_int_t)j->change[POLICY_TIGHTEN] + (json_int_t)j->change[POLICY_SHORTEN], "loosens",
 			 (json_int_t)j->change[POLICY_LOOSEN], "calls", t ? (json_int_t)t->seen : 0, "calls_tightened",
 			 t ? (json_int_t)t->changed : 0, "purposes_ended", t ? (json_int_t)t->denied : 0, "calls_without_facts",
 			 t ? (json_int_t)t->no_facts : 0);

@@ -615,6 +615,8 @@ static void tell_added(struct diff *d, const struct rules *all, const struct pai
 {
 	struct verdict v = { POLICY_LOOSEN, false, "calls may be recorded that were not, or by other terms" };
 
+	if (!x->now)
+		return;
 	if (added_safely(d, all, x))
 		v = (struct verdict){ POLICY_TIGHTEN, false, "its calls were recorded before, by terms no stricter" };
 	diff_tell(d, v, false, x->now->o.pos, "rule", x->now->o.name, "", NULL, strdup("added"));

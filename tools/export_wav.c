@@ -75,7 +75,7 @@ static int16_t clip(int v)
 
 static int mix(struct wav *w, unsigned leg, uint64_t at, const int16_t *s, size_t n)
 {
-	uint8_t b[BLOCK * 4];
+	uint8_t b[BLOCK * 4] = { 0 };
 
 	if ((at + n) * 4 > DATA_MAX)
 		return out_error(w->o, -EFBIG);

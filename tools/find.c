@@ -51,9 +51,12 @@ static const char *const legs[] = { "caller", "callee" };
 /* From answer to hang-up; a call that nobody answered lasted 0. */
 static double duration(const struct store_row *r)
 {
+	uint64_t ms;
+
 	if (!r->answer_ns || r->end_ns < r->answer_ns)
 		return 0;
-	return (double)((r->end_ns - r->answer_ns) / 1000000) / 1000;
+	ms = (r->end_ns - r->answer_ns) / 1000000;
+	return (double)ms / 1000;
 }
 
 static json_t *leg_json(const struct store_leg_figures *l, const char *name)

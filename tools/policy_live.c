@@ -246,7 +246,7 @@ static void print_status(const json_t *o)
 	print_drift(o);
 	printf("older     %.0f policies, %.0f calls in progress\n", cli_ctl_num(o, "older_policies"),
 	       cli_ctl_num(o, "calls_pinned_to_older"));
-	json_array_foreach(json_object_get(o, "older"), i, e)
+	for (i = 0; (e = json_array_get(json_object_get(o, "older"), i)); i++)
 		printf("          %.12s %.0f calls\n", cli_ctl_str(e, "hash"), cli_ctl_num(e, "calls"));
 	printf("changes   %.0f taken, %.0f refused; %.0f calls tightened\n", cli_ctl_num(o, "loads"), cli_ctl_num(o, "refused"),
 	       cli_ctl_num(o, "calls_tightened"));

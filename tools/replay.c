@@ -161,6 +161,7 @@ static int print_json(const struct replay *r, const struct recorder_figures *f)
 {
 	struct store_figures s;
 	json_t *o = json_object();
+	uint64_t ms;
 
 	store_figures(r->store, &s);
 #define NUM(name, v) (void)json_object_set_new(o, name, json_integer((json_int_t)(v)))
@@ -188,7 +189,8 @@ static int print_json(const struct replay *r, const struct recorder_figures *f)
 	NUM("payload_bytes", s.payload_bytes);
 	NUM("stored_bytes", s.stored_bytes);
 #undef NUM
-	(void)json_object_set_new(o, "call_seconds", json_real((double)(f->call_ns / 1000000) / 1000));
+	ms = f->call_ns / 1000000;
+	(void)json_object_set_new(o, "call_seconds", json_real((double)ms / 1000));
 	return cli_json_line(stdout, o);
 }
 

@@ -251,7 +251,7 @@ static void put_endpoints(struct buf *b, const struct call *c)
 
 static void get_endpoints(struct rd *r, struct call *c)
 {
-	uint8_t nf = get_below(r, FORMATS + 1), i, n;
+	unsigned nf = get_below(r, FORMATS + 1), i, n;
 	struct formats l = { .n = 0 };
 
 	for (i = 0; i < nf && !r->bad; i++) {
@@ -268,7 +268,7 @@ static void get_endpoints(struct rd *r, struct call *c)
 		if (!c->ep)
 			r->bad = true;
 		for (i = 0; i < n && !r->bad; i++) {
-			c->nep = i + 1u;
+			c->nep = i + 1;
 			get_endpoint(r, &c->ep[i], &l);
 			c->ep[i].call = c;
 		}

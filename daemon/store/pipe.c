@@ -681,6 +681,7 @@ static int put_and_wait(struct pipe *p, struct job *j)
 {
 	struct waiter w = { 0 };
 
+	/* cppcheck-suppress autoVariables ; awaited below, so it outlives the job */
 	j->wait = &w;
 	queue_put(&p->disk, j);
 	return await(p, &w);

@@ -352,7 +352,8 @@ int store_call_resume(struct store *st, const void *bytes, size_t n, struct stor
 	callkey_derive(sc->key);
 	sc->epoch = st->epoch;
 	sc->catching_up = !l->sought;
-	sc->listed = sc->stale = true;
+	sc->listed = true;
+	sc->stale = true;
 	l->sc = NULL;
 	left_remove(st, l); /* so it is not resumed a second time */
 	scall_link(sc);

@@ -127,15 +127,17 @@ void reserve_release(struct store *st)
  */
 int epoch_next(const struct root *r, _Atomic uint32_t *ret, struct why *why)
 {
-	char text[32] = "";
+	char text[32] = "", *end = text;
 	unsigned long long n = 0;
-	int rc, used = 0;
 	size_t len;
+	int rc;
 
 	rc = read_small(r->fd, "epoch", text, sizeof(text) - 1, &len);
 	if (rc && rc != -ENOENT)
 		return why_errno(why, rc, "epoch", "cannot read");
-	if (!rc && (sscanf(text, "%10llu\n%n", &n, &used) != 1 || !used || (size_t)used != len || n >= UINT32_MAX))
+	if (!rc && *text >= '0' && *text <= '9')
+		n = strtoull(text, &end, 10);
+	if (!rc && (end == text || *end != '\n' || (size_t)(end + 1 - text) != len || n >= UINT32_MAX))
 		return why_set(why, -EBADMSG, "epoch: damaged (rule T-4)");
 	snprintf(text, sizeof(text), "%llu\n", ++n);
 	rc = write_over(r, "epoch", text, strlen(text), 0600, why);

@@ -354,7 +354,7 @@ int store_call_begin(struct store *st, const struct store_call_meta *meta, struc
 		rc = scall_day(st, meta, &day);
 	if (!rc)
 		rc = scall_make(st, meta, day, &sc);
-	if (rc)
+	if (rc || !sc)
 		return rc;
 	if (!st->pipe)
 		rc = scall_open(sc);
@@ -424,7 +424,7 @@ int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, const struc
 	struct chunk_head h = { .uid = sc->meta.uid, .leg = (uint8_t)leg };
 	struct store *st = sc->st;
 	uint8_t nonce[12];
-	size_t n;
+	size_t n = 0;
 	int rc = leg > 1 ? -EINVAL : codec_encode(c->codec, k, c->plain, &n, &h);
 
 	if (rc)
@@ -471,7 +471,7 @@ int scall_write(struct store_call *sc, const struct coded *k, const uint8_t *byt
 int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c)
 {
 	struct store *st = sc->st;
-	struct coded k;
+	struct coded k = { .last_ns = 0 };
 	int rc;
 
 	if (st->pipe)

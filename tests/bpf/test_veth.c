@@ -287,7 +287,7 @@ static void nothing_left(const struct left *l)
 static void test_capture(bool native)
 {
 	struct got g = { .media = 0 };
-	struct wire w = { .every = 3, .drain = drain_xdp, .sink = { &g, got_media, got_sig } };
+	struct wire w = { .every = 3, .drain = drain_xdp, .sink = { .arg = &g, .media = got_media, .signalling = got_sig } };
 	struct xdp_settings s;
 	struct flow_table *t;
 	struct left left;
@@ -306,7 +306,7 @@ static void test_capture(bool native)
 static void test_libpcap(void)
 {
 	struct got g = { .media = 0 };
-	struct wire w = { .every = 3, .drain = drain_live, .sink = { &g, got_media, got_sig } };
+	struct wire w = { .every = 3, .drain = drain_live, .sink = { .arg = &g, .media = got_media, .signalling = got_sig } };
 	struct live_settings s;
 	struct optag_config cfg;
 	struct flow_table *t;
