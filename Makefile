@@ -70,6 +70,7 @@ LIBS_fsck := cli store base
 LIBS_export := cli store base
 LIBS_status := cli base
 LIBS_set := cli base
+LIBS_call := cli base
 LIBS_top := cli base
 LIBS_doctor := cli store base
 SYSX_export := -lavcodec -lswresample -lavutil -lpcap

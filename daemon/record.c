@@ -128,7 +128,7 @@ static void on_tightened(void *arg, struct call *c)
 static void on_ended(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
-	enum recording_end end;
+	struct recording_result end;
 	int e;
 
 	if (!c->user)
@@ -147,13 +147,13 @@ static void on_ended(void *arg, struct call *c)
 	if (r->set.decided) {
 		for (int p = 0; p < POLICY_PURPOSES; p++)
 			if (c->rule->purpose[p].basis != POLICY_B_NONE)
-				r->set.decided(r->set.arg, (enum policy_purpose)p, c->state[p], c->reason[p]);
+				r->set.decided(r->set.arg, (enum policy_purpose)p, end.state[p], end.reason[p]);
 	}
-	r->fig.kept += end == RECORDING_KEPT;
-	r->fig.denied += end == RECORDING_DENIED;
-	r->fig.gaps += end == RECORDING_GAP;
-	r->fig.known += end == RECORDING_KNOWN;
-	if (end == RECORDING_KEPT)
+	r->fig.kept += end.end == RECORDING_KEPT;
+	r->fig.denied += end.end == RECORDING_DENIED;
+	r->fig.gaps += end.end == RECORDING_GAP;
+	r->fig.known += end.end == RECORDING_KNOWN;
+	if (end.end == RECORDING_KEPT)
 		r->fig.call_ns += c->end_ns - (c->answered ? c->answer_ns : c->start_ns);
 }
 
@@ -402,6 +402,38 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 	}
 	recorder_save(r);
 	return r->err;
+}
+
+struct calls *recorder_calls(struct recorder *r)
+{
+	return r->calls;
+}
+
+void recorder_leg(const struct recorder *r, const struct call *c, unsigned leg, struct recorder_leg *ret)
+{
+	struct optag_flow_stats st;
+	unsigned i;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!c->user)
+		return;
+	recording_figures(c->user, leg, &ret->kept);
+	for (i = 0; i < c->nep; i++) {
+		const struct call_endpoint *e = &c->ep[i];
+
+		if (!e->used || !e->owner || e->leg != leg || !flow_get(r->flows, &e->at, IPPROTO_UDP, &st))
+			continue;
+		ret->passed += st.passed;
+		ret->events += st.events;
+		ret->blocked += st.blocked;
+		if (e->verdict > ret->verdict)
+			ret->verdict = e->verdict;
+	}
+}
+
+bool recorder_recording(const struct call *c)
+{
+	return c->user && recording_begun(c->user);
 }
 
 void recorder_set_policy(struct recorder *r, const struct policy *p)

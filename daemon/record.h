@@ -27,8 +27,8 @@
 #include "call/call.h"
 #include "capture/pcap.h"
 #include "sip/sigin.h"
+#include "store/store.h"
 
-struct store;
 struct policy;
 struct recorder;
 
@@ -128,6 +128,15 @@ struct recorder_kept {
 void recorder_kept(const struct recorder *r, struct recorder_kept *ret);
 /* Ends all calls ("capture-end") and makes everything durable. */
 int recorder_finish(struct recorder *r);
+/* For who asks what calls do; they are the recorder's. */
+struct calls *recorder_calls(struct recorder *r);
+struct recorder_leg {
+	uint64_t passed, events, blocked; /* by the flow table's counters, of the addresses that are open now */
+	uint8_t verdict;		  /* the most that any of them lets through; 0 none is open */
+	struct store_leg_figures kept;
+};
+void recorder_leg(const struct recorder *r, const struct call *c, unsigned leg, struct recorder_leg *ret);
+bool recorder_recording(const struct call *c); /* something of it was kept */
 void recorder_figures(const struct recorder *r, struct recorder_figures *ret);
 void recorder_free(struct recorder *r);
 

@@ -426,6 +426,21 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 	}
 }
 
+void recording_figures(const struct recording *rc, unsigned leg, struct store_leg_figures *ret)
+{
+	const struct leg_state *l = &rc->leg[leg];
+	uint64_t received;
+	unsigned i, best = 0;
+
+	*ret = (struct store_leg_figures){ .packets = l->packets, .events = l->events, .audio_ms = l->audio_us / 1000 };
+	rtp_leg_totals(&l->rtp, &received, &ret->lost, &ret->duplicates, &ret->reordered);
+	for (i = 1; i < l->nfmt; i++)
+		if (l->fmt[i].packets > l->fmt[best].packets)
+			best = i;
+	if (l->nfmt)
+		ret->format = l->fmt[best].f;
+}
+
 int recording_flush(struct recording *rc)
 {
 	int i, e, rc2 = 0;
@@ -528,13 +543,13 @@ static int commit_training(struct recording *rc, const struct call *c, struct st
 	return 0;
 }
 
-int recording_end(struct recording *rc, const struct call *c, enum recording_end *ret_end)
+int recording_end(struct recording *rc, const struct call *c, struct recording_result *ret)
 {
 	struct store_call_result r = { .answer_ns = c->answer_ns, .end_ns = c->end_ns, .end = c->end };
 	int p, e = 0;
 
 	if (recording_known(rc)) {
-		*ret_end = rc->known ? RECORDING_KNOWN : RECORDING_DENIED;
+		ret->end = rc->known ? RECORDING_KNOWN : RECORDING_DENIED;
 		goto out;
 	}
 	if (rc->sc) {
@@ -550,7 +565,7 @@ int recording_end(struct recording *rc, const struct call *c, enum recording_end
 	leg_figures(&rc->leg[1], &r.leg[1]);
 	r.recount = rc->stale;
 	decide_outcome(rc, c, &r);
-	*ret_end = r.outcome == STORE_O_KEPT ? RECORDING_KEPT :
+	ret->end = r.outcome == STORE_O_KEPT ? RECORDING_KEPT :
 		   r.outcome == STORE_O_GAP  ? RECORDING_GAP :
 					       RECORDING_DENIED;
 	if (r.outcome == STORE_O_KEPT) {
@@ -569,8 +584,12 @@ int recording_end(struct recording *rc, const struct call *c, enum recording_end
 	}
 out:
 	if (e && store_repairs(rc->st)) { /* nothing of it is left, and nobody else is to suffer */
-		*ret_end = RECORDING_GAP;
+		ret->end = RECORDING_GAP;
 		e = 0;
+	}
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		ret->state[p] = r.reason[p] ? (enum purpose_state)r.state[p] : c->state[p];
+		ret->reason[p] = r.reason[p] ? r.reason[p] : c->reason[p];
 	}
 	recording_abort(rc);
 	return e;

@@ -38,8 +38,16 @@ int recording_destroy(struct recording *rc, const struct call *c, enum policy_pu
 int recording_tighten(struct recording *rc, const struct call *c);
 /* Nothing is recorded: the call is in the store already, or its clock beyond any deadline. */
 bool recording_known(const struct recording *rc);
+/* How it ended, as the row says: "too-short" and the like are decided here. */
+struct recording_result {
+	enum recording_end end;
+	enum purpose_state state[POLICY_PURPOSES];
+	const char *reason[POLICY_PURPOSES];
+};
 /* Writes the row, or forgets what must not stay. Frees rc in every case. */
-int recording_end(struct recording *rc, const struct call *c, enum recording_end *ret_end);
+int recording_end(struct recording *rc, const struct call *c, struct recording_result *ret);
+/* What was kept of a leg so far; ret->format is that of the most packets. */
+void recording_figures(const struct recording *rc, unsigned leg, struct store_leg_figures *ret);
 /*
  * Closes chunks whose time is over though no packet comes (hold), and tells the store what has
  * changed of the call. Every 100 ms or so, for every call: what is not closed is lost by a kill -9.

@@ -11,6 +11,7 @@
 #include "capture/flow.h"
 #include "capture/live.h"
 #include "capture/xdp.h"
+#include "calls_tell.h"
 #include "daemon.h"
 #include "metrics.h"
 #include "policies.h"
@@ -86,6 +87,7 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->signalling = f.signalling;
 	s->calls = f.table;
 	s->calls_limit = d->conf.calls;
+	calls_tell_count(d->rec, s);
 	s->kept = f.kept;
 	s->denied = f.denied;
 	s->gaps = f.gaps;
@@ -124,6 +126,22 @@ static int on_status(void *arg, const struct ctl_peer *peer, const json_t *reque
 	return 0;
 }
 
+static int on_call_list(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
+{
+	const struct daemon *d = arg;
+
+	(void)peer;
+	return calls_tell_list(d->rec, request, answer, why, n);
+}
+
+static int on_call_trace(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
+{
+	const struct daemon *d = arg;
+
+	(void)peer;
+	return calls_tell_trace(d->rec, request, answer, why, n);
+}
+
 static int on_policies(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why,
 		       size_t n)
 {
@@ -132,7 +150,8 @@ static int on_policies(void *arg, const struct ctl_peer *peer, const json_t *req
 	return policies_ctl(d->policies, peer, request, answer, why, n);
 }
 
-static const struct ctl_handler handlers[] = { { "status", 0, on_status }, POLICIES_CTL(on_policies), { 0 } };
+static const struct ctl_handler handlers[] = { { "status", 0, on_status }, { "call-list", 0, on_call_list },
+					       { "call-trace", 0, on_call_trace }, POLICIES_CTL(on_policies), { 0 } };
 
 static void on_metrics(void *arg, struct buf *out)
 {

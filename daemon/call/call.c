@@ -297,6 +297,7 @@ void call_forget(struct calls *cs, struct call *c)
 	slot_give(cs, c);
 	cs->stats.active--;
 	call_facts_free(c->facts);
+	free(c->trace);
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
 	free(c);
@@ -323,6 +324,21 @@ void calls_free(struct calls *cs)
 void calls_set_policy(struct calls *cs, const struct policy *p)
 {
 	cs->policy = p;
+}
+
+struct call *calls_by_uid(struct calls *cs, const struct uid *u)
+{
+	size_t i;
+
+	for (i = 0; i < cs->nslot; i++)
+		if (cs->slot[i] && cs->slot[i]->trace && uid_equal(&cs->slot[i]->uid, u))
+			return cs->slot[i];
+	return NULL;
+}
+
+struct call *calls_by_id(struct calls *cs, const char *call_id, size_t n)
+{
+	return calls_find(cs, (struct sip_str){ call_id, n });
 }
 
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret)
@@ -404,6 +420,16 @@ uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
 												 OPTAG_V_BLOCK;
 }
 
+void call_tell_flow(struct calls *cs, struct call *c, struct call_endpoint *e)
+{
+	uint8_t v = call_verdict(c, e);
+
+	if (v != e->verdict)
+		call_note(cs, c, CALL_T_VERDICT, e->leg, v, "");
+	e->verdict = v;
+	cs->sink.flow(cs->sink.arg, c, e, v);
+}
+
 void call_refresh_verdicts(struct calls *cs, struct call *c)
 {
 	unsigned i;
@@ -412,7 +438,7 @@ void call_refresh_verdicts(struct calls *cs, struct call *c)
 		return;
 	for (i = 0; i < c->nep; i++)
 		if (c->ep[i].used && c->ep[i].owner)
-			cs->sink.flow(cs->sink.arg, c, &c->ep[i], call_verdict(c, &c->ep[i]));
+			call_tell_flow(cs, c, &c->ep[i]);
 }
 
 static enum purpose_kind kind_of(const struct policy_block *b, enum policy_purpose p)
@@ -451,6 +477,7 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 	if (!c->tight.stopped[p] || a.state != c->state[p] || *a.reason)
 		c->reason[p] = a.reason;
 	c->state[p] = a.state;
+	call_note(cs, c, CALL_T_STATE, p, a.state, c->reason[p]);
 	call_changed(cs, c);
 	/* Deny first: the packets stop before the key goes, and the key before anybody is told. */
 	call_refresh_verdicts(cs, c);
@@ -465,10 +492,10 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
  */
 void call_key(struct calls *cs, struct call *c, unsigned leg, char key, uint64_t now_ns)
 {
-	(void)leg;
 	(void)key;
 	(void)now_ns;
 	c->presses++;
+	call_note(cs, c, CALL_T_KEY, leg, 0, "");
 	call_changed(cs, c);
 }
 
@@ -512,6 +539,7 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 
 	if (!c->end_ns)
 		set_end(c, now);
+	call_note(cs, c, CALL_T_END, 0, 0, c->end);
 	if (c->matched) {
 		for (p = 0; p < POLICY_PURPOSES; p++)
 			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_BYE);
@@ -665,6 +693,7 @@ void calls_horizon(struct calls *cs, uint64_t ns)
 
 void calls_tick(struct calls *cs, uint64_t now_ns)
 {
+	cs->now_ns = now_ns;
 	if (now_ns / WHEEL_NS + STEP_SLOTS < cs->wheel_at)
 		rebase(cs, now_ns);
 	calls_advance(cs, now_ns);

@@ -36,6 +36,7 @@
 #include "base/uid.h"
 #include "call/call_policy.h"
 #include "call/purpose.h"
+#include "call/trace.h"
 #include "policy/policy.h"
 #include "sip/sigin.h"
 #include "sip/sip.h"
@@ -84,6 +85,7 @@ struct call_endpoint {
 	uint8_t te[2]; /* telephone-event numbers to let through: of formats, then of offered */
 	bool used, owner, srtp;
 	bool in_force;	     /* false: only in an offer that is not answered yet */
+	uint8_t verdict;     /* as the sink was told last; 0 not yet */
 	bool lost_fork;	     /* going because another branch was answered */
 	uint64_t line;	     /* which hop and branch: a new SDP of the same line replaces it */
 	uint64_t origin;     /* hash of the o= line's session: the same session over another hop; 0 none */
@@ -138,6 +140,7 @@ struct call {
 	uint64_t linger_ns;   /* ENDING, REJECTED: over then */
 	uint64_t quiet_ns;    /* REJECTED: early media is blocked from then on; 0 it is */
 	uint64_t overlong_ns; /* max-length is reached then; 0 none */
+	struct call_trace *trace; /* NULL: nothing happened yet, or nobody records it */
 	struct call_facts *facts; /* what its INVITE was decided by; NULL not known */
 	uint64_t touched_ns;  /* last SIP message or change of the media count */
 	uint64_t media_count;
@@ -200,6 +203,9 @@ void calls_each(struct calls *cs, void (*cb)(void *arg, struct call *c), void *a
 void calls_end(struct calls *cs, struct call *c, const char *why, uint64_t now_ns);
 /* NULL when the number is nobody's (any more). */
 struct call *calls_by_ring(struct calls *cs, uint32_t ring);
+/* The call with this identifier or Call-ID, remembered ones too; NULL. For who asks, not for packets: looks at all. */
+struct call *calls_by_uid(struct calls *cs, const struct uid *u);
+struct call *calls_by_id(struct calls *cs, const char *call_id, size_t n);
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret);
 
 /*

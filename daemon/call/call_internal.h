@@ -35,6 +35,7 @@ struct calls {
 	size_t nslot, nfree, slots_used;
 	struct call *wheel[WHEEL_SLOTS];
 	uint64_t wheel_at; /* now / WHEEL_NS of the last tick */
+	uint64_t now_ns;   /* of the last message or tick, for traces */
 	uint64_t horizon;  /* timers do not pass it */
 	struct call *old_first, *old_last; /* tombstones kept while there is room */
 	size_t old_count;
@@ -59,6 +60,7 @@ int calls_insert(struct calls *cs, struct call *c);
 void call_changed(struct calls *cs, struct call *c);
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e);
 void call_refresh_verdicts(struct calls *cs, struct call *c);
+void call_tell_flow(struct calls *cs, struct call *c, struct call_endpoint *e);
 
 /* call_policy.c: in is what policy_eval(p) was asked; copied */
 void call_keep_facts(struct call *c, const struct policy *p, const struct policy_input *in);

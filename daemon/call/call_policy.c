@@ -407,6 +407,7 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 		changed |= tighten_time(cs, c, r);
 	if (!changed && !ended)
 		return;
+	call_note(cs, c, CALL_T_POLICY, 0, 0, "");
 	sum->changed++;
 	sum->denied += ended;
 	call_changed(cs, c);

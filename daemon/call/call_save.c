@@ -518,6 +518,7 @@ int calls_restore(struct calls *cs, const struct calls_restore *how, const void 
 
 void calls_refresh(struct calls *cs, struct call *c)
 {
+	call_note(cs, c, CALL_T_RESTART, 0, 0, "");
 	call_refresh_verdicts(cs, c);
 }
 
@@ -527,6 +528,7 @@ void calls_lost_media(struct calls *cs, struct call *c)
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
+	call_note(cs, c, CALL_T_LOST, 0, 0, "");
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_LOSS);
 }

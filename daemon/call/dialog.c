@@ -464,6 +464,7 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	struct view v;
 
 	cs->stats.messages++;
+	cs->now_ns = from->ts_ns;
 	calls_advance(cs, from->ts_ns);
 	c = calls_find(cs, m->call_id);
 	if (c && is_another_call(c, m)) {
@@ -482,6 +483,7 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	if (from->ts_ns > c->touched_ns)
 		c->touched_ns = from->ts_ns;
 	v = view_of(c, from, m);
+	call_note(cs, c, m->request ? CALL_T_REQUEST : CALL_T_RESPONSE, m->method, m->request ? v.side : m->status, "");
 	if (m->request)
 		request(cs, c, &v);
 	else

@@ -54,8 +54,10 @@ static void disown(struct calls *cs, struct call_endpoint *e)
 		return;
 	htab_del(&cs->owners, &e->node);
 	e->owner = false;
+	call_note(cs, e->call, CALL_T_CLOSED, e->leg, 0, "");
 	if (cs->sink.unflow && e->call->matched)
 		cs->sink.unflow(cs->sink.arg, e->call, e);
+	e->verdict = 0;
 }
 
 static void drop(struct calls *cs, struct call_endpoint *e)
@@ -281,7 +283,7 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 		htab_add(&cs->owners, &e->node, hash);
 		e->owner = true;
 	}
-	cs->sink.flow(cs->sink.arg, c, e, call_verdict(c, e));
+	call_tell_flow(cs, c, e);
 }
 
 static void wake_for_release(struct calls *cs, struct call *c)
@@ -330,6 +332,8 @@ static void set_hold(struct calls *cs, struct call *c, unsigned side, bool held)
 
 	c->hold_by[side] = held;
 	c->hold = c->hold_by[0] || c->hold_by[1];
+	if (c->hold != was)
+		call_note(cs, c, CALL_T_HOLD, 0, c->hold, "");
 	if (c->hold != was)
 		call_refresh_verdicts(cs, c);
 }
@@ -412,7 +416,7 @@ static void settle_again(struct calls *cs, struct call *c, struct call_endpoint 
 	e->offered = NULL;
 	note_events(e);
 	if (e->owner)
-		cs->sink.flow(cs->sink.arg, c, e, call_verdict(c, e));
+		call_tell_flow(cs, c, e);
 }
 
 static void settle(struct calls *cs, struct call *c, unsigned side, uint64_t offer, bool initial, bool ok,

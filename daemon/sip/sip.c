@@ -531,3 +531,13 @@ int sip_parse(const char *buf, size_t len, bool stream, const struct sip_extra *
 		*ret_why = r.why;
 	return err;
 }
+
+const char *sip_method_name(enum sip_method m)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (methods[i].method == m)
+			return methods[i].name;
+	return "OTHER";
+}

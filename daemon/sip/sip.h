@@ -115,6 +115,9 @@ int sip_uri_parse(const char *s, size_t n, struct sip_uri *ret);
  */
 struct sip_str sip_sdp_body(const struct sip_msg *m);
 
+/* "INVITE"; "OTHER" for those that are not listed. */
+const char *sip_method_name(enum sip_method m);
+
 /* SIP INFO key press: application/dtmf-relay ("Signal=5\r\nDuration=160") or application/dtmf.
  * Returns '0'..'9' '*' '#' 'A'..'D', or 0. */
 char sip_info_digit(const struct sip_msg *m);

@@ -699,12 +699,12 @@ static void audio(struct hand *h, uint8_t fill, int packets)
 
 static enum recording_end hand_end(struct hand *h)
 {
-	enum recording_end end;
+	struct recording_result end;
 
 	h->c.end_ns = h->now + SEC;
 	assert_int_equal(recording_end(h->rc, &h->c, &end), 0);
 	assert_int_equal(h->st.begun, h->st.ended + h->st.aborted);
-	return end;
+	return end.end;
 }
 
 static void test_no_purpose_no_audio(void **state)

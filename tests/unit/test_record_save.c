@@ -146,11 +146,11 @@ static struct recording *resume(struct store *st, int want)
 
 static void finish(struct store *st, struct recording *rc, unsigned last)
 {
-	enum recording_end end;
+	struct recording_result end;
 
 	call.end_ns = T0 + last * 20 * MS;
 	ok(st, recording_end(rc, &call, &end));
-	assert_int_equal(end, RECORDING_KEPT);
+	assert_int_equal(end.end, RECORDING_KEPT);
 	ok(st, store_sync(st));
 }
 

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# optag call list and trace, and what status says of calls and decisions, while calls of all kinds run. No number, address
+# or Call-ID is in what they print; when all calls have ended, status has counted each decision as the store's rows have it.
+set -u
+# shellcheck source=tests/netns/lib-load.sh
+. "$SRC/tests/netns/lib-load.sh"
+why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+trap load_down EXIT
+trap 'exit 130' INT TERM HUP
+call() { "$O" call "$@" --control "$TMP/control" 2>"$TMP/err"; }
+
+load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
+load_daemon || fail "optagd does not start"
+call list >"$TMP/none" && [ ! -s "$TMP/none" ] || fail "calls before there are any"
+load_begin "$TMP/sent" "${load_kinds[@]}" --calls 20 --rate 20 --duration 8 --first-rtp 300
+sleep 4
+call list --json >"$TMP/list" || fail "list: $(cat "$TMP/err")"
+jq -s -e 'length > 10 and all(.state == "answered" and (.legs | length == 2)) and all(
+	if .rule == "claims" then .documentation == "GRANTED" and .recording and (.legs | all(.verdict == "record" and .kept > 0))
+	else (.training == "PENDING" or .training == "DENIED") and (.recording | not) and (.legs | all(.passed == 0 and .kept == 0)) end)' \
+	"$TMP/list" >/dev/null || fail "list: $(cat "$TMP/list")"
+all=$(wc -l <"$TMP/list") claims=$(grep -c '"rule":"claims"' "$TMP/list")
+[ "$(call list --rule claims --limit 3 | wc -l)" = 3 ] && grep -q "$claims calls in all" "$TMP/err" || fail "limit: $(cat "$TMP/err")"
+load_status "$TMP/status"
+jq -e --argjson a "$all" --argjson c "$claims" '.calls | .answered == $a and .recording == $c and .setup == 0 and .hold == 0' "$TMP/status" >/dev/null ||
+	fail "status: $(jq -c .calls "$TMP/status")"
+uid=$(jq -r 'select(.rule == "claims") | .call' "$TMP/list" | head -n 1)
+timeout 30 "$O" call trace "$uid" --control "$TMP/control" >"$TMP/trace" 2>"$TMP/err" & # until the call ends
+trace=$!
+load_wait || fail "optag-load: $(cat "$TMP/sent")"
+wait $trace || fail "trace: $(cat "$TMP/err")"
+[ "$claims $all" = "$(awk -F'\t' '$2 == "kept" {k++} $2 == "kept" || $2 == "sales" {n++} END {print k, n}' "$TMP/sent.truth")" ] || fail "$claims of $all calls are claims"
+for w in 'request  INVITE caller' 'response INVITE 200' 'verdict  caller record' 'verdict  callee record' 'state    documentation GRANTED' \
+	'request  BYE' 'end      bye'; do
+	grep -qF -- "$w" "$TMP/trace" || fail "trace lacks '$w': $(cat "$TMP/trace")"
+done
+id=$(awk -F'\t' '$2 == "sales" {print $1; exit}' "$TMP/sent.truth")
+call trace --call-id "$id" --json >"$TMP/sales" || fail "trace of a call that ended: $(cat "$TMP/err")"
+tail -n 1 "$TMP/sales" | jq -e '.state == "ended" and .training == "DENIED"' >/dev/null || fail "trace --call-id: $(cat "$TMP/sales")"
+[ "$(call list --state ended | wc -l)" = "$all" ] || fail "ended calls: $(call list --state ended)"
+call trace 00000000000000000000000000 --once && fail "a call that does not exist"
+grep -q 'no such call' "$TMP/err" || fail "what is said of a call that does not exist: $(cat "$TMP/err")"
+call trace --call-id "$(awk -F'\t' '$2 == "none" {print $1; exit}' "$TMP/sent.truth")" --once && fail "a call nobody records is traced"
+grep -hoE '\+45[0-9]+|10\.90\.[0-9.]+' "$TMP/list" "$TMP/trace" "$TMP/sales" "$TMP/status" && fail "numbers or addresses are shown"
+cut -f1 "$TMP/sent.truth" | grep -qFf - "$TMP/trace" "$TMP/sales" "$TMP/list" "$TMP/optagd.err" && fail "a Call-ID is shown"
+call trace && fail "no call at all is one"
+call list --limit 0 && fail "a limit of 0"
+
+load_settle || fail "the counters do not come to rest"
+load_status "$TMP/status"
+jq -c '.decisions | map(select(.purpose == "documentation" or .purpose == "training")) | map({p: .purpose, s: (.state | ascii_upcase), r: .reason, n: .calls}) | sort' \
+	"$TMP/status" >"$TMP/decided"
+load_stop || fail "optagd's status"
+"$O" find --store "$TMP/s" --json | jq -s -c '[.[] | ({p: "documentation", s: .documentation, r: (.reasons.documentation // "")},
+	{p: "training", s: .training, r: (.reasons.training // "")}) | select(.s != "NONE")] | group_by([.p, .s, .r])
+	| map(.[0] + {n: length}) | sort' >"$TMP/rows"
+cmp -s "$TMP/decided" "$TMP/rows" || fail "status counts $(cat "$TMP/decided"), the rows say $(cat "$TMP/rows")"
+exit 0

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * call.c - optag call: calls in progress, and what happens to one of them
+ *
+ * Asks the daemon (daemon/calls_tell.h). Nothing that it prints says who talks
+ * to whom.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "cli_ctl.h"
+
+static const char *control = CLI_CTL_PATH, *state, *rule, *call_id;
+static uint64_t limit = 100;
+static bool json, once;
+static volatile sig_atomic_t stop;
+
+#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
+#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
+#define POLL_NS	    300000000L
+
+static void print_purpose(const json_t *o, const char *name)
+{
+	char reason[32];
+
+	snprintf(reason, sizeof(reason), "%s_reason", name);
+	printf("  %-9s %-16s", cli_ctl_str(o, name), cli_ctl_str(o, reason));
+}
+
+static void print_call(const json_t *o)
+{
+	printf("%-26s  %-8s %8.0f s", cli_ctl_str(o, "call"), cli_ctl_str(o, "state"), cli_ctl_num(o, "age"));
+	print_purpose(o, "documentation");
+	print_purpose(o, "training");
+	putchar(' ');
+	cli_text(stdout, cli_ctl_str(o, "rule"), 0, false);
+	putchar('\n');
+}
+
+static int cmd_list(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = {
+		CLI_OPT(0, "state", CLI_STR, &state, "STATE", "setup, answered, hold, ending, or ended (the latest ones)"),
+		CLI_OPT(0, "rule", CLI_STR, &rule, "NAME", "calls of this rule"),
+		CLI_OPT(0, "limit", CLI_UINT, &limit, "N", "so many at most, up to 1000 (default 100)"),
+		OPT_CONTROL,
+		OPT_SOCKET,
+		CLI_OPT_JSON(&json),
+		{ 0 },
+	};
+	static const struct cli cli = {
+		.name = "optag call list",
+		.summary = "list the calls in progress that a rule matched",
+		.opts = opts,
+	};
+	struct cli_args a;
+	struct cli_ctl *c = NULL;
+	json_t *rq, *answer = NULL, *o, *calls;
+	int rc = cli_parse(&cli, argc, argv, &a), e;
+	size_t i;
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	rq = json_pack("{s:s}", "do", "call-list");
+	if (state)
+		json_object_set_new(rq, "state", cli_json_str(state));
+	if (rule)
+		json_object_set_new(rq, "rule", cli_json_str(rule));
+	json_object_set_new(rq, "limit", json_integer((json_int_t)(limit < 1000000 ? limit : 1000000)));
+	e = cli_ctl_open(control, &c);
+	if (e)
+		json_decref(rq);
+	else
+		e = cli_ctl_ask(c, rq, &answer);
+	cli_ctl_close(c);
+	if (e)
+		return CLI_FAILED;
+	calls = json_object_get(answer, "calls");
+	for (i = 0; (o = json_array_get(calls, i)) && !e; i++) {
+		if (json)
+			e = cli_json_line(stdout, json_incref(o));
+		else
+			print_call(o);
+	}
+	if (!json && cli_ctl_num(answer, "total") > (double)i)
+		cli_err("%.0f calls in all; --limit shows more", cli_ctl_num(answer, "total"));
+	json_decref(answer);
+	return cli_finish(e ? CLI_FAILED : CLI_OK);
+}
+
+/* ---- trace ---- */
+
+static void on_signal(int n)
+{
+	(void)n;
+	stop = 1;
+}
+
+static void print_event(const json_t *o)
+{
+	static const char *const words[] = { "method", "status", "from", "leg", "purpose", "verdict", "state", "reason", "how" };
+	size_t i;
+
+	printf("%10.3f  %-8s", cli_ctl_num(o, "t"), cli_ctl_str(o, "event"));
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		const json_t *v = json_object_get(o, words[i]);
+
+		if (json_is_string(v) && *json_string_value(v))
+			printf(" %s", json_string_value(v));
+		else if (json_is_integer(v))
+			printf(" %lld", (long long)json_integer_value(v));
+	}
+	if (json_object_get(o, "on"))
+		fputs(json_is_true(json_object_get(o, "on")) ? " on" : " off", stdout);
+	putchar('\n');
+}
+
+static void print_head(const json_t *o)
+{
+	const json_t *legs = json_object_get(o, "legs"), *l;
+	size_t i;
+
+	printf("call      %s\nrule      ", cli_ctl_str(o, "call"));
+	cli_text(stdout, cli_ctl_str(o, "rule"), 0, false);
+	printf(" (%s)\nstate     %s, %.1f s%s\n", cli_ctl_str(o, "scenario"), cli_ctl_str(o, "state"), cli_ctl_num(o, "age"),
+	       json_is_true(json_object_get(o, "recording")) ? ", recording" : "");
+	printf("purposes  documentation %s %s, training %s %s\n", cli_ctl_str(o, "documentation"),
+	       cli_ctl_str(o, "documentation_reason"), cli_ctl_str(o, "training"), cli_ctl_str(o, "training_reason"));
+	for (i = 0; (l = json_array_get(legs, i)); i++)
+		printf("%-8s  %s %s: passed %.0f, events %.0f, blocked %.0f, kept %.0f, lost %.0f\n", cli_ctl_str(l, "leg"),
+		       *cli_ctl_str(l, "codec") ? cli_ctl_str(l, "codec") : "no audio", cli_ctl_str(l, "verdict"),
+		       cli_ctl_num(l, "passed"), cli_ctl_num(l, "events"), cli_ctl_num(l, "blocked"), cli_ctl_num(l, "kept"),
+		       cli_ctl_num(l, "lost"));
+}
+
+static int print_events(const json_t *answer)
+{
+	json_t *o;
+	size_t i;
+	int e = 0;
+
+	if (!json && cli_ctl_num(answer, "missed") > 0)
+		printf("      ...   %.0f events before are not remembered\n", cli_ctl_num(answer, "missed"));
+	for (i = 0; (o = json_array_get(json_object_get(answer, "events"), i)) && !e; i++) {
+		if (json)
+			e = cli_json_line(stdout, json_incref(o));
+		else
+			print_event(o);
+	}
+	if (fflush(stdout))
+		e = -1;
+	return e;
+}
+
+static json_t *request_of(const char *uid, json_int_t after)
+{
+	return uid ? json_pack("{s:s, s:s, s:I}", "do", "call-trace", "call", uid, "after", after) :
+		     json_pack("{s:s, s:s, s:I}", "do", "call-trace", "sip_call_id", call_id, "after", after);
+}
+
+static int follow(struct cli_ctl *c, const char *uid)
+{
+	const struct timespec wait = { 0, POLL_NS };
+	json_t *answer = NULL, *call;
+	char found[64] = "";
+	json_int_t next = 0;
+	bool first = true, over = false;
+	int e = 0;
+
+	while (!e && !stop && !over) {
+		e = cli_ctl_ask(c, request_of(*found ? found : uid, next), &answer);
+		if (e)
+			break;
+		call = json_object_get(answer, "call");
+		snprintf(found, sizeof(found), "%s", cli_ctl_str(call, "call"));
+		over = once || strcmp(cli_ctl_str(call, "state"), "ended") == 0;
+		if (first && !json)
+			print_head(call);
+		e = print_events(answer);
+		if (json && over)
+			e = e ? e : cli_json_line(stdout, json_incref(call));
+		else if (over && !first)
+			print_head(call);
+		first = false;
+		next = json_integer_value(json_object_get(answer, "next"));
+		json_decref(answer);
+		answer = NULL;
+		if (!over && !e)
+			nanosleep(&wait, NULL);
+	}
+	return e;
+}
+
+static int cmd_trace(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = {
+		CLI_OPT(0, "call-id", CLI_STR, &call_id, "ID", "the call with this SIP Call-ID, instead of CALL"),
+		CLI_OPT(0, "once", CLI_FLAG, &once, NULL, "what is known now; do not follow the call to its end"),
+		OPT_CONTROL,
+		OPT_SOCKET,
+		CLI_OPT_JSON(&json),
+		{ 0 },
+	};
+	static const struct cli cli = {
+		.name = "optag call trace",
+		.summary = "say what happens to one call, until it ends",
+		.opts = opts,
+		.operands = "[CALL]",
+		.max_operands = 1,
+		.notes = "CALL is an identifier as call list prints it.\n",
+	};
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct cli_args a;
+	struct cli_ctl *c = NULL;
+	int rc = cli_parse(&cli, argc, argv, &a), e;
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	if (!call_id == !a.n)
+		return cli_usage("either CALL or --call-id");
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	e = cli_ctl_open(control, &c);
+	if (!e)
+		e = follow(c, a.n ? a.v[0] : NULL);
+	cli_ctl_close(c);
+	return cli_finish(e ? CLI_FAILED : CLI_OK);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct cli_cmd cmds[] = {
+		{ "list", "calls in progress", cmd_list },
+		{ "trace", "follow one call", cmd_trace },
+		{ 0 },
+	};
+
+	return cli_dispatch("optag call", "look at calls in progress", cmds, argc, argv);
+}
