@@ -19,6 +19,7 @@
 #include "store/store.h"
 
 #define TICK_NS	      100000000ULL
+#define CALLS_EVERY   3 /* ticks; each touches all calls, and a chunk is a second long anyway */
 #define TIGHTEN_SLOTS 256 /* calls looked at in one go: half a millisecond of packets waits */
 
 void recorder_default_settings(struct recorder_settings *ret)
@@ -42,12 +43,15 @@ static void on_flow(void *arg, struct call *c, const struct call_endpoint *e, ui
 {
 	struct recorder *r = arg;
 	struct flow_rule f = { .verdict = verdict, .leg = e->leg, .proto = IPPROTO_UDP, .ring = c->ring };
+	uint32_t *gen;
 
 	f.te[0] = e->te[0];
 	f.te[1] = e->te[1];
 	if (c->user && recording_known(c->user))
 		f.verdict = OPTAG_V_BLOCK; /* kept before: not a second time */
-	if (flow_set(r->flows, &e->at, &f, NULL)) {
+	gen = &c->ep[e - c->ep].gen;
+	if (flow_set(r->flows, &e->at, &f, gen)) {
+		*gen = 0; /* nobody's */
 		r->fig.flow_full++;
 		if (c->user)
 			recording_gap(c->user, "flow-table-full");
@@ -192,8 +196,6 @@ static enum call_payload payload_kind(const struct call *c, const struct call_en
 
 static enum media_fate take_media(struct recorder *r, const struct optag_rec *rec, const uint8_t *payload)
 {
-	struct optag_flow_stats st;
-	const struct optag_flow *now;
 	enum media_fate fate;
 	struct endpoint at = { .port = ntohs(rec->dport) };
 	const struct call_endpoint *e;
@@ -210,10 +212,9 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	memcpy(at.addr.b, rec->dst, 16);
 	c = calls_by_ring(r->calls, rec->ring);
 	e = c && c->matched ? call_endpoint_at(c, &at) : NULL;
-	/* The record must be of this call and leg even if the flow entry changed under way (xdp 9). */
-	now = e ? flow_get(r->flows, &at, IPPROTO_UDP, &st) : NULL;
-	/* Live, the entry may have gone to another call since the packet passed. */
-	if (!e || !e->owner || e->leg != rec->leg || !c->user || !now || now->ring != rec->ring || now->gen != rec->gen)
+	/* Live, the entry may have gone to another call since the packet passed, or to another leg of this
+	 * one: the generation that it had then must be the one that this call was given for it. */
+	if (!e || !e->owner || e->leg != rec->leg || !c->user || !e->gen || e->gen != rec->gen)
 		return MEDIA_STALE;
 	/* The call goes on until all before its end was seen; what came after it is not the call's. */
 	if (c->phase == CALL_ENDING && rec->ts_ns > c->linger_ns)
@@ -234,7 +235,9 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	if (kind == CALL_PT_AUDIO && rec->verdict != OPTAG_V_RECORD)
 		return MEDIA_NOT_KEPT;
 	begun = recording_begun(c->user);
-	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, st.blocked, &key, &fate);
+	if (recording_first(c->user, e->leg))
+		recording_blocked_before(c->user, e->leg, blocked_at(r, &at));
+	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, &key, &fate);
 	if (begun != recording_begun(c->user) || recording_unsaved(c->user))
 		recorder_changed(r, c);
 	if (n < 0)
@@ -252,6 +255,31 @@ static void on_media(void *arg, const struct optag_rec *rec, const uint8_t *payl
 
 	r->fig.drained++;
 	r->fig.media[take_media(r, rec, payload)]++;
+}
+
+/*
+ * A record meets a dozen cache lines of its call, each a miss when there are thousands of calls: the
+ * misses of a batch are under way together, one step of the chain of pointers after the other.
+ */
+static void on_soon(void *arg, const struct optag_rec *rec, unsigned n)
+{
+	const struct recorder *r = arg;
+	struct call *const *slot;
+	unsigned i, step;
+
+	for (i = 0; i < n; i++)
+		__builtin_prefetch(calls_slot(r->calls, rec[i].ring));
+	for (step = 0; step < CALL_SOON_STEPS + RECORDING_SOON_STEPS; step++) {
+		for (i = 0; i < n; i++) {
+			slot = calls_slot(r->calls, rec[i].ring);
+			if (!slot || !*slot)
+				continue;
+			if (step < CALL_SOON_STEPS)
+				call_soon(*slot, step);
+			else if ((*slot)->user)
+				recording_soon((*slot)->user, rec[i].leg & 1, step - CALL_SOON_STEPS);
+		}
+	}
 }
 
 static void on_signalling(void *arg, const struct optag_sig *sig, const uint8_t *packet)
@@ -312,7 +340,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 {
 	struct recorder *r = calloc(1, sizeof(*r));
 	struct optag_config cfg = { .abi = OPTAG_ABI, .flow_mask = s->flow_lines - 1, .drop_rest = 1 };
-	struct classify_sink csink = { .arg = r, .media = on_media, .signalling = on_signalling };
+	struct classify_sink csink = { .arg = r, .media = on_media, .signalling = on_signalling, .soon = on_soon };
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
 				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,
@@ -398,7 +426,8 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 	if (now_ns - r->ticked_ns >= TICK_NS) {
 		r->ticked_ns = now_ns;
 		sigin_tick(r->sigin, now_ns);
-		calls_each(r->calls, tick_call, r); /* chunks of silent legs go out */
+		if (++r->ticks % CALLS_EVERY == 0)
+			calls_each(r->calls, tick_call, r); /* chunks of silent legs go out */
 	}
 	recorder_save(r);
 	return r->err;

@@ -308,9 +308,42 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 	return e;
 }
 
+bool recording_first(const struct recording *rc, unsigned leg)
+{
+	return !rc->leg[leg].rtp.n;
+}
+
+void recording_blocked_before(struct recording *rc, unsigned leg, uint64_t packets)
+{
+	rc->leg[leg].blocked_at_first = packets;
+}
+
+void recording_soon(const struct recording *rc, unsigned leg, unsigned step)
+{
+	const struct leg_state *l = &rc->leg[leg];
+
+	switch (step) {
+	case 0:
+		for (size_t i = 0; i < offsetof(struct recording, leg); i += 64)
+			__builtin_prefetch((const char *)rc + i);
+		for (size_t i = 0; i < offsetof(struct leg_state, fmt) + sizeof(l->fmt[0]); i += 64)
+			__builtin_prefetch((const char *)l + i);
+		break;
+	case 1:
+		if (l->rtp.n)
+			rtp_stream_soon(l->rtp.stream[0]);
+		if (l->chunker)
+			__builtin_prefetch(l->chunker);
+		break;
+	default:
+		if (l->chunker)
+			chunker_soon(l->chunker);
+	}
+}
+
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
 		     const struct media_format *f, enum call_payload kind, uint64_t arrival_ns,
-		     uint64_t blocked, char *ret_key, enum media_fate *ret_fate)
+		     char *ret_key, enum media_fate *ret_fate)
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
@@ -323,8 +356,6 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	*ret_fate = MEDIA_FAILED; /* unless it comes further */
 	note(rc, c);
 	rc->unsaved++;
-	if (!l->rtp.n)
-		l->blocked_at_first = blocked;
 	/* Captured while a purpose allowed it, looked at when none does any more: gone (INV-1, INV-3). */
 	if (kind == CALL_PT_AUDIO) {
 		if (!rc->expired && call_may_keep(c))

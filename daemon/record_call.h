@@ -25,11 +25,11 @@ enum recording_end { RECORDING_KEPT, RECORDING_DENIED, RECORDING_GAP, RECORDING_
 /* Deadlines are worked out here (N-23). -ENOMEM, -EINVAL zone or controller name. */
 int recording_new(struct store *st, const struct call *c, struct recording **ret);
 /* One packet of a leg. kind: CALL_PT_AUDIO (or comfort noise) of format f is kept while some purpose
- * lets it; CALL_PT_EVENT is listened to; anything else only counts as received. blocked: packets of this leg dropped so far by verdict. Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
+ * lets it; CALL_PT_EVENT is listened to; anything else only counts as received.  Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
  * written in every case. */
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
 		     const struct media_format *f, enum call_payload kind, uint64_t arrival_ns,
-		     uint64_t blocked, char *ret_key, enum media_fate *ret_fate);
+		     char *ret_key, enum media_fate *ret_fate);
 void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets); /* adds */
 void recording_gap(struct recording *rc, const char *why); /* static text; the first stays */
 /* A purpose is over: its wrap goes, and all audio when no purpose is left (INV-1). */
@@ -61,6 +61,12 @@ int recording_tick(struct recording *rc, const struct call *c, uint64_t now_ns);
  * after it. The next process calls recording_resume, and store_settle when all are resumed.
  */
 struct buf;
+/* Before the first packet of a leg: how many were dropped by verdict, which are no losses. */
+bool recording_first(const struct recording *rc, unsigned leg);
+void recording_blocked_before(struct recording *rc, unsigned leg, uint64_t packets);
+/* Prefetching, as call_soon: what recording_packet will meet. */
+#define RECORDING_SOON_STEPS 3
+void recording_soon(const struct recording *rc, unsigned leg, unsigned step);
 bool recording_begun(const struct recording *rc); /* has a key: audio was kept */
 /* Its state opens no more than what lies wrapped in the store: it may survive a crash of this process. */
 bool recording_durable(const struct recording *rc);

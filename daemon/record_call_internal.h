@@ -12,14 +12,9 @@
 
 struct leg_state {
 	struct recording *rc;
-	struct rtp_leg rtp;
 	struct chunker *chunker;
-	struct dtmf_rx dtmf;
-	struct {
-		struct media_format f;
-		uint64_t packets;
-	} fmt[FORMATS_MAX];
-	unsigned nfmt;
+	struct rtp_leg rtp;
+	/* what each packet changes stands together */
 	uint64_t packets, noise, events, blocked, blocked_at_first;
 	uint64_t audio_us;
 	uint32_t last_ts, last_ssrc;
@@ -27,6 +22,12 @@ struct leg_state {
 	bool resumed;	/* no packet since recording_resume; the one that comes next if none is missing: */
 	uint32_t expect_ssrc;
 	int64_t expect;
+	unsigned nfmt;
+	struct {
+		struct media_format f;
+		uint64_t packets;
+	} fmt[FORMATS_MAX];
+	struct dtmf_rx dtmf;
 };
 
 struct recording {

@@ -26,6 +26,7 @@ struct recorder {
 	struct endpoint learned[LEARNED_MAX][2]; /* a ring: the oldest gives way */
 	unsigned nlearned;
 	uint64_t ticked_ns;
+	unsigned ticks;
 	int err; /* the store failed: everything stops */
 	struct recorder_figures fig;
 	struct keep *keep; /* calls in progress, for the daemon after this one; NULL none */

@@ -145,6 +145,36 @@ struct call *calls_by_ring(struct calls *cs, uint32_t ring)
 	return cs->slot[i];
 }
 
+struct call *const *calls_slot(const struct calls *cs, uint32_t ring)
+{
+	uint32_t i = ring & ((1u << RING_BITS) - 1);
+
+	return i < cs->nslot ? &cs->slot[i] : NULL;
+}
+
+static void fetch(const void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i += 64)
+		__builtin_prefetch((const char *)p + i);
+}
+
+void call_soon(const struct call *c, unsigned step)
+{
+	switch (step) {
+	case 0:
+		fetch(c, offsetof(struct call, node) + 96); /* ep and nep follow the public part */
+		break;
+	case 1:
+		if (c->ep)
+			fetch(c->ep, 2 * sizeof(*c->ep));
+		break;
+	default:
+		for (unsigned i = 0; i < c->nep && i < 2; i++)
+			if (c->ep[i].formats)
+				fetch(c->ep[i].formats, 128);
+	}
+}
+
 /* ---- timers ---- */
 
 static void timer_unlink(struct call *c)

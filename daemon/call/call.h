@@ -86,6 +86,7 @@ struct call_endpoint {
 	bool used, owner, srtp;
 	bool in_force;	     /* false: only in an offer that is not answered yet */
 	uint8_t verdict;     /* as the sink was told last; 0 not yet */
+	uint32_t gen;	     /* the sink's own: generation of its entry in the flow table */
 	bool lost_fork;	     /* going because another branch was answered */
 	uint64_t line;	     /* which hop and branch: a new SDP of the same line replaces it */
 	uint64_t origin;     /* hash of the o= line's session: the same session over another hop; 0 none */
@@ -203,6 +204,11 @@ void calls_each(struct calls *cs, void (*cb)(void *arg, struct call *c), void *a
 void calls_end(struct calls *cs, struct call *c, const char *why, uint64_t now_ns);
 /* NULL when the number is nobody's (any more). */
 struct call *calls_by_ring(struct calls *cs, uint32_t ring);
+/* Prefetching: who has that slot, perhaps somebody else by now (does not touch the call, NULL none);
+ * then what a packet of it will meet, a step of pointers at a time. */
+struct call *const *calls_slot(const struct calls *cs, uint32_t ring);
+#define CALL_SOON_STEPS 3
+void call_soon(const struct call *c, unsigned step);
 /* The call with this identifier or Call-ID, remembered ones too; NULL. For who asks, not for packets: looks at all. */
 struct call *calls_by_uid(struct calls *cs, const struct uid *u);
 struct call *calls_by_id(struct calls *cs, const char *call_id, size_t n);

@@ -527,8 +527,12 @@ static bool is_other(const char *name)
 {
 	static const char *const names[] = { "tone", "rtx", "ulpfec", "parityfec", "flexfec", "1d-interleaved-parityfec",
 					     "t140", "t140c", "raptorfec", "x-nt-inforeq" };
+	char first = (char)(name[0] | 0x20);
 	size_t i;
 
+	/* looked at for every packet: no codec that is common begins like one of these, but PCM */
+	if (!strchr("truf1px", first) || (first == 'p' && (name[1] | 0x20) != 'a'))
+		return false;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strncasecmp(name, names[i], sizeof(((struct media_format *)0)->name) - 1) == 0)
 			return true;

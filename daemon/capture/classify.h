@@ -24,8 +24,8 @@ struct classify_sink {
 	void *arg;
 	void (*media)(void *arg, const struct optag_rec *rec, const uint8_t *payload);
 	void (*signalling)(void *arg, const struct optag_sig *sig, const uint8_t *packet);
-	/* NULL, or: this record is delivered in a moment (xdp_drain only); for prefetching, no more. */
-	void (*soon)(void *arg, const struct optag_rec *rec);
+	/* NULL, or: these records are delivered in a moment (xdp_drain only); for prefetching, no more. */
+	void (*soon)(void *arg, const struct optag_rec *rec, unsigned n);
 };
 
 /* cfg is copied (flow_mask and seed must be the table's); the table stays the caller's. */

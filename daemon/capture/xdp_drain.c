@@ -75,8 +75,7 @@ static void look_ahead(const struct xdp *x, struct optag_ring *r, uint64_t tail,
 static void deliver(struct ahead *a, const struct classify_sink *sink, uint64_t offset)
 {
 	if (sink->soon)
-		for (unsigned i = 0; i < a->n; i++)
-			sink->soon(sink->arg, &a->rec[i]);
+		sink->soon(sink->arg, a->rec, a->n);
 	for (unsigned i = 0; i < a->n; i++) {
 		a->rec[i].ts_ns += offset;
 		sink->media(sink->arg, &a->rec[i], a->payload[i]);

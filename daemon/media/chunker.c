@@ -147,6 +147,18 @@ static void set_format(struct chunker *c, uint32_t ssrc, uint32_t stream,
 	}
 }
 
+void chunker_soon(const struct chunker *c)
+{
+	const char *to = (const char *)c->c.data + c->c.nbytes;
+
+	if (c->c.pkt && c->c.npkt < c->cap_pkt)
+		__builtin_prefetch(&c->c.pkt[c->c.npkt], 1);
+	for (size_t i = 0; c->c.data && i <= 192 && c->c.nbytes + i < c->cap_bytes; i += 64)
+		__builtin_prefetch(to + i, 1);
+	if (c->c.pkt && c->c.npkt)
+		__builtin_prefetch(&c->c.pkt[0]); /* how old the chunk is */
+}
+
 int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f,
 		bool cn, bool marker, int64_t seq, uint32_t ts, uint64_t arrival_ns,
 		const uint8_t *payload, size_t len)

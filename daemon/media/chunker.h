@@ -24,6 +24,8 @@ struct chunker_sink {
 
 int chunker_new(const struct chunker_sink *sink, struct chunker **ret);
 void chunker_free(struct chunker *c); /* drops what was not flushed */
+/* Prefetching, before chunker_add: where the packet will go. */
+void chunker_soon(const struct chunker *c);
 /*
  * f describes this packet (f->pt is on the wire). cn: the packet is comfort
  * noise; it joins the open chunk whatever its payload type, and a chunk that

@@ -320,6 +320,12 @@ int rtp_leg_packet(struct rtp_leg *l, const struct rtp_pkt *p, uint64_t arrival_
 	return new;
 }
 
+void rtp_stream_soon(const struct rtp_stream *s)
+{
+	for (size_t i = 0; i < sizeof(*s); i += 64)
+		__builtin_prefetch((const char *)s + i, 1);
+}
+
 uint64_t rtp_stream_lost(const struct rtp_stream *s)
 {
 	return s->lost_before + run_lost(&s->run) + (s->prev ? run_lost(s->prev) : 0);

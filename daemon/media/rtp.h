@@ -81,6 +81,8 @@ struct rtp_leg {
  */
 int rtp_leg_packet(struct rtp_leg *l, const struct rtp_pkt *p, uint64_t arrival_ns, uint32_t clock,
 		   const struct rtp_stream **ret_stream, int64_t *ret_seq);
+/* Prefetching, before rtp_leg_packet. */
+void rtp_stream_soon(const struct rtp_stream *s);
 uint64_t rtp_stream_lost(const struct rtp_stream *s);
 void rtp_leg_totals(const struct rtp_leg *l, uint64_t *ret_received, uint64_t *ret_lost,
 		    uint64_t *ret_duplicates, uint64_t *ret_reordered);

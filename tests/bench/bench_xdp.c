@@ -208,13 +208,15 @@ static void sort_media(void *arg, const struct optag_rec *rec, const uint8_t *p)
 }
 
 /* What any consumer can know ahead: where the stream's bytes will go. */
-static void sort_soon(void *arg, const struct optag_rec *rec)
+static void sort_soon(void *arg, const struct optag_rec *rec, unsigned n)
 {
-	const uint8_t *to = b.buf + (size_t)rec->ring * BUF_BYTES + b.pos[rec->ring];
-
 	(void)arg;
-	for (uint32_t i = 0; i < rec->len + 63; i += 64)
-		__builtin_prefetch(to + i, 1);
+	for (; n; n--, rec++) {
+		const uint8_t *to = b.buf + (size_t)rec->ring * BUF_BYTES + b.pos[rec->ring];
+
+		for (uint32_t i = 0; i < rec->len + 63; i += 64)
+			__builtin_prefetch(to + i, 1);
+	}
 }
 
 static double drain(struct instance *in)
