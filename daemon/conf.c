@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/chunk.h"
 #include "base/clock.h"
 #include "conf_internal.h"
 
@@ -46,7 +47,8 @@ static const struct conf_setting top_table[] = {
 	{ "exact-time", CK_YESNO, AT(conf, exact_time), 0, 0, NULL, 0 },
 	{ "flow-lines", CK_POWER, AT(conf, flow_lines), 64, 1 << 24, NULL, 0 },
 	{ "calls", CK_COUNT, AT(conf, calls), 1, (1 << 24) - 1, NULL, 0 },
-	{ "call-ring", CK_BYTES, AT(conf, call_ring_bytes), 16384, 16 * MIB, NULL, 0 },
+	{ "call-ring", CK_BYTES, AT(conf, call_ring_bytes), 16384, CHUNK_MAX_BYTES, NULL, 0 },
+	{ "call-memory", CK_BYTES, AT(conf, call_memory), 16 * MIB, 1024 * 1024 * MIB, NULL, 0 },
 	{ "media-timeout", CK_SPAN, AT(conf, media_timeout_ns), NS_PER_S, 3600 * NS_PER_S, NULL, 0 },
 	{ "hold-timeout", CK_SPAN, AT(conf, hold_timeout_ns), NS_PER_S, 86400 * NS_PER_S, NULL, 0 },
 	{ "setup-timeout", CK_SPAN, AT(conf, setup_timeout_ns), NS_PER_S, 3600 * NS_PER_S, NULL, 0 },
@@ -74,7 +76,8 @@ void conf_defaults(struct conf *ret)
 	ret->signal_bytes = 4 * MIB;
 	ret->flow_lines = 65536;
 	ret->calls = 20000;
-	ret->call_ring_bytes = 128 * 1024;
+	ret->call_ring_bytes = CHUNK_MAX_BYTES;
+	ret->call_memory = 2048 * MIB;
 	ret->media_timeout_ns = 60 * NS_PER_S;
 	ret->hold_timeout_ns = 1800 * NS_PER_S;
 	ret->setup_timeout_ns = 200 * NS_PER_S;

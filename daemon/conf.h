@@ -55,7 +55,8 @@ struct conf {
 	uint64_t ring_bytes;	  /* capture ring per CPU, power of two */
 	uint64_t signal_bytes;	  /* signalling ring, power of two */
 	bool exact_time;	  /* media stamped to the nanosecond, not to the kernel's tick */
-	uint64_t call_ring_bytes; /* user memory per call and leg before it is a chunk, power of two */
+	uint64_t call_ring_bytes; /* audio of a voice at most before it is a chunk, power of two */
+	uint64_t call_memory;	  /* of all voices together */
 	uint32_t flow_lines;	  /* power of two; two addresses a line, four a call */
 	uint32_t calls;		  /* at once */
 	uint64_t media_timeout_ns, hold_timeout_ns, setup_timeout_ns;

@@ -110,6 +110,7 @@ static void on_matched(void *arg, struct call *c)
 		failed(r, e);
 		return;
 	}
+	recording_limit(rc, &r->memory, r->set.call_ring);
 	c->user = rc;
 }
 
@@ -352,6 +353,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	if (!r)
 		return -ENOMEM;
 	r->set = *s;
+	r->memory.limit = s->call_memory;
 	if (getrandom(&cfg.hash_seed, sizeof(cfg.hash_seed), 0) != (ssize_t)sizeof(cfg.hash_seed)) {
 		e = -errno;
 		goto out;
@@ -503,6 +505,7 @@ void recorder_figures(const struct recorder *r, struct recorder_figures *ret)
 	memcpy(ret->counts, n, sizeof(ret->counts));
 	calls_get_stats(r->calls, &ret->table);
 	sigin_get_stats(r->sigin, &ret->signalling);
+	ret->memory = r->memory.used;
 	ret->calls = ret->table.calls;
 	ret->matched = ret->table.matched;
 	ret->audio_packets_delivered = n[OPTAG_C_AUDIO];

@@ -40,6 +40,8 @@ struct recorder_settings {
 	struct flow_table *flows; /* live: the classifier's, stays the caller's; NULL: one of its own */
 	uint32_t flow_lines;   /* power of two; two addresses a line, four a call */
 	uint16_t sip_ports[16]; /* 0 ends the list */
+	uint64_t call_memory;	/* bytes of audio of all calls that no chunk holds yet; 0 no limit */
+	uint32_t call_ring;	/* of one voice; 0: CHUNK_MAX_BYTES */
 	void *arg;
 	/* Live: the name of an interface by its index, never NULL; NULL: packets come from files. */
 	const char *(*interface)(void *arg, uint32_t ifindex);
@@ -63,7 +65,8 @@ enum media_fate {
 	MEDIA_OTHER_PAYLOAD,   /* announced, neither audio nor events */
 	MEDIA_NOT_KEPT,	       /* no purpose allows it (any more) */
 	MEDIA_KNOWN,	       /* the call is in the store already */
-	MEDIA_FAILED,	       /* the store, or memory */
+	MEDIA_NO_MEMORY,       /* call_memory is used up, or the machine's */
+	MEDIA_FAILED,	       /* the store */
 	MEDIA_FATES,
 };
 
@@ -79,6 +82,7 @@ struct recorder_figures {
 	uint64_t call_ns;      /* sum of the kept calls' durations */
 	uint64_t counts[OPTAG_C_MAX];
 	uint64_t drained, media[MEDIA_FATES];
+	uint64_t memory; /* bytes that call_memory limits, now */
 	struct sigin_stats signalling;
 	struct calls_stats table;
 };

@@ -105,6 +105,12 @@ out:
 	return e;
 }
 
+void recording_limit(struct recording *rc, struct chunker_memory *m, uint32_t leg_bytes)
+{
+	rc->memory = m;
+	rc->leg_bytes = leg_bytes;
+}
+
 bool recording_known(const struct recording *rc)
 {
 	return rc->known || rc->undated;
@@ -257,6 +263,14 @@ static void first_of_ours(struct recording *rc, struct leg_state *l, uint32_t ss
 	l->resumed = false;
 }
 
+/* One call's want of memory is no reason to stop recording the others. */
+static int no_memory(struct recording *rc, enum media_fate *ret_fate)
+{
+	recording_gap(rc, "memory");
+	*ret_fate = MEDIA_NO_MEMORY;
+	return 0;
+}
+
 static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
 		     const struct media_format *f, uint64_t arrival_ns, enum media_fate *ret_fate)
 {
@@ -266,7 +280,7 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 	int e = rtp_leg_packet(&l->rtp, p, arrival_ns, f->clock, &s, &seq);
 
 	if (e < 0)
-		return e;
+		return no_memory(rc, ret_fate);
 	if (e == RTP_DUPLICATE) {
 		*ret_fate = MEDIA_DUPLICATE;
 		return 0;
@@ -293,16 +307,18 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 	if (!l->chunker) {
 		struct chunker_sink sink = { l, chunk_out };
 
-		e = chunker_new(&sink, &l->chunker);
-		if (e)
-			return e;
+		if (chunker_new(&sink, &l->chunker))
+			return no_memory(rc, ret_fate);
+		chunker_limit(l->chunker, rc->memory, rc->leg_bytes);
 	}
+	e = chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
+			arrival_ns, p->payload, p->len);
+	if (e == -ENOBUFS)
+		return no_memory(rc, ret_fate);
 	if (is_noise(f, p->pt))
 		l->noise++;
 	else
 		count_audio(l, f, p);
-	e = chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
-			arrival_ns, p->payload, p->len);
 	if (!e)
 		*ret_fate = MEDIA_KEPT;
 	return e;
@@ -366,7 +382,7 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	/* Events share the stream's sequence numbers; without them they would count as lost. */
 	e = rtp_leg_packet(&l->rtp, p, arrival_ns, 0, &s, &seq);
 	if (e < 0)
-		return e;
+		return no_memory(rc, ret_fate);
 	if (l->resumed && e == RTP_NEW)
 		first_of_ours(rc, l, p->ssrc, seq);
 	*ret_fate = kind == CALL_PT_EVENT ? MEDIA_EVENT : MEDIA_OTHER_PAYLOAD;

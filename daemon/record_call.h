@@ -24,6 +24,10 @@ enum recording_end { RECORDING_KEPT, RECORDING_DENIED, RECORDING_GAP, RECORDING_
 
 /* Deadlines are worked out here (N-23). -ENOMEM, -EINVAL zone or controller name. */
 int recording_new(struct store *st, const struct call *c, struct recording **ret);
+/* What legs may hold before it is in the store, each and all together; m stays the caller's. At once after
+ * recording_new or recording_resume. */
+struct chunker_memory;
+void recording_limit(struct recording *rc, struct chunker_memory *m, uint32_t leg_bytes);
 /* One packet of a leg. kind: CALL_PT_AUDIO (or comfort noise) of format f is kept while some purpose
  * lets it; CALL_PT_EVENT is listened to; anything else only counts as received.  Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
  * written in every case. */

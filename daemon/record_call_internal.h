@@ -45,6 +45,8 @@ struct recording {
 	uint64_t retry_ns; /* the store did not take it: not again before */
 	unsigned unsaved;  /* packets since recording_save */
 	bool stale;	   /* resumed, perhaps from an old state: the store knows the figures better */
+	struct chunker_memory *memory; /* NULL: no limit */
+	uint32_t leg_bytes;
 	struct leg_state leg[2];
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "capture/classify.h"
+#include "media/chunker.h"
 #include "record.h"
 
 #define LEARNED_MAX 4096 /* TCP connections on other ports that turned out to be SIP */
@@ -29,6 +30,7 @@ struct recorder {
 	unsigned ticks;
 	int err; /* the store failed: everything stops */
 	struct recorder_figures fig;
+	struct chunker_memory memory; /* of all calls */
 	struct keep *keep; /* calls in progress, for the daemon after this one; NULL none */
 	struct call *unsaved;
 	struct buf saving; /* of one call; holds its key for a moment */

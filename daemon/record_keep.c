@@ -227,6 +227,8 @@ static void attach_recording(struct restoring *g, struct call *c, const uint8_t 
 	}
 	if (e && !g->err)
 		g->err = e;
+	if (!e)
+		recording_limit(rc, &g->r->memory, g->r->set.call_ring);
 	c->user = e ? NULL : rc;
 }
 

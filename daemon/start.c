@@ -208,6 +208,8 @@ static int make_recorder(struct daemon *d)
 	s.calls.media_timeout_ns = d->conf.media_timeout_ns;
 	s.calls.hold_timeout_ns = d->conf.hold_timeout_ns;
 	s.calls.setup_timeout_ns = d->conf.setup_timeout_ns;
+	s.call_memory = d->conf.call_memory;
+	s.call_ring = (uint32_t)d->conf.call_ring_bytes;
 	s.arg = d;
 	s.decided = on_decided;
 	s.interface = on_interface;

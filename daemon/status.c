@@ -43,6 +43,7 @@ static const char *const fates[MEDIA_FATES] = {
 	[MEDIA_OTHER_PAYLOAD] = "other_payload",
 	[MEDIA_NOT_KEPT] = "not_kept",
 	[MEDIA_KNOWN] = "known",
+	[MEDIA_NO_MEMORY] = "no_memory",
 	[MEDIA_FAILED] = "failed",
 };
 
@@ -160,7 +161,7 @@ static unsigned losses(const struct status *s, const char *name[8], uint64_t v[8
 	name[n] = "signalling_ring", v[n++] = s->counts[OPTAG_C_SIG_LOST];
 	name[n] = "capture_ring", v[n++] = s->counts[OPTAG_C_MEDIA_LOST];
 	name[n] = "budget", v[n++] = s->counts[OPTAG_C_BUDGET];
-	name[n] = "call_ring", v[n++] = s->call_ring_lost;
+	name[n] = "call_ring", v[n++] = s->media[MEDIA_NO_MEMORY];
 	name[n] = "flow_full", v[n++] = s->flow_full;
 	name[n] = "calls_refused", v[n++] = s->calls.refused_full + s->calls.refused_id;
 	name[n] = "store", v[n++] = s->store_lost;
@@ -271,7 +272,8 @@ static json_t *calls_json(const struct status *s)
 	num(o, "kept", s->kept);
 	num(o, "denied", s->denied);
 	num(o, "gaps", s->gaps);
-	num(o, "ring_lost", s->call_ring_lost);
+	num(o, "memory", s->call_memory);
+	num(o, "memory_limit", s->call_memory_limit);
 	return o;
 }
 

@@ -27,10 +27,10 @@
  *		       "tcp_gaps","tcp_full"}
  *	"media": {"drained", "kept", "events", "duplicates", "stale", "truncated",
  *		  "bad", "unknown_payload", "other_payload", "not_kept", "known",
- *		  "failed"}	drained, what came out of the rings, is the sum of all others
+ *		  "no_memory", "failed"}	drained, what came out of the rings, is the sum of all others
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
- *		  "refused","kept","denied","gaps","ring_lost"}
+ *		  "refused","kept","denied","gaps","memory","memory_limit"}
  *	"decisions": [{"purpose","state","reason","calls"}]
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
@@ -97,7 +97,8 @@ struct status {
 	struct sigin_stats signalling;
 	struct calls_stats calls;
 	uint64_t calls_limit, in_setup, answered, on_hold, ending, recording;
-	uint64_t kept, denied, gaps, call_ring_lost;
+	uint64_t kept, denied, gaps;
+	uint64_t call_memory, call_memory_limit; /* bytes of audio that no chunk holds yet */
 	struct status_decisions decisions;
 	char store_dir[256];
 	struct store_figures store;

@@ -91,6 +91,8 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->kept = f.kept;
 	s->denied = f.denied;
 	s->gaps = f.gaps;
+	s->call_memory = f.memory;
+	s->call_memory_limit = d->conf.call_memory;
 	snprintf(s->store_dir, sizeof(s->store_dir), "%s", d->conf.store);
 	store_figures(d->store, &s->store);
 	s->store_lost = f.lost_calls + s->store.lost_calls;

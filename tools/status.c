@@ -102,7 +102,7 @@ static void print_losses(const json_t *o)
 	} t[] = {
 		{ "losses.nic", "network card" },	  { "losses.signalling_ring", "signalling ring" },
 		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
-		{ "losses.call_ring", "ring of a call" }, { "losses.flow_full", "flow table full" },
+		{ "losses.call_ring", "no call-memory" }, { "losses.flow_full", "flow table full" },
 		{ "losses.calls_refused", "calls past the limit" }, { "losses.store", "store" },
 	};
 	double sum = 0;

@@ -18,7 +18,8 @@
 struct chunker {
 	struct chunker_sink sink;
 	struct chunk c;
-	uint32_t cap_pkt, cap_bytes;
+	uint32_t cap_pkt, cap_bytes, max_bytes;
+	struct chunker_memory *memory; /* NULL: no limit */
 	bool noise_only; /* c.format is that of comfort noise so far */
 };
 
@@ -29,14 +30,29 @@ int chunker_new(const struct chunker_sink *sink, struct chunker **ret)
 	if (!c)
 		return -ENOMEM;
 	c->sink = *sink;
+	c->max_bytes = CHUNK_MAX_BYTES;
 	*ret = c;
 	return 0;
+}
+
+void chunker_limit(struct chunker *c, struct chunker_memory *m, uint32_t bytes)
+{
+	c->memory = m;
+	if (bytes && bytes < CHUNK_MAX_BYTES)
+		c->max_bytes = bytes;
+}
+
+static uint64_t memory_of(const struct chunker *c)
+{
+	return (uint64_t)c->cap_pkt * sizeof(*c->c.pkt) + c->cap_bytes;
 }
 
 void chunker_free(struct chunker *c)
 {
 	if (!c)
 		return;
+	if (c->memory)
+		c->memory->used -= memory_of(c);
 	free(c->c.pkt);
 	if (c->c.data)
 		explicit_bzero(c->c.data, c->cap_bytes); /* audio that was withdrawn must not linger */
@@ -92,14 +108,16 @@ static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream,
 		return true;
 	if (!cn && !c->noise_only && !same_format(&k->format, f))
 		return true;
-	if (k->npkt == CHUNK_MAX_PACKETS || k->nbytes + len > CHUNK_MAX_BYTES)
+	if (k->npkt == CHUNK_MAX_PACKETS || k->nbytes + len > c->max_bytes)
 		return true;
 	return is_old(k, arrival_ns);
 }
 
-/* *ret_cap: enough for `need`, doubled from `first`, at most `limit` (need never exceeds it). */
-static int grow(void **p, size_t size, uint32_t need, uint32_t first, uint32_t limit, uint32_t *cap)
+/* *cap: enough for `need`, doubled from `first`, at most `limit` (need never exceeds it). */
+static int grow(struct chunker_memory *m, void **p, size_t size, uint32_t need, uint32_t first, uint32_t limit,
+		uint32_t *cap)
 {
+	uint64_t more;
 	uint32_t n = *cap ? *cap : first;
 	void *q;
 
@@ -109,9 +127,14 @@ static int grow(void **p, size_t size, uint32_t need, uint32_t first, uint32_t l
 		n *= 2;
 	if (n > limit)
 		n = limit;
+	more = (uint64_t)(n - *cap) * size;
+	if (m && m->limit && m->used + more > m->limit)
+		return -ENOBUFS;
 	q = realloc(*p, n * size);
 	if (!q)
-		return -ENOMEM;
+		return -ENOBUFS;
+	if (m)
+		m->used += more;
 	*p = q;
 	*cap = n;
 	return 0;
@@ -122,12 +145,12 @@ static int make_room(struct chunker *c, size_t len)
 	void *pkt = c->c.pkt, *data = c->c.data;
 	int err;
 
-	err = grow(&pkt, sizeof(*c->c.pkt), c->c.npkt + 1, FIRST_PACKETS, CHUNK_MAX_PACKETS,
+	err = grow(c->memory, &pkt, sizeof(*c->c.pkt), c->c.npkt + 1, FIRST_PACKETS, CHUNK_MAX_PACKETS,
 		   &c->cap_pkt);
 	c->c.pkt = pkt;
 	if (err)
 		return err;
-	err = grow(&data, 1, c->c.nbytes + (uint32_t)len, FIRST_BYTES, CHUNK_MAX_BYTES,
+	err = grow(c->memory, &data, 1, c->c.nbytes + (uint32_t)len, FIRST_BYTES, CHUNK_MAX_BYTES,
 		   &c->cap_bytes);
 	c->c.data = data;
 	return err;

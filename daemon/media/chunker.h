@@ -4,7 +4,8 @@
  *
  * A chunk closes after CHUNKER_SPAN_NS of arrival time, when it is full, or
  * when stream or payload type change. Memory is taken at the first packet,
- * grown to what the leg's packets need, and kept until the leg ends. One thread.
+ * grown to what the leg's packets need, and kept until the leg ends. All chunkers
+ * together may be given a limit: who needs more loses the packet. One thread.
  */
 #ifndef CHUNKER_H
 #define CHUNKER_H
@@ -22,7 +23,14 @@ struct chunker_sink {
 	int (*chunk)(void *arg, const struct chunk *c);
 };
 
+struct chunker_memory {
+	uint64_t used, limit; /* bytes; limit 0: none */
+};
+
 int chunker_new(const struct chunker_sink *sink, struct chunker **ret);
+/* Before the first packet. m: of all legs, stays the caller's and outlives them; bytes: of payload, when
+ * a chunk has so much it is closed (CHUNK_MAX_BYTES at most; 0 is that). */
+void chunker_limit(struct chunker *c, struct chunker_memory *m, uint32_t bytes);
 void chunker_free(struct chunker *c); /* drops what was not flushed */
 /* Prefetching, before chunker_add: where the packet will go. */
 void chunker_soon(const struct chunker *c);
@@ -30,7 +38,7 @@ void chunker_soon(const struct chunker *c);
  * f describes this packet (f->pt is on the wire). cn: the packet is comfort
  * noise; it joins the open chunk whatever its payload type, and a chunk that
  * noise opened takes the format of the first audio. -EMSGSIZE: len over 65535;
- * -ENOMEM: the packet was not taken. An error of the sink is handed back after
+ * -ENOBUFS: no memory, the packet was not taken. An error of the sink is handed back after
  * the packet was taken; the chunk it refused is gone.
  */
 int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f,

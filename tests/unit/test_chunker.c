@@ -280,6 +280,35 @@ static void free_null(void **state)
 	chunker_free(NULL);
 }
 
+/* A leg closes its chunk at its own limit; what the common one does not allow is not taken, and freed is freed. */
+static void limits(void **state)
+{
+	struct chunker_memory m = {.limit = 0};
+	struct fix f, g;
+	uint64_t one;
+
+	(void)state;
+	start(&f);
+	chunker_limit(f.c, &m, 1600);
+	for (unsigned i = 0; i < 11; i++)
+		assert_int_equal(add(&f, &pcma, 0, i * 20, 160), 0);
+	assert_int_equal(f.s.chunks, 1);
+	one = m.used;
+	assert_in_range(one, 1600, CHUNK_MAX_BYTES);
+
+	m.limit = one + one / 2;
+	start(&g);
+	chunker_limit(g.c, &m, 0);
+	assert_int_equal(add(&g, &pcma, 0, 0, 160), -ENOBUFS);
+	assert_true(m.used <= m.limit);
+	for (unsigned i = 11; i < 30; i++) /* who has its memory goes on */
+		assert_int_equal(add(&f, &pcma, 0, i * 20, 160), 0);
+	stop(&f);
+	assert_int_equal(add(&g, &pcma, 0, 0, 160), 0);
+	stop(&g);
+	assert_int_equal(m.used, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +320,7 @@ int main(void)
 		cmocka_unit_test(sink_fails),
 		cmocka_unit_test(tick),
 		cmocka_unit_test(two_minutes),
+		cmocka_unit_test(limits),
 		cmocka_unit_test(free_null),
 	};
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "media/rtp.h"
 #include "record.h"
+#include "media/chunker.h"
 #include "record_call.h"
 #include "store/store.h"
 
@@ -707,6 +708,30 @@ static enum recording_end hand_end(struct hand *h)
 	return end.end;
 }
 
+/* The limit of all calls' audio in memory: this call has a gap and goes on, the recorder does not stop. */
+static void test_no_memory(void **state)
+{
+	struct chunker_memory m = { .limit = 1 };
+	struct hand *h = malloc(sizeof(*h));
+	struct store_leg_figures fig;
+
+	(void)state;
+	hand_new(h, POLICY_B_INTEREST, POLICY_B_NONE);
+	h->c.state[0] = PURPOSE_GRANTED;
+	recording_limit(h->rc, &m, 0);
+	audio(h, 1, 3);
+	assert_int_equal(h->fate, MEDIA_NO_MEMORY);
+	m.limit = 0;
+	audio(h, 1, 5);
+	assert_int_equal(h->fate, MEDIA_KEPT);
+	recording_figures(h->rc, 0, &fig);
+	assert_int_equal(fig.packets, 5);
+	assert_int_equal(hand_end(h), RECORDING_KEPT);
+	assert_string_equal(h->st.last.gap, "memory");
+	assert_int_equal(m.used, 0);
+	free(h);
+}
+
 static void test_no_purpose_no_audio(void **state)
 {
 	static const enum purpose_state no[] = { PURPOSE_PENDING,   PURPOSE_DENIED,  PURPOSE_WITHDRAWN,
@@ -841,6 +866,7 @@ int main(void)
 		cmocka_unit_test(test_late_import),
 		cmocka_unit_test(test_store_fails),
 		cmocka_unit_test(test_older_file),
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_no_purpose_no_audio),
 		cmocka_unit_test(test_withdrawn_and_again),
 		cmocka_unit_test(test_destroy_fails),
