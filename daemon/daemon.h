@@ -18,6 +18,15 @@
 #include "record.h"
 #include "status.h"
 
+/* An interface's absence. */
+struct port {
+	bool gone;
+	int said;	    /* the error that attaching again had last, so that it is said once */
+	uint32_t times;	    /* it went */
+	uint64_t since_ns;  /* CLOCK_MONOTONIC's; when it went */
+	uint64_t before_ns; /* all absences that are over */
+};
+
 struct daemon {
 	const char *conf_path;
 	struct conf conf;
@@ -27,6 +36,8 @@ struct daemon {
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
 	uint32_t ifindex[CONF_INTERFACES]; /* of conf.interface, when it was attached */
+	struct port port[CONF_INTERFACES]; /* of xdp */
+	int port_events, port_ask; /* netlink: something changed; which index has a name */
 	struct live *live; /* instead of xdp: libpcap */
 	bool left;	   /* a daemon before us left calls in keep */
 	struct keep *keep; /* for the daemon after this one; NULL: nobody takes over */
@@ -47,6 +58,14 @@ void daemon_alive(struct daemon *d);
 int daemon_finish(struct daemon *d, int e);
 /* `optagd -r`: pins that nobody uses go. */
 int daemon_release(const struct conf *c);
+
+/* ---- ports.c ---- */
+/* The sockets, while sockets may be made. */
+int ports_open(struct daemon *d);
+/* When port_events is readable, and now and then: which interfaces went, which are back. */
+void ports_run(struct daemon *d);
+uint64_t port_gone_ns(const struct port *p);
+void ports_close(struct daemon *d);
 
 /* ---- tell.c ---- */
 int daemon_open_sockets(struct daemon *d, char *why, size_t n);

@@ -173,6 +173,8 @@ static int run(struct daemon *d)
 				on_signal_fd(d);
 			else if (d->ctl && ev[i].data.fd == ctl_fd(d->ctl))
 				ctl_run(d->ctl);
+			else if (ev[i].data.fd == d->port_events)
+				ports_run(d);
 			else if (d->metrics && ev[i].data.fd == metrics_fd(d->metrics))
 				metrics_run(d->metrics);
 		}
@@ -185,6 +187,7 @@ static int run(struct daemon *d)
 		if (now - d->beat_ns > (beat ? beat : NS_PER_S)) {
 			d->beat_ns = now;
 			daemon_alive(d);
+			ports_run(d);
 			(void)sd_watchdog();
 			ctl_run(d->ctl);
 			if (d->metrics)
@@ -223,7 +226,7 @@ static int check_only(const struct daemon *d, bool print)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = { .conf_path = CONF_FILE, .sigfd = -1, .epoll = -1 };
+	static struct daemon d = { .conf_path = CONF_FILE, .sigfd = -1, .epoll = -1, .port_events = -1, .port_ask = -1 };
 	struct policy_diags diags = { 0 };
 	bool check = false, print = false, release = false;
 	int c, e;

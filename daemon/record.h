@@ -130,6 +130,12 @@ struct recorder_kept {
 	uint64_t unsaved;	 /* times a state did not fit: a restart now would lose that call */
 };
 void recorder_kept(const struct recorder *r, struct recorder_kept *ret);
+/*
+ * Packets of calls in progress passed unseen: key presses may be among them, so what depends on hearing
+ * them is denied (guidance 5.3). all: of every call; recordings that began are marked with the gap
+ * "interface-gone". Else of some, and the losses of each stream tell which.
+ */
+void recorder_missed(struct recorder *r, bool all);
 /* Ends all calls ("capture-end") and makes everything durable. */
 int recorder_finish(struct recorder *r);
 /* For who asks what calls do; they are the recorder's. */

@@ -318,6 +318,33 @@ int recorder_restore(struct recorder *r, const struct recorder_restore *how)
 	return r->err;
 }
 
+static void missed_some(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+
+	if (c->phase != CALL_TOMBSTONE)
+		calls_lost_media(r->calls, c);
+}
+
+static void missed_all(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+
+	missed_some(r, c);
+	if (c->user && recording_begun(c->user)) {
+		recording_gap(c->user, "interface-gone");
+		recorder_changed(r, c);
+	}
+}
+
+void recorder_missed(struct recorder *r, bool all)
+{
+	if (r->err)
+		return;
+	calls_each(r->calls, all ? missed_all : missed_some, r);
+	recorder_save(r);
+}
+
 void recorder_kept(const struct recorder *r, struct recorder_kept *ret)
 {
 	*ret = r->kept;

@@ -251,6 +251,10 @@ static int watch_all(struct daemon *d)
 		e = watch(d, metrics_fd(d->metrics));
 	if (!e)
 		e = watch(d, d->nxdp ? xdp_signal_fd(d->xdp[0]) : live_fd(d->live));
+	if (!e && d->nxdp)
+		e = ports_open(d);
+	if (!e && d->nxdp)
+		e = watch(d, d->port_events);
 	return e;
 }
 
@@ -376,6 +380,7 @@ int daemon_finish(struct daemon *d, int e)
 	while (d->nxdp)
 		xdp_close(d->xdp[--d->nxdp], leave);
 	store_close(d->store);
+	ports_close(d);
 	ctl_free(d->ctl);
 	metrics_free(d->metrics);
 	policies_free(d->policies);

@@ -189,8 +189,11 @@ static json_t *interfaces_json(const struct status *s)
 
 	for (unsigned i = 0; i < s->ninterface; i++) {
 		const struct status_interface *f = &s->interface[i];
-		json_t *o = json_pack("{s:s, s:s, s:b, s:b}", "name", f->name, "mode", f->mode ? f->mode : "", "mirror", f->mirror,
-				      "up", f->up);
+		json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:b}", "name", f->name, "mode", f->mode ? f->mode : "", "mirror",
+				      f->mirror, "up", f->up, "attached", f->attached);
+
+		num(o, "gone", f->gone);
+		num(o, "gone_ms", f->gone_ns / NS_PER_MS);
 
 		num(o, "rx_bytes", f->rx_bytes);
 		num(o, "rx_packets", f->rx_packets);
@@ -423,6 +426,18 @@ static void interface_metrics(const struct status *s, struct buf *b)
 	head(b, "optag_interface_up", "gauge", "1: the interface has a carrier.");
 	for (unsigned i = 0; i < s->ninterface; i++)
 		with_label(b, "optag_interface_up", "interface", s->interface[i].name, s->interface[i].up);
+	head(b, "optag_interface_attached", "gauge", "1: packets are captured; 0: the interface was removed.");
+	for (unsigned i = 0; i < s->ninterface; i++)
+		with_label(b, "optag_interface_attached", "interface", s->interface[i].name, s->interface[i].attached);
+	head(b, "optag_interface_removals_total", "counter", "Times the interface was removed while the daemon ran.");
+	for (unsigned i = 0; i < s->ninterface; i++)
+		with_label(b, "optag_interface_removals_total", "interface", s->interface[i].name, s->interface[i].gone);
+	head(b, "optag_interface_absent_seconds_total", "counter", "How long the interface was not there, while the daemon ran.");
+	for (unsigned i = 0; i < s->ninterface; i++) {
+		buf_printf(b, "optag_interface_absent_seconds_total{interface=\"");
+		label(b, s->interface[i].name);
+		buf_printf(b, "\"} %.3f\n", (double)s->interface[i].gone_ns / 1e9);
+	}
 }
 
 static void ring_metrics(const struct status *s, struct buf *b)

@@ -13,8 +13,10 @@
  *
  *	"version" "pid" "start" "now"
  *	"policy": {"hash","rules","loaded","path"}
- *	"interfaces": [{"name","mode","mirror","up","rx_bytes","rx_packets",
- *			"rx_dropped"}]		mode: "native" "generic" "pcap"
+ *	"interfaces": [{"name","mode","mirror","up","attached","gone","gone_ms",
+ *			"rx_bytes","rx_packets","rx_dropped"}]
+ *			mode: "native" "generic" "pcap" "none"; attached false: it was
+ *			removed; gone: times it was, gone_ms: how long in all
  *	"packets": {"seen", "signalling", "audio", "events", "blocked", "gated",
  *		    "not_rtp", "miss", "other", "bad", "depth", "dead",
  *		    "lost_signalling", "lost_media", "lost_budget"}
@@ -62,7 +64,8 @@ struct buf;
 struct status_interface {
 	char name[16];
 	const char *mode; /* static */
-	bool mirror, up;
+	bool mirror, up, attached;
+	uint64_t gone, gone_ns; /* times it was removed, and for how long in all, the present absence included */
 	uint64_t rx_bytes, rx_packets, rx_dropped; /* status_read_interface */
 };
 

@@ -32,8 +32,11 @@ static void interface_status(struct daemon *d, struct status *s)
 		i->mirror = d->conf.interface[n].mirror;
 		status_read_interface(i);
 		i->mode = "pcap";
+		i->attached = !d->port[n].gone;
+		i->gone = d->port[n].times;
+		i->gone_ns = port_gone_ns(&d->port[n]);
 		if (n < d->nxdp)
-			i->mode = xdp_mode(d->xdp[n]) == XDP_NATIVE ? "native" : "generic";
+			i->mode = d->port[n].gone ? "none" : xdp_mode(d->xdp[n]) == XDP_NATIVE ? "native" : "generic";
 	}
 	if (!d->live)
 		return;

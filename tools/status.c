@@ -56,8 +56,14 @@ static void print_head(const json_t *o)
 	{
 		printf("interface  ");
 		cli_text(stdout, cli_ctl_str(f, "name"), 0, false);
-		printf(", %s, %s%s\n", cli_ctl_str(f, "mode"), json_is_true(json_object_get(f, "up")) ? "up" : "DOWN",
-		       json_is_true(json_object_get(f, "mirror")) ? ", mirror port" : "");
+		if (json_is_false(json_object_get(f, "attached")))
+			printf(", GONE: nothing of it is recorded");
+		else
+			printf(", %s, %s%s", cli_ctl_str(f, "mode"), json_is_true(json_object_get(f, "up")) ? "up" : "DOWN",
+			       json_is_true(json_object_get(f, "mirror")) ? ", mirror port" : "");
+		if (cli_ctl_num(f, "gone") > 0)
+			printf("; removed %.0f times, %.1f s in all", cli_ctl_num(f, "gone"), cli_ctl_num(f, "gone_ms") / 1000);
+		putchar('\n');
 	}
 }
 

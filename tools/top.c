@@ -179,7 +179,8 @@ static void draw_head(const struct sample *a, const struct sample *b)
 	{
 		putchar(' ');
 		cli_text(stdout, cli_ctl_str(f, "name"), 15, false);
-		printf(" (%s%s)", cli_ctl_str(f, "mode"), json_is_true(json_object_get(f, "up")) ? "" : ", DOWN");
+		printf(" (%s%s)", cli_ctl_str(f, "mode"), json_is_false(json_object_get(f, "attached")) ? ", GONE" :
+		       json_is_true(json_object_get(f, "up")) ? "" : ", DOWN");
 	}
 	end_line();
 	heading("packets/s");

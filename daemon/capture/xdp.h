@@ -89,6 +89,16 @@ void xdp_close(struct xdp *x, bool keep);
  */
 int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n);
 
+/*
+ * The kernel detaches the program from an interface that is removed; maps, flow table and other
+ * interfaces go on. xdp_attached asks (one bpf(2)). xdp_reattach attaches to the interface of this
+ * name again, under the index that it has now: -ENODEV, -EBUSY, else what the kernel said, and
+ * xdp_attached stays false; why as in xdp_open. Both work after privileges are dropped
+ * (CAP_NET_ADMIN, CAP_BPF) and make no socket.
+ */
+bool xdp_attached(const struct xdp *x);
+int xdp_reattach(struct xdp *x, uint32_t ifindex, char *why, size_t n);
+
 enum xdp_mode xdp_mode(const struct xdp *x);
 bool xdp_adopted(const struct xdp *x);
 /* The one before was gone for longer than it had said (xdp_alive): calls may have changed unheard. */

@@ -314,10 +314,12 @@ static int attach_new(struct xdp *x)
 
 	if (e == -EBUSY || e == -EEXIST)
 		return xdp_why(x, -EBUSY, "%s: another XDP program is attached", x->set.ifname);
+	x->mode = generic ? XDP_GENERIC : XDP_NATIVE;
 	if (e < 0 && e != -EPERM && x->set.mode == XDP_UNATTACHED) {
 		const char *reason = native_reason(e);
 
 		e = create_link(x, XDP_FLAGS_SKB_MODE);
+		x->mode = XDP_GENERIC;
 		if (e >= 0)
 			xdp_why(x, 0, "%s: generic XDP, several times slower than native: %s", x->set.ifname,
 				reason);
@@ -352,13 +354,56 @@ int xdp_attach(struct xdp *x)
 		e = bpf_link_update(x->link, x->prog, NULL);
 		if (e)
 			return xdp_why(x, e, "%s: taking the link over: %s", x->set.ifname, strerror(-e));
+		x->mode = mode_of(x);
 	} else {
 		e = attach_new(x);
 		if (!e)
 			e = pin_all(x);
 	}
 	forget_old(x);
-	x->mode = e ? XDP_UNATTACHED : mode_of(x);
+	if (e)
+		x->mode = XDP_UNATTACHED;
+	return e;
+}
+
+/* ---- interfaces that come and go ---- */
+
+bool xdp_attached(const struct xdp *x)
+{
+	return x->link >= 0 && link_is_ours(x, x->link);
+}
+
+/* The path may be closed to the daemon's user, the directory is its own: it goes there by its descriptor. */
+static int pin_link_again(struct xdp *x)
+{
+	char path[64];
+	int e;
+
+	(void)unlinkat(x->dirfd, "link", 0); /* of the link before; ENOENT: it never was */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/link", x->dirfd);
+	e = bpf_obj_pin(x->link, path);
+	return e ? xdp_why(x, 0, "%s: the link is not pinned, the next daemon will not take over: %s", x->set.ifname,
+			   strerror(-e)) : 0;
+}
+
+int xdp_reattach(struct xdp *x, uint32_t ifindex, char *why, size_t n)
+{
+	int e;
+
+	why[0] = '\0';
+	if (!x->set.ifname || x->dirfd < 0)
+		return -EINVAL;
+	close_fd(&x->link);
+	x->ifindex = (int)ifindex;
+	x->why = why;
+	x->why_n = n;
+	e = attach_new(x);
+	if (!e)
+		e = pin_link_again(x);
+	else
+		x->mode = XDP_UNATTACHED;
+	x->why = NULL;
+	x->why_n = 0;
 	return e;
 }
 

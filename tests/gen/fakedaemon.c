@@ -41,7 +41,7 @@ static void start_figures(void)
 	st.ninterface = 1;
 	strcpy(st.interface[0].name, "mon0");
 	st.interface[0].mode = "native";
-	st.interface[0].mirror = st.interface[0].up = true;
+	st.interface[0].mirror = st.interface[0].up = st.interface[0].attached = true;
 	st.nring = 3;
 	st.ring[0] = (struct status_ring){ -1, 1 << 20, 1 << 18, 1 << 19, 0 };
 	st.ring[1] = (struct status_ring){ 0, 1 << 20, 1 << 19, 1 << 19, 0 };
