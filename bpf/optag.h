@@ -235,7 +235,9 @@ struct optag_ring {
 	__u64 pad1[16 - OPTAG_C_MAX];
 	/* the daemon's */
 	__u64 tail;
-	__u64 pad2[4096 / 8 - 25];
+	__u64 taken;   /* records up to tail */
+	__u64 said_ns; /* first ring: CLOCK_MONOTONIC when the daemon last said that it is alive */
+	__u64 pad2[4096 / 8 - 27];
 	__u8 data[];
 };
 _Static_assert(sizeof(struct optag_ring) == 4096, "capture ring header is a page");

@@ -40,6 +40,7 @@ struct daemon {
 	int port_events, port_ask; /* netlink: something changed; which index has a name */
 	struct live *live; /* instead of xdp: libpcap */
 	bool left;	   /* a daemon before us left calls in keep */
+	struct status_take_over took;
 	struct keep *keep; /* for the daemon after this one; NULL: nobody takes over */
 	struct flow_table *flows;
 	struct recorder *rec;

@@ -124,7 +124,7 @@ int recorder_restore(struct recorder *r, const struct recorder_restore *how);
  */
 int recorder_leave(struct recorder *r);
 struct recorder_kept {
-	uint64_t restored, lost; /* calls found and gone on with, or not */
+	uint64_t restored, lost; /* calls in progress found and gone on with, or not */
 	uint64_t recordings;	 /* of the restored ones: with audio before */
 	bool clean;		 /* the daemon before left in peace */
 	uint64_t unsaved;	 /* times a state did not fit: a restart now would lose that call */

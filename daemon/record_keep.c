@@ -254,7 +254,7 @@ static int restore_one(void *arg, uint32_t id, const void *bytes, size_t n)
 		give_up(g, id);
 		return 0;
 	}
-	g->r->kept.restored++;
+	g->r->kept.restored += c->phase != CALL_TOMBSTONE; /* those only answer retransmissions */
 	if (c->matched && c->phase != CALL_TOMBSTONE)
 		attach_recording(g, c, r.p, r.left);
 	return g->err;

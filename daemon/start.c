@@ -184,10 +184,13 @@ static int take_calls_over(struct daemon *d)
 	if (e)
 		return e;
 	recorder_kept(d->rec, &k);
-	if (xdp_adopted(d->xdp[0]))
-		log_notice("took over from a daemon that %s: %llu calls go on, %llu do not",
-			   how.stale ? "was gone for too long" : k.clean ? "left" : "was killed",
-			   (unsigned long long)k.restored, (unsigned long long)k.lost);
+	if (!xdp_adopted(d->xdp[0]))
+		return 0;
+	d->took = (struct status_take_over){ how.stale ? STATUS_STALE : k.clean ? STATUS_LEFT : STATUS_KILLED,
+					     xdp_alone_ns(d->xdp[0]), k.restored, k.recordings, k.lost };
+	log_notice("took over from a daemon that %s: %llu calls go on, %llu do not",
+		   how.stale ? "was gone for too long" : k.clean ? "left" : "was killed",
+		   (unsigned long long)k.restored, (unsigned long long)k.lost);
 	return 0;
 }
 

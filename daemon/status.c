@@ -217,9 +217,26 @@ static json_t *media_json(const struct status *s)
 {
 	json_t *o = json_object();
 
+	num(o, "before", s->drained_before);
 	num(o, "drained", s->drained);
 	for (unsigned i = 0; i < MEDIA_FATES; i++)
 		num(o, fates[i], s->media[i]);
+	return o;
+}
+
+static const char *const befores[] = { "none", "left", "killed", "stale" };
+
+static json_t *take_over_json(const struct status_take_over *t)
+{
+	json_t *o;
+
+	if (t->from == STATUS_NONE)
+		return json_null();
+	o = json_pack("{s:s}", "from", befores[t->from]);
+	num(o, "gap_ms", t->gap_ns / NS_PER_MS);
+	num(o, "calls", t->calls);
+	num(o, "recordings", t->recordings);
+	num(o, "lost", t->lost);
 	return o;
 }
 
@@ -347,7 +364,7 @@ json_t *status_json(const struct status *s)
 	p = json_pack("{s:s, s:s}", "hash", s->policy_hash, "path", s->policy_path);
 	num(p, "rules", s->policy_rules);
 	when(p, "loaded", s->policy_loaded_ns);
-	if (json_object_set_new(o, "policy", p) || json_object_set_new(o, "interfaces", interfaces_json(s)) ||
+	if (json_object_set_new(o, "policy", p) || json_object_set_new(o, "take_over", take_over_json(&s->took)) || json_object_set_new(o, "interfaces", interfaces_json(s)) ||
 	    json_object_set_new(o, "packets", packets_json(s)) ||
 	    json_object_set_new(o, "flow", json_pack("{s:I, s:I, s:I}", "capacity", (json_int_t)s->flow_capacity, "used",
 						     (json_int_t)s->flow_used, "full", (json_int_t)s->flow_full)) ||
@@ -410,6 +427,8 @@ static void packets_metrics(const struct status *s, struct buf *b)
 			with_label(b, "optag_packets_total", "result", status_count_names[i], s->counts[i]);
 	one(b, "optag_media_drained_total", "counter", "Media packets out of the rings; the sum of optag_media_total.",
 	    s->drained);
+	one(b, "optag_media_drained_before", "gauge", "The same by the daemons before this one, which optag_packets_total includes.",
+	    s->drained_before);
 	head(b, "optag_media_total", "counter", "Media packets out of the rings by what became of them.");
 	for (unsigned i = 0; i < MEDIA_FATES; i++)
 		with_label(b, "optag_media_total", "result", fates[i], s->media[i]);
@@ -483,6 +502,15 @@ static void call_metrics(const struct status *s, struct buf *b)
 	}
 }
 
+static void take_over_metrics(const struct status_take_over *t, struct buf *b)
+{
+	head(b, "optag_take_over_calls", "gauge", "Calls of the daemon before this one that went on, or not.");
+	with_label(b, "optag_take_over_calls", "result", "taken", t->calls);
+	with_label(b, "optag_take_over_calls", "result", "lost", t->lost);
+	head(b, "optag_take_over_gap_seconds", "gauge", "Between the daemon before and this one; 0: there was none.");
+	buf_printf(b, "optag_take_over_gap_seconds %.3f\n", (double)t->gap_ns / 1e9);
+}
+
 static void store_metrics(const struct status *s, struct buf *b)
 {
 	one(b, "optag_store_payload_bytes_total", "counter", "Audio payload given to the store.", s->store.payload_bytes);
@@ -511,6 +539,7 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_sip_messages_total", "counter", "SIP messages read.", s->signalling.messages);
 	one(b, "optag_sip_refused_total", "counter", "SIP messages that break its rules.", s->signalling.bad_messages);
 	call_metrics(s, b);
+	take_over_metrics(&s->took, b);
 	store_metrics(s, b);
 	one(b, "optag_policy_rules", "gauge", "Rules of the policy in force.", s->policy_rules);
 	one(b, "optag_policy_loaded_timestamp_seconds", "gauge", "When the policy in force was loaded.",

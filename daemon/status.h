@@ -27,9 +27,14 @@
  *	"signalling": {"packets","messages","bad_packets","bad_messages",
  *		       "not_sip","fragments","fragments_lost","tcp_segments",
  *		       "tcp_gaps","tcp_full"}
- *	"media": {"drained", "kept", "events", "duplicates", "stale", "truncated",
+ *	"take_over": null, or {"from","gap_ms","calls","recordings","lost"}
+ *			of the daemon before: from "left" "killed" "stale"; calls that
+ *			went on, recordings among them, calls that did not
+ *	"media": {"before", "drained", "kept", "events", "duplicates", "stale", "truncated",
  *		  "bad", "unknown_payload", "other_payload", "not_kept", "known",
- *		  "no_memory", "failed"}	drained, what came out of the rings, is the sum of all others
+ *		  "no_memory", "failed"}	drained, what came out of the rings, is the sum of those
+ *			behind it; with empty rings, packets.audio and packets.events are
+ *			before (by daemons before this one) and drained
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
  *		  "refused","kept","denied","gaps","memory","memory_limit"}
@@ -69,6 +74,14 @@ struct status_interface {
 	uint64_t rx_bytes, rx_packets, rx_dropped; /* status_read_interface */
 };
 
+enum status_before { STATUS_NONE, STATUS_LEFT, STATUS_KILLED, STATUS_STALE };
+
+struct status_take_over {
+	enum status_before from; /* STATUS_STALE: gone for too long, nothing was taken */
+	uint64_t gap_ns;	 /* without a daemon; after a kill, some seconds too long */
+	uint64_t calls, recordings, lost;
+};
+
 struct status_ring {
 	int cpu; /* -1 signalling */
 	uint64_t size, used, peak, lost;
@@ -96,6 +109,8 @@ struct status {
 	struct status_ring ring[STATUS_RINGS];
 	uint64_t counts[OPTAG_C_MAX]; /* of all interfaces and CPUs */
 	uint64_t drained, media[MEDIA_FATES]; /* since start_ns */
+	uint64_t drained_before; /* by the daemons that counts include */
+	struct status_take_over took;
 	uint64_t flow_capacity, flow_used, flow_full;
 	struct sigin_stats signalling;
 	struct calls_stats calls;

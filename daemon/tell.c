@@ -86,6 +86,8 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->flow_used = flow_count(d->flows);
 	s->flow_full = f.flow_full;
 	s->drained = f.drained;
+	s->drained_before = d->nxdp ? xdp_taken_before(d->xdp[0]) : 0;
+	s->took = d->took;
 	memcpy(s->media, f.media, sizeof(s->media));
 	s->signalling = f.signalling;
 	s->calls = f.table;

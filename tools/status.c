@@ -43,6 +43,19 @@ static double seconds_between(const char *from, const char *to)
 	return clock_parse(from, &a) || clock_parse(to, &b) || b < a ? 0 : (double)(b - a) / 1e9;
 }
 
+static void print_take_over(const json_t *t)
+{
+	const char *from = cli_ctl_str(t, "from");
+
+	if (!json_is_object(t))
+		return;
+	printf("took over  from a daemon that %s, %.3f s without one: ",
+	       strcmp(from, "left") == 0 ? "left" : strcmp(from, "stale") == 0 ? "was gone for too long" : "was killed",
+	       cli_ctl_num(t, "gap_ms") / 1000);
+	printf("%.0f calls go on, %.0f of them recorded, %.0f do not\n", cli_ctl_num(t, "calls"),
+	       cli_ctl_num(t, "recordings"), cli_ctl_num(t, "lost"));
+}
+
 static void print_head(const json_t *o)
 {
 	size_t i;
@@ -52,6 +65,7 @@ static void print_head(const json_t *o)
 	duration(seconds_between(cli_ctl_str(o, "start"), cli_ctl_str(o, "now")));
 	printf("\npolicy     %.12s, %.0f rules, loaded %s\n", cli_ctl_str(o, "policy.hash"), N("policy.rules"),
 	       cli_ctl_str(o, "policy.loaded"));
+	print_take_over(json_object_get(o, "take_over"));
 	json_array_foreach(json_object_get(o, "interfaces"), i, f)
 	{
 		printf("interface  ");

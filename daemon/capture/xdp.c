@@ -352,6 +352,8 @@ int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n
 	if (!e)
 		e = map_all(x);
 	if (!e) {
+		if (x->adopted && !s->share)
+			xdp_read_before(x);
 		write_info(x);
 		e = x->ifindex ? xdp_attach(x) : 0;
 	}

@@ -20,6 +20,14 @@
 #define BATCH_BYTES (256U << 10) /* of room given back at once */
 #define AHEAD	    16		 /* misses that a core can have under way at once, about */
 
+static uint64_t mono_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 /* CLOCK_REALTIME minus CLOCK_MONOTONIC, now. clock.h's clock is for what we do, this for what was. */
 static uint64_t realtime_offset(void)
 {
@@ -82,10 +90,18 @@ static void deliver(struct ahead *a, const struct classify_sink *sink, uint64_t 
 	}
 }
 
+/* Gives room back. taken is the daemon's own: whoever comes after it reads on from there. */
+static void give_back(struct optag_ring *r, uint64_t tail, uint64_t taken)
+{
+	__atomic_store_n(&r->taken, taken, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->tail, tail, __ATOMIC_RELEASE);
+}
+
 static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct classify_sink *sink,
 			   unsigned budget, uint64_t offset)
 {
-	uint64_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), tail = r->tail, given = tail;
+	uint64_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), tail = r->tail, given = tail,
+		 taken = r->taken;
 	struct ahead a;
 	unsigned n = 0;
 
@@ -99,11 +115,11 @@ static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct cla
 			tail = head;
 		}
 		if (tail - given >= BATCH_BYTES) {
-			__atomic_store_n(&r->tail, tail, __ATOMIC_RELEASE);
+			give_back(r, tail, taken + n);
 			given = tail;
 		}
 	}
-	__atomic_store_n(&r->tail, tail, __ATOMIC_RELEASE);
+	give_back(r, tail, taken + n);
 	return n;
 }
 
@@ -190,7 +206,28 @@ int xdp_signal_fd(const struct xdp *x)
 
 void xdp_alive(struct xdp *x, uint64_t until_mono_ns)
 {
+	__atomic_store_n(&xdp_ring(x, 0)->said_ns, mono_now(), __ATOMIC_RELAXED);
 	__atomic_store_n(&x->info->alive_until_ns, until_mono_ns, __ATOMIC_RELAXED);
+}
+
+/* What the daemon before left; called once, before this one takes or says anything. */
+void xdp_read_before(struct xdp *x)
+{
+	x->before_said_ns = xdp_ring(x, 0)->said_ns;
+	for (uint32_t i = 0; i < x->nrings; i++)
+		x->before_taken += xdp_ring(x, i)->taken;
+}
+
+uint64_t xdp_taken_before(const struct xdp *x)
+{
+	return x->before_taken;
+}
+
+uint64_t xdp_alone_ns(const struct xdp *x)
+{
+	uint64_t now = mono_now();
+
+	return x->before_said_ns && x->before_said_ns < now ? now - x->before_said_ns : 0;
 }
 
 /* ---- figures ---- */

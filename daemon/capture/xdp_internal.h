@@ -29,6 +29,7 @@ struct xdp {
 	int link, ifindex;
 	enum xdp_mode mode;
 	bool adopted, was_dead;
+	uint64_t before_taken, before_said_ns; /* of the daemon before; 0 there was none */
 	char *why;
 	size_t why_n;
 
@@ -71,6 +72,7 @@ void xdp_pins_close(struct xdp *x, bool keep);
 
 /* ---- xdp_drain.c ---- */
 int xdp_on_signal(void *arg, void *data, size_t size);
+void xdp_read_before(struct xdp *x);
 
 static inline struct optag_ring *xdp_ring(const struct xdp *x, uint32_t i)
 {

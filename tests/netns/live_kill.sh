@@ -34,6 +34,8 @@ load_wait || fail "optag-load: $(cat "$TMP/sent")"
 load_calls "$TMP/after" --calls 20 --rate 20 --duration 4 --seed 2 || fail "optag-load: $(cat "$TMP/after")"
 sleep 1
 load_settle || fail "the counters do not come to rest"
+load_status "$TMP/status" && jq -e '.take_over.from == "killed" and .take_over.lost == 0' "$TMP/status" >/dev/null ||
+	fail "status of a take-over after a kill: $(jq -c .take_over "$TMP/status")"
 load_stop || fail "optagd's status"
 "$O" fsck --store "$TMP/s" >"$TMP/fsck" 2>&1 || fail "fsck: $(head -n 3 "$TMP/fsck")"
 [ "$("$O" find --store "$TMP/s" --json | jq -r .sip_call_id | sort | uniq -d | wc -l)" = 0 ] || fail "a call has two rows"

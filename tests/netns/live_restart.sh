@@ -18,11 +18,20 @@ for n in 1 2; do
 	load_stop TERM || fail "optagd's status"
 	[ -e /sys/fs/bpf/optag/rx0/link ] || fail "nothing is left to be taken over"
 	load_daemon || fail "the next optagd does not start"
+	load_status "$TMP/status" || fail status
+	jq -e '.take_over | .from == "left" and .calls > 0 and .recordings > 0 and .recordings <= .calls and .lost == 0' \
+		"$TMP/status" >/dev/null || fail "take-over $n: $(jq -c .take_over "$TMP/status")"
+	jq -e '.media | .before > 0 and .drained == (to_entries | map(select(.key != "before" and .key != "drained").value) | add)' \
+		"$TMP/status" >/dev/null || fail "media after take-over $n: $(jq -c .media "$TMP/status")"
+	"$O" status --socket "$TMP/control" | grep -q '^took over  from a daemon that left, .* 0 do not$' || fail "status in words"
 done
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
 sleep 1
 load_settle || fail "the counters do not come to rest"
 load_status "$TMP/status" || fail status
+# Nothing is counted twice or not at all by three daemons that read the same rings.
+jq -e '.packets.balanced and .packets.audio + .packets.events == .media.before + .media.drained' "$TMP/status" >/dev/null ||
+	fail "the sums do not balance: $(jq -c '[.packets, .media]' "$TMP/status")"
 load_stop || fail "optagd's status"
 [ ! -e /sys/fs/bpf/optag/rx0 ] || fail "pins are left"
 grep -c 'took over from a daemon that left' "$TMP/optagd.err" | grep -qx 2 || fail "not taken over twice"
@@ -48,6 +57,7 @@ done
 
 # A killed daemon leaves its pins; they are not for ever.
 load_daemon || fail "optagd does not start again"
+load_status "$TMP/status" && jq -e '.take_over == null and .media.before == 0' "$TMP/status" >/dev/null || fail "a first start is a take-over"
 kill -9 "$load_daemon_pid"; wait "$load_daemon_pid" 2>/dev/null; load_daemon_pid=''
 [ -e /sys/fs/bpf/optag/rx0/link ] || fail "a killed daemon's capture is gone"
 load_in "$BIN/optagd" -r -c "$TMP/optagd.conf" 2>"$TMP/err" || fail "optagd -r: $(cat "$TMP/err")"
