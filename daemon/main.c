@@ -39,10 +39,13 @@ static void log_diags(const struct policy_diags *d)
 {
 	size_t i;
 
-	/* Not the source line: it may hold numbers of a set. */
-	for (i = 0; i < d->n; i++)
-		log_msg(d->d[i].severity == POLICY_ERROR ? LOG_L_ERR : LOG_L_WARN, "%s:%d:%d: %s: %s", d->d[i].file,
-			d->d[i].line, d->d[i].col, d->d[i].code, d->d[i].text);
+	/* Not the source line: it may hold numbers of a set; nor what a policy should say instead. */
+	for (i = 0; i < d->n; i++) {
+		const char *fix = d->d[i].code[0] == 'C' ? d->d[i].fix : NULL;
+
+		log_msg(d->d[i].severity == POLICY_ERROR ? LOG_L_ERR : LOG_L_WARN, "%s:%d:%d: %s: %s%s%s", d->d[i].file,
+			d->d[i].line, d->d[i].col, d->d[i].code, d->d[i].text, fix ? " Fix: " : "", fix ? fix : "");
+	}
 }
 
 static void reload(struct daemon *d)
@@ -209,6 +212,21 @@ static void say_ready(const struct daemon *d)
 			   policy_rules(policies_current(d->policies)));
 }
 
+/* Settings may be right before the store is made, and be checked by who may not open it. */
+static void look_at_store(const char *dir)
+{
+	char why[512] = "";
+	struct store *st;
+	int e = store_open(dir, STORE_RO, &st, why, sizeof(why));
+
+	if (!e)
+		store_close(st);
+	else if (e == -ENOENT)
+		log_warn("%s: no store is here yet (optag init --store DIR makes one)", dir);
+	else if (e != -EACCES && e != -EPERM)
+		log_warn("%s", *why ? why : strerror(-e));
+}
+
 static int check_only(const struct daemon *d, bool print)
 {
 	struct policy_diags diags = { 0 };
@@ -221,6 +239,7 @@ static int check_only(const struct daemon *d, bool print)
 	if (e)
 		return 2;
 	policy_free(p);
+	look_at_store(d->conf.store);
 	return print && conf_print(stdout, &d->conf) ? 1 : 0;
 }
 
