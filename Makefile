@@ -201,12 +201,26 @@ deps-auto:
 deps-check:
 	$(Q)$(if $(OPTAG_DEPS_OK),:,tests/deps.sh pkg "$(PKGS)" $(DEPS_BUILD))
 
+# What is installed, under PREFIX; the unit is made for this PREFIX. Settings in /etc are the administrator's.
 MAN := $(wildcard tools/*.[158] daemon/*.[158] policy/*.[158])
+INST_BIN := $(BINS) $(BUILD)/bin/optagd
+INST_EX := $(wildcard policy/examples/*.policy) daemon/optagd.conf
+UNITDIR := lib/systemd/system
+INSTALLED = $(addprefix bin/,$(notdir $(INST_BIN))) $(addprefix share/optag/examples/,$(notdir $(INST_EX))) \
+	$(foreach m,$(MAN),share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) $(UNITDIR)/optagd.service
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/optag/examples
-	install -m 755 $(BINS) $(BUILD)/bin/optagd $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(wildcard policy/examples/*.policy) $(DESTDIR)$(PREFIX)/share/optag/examples
-	for m in $(MAN); do d=$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}; install -d $$d; install -m 644 $$m $$d; done
+	$(Q)install -d -m 755 $(addprefix '$(DESTDIR)$(PREFIX)'/,$(sort $(dir $(INSTALLED))))
+	$(Q)install -m 755 $(INST_BIN) '$(DESTDIR)$(PREFIX)/bin'
+	$(Q)install -m 644 $(INST_EX) '$(DESTDIR)$(PREFIX)/share/optag/examples'
+	$(Q)for m in $(MAN); do install -m 644 $$m "$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}" || exit 1; done
+	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' daemon/optagd.service >$(BUILD)/optagd.service
+	$(Q)install -m 644 $(BUILD)/optagd.service '$(DESTDIR)$(PREFIX)/$(UNITDIR)'
+	@echo 'installed under $(DESTDIR)$(PREFIX); enabled and started is nothing'
+
+# Directories that others use stay, empty or not.
+uninstall:
+	$(Q)rm -f $(addprefix '$(DESTDIR)$(PREFIX)'/,$(INSTALLED))
+	$(Q)rmdir '$(DESTDIR)$(PREFIX)/share/optag/examples' '$(DESTDIR)$(PREFIX)/share/optag' 2>/dev/null || :
 
 clean:
 	rm -rf build build-*
@@ -219,9 +233,9 @@ help:
 	@echo 'make check      both compilers, static analysis, layers, tests under ASan and UBSan'
 	@echo 'make fuzz       fuzz every reader, FUZZ_SECONDS=60 each; F=sip for one'
 	@echo 'make bench      figures of this machine, beside other programs on the same work'
-	@echo 'make install    to PREFIX=/usr/local, under DESTDIR; enables and starts nothing'
+	@echo 'make install    to PREFIX=/usr/local, under DESTDIR; enables and starts nothing; make uninstall takes it away'
 	@echo 'make clean      remove build directories'
 	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang'
 
-.PHONY: all test testprogs demo bench golden fuzz fuzzers check check-layers deps deps-auto deps-check install clean help
+.PHONY: all test testprogs demo bench golden fuzz fuzzers check check-layers deps deps-auto deps-check install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
