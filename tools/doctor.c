@@ -15,13 +15,14 @@
 #include "cli.h"
 
 static const char *opt_store = CLI_STORE_DIR, *opt_keys, *opt_interface;
-static bool opt_json;
+static bool opt_json, opt_measure;
 static unsigned count[DOCTOR_MISSING + 1];
 
 static const struct cli_opt opts[] = {
 	CLI_OPT('i', "interface", CLI_STR, &opt_interface, "NAME", "look at this network interface (default: all real ones)"),
 	CLI_OPT_STORE(&opt_store),
 	CLI_OPT('k', "keys", CLI_DIR, &opt_keys, "DIR", "where private keys would lie (default STORE-keys and /etc/optag)"),
+	CLI_OPT('m', "measure", CLI_FLAG, &opt_measure, NULL, "write 64 MiB beside the store to see how fast its disk is"),
 	CLI_OPT_JSON(&opt_json),
 	{ 0 },
 };
@@ -98,8 +99,9 @@ int main(int argc, char **argv)
 	if (rc != CLI_GO_ON)
 		return rc;
 	doctor_kernel();
+	doctor_machine();
 	doctor_nic(opt_interface);
-	doctor_store(opt_store, opt_keys);
+	doctor_store(opt_store, opt_keys, opt_measure);
 	if (!opt_json)
 		printf("\n%u ok, %u cost something, %u missing, %u could not be looked at%s\n", count[DOCTOR_OK], count[DOCTOR_COSTS],
 		       count[DOCTOR_MISSING], count[DOCTOR_UNKNOWN], geteuid() ? " (run it as root)" : "");

@@ -4,7 +4,7 @@
  *
  * Everything is probed, nothing is concluded from a version but the oldest
  * kernel that is tested. Nothing is changed on the machine, besides a file of
- * one block that the disk's probe makes and removes. One thread.
+ * one block (with `measure`, 64 MiB) that the disk's probe makes and removes. One thread.
  */
 #ifndef DOCTOR_H
 #define DOCTOR_H
@@ -26,8 +26,10 @@ void doctor_find(enum doctor_level level, const char *check, const char *about, 
 		 const char *found_fmt, ...) __attribute__((format(printf, 6, 7)));
 
 void doctor_kernel(void);	/* kernel, bpf, jit, btf, bpffs, memlock, huge pages, io_uring, clock, user */
+void doctor_machine(void);	/* processor, swap, cgroup */
 void doctor_nic(const char *name); /* NULL: all that are not virtual */
-void doctor_store(const char *dir, const char *keys); /* disk, store, public and private keys; keys NULL: the usual places */
+/* disk, store, public and private keys; keys NULL: the usual places; measure: disk rate, by writing 64 MiB */
+void doctor_store(const char *dir, const char *keys, bool measure);
 
 /* First line of a file, without newline; false: cannot be read. */
 bool doctor_line(const char *path, char *out, unsigned size);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "doctor.h"
@@ -16,6 +17,10 @@
 #define BLOCK	  4096
 #define FREE_LOW  (10ULL << 30)
 #define DEPTH_MAX 4
+#define MEASURE_PIECE (1U << 20)
+#define MEASURE_BYTES (64U << 20)
+#define CALL_BYTES    8000 /* a second: both voices in G.711, compressed about 2:1 */
+#define CALLS_LOW     1000
 
 /* The directory, or the nearest one above it that exists. */
 static void nearest(const char *dir, char out[512])
@@ -57,7 +62,51 @@ static int try_direct(const char *dir)
 	return e;
 }
 
-static void disk(const char *dir)
+/* Bytes a second of MEASURE_BYTES in pieces as the store writes them, durable; the file is gone before it is written. */
+static double write_rate(const char *dir)
+{
+	char path[600];
+	struct timespec a, b;
+	void *piece = NULL;
+	size_t done = 0;
+	double s = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/.optag-doctor.XXXXXX", dir);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	(void)unlink(path);
+	(void)fcntl(fd, F_SETFL, O_DIRECT); /* or through the cache, where that is how the store will do it */
+	if (posix_memalign(&piece, BLOCK, MEASURE_PIECE) == 0 && piece) {
+		memset(piece, 0x5a, MEASURE_PIECE);
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		while (done < MEASURE_BYTES && pwrite(fd, piece, MEASURE_PIECE, (off_t)done) == MEASURE_PIECE)
+			done += MEASURE_PIECE;
+		if (fdatasync(fd))
+			done = 0;
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		s = (double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9;
+	}
+	free(piece);
+	close(fd);
+	return done == MEASURE_BYTES && s > 0 ? (double)done / s : 0;
+}
+
+static void rate(const char *at)
+{
+	double r = write_rate(at), calls = r / CALL_BYTES;
+
+	if (r <= 0)
+		doctor_find(DOCTOR_UNKNOWN, "disk rate", at, NULL, NULL, "64 MiB could not be written");
+	else if (calls < CALLS_LOW)
+		doctor_find(DOCTOR_COSTS, "disk rate", at, "more calls at once than that lose audio.", "use a faster disk.",
+			    "%.0f MB/s: some %.0f calls at once", r / 1e6, calls);
+	else
+		doctor_find(DOCTOR_OK, "disk rate", at, NULL, NULL, "%.0f MB/s: some %.0f calls at once", r / 1e6, calls);
+}
+
+static void disk(const char *dir, bool measure)
 {
 	struct statvfs v;
 	char at[512];
@@ -73,6 +122,8 @@ static void disk(const char *dir)
 	else
 		doctor_find(DOCTOR_COSTS, "disk", at, "audio goes through the page cache and pushes other things out of it.",
 			    "use ext4 or XFS on a disk of its own.", "no O_DIRECT: %s", strerror(-e));
+	if (measure && (!e || e == -EINVAL))
+		rate(at);
 	if (statvfs(at, &v))
 		return;
 	/* G.711 of both voices, compressed about 2:1: 29 MB an hour */
@@ -117,14 +168,18 @@ static void store(const char *dir)
 	struct store *st;
 	unsigned n;
 	int e = store_open(dir, STORE_RO, &st, why, sizeof(why));
+	size_t known = strlen(dir);
+	const char *text = *why ? why : strerror(-e);
 
+	if (strncmp(text, dir, known) == 0 && strncmp(text + known, ": ", 2) == 0)
+		text += known + 2; /* the line names it anyway */
 	if (e == -EACCES || e == -EPERM) {
 		doctor_find(DOCTOR_UNKNOWN, "store", dir, NULL, "run optag doctor as root.", "permission denied");
 		return;
 	}
 	if (e) {
 		doctor_find(DOCTOR_MISSING, "store", dir, "optagd does not start.",
-			    e == -ENOENT ? "optag init --store DIR" : "optag fsck --store DIR", "%s", *why ? why : strerror(-e));
+			    e == -ENOENT ? "optag init --store DIR" : "optag fsck --store DIR", "%s", text);
 		return;
 	}
 	store_close(st);
@@ -166,9 +221,9 @@ static void private_keys(const char *dir, const char *keys)
 		doctor_find(DOCTOR_OK, "private keys", "", NULL, NULL, "none where they usually lie");
 }
 
-void doctor_store(const char *dir, const char *keys)
+void doctor_store(const char *dir, const char *keys, bool measure)
 {
-	disk(dir);
+	disk(dir, measure);
 	store(dir);
 	private_keys(dir, keys);
 }

@@ -46,6 +46,17 @@ grep -q '^missing  store' "$TMP/out" || fail "text form"
 grep -q ' do:   optag init' "$TMP/out" || fail "text form: remedy"
 "$BIN/optag-doctor" --nonsense >/dev/null 2>&1; [ $? = 2 ] || fail "usage: exit code"
 
+# The machine: each is told, whatever this one has; the disk's rate only when asked for, and nothing stays.
+"$BIN/optag-doctor" --json --store "$TMP/disk/none" >"$TMP/out"
+for check in processor swap cgroup; do
+	[ -n "$(jq -r "select(.check == \"$check\") | .found" "$TMP/out")" ] || fail "$check is not told"
+done
+jq -s -e 'any(.[]; .check == "disk rate")' "$TMP/out" >/dev/null && fail "disk rate without --measure"
+[ "$(jq -r 'select(.check == "store") | .found' "$TMP/out" | grep -c "$TMP")" = 0 ] || fail "the store's path is told twice"
+"$BIN/optag-doctor" --json --measure --store "$TMP/disk/none" >"$TMP/rate"
+jq -s -e 'any(.[]; .check == "disk rate" and (.found | test("^[0-9]+ MB/s: some [0-9]+ calls")))' "$TMP/rate" >/dev/null || fail "disk rate: $(grep rate "$TMP/rate")"
+[ -z "$(find "$TMP" -name '.optag-doctor*')" ] || fail "the probe left a file"
+
 # The disk's probe on a file system without room or O_DIRECT is a finding, not a failure of the program.
 if [ "$(id -u)" = 0 ] && mkdir "$TMP/ro" && mount -t tmpfs -o ro,size=64k none "$TMP/ro" 2>/dev/null; then
 	"$BIN/optag-doctor" --json --store "$TMP/ro/s" >"$TMP/out"
