@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evlog.c - writing the evidence log
+ *
+ * Invariants: a line that reached the file follows from the one before it; a day's lines are durable
+ * before its root is written, the root before the next day's lines; the head never names what is not
+ * durable. Numbers and links are given out in evlog_append, in memory; the disk sees them in order.
+ *
+ * Threads: `lock` guards everything but what `disk` guards: the file being written and the bytes on
+ * their way (out, base of the oldest day). evlog_flush takes disk, then lock; nothing waits for the
+ * disk's cache under lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "store/evlog_internal.h"
+#include "store/keys.h"
+
+#define AHEAD	    (256u << 10) /* space taken from the file system at a time: some 700 events */
+#define SPARE	    (64u << 10)	 /* of it, what only events that take away may use: some 200 */
+#define WAITING_MAX (64u << 20)	 /* bytes not flushed; a disk that hangs must not eat the memory */
+
+/* A day whose lines or root are not all written, or the newest one. */
+struct evday {
+	struct evday *next;
+	int32_t day;
+	int fd;
+	bool made;	   /* its name is not durable yet */
+	char name[64];
+	uint64_t base;	   /* bytes in the file */
+	uint64_t alloc;	   /* bytes the file system has given; UINT64_MAX: it does not say */
+	struct buf out;	   /* on its way: written before buf (disk) */
+	struct buf buf;	   /* appended */
+	uint64_t last, out_last; /* sequence numbers */
+	uint8_t link[32], out_link[32];
+	char root[EVLOG_TEXT];
+	size_t root_n; /* 0: not closed */
+};
+
+struct evlog {
+	struct root root;
+	struct evlog_pub pub;
+	uint8_t *secret; /* locked memory */
+	int lockfd, headfd;
+	unsigned head_slot;
+	pthread_mutex_t disk, lock;
+	struct why why;
+	bool ready; /* nothing torn lies behind base any more */
+	int err; /* of the last flush */
+	struct evlog_state now;
+	struct evday *oldest, *newest;
+	uint64_t waiting;
+	struct evlog_figures figures;
+};
+
+static void day_free(struct evday *d)
+{
+	if (!d)
+		return;
+	if (d->fd >= 0)
+		close(d->fd);
+	buf_free(&d->out);
+	buf_free(&d->buf);
+	free(d);
+}
+
+/* flags: O_CREAT for a new day. */
+static int day_open(struct evlog *l, int32_t day, int flags, uint64_t base)
+{
+	struct evday *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return why_set(&l->why, -ENOMEM, "out of memory");
+	d->day = day;
+	d->base = d->alloc = base;
+	d->made = flags & O_CREAT;
+	evlog_day_name(day, "log", d->name);
+	d->fd = openat(l->root.fd, d->name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0640);
+	if (d->fd < 0) {
+		int rc = why_errno(&l->why, -errno, d->name, "cannot open");
+
+		day_free(d);
+		return rc;
+	}
+	if (l->newest)
+		l->newest->next = d;
+	else
+		l->oldest = d;
+	l->newest = d;
+	return 0;
+}
+
+/* ---- days ---- */
+
+/* The newest day has lines: its root is made and waits behind them. */
+static void close_day(struct evlog *l)
+{
+	struct evlog_state *s = &l->now;
+	struct evlog_root r = { .day = s->day, .first = s->first, .last = s->seq };
+
+	memcpy(r.store, l->pub.store, 16);
+	memcpy(r.prev, s->prev, 32);
+	memcpy(r.link, s->link, 32);
+	l->newest->root_n = evlog_root_make(&r, l->secret, l->newest->root, s->link);
+	s->closed = true;
+	l->figures.roots++;
+}
+
+/* A file made for an event that then did not fit, and of no use on `day`. Nobody has it out of lock. */
+static void drop_empty(struct evlog *l, int32_t day)
+{
+	struct evday *d = l->newest, **at = &l->oldest;
+
+	if (!d || d->base || d->out.len || d->buf.len || d->root_n || day <= d->day)
+		return;
+	(void)unlinkat(l->root.fd, d->name, 0); /* an empty newest file is removed at the next start too */
+	l->newest = NULL;
+	for (; *at != d; at = &(*at)->next)
+		l->newest = *at;
+	*at = NULL;
+	day_free(d);
+}
+
+/*
+ * The file that an event of this day goes to: the newest, or a new one. A new day starts only when
+ * its file is there and has space, so that a full disk is met here.
+ */
+static int day_for(struct evlog *l, uint64_t time_ns)
+{
+	struct evlog_state *s = &l->now;
+	int32_t day = evlog_day(time_ns);
+
+	if (s->any && !s->closed && day > s->day)
+		close_day(l);
+	if (s->any && !s->closed)
+		return 0;
+	if (s->any && day <= s->day)
+		day = s->day + 1; /* the clock went back behind a signed root */
+	drop_empty(l, day);
+	if (l->newest && !l->newest->root_n)
+		return 0; /* made for an event that then did not fit */
+	return day_open(l, day, O_CREAT | O_EXCL, 0);
+}
+
+/* The first line of a new file is accepted: from now on the day is the newest. */
+static void day_began(struct evlog *l)
+{
+	struct evlog_state *s = &l->now;
+
+	memcpy(s->prev, s->link, 32);
+	s->first = s->seq + 1;
+	s->day = l->newest->day;
+	s->any = true;
+	s->closed = false;
+}
+
+/* ---- appending ---- */
+
+/* Space for n more bytes; `begin` leaves SPARE to the others. */
+static int take_space(struct evday *d, size_t n, bool begin)
+{
+	uint64_t end = d->base + d->out.len + d->buf.len + n;
+	int rc = 0;
+
+	if (d->alloc == UINT64_MAX || end + SPARE <= d->alloc)
+		return 0;
+	do
+		rc = fallocate(d->fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)(end + AHEAD)) ? -errno : 0;
+	while (rc == -EINTR);
+	if (rc == -EOPNOTSUPP) { /* the flush will tell */
+		d->alloc = UINT64_MAX;
+		return 0;
+	}
+	if (!rc) {
+		d->alloc = end + AHEAD;
+		return 0;
+	}
+	return !begin && end <= d->alloc ? 0 : rc;
+}
+
+static int put_line(struct evlog *l, const struct evlog_event *e)
+{
+	struct evlog_state *s = &l->now;
+	struct evday *d = l->newest;
+	bool first = !s->any || s->closed;
+	char line[EVLOG_LINE_MAX];
+	size_t n = evlog_line_format(s->seq + 1, s->link, e, line);
+	int rc = take_space(d, n, evlog_kind_flags(e->kind) & K_BEGIN);
+
+	if (rc)
+		return why_errno(&l->why, rc, d->name, "no space for an event");
+	if (!buf_room(&d->buf, n)) {
+		d->buf.failed = false; /* what is in it is whole */
+		return why_set(&l->why, -ENOMEM, "out of memory");
+	}
+	buf_put(&d->buf, line, n);
+	if (first)
+		day_began(l);
+	s->seq++;
+	evlog_link(line, n - 1, s->link);
+	d->last = s->seq;
+	memcpy(d->link, s->link, 32);
+	l->waiting += n;
+	return 0;
+}
+
+static int append(struct evlog *l, const struct evlog_event *e, uint64_t *ret_seq)
+{
+	int rc;
+
+	if (l->err && evlog_kind_flags(e->kind) & K_BEGIN)
+		return l->err;
+	if (l->waiting > WAITING_MAX)
+		return why_set(&l->why, -ENOSPC, "too many events wait for the disk");
+	rc = day_for(l, e->time_ns);
+	if (!rc)
+		rc = put_line(l, e);
+	if (!rc && ret_seq)
+		*ret_seq = l->now.seq;
+	return rc;
+}
+
+int evlog_append(struct evlog *l, const struct evlog_event *e, uint64_t *ret_seq)
+{
+	const char *what = evlog_check(e);
+	int rc;
+
+	if (!what && evlog_kind_flags(e->kind) & K_OWN)
+		what = "event of the log itself";
+	pthread_mutex_lock(&l->lock);
+	if (what)
+		rc = why_set(&l->why, -EINVAL, "%s", what);
+	else
+		rc = append(l, e, ret_seq);
+	if (rc)
+		l->figures.refused++;
+	else
+		l->figures.appended++;
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
+/* ---- flushing: under disk, and lock only where said ---- */
+
+static void write_head(struct evlog *l, const struct evday *d)
+{
+	struct evlog_head h = { .seq = d->out_last, .day = d->day };
+	char slot[EVLOG_SLOT];
+
+	memcpy(h.link, d->out_link, 32);
+	evlog_head_make(&h, &l->pub, l->secret, slot);
+	l->head_slot ^= 1;
+	/* in place, not synced: an older head says less and nothing wrong */
+	(void)pwrite_all(l->headfd, slot, sizeof(slot), (off_t)l->head_slot * EVLOG_SLOT);
+}
+
+/* Writes out. Without lock. */
+static int write_out(struct evlog *l, struct evday *d, struct why *why)
+{
+	int rc = pwrite_all(d->fd, d->out.p, d->out.len, (off_t)d->base);
+
+	if (!rc && fdatasync(d->fd))
+		rc = -errno;
+	if (!rc && d->made) {
+		rc = sync_dir_of(&l->root, d->name, why);
+		d->made = rc != 0;
+	}
+	if (rc) {
+		/* nothing half written stays; when even this fails, the next attempt writes over it */
+		if (l->ready)
+			(void)!ftruncate(d->fd, (off_t)d->base);
+		return why_errno(why, rc, d->name, "cannot write");
+	}
+	write_head(l, d);
+	return 0;
+}
+
+/* The day is over and its lines are durable. Without lock. */
+static int write_root(struct evlog *l, struct evday *d, struct why *why)
+{
+	char name[64];
+	int rc;
+
+	evlog_day_name(d->day, "root", name);
+	rc = write_over(&l->root, name, d->root, d->root_n, 0644, why);
+	if (!rc)
+		(void)!ftruncate(d->fd, (off_t)d->base); /* gives back what was taken ahead; it would do no harm */
+	return rc;
+}
+
+/* With lock: moves appended bytes to out. False: nothing to write. */
+static bool stage(struct evday *d)
+{
+	struct buf b = d->out;
+
+	if (d->out.len)
+		return true; /* from a flush that failed */
+	if (!d->buf.len)
+		return false;
+	d->out = d->buf;
+	d->buf = b;
+	buf_reset(&d->buf);
+	d->out_last = d->last;
+	memcpy(d->out_link, d->link, 32);
+	return true;
+}
+
+/* With lock; given back while the disk works. */
+static int flush_day(struct evlog *l, struct evday *d, uint64_t last, struct why *why)
+{
+	int rc = 0;
+
+	while (!rc && stage(d)) {
+		size_t n = d->out.len;
+
+		pthread_mutex_unlock(&l->lock);
+		rc = write_out(l, d, why);
+		pthread_mutex_lock(&l->lock);
+		if (rc) {
+			d->alloc = d->alloc == UINT64_MAX ? UINT64_MAX : d->base; /* truncated */
+			break;
+		}
+		d->base += n;
+		l->waiting -= n;
+		buf_reset(&d->out);
+		if (d->out_last >= last && !d->root_n)
+			break; /* what came meanwhile is the next flush's */
+	}
+	return rc;
+}
+
+static int flush_all(struct evlog *l, uint64_t last, struct why *why)
+{
+	struct evday *d;
+	int rc = 0;
+
+	while (!rc && (d = l->oldest)) {
+		rc = flush_day(l, d, last, why);
+		if (rc || !d->root_n)
+			break;
+		pthread_mutex_unlock(&l->lock);
+		rc = write_root(l, d, why);
+		pthread_mutex_lock(&l->lock);
+		if (rc)
+			break;
+		l->oldest = d->next;
+		if (l->newest == d)
+			l->newest = NULL;
+		day_free(d);
+	}
+	return rc;
+}
+
+int evlog_flush(struct evlog *l, uint64_t now_ns)
+{
+	struct why why = { "" };
+	uint64_t last;
+	int rc;
+
+	pthread_mutex_lock(&l->disk);
+	pthread_mutex_lock(&l->lock);
+	if (now_ns)
+		drop_empty(l, evlog_day(now_ns));
+	if (now_ns && l->now.any && !l->now.closed && evlog_day(now_ns) > l->now.day)
+		close_day(l);
+	last = l->now.seq;
+	rc = flush_all(l, last, &why);
+	l->err = rc;
+	l->figures.flushes++;
+	if (rc) {
+		l->why = why;
+		l->figures.errors++;
+	} else if (l->figures.flushed < last) {
+		l->figures.flushed = last;
+	}
+	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->disk);
+	return rc;
+}
+
+void evlog_why(struct evlog *l, char *text, size_t n)
+{
+	pthread_mutex_lock(&l->lock);
+	snprintf(text, n, "%s", l->why.text);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void evlog_figures(struct evlog *l, struct evlog_figures *ret)
+{
+	pthread_mutex_lock(&l->lock);
+	*ret = l->figures;
+	ret->waiting = l->waiting;
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- opening ---- */
+
+static int take_lock(struct evlog *l)
+{
+	l->lockfd = openat(l->root.fd, EVLOG_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (l->lockfd < 0)
+		return why_errno(&l->why, -errno, EVLOG_LOCK, "cannot open");
+	if (flock(l->lockfd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ?
+			       why_set(&l->why, -EBUSY, "%s/%s: another process writes the evidence log", l->root.path, EVLOG_DIR) :
+			       why_errno(&l->why, -errno, EVLOG_LOCK, "cannot lock");
+	return 0;
+}
+
+/* The newest day's file: goes on, or goes when no line of it stands. */
+static int open_newest(struct evlog *l)
+{
+	struct evlog_state *s = &l->now;
+	char name[64];
+
+	if (!s->any || s->closed)
+		return 0;
+	if (s->size)
+		return day_open(l, s->day, 0, s->size);
+	evlog_day_name(s->day, "log", name);
+	if (unlinkat(l->root.fd, name, 0))
+		return why_errno(&l->why, -errno, name, "cannot remove");
+	s->any = s->closed = s->has_before;
+	s->day = s->before;
+	return sync_dir_of(&l->root, name, &l->why);
+}
+
+static int own_event(struct evlog *l, enum evlog_kind kind, uint64_t bytes, uint64_t lines)
+{
+	struct evlog_event e = { .kind = kind, .time_ns = clock_now_ns(), .source = EVLOG_S_DAEMON };
+	int rc;
+
+	if (bytes) {
+		evlog_num_add(&e, EVLOG_N_BYTES, bytes);
+		evlog_num_add(&e, EVLOG_N_COUNT, lines);
+	}
+	rc = append(l, &e, NULL);
+	if (!rc)
+		l->figures.appended++;
+	return rc;
+}
+
+/*
+ * Torn bytes are written over by the event that tells of them and the rest is cut off, in this order:
+ * a kill in between leaves torn bytes again, never a cut without its event.
+ */
+static int begin(struct evlog *l)
+{
+	uint64_t bytes = l->now.cut_bytes, lines = l->now.cut_lines;
+	bool start = !l->now.seq;
+	struct evday *d;
+	int rc = open_newest(l);
+
+	l->figures.flushed = l->now.seq;
+	l->figures.recovered_bytes = bytes;
+	l->figures.recovered_lines = lines;
+	if (!rc && start)
+		rc = own_event(l, EVLOG_LOG_START, 0, 0);
+	if (!rc && bytes)
+		rc = own_event(l, EVLOG_LOG_RECOVER, bytes, lines);
+	if (!rc && (start || bytes))
+		rc = evlog_flush(l, 0);
+	d = l->newest;
+	if (rc || !bytes || !d)
+		return rc;
+	if (ftruncate(d->fd, (off_t)d->base) || fsync(d->fd))
+		return why_errno(&l->why, -errno, d->name, "cannot cut");
+	d->alloc = d->base;
+	return 0;
+}
+
+static int open_log(struct evlog *l, const char *store_dir)
+{
+	int rc = root_open(store_dir, &l->root, &l->why);
+
+	if (!rc)
+		rc = make_dirs(&l->root, EVLOG_DIR, &l->why);
+	if (!rc)
+		rc = take_lock(l);
+	if (rc)
+		return rc;
+	l->secret = sodium_malloc(64);
+	if (!l->secret)
+		return why_set(&l->why, -ENOMEM, "out of memory");
+	rc = evlog_key_open(&l->root, l->secret, &l->pub, &l->why);
+	if (!rc)
+		rc = evlog_state_read(&l->root, &l->pub, &l->now, &l->why);
+	if (rc)
+		return rc;
+	l->headfd = openat(l->root.fd, EVLOG_HEAD, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (l->headfd < 0)
+		return why_errno(&l->why, -errno, EVLOG_HEAD, "cannot open");
+	rc = begin(l);
+	l->ready = !rc;
+	return rc;
+}
+
+int evlog_open(const char *store_dir, struct evlog **ret, char *why, size_t n)
+{
+	struct evlog *l = calloc(1, sizeof(*l));
+	int rc = l ? keys_init() : -ENOMEM;
+
+	if (!l) {
+		if (why && n)
+			snprintf(why, n, "out of memory");
+		return rc;
+	}
+	l->root.fd = l->lockfd = l->headfd = -1;
+	pthread_mutex_init(&l->disk, NULL);
+	pthread_mutex_init(&l->lock, NULL);
+	if (rc)
+		rc = why_set(&l->why, rc, "libsodium does not start");
+	else
+		rc = open_log(l, store_dir);
+	if (rc) {
+		if (why && n)
+			snprintf(why, n, "%s", l->why.text);
+		evlog_close(l);
+		return rc;
+	}
+	*ret = l;
+	return 0;
+}
+
+void evlog_close(struct evlog *l)
+{
+	struct evday *next;
+
+	if (!l)
+		return;
+	for (struct evday *d = l->oldest; d; d = next) {
+		next = d->next;
+		if (l->ready)
+			(void)!ftruncate(d->fd, (off_t)d->base); /* space taken ahead, and what was not flushed */
+		day_free(d);
+	}
+	sodium_free(l->secret); /* wipes */
+	if (l->headfd >= 0)
+		close(l->headfd);
+	if (l->lockfd >= 0)
+		close(l->lockfd);
+	root_close(&l->root);
+	pthread_mutex_destroy(&l->disk);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}

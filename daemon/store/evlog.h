@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evlog.h - the evidence log: what was decided about every matched call, and what became of it
+ *
+ * Append-only lines of JSON, one file a UTC day in STORE/evidence, each line holding the hash of the
+ * line before; at the end of a day a root is signed, and its hash is the first link of the next day
+ * (FORMAT.md section 10). No number, no digit that was pressed and no key is in it: every field has a
+ * closed form, checked in one place (evlog_check).
+ *
+ *	evlog_open(dir, &l)		the one writer; recovers what a kill left half written
+ *	evlog_append(l, &event)		from any thread; in memory, never waits for the disk's cache
+ *	evlog_flush(l, now)		durable; each second, and before anything is confirmed to people
+ *	evlog_close(l)			does not flush
+ *
+ * What the sums rest on (evlog_look checks it): of every call that a rule matched one
+ * EVLOG_CALL_MATCH is logged and, later, exactly one of EVLOG_CALL_KEPT, EVLOG_CALL_DENIED and
+ * EVLOG_CALL_GAP, also for a call whose process died. A call is kept only after an
+ * EVLOG_PURPOSE_GRANT. So per rule and day: matched = kept + denied + gap + still open.
+ *
+ * A full disk: space is taken from the file system ahead of the events, so append answers -ENOSPC
+ * itself, with nothing of the event written. Events that let something begin (a match, a consent, a
+ * grant, audio) are refused first; those that take away go on into the rest. Who gets -ENOSPC for a
+ * grant must not grant (INV-7).
+ *
+ * Time is the caller's and may go back; order is the sequence number. A day, once there, never goes
+ * back: an event of an earlier day goes to the newest one. Errors are 0 or -errno.
+ */
+#ifndef EVLOG_H
+#define EVLOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/uid.h"
+
+#define EVLOG_LINE_MAX 1024 /* bytes of a line, LF included */
+#define EVLOG_NAME     65   /* rule and controller, with the zero */
+#define EVLOG_REASON   48
+#define EVLOG_WHO      33
+#define EVLOG_NUMS     8
+#define EVLOG_NUM_MAX  ((1ULL << 53) - 1) /* what every JSON reader keeps exactly */
+
+/* What happened. The names in the log are those of evlog_kind_name. */
+enum evlog_kind {
+	/* the log itself; written by evlog only */
+	EVLOG_LOG_START,   /* "log.start": first line of all */
+	EVLOG_LOG_RECOVER, /* "log.recovered": half-written lines were cut: nums bytes, count */
+	/* the daemon */
+	EVLOG_DAEMON_START,
+	EVLOG_DAEMON_STOP,
+	EVLOG_POLICY_LOAD, /* "policy.load": `policy` is in force from now on */
+	EVLOG_POLICY_REJECT,
+	/* a call as a whole */
+	EVLOG_CALL_MATCH,
+	EVLOG_CALL_NOMATCH, /* hourly total: num count */
+	EVLOG_CALL_KEPT,
+	EVLOG_CALL_DENIED,
+	EVLOG_CALL_GAP, /* something may be kept and audio is missing: reason */
+	EVLOG_CALL_DESTROY, /* nothing of it can be read any more */
+	/* what the caller was told, and said */
+	EVLOG_NOTICE_PLAYED,
+	EVLOG_NOTICE_MISSING,
+	EVLOG_NOTICE_SMS,
+	EVLOG_CONSENT_GIVEN,
+	EVLOG_CONSENT_NONE,
+	EVLOG_CONSENT_WITHDRAWN,
+	EVLOG_OPTOUT,
+	EVLOG_OPTOUT_UNCERTAIN,
+	EVLOG_OBJECTION_OPENED,
+	EVLOG_OBJECTION_DECIDED,
+	EVLOG_ERASURE_OPENED,
+	EVLOG_ERASURE_DECIDED,
+	/* how many */
+	EVLOG_SAMPLE_COMMIT, /* before a day: data = BLAKE2b-256 of the seed, num day */
+	EVLOG_SAMPLE_REVEAL, /* after it: data = the seed, num day */
+	EVLOG_SAMPLE_IN,     /* nums day, draw, threshold */
+	EVLOG_SAMPLE_OUT,
+	EVLOG_QUOTA_STOP,
+	/* audio and keys */
+	EVLOG_AUDIO_START,
+	EVLOG_AUDIO_PAUSE,
+	EVLOG_AUDIO_RESUME,
+	EVLOG_AUDIO_STOP,
+	EVLOG_AUDIO_DISCARD,
+	EVLOG_CAPTURE_GAP,
+	EVLOG_KEY_CREATE,
+	EVLOG_KEY_COMMIT,
+	EVLOG_KEY_DESTROY, /* of one call and purpose */
+	EVLOG_BUCKET_DESTROY, /* of a controller, purpose and num day: all its calls */
+	/* a purpose's state */
+	EVLOG_PURPOSE_GRANT,
+	EVLOG_PURPOSE_DENY,
+	EVLOG_PURPOSE_EXPIRE,
+	/* afterwards */
+	EVLOG_HOLD_SET,
+	EVLOG_HOLD_RELEASE,
+	EVLOG_REVIEW_DUE,
+	EVLOG_REVIEW_DONE,
+	EVLOG_ACCESS_OPEN,
+	EVLOG_ACCESS_EXPORT,
+	EVLOG_PLAY,
+	EVLOG_USE, /* "use.training": a recording was used; who, reason */
+	EVLOG_REAPER_RUN,
+	EVLOG_REPORT, /* "report.made": data = its hash */
+	EVLOG_KINDS,
+};
+
+enum evlog_purpose { EVLOG_P_NONE, EVLOG_P_DOCUMENTATION, EVLOG_P_TRAINING, EVLOG_PURPOSES };
+
+/* Who or what made it happen. */
+enum evlog_source {
+	EVLOG_S_NONE,
+	EVLOG_S_POLICY,	  /* the rule alone */
+	EVLOG_S_CALLER,	  /* the data subject, by key or voice channel */
+	EVLOG_S_AGENT,
+	EVLOG_S_LIST,	  /* a dynamic set */
+	EVLOG_S_SDP,	  /* a=recordpref */
+	EVLOG_S_API,
+	EVLOG_S_TIMER,	  /* silence, windows, deadlines */
+	EVLOG_S_CAPTURE,  /* loss, media that cannot be recorded */
+	EVLOG_S_SAMPLER,
+	EVLOG_S_OPERATOR, /* a person: `who` */
+	EVLOG_S_DAEMON,
+	EVLOG_S_REAPER,
+	EVLOG_SOURCES,
+};
+
+/* What a number counts. A closed list, so that no digits of anybody find a place. */
+enum evlog_num {
+	EVLOG_N_COUNT,
+	EVLOG_N_BYTES,
+	EVLOG_N_MS,
+	EVLOG_N_PACKETS,
+	EVLOG_N_BLOCKED, /* packets that never left the classifier */
+	EVLOG_N_LOST,
+	EVLOG_N_CALLS,
+	EVLOG_N_DAY,	 /* YYYYMMDD, a civil day of the controller */
+	EVLOG_N_DRAW,
+	EVLOG_N_THRESHOLD,
+	EVLOG_N_PERMILLE,
+	EVLOG_N_CAP,
+	EVLOG_N_USED,
+	EVLOG_N_VERSION,
+	EVLOG_N_OFFSET_MS, /* in a notice */
+	EVLOG_N_UNTIL_S,   /* a deadline, seconds since 1970 */
+	EVLOG_N_LEG,
+	EVLOG_N_SEGMENTS,
+	EVLOG_N_ERRORS,
+	EVLOG_NUM_NAMES,
+};
+
+/*
+ * One event; zero is "not given" everywhere. Which fields an event must and must not have:
+ * evlog_check. Texts: rule and controller as the policy spells them (printable ASCII without
+ * quote and backslash, and no space); reason and who `a-z 0-9 . _ -`, starting with a letter, without
+ * five digits in a row; policy 64 hex digits.
+ */
+struct evlog_event {
+	enum evlog_kind kind;
+	enum evlog_purpose purpose;
+	enum evlog_source source;
+	uint64_t time_ns; /* UTC, since 1970 */
+	bool has_call, has_data;
+	struct uid call;
+	const char *controller, *rule, *policy, *reason, *who;
+	uint8_t data[32]; /* a hash, or a revealed seed */
+	unsigned nums;
+	struct {
+		enum evlog_num name;
+		uint64_t value; /* at most EVLOG_NUM_MAX */
+	} num[EVLOG_NUMS]; /* each name once */
+};
+
+/* Adds a number; past EVLOG_NUMS the event becomes invalid. */
+void evlog_num_add(struct evlog_event *e, enum evlog_num name, uint64_t value);
+/* The value of a number, or `none`. */
+uint64_t evlog_num_get(const struct evlog_event *e, enum evlog_num name, uint64_t none);
+
+const char *evlog_kind_name(enum evlog_kind k);
+const char *evlog_purpose_name(enum evlog_purpose p); /* "" none */
+const char *evlog_source_name(enum evlog_source s);
+const char *evlog_num_name(enum evlog_num n);
+
+/* NULL when the event is whole and may be logged; else what is wrong (static text). */
+const char *evlog_check(const struct evlog_event *e);
+
+/* ---- lines ---- */
+
+/* A line as read; the pointers of `e` point into it, so it is not copied by assignment. */
+struct evlog_line {
+	uint64_t seq;
+	uint8_t prev[32];
+	struct evlog_event e;
+	char controller[EVLOG_NAME], rule[EVLOG_NAME], policy[65], reason[EVLOG_REASON], who[EVLOG_WHO];
+};
+
+/* out (EVLOG_LINE_MAX) gets the line with LF, without a zero; its length. The event must be valid. */
+size_t evlog_line_format(uint64_t seq, const uint8_t prev[32], const struct evlog_event *e, char *out);
+/*
+ * A line of n bytes without its LF; any bytes. Accepts exactly what evlog_line_format writes.
+ * -EBADMSG with *ret_what (static text); ret is then undefined.
+ */
+int evlog_line_parse(const char *p, size_t n, struct evlog_line *ret, const char **ret_what);
+/* The link: BLAKE2b-256 of the line without its LF. */
+void evlog_link(const char *p, size_t n, uint8_t ret[32]);
+
+/* ---- writing ---- */
+
+struct evlog;
+
+/*
+ * Opens the log of a store for appending; makes directory and signing key when they are not there.
+ * Checks every signed root and all lines of the newest day. -EBUSY another writer; -EBADMSG damaged
+ * (`why` names file:line and rule): nothing is changed then; -EPERM others may read the signing key.
+ * After a kill the lines that were never flushed may be torn: they are cut and
+ * EVLOG_LOG_RECOVER is appended. `why` (size n) gets one line. Never prints.
+ */
+int evlog_open(const char *store_dir, struct evlog **ret, char *why, size_t n);
+/*
+ * Any thread. -EINVAL not a valid event (evlog_why), -ENOSPC no room (nothing of it stays), -ENOMEM.
+ * After a failed flush events that let something begin get its error until one succeeds; the others
+ * are accepted and wait with those before (64 MiB at most). ret_seq may be NULL.
+ */
+int evlog_append(struct evlog *l, const struct evlog_event *e, uint64_t *ret_seq);
+/*
+ * Everything appended so far is durable when it returns 0; appends go on meanwhile. When now_ns
+ * lies past the newest day, that day's root is signed (0: days are closed by events only). On
+ * failure nothing half written stays and the events wait for the next flush.
+ */
+int evlog_flush(struct evlog *l, uint64_t now_ns);
+/* NULL-tolerant; wipes the key. Events since the last successful flush are lost. */
+void evlog_close(struct evlog *l);
+/* One line about the last failure of append or flush, copied into text. */
+void evlog_why(struct evlog *l, char *text, size_t n);
+
+struct evlog_figures {
+	uint64_t appended, flushed, refused; /* refused: -ENOSPC, -EINVAL and errors */
+	uint64_t flushes, errors, roots;
+	uint64_t recovered_bytes, recovered_lines; /* cut when it was opened */
+	uint64_t waiting; /* bytes appended and not flushed */
+};
+void evlog_figures(struct evlog *l, struct evlog_figures *ret);
+
+/* ---- looking: verify, show, sums; read-only, beside a running writer ---- */
+
+struct evlog_sum {
+	char rule[EVLOG_NAME];
+	int32_t day; /* of the match, days since 1970 (evlog_day_text) */
+	uint64_t matched, kept, denied, gap, open; /* open: no outcome yet */
+};
+
+struct evlog_look {
+	void *arg;
+	/* What is wrong: file relative to the store, line from 1 (0: the file itself), rule of FORMAT.md. May be NULL. */
+	void (*finding)(void *arg, const char *file, uint64_t line, const char *rule, const char *text);
+	/* Every line that parses; may be NULL. Not 0 ends the look and is returned. */
+	int (*line)(void *arg, const char *file, uint64_t n, const struct evlog_line *l);
+	/* Sums, by day and rule, after the last line; may be NULL. */
+	void (*sum)(void *arg, const struct evlog_sum *s);
+	const char *public_key; /* file with the public key as known from elsewhere; NULL: the store's own */
+	/* Only files from this day on are read for `line` and `sum` (0 all). Chain, signatures and sums
+	 * across the border are then not checked. Days since 1970. */
+	int32_t from_day, to_day;
+	/* A root's hash that was noted outside the store: the chain must contain it. NULL none. */
+	const uint8_t *anchor;
+};
+
+struct evlog_report {
+	uint64_t days, sealed, lines, calls, damaged;
+	uint64_t first_seq, last_seq;
+	uint64_t torn_bytes; /* at the end of the newest day, to be cut by the next writer; no damage */
+	uint64_t recovered;  /* times that a writer did so */
+	uint64_t backwards;  /* times that the clock went back */
+	uint64_t open;	     /* calls without an outcome */
+	uint8_t root[32];    /* hash of the newest signed root, zeros: none yet */
+};
+
+/* 0 looked (see ret->damaged), -ENOENT no evidence, other -errno could not look; or what `line` returned. */
+int evlog_look(const char *store_dir, const struct evlog_look *how, struct evlog_report *ret, char *why, size_t n);
+
+int32_t evlog_day(uint64_t ns);
+void evlog_day_text(int32_t day, char out[16]); /* "2026-11-24" */
+
+#endif

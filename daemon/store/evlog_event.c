@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evlog_event.c - the closed lists of the evidence log, and the one check that every event passes
+ *
+ * Pure functions. Lists are append-only: the names are part of the format.
+ */
+#include <string.h>
+
+#include "store/evlog_internal.h"
+
+#define CALLED (K_CALL | K_RULE)
+
+static const struct {
+	const char *name;
+	unsigned flags;
+} kinds[EVLOG_KINDS] = {
+	[EVLOG_LOG_START] = { "log.start", K_OWN },
+	[EVLOG_LOG_RECOVER] = { "log.recovered", K_OWN },
+	[EVLOG_DAEMON_START] = { "daemon.start", 0 },
+	[EVLOG_DAEMON_STOP] = { "daemon.stop", 0 },
+	[EVLOG_POLICY_LOAD] = { "policy.load", K_POLICY },
+	[EVLOG_POLICY_REJECT] = { "policy.reject", 0 },
+	[EVLOG_CALL_MATCH] = { "call.match", CALLED | K_POLICY | K_CONTROLLER | K_BEGIN },
+	[EVLOG_CALL_NOMATCH] = { "call.nomatch", 0 },
+	[EVLOG_CALL_KEPT] = { "call.kept", CALLED },
+	[EVLOG_CALL_DENIED] = { "call.denied", CALLED | K_REASON },
+	[EVLOG_CALL_GAP] = { "call.gap", CALLED | K_REASON },
+	[EVLOG_CALL_DESTROY] = { "call.destroy", K_CALL },
+	[EVLOG_NOTICE_PLAYED] = { "notice.played", K_CALL },
+	[EVLOG_NOTICE_MISSING] = { "notice.missing", K_CALL },
+	[EVLOG_NOTICE_SMS] = { "notice.sms", K_CALL | K_REASON },
+	[EVLOG_CONSENT_GIVEN] = { "consent.given", CALLED | K_PURPOSE | K_BEGIN },
+	[EVLOG_CONSENT_NONE] = { "consent.none", CALLED | K_PURPOSE },
+	[EVLOG_CONSENT_WITHDRAWN] = { "consent.withdrawn", K_CALL | K_PURPOSE },
+	[EVLOG_OPTOUT] = { "optout", K_CALL },
+	[EVLOG_OPTOUT_UNCERTAIN] = { "optout.uncertain", K_CALL },
+	[EVLOG_OBJECTION_OPENED] = { "objection.opened", K_CALL },
+	[EVLOG_OBJECTION_DECIDED] = { "objection.decided", K_CALL | K_REASON },
+	[EVLOG_ERASURE_OPENED] = { "erasure.opened", K_CALL },
+	[EVLOG_ERASURE_DECIDED] = { "erasure.decided", K_CALL | K_REASON },
+	[EVLOG_SAMPLE_COMMIT] = { "sample.commit", K_DATA | K_DAY },
+	[EVLOG_SAMPLE_REVEAL] = { "sample.reveal", K_DATA | K_DAY },
+	[EVLOG_SAMPLE_IN] = { "sample.in", CALLED | K_DAY | K_BEGIN },
+	[EVLOG_SAMPLE_OUT] = { "sample.out", CALLED | K_DAY },
+	[EVLOG_QUOTA_STOP] = { "quota.stop", K_RULE | K_ANY },
+	[EVLOG_AUDIO_START] = { "audio.start", K_CALL | K_BEGIN },
+	[EVLOG_AUDIO_PAUSE] = { "audio.pause", K_CALL },
+	[EVLOG_AUDIO_RESUME] = { "audio.resume", K_CALL | K_BEGIN },
+	[EVLOG_AUDIO_STOP] = { "audio.stop", K_CALL },
+	[EVLOG_AUDIO_DISCARD] = { "audio.discard", K_CALL },
+	[EVLOG_CAPTURE_GAP] = { "capture.gap", K_ANY },
+	[EVLOG_KEY_CREATE] = { "key.create", K_CALL | K_BEGIN },
+	[EVLOG_KEY_COMMIT] = { "key.commit", K_CALL | K_PURPOSE | K_BEGIN },
+	[EVLOG_KEY_DESTROY] = { "key.destroy", K_CALL },
+	[EVLOG_BUCKET_DESTROY] = { "bucket.destroy", K_CONTROLLER | K_PURPOSE | K_DAY },
+	[EVLOG_PURPOSE_GRANT] = { "purpose.grant", CALLED | K_PURPOSE | K_BEGIN },
+	[EVLOG_PURPOSE_DENY] = { "purpose.deny", CALLED | K_PURPOSE },
+	[EVLOG_PURPOSE_EXPIRE] = { "purpose.expire", K_CALL | K_PURPOSE },
+	[EVLOG_HOLD_SET] = { "hold.set", K_CALL | K_WHO },
+	[EVLOG_HOLD_RELEASE] = { "hold.release", K_CALL | K_WHO },
+	[EVLOG_REVIEW_DUE] = { "review.due", K_ANY },
+	[EVLOG_REVIEW_DONE] = { "review.done", K_ANY | K_WHO },
+	[EVLOG_ACCESS_OPEN] = { "access.open", K_ANY | K_WHO },
+	[EVLOG_ACCESS_EXPORT] = { "access.export", K_CALL | K_PURPOSE | K_WHO },
+	[EVLOG_PLAY] = { "play", K_CALL | K_PURPOSE | K_WHO },
+	[EVLOG_USE] = { "use.training", K_CALL | K_WHO },
+	[EVLOG_REAPER_RUN] = { "reaper.run", 0 },
+	[EVLOG_REPORT] = { "report.made", K_DATA },
+};
+
+static const char *const purposes[EVLOG_PURPOSES] = { "", "documentation", "training" };
+static const char *const sources[EVLOG_SOURCES] = { "",	  "policy", "caller",  "agent",	  "list",     "sdp",	"api",
+						    "timer", "capture", "sampler", "operator", "daemon", "reaper" };
+static const char *const nums[EVLOG_NUM_NAMES] = { "count",    "bytes",	   "ms",      "packets", "blocked", "lost",
+						   "calls",    "day",	   "draw",    "threshold", "permille", "cap",
+						   "used",     "version",  "offset_ms", "until_s", "leg", "segments",
+						   "errors" };
+
+const char *evlog_kind_name(enum evlog_kind k)
+{
+	return kinds[k].name;
+}
+
+unsigned evlog_kind_flags(enum evlog_kind k)
+{
+	return kinds[k].flags;
+}
+
+const char *evlog_purpose_name(enum evlog_purpose p)
+{
+	return purposes[p];
+}
+
+const char *evlog_source_name(enum evlog_source s)
+{
+	return sources[s];
+}
+
+const char *evlog_num_name(enum evlog_num n)
+{
+	return nums[n];
+}
+
+static int find(const char *const *list, int from, int to, const char *s, size_t n)
+{
+	for (int i = from; i < to; i++)
+		if (strlen(list[i]) == n && !memcmp(list[i], s, n))
+			return i;
+	return -1;
+}
+
+int evlog_kind_find(const char *s, size_t n)
+{
+	for (int i = 0; i < EVLOG_KINDS; i++)
+		if (strlen(kinds[i].name) == n && !memcmp(kinds[i].name, s, n))
+			return i;
+	return -1;
+}
+
+int evlog_purpose_find(const char *s, size_t n)
+{
+	return find(purposes, 1, EVLOG_PURPOSES, s, n);
+}
+
+int evlog_source_find(const char *s, size_t n)
+{
+	return find(sources, 1, EVLOG_SOURCES, s, n);
+}
+
+int evlog_num_find(const char *s, size_t n)
+{
+	return find(nums, 0, EVLOG_NUM_NAMES, s, n);
+}
+
+void evlog_num_add(struct evlog_event *e, enum evlog_num name, uint64_t value)
+{
+	if (e->nums < EVLOG_NUMS) {
+		e->num[e->nums].name = name;
+		e->num[e->nums].value = value;
+	}
+	e->nums++; /* past the end: evlog_check refuses it */
+}
+
+uint64_t evlog_num_get(const struct evlog_event *e, enum evlog_num name, uint64_t none)
+{
+	for (unsigned i = 0; i < e->nums && i < EVLOG_NUMS; i++)
+		if (e->num[i].name == name)
+			return e->num[i].value;
+	return none;
+}
+
+/* As the policy spells names: printable ASCII that needs no escape in JSON. */
+static bool name_ok(const char *s)
+{
+	size_t n = 0;
+
+	for (; s[n]; n++)
+		if (n == EVLOG_NAME - 1 || s[n] <= ' ' || s[n] > '~' || s[n] == '"' || s[n] == '\\')
+			return false;
+	return n > 0;
+}
+
+/* A word of ours or of an operator's: five digits in a row might be somebody's. */
+static bool word_ok(const char *s, size_t max)
+{
+	unsigned digits = 0;
+	size_t n = 0;
+
+	if (s[0] < 'a' || s[0] > 'z')
+		return false;
+	for (; s[n]; n++) {
+		bool digit = s[n] >= '0' && s[n] <= '9';
+
+		digits = digit ? digits + 1 : 0;
+		if (n == max - 1 || digits == 5)
+			return false;
+		if (!digit && !(s[n] >= 'a' && s[n] <= 'z') && s[n] != '.' && s[n] != '_' && s[n] != '-')
+			return false;
+	}
+	return true;
+}
+
+static bool hash_ok(const char *s)
+{
+	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
+}
+
+static const char *check_nums(const struct evlog_event *e)
+{
+	unsigned seen = 0;
+
+	_Static_assert(EVLOG_NUM_NAMES <= 32, "seen has a bit per name");
+	if (e->nums > EVLOG_NUMS)
+		return "too many numbers";
+	for (unsigned i = 0; i < e->nums; i++) {
+		if ((unsigned)e->num[i].name >= EVLOG_NUM_NAMES)
+			return "unknown number";
+		if (e->num[i].value > EVLOG_NUM_MAX)
+			return "number out of range";
+		if (seen & 1u << e->num[i].name)
+			return "number given twice";
+		seen |= 1u << e->num[i].name;
+	}
+	return NULL;
+}
+
+static const char *check_needs(const struct evlog_event *e)
+{
+	unsigned f = kinds[e->kind].flags;
+
+	if (f & K_CALL && !e->has_call)
+		return "event without its call";
+	if (e->has_call && !(f & (K_CALL | K_ANY)))
+		return "event of no call names one";
+	if (f & K_RULE && !e->rule)
+		return "event without its rule";
+	if (f & K_PURPOSE && !e->purpose)
+		return "event without its purpose";
+	if (f & K_POLICY && !e->policy)
+		return "event without its policy";
+	if (f & K_CONTROLLER && !e->controller)
+		return "event without its controller";
+	if (f & K_REASON && !e->reason)
+		return "event without its reason";
+	if (f & K_WHO && !e->who)
+		return "event without who did it";
+	if (!(f & K_DATA) != !e->has_data)
+		return f & K_DATA ? "event without its data" : "event with data";
+	if (f & K_DAY && evlog_num_get(e, EVLOG_N_DAY, 0) == 0)
+		return "event without its day";
+	return NULL;
+}
+
+const char *evlog_check(const struct evlog_event *e)
+{
+	const char *what;
+
+	if ((unsigned)e->kind >= EVLOG_KINDS)
+		return "unknown event";
+	if ((unsigned)e->purpose >= EVLOG_PURPOSES)
+		return "unknown purpose";
+	if ((unsigned)e->source >= EVLOG_SOURCES)
+		return "unknown source";
+	if (!e->time_ns)
+		return "event without a time";
+	if (e->controller && name_check(e->controller))
+		return "not a controller's name";
+	if (e->rule && !name_ok(e->rule))
+		return "not a rule's name";
+	if (e->policy && !hash_ok(e->policy))
+		return "not a policy's hash";
+	if (e->reason && !word_ok(e->reason, EVLOG_REASON))
+		return "not a reason";
+	if (e->who && !word_ok(e->who, EVLOG_WHO))
+		return "not a person's name";
+	what = check_nums(e);
+	return what ? what : check_needs(e);
+}

@@ -1,0 +1,1 @@
+{"seq":11,"prev":"0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a","time":"2026-11-18T11:06:40.123456799Z","event":"call.gap","source":"operator","call":"01M7Q5CQG0DNZV0QQP046CSM82","rule":"support","reason":"consent.none","n":{"count":10}}
