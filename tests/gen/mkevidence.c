@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mkevidence.c - fills the evidence log of a store with the same events each time
+ *
+ *	mkevidence STORE [DAYS]		DAYS days from 2026-11-23 (default 3), the last one not signed
+ *	mkevidence STORE hold		opens the log and waits for the end of stdin
+ *
+ * Each day: a policy, and under the rules `support` and `sales` calls that are kept, denied and gaps.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/evlog.h"
+
+#define D0 (20780ULL * 86400 * NS_PER_S)
+
+static const char policy[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+static struct evlog *l;
+
+static void add(const struct evlog_event *e)
+{
+	char why[512];
+
+	if (!evlog_append(l, e, NULL))
+		return;
+	evlog_why(l, why, sizeof(why));
+	fprintf(stderr, "mkevidence: %s: %s\n", evlog_kind_name(e->kind), why);
+	exit(1);
+}
+
+static void one_call(uint64_t t, unsigned n, const char *rule, enum evlog_kind outcome)
+{
+	struct evlog_event e = { .kind = EVLOG_CALL_MATCH, .time_ns = t, .has_call = true, .controller = "acme",
+				 .rule = rule, .policy = policy };
+	char seed[32];
+
+	snprintf(seed, sizeof(seed), "call %u", n);
+	uid_make(t, seed, strlen(seed), &e.call);
+	add(&e);
+	e.controller = e.policy = NULL;
+	e.purpose = EVLOG_P_DOCUMENTATION;
+	e.time_ns += NS_PER_S;
+	e.kind = outcome == EVLOG_CALL_DENIED ? EVLOG_PURPOSE_DENY : EVLOG_PURPOSE_GRANT;
+	e.source = outcome == EVLOG_CALL_DENIED ? EVLOG_S_TIMER : EVLOG_S_POLICY;
+	e.reason = outcome == EVLOG_CALL_DENIED ? "consent.none" : NULL;
+	add(&e);
+	e.purpose = EVLOG_P_NONE;
+	e.source = EVLOG_S_NONE;
+	e.reason = outcome == EVLOG_CALL_KEPT ? NULL : outcome == EVLOG_CALL_GAP ? "srtp" : e.reason;
+	e.kind = outcome;
+	e.time_ns += 30 * NS_PER_S;
+	evlog_num_add(&e, EVLOG_N_PACKETS, outcome == EVLOG_CALL_KEPT ? 1500 : 0);
+	evlog_num_add(&e, EVLOG_N_BLOCKED, outcome == EVLOG_CALL_DENIED ? 1500 : 0);
+	add(&e);
+}
+
+int main(int argc, char **argv)
+{
+	bool hold = argc > 2 && !strcmp(argv[2], "hold");
+	unsigned days = argc > 2 && !hold ? (unsigned)strtoul(argv[2], NULL, 10) : 3;
+	char why[512] = "";
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: mkevidence STORE [DAYS | hold]\n");
+		return 2;
+	}
+	clock_set_ns(D0);
+	if (evlog_open(argv[1], &l, why, sizeof(why))) {
+		fprintf(stderr, "mkevidence: %s\n", why);
+		return 1;
+	}
+	if (hold) {
+		printf("open\n");
+		fflush(stdout);
+		while (getchar() != EOF)
+			;
+		evlog_close(l);
+		return 0;
+	}
+	for (unsigned d = 0; d < days; d++) {
+		uint64_t t = D0 + (d * 86400ULL + 28800) * NS_PER_S;
+		struct evlog_event e = { .kind = EVLOG_POLICY_LOAD, .time_ns = t, .policy = policy,
+					 .source = EVLOG_S_OPERATOR, .who = "anna" };
+
+		add(&e);
+		for (unsigned i = 0; i < 6; i++)
+			one_call(t + (i + 1) * 60 * NS_PER_S, d * 10 + i, i < 4 ? "support" : "sales",
+				 i % 3 == 0 ? EVLOG_CALL_KEPT : i == 1 ? EVLOG_CALL_GAP : EVLOG_CALL_DENIED);
+	}
+	if (evlog_flush(l, 0)) {
+		evlog_why(l, why, sizeof(why));
+		fprintf(stderr, "mkevidence: %s\n", why);
+		return 1;
+	}
+	evlog_close(l);
+	return 0;
+}
