@@ -413,6 +413,8 @@ static void built_in_block(const struct policy *p, struct rule *r, struct block 
 			b->throttle_percent = 125;
 		if (!b->floor)
 			b->floor = 5;
+		x->throttle_percent = b->throttle_percent;
+		x->use_floor = b->floor;
 	}
 	x->assessment = b->assessment ? b->assessment->s : NULL;
 	x->special_assessment = b->special_assessment ? b->special_assessment->s : NULL;

@@ -99,6 +99,7 @@ struct policy_block {
 	bool spread_first_come;
 	struct policy_span use_within;
 	int use_target_percent; /* -1: not set */
+	int throttle_percent, use_floor; /* of use-target; training: 125 and 5 when not set */
 	struct policy_span retention; /* default filled in: 3 months */
 	const char *retention_reason;
 	struct policy_span review_every;
