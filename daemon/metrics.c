@@ -14,6 +14,8 @@
 
 #include "base/buf.h"
 
+#define TURNS 512 /* of a microsecond or so */
+
 struct metrics {
 	struct MHD_Daemon *d;
 	int fd;
@@ -169,7 +171,14 @@ int metrics_fd(const struct metrics *m)
 
 void metrics_run(struct metrics *m)
 {
-	(void)MHD_run(m->d); /* a failure is one connection's */
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	/* What the library has read, or may read, already wakes nobody again. Not for ever: packets wait. */
+	for (int i = 0; i < TURNS; i++) {
+		(void)MHD_run(m->d); /* a failure is one connection's */
+		if (MHD_get_timeout(m->d, &ms) != MHD_YES || ms)
+			break;
+	}
 }
 
 unsigned metrics_port(const struct metrics *m)
