@@ -14,54 +14,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#include "base/buf.h"
-#include "store/evlog_internal.h"
-#include "store/keys.h"
+#include "store/evlog_writer.h"
 
 #define AHEAD	    (256u << 10) /* space taken from the file system at a time: some 700 events */
 #define SPARE	    (64u << 10)	 /* of it, what only events that take away may use: some 200 */
 #define WAITING_MAX (64u << 20)	 /* bytes not flushed; a disk that hangs must not eat the memory */
 
-/* A day whose lines or root are not all written, or the newest one. */
-struct evday {
-	struct evday *next;
-	int32_t day;
-	int fd;
-	bool made;	   /* its name is not durable yet */
-	char name[64];
-	uint64_t base;	   /* bytes in the file */
-	uint64_t alloc;	   /* bytes the file system has given; UINT64_MAX: it does not say */
-	struct buf out;	   /* on its way: written before buf (disk) */
-	struct buf buf;	   /* appended */
-	uint64_t last, out_last; /* sequence numbers */
-	uint8_t link[32], out_link[32];
-	char root[EVLOG_TEXT];
-	size_t root_n; /* 0: not closed */
-};
-
-struct evlog {
-	struct root root;
-	struct evlog_pub pub;
-	uint8_t *secret; /* locked memory */
-	int lockfd, headfd;
-	unsigned head_slot;
-	pthread_mutex_t disk, lock;
-	struct why why;
-	bool ready; /* nothing torn lies behind base any more */
-	int err; /* of the last flush */
-	struct evlog_state now;
-	struct evday *oldest, *newest;
-	uint64_t waiting;
-	struct evlog_figures figures;
-};
-
-static void day_free(struct evday *d)
+void evday_free(struct evday *d)
 {
 	if (!d)
 		return;
@@ -72,8 +35,7 @@ static void day_free(struct evday *d)
 	free(d);
 }
 
-/* flags: O_CREAT for a new day. */
-static int day_open(struct evlog *l, int32_t day, int flags, uint64_t base)
+int evday_open(struct evlog *l, int32_t day, int flags, uint64_t base)
 {
 	struct evday *d = calloc(1, sizeof(*d));
 
@@ -87,7 +49,7 @@ static int day_open(struct evlog *l, int32_t day, int flags, uint64_t base)
 	if (d->fd < 0) {
 		int rc = why_errno(&l->why, -errno, d->name, "cannot open");
 
-		day_free(d);
+		evday_free(d);
 		return rc;
 	}
 	if (l->newest)
@@ -121,12 +83,12 @@ static void drop_empty(struct evlog *l, int32_t day)
 
 	if (!d || d->base || d->out.len || d->buf.len || d->root_n || day <= d->day)
 		return;
-	(void)unlinkat(l->root.fd, d->name, 0); /* an empty newest file is removed at the next start too */
+	(void)unlinkat(l->root.fd, d->name, 0); /* an empty file that stays is no day */
 	l->newest = NULL;
 	for (; *at != d; at = &(*at)->next)
 		l->newest = *at;
 	*at = NULL;
-	day_free(d);
+	evday_free(d);
 }
 
 /*
@@ -147,7 +109,7 @@ static int day_for(struct evlog *l, uint64_t time_ns)
 	drop_empty(l, day);
 	if (l->newest && !l->newest->root_n)
 		return 0; /* made for an event that then did not fit */
-	return day_open(l, day, O_CREAT | O_EXCL, 0);
+	return evday_open(l, day, O_CREAT, 0);
 }
 
 /* The first line of a new file is accepted: from now on the day is the newest. */
@@ -212,7 +174,7 @@ static int put_line(struct evlog *l, const struct evlog_event *e)
 	return 0;
 }
 
-static int append(struct evlog *l, const struct evlog_event *e, uint64_t *ret_seq)
+int evlog_append_any(struct evlog *l, const struct evlog_event *e, uint64_t *ret_seq)
 {
 	int rc;
 
@@ -239,7 +201,7 @@ int evlog_append(struct evlog *l, const struct evlog_event *e, uint64_t *ret_seq
 	if (what)
 		rc = why_set(&l->why, -EINVAL, "%s", what);
 	else
-		rc = append(l, e, ret_seq);
+		rc = evlog_append_any(l, e, ret_seq);
 	if (rc)
 		l->figures.refused++;
 	else
@@ -354,7 +316,7 @@ static int flush_all(struct evlog *l, uint64_t last, struct why *why)
 		l->oldest = d->next;
 		if (l->newest == d)
 			l->newest = NULL;
-		day_free(d);
+		evday_free(d);
 	}
 	return rc;
 }
@@ -399,156 +361,4 @@ void evlog_figures(struct evlog *l, struct evlog_figures *ret)
 	*ret = l->figures;
 	ret->waiting = l->waiting;
 	pthread_mutex_unlock(&l->lock);
-}
-
-/* ---- opening ---- */
-
-static int take_lock(struct evlog *l)
-{
-	l->lockfd = openat(l->root.fd, EVLOG_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (l->lockfd < 0)
-		return why_errno(&l->why, -errno, EVLOG_LOCK, "cannot open");
-	if (flock(l->lockfd, LOCK_EX | LOCK_NB))
-		return errno == EWOULDBLOCK ?
-			       why_set(&l->why, -EBUSY, "%s/%s: another process writes the evidence log", l->root.path, EVLOG_DIR) :
-			       why_errno(&l->why, -errno, EVLOG_LOCK, "cannot lock");
-	return 0;
-}
-
-/* The newest day's file: goes on, or goes when no line of it stands. */
-static int open_newest(struct evlog *l)
-{
-	struct evlog_state *s = &l->now;
-	char name[64];
-
-	if (!s->any || s->closed)
-		return 0;
-	if (s->size)
-		return day_open(l, s->day, 0, s->size);
-	evlog_day_name(s->day, "log", name);
-	if (unlinkat(l->root.fd, name, 0))
-		return why_errno(&l->why, -errno, name, "cannot remove");
-	s->any = s->closed = s->has_before;
-	s->day = s->before;
-	return sync_dir_of(&l->root, name, &l->why);
-}
-
-static int own_event(struct evlog *l, enum evlog_kind kind, uint64_t bytes, uint64_t lines)
-{
-	struct evlog_event e = { .kind = kind, .time_ns = clock_now_ns(), .source = EVLOG_S_DAEMON };
-	int rc;
-
-	if (bytes) {
-		evlog_num_add(&e, EVLOG_N_BYTES, bytes);
-		evlog_num_add(&e, EVLOG_N_COUNT, lines);
-	}
-	rc = append(l, &e, NULL);
-	if (!rc)
-		l->figures.appended++;
-	return rc;
-}
-
-/*
- * Torn bytes are written over by the event that tells of them and the rest is cut off, in this order:
- * a kill in between leaves torn bytes again, never a cut without its event.
- */
-static int begin(struct evlog *l)
-{
-	uint64_t bytes = l->now.cut_bytes, lines = l->now.cut_lines;
-	bool start = !l->now.seq;
-	struct evday *d;
-	int rc = open_newest(l);
-
-	l->figures.flushed = l->now.seq;
-	l->figures.recovered_bytes = bytes;
-	l->figures.recovered_lines = lines;
-	if (!rc && start)
-		rc = own_event(l, EVLOG_LOG_START, 0, 0);
-	if (!rc && bytes)
-		rc = own_event(l, EVLOG_LOG_RECOVER, bytes, lines);
-	if (!rc && (start || bytes))
-		rc = evlog_flush(l, 0);
-	d = l->newest;
-	if (rc || !bytes || !d)
-		return rc;
-	if (ftruncate(d->fd, (off_t)d->base) || fsync(d->fd))
-		return why_errno(&l->why, -errno, d->name, "cannot cut");
-	d->alloc = d->base;
-	return 0;
-}
-
-static int open_log(struct evlog *l, const char *store_dir)
-{
-	int rc = root_open(store_dir, &l->root, &l->why);
-
-	if (!rc)
-		rc = make_dirs(&l->root, EVLOG_DIR, &l->why);
-	if (!rc)
-		rc = take_lock(l);
-	if (rc)
-		return rc;
-	l->secret = sodium_malloc(64);
-	if (!l->secret)
-		return why_set(&l->why, -ENOMEM, "out of memory");
-	rc = evlog_key_open(&l->root, l->secret, &l->pub, &l->why);
-	if (!rc)
-		rc = evlog_state_read(&l->root, &l->pub, &l->now, &l->why);
-	if (rc)
-		return rc;
-	l->headfd = openat(l->root.fd, EVLOG_HEAD, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (l->headfd < 0)
-		return why_errno(&l->why, -errno, EVLOG_HEAD, "cannot open");
-	rc = begin(l);
-	l->ready = !rc;
-	return rc;
-}
-
-int evlog_open(const char *store_dir, struct evlog **ret, char *why, size_t n)
-{
-	struct evlog *l = calloc(1, sizeof(*l));
-	int rc = l ? keys_init() : -ENOMEM;
-
-	if (!l) {
-		if (why && n)
-			snprintf(why, n, "out of memory");
-		return rc;
-	}
-	l->root.fd = l->lockfd = l->headfd = -1;
-	pthread_mutex_init(&l->disk, NULL);
-	pthread_mutex_init(&l->lock, NULL);
-	if (rc)
-		rc = why_set(&l->why, rc, "libsodium does not start");
-	else
-		rc = open_log(l, store_dir);
-	if (rc) {
-		if (why && n)
-			snprintf(why, n, "%s", l->why.text);
-		evlog_close(l);
-		return rc;
-	}
-	*ret = l;
-	return 0;
-}
-
-void evlog_close(struct evlog *l)
-{
-	struct evday *next;
-
-	if (!l)
-		return;
-	for (struct evday *d = l->oldest; d; d = next) {
-		next = d->next;
-		if (l->ready)
-			(void)!ftruncate(d->fd, (off_t)d->base); /* space taken ahead, and what was not flushed */
-		day_free(d);
-	}
-	sodium_free(l->secret); /* wipes */
-	if (l->headfd >= 0)
-		close(l->headfd);
-	if (l->lockfd >= 0)
-		close(l->lockfd);
-	root_close(&l->root);
-	pthread_mutex_destroy(&l->disk);
-	pthread_mutex_destroy(&l->lock);
-	free(l);
 }

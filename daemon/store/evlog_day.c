@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/evlog_internal.h"
@@ -117,7 +118,7 @@ static int day_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* 1 a day's log, 0 another part of a log, -1 none. */
+/* 1 a day's log, 2 its root, 0 another part of a log, -1 none. */
 static int name_kind(const char *name, int32_t *ret_day)
 {
 	static const char *const parts[] = { "root.key", "root.pub", "head", "lock", "root.key.tmp", "root.pub.tmp", "head.tmp" };
@@ -137,15 +138,30 @@ static int name_kind(const char *name, int32_t *ret_day)
 	return !strcmp(name + 10, ".root.tmp") ? 0 : !strcmp(name + 10, ".root") ? 2 : -1;
 }
 
-static bool has_log(const struct names *names, const char *root)
+/* Whether the day of `name` has a file with this ending too. */
+static bool has(const struct names *names, const char *name, const char *ext)
 {
-	char log[32];
+	char other[32];
 
-	snprintf(log, sizeof(log), "%.10s.log", root);
+	snprintf(other, sizeof(other), "%.10s.%s", name, ext);
 	for (size_t i = 0; i < names->n; i++)
-		if (!strcmp(names->v[i], log))
+		if (!strcmp(names->v[i], other))
 			return true;
 	return false;
+}
+
+/*
+ * Made for lines that then never reached the disk: no day. Lines that were taken away leave a gap in
+ * the numbers, or the head says so.
+ */
+static bool is_empty(const struct root *r, const struct names *names, const char *name)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), EVLOG_DIR "/%.14s", name);
+	return !fstatat(r->fd, path, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) && !st.st_size &&
+	       !has(names, name, "root");
 }
 
 int evlog_days_read(const struct root *r, struct evlog_days *ret, void (*other)(void *arg, const char *name), void *arg)
@@ -163,13 +179,13 @@ int evlog_days_read(const struct root *r, struct evlog_days *ret, void (*other)(
 	for (size_t i = 0; !rc && i < names.n; i++) {
 		int kind = name_kind(names.v[i], &day);
 
-		if (kind == 1)
+		if (kind == 1 && !is_empty(r, &names, names.v[i]))
 			ret->v[ret->n++] = day;
-		else if (other && (kind < 0 || (kind == 2 && !has_log(&names, names.v[i]))))
+		else if (other && (kind < 0 || (kind == 2 && !has(&names, names.v[i], "log"))))
 			other(arg, names.v[i]);
 	}
 	names_free(&names);
-	if (ret->n)
+	if (!rc && ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), day_cmp);
 	return rc;
 }

@@ -3,8 +3,8 @@
  * evlog_internal.h - what the files of the evidence log share
  *
  * evlog_event.c fields and kinds, evlog_line.c lines, evlog_root.c keys, roots and the head,
- * evlog_day.c a day's file read line by line, evlog_recover.c the start, evlog.c writing,
- * evlog_look.c and evlog_sums.c looking. All names are relative to the store.
+ * evlog_day.c a day's file read line by line, evlog_recover.c where writing goes on, evlog_open.c
+ * and evlog.c writing, evlog_look.c and evlog_sums.c looking. All names are relative to the store.
  */
 #ifndef EVLOG_INTERNAL_H
 #define EVLOG_INTERNAL_H
@@ -59,9 +59,9 @@ struct evlog_pub {
 	uint8_t hash[32]; /* of the file: the first link of all */
 };
 int evlog_pub_parse(const char *text, size_t n, struct evlog_pub *ret); /* -EBADMSG */
-/* Reads the store's, or the file `other` when given. -ENOENT, -EBADMSG. */
+/* Reads the store's, or the file `other` when given. -ENOENT no log there yet, -EBADMSG. */
 int evlog_pub_load(const struct root *r, const char *other, struct evlog_pub *ret, struct why *why);
-/* secret: 64 bytes of locked memory, libsodium's form. Makes both files when there is neither, and head. */
+/* secret: 64 bytes of locked memory, libsodium's form. Makes keys and head when there is no log. */
 int evlog_key_open(const struct root *r, uint8_t *secret, struct evlog_pub *ret, struct why *why);
 
 /* The end of a day, signed. */

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "store/evlog_internal.h"
 #include "store/keys.h"
@@ -253,8 +252,6 @@ static int begin(struct look *k, const char *dir, struct why *why)
 	if (rc)
 		return why_set(why, rc, "libsodium does not start");
 	rc = root_open(dir, &k->root, why);
-	if (!rc && faccessat(k->root.fd, EVLOG_DIR, F_OK, 0))
-		rc = why_set(why, -ENOENT, "%s: no evidence log there yet", dir);
 	if (!rc)
 		rc = evlog_pub_load(&k->root, k->how->public_key, &k->pub, why);
 	if (rc)

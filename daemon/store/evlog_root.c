@@ -46,6 +46,17 @@ int evlog_pub_parse(const char *text, size_t n, struct evlog_pub *ret)
 	return 0;
 }
 
+/* There are days: then keys and head must be there too. */
+static int begun(const struct root *r, bool *ret)
+{
+	struct evlog_days d;
+	int rc = evlog_days_read(r, &d, NULL, NULL);
+
+	*ret = !rc && d.n;
+	evlog_days_free(&d);
+	return rc;
+}
+
 int evlog_pub_load(const struct root *r, const char *other, struct evlog_pub *ret, struct why *why)
 {
 	const char *name = other ? other : EVLOG_PUB;
@@ -53,6 +64,15 @@ int evlog_pub_load(const struct root *r, const char *other, struct evlog_pub *re
 	size_t n = 0;
 	int rc = read_small(other ? AT_FDCWD : r->fd, name, text, sizeof(text), &n);
 
+	if (rc == -ENOENT && !other) {
+		bool days = false;
+
+		rc = begun(r, &days);
+		if (rc)
+			return why_errno(why, rc, EVLOG_DIR, "cannot read");
+		return days ? why_set(why, -EBADMSG, "%s: missing (rule E-1)", name) :
+			      why_set(why, -ENOENT, "%s: no evidence log there yet", r->path);
+	}
 	if (rc && rc != -EFBIG)
 		return why_errno(why, rc, name, "cannot read");
 	if (rc || evlog_pub_parse(text, n, ret))
@@ -62,35 +82,43 @@ int evlog_pub_load(const struct root *r, const char *other, struct evlog_pub *re
 	return 0;
 }
 
-/* Written first, so a public key never stands alone. */
-static int make_pair(const struct root *r, struct why *why)
+/* Signed from the start: zeros in its place are not the same as "nothing yet". */
+static int head_new(const struct root *r, const uint8_t *secret, const struct evlog_pub *pub, struct why *why)
+{
+	const struct evlog_head none = { 0 };
+	char text[2 * EVLOG_SLOT];
+
+	evlog_head_make(&none, pub, secret, text);
+	memcpy(text + EVLOG_SLOT, text, EVLOG_SLOT);
+	return write_over(r, EVLOG_HEAD, text, sizeof(text), 0600, why);
+}
+
+/* The public key comes last: with it the log is made, without it what a kill left is made anew. */
+static int make_log(const struct root *r, struct why *why)
 {
 	char text[EVLOG_TEXT], id[33], hex[65];
-	uint8_t pub[32], seed[32], secret[64];
+	struct evlog_pub pub = { .hash = { 0 } };
+	uint8_t seed[32], secret[64];
 	int rc, n;
 
+	memcpy(pub.store, r->id, 16);
 	randombytes_buf(seed, sizeof(seed));
-	crypto_sign_seed_keypair(pub, secret, seed);
+	crypto_sign_seed_keypair(pub.key, secret, seed);
 	hex_format(r->id, 16, id);
 	hex_format(seed, 32, hex);
 	n = snprintf(text, sizeof(text), "optag-evidence-private-key 1\nstore %s\nkey %s\n", id, hex);
 	rc = write_over(r, EVLOG_KEY, text, (size_t)n, 0600, why);
+	if (!rc)
+		rc = head_new(r, secret, &pub, why);
 	sodium_memzero(text, sizeof(text));
 	sodium_memzero(hex, sizeof(hex));
 	sodium_memzero(seed, sizeof(seed));
 	sodium_memzero(secret, sizeof(secret));
 	if (!rc) {
-		n = pub_text(r->id, pub, text);
+		n = pub_text(r->id, pub.key, text);
 		rc = write_over(r, EVLOG_PUB, text, (size_t)n, 0644, why);
 	}
 	return rc;
-}
-
-static int head_new(const struct root *r, struct why *why)
-{
-	char zero[2 * EVLOG_SLOT] = { 0 };
-
-	return write_over(r, EVLOG_HEAD, zero, sizeof(zero), 0600, why);
 }
 
 static int secret_load(const struct root *r, uint8_t *secret, const struct evlog_pub *pub, struct why *why)
@@ -122,34 +150,16 @@ static int secret_load(const struct root *r, uint8_t *secret, const struct evlog
 	return rc;
 }
 
-/* Something but locks and keys lies there: then keys and head must too. */
-static int begun(const struct root *r, bool *ret)
-{
-	struct evlog_days d;
-	int rc = evlog_days_read(r, &d, NULL, NULL);
-
-	*ret = !rc && d.n;
-	evlog_days_free(&d);
-	return rc;
-}
-
 int evlog_key_open(const struct root *r, uint8_t *secret, struct evlog_pub *ret, struct why *why)
 {
-	bool log, pub = !faccessat(r->fd, EVLOG_PUB, F_OK, 0);
-	int rc = begun(r, &log);
+	int rc = evlog_pub_load(r, NULL, ret, why);
 
-	if (rc)
-		return why_errno(why, rc, EVLOG_DIR, "cannot read");
-	/* killed while it was made: the private half alone is good for nothing yet */
-	if (!pub && !log)
-		rc = make_pair(r, why);
-	if (!rc)
-		rc = evlog_pub_load(r, NULL, ret, why);
-	if (!rc)
-		rc = secret_load(r, secret, ret, why);
-	if (!rc && !log && faccessat(r->fd, EVLOG_HEAD, F_OK, 0))
-		rc = head_new(r, why);
-	return rc;
+	if (rc == -ENOENT) {
+		rc = make_log(r, why);
+		if (!rc)
+			rc = evlog_pub_load(r, NULL, ret, why);
+	}
+	return rc ? rc : secret_load(r, secret, ret, why);
 }
 
 /* ---- roots ---- */
@@ -285,7 +295,6 @@ static int head_parse(const char *slot, const struct evlog_pub *pub, struct evlo
 
 int evlog_head_load(const struct root *r, const struct evlog_pub *pub, struct evlog_head *ret, struct why *why)
 {
-	static const char zero[2 * EVLOG_SLOT];
 	char text[2 * EVLOG_SLOT];
 	struct evlog_head h, best = { 0 };
 	bool any = false;
@@ -301,8 +310,7 @@ int evlog_head_load(const struct root *r, const struct evlog_pub *pub, struct ev
 			best = h;
 			any = true;
 		}
-	/* nothing was flushed yet */
-	if (!any && (n != sizeof(text) || memcmp(text, zero, sizeof(text)) != 0))
+	if (!any)
 		return why_set(why, -EBADMSG, "%s: no slot is whole and signed (rule E-9)", EVLOG_HEAD);
 	*ret = best;
 	return 0;

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_evlog_err.c - the evidence log when memory, disk and system calls fail, every one in turn
+ *
+ * Linked with --wrap (see the Makefile). Whatever fails, once or from then on: no crash, a reason, the
+ * log is whole for whoever looks, what a successful flush covered is in it, and the next writer goes on.
+ */
+#include "store/evlog.h"
+#include "store_util.h"
+
+#define DAY (86400ULL * NS_PER_S)
+#define D0  (20780ULL * DAY)
+
+enum fault { F_NONE, F_MALLOC, F_FALLOCATE, F_FSYNC, F_PWRITE, F_RENAME, F_TRUNCATE, F_OPEN, F_MAX };
+
+static enum fault fault;
+static int countdown, fail_errno;
+static bool forever, happened;
+
+static bool fails(enum fault f)
+{
+	if (f != fault || (happened && !forever))
+		return false;
+	if (!happened && --countdown > 0)
+		return false;
+	happened = true;
+	errno = fail_errno;
+	return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t a, size_t b);
+void *__real_realloc(void *p, size_t n);
+int __real_fallocate(int fd, int mode, off_t off, off_t len);
+int __real_fdatasync(int fd);
+int __real_fsync(int fd);
+int __real_renameat(int a, const char *b, int c, const char *d);
+ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t off);
+int __real_ftruncate(int fd, off_t n);
+int __real_openat(int fd, const char *p, int flags, mode_t mode);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t a, size_t b);
+void *__wrap_realloc(void *p, size_t n);
+int __wrap_fallocate(int fd, int mode, off_t off, off_t len);
+int __wrap_fdatasync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_renameat(int a, const char *b, int c, const char *d);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off);
+int __wrap_ftruncate(int fd, off_t n);
+int __wrap_openat(int fd, const char *p, int flags, mode_t mode);
+
+void *__wrap_malloc(size_t n)
+{
+	return fails(F_MALLOC) ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t a, size_t b)
+{
+	return fails(F_MALLOC) ? NULL : __real_calloc(a, b);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails(F_MALLOC) ? NULL : __real_realloc(p, n);
+}
+
+int __wrap_fallocate(int fd, int mode, off_t off, off_t len)
+{
+	return fails(F_FALLOCATE) ? -1 : __real_fallocate(fd, mode, off, len);
+}
+
+int __wrap_fdatasync(int fd)
+{
+	return fails(F_FSYNC) ? -1 : __real_fdatasync(fd);
+}
+
+int __wrap_fsync(int fd)
+{
+	return fails(F_FSYNC) ? -1 : __real_fsync(fd);
+}
+
+int __wrap_renameat(int a, const char *b, int c, const char *d)
+{
+	return fails(F_RENAME) ? -1 : __real_renameat(a, b, c, d);
+}
+
+/* Half of it reaches the file. */
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
+{
+	int e;
+
+	if (!fails(F_PWRITE))
+		return __real_pwrite(fd, p, n, off);
+	e = errno;
+	(void)!__real_pwrite(fd, p, n / 2, off);
+	errno = e;
+	return -1;
+}
+
+int __wrap_ftruncate(int fd, off_t n)
+{
+	/* the write before it failed too, or this would tell nothing */
+	return fails(F_TRUNCATE) || (fault == F_PWRITE && forever && happened) ? -1 : __real_ftruncate(fd, n);
+}
+
+int __wrap_openat(int fd, const char *p, int flags, mode_t mode)
+{
+	return fails(F_OPEN) ? -1 : __real_openat(fd, p, flags, mode);
+}
+
+/* ---- the scene: three days, two writers ---- */
+
+static uint64_t acked; /* number of the last event that a flush said is durable */
+static unsigned errors;
+
+static void play(unsigned from, unsigned to)
+{
+	struct evlog *l = NULL;
+	char why[512] = "";
+	uint64_t seq = 0;
+	int rc = evlog_open(store_dir, &l, why, sizeof(why));
+
+	if (rc) {
+		assert_true(rc < 0 && *why);
+		errors++;
+		return;
+	}
+	for (unsigned i = from; i < to; i++) {
+		struct evlog_event e = { .kind = i % 2 ? EVLOG_POLICY_REJECT : EVLOG_DAEMON_START, .time_ns = D0 + i * DAY / 8 };
+
+		rc = evlog_append(l, &e, &seq);
+		if (!rc && i % 3)
+			rc = evlog_flush(l, e.time_ns);
+		else if (!rc)
+			continue;
+		if (!rc)
+			acked = seq;
+		errors += rc != 0;
+		evlog_why(l, why, sizeof(why));
+		assert_true(!rc || *why);
+	}
+	if (!evlog_flush(l, 0))
+		acked = seq;
+	evlog_close(l);
+}
+
+static void tell(void *arg, const char *file, uint64_t line, const char *rule, const char *text)
+{
+	print_message("%s:%u: %s: %s\n", file, (unsigned)line, rule, text);
+	++*(unsigned *)arg;
+}
+
+static void check(enum fault f, int n)
+{
+	unsigned findings = 0;
+	struct evlog_look how = { .arg = &findings, .finding = tell };
+	struct evlog_report r;
+	char why[512] = "";
+	uint64_t before;
+	int rc = evlog_look(store_dir, &how, &r, why, sizeof(why));
+
+	if (rc == -ENOENT && !acked)
+		rc = 0; /* it was never made */
+	if (rc || findings || r.last_seq < acked)
+		fail_msg("fault %d, %d-th, %s: %d %s, %u findings, event %u of %u", f, n, forever ? "forever" : "once", rc,
+			 why, findings, (unsigned)r.last_seq, (unsigned)acked);
+	before = acked;
+	errors = 0;
+	play(24, 30);
+	rc = evlog_look(store_dir, &how, &r, why, sizeof(why));
+	if (rc || findings || errors || acked < before + 6 || r.last_seq != acked || r.torn_bytes)
+		fail_msg("fault %d, %d-th, %s: afterwards %d %s, %u findings, %u errors", f, n, forever ? "forever" : "once", rc,
+			 why, findings, errors);
+}
+
+/* false: fewer than n of these calls were made. */
+static bool one(enum fault f, int n, bool ever, int err)
+{
+	void *state = NULL;
+	bool hit;
+
+	assert_int_equal(make_store(&state), 0);
+	acked = 0;
+	errors = 0;
+	happened = false;
+	countdown = n;
+	forever = ever;
+	fail_errno = err;
+	clock_set_ns(D0);
+	fault = f;
+	play(0, 12);
+	play(12, 24);
+	fault = F_NONE;
+	hit = happened;
+	check(f, n);
+	shell("rm -rf '%s'", base_dir);
+	return hit;
+}
+
+static void every(enum fault f, int err, int least)
+{
+	int n = 1;
+
+	while (one(f, n, false, err) && n < 400) {
+		one(f, n, true, err);
+		n++;
+	}
+	if (n <= least || n == 400)
+		fail_msg("fault %d: %d calls", f, n);
+}
+
+static void memory(void **state)
+{
+	(void)state;
+	every(F_MALLOC, ENOMEM, 20);
+}
+
+static void space(void **state)
+{
+	(void)state;
+	every(F_FALLOCATE, ENOSPC, 4);
+	every(F_PWRITE, ENOSPC, 20);
+}
+
+static void disk(void **state)
+{
+	(void)state;
+	every(F_FSYNC, EIO, 20);
+	every(F_PWRITE, EIO, 20);
+	every(F_TRUNCATE, EIO, 2);
+}
+
+static void names(void **state)
+{
+	(void)state;
+	every(F_RENAME, EIO, 4);
+	every(F_OPEN, EMFILE, 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory),
+		cmocka_unit_test(space),
+		cmocka_unit_test(disk),
+		cmocka_unit_test(names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
