@@ -511,6 +511,8 @@ static void cut_everywhere(void **state)
 		evlog_figures(l, &f);
 		assert_int_equal(f.recovered_bytes, cut - tail);
 		assert_int_equal(f.recovered_lines, cut != tail);
+		r = look(&s); /* cut when it is open, not when it is closed */
+		assert_int_equal(r.torn_bytes, 0);
 		evlog_close(l);
 		r = look(&s);
 		if (s.findings)

@@ -237,9 +237,52 @@ static void names(void **state)
 	every(F_OPEN, EMFILE, 20);
 }
 
+/* After a flush that failed half way there is nothing of it in the file, and all of it is there after the next. */
+static void half_written(void **state)
+{
+	struct evlog_event e = { .kind = EVLOG_DAEMON_START, .time_ns = D0 + 5 };
+	unsigned findings = 0;
+	struct evlog_look how = { .arg = &findings, .finding = tell };
+	struct evlog_report r;
+	struct evlog *l;
+	char why[512];
+
+	assert_int_equal(make_store(state), 0);
+	clock_set_ns(D0);
+	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), 0);
+	fail_errno = EIO;
+	for (enum fault f = F_FSYNC; f <= F_PWRITE; f++) {
+		assert_int_equal(evlog_append(l, &e, NULL), 0);
+		happened = false;
+		countdown = 1;
+		forever = false;
+		fault = f;
+		assert_int_equal(evlog_flush(l, 0), -EIO);
+		fault = F_NONE;
+		evlog_why(l, why, sizeof(why));
+		assert_non_null(strstr(why, "2026-11-23.log: cannot write"));
+		assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+		assert_int_equal(r.torn_bytes, 0);
+		assert_int_equal(r.last_seq, 1 + 2 * (f - F_FSYNC));
+		/* until one succeeds nothing may begin; what is told goes on to be taken */
+		struct evlog_event grant = { .kind = EVLOG_PURPOSE_GRANT, .time_ns = D0 + 5, .has_call = true, .rule = "r",
+					     .purpose = EVLOG_P_TRAINING };
+
+		assert_int_equal(evlog_append(l, &grant, NULL), -EIO);
+		assert_int_equal(evlog_append(l, &e, NULL), 0);
+		assert_int_equal(evlog_flush(l, 0), 0);
+		assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+		assert_int_equal(r.last_seq, 3 + 2 * (f - F_FSYNC));
+	}
+	evlog_close(l);
+	assert_int_equal(findings, 0);
+	shell("rm -rf '%s'", base_dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(half_written),
 		cmocka_unit_test(memory),
 		cmocka_unit_test(space),
 		cmocka_unit_test(disk),
