@@ -203,18 +203,25 @@ struct sample_seed_event {
 	bool reveal;	  /* publish the seed; else its hash */
 	bool unused;	  /* reveal: the day cannot come any more, a clock had run ahead */
 	int32_t day;	  /* days since 1970; sample_day_text */
-	uint8_t value[SAMPLE_SEED]; /* hash: BLAKE2b-256 of "optag-sample-seed-1" || le32 day || seed */
+	uint8_t value[SAMPLE_SEED]; /* the seed, or its BLAKE2b-256 */
 };
 
 /* Makes seeds that are due. Call at start and at least once an hour. -ENOSPC: none could be made, clocks are astray. */
 int sample_tick(struct sample *s, uint64_t now_ns);
 /*
  * The next thing to publish; false: nothing. Only what is durable is handed out (sample_saved). Write it to the
- * evidence log, durably, then say so with the time it was; until then it comes again.
+ * evidence log, durably, then say so with the time it was; until then it comes again. Save soon after: a crash before
+ * has the hash published again, and if the day began meanwhile, it has no draws.
  */
 bool sample_seed_next(struct sample *s, struct sample_seed_event *ret);
 int sample_seed_done(struct sample *s, const struct sample_seed_event *ev, uint64_t now_ns); /* -ENOENT */
-void sample_seed_hash(int32_t day, const uint8_t seed[SAMPLE_SEED], uint8_t ret[SAMPLE_SEED]);
+/*
+ * At start, after sample_load (or sample_lost): each seed event of the last days in the evidence log, with the time it
+ * was logged. What a crash kept from being saved is known again, so nothing is published twice; a day for which
+ * another hash than ours is there has no draws. -ENOSPC: too many days that are not over.
+ */
+int sample_seed_seen(struct sample *s, const struct sample_seed_event *ev, uint64_t logged_ns);
+void sample_seed_hash(const uint8_t seed[SAMPLE_SEED], uint8_t ret[SAMPLE_SEED]);
 void sample_day_text(int32_t day, char out[16]); /* "2026-11-24" */
 
 /* ---- the state ---- */
@@ -252,12 +259,14 @@ size_t sample_slots(struct sample *s); /* calls with a slot in progress */
 struct sample_published {
 	int32_t day;
 	bool has_hash, has_seed; /* a seed is published after its day */
+	uint64_t hash_ns;	 /* when the hash was */
 	uint8_t hash[SAMPLE_SEED], seed[SAMPLE_SEED];
 };
 
 enum sample_fault {
 	SAMPLE_F_SEED = 1, /* a seed does not give its hash, or the hash is missing; index: of the seed */
 	SAMPLE_F_NO_SEED,  /* a draw on a day whose seed is not there */
+	SAMPLE_F_LATE,	   /* the hash was not published before the day began for the rule; told at its first draw */
 	SAMPLE_F_SEQ,	   /* a record is missing, twice, or the rule was never opened */
 	SAMPLE_F_TIME,	   /* earlier than the one before */
 	SAMPLE_F_OPEN,	   /* the state at the start of a day or new settings is not what the records before give */

@@ -35,6 +35,8 @@ const char *sample_fault_text(enum sample_fault f)
 		return "the seed does not belong to the hash that was published, or there was no hash";
 	case SAMPLE_F_NO_SEED:
 		return "the seed of this day is missing";
+	case SAMPLE_F_LATE:
+		return "the hash of the day's seed was published after the day had begun";
 	case SAMPLE_F_SEQ:
 		return "records are missing or out of order";
 	case SAMPLE_F_TIME:
@@ -86,7 +88,7 @@ static int check_seeds(struct audit *a)
 
 		if (!p->has_seed)
 			continue;
-		sample_seed_hash(p->day, p->seed, hash);
+		sample_seed_hash(p->seed, hash);
 		if (!p->has_hash || memcmp(hash, p->hash, sizeof(hash)))
 			complain(a, SAMPLE_F_SEED);
 		else
@@ -96,13 +98,13 @@ static int check_seeds(struct audit *a)
 	return 0;
 }
 
-static const uint8_t *seed_of(const struct audit *a, int32_t day)
+static const struct sample_published *seed_of(const struct audit *a, int32_t day)
 {
 	struct sample_published want = { .day = day };
 	const struct sample_published *key = &want, **hit;
 
 	hit = bsearch(&key, a->by_day, a->ndays, sizeof(*a->by_day), by_day);
-	return hit ? (*hit)->seed : NULL;
+	return hit ? *hit : NULL;
 }
 
 /* ---- comparing ---- */
@@ -143,15 +145,26 @@ static void adopt_open(struct srule *r, const struct sample_open *o)
 	r->start_day = 0;
 }
 
-/* After a start agents' counters are what was durable: nobody here knows. */
+/* After a start agents' counters are what was durable: nobody here knows; but nothing was in later periods. */
 static void adopt_subs(struct audit *a, const struct srule *r)
 {
 	struct htab *t = &a->s->subs;
 
-	for (size_t i = 0; i <= t->mask; i++)
-		for (struct hnode *h = t->slot[i]; h; h = h->next)
-			if (container_of(h, struct sub, node)->rule == r)
-				container_of(h, struct sub, node)->adopt = true;
+	for (size_t i = 0; i <= t->mask; i++) {
+		for (struct hnode *h = t->slot[i]; h; h = h->next) {
+			struct sub *u = container_of(h, struct sub, node);
+
+			if (u->rule != r)
+				continue;
+			u->adopt = true;
+			for (int k = 0; k < SAMPLE_KINDS; k++) {
+				if (u->count.key[k] <= r->first_key[k])
+					continue;
+				u->count.key[k] = r->first_key[k];
+				u->count.used[k] = 0;
+			}
+		}
+	}
 }
 
 static void start(struct audit *a, struct srule *r, const struct sample_record *rec)
@@ -162,8 +175,9 @@ static void start(struct audit *a, struct srule *r, const struct sample_record *
 	if (was->key[m] == is->key[m] && was->used[m] > is->used[m])
 		a->sums->vanished += was->used[m] - is->used[m];
 	adopt_open(r, rec->open);
-	adopt_subs(a, r);
 	memcpy(r->first_key, is->key, sizeof(r->first_key));
+	adopt_subs(a, r);
+	r->last_ns = 0; /* draws that were not durable may have been later */
 	a->sums->starts++;
 }
 
@@ -276,16 +290,20 @@ static void check_drawn(struct audit *a, struct srule *r, const struct when *t, 
 {
 	struct sub *agent = sub_of(a, r, POLICY_OF_AGENT, t, rec->agent, &rec->agent_before);
 	struct sub *queue = sub_of(a, r, POLICY_OF_QUEUE, t, rec->queue, &rec->queue_before);
-	const uint8_t *seed = seed_of(a, t->day);
+	const struct sample_published *p = seed_of(a, t->day);
 	struct sample_record want = { .draw = rec->draw };
+	uint64_t start;
 	bool full = rec->why == SAMPLE_OUT_FULL; /* how full a table was is not in the records */
 
 	if (a->rc)
 		return;
-	if (!seed)
+	if (!p)
 		complain(a, SAMPLE_F_NO_SEED);
 	else
-		want.draw = plan_draw(seed, r->o.set.id, rec->call);
+		want.draw = plan_draw(p->seed, r->o.set.id, rec->call);
+	if (p && r->checked_day != t->day && (sample_day_start(r, t->day, &start) || p->hash_ns >= start))
+		complain(a, SAMPLE_F_LATE);
+	r->checked_day = t->day;
 	if (want.draw != rec->draw)
 		complain(a, SAMPLE_F_DRAW);
 	plan_decide(r, t, agent, queue, &want);

@@ -43,6 +43,7 @@ struct srule {
 	int32_t first_key[SAMPLE_KINDS];
 	uint64_t first_seq, last_ns;
 	uint32_t unknown; /* releases of draws before */
+	int32_t checked_day; /* recompute: when its hash was published */
 	/* of the zone */
 	uint64_t quarter; /* which one `at` is the start of; 0 none */
 	struct when at;
@@ -77,6 +78,7 @@ struct seed {
 	uint8_t key[SAMPLE_SEED];
 	uint64_t gen, commit_ns; /* 0: not published */
 	bool reveal, unused;
+	bool dead; /* no key: the day has no draws, and gets no other seed */
 };
 
 struct sample {
@@ -91,6 +93,7 @@ struct sample {
 	size_t nslots;
 	int32_t swept; /* day on which stale agents were last looked for */
 	struct seed seed[SAMPLE_SEEDS];
+	int32_t closed_day; /* newest day that was revealed: none up to it gets a seed again */
 };
 
 /* sample_plan.c */
@@ -128,6 +131,7 @@ void sample_clear(struct sample *s); /* frees rules, agents, slots */
 bool sample_zone_ok(const char zone[SAMPLE_ZONE]); /* terminated, and only what names of zones have */
 
 /* sample_seed.c */
+int sample_day_start(struct srule *r, int32_t day, uint64_t *ret_ns); /* in the rule's zone */
 /* NULL: no seed may draw on this day now. */
 const uint8_t *sample_seed_for(struct sample *s, struct srule *r, int32_t day);
 

@@ -2,8 +2,8 @@
 /*
  * sample_save.c - the sampler's state as bytes
  *
- *	"OPTSMP1\n"  le64 latest time  le64 when a state was lost  32 salt
- *	le32 seeds   { le32 day  32 seed  le64 published  u8 flags: 1 reveal, 2 unused }
+ *	"OPTSMP1\n"  le64 latest time  le64 when a state was lost  32 salt  le32 newest day revealed
+ *	le32 seeds   { le32 day  32 seed  le64 published  u8 flags: 1 reveal, 2 unused, 4 dead }
  *	le32 rules   { settings  state  le64 last record }
  *	le32 agents and queues  { le32 rule  u8 of  16 hash  counters }
  *	le32 slots   { le64 number  le64 record  16 call  le32 rule  le32 agent + 1  le32 queue + 1  4 le32 periods  le32 day }
@@ -129,7 +129,7 @@ static void put_seeds(struct buf *b, const struct sample *s)
 		buf_put_le32(b, (uint32_t)k->day);
 		buf_put(b, k->key, SAMPLE_SEED);
 		buf_put_le64(b, k->commit_ns);
-		buf_put8(b, (uint8_t)(k->reveal | k->unused << 1));
+		buf_put8(b, (uint8_t)(k->reveal | k->unused << 1 | k->dead << 2));
 	}
 }
 
@@ -183,6 +183,7 @@ int sample_save(struct sample *s, struct buf *out, uint64_t *ret_gen)
 	buf_put_le64(out, s->high_ns);
 	buf_put_le64(out, s->lost_ns);
 	buf_put(out, s->salt, sizeof(s->salt));
+	buf_put_le32(out, (uint32_t)s->closed_day);
 	put_seeds(out, s);
 	buf_put_le32(out, (uint32_t)s->rules.count);
 	for (struct srule *r = s->all; r; r = r->next) {
@@ -312,7 +313,8 @@ static int get_seeds(struct rd *b, struct seed seed[SAMPLE_SEEDS])
 		flags = rd_u8(b);
 		seed[i].reveal = flags & 1;
 		seed[i].unused = flags & 2;
-		if (b->bad || flags > 3 || seed[i].day <= 0 || seed[i].day > DAY_MAX)
+		seed[i].dead = flags & 4;
+		if (b->bad || flags > 7 || (flags & 6 && !(flags & 1)) || seed[i].day <= 0 || seed[i].day > DAY_MAX)
 			return -EBADMSG;
 		for (uint32_t j = 0; j < i; j++)
 			if (seed[j].day == seed[i].day)
@@ -460,6 +462,7 @@ int sample_load(struct sample *s, const void *bytes, size_t n)
 	uint8_t digest[DIGEST], salt[sizeof(s->salt)] = { 0 };
 	const uint8_t *magic;
 	uint64_t high, lost;
+	int32_t closed;
 	int rc;
 
 	if (n < 8 + DIGEST)
@@ -472,6 +475,9 @@ int sample_load(struct sample *s, const void *bytes, size_t n)
 	high = rd_le64(&b);
 	lost = rd_le64(&b);
 	get_bytes(&b, salt, sizeof(salt));
+	closed = (int32_t)rd_le32(&b);
+	if (closed < 0 || closed > DAY_MAX)
+		return -EBADMSG;
 	pthread_mutex_lock(&s->lock);
 	rc = s->all || s->gen ? -EBUSY : get_seeds(&b, seed);
 	if (!rc) {
@@ -484,6 +490,7 @@ int sample_load(struct sample *s, const void *bytes, size_t n)
 		s->lost_ns = lost;
 		memcpy(s->salt, salt, sizeof(salt));
 		memcpy(s->seed, seed, sizeof(seed));
+		s->closed_day = closed;
 	}
 	pthread_mutex_unlock(&s->lock);
 	sodium_memzero(seed, sizeof(seed));

@@ -64,7 +64,7 @@ static bool rule_of(const uint8_t *p, size_t n, struct sample_rule *ret)
 	uint32_t seeds, rules;
 	const uint8_t *id, *zone;
 
-	(void)rd_bytes(&b, 8 + 8 + 8 + 32);
+	(void)rd_bytes(&b, 8 + 8 + 8 + 32 + 4);
 	seeds = rd_le32(&b);
 	if (b.bad || seeds > 16)
 		return false;

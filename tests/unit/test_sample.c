@@ -123,6 +123,7 @@ static void publish(struct sample *s, struct journal *j, uint64_t now)
 		}
 		if (p && !e.reveal) {
 			p->has_hash = true;
+			p->hash_ns = now;
 			memcpy(p->hash, e.value, 32);
 		} else if (p) {
 			p->has_seed = true;
@@ -244,8 +245,8 @@ static void test_formula(void **state)
 	sample_call_hash("abc@example.test", 16, got);
 	from_hex("6465909c2597fa3dc1d39799abea1249", want, 16);
 	assert_memory_equal(got, want, 16);
-	sample_seed_hash(20781, seed, got);
-	from_hex("bce15ba15a71ed2b42798d266a8c3ea64e1303cea48abf2bc8ce0e9535d475df", want, 32);
+	sample_seed_hash(seed, got);
+	from_hex("bdf247bd6df2c3a6221495642ab49d842aa5d1f2f2ffc9d76d13f96733d61889", want, 32);
 	assert_memory_equal(got, want, 32);
 	sample_day_text(20781, text);
 	assert_string_equal(text, "2026-11-24");
@@ -719,7 +720,8 @@ static void test_seeds(void **state)
 	for (bool found = false; sample_seed_next(s, &e);) {
 		if (e.reveal) {
 			found |= e.day == NDAY + 1;
-			sample_seed_hash(e.day, e.value, hash);
+			sample_seed_hash(e.value, hash);
+			assert_true(hash[0] || hash[1] || hash[2]);
 			assert_false(e.unused);
 		}
 		assert_int_equal(sample_seed_done(s, &e, noon + 2 * DAY), 0);
@@ -727,6 +729,64 @@ static void test_seeds(void **state)
 			break;
 	}
 	assert_int_equal(draw(s, &r, noon + DAY).why, SAMPLE_OUT_SEED);
+	buf_free(&b);
+	sample_free(s);
+}
+
+/* What a crash kept from being saved comes back from the log; days whose hash is not ours have no draws. */
+static void test_seeds_log(void **state)
+{
+	uint64_t noon = (uint64_t)NDAY * DAY + 12 * HOUR;
+	struct sample_rule r = rule(1000, 1000, POLICY_PER_DAY);
+	struct sample *s = sampler(NULL, false);
+	struct sample_seed_event log[8], e;
+	struct buf b = { 0 };
+	unsigned n = 0, again = 0;
+
+	(void)state;
+	r.first_come = true;
+	assert_int_equal(sample_tick(s, noon), 0);
+	save(s, &b);
+	for (; sample_seed_next(s, &log[n]); n++) {
+		assert_true(n < 7 && !log[n].reveal);
+		assert_int_equal(sample_seed_done(s, &log[n], noon), 0);
+	}
+	assert_true(n >= 2);
+	for (int lost = 0; lost < 2; lost++) {
+		if (lost) {
+			sample_free(s);
+			s = sampler(NULL, false);
+		} else {
+			s = reload(s, &b, NULL);
+			assert_true(sample_seed_next(s, &e)); /* it would come twice */
+		}
+		for (unsigned i = 0; i < n; i++)
+			assert_int_equal(sample_seed_seen(s, &log[i], noon), 0);
+		assert_int_equal(sample_tick(s, noon + HOUR), 0);
+		assert_false(sample_seed_next(s, &e));
+		assert_int_equal(draw(s, &r, noon + DAY).why, lost ? SAMPLE_OUT_SEED : SAMPLE_IN);
+	}
+	/* the days after are as always */
+	publish(s, NULL, noon + DAY);
+	publish(s, NULL, noon + 2 * DAY);
+	assert_true(draw(s, &r, noon + 3 * DAY).in);
+
+	/* A clock a year ahead: its days are revealed as unused and get no second seed, its own days still come. */
+	publish(s, NULL, noon + 365 * DAY);
+	assert_int_equal(sample_tick(s, noon + 3 * DAY), 0);
+	save(s, &b);
+	for (again = 0; sample_seed_next(s, &e); again += e.reveal && e.unused)
+		assert_int_equal(sample_seed_done(s, &e, noon + 3 * DAY), 0);
+	assert_true(again >= 2);
+	assert_int_equal(draw(s, &r, noon + 3 * DAY).why, SAMPLE_OUT_SEED);
+	publish(s, NULL, noon + 363 * DAY);
+	publish(s, NULL, noon + 364 * DAY);
+	assert_true(draw(s, &r, noon + 365 * DAY).in); /* had begun already by that clock */
+	publish(s, NULL, noon + 365 * DAY);
+	assert_int_equal(draw(s, &r, noon + 366 * DAY).why, SAMPLE_OUT_SEED);
+	publish(s, NULL, noon + 366 * DAY);
+	publish(s, NULL, noon + 367 * DAY);
+	assert_true(draw(s, &r, noon + 368 * DAY).in);
 	buf_free(&b);
 	sample_free(s);
 }
@@ -862,8 +922,140 @@ static void test_recompute(void **state)
 	assert_int_equal(recompute(&j, &l, &sums), -EBADMSG);
 	assert_true(l.seen & 1U << SAMPLE_F_SEED && l.seen & 1U << SAMPLE_F_NO_SEED);
 	j.pub[2].seed[0] ^= 1;
+	for (size_t i = 0; i < j.npub; i++) {
+		if (j.pub[i].day != NDAY + 1)
+			continue;
+		j.pub[i].hash_ns = (uint64_t)(NDAY + 1) * DAY; /* as the day begins */
+		assert_int_equal(recompute(&j, &l, &sums), -EBADMSG);
+		assert_int_equal(l.seen, 1U << SAMPLE_F_LATE);
+		assert_int_equal(l.n, 2); /* two rules */
+		j.pub[i].hash_ns--;
+	}
 	assert_int_equal(recompute(&j, &l, &sums), 0);
 	journal_free(&j);
+}
+
+/*
+ * Crashes anywhere. Who publishes records when they are durable has a log that recomputes; who publishes at once
+ * has decisions in it that vanished, and the auditor is told how many.
+ */
+static void test_recompute_crash(void **state)
+{
+	unsigned vanished = 0;
+
+	(void)state;
+	for (int round = 0; round < 40; round++) {
+		bool eager = round & 1;
+		struct sample_rule r = rule(700, 60, POLICY_PER_DAY);
+		struct journal j = { 0 };
+		struct sample *s = ready(&j, NDAY);
+		struct buf b = { 0 };
+		struct sample_sums sums;
+		size_t durable = 0;
+		struct faults l;
+
+		r.cap[r.ncap++] = (struct policy_cap){ 8, POLICY_PER_WEEK, POLICY_OF_AGENT };
+		save(s, &b);
+		for (unsigned i = 0; i < 900; i++) {
+			uint64_t t = (uint64_t)NDAY * DAY + i * 290 * SEC;
+			char who[2] = { (char)('a' + rnd() % 9), 0 };
+			struct sample_result res;
+
+			if (i % 60 == 0) {
+				publish(s, &j, t);
+				save(s, &b);
+				durable = j.n;
+			}
+			res = draw_as(s, &r, t, who);
+			if (res.in && !eager && rnd() % 3 == 0)
+				assert_int_equal(sample_release(s, res.slot), 0);
+			if (rnd() % 5 == 0) {
+				save(s, &b);
+				durable = j.n;
+			}
+			if (rnd() % 60 == 0) {
+				for (; !eager && j.n > durable; j.n--)
+					free((void *)(uintptr_t)j.rec[j.n - 1].open);
+				s = reload(s, &b, &j);
+			}
+		}
+		publish(s, &j, (uint64_t)(NDAY + 6) * DAY);
+		assert_int_equal(recompute(&j, &l, &sums), 0);
+		assert_true(sums.starts > 1);
+		assert_true(eager || (sums.vanished == 0 && sums.missing == 0));
+		vanished += sums.vanished;
+		buf_free(&b);
+		sample_free(s);
+		journal_free(&j);
+	}
+	assert_true(vanished > 0);
+}
+
+/* New settings under the same name: what was counted stays; another name is another rule. */
+static void test_swap(void **state)
+{
+	struct sample *s = ready(NULL, NDAY);
+	struct sample_rule r = rule(1000, 10, POLICY_PER_DAY);
+	uint64_t t = (uint64_t)NDAY * DAY + HOUR;
+	unsigned in = 0;
+
+	(void)state;
+	r.first_come = true;
+	for (int i = 0; i < 7; i++)
+		in += draw(s, &r, t).in;
+	assert_int_equal(in, 7);
+	r.cap[0].n = 5;
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_CAP);
+	r.cap[0].per = POLICY_PER_WEEK; /* counted in all periods, also where there was no cap */
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_CAP);
+	r.cap[0].n = 8;
+	assert_true(draw(s, &r, t).in);
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_CAP);
+	r.permille = -1;
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_SETTINGS);
+	r.permille = 1000;
+	r.ncap = 0;
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_SETTINGS);
+	r.ncap = 1;
+	strcpy(r.zone, "Nowhere/Never");
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_SETTINGS);
+	strcpy(r.zone, "UTC");
+	r.id[0]++;
+	assert_true(draw(s, &r, t).in);
+	r.permille = 0;
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_DRAW);
+	sample_free(s);
+}
+
+/* Tables that are full say no. */
+static void test_limits(void **state)
+{
+	struct sample_config cfg = { .rules = 2, .slots = 3, .subs = 2, .late_seeds = true, .random = test_random };
+	struct sample_rule r = rule(1000, 100, POLICY_PER_DAY);
+	uint64_t t = (uint64_t)NDAY * DAY + HOUR;
+	struct sample_result res = { 0 };
+	struct sample *s;
+
+	(void)state;
+	assert_int_equal(sample_new(&cfg, &s), 0);
+	assert_int_equal(sample_tick(s, t), 0);
+	r.first_come = true;
+	for (int i = 0; i < 3; i++) {
+		res = draw(s, &r, t);
+		assert_true(res.in);
+	}
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_FULL);
+	assert_int_equal(sample_spend(s, res.slot), 0);
+	assert_int_equal(sample_spend(s, res.slot), -ENOENT);
+	assert_true(draw(s, &r, t).in);
+	r.id[0] = 2;
+	r.cap[r.ncap++] = (struct policy_cap){ 5, POLICY_PER_WEEK, POLICY_OF_AGENT };
+	assert_int_equal(draw_as(s, &r, t, "a").why, SAMPLE_OUT_FULL); /* slots */
+	assert_int_equal(draw_as(s, &r, t, "b").why, SAMPLE_OUT_FULL);
+	assert_int_equal(draw_as(s, &r, t, "c").why, SAMPLE_OUT_FULL); /* agents, too */
+	r.id[0] = 3;
+	assert_int_equal(draw(s, &r, t).why, SAMPLE_OUT_FULL); /* rules */
+	sample_free(s);
 }
 
 /* Random settings, days, arrivals, releases, zones, crashes: never above a cap, and the log recomputes. */
@@ -942,6 +1134,10 @@ int main(void)
 		cmocka_unit_test_setup(test_clock, setup),	  cmocka_unit_test_setup(test_dst, setup),
 		cmocka_unit_test_setup(test_seeds, setup),	  cmocka_unit_test_setup(test_recompute, setup),
 		cmocka_unit_test_setup(test_random_settings, setup),
+		cmocka_unit_test_setup(test_recompute_crash, setup),
+		cmocka_unit_test_setup(test_swap, setup),
+		cmocka_unit_test_setup(test_seeds_log, setup),
+		cmocka_unit_test_setup(test_limits, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
