@@ -194,7 +194,7 @@ int sample_seed_done(struct sample *s, const struct sample_seed_event *ev, uint6
 
 int sample_seed_seen(struct sample *s, const struct sample_seed_event *ev, uint64_t logged_ns)
 {
-	uint8_t hash[SAMPLE_SEED];
+	uint8_t hash[SAMPLE_SEED] = { 0 };
 	struct seed *k;
 	int rc = 0;
 
