@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
@@ -122,6 +124,24 @@ static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
 		failed(r, recording_destroy(c->user, c, p));
 }
 
+/* Training of which only a sample may be kept: nobody draws it yet, so no call is in (N-46). */
+static const char *on_draw(void *arg, struct call *c)
+{
+	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
+
+	(void)arg;
+	return b->sample_permille >= 0 || b->ncap ? "sampling.unavailable" : NULL;
+}
+
+static void on_granted(void *arg, struct call *c, enum policy_purpose p)
+{
+	struct recorder *r = arg;
+
+	(void)p;
+	if (c->user && !r->err)
+		failed(r, recording_granted(c->user, c, clock_now_ns()));
+}
+
 static void on_tightened(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
@@ -195,6 +215,18 @@ static enum call_payload payload_kind(const struct call *c, const struct call_en
 	return k;
 }
 
+/* It came from where the party whose voice arrives at e said that it is (guidance 7, X-2). */
+static bool is_speaker(const struct call *c, const struct call_endpoint *e, const struct optag_rec *rec)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++)
+		if (c->ep[i].used && c->ep[i].side == e->leg && c->ep[i].at.port == ntohs(rec->sport) &&
+		    memcmp(c->ep[i].at.addr.b, rec->src, 16) == 0)
+			return true;
+	return false;
+}
+
 static enum media_fate take_media(struct recorder *r, const struct optag_rec *rec, const uint8_t *payload)
 {
 	enum media_fate fate;
@@ -205,6 +237,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	struct rtp_pkt p;
 	struct call *c;
 	bool begun;
+	uint32_t lost;
 	char key = 0;
 	int n;
 
@@ -241,10 +274,15 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, &key, &fate);
 	if (begun != recording_begun(c->user) || recording_unsaved(c->user))
 		recorder_changed(r, c);
+	if (recording_has_hole(c->user, e->leg)) {
+		lost = recording_hole_ms(c->user, e->leg, blocked_at(r, &at));
+		if (lost >= LOSS_HIDES_MS)
+			call_lost_audio(r->calls, c, e->leg, lost, rec->ts_ns);
+	}
 	if (n < 0)
 		failed(r, n);
 	else if (n == 1)
-		call_key(r->calls, c, e->leg, key, rec->ts_ns);
+		call_key(r->calls, c, e->leg, key, CALL_BY_RFC4733, is_speaker(c, e, rec), rec->ts_ns);
 	key = 0;
 	recorder_save(r);
 	return fate;
@@ -326,15 +364,39 @@ static void on_learned(void *arg, const struct endpoint *a, const struct endpoin
 
 /* ---- life ---- */
 
-/* Which headers the next messages are read for. */
-static void take_headers(struct recorder *r, const struct policy *p)
+/* At the front: the input of rules is by index of policy_headers. */
+static void add_header(struct recorder *r, const char *name, bool any_case)
 {
-	const char *names[POLICY_HEADERS_MAX];
 	size_t i;
 
-	r->extra.n = policy_headers(p, names);
-	for (i = 0; i < r->extra.n; i++)
-		r->extra.name[i] = names[i];
+	for (i = 0; any_case && i < r->extra.n; i++)
+		if (strcasecmp(r->extra.name[i], name) == 0)
+			return;
+	if (r->extra.n == SIP_EXTRA_MAX || strlen(name) >= sizeof(r->header[0]))
+		return;
+	snprintf(r->header[r->extra.n], sizeof(r->header[0]), "%s", name);
+	r->extra.name[r->extra.n] = r->header[r->extra.n];
+	r->extra.n++;
+}
+
+/* Which headers the next messages are read for: the policy's, and, while there is room, those that calls
+ * in progress may still be told something by. */
+static void take_headers(struct recorder *r, const struct policy *p)
+{
+	const char *match[POLICY_HEADERS_MAX], *event[POLICY_EVENT_HEADERS_MAX];
+	char before[SIP_EXTRA_MAX][HEADER_MAX];
+	size_t i, nbefore = r->extra.n, n;
+
+	memcpy(before, r->header, sizeof(before));
+	r->extra.n = 0;
+	n = policy_headers(p, match);
+	for (i = 0; i < n; i++)
+		add_header(r, match[i], false);
+	n = policy_event_headers(p, event, POLICY_EVENT_HEADERS_MAX);
+	for (i = 0; i < n; i++)
+		add_header(r, event[i], true);
+	for (i = 0; i < nbefore; i++)
+		add_header(r, before[i], true);
 }
 
 int recorder_new(const struct recorder_settings *s, struct recorder **ret)
@@ -346,7 +408,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
 				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
-				    .tightened = on_tightened, .interface = on_interface };
+				    .tightened = on_tightened, .interface = on_interface,
+				    .draw = on_draw, .granted = on_granted };
 	size_t i;
 	int e = -ENOMEM;
 
@@ -469,7 +532,7 @@ bool recorder_recording(const struct call *c)
 
 void recorder_set_policy(struct recorder *r, const struct policy *p)
 {
-	take_headers(r, p); /* the names are the policy's own */
+	take_headers(r, p);
 	calls_set_policy(r->calls, p);
 }
 

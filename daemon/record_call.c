@@ -62,7 +62,19 @@ static int chunk_out(void *arg, const struct chunk *k)
 {
 	struct leg_state *l = arg;
 
+	if (!l->rc->sc) { /* not decided yet */
+		if (hold_add(&l->rc->hold, (unsigned)(l - l->rc->leg), k, l->rc->memory))
+			recording_gap(l->rc, "memory");
+		return 0;
+	}
 	return store_call_append(l->rc->sc, (unsigned)(l - l->rc->leg), k);
+}
+
+static int write_held(void *arg, unsigned leg, const struct chunk *k)
+{
+	struct recording *rc = arg;
+
+	return store_call_append(rc->sc, leg, k);
 }
 
 void recording_init(struct recording *rc, struct store *st, const struct call *c)
@@ -243,6 +255,8 @@ static void discard(struct recording *rc)
 	if (rc->sc)
 		store_call_abort(rc->sc);
 	rc->sc = NULL;
+	hold_wipe(&rc->hold, rc->memory);
+	rc->first_ns = 0;
 	for (i = 0; i < 2; i++) {
 		struct leg_state *l = &rc->leg[i];
 
@@ -271,8 +285,82 @@ static int no_memory(struct recording *rc, enum media_fate *ret_fate)
 	return 0;
 }
 
+/* Writing is allowed: takes a key and a place on disk unless it has one, and what was held goes there. What
+ * cannot be written now is told by rc->sc. */
+static int start_writing(struct recording *rc, const struct call *c, uint64_t now_ns, uint64_t first_ns)
+{
+	int e;
+
+	if (!rc->sc && now_ns >= rc->retry_ns) {
+		e = begin(rc, c);
+		if (e && e != -ESHUTDOWN && store_repairs(rc->st)) { /* tried again soon; everybody else is recorded */
+			rc->retry_ns = now_ns + RETRY_NS;
+			recording_gap(rc, "disk");
+			return 0;
+		}
+		if (e == -ESHUTDOWN) { /* an old capture: nothing of that day may be kept any more */
+			discard(rc);
+			rc->expired = true;
+			return 0;
+		}
+		if (e)
+			return e;
+		if (!rc->first_ns)
+			rc->first_ns = first_ns;
+	}
+	return rc->sc ? hold_release(&rc->hold, write_held, rc, rc->memory) : 0;
+}
+
+/* Sequence numbers that never came; events have theirs among them. */
+static void note_hole(struct leg_state *l, const struct rtp_pkt *p, const struct media_format *f, int64_t seq)
+{
+	uint64_t us = f ? payload_us(f, p->len) : 0, missing;
+
+	if (l->any && l->last_ssrc == p->ssrc && seq > l->last_seq + 1) {
+		missing = (uint64_t)(seq - l->last_seq - 1);
+		if (missing < RTP_DROPOUT && missing > l->hole) {
+			l->hole = (uint32_t)missing;
+			l->hole_ms = (uint32_t)(missing * (us ? us : 20000) / 1000);
+		}
+	}
+	if (!l->any || l->last_ssrc != p->ssrc || seq > l->last_seq)
+		l->last_seq = seq;
+}
+
+bool recording_has_hole(const struct recording *rc, unsigned leg)
+{
+	return rc->leg[leg].hole;
+}
+
+uint32_t recording_hole_ms(struct recording *rc, unsigned leg, uint64_t blocked)
+{
+	struct leg_state *l = &rc->leg[leg];
+	uint64_t ours = blocked > l->blocked_seen ? blocked - l->blocked_seen : 0;
+	uint32_t ms = ours < l->hole ? (uint32_t)((uint64_t)l->hole_ms * (l->hole - ours) / l->hole) : 0;
+
+	l->blocked_seen = blocked;
+	l->hole = l->hole_ms = 0;
+	return ms;
+}
+
+int recording_granted(struct recording *rc, const struct call *c, uint64_t now_ns)
+{
+	if (recording_known(rc) || rc->expired || !rc->first_ns || !call_may_keep(c))
+		return 0; /* nothing is held: the first packet begins */
+	return start_writing(rc, c, now_ns, rc->first_ns);
+}
+
+/* From when on audio may be kept for a purpose that may be written now; packets of before it may still come. */
+static bool came_too_soon(const struct call *c, uint64_t arrival_ns)
+{
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		if ((c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED) && c->decide.granted_ns[p] <= arrival_ns)
+			return false;
+	return true;
+}
+
 static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
-		     const struct media_format *f, uint64_t arrival_ns, enum media_fate *ret_fate)
+		     const struct media_format *f, uint64_t arrival_ns, bool write, enum media_fate *ret_fate)
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
@@ -287,22 +375,15 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 	}
 	if (l->resumed)
 		first_of_ours(rc, l, p->ssrc, seq);
-	if (!rc->sc && arrival_ns < rc->retry_ns)
-		return 0;
-	if (!rc->sc) {
-		e = begin(rc, c);
-		if (e && e != -ESHUTDOWN && store_repairs(rc->st)) { /* tried again soon; everybody else is recorded */
-			rc->retry_ns = arrival_ns + RETRY_NS;
-			recording_gap(rc, "disk");
-			return 0;
-		}
-		if (e == -ESHUTDOWN) { /* an old capture: nothing of that day may be kept any more */
-			rc->expired = true;
-			*ret_fate = MEDIA_NOT_KEPT;
-			return 0;
-		}
-		if (e)
+	note_hole(l, p, f, seq);
+	if (write) {
+		e = start_writing(rc, c, arrival_ns, arrival_ns);
+		if (e || !rc->sc) {
+			*ret_fate = rc->expired ? MEDIA_NOT_KEPT : *ret_fate;
 			return e;
+		}
+	} else if (!rc->first_ns) {
+		rc->first_ns = arrival_ns;
 	}
 	if (!l->chunker) {
 		struct chunker_sink sink = { l, chunk_out };
@@ -331,7 +412,7 @@ bool recording_first(const struct recording *rc, unsigned leg)
 
 void recording_blocked_before(struct recording *rc, unsigned leg, uint64_t packets)
 {
-	rc->leg[leg].blocked_at_first = packets;
+	rc->leg[leg].blocked_at_first = rc->leg[leg].blocked_seen = packets;
 }
 
 void recording_soon(const struct recording *rc, unsigned leg, unsigned step)
@@ -363,6 +444,7 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
+	enum call_audio how;
 	int64_t seq;
 	int e;
 
@@ -374,8 +456,11 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	rc->unsaved++;
 	/* Captured while a purpose allowed it, looked at when none does any more: gone (INV-1, INV-3). */
 	if (kind == CALL_PT_AUDIO) {
-		if (!rc->expired && call_may_keep(c))
-			return add_audio(rc, c, leg, p, f, arrival_ns, ret_fate);
+		how = rc->expired ? CALL_A_BLOCK : call_audio(c, leg);
+		if (how == CALL_A_WRITE && !came_too_soon(c, arrival_ns))
+			return add_audio(rc, c, leg, p, f, arrival_ns, true, ret_fate);
+		if (how == CALL_A_HOLD && !rc->sc)
+			return add_audio(rc, c, leg, p, f, arrival_ns, false, ret_fate);
 		*ret_fate = MEDIA_NOT_KEPT;
 		return 0;
 	}
@@ -385,6 +470,7 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 		return no_memory(rc, ret_fate);
 	if (l->resumed && e == RTP_NEW)
 		first_of_ours(rc, l, p->ssrc, seq);
+	note_hole(l, p, NULL, seq);
 	*ret_fate = kind == CALL_PT_EVENT ? MEDIA_EVENT : MEDIA_OTHER_PAYLOAD;
 	if (kind != CALL_PT_EVENT)
 		return 0;
@@ -568,12 +654,12 @@ static void decide_outcome(struct recording *rc, const struct call *c, struct st
 	}
 }
 
-static int commit_training(struct recording *rc, const struct call *c, struct store_call_result *r)
+static int commit_rest(struct recording *rc, struct store_call_result *r)
 {
 	int p, e;
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
-		if (c->state[p] != PURPOSE_GRANTED && c->state[p] != PURPOSE_OBJECTED)
+		if (r->state[p] != STORE_S_GRANTED && r->state[p] != STORE_S_OBJECTED)
 			continue;
 		if (rc->meta.commit[p])
 			continue;
@@ -588,6 +674,20 @@ static int commit_training(struct recording *rc, const struct call *c, struct st
 		}
 	}
 	return 0;
+}
+
+/*
+ * A consent that covers the call from an instant on (guidance 5.2), while another purpose had it recorded
+ * before: the store has one key for all of it, so it is not kept for this purpose. Strict, not final.
+ */
+static void deny_late(const struct recording *rc, const struct call *c, struct store_call_result *r)
+{
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		if (!rc->sc || rc->meta.commit[p] || r->state[p] != STORE_S_GRANTED || c->decide.granted_ns[p] <= rc->first_ns)
+			continue;
+		r->state[p] = STORE_S_DENIED;
+		r->reason[p] = "consent.late";
+	}
 }
 
 int recording_end(struct recording *rc, const struct call *c, struct recording_result *ret)
@@ -608,6 +708,7 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 		r.state[p] = (enum store_state)c->state[p];
 		r.reason[p] = c->reason[p];
 	}
+	deny_late(rc, c, &r);
 	leg_figures(&rc->leg[0], &r.leg[0]);
 	leg_figures(&rc->leg[1], &r.leg[1]);
 	r.recount = rc->stale;
@@ -616,7 +717,7 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 		   r.outcome == STORE_O_GAP  ? RECORDING_GAP :
 					       RECORDING_DENIED;
 	if (r.outcome == STORE_O_KEPT) {
-		e = commit_training(rc, c, &r);
+		e = commit_rest(rc, &r);
 		if (!e) {
 			e = store_call_end(rc->sc, &r);
 			rc->sc = NULL;

@@ -28,8 +28,8 @@ int recording_new(struct store *st, const struct call *c, struct recording **ret
  * recording_new or recording_resume. */
 struct chunker_memory;
 void recording_limit(struct recording *rc, struct chunker_memory *m, uint32_t leg_bytes);
-/* One packet of a leg. kind: CALL_PT_AUDIO (or comfort noise) of format f is kept while some purpose
- * lets it; CALL_PT_EVENT is listened to; anything else only counts as received.  Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
+/* One packet of a leg. kind: CALL_PT_AUDIO (or comfort noise) of format f is kept or held as
+ * call_audio says; CALL_PT_EVENT is listened to; anything else only counts as received.  Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
  * written in every case. */
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
 		     const struct media_format *f, enum call_payload kind, uint64_t arrival_ns,
@@ -68,6 +68,12 @@ struct buf;
 /* Before the first packet of a leg: how many were dropped by verdict, which are no losses. */
 bool recording_first(const struct recording *rc, unsigned leg);
 void recording_blocked_before(struct recording *rc, unsigned leg, uint64_t packets);
+/* A hole in the sequence numbers of a leg since the last call: its length, less what the classifier dropped
+ * by verdict (blocked: so many until now). 0 none. */
+bool recording_has_hole(const struct recording *rc, unsigned leg);
+uint32_t recording_hole_ms(struct recording *rc, unsigned leg, uint64_t blocked);
+/* A purpose was granted: what was held for it is written. */
+int recording_granted(struct recording *rc, const struct call *c, uint64_t now_ns);
 /* Prefetching, as call_soon: what recording_packet will meet. */
 #define RECORDING_SOON_STEPS 3
 void recording_soon(const struct recording *rc, unsigned leg, unsigned step);

@@ -7,6 +7,7 @@
 #include "media/dtmf.h"
 #include "media/rtp.h"
 #include "record_call.h"
+#include "record_hold.h"
 
 #define FORMATS_MAX 8 /* payload types counted per leg to name its codec */
 
@@ -18,6 +19,9 @@ struct leg_state {
 	uint64_t packets, noise, events, blocked, blocked_at_first;
 	uint64_t audio_us;
 	uint32_t last_ts, last_ssrc;
+	int64_t last_seq;
+	uint32_t hole, hole_ms; /* packets missing before the last one, not told yet */
+	uint64_t blocked_seen;	/* at the hole before */
 	bool any;
 	bool resumed;	/* no packet since recording_resume; the one that comes next if none is missing: */
 	uint32_t expect_ssrc;
@@ -45,6 +49,8 @@ struct recording {
 	uint64_t retry_ns; /* the store did not take it: not again before */
 	unsigned unsaved;  /* packets since recording_save */
 	bool stale;	   /* resumed, perhaps from an old state: the store knows the figures better */
+	struct hold *hold;  /* of both legs: no purpose is decided yet; empty while sc */
+	uint64_t first_ns;  /* arrival of the first audio that sc has; 0 not known */
 	struct chunker_memory *memory; /* NULL: no limit */
 	uint32_t leg_bytes;
 	struct leg_state leg[2];

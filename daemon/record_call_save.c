@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "record_call_internal.h"
 
-#define VERSION	     1
+#define VERSION	     2
 #define SAVE_PACKETS 1000 /* ten seconds of both legs: a later state must know which cycle of numbers it is in */
 #define COUNT_MAX    (1ULL << 60)
 
@@ -21,7 +21,7 @@ enum { F_KNOWN = 1, F_EXPIRED = 2, F_UNDATED = 4, F_BEGUN = 8, F_FLUSHED = 16, F
 
 /* The few reasons there are; they outlive the recording as static texts do. */
 static const char *const gaps[] = { "", "restart", "truncated-packets", "unknown-payload-type", "flow-table-full",
-				    "overload", "disk", "other" };
+				    "overload", "disk", "memory", "other" };
 #define GAPS (sizeof(gaps) / sizeof(*gaps))
 
 bool recording_begun(const struct recording *rc)
@@ -88,6 +88,8 @@ static void put_leg(struct buf *b, const struct leg_state *l)
 	buf_put_varint(b, l->audio_us);
 	buf_put_le32(b, l->last_ts);
 	buf_put_le32(b, l->last_ssrc);
+	buf_put_varint(b, zigzag(l->last_seq));
+	buf_put_varint(b, l->blocked_seen);
 	buf_put8(b, l->any);
 }
 
@@ -127,6 +129,8 @@ static int get_leg(struct rd *r, struct leg_state *l)
 	l->audio_us = rd_varint(r);
 	l->last_ts = rd_le32(r);
 	l->last_ssrc = rd_le32(r);
+	l->last_seq = unzigzag(rd_varint(r));
+	l->blocked_seen = rd_varint(r);
 	any = rd_u8(r);
 	l->any = any;
 	return r->bad || any > 1 || (l->packets | l->noise | l->events | l->blocked | l->blocked_at_first | l->audio_us) > COUNT_MAX ?
@@ -155,6 +159,7 @@ void recording_save(struct recording *rc, struct buf *out)
 		buf_put_le64(out, rc->meta.until_ns[p]);
 		buf_put8(out, rc->meta.commit[p]);
 	}
+	buf_put_le64(out, rc->first_ns);
 	put_leg(out, &rc->leg[0]);
 	put_leg(out, &rc->leg[1]);
 	rc->unsaved = 0;
@@ -183,6 +188,7 @@ static int load(struct recording *rc, struct rd *r, uint8_t *ret_flags)
 	rc->expired = flags & F_EXPIRED;
 	rc->undated = flags & F_UNDATED;
 	*ret_flags = flags;
+	rc->first_ns = rd_le64(r);
 	e = get_leg(r, &rc->leg[0]);
 	if (!e)
 		e = get_leg(r, &rc->leg[1]);
@@ -201,6 +207,7 @@ static void begin_anew(struct recording *rc)
 		l->packets = l->noise = l->audio_us = 0;
 		l->any = false;
 	}
+	rc->first_ns = 0;
 	recording_gap(rc, "restart");
 }
 
@@ -215,6 +222,8 @@ int recording_resume(struct store *st, struct call *c, const void *bytes, size_t
 		return -ENOMEM;
 	recording_init(rc, st, c);
 	e = load(rc, &r, &flags);
+	if (!e && !(flags & F_BEGUN) && rc->first_ns) /* what was held is gone with who held it */
+		begin_anew(rc);
 	if (!e && flags & F_BEGUN) {
 		e = store_call_resume(st, r.p, r.left, &rc->sc);
 		if (e == -ENOENT) {

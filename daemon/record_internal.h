@@ -14,6 +14,7 @@
 #include "media/chunker.h"
 #include "record.h"
 
+#define HEADER_MAX  64	 /* of a name */
 #define LEARNED_MAX 4096 /* TCP connections on other ports that turned out to be SIP */
 
 struct recorder {
@@ -23,7 +24,8 @@ struct recorder {
 	struct classify *classify;
 	struct sigin *sigin;
 	struct calls *calls;
-	struct sip_extra extra; /* headers that rules match on; sigin keeps a pointer */
+	struct sip_extra extra; /* headers that rules match on or hear of; sigin keeps a pointer */
+	char header[SIP_EXTRA_MAX][HEADER_MAX]; /* their names */
 	struct endpoint learned[LEARNED_MAX][2]; /* a ring: the oldest gives way */
 	unsigned nlearned;
 	uint64_t ticked_ns;

@@ -41,4 +41,7 @@ void check_notice(struct policy *p, struct rule *r);
 void check_never(struct policy *p, struct rule *r);
 void check_defaults(struct policy *p, struct rule *d);
 
+/* publish.c: after all checks, when there was no error */
+void publish_policy(struct policy *p);
+
 #endif

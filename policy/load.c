@@ -16,6 +16,7 @@
 #include <sodium.h>
 
 #include "internal.h"
+#include "lint.h"
 
 struct load {
 	int depth;
@@ -308,7 +309,9 @@ static int finish(struct policy *p, size_t errors_before, int err, int io_err, s
 	if (!err && d->errors > errors_before)
 		err = io_err ? io_err : -EINVAL;
 	if (!err)
-		err = index_build(p);
+		publish_policy(p);
+	if (!err)
+		err = p->oom ? -ENOMEM : index_build(p);
 	if (!err)
 		err = hash_policy(p);
 	for (size_t i = 0; i < p->nsrc;

@@ -105,6 +105,20 @@ struct policy_block {
 	struct policy_span review_every;
 	bool not_needed, worm;
 	bool commit_at_end;
+	/* by a telephone system: `consent-source`, `opt-out agent header`, `not-needed`; names NULL: none */
+	bool consent_api, not_needed_api;
+	const char *consent_header, *consent_value;
+	const char *optout_header, *optout_value; /* value NULL: its presence */
+	char not_needed_key[POLICY_KEY_MAX];	  /* agent's leg */
+};
+
+/* An announcement of a rule, one version in one language. */
+struct policy_notice {
+	const char *name, *language, *version; /* version may be NULL */
+	struct policy_date from, until;	       /* year 0: not limited */
+	uint32_t length_ms;		       /* of its sound; 0 not known */
+	const char *const *audio;	       /* paths */
+	size_t naudio;
 };
 
 struct policy_controller {
@@ -123,6 +137,8 @@ struct policy_rule {
 	struct policy_date review;
 	enum policy_fallback on_review_missed;
 	const char *scenario; /* "A1" ... "G", derived from the blocks */
+	const struct policy_notice *notice;
+	size_t nnotice;
 	enum policy_proof proof;
 	const char *proof_header, *proof_value;
 	int notice_timeout_s;
@@ -137,6 +153,8 @@ struct policy_rule {
 	int zstd_level;
 	char pause_key[POLICY_KEY_MAX], resume_key[POLICY_KEY_MAX];
 	struct policy_span pause_max;
+	bool pause_stop, pause_api; /* pause_stop: after pause_max it does not go on */
+	const char *pause_header, *pause_value; /* value NULL: its presence */
 	bool needs_pause; /* sensitive, or a pause by key, header or api: must not be recorded without pauses */
 	/* everything else that was set is kept for print, explain and diff */
 };
@@ -168,6 +186,13 @@ int policy_explain(FILE *f, const struct policy *p, const struct policy_rule *r)
 /* Extra SIP headers that rules match on (queue, agent and `header NAME`), at most 8. */
 #define POLICY_HEADERS_MAX 8
 size_t policy_headers(const struct policy *p, const char *ret_names[POLICY_HEADERS_MAX]);
+
+/*
+ * Headers in which a telephone system says what happened (proof, consent, opt-out, pause), at
+ * most max of them; how many there are is returned.
+ */
+#define POLICY_EVENT_HEADERS_MAX 8
+size_t policy_event_headers(const struct policy *p, const char *ret_names[], size_t max);
 
 /* ---- evaluation ---- */
 

@@ -93,6 +93,26 @@ static inline void fake_policy(struct policy *p)
 	p->rule.max_length = (struct policy_span){ 4, POLICY_U_H };
 	p->rule.purpose[POLICY_DOCUMENTATION].basis = POLICY_B_INTEREST;
 	p->rule.purpose[POLICY_DOCUMENTATION].retention = (struct policy_span){ 3, POLICY_U_MONTHS };
+	/* every key there is, so that each leg is listened to while a press could change something */
+	for (int i = 0; i < POLICY_PURPOSES; i++) {
+		struct policy_block *b = &p->rule.purpose[i];
+
+		strcpy(b->consent_key, i ? "1" : "2");
+		strcpy(b->withdraw_key, i ? "0" : "8");
+		strcpy(b->optout_key[0], i ? "9" : "7");
+		strcpy(b->optout_agent_key[0], i ? "*7" : "*8");
+		b->window = (struct policy_window){ .set = true, .from_s = 3, .to_s = 10 };
+		b->dtmf = POLICY_DTMF_RFC4733 | POLICY_DTMF_INFO;
+	}
+	strcpy(p->rule.pause_key, "*5");
+	strcpy(p->rule.resume_key, "*6");
+}
+
+static inline const char *fake_draw(void *arg, struct call *c)
+{
+	(void)arg;
+	(void)c;
+	return NULL;
 }
 
 /* ---- the sink: a flow table that is only a list, and counts ---- */
@@ -168,7 +188,7 @@ static inline void fake_on_destroy(void *arg, struct call *c, enum policy_purpos
 
 	MUST(c->state[p] != PURPOSE_GRANTED && c->state[p] != PURPOSE_PENDING);
 	/* the packets stopped before */
-	for (i = 0; i < FAKE_FLOWS && !call_may_keep(c); i++)
+	for (i = 0; i < FAKE_FLOWS && call_audio(c, 0) == CALL_A_BLOCK && call_audio(c, 1) == CALL_A_BLOCK; i++)
 		MUST(!w->flow[i].used || w->flow[i].ring != c->ring || w->flow[i].verdict != OPTAG_V_RECORD);
 	w->destroyed++;
 }
@@ -196,7 +216,7 @@ static inline struct world *fake_world(const struct call_limits *l)
 	struct call_limits d;
 	struct calls_sink sink = { .arg = w, .flow = fake_on_flow, .unflow = fake_on_unflow,
 				   .matched = fake_on_matched, .destroy = fake_on_destroy,
-				   .ended = fake_on_ended, .packets = fake_packets };
+				   .ended = fake_on_ended, .packets = fake_packets, .draw = fake_draw };
 
 	MUST(w);
 	call_default_limits(&d);
@@ -379,7 +399,8 @@ static inline void fake_check_call(struct world *w, const struct call *c)
 		MUST(!e->owner || (f->verdict == call_verdict(c, e) && f->leg == e->leg));
 		MUST(!e->owner || memcmp(f->te, e->te, 2) == 0);
 		if (e->owner && f->verdict == OPTAG_V_RECORD)
-			MUST(call_may_keep(c) && !e->srtp && (c->answered || c->rule->record_early_media) &&
+			MUST(call_audio(c, e->leg) != CALL_A_BLOCK && !e->srtp &&
+			     (call_audio(c, e->leg) == CALL_A_INSPECT || c->answered || c->rule->record_early_media) &&
 			     (c->phase != CALL_REJECTED || c->quiet_ns));
 	}
 }

@@ -190,8 +190,12 @@ static void timer_unlink(struct call *c)
 
 void call_set_timer(struct calls *cs, struct call *c, uint64_t at_ns)
 {
-	uint64_t t = at_ns / WHEEL_NS + 1; /* the slot that is looked at once at_ns has passed */
+	uint64_t due = c->phase == CALL_TOMBSTONE ? 0 : call_decide_due(c), t;
 	struct call **head;
+
+	if (due && due < at_ns)
+		at_ns = due;
+	t = at_ns / WHEEL_NS + 1; /* the slot that is looked at once at_ns has passed */
 
 	if (t <= cs->wheel_at)
 		t = cs->wheel_at + 1;
@@ -384,70 +388,16 @@ void call_changed(struct calls *cs, struct call *c)
 
 /* ---- verdicts ---- */
 
-/* Audio may be written for this purpose. */
-static bool purpose_keeps(const struct call *c, int p)
-{
-	enum policy_objection o;
-
-	if (c->tight.stopped[p])
-		return false;
-	if (c->state[p] == PURPOSE_GRANTED)
-		return true;
-	/* A restricted documentation recording goes on unless the rule says otherwise (guidance 5.5);
-	 * training never does. */
-	if (p != POLICY_DOCUMENTATION || c->state[p] != PURPOSE_OBJECTED)
-		return false;
-	o = c->rule->purpose[p].on_objection;
-	return strcmp(c->reason[p], "objection") != 0 || (o != POLICY_OBJ_PAUSE && o != POLICY_OBJ_STOP);
-}
-
-/* A key press can still change this purpose: withdraw, opt out, resume, or say yes after all. */
-static bool purpose_listens(const struct call *c, int p)
-{
-	/* Stopped by a later policy: only a consent to what is recorded can still be taken back. */
-	if (c->tight.stopped[p] && (c->state[p] != PURPOSE_GRANTED || c->rule->purpose[p].basis != POLICY_B_CONSENT))
-		return false;
-	switch (c->state[p]) {
-	case PURPOSE_PENDING:
-	case PURPOSE_GRANTED:
-	case PURPOSE_OBJECTED:
-	case PURPOSE_WITHDRAWN:
-		return true;
-	case PURPOSE_DENIED:
-		return strcmp(c->reason[p], "consent.none") == 0 && c->rule->purpose[p].window.reopen_agent;
-	default:
-		return false;
-	}
-}
-
-bool call_may_keep(const struct call *c)
-{
-	return c->matched && (purpose_keeps(c, POLICY_DOCUMENTATION) || purpose_keeps(c, POLICY_TRAINING));
-}
-
-/* What is said now, on this leg, is what the rule wants kept. */
-static bool worth_keeping(const struct call *c, const struct call_endpoint *e)
-{
-	const struct policy_rule *r = c->rule;
-	/* The controller's own leg speaks from r->side; the other party is the data subject. */
-	unsigned own = r->side == POLICY_SIDE_CALLED ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
-
-	if ((r->exclude_leg >= 0 && (r->exclude_leg == 1) == (e->leg == own)) || c->tight.no_leg >> e->leg & 1)
-		return false;
-	return (c->answered || (r->record_early_media && !c->tight.no_early_media)) &&
-	       (!c->hold || (r->record_hold_music && !c->tight.no_hold_music)) && !c->overlong;
-}
-
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
 {
 	if (e->srtp || c->phase == CALL_TOMBSTONE)
 		return OPTAG_V_BLOCK;
-	if (call_may_keep(c) && worth_keeping(c, e) && (c->phase != CALL_REJECTED || c->quiet_ns))
-		return OPTAG_V_RECORD;
-	if (c->phase == CALL_REJECTED)
+	if (c->phase == CALL_REJECTED && !c->quiet_ns)
 		return OPTAG_V_BLOCK;
-	return purpose_listens(c, POLICY_DOCUMENTATION) || purpose_listens(c, POLICY_TRAINING) ? OPTAG_V_GATE :
-												 OPTAG_V_BLOCK;
+	/* INSPECT: nothing looks at audio yet, so it stays in the classifier */
+	if (call_audio(c, e->leg) >= CALL_A_HOLD)
+		return OPTAG_V_RECORD;
+	return c->phase != CALL_REJECTED && call_listens(c, e->leg) ? OPTAG_V_GATE : OPTAG_V_BLOCK;
 }
 
 void call_tell_flow(struct calls *cs, struct call *c, struct call_endpoint *e)
@@ -487,8 +437,7 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 
 	if (b->basis == POLICY_B_NONE)
 		return;
-	a = purpose_step(kind_of(b, p), c->state[p], e,
-			 c->state[p] == PURPOSE_DENIED && strcmp(c->reason[p], "consent.none") == 0);
+	a = purpose_step(kind_of(b, p), c->state[p], e, c->decide.timed_out[p]);
 	/* What a later policy took nobody gives back (policy-language 5.3). */
 	if (!a.changed || (c->tight.stopped[p] && c->state[p] != PURPOSE_GRANTED && a.state == PURPOSE_GRANTED))
 		return;
@@ -508,25 +457,15 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 		c->reason[p] = a.reason;
 	c->state[p] = a.state;
 	call_note(cs, c, CALL_T_STATE, p, a.state, c->reason[p]);
+	c->decide.timed_out[p] = e == PURPOSE_E_WINDOW && a.state == PURPOSE_DENIED;
 	call_changed(cs, c);
-	/* Deny first: the packets stop before the key goes, and the key before anybody is told. */
+	/* Deny first: the packets stop before the key goes, and the key before anybody is told. A grant is
+	 * prepared before its first packet can come. */
+	if (a.state == PURPOSE_GRANTED && a.act & PURPOSE_D_START && cs->sink.granted)
+		cs->sink.granted(cs->sink.arg, c, p);
 	call_refresh_verdicts(cs, c);
 	if (a.act & PURPOSE_D_DESTROY)
 		cs->sink.destroy(cs->sink.arg, c, p);
-}
-
-/*
- * Which keys mean what, and in which window, is decided where consent is
- * implemented in full; until then a press is counted and grants nothing, which
- * is the strict side (INV-2, INV-7).
- */
-void call_key(struct calls *cs, struct call *c, unsigned leg, char key, uint64_t now_ns)
-{
-	(void)key;
-	(void)now_ns;
-	c->presses++;
-	call_note(cs, c, CALL_T_KEY, leg, 0, "");
-	call_changed(cs, c);
 }
 
 /* ---- ends ---- */
@@ -565,15 +504,11 @@ void call_reject(struct calls *cs, struct call *c, const char *why, uint64_t now
 
 static void call_over(struct calls *cs, struct call *c, uint64_t now)
 {
-	int p;
-
 	if (!c->end_ns)
 		set_end(c, now);
 	call_note(cs, c, CALL_T_END, 0, 0, c->end);
-	if (c->matched) {
-		for (p = 0; p < POLICY_PURPOSES; p++)
-			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_BYE);
-	}
+	if (c->matched)
+		call_decide_end(cs, c, now);
 	call_free_endpoints(cs, c);
 	if (c->matched) {
 		cs->sink.ended(cs->sink.arg, c);
@@ -634,10 +569,11 @@ static void answered_timer(struct calls *cs, struct call *c, uint64_t now)
 
 static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 {
-	call_changed(cs, c);
 	uint64_t release, at;
 
+	call_changed(cs, c);
 	call_release_due(cs, c, now);
+	call_decide_time(cs, c, now);
 	switch (c->phase) {
 	case CALL_SETUP:
 		at = c->touched_ns + cs->limit.setup_timeout_ns;
@@ -709,6 +645,7 @@ static void rebase(struct calls *cs, uint64_t now)
 		earlier(&c->linger_ns, by);
 		earlier(&c->quiet_ns, by);
 		earlier(&c->overlong_ns, by);
+		call_decide_rebase(&c->decide, by);
 		for (j = 0; j < c->nep; j++)
 			earlier(&c->ep[j].release_ns, by);
 		if (!c->old)

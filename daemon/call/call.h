@@ -35,6 +35,7 @@
 #include "base/ipaddr.h"
 #include "base/uid.h"
 #include "call/call_policy.h"
+#include "call/decide.h"
 #include "call/purpose.h"
 #include "call/trace.h"
 #include "policy/policy.h"
@@ -118,6 +119,7 @@ struct call {
 	unsigned presses;     /* key presses heard, whatever they were */
 	unsigned endpoints_dropped;
 	struct call_tight tight; /* what later policies took from it */
+	struct call_decide decide; /* notice, windows, pause */
 	void *user;	      /* the sink's own */
 
 	/* private to call/ */
@@ -177,6 +179,12 @@ struct calls_sink {
 	/* Name of the interface with this index, by which trunks are told apart; NULL: packets of a file. No
 	 * function: all of them are. */
 	const char *(*interface)(void *arg, uint32_t ifindex);
+	/* Is this call one of the sample (N-46)? NULL yes, else why not (static text). No function: no samples. */
+	const char *(*draw)(void *arg, struct call *c);
+	/* A purpose was granted in the call: audio for it begins (c->decide.granted_ns). May be NULL. */
+	void (*granted)(void *arg, struct call *c, enum policy_purpose p);
+	/* For the evidence log. May be NULL. */
+	void (*news)(void *arg, const struct call *c, const struct call_news *n);
 };
 
 struct calls_stats {
@@ -252,11 +260,7 @@ enum call_payload {
 /* By the receiver's SDP, else the sender's, else RFC 3551. Redundancy (RFC 2198) is AUDIO named "red". */
 enum call_payload call_format(const struct call *c, const struct call_endpoint *e, uint8_t pt,
 			      struct media_format *ret);
-/* Some purpose lets audio of this call be kept now (whatever the flow table said when it arrived). */
-bool call_may_keep(const struct call *c);
 /* Reports an event of one purpose (guidance 5.1) and carries out what follows. */
 void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e);
-/* A key press on a leg (RFC 4733, SIP INFO). The digit goes no further than this function. */
-void call_key(struct calls *cs, struct call *c, unsigned leg, char key, uint64_t now_ns);
 
 #endif

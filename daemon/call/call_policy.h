@@ -61,6 +61,10 @@ struct call_tight {
 	uint64_t until_ns[2]; /* by purpose: destroyed by then at the latest; 0 as the call's rule says */
 	uint64_t min_length_ns; /* shorter calls are discarded, also if the rule's own limit is lower */
 	uint64_t max_length_ns; /* from the answer; 0 as the call's rule says */
+	/* added later: ways out and into a pause work at once */
+	char optout_key[POLICY_KEYS_MAX][POLICY_KEY_MAX], optout_agent_key[POLICY_KEYS_MAX][POLICY_KEY_MAX]; /* training */
+	char pause_key[POLICY_KEY_MAX], resume_key[POLICY_KEY_MAX];
+	unsigned window_s[2]; /* by purpose: a window is no longer than this; 0 as the call's rule says */
 };
 
 /*

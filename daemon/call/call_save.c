@@ -16,7 +16,7 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define VERSION	   1
+#define VERSION	   2 /* 2: decide.h */
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -297,6 +297,7 @@ static void put_facts(struct buf *b, const struct call *c)
 		put_str(b, c->reason[p]);
 	}
 	call_policy_save(c, b);
+	call_decide_save(&c->decide, b);
 }
 
 void call_save(const struct call *c, struct buf *out)
@@ -369,7 +370,7 @@ static int get_facts(struct rd *r, struct call *c, const struct calls_restore *h
 		c->state[p] = (enum purpose_state)get_below(r, PURPOSE_STATES);
 		c->reason[p] = word(r);
 	}
-	if (!call_policy_restore(r, c) || r->bad)
+	if (!call_policy_restore(r, c) || !call_decide_load(r, &c->decide) || r->bad)
 		return -EBADMSG;
 	c->policy = how->policy(how->arg, hash);
 	c->rule = c->policy ? rule_named(c->policy, rule) : NULL;

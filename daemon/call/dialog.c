@@ -52,32 +52,6 @@ static void fill_input(const struct calls *cs, const struct sigin_from *from, co
 		in->header[i] = pstr(m->extra[i]);
 }
 
-static void deny(struct call *c, enum policy_purpose p, const char *reason)
-{
-	if (c->rule->purpose[p].basis == POLICY_B_NONE)
-		return;
-	c->state[p] = PURPOSE_DENIED;
-	c->reason[p] = reason;
-}
-
-/*
- * What a rule demands and this version does not do denies what depends on it,
- * before anything is granted (INV-7). A pause is promised where what is said may
- * not be kept (N-05); an amount of training recordings is a hard limit (INV-10),
- * and nobody draws or counts yet.
- */
-static void deny_unsupported(struct call *c)
-{
-	const struct policy_block *training = &c->rule->purpose[POLICY_TRAINING];
-
-	if (c->rule->needs_pause) {
-		deny(c, POLICY_DOCUMENTATION, "pause.unsupported");
-		deny(c, POLICY_TRAINING, "pause.unsupported");
-	} else if (training->special && training->ncap) {
-		deny(c, POLICY_TRAINING, "sampling.unsupported");
-	}
-}
-
 /* Asks the policy once and pins its answer. */
 static void decide(struct calls *cs, struct call *c, const struct sigin_from *from,
 		   const struct sip_msg *m)
@@ -85,7 +59,7 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	struct policy_decision d;
 	struct policy_input in;
 	char seed[2 * CALL_ID_MAX + 2];
-	int n, p;
+	int n;
 
 	if (!cs->policy) {
 		cs->stats.unmatched++;
@@ -110,20 +84,7 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 			 d.agent.p);
 	n = snprintf(seed, sizeof(seed), "%s\n%s", c->call_id, c->caller_tag);
 	uid_make(c->start_ns, seed, (size_t)n, &c->uid);
-	deny_unsupported(c);
-	for (p = 0; p < POLICY_PURPOSES; p++)
-		call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_MATCH);
-	/* The opt-out that the announcement promises cannot be heard yet: no training (R-41b). */
-	call_event(cs, c, POLICY_TRAINING, PURPOSE_E_NO_PATH);
-	if (d.rule->proof != POLICY_PROOF_ATTESTED) {
-		/* No other proof is understood yet: unproven, so training is denied and documentation
-		 * restricted (N-31, R-60). */
-		for (p = 0; p < POLICY_PURPOSES; p++)
-			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_NO_NOTICE);
-	} else {
-		for (p = 0; p < POLICY_PURPOSES; p++)
-			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_NOTICE);
-	}
+	call_decide_match(cs, c, from->ts_ns);
 	cs->sink.matched(cs->sink.arg, c);
 }
 
@@ -227,7 +188,6 @@ static void take_sdp(struct calls *cs, struct call *c, const struct view *v)
 	struct sdp_source from = { .side = v->side, .initial = v->initial };
 	const char *why;
 	unsigned i;
-	int p;
 
 	if (!body.p || v->m->method == SIP_M_OPTIONS || (!v->m->request && v->m->status >= 300))
 		return;
@@ -239,10 +199,8 @@ static void take_sdp(struct calls *cs, struct call *c, const struct view *v)
 		cs->stats.bad_sdp++;
 		return;
 	}
-	if (cs->sdp.recordpref == SDP_PREF_OFF && c->matched) { /* RX-12 */
-		for (p = 0; p < POLICY_PURPOSES; p++)
-			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_OPT_OUT);
-	}
+	if (cs->sdp.recordpref == SDP_PREF_OFF && c->matched)
+		call_recordpref_off(cs, c, v->side, v->from->ts_ns);
 	from.line = line_of(v->side, v->from, v->m);
 	from.dialog = v->side == OPTAG_LEG_CALLEE ? v->dialog : 0;
 	from.offer = offer_of(v);
@@ -403,7 +361,7 @@ static void request(struct calls *cs, struct call *c, const struct view *v)
 	case SIP_M_INFO:
 		digit = c->matched ? sip_info_digit(v->m) : 0;
 		if (digit)
-			call_key(cs, c, v->side, digit, v->from->ts_ns);
+			call_key(cs, c, v->side, digit, CALL_BY_INFO, true, v->from->ts_ns);
 		break;
 	default:
 		break;
@@ -490,5 +448,6 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 		response(cs, c, &v);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		take_sdp(cs, c, &v);
+	call_decide_message(cs, c, m, from->ts_ns);
 	call_changed(cs, c);
 }

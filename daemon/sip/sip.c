@@ -509,7 +509,7 @@ static int read_head(struct reading *r, const char *buf, const char *p, const ch
 int sip_parse(const char *buf, size_t len, bool stream, const struct sip_extra *extra,
 	      struct sip_msg *ret, const char **ret_why)
 {
-	struct reading r = { .extra = extra };
+	struct reading r = { .extra = extra, .m.wanted = extra };
 	const char *p = buf, *end = buf + len, *body;
 	int err;
 
@@ -540,4 +540,14 @@ const char *sip_method_name(enum sip_method m)
 		if (methods[i].method == m)
 			return methods[i].name;
 	return "OTHER";
+}
+
+struct sip_str sip_extra_value(const struct sip_msg *m, const char *name)
+{
+	size_t i;
+
+	for (i = 0; m->wanted && i < m->wanted->n && i < SIP_EXTRA_MAX; i++)
+		if (strcasecmp(m->wanted->name[i], name) == 0)
+			return m->extra[i];
+	return (struct sip_str){ NULL, 0 };
 }

@@ -52,7 +52,7 @@ struct sip_addr { /* From, To, P-Asserted-Identity */
 };
 
 #define SIP_PAI_MAX    4
-#define SIP_EXTRA_MAX  8
+#define SIP_EXTRA_MAX  16
 
 struct sip_msg {
 	bool request;
@@ -79,6 +79,7 @@ struct sip_msg {
 	bool body_cut;	      /* fewer bytes than Content-Length */
 	size_t size;	      /* bytes of this message (for streams) */
 	struct sip_str extra[SIP_EXTRA_MAX]; /* first value of each configured header */
+	const struct sip_extra *wanted;	     /* their names; may be NULL */
 };
 
 /* Headers wanted beyond those above; names are compared without case. Set once before threads start. */
@@ -121,6 +122,9 @@ const char *sip_method_name(enum sip_method m);
 /* SIP INFO key press: application/dtmf-relay ("Signal=5\r\nDuration=160") or application/dtmf.
  * Returns '0'..'9' '*' '#' 'A'..'D', or 0. */
 char sip_info_digit(const struct sip_msg *m);
+
+/* A configured header by its name (without case); p NULL: not there, or not configured. */
+struct sip_str sip_extra_value(const struct sip_msg *m, const char *name);
 
 bool sip_str_eq(struct sip_str a, const char *text);	  /* exact */
 bool sip_str_ieq(struct sip_str a, const char *text);	  /* without ASCII case */

@@ -52,6 +52,16 @@ load_store() { # store $TMP/s, keys $TMP/k, policy $TMP/policy/demo.policy: the 
 	"$O" init --store "$TMP/s" --keys "$TMP/k" >/dev/null 2>&1
 }
 
+# After load_store: its sales line asks for a consent to documentation, of which no sample is drawn.
+load_consent() {
+	sed -i -e '/^announcement sales-en/,/^}/ s/elements .*/elements rec doc withdraw link access key:1/' \
+		-e '/^rule "sales training"/,$ { /^\t\tsample/d; /^\t\tcap/d; /use-within/d; s/^\ttraining {/\tdocumentation {/
+			s/roles training coach/roles documentation legal/; s/assessment .*/assessment claims-2026/ }' "$TMP/policy/demo.policy"
+	sed -i "s/\[train\]/[doc]/" "$TMP/policy/sales-en.txt"
+	"$O" policy check "$TMP/policy/demo.policy" >"$TMP/check" 2>&1
+	grep -q "^0 errors" "$TMP/check" || { cat "$TMP/check" >&2; return 1; }
+}
+
 load_conf() { # further lines of optagd.conf
 	{
 		cat <<C

@@ -1032,19 +1032,21 @@ static const struct situation situations[] = {
 	{ "A2", CONSENT, NO, false, { EV(DOC, CONSENT), END }, REC, GATE },
 	{ "A2", CONSENT, NO, false, { EV(DOC, WINDOW), END }, BLK, BLK },
 	{ "A2", CONSENT, NO, false, { EV(DOC, NO_NOTICE), EV(DOC, CONSENT), END }, BLK, BLK },
-	{ "A2", CONSENT, NO, false, { EV(DOC, CONSENT), EV(DOC, WITHDRAW), END }, GATE, GATE },
+	{ "A2", CONSENT, NO, false, { EV(DOC, CONSENT), EV(DOC, WITHDRAW), END }, BLK, BLK },
 	{ "A2", CONSENT, NO, false, { EV(DOC, LOSS), END }, GATE, GATE },
 	{ "A2", CONSENT, NO, false, { EV(DOC, OPT_OUT), EV(DOC, CONSENT), END }, BLK, BLK },
 	{ "B", NO, CONSENT, false, { END }, GATE, GATE },
 	{ "B", NO, CONSENT, false, { EV(DOC, CONSENT), END }, GATE, GATE },
 	{ "B", NO, CONSENT, false, { EV(TRAIN, CONSENT), END }, REC, GATE },
 	{ "B", NO, CONSENT, false, { EV(TRAIN, WINDOW), END }, BLK, BLK },
-	{ "B", NO, CONSENT, false, { EV(TRAIN, CONSENT), EV(TRAIN, WITHDRAW), END }, GATE, GATE },
+	{ "B", NO, CONSENT, false, { EV(TRAIN, CONSENT), EV(TRAIN, WITHDRAW), END }, BLK, BLK },
 	{ "B", NO, CONSENT, false,
 	  { EV(TRAIN, CONSENT), EV(TRAIN, WITHDRAW), EV(TRAIN, CONSENT), END }, REC, GATE },
-	/* the promised way to opt out cannot be heard yet: nothing at all */
-	{ "C", NO, INTEREST, false, { END }, BLK, BLK },
-	{ "C", NO, INTEREST, false, { EV(TRAIN, WINDOW), END }, BLK, BLK },
+	{ "C", NO, INTEREST, false, { END }, REC, GATE }, /* held in memory */
+	{ "C", NO, INTEREST, false, { EV(TRAIN, WINDOW), END }, REC, GATE },
+	{ "C", NO, INTEREST, false, { EV(TRAIN, OPT_OUT), END }, BLK, BLK },
+	{ "C", NO, INTEREST, false, { EV(TRAIN, WINDOW), EV(TRAIN, LOSS), END }, BLK, BLK },
+	{ "C", NO, INTEREST, false, { EV(TRAIN, NO_NOTICE), END }, BLK, BLK },
 	{ "D", NO, INTEREST, true, { END }, REC, GATE },
 	{ "D", NO, INTEREST, true, { EV(TRAIN, OBJECT), END }, REC, GATE },
 	{ "D", NO, INTEREST, true, { EV(TRAIN, OBJECT_GROUNDS), END }, BLK, BLK },
@@ -1057,7 +1059,8 @@ static const struct situation situations[] = {
 	{ "E", INTEREST, CONSENT, false, { EV(DOC, NOT_NEEDED), EV(TRAIN, WINDOW), END }, BLK, BLK },
 	{ "F", INTEREST, INTEREST, false, { END }, REC, GATE },
 	{ "F", INTEREST, INTEREST, false, { EV(TRAIN, OPT_OUT), END }, REC, GATE },
-	{ "F", INTEREST, INTEREST, false, { EV(DOC, NOT_NEEDED), END }, BLK, BLK },
+	{ "F", INTEREST, INTEREST, false, { EV(DOC, NOT_NEEDED), END }, REC, GATE }, /* held for training */
+	{ "F", INTEREST, INTEREST, false, { EV(DOC, NOT_NEEDED), EV(TRAIN, OPT_OUT), END }, BLK, BLK },
 	{ "G", INTEREST, INTEREST, true, { END }, REC, GATE },
 	{ "G", INTEREST, INTEREST, true, { EV(TRAIN, OBJECT_GROUNDS), END }, REC, GATE },
 	{ "G", INTEREST, INTEREST, true, { EV(DOC, NOT_NEEDED), END }, REC, GATE },
@@ -1124,42 +1127,16 @@ static void test_settings_of_verdict(void **state)
 		w = fake_world(NULL);
 		w->policy.rule.proof = POLICY_PROOF_HEADER;
 		w->policy.rule.on_missing_notice = (enum policy_missing)how;
+		w->policy.rule.notice_timeout_s = 60;
 		establish(w);
+		assert_int_equal(fake_call(w, "c1")->state[DOC], PURPOSE_GRANTED);
+		w->packets++;
+		wait_ns(w, 61 * SEC);
 		assert_int_equal(fake_call(w, "c1")->state[DOC], states[how]);
 		assert_string_equal(fake_call(w, "c1")->reason[DOC], "notice.missing");
 		expect(w, want[how], want[how]);
 		fake_world_free(w);
 	}
-	w = fake_world(NULL); /* a pause that nobody carries out: nothing is recorded */
-	w->policy.rule.needs_pause = true;
-	w->policy.rule.purpose[TRAIN].basis = CONSENT;
-	establish(w);
-	assert_int_equal(fake_call(w, "c1")->state[DOC], PURPOSE_DENIED);
-	assert_int_equal(fake_call(w, "c1")->state[TRAIN], PURPOSE_DENIED);
-	assert_string_equal(fake_call(w, "c1")->reason[DOC], "pause.unsupported");
-	expect(w, BLK, BLK);
-	fake_world_free(w);
-	for (int doc = 0; doc < 2; doc++) { /* an amount that nobody counts: no training, the rest is free */
-		w = fake_world(NULL);
-		w->policy.rule.purpose[DOC].basis = doc ? INTEREST : NO;
-		w->policy.rule.purpose[TRAIN].basis = INTEREST;
-		w->policy.rule.purpose[TRAIN].special = true;
-		w->policy.rule.purpose[TRAIN].ncap = 1;
-		establish(w);
-		assert_int_equal(fake_call(w, "c1")->state[TRAIN], PURPOSE_DENIED);
-		assert_string_equal(fake_call(w, "c1")->reason[TRAIN], "sampling.unsupported");
-		expect(w, doc ? REC : BLK, doc ? REC : BLK);
-		fake_world_free(w);
-	}
-	w = fake_world(NULL); /* consent asked again by the agent: keys must be heard after silence */
-	w->policy.rule.purpose[DOC].basis = CONSENT;
-	w->policy.rule.purpose[DOC].window.reopen_agent = true;
-	establish(w);
-	call_event(w->cs, fake_call(w, "c1"), POLICY_DOCUMENTATION, PURPOSE_E_WINDOW);
-	expect(w, GATE, GATE);
-	call_event(w->cs, fake_call(w, "c1"), POLICY_DOCUMENTATION, PURPOSE_E_CONSENT);
-	expect(w, REC, REC);
-	fake_world_free(w);
 }
 
 /* ---- payload types: what is audio, what may be digits ---- */

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * decide.h - from what is heard, seen and told to the events of purpose.h
+ *
+ * Whoever notices something about a call in progress reports it here, with the
+ * time of the packet: a key press, an announcement, lost packets, a header, a
+ * command of the telephone system. This part knows what it means by the call's
+ * rule - which key, on whose leg, in which window - and gives the table of
+ * guidance 5 its events. It also keeps the times by which silence decides.
+ *
+ *	call_decide_match	once, when a rule matched: draw, review date
+ *	call_decide_message	each SIP message of the call, answers included
+ *	call_decide_time	when call_decide_due has passed
+ *	call_key, call_notice_heard, call_command, call_lost_audio	whenever it happens
+ *
+ * Rules that hold whatever comes in which order (guidance 2):
+ *  - a consent needs a proven notice, an open window and the data subject's leg (INV-2);
+ *  - deny acts at once and from any state in which audio may exist (INV-3);
+ *  - nothing said about one purpose changes the other (INV-4), a pause apart, which stops both.
+ *
+ * Windows (guidance 7, X-1). The notice's start and end are those heard (fingerprint), told (api),
+ * or, for a header or an attested notice, the answer and the length of the announcement's sound. When
+ * the length is not known the strict reading holds: a consent window counts from the start, and who
+ * may opt out has until notice-timeout before the first packet is written.
+ *
+ * Digits: a press is forgotten as soon as it is known to be no key of the rule. What may become
+ * a key of several digits is kept for KEY_PAUSE_NS at most. Nothing here is logged; call_news names a key only
+ * when it is one of the policy's (R-05b). Same thread as calls_*.
+ */
+#ifndef DECIDE_H
+#define DECIDE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+
+struct buf;
+struct call;
+struct calls;
+struct rd;
+struct sip_msg;
+
+#define KEY_PAUSE_NS	2000000000ULL /* longer between two digits: not one key */
+#define KEY_ALONE_NS	1000000000ULL /* a digit just before a consent key: a number is being typed */
+#define LOSS_HIDES_MS	60	      /* a gap this long can hide a whole key press */
+
+enum call_notice_state {
+	CALL_NOTICE_WAIT,
+	CALL_NOTICE_PROVEN,
+	CALL_NOTICE_MISSING,
+};
+
+/* How something became known; call_how_name gives the word. */
+enum call_how {
+	CALL_BY_TIME, /* 0: also "nothing" where a how is optional */
+	CALL_BY_RFC4733,
+	CALL_BY_INFO,
+	CALL_BY_INBAND,
+	CALL_BY_HEADER,
+	CALL_BY_API,
+	CALL_BY_FINGERPRINT,
+	CALL_BY_ATTESTED,
+	CALL_BY_SDP,
+	CALL_BY_LIST,
+	CALL_BY_LOSS,
+	CALL_BY_POLICY,
+	CALL_HOWS,
+};
+const char *call_how_name(enum call_how h);
+
+/* The digits of a leg that may become a key; zero: none. */
+struct call_typed {
+	char digit[POLICY_KEY_MAX];
+	uint8_t n;
+	uint64_t last_ns; /* of any press on the leg, a key or not */
+};
+
+struct call_decide {
+	uint8_t notice;	      /* enum call_notice_state */
+	uint8_t notice_how;   /* enum call_how */
+	uint8_t consent_early[POLICY_PURPOSES]; /* enum call_how: given elsewhere before the notice was proven; 0 not */
+	uint8_t notice_which; /* place in the rule's notices + 1; 0 not known which */
+	bool header_seen;     /* the proof came before the answer */
+	bool paused, pause_over; /* pause_over: it lasted too long and the rule says stop */
+	bool recordpref_off;
+	bool timed_out[POLICY_PURPOSES];  /* DENIED by silence alone */
+	bool reopened[POLICY_PURPOSES];	  /* the agent opened the window again */
+	uint64_t notice_start_ns, notice_end_ns;
+	uint64_t notice_due_ns;			     /* missing then; 0 does not run */
+	uint64_t window_from_ns[POLICY_PURPOSES];    /* 0 not open */
+	uint64_t window_to_ns[POLICY_PURPOSES];	     /* 0 closed, or not open yet */
+	uint64_t pause_due_ns;			     /* pause-max is over then; 0 */
+	uint64_t granted_ns[POLICY_PURPOSES];	     /* when audio for it began; 0 from the call's start */
+	struct call_typed typed[2];		     /* by leg */
+};
+
+/* Something of a call that the evidence log is told. Texts are static, or of the policy. */
+struct call_news {
+	const char *event;  /* a name of guidance 1: "consent.given" */
+	int purpose;	    /* enum policy_purpose, -1 neither */
+	const char *actor;  /* "caller", "callee", "agent", "system", "api", "sdp", "list" */
+	enum call_how how;
+	const char *reason; /* "" none */
+	const char *key;    /* a key of the policy; NULL */
+	const char *notice; /* name of the announcement; NULL not known or none */
+	uint64_t at_ns;
+};
+
+/* When call_decide_time wants to be called; 0 never. */
+uint64_t call_decide_due(const struct call *c);
+void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns);
+/* After the message was taken: the answer is known, and the addresses of its SDP. */
+void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now_ns);
+void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns);
+/* The call is over: what still waits for an answer gets none. */
+void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns);
+
+/*
+ * A key press on a leg (enum optag_leg: whose voice that leg is). trusted: it came from an address
+ * that this party announced, or in its own dialog; without that a press may deny and never grants (X-2).
+ */
+void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted,
+	      uint64_t now_ns);
+/* which: place in the rule's notices, -1 not known. end 0: it goes on; told again when it ended. */
+void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_how how, uint64_t start_ns,
+		       uint64_t end_ns, uint64_t now_ns);
+/* The telephone of this party says a=recordpref:off (RFC 7866, RX-12). */
+void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns);
+/* Audio of a leg is missing for so long (sequence numbers, RFC 3550). */
+void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns);
+
+/* What a telephone system, or the agent by it, may say about a call. */
+enum call_command {
+	CALL_C_CONSENT, /* of one purpose */
+	CALL_C_WITHDRAW,
+	CALL_C_OPT_OUT,
+	CALL_C_OBJECT,
+	CALL_C_OBJECT_GROUNDS,
+	CALL_C_PAUSE,
+	CALL_C_RESUME,
+	CALL_C_NOT_NEEDED,
+	CALL_C_REOPEN,
+	CALL_COMMANDS,
+};
+const char *call_command_name(enum call_command cmd);
+/*
+ * 0; -EPERM: the call's rule does not offer it by this way; -ENOENT: the rule lacks the purpose;
+ * -EALREADY: nothing to change. p is ignored for pause and resume; OPT_OUT, OBJECT and NOT_NEEDED concern p alone.
+ */
+int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how,
+		 uint64_t now_ns);
+
+/* What happens to audio of a leg now (guidance 1, audio states). */
+enum call_audio {
+	CALL_A_BLOCK,	/* stays in the classifier */
+	CALL_A_INSPECT, /* handed up for detectors, kept by nobody */
+	CALL_A_HOLD,	/* kept in locked memory until the decision */
+	CALL_A_WRITE,
+};
+enum call_audio call_audio(const struct call *c, unsigned leg);
+/* Some purpose lets audio of this call be written now (whatever the flow table said when it arrived). */
+bool call_may_keep(const struct call *c);
+/* A press on this leg can change something of the call. */
+bool call_listens(const struct call *c, unsigned leg);
+/* The data subject's leg: enum optag_leg. */
+unsigned call_subject_leg(const struct call *c);
+
+/* Take-over: without digits. Takes any bytes; false: not what was written. */
+void call_decide_save(const struct call_decide *d, struct buf *out);
+bool call_decide_load(struct rd *r, struct call_decide *d);
+/* The clock was set back by so much. */
+void call_decide_rebase(struct call_decide *d, uint64_t by_ns);
+
+#endif

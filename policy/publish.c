@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * publish.c - the last step of loading: what policy.h shows of a rule that lies elsewhere in the tree
+ *
+ * Only pointers and numbers; nothing is checked here, lint has done that.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "lint.h"
+
+#define G711_BYTES_A_SECOND 8000
+
+static bool ends_in(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n > m && strcasecmp(s + n - m, end) == 0;
+}
+
+static uint32_t le32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* RIFF: bytes a second stand in `fmt `, the length in `data`. 0: not a WAV file, or a broken one. */
+static uint32_t wav_ms(FILE *f)
+{
+	uint8_t h[20];
+	uint32_t rate = 0, n;
+
+	if (fread(h, 1, 12, f) != 12 || memcmp(h, "RIFF", 4) != 0 || memcmp(h + 8, "WAVE", 4) != 0)
+		return 0;
+	while (fread(h, 1, 8, f) == 8) {
+		n = le32(h + 4);
+		if (memcmp(h, "data", 4) == 0)
+			return rate && n < 1u << 30 ? (uint32_t)((uint64_t)n * 1000 / rate) : 0;
+		if (memcmp(h, "fmt ", 4) == 0) {
+			if (n < 16 || n > 256 || fread(h, 1, 16, f) != 16)
+				return 0;
+			rate = le32(h + 8);
+			n -= 16;
+		}
+		if (fseek(f, (long)n + (n & 1), SEEK_CUR))
+			return 0;
+	}
+	return 0;
+}
+
+/* How long a sound lasts; 0 when that is not known. */
+static uint32_t sound_ms(const char *path)
+{
+	struct stat st;
+	uint32_t ms;
+	FILE *f;
+
+	if (!ends_in(path, ".wav")) {
+		/* .alaw, .ulaw, .pcma, .raw ...: G.711 without a head */
+		return stat(path, &st) || st.st_size > 1 << 30 ? 0 : (uint32_t)(st.st_size * 1000 / G711_BYTES_A_SECOND);
+	}
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	ms = wav_ms(f);
+	fclose(f);
+	return ms;
+}
+
+static void publish_audio(struct policy *p, const struct announcement *a, struct policy_notice *n)
+{
+	const struct word *w;
+	const char **list;
+	size_t i = 0;
+
+	for (w = a->audio_files; w; w = w->next)
+		n->naudio++;
+	list = arena_alloc(&p->arena, n->naudio * sizeof(*list));
+	if (!list) {
+		n->naudio = 0;
+		return;
+	}
+	for (w = a->audio_files; w; w = w->next) {
+		char *path = NULL;
+		uint32_t ms;
+
+		/* from memory there are no files */
+		if (!check_file(p, w, "audio", &path) || !path)
+			continue;
+		ms = sound_ms(path);
+		if (ms > n->length_ms)
+			n->length_ms = ms;
+		list[i] = arena_strndup(&p->arena, path, strlen(path));
+		free(path);
+		if (list[i])
+			i++;
+	}
+	n->naudio = i;
+	n->audio = list;
+}
+
+static void publish_notices(struct policy *p, struct rule *r)
+{
+	struct policy_notice *list;
+	const struct word *w;
+	size_t n = 0;
+
+	for (w = r->notice; w; w = w->next)
+		n++;
+	list = arena_alloc(&p->arena, n * sizeof(*list));
+	if (!list)
+		return;
+	for (w = r->notice, n = 0; w; w = w->next) {
+		const struct announcement *a = w->obj;
+
+		if (!a)
+			continue;
+		list[n] = (struct policy_notice){ .name = a->o.name, .language = a->language, .version = a->version,
+						  .from = a->from, .until = a->until };
+		publish_audio(p, a, &list[n++]);
+	}
+	r->pub.notice = list;
+	r->pub.nnotice = n;
+}
+
+static void publish_block(struct block *b)
+{
+	struct policy_block *pub = b->pub;
+
+	if (!b->pos.line)
+		return;
+	pub->consent_api = b->consent_api;
+	pub->consent_header = b->consent_header;
+	pub->consent_value = b->consent_value;
+	pub->optout_header = b->optout_header;
+	pub->optout_value = b->optout_value;
+	pub->not_needed_api = b->not_needed_api;
+	memcpy(pub->not_needed_key, b->not_needed_key, sizeof(pub->not_needed_key));
+}
+
+void publish_policy(struct policy *p)
+{
+	struct obj *o;
+
+	for (o = p->rules.first; o; o = o->next) {
+		struct rule *r = (struct rule *)o;
+
+		r->pub.pause_stop = r->pause_stop;
+		r->pub.pause_api = r->pause_api;
+		r->pub.pause_header = r->pause_header;
+		r->pub.pause_value = r->pause_value;
+		for (int i = 0; i < POLICY_PURPOSES; i++)
+			publish_block(&r->block[i]);
+		publish_notices(p, r);
+	}
+}
+
+/* ---- headers that tell what happened ---- */
+
+static size_t add_name(const char *name, const char *ret_names[], size_t n, size_t max)
+{
+	size_t i;
+
+	for (i = 0; name && i < n; i++)
+		if (strcasecmp(ret_names[i], name) == 0)
+			return n;
+	if (!name || n >= max)
+		return n;
+	ret_names[n] = name;
+	return n + 1;
+}
+
+size_t policy_event_headers(const struct policy *p, const char *ret_names[], size_t max)
+{
+	const struct obj *o;
+	size_t n = 0;
+
+	for (o = p->rules.first; o; o = o->next) {
+		const struct policy_rule *r = &((const struct rule *)o)->pub;
+
+		if (r->proof == POLICY_PROOF_HEADER)
+			n = add_name(r->proof_header, ret_names, n, max);
+		n = add_name(r->pause_header, ret_names, n, max);
+		for (int i = 0; i < POLICY_PURPOSES; i++) {
+			n = add_name(r->purpose[i].consent_header, ret_names, n, max);
+			n = add_name(r->purpose[i].optout_header, ret_names, n, max);
+		}
+	}
+	return n;
+}

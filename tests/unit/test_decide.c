@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What keys, notices, silence, loss and commands do to a call (guidance 4 to 7): one call each, by
+ * SIP messages and times; the subject calls, the controller is called.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../fakecalls.h"
+
+#define SEC 1000000000ULL
+#define MS  1000000ULL
+#define DOC   POLICY_DOCUMENTATION
+#define TRAIN POLICY_TRAINING
+#define SUBJECT OPTAG_LEG_CALLER
+#define AGENT	OPTAG_LEG_CALLEE
+
+static char told[8192];
+
+static void on_news(void *arg, const struct call *c, const struct call_news *n)
+{
+	size_t l = strlen(told);
+
+	(void)arg;
+	(void)c;
+	snprintf(told + l, sizeof(told) - l, "%s:%s:%s:%s:%s ", n->event, n->purpose < 0 ? "-" : n->purpose ? "t" : "d", n->actor,
+		 call_how_name(n->how), n->key ? n->key : "");
+}
+
+static bool was_told(const char *what)
+{
+	return strstr(told, what) != NULL;
+}
+
+static const char *draw_result;
+
+static const char *on_draw(void *arg, struct call *c)
+{
+	(void)arg;
+	(void)c;
+	return draw_result;
+}
+
+static struct world *world(enum policy_basis doc, enum policy_basis train, bool special)
+{
+	struct world *w = fake_world(NULL);
+	struct policy_rule *r = &w->policy.rule;
+
+	told[0] = 0;
+	draw_result = NULL;
+	w->cs->sink.news = on_news;
+	w->cs->sink.draw = on_draw;
+	r->purpose[DOC].basis = doc;
+	r->purpose[TRAIN].basis = train;
+	r->purpose[TRAIN].special = special;
+	r->notice_timeout_s = 60;
+	r->pause_max = (struct policy_span){ 3, POLICY_U_MIN };
+	return w;
+}
+
+static void message(struct world *w, const char *method, unsigned status, const char *to_tag, uint32_t cseq, const char *sdp)
+{
+	w->now += 10 * MS;
+	fake_send(w, &(struct fake_msg){ .method = method, .status = status, .id = "c1", .from_tag = "a", .to_tag = to_tag, .cseq = cseq,
+					 .sdp = sdp });
+	fake_check(w);
+}
+
+static struct call *answer_call(struct world *w)
+{
+	char a[512], b[512];
+
+	message(w, "INVITE", 0, "", 1, fake_sdp(a, sizeof(a), 1, 1, 4000, NULL));
+	message(w, "INVITE", 200, "b", 1, fake_sdp(b, sizeof(b), 2, 2, 5000, NULL));
+	message(w, "ACK", 0, "b", 1, NULL);
+	return fake_call(w, "c1");
+}
+
+/* s seconds after the answer */
+static void until(struct world *w, struct call *c, double s)
+{
+	w->now = c->answer_ns + (uint64_t)(s * 1e9);
+	w->packets++; /* voices go on */
+	calls_tick(w->cs, w->now);
+	fake_check(w);
+}
+
+static void press(struct world *w, struct call *c, unsigned leg, const char *keys)
+{
+	for (; *keys; keys++) {
+		call_key(w->cs, c, leg, *keys, CALL_BY_RFC4733, true, w->now);
+		fake_check(w);
+		if (keys[1])
+			w->now += 200 * MS;
+	}
+}
+
+static void bye(struct world *w)
+{
+	message(w, "BYE", 0, "b", 9, NULL);
+	w->now += SEC;
+	calls_tick(w->cs, w->now);
+	fake_check(w);
+}
+
+static void test_press_one(void **state)
+{
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	struct call *c = answer_call(w);
+
+	(void)state;
+	/* notice attested, its length unknown: counts from 3 s to 10 s after the answer */
+	assert_int_equal(call_audio(c, SUBJECT), CALL_A_BLOCK);
+	assert_int_equal(call_audio(c, AGENT), CALL_A_BLOCK);
+	assert_true(call_listens(c, SUBJECT));
+	until(w, c, 5);
+	press(w, c, SUBJECT, "1");
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	assert_true(was_told("consent.given:t:caller:rfc4733:1 "));
+	assert_int_equal(call_audio(c, SUBJECT), CALL_A_WRITE);
+	assert_int_equal(call_audio(c, AGENT), CALL_A_WRITE);
+	until(w, c, 30);
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	bye(w);
+	assert_false(was_told("consent.none"));
+	fake_world_free(w);
+}
+
+static void test_presses_that_are_none(void **state)
+{
+	static const struct {
+		double at;
+		unsigned leg;
+		const char *keys;
+		bool trusted;
+	} t[] = {
+		{ 2.9, SUBJECT, "1", true },  /* before the window */
+		{ 10.3, SUBJECT, "1", true }, /* after it */
+		{ 5, AGENT, "1", true },      /* not the data subject */
+		{ 5, SUBJECT, "2", true },    /* documentation's key, which the rule lacks */
+		{ 5, SUBJECT, "3", true },
+		{ 5, SUBJECT, "41", true },   /* a number being typed */
+		{ 5, SUBJECT, "1", false },   /* from somewhere else */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		struct call *c = answer_call(w);
+
+		until(w, c, t[i].at);
+		for (const char *k = t[i].keys; *k; k++, w->now += 200 * MS)
+			call_key(w->cs, c, t[i].leg, *k, CALL_BY_RFC4733, t[i].trusted, w->now);
+		assert_int_not_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		assert_int_equal(call_audio(c, SUBJECT), CALL_A_BLOCK);
+		until(w, c, 11);
+		assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+		assert_true(was_told("consent.none:t:system"));
+		assert_false(was_told("consent.given"));
+		assert_string_equal(c->reason[TRAIN], "consent.none");
+		bye(w);
+		fake_world_free(w);
+	}
+}
+
+static void test_silence(void **state)
+{
+	static const enum policy_basis doc[] = { POLICY_B_NONE, POLICY_B_INTEREST, POLICY_B_CONSENT };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct world *w = world(doc[i], POLICY_B_CONSENT, false);
+		struct call *c = answer_call(w);
+
+		until(w, c, 600);
+		assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+		assert_int_equal(c->state[DOC], i == 0 ? PURPOSE_NONE : i == 1 ? PURPOSE_GRANTED : PURPOSE_DENIED);
+		assert_int_equal(call_audio(c, SUBJECT), i == 1 ? CALL_A_WRITE : CALL_A_BLOCK);
+		bye(w);
+		fake_world_free(w);
+	}
+}
+
+static void test_purposes_are_asked_apart(void **state)
+{
+	struct world *w = world(POLICY_B_CONSENT, POLICY_B_CONSENT, false);
+	struct call *c = answer_call(w);
+
+	(void)state;
+	until(w, c, 5);
+	press(w, c, SUBJECT, "2");
+	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	assert_true(c->decide.granted_ns[DOC] != 0);
+	until(w, c, 8);
+	press(w, c, SUBJECT, "1");
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	assert_true(c->decide.granted_ns[TRAIN] == 0); /* the use of what documentation has */
+	until(w, c, 20);
+	press(w, c, SUBJECT, "0");
+	assert_int_equal(c->state[TRAIN], PURPOSE_WITHDRAWN);
+	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	assert_true(was_told("consent.withdrawn:t:caller:rfc4733:0 "));
+	press(w, c, SUBJECT, "1"); /* the window is closed */
+	assert_int_equal(c->state[TRAIN], PURPOSE_WITHDRAWN);
+	fake_world_free(w);
+}
+
+static void test_consent_again(void **state)
+{
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	struct call *c;
+
+	(void)state;
+	w->policy.rule.purpose[TRAIN].window.reopen_agent = true;
+	c = answer_call(w);
+	until(w, c, 4);
+	press(w, c, SUBJECT, "1");
+	until(w, c, 6);
+	press(w, c, SUBJECT, "0");
+	assert_int_equal(c->state[TRAIN], PURPOSE_WITHDRAWN);
+	assert_int_equal(call_audio(c, SUBJECT), CALL_A_BLOCK);
+	until(w, c, 8);
+	press(w, c, SUBJECT, "1"); /* still open */
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(c->decide.granted_ns[TRAIN], w->now);
+	until(w, c, 20);
+	press(w, c, SUBJECT, "0");
+	assert_int_equal(call_command(w->cs, c, CALL_C_REOPEN, TRAIN, CALL_BY_API, w->now), 0);
+	assert_true(call_listens(c, SUBJECT));
+	until(w, c, 25);
+	press(w, c, SUBJECT, "1");
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	fake_world_free(w);
+
+	draw_result = NULL; /* out of the sample stays out, whoever opens what */
+	w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	w->policy.rule.purpose[TRAIN].window.reopen_agent = true;
+	draw_result = "sample.out";
+	c = answer_call(w);
+	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+	assert_string_equal(c->reason[TRAIN], "sample.out");
+	assert_int_equal(call_command(w->cs, c, CALL_C_REOPEN, TRAIN, CALL_BY_API, w->now), -EPERM);
+	until(w, c, 5);
+	press(w, c, SUBJECT, "1");
+	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+	assert_false(call_listens(c, SUBJECT));
+	fake_world_free(w);
+}
+
+static void test_opt_out(void **state)
+{
+	static const struct {
+		double at;
+		unsigned leg;
+		const char *keys;
+		const char *who;
+	} t[] = {
+		{ 1, SUBJECT, "9", "caller" },	 { 60, SUBJECT, "9", "caller" }, { 539, SUBJECT, "9", "caller" },
+		{ 1, AGENT, "*7", "agent" },	 { 539, AGENT, "*7", "agent" },	 { 60, SUBJECT, "1239", "caller" },
+		{ 60, AGENT, "12*7", "agent" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		for (int f = 0; f < 2; f++) {
+			struct world *w = world(f ? POLICY_B_INTEREST : POLICY_B_NONE, POLICY_B_INTEREST, false);
+			struct call *c = answer_call(w);
+			char want[64];
+
+			assert_int_equal(call_audio(c, SUBJECT), f ? CALL_A_WRITE : CALL_A_HOLD);
+			until(w, c, t[i].at);
+			if (t[i].at > 59) /* unknown length: held for the notice's greatest time and the window */
+				assert_int_equal(c->state[TRAIN], t[i].at > 70 ? PURPOSE_GRANTED : PURPOSE_PENDING);
+			press(w, c, t[i].leg, t[i].keys);
+			assert_int_equal(c->state[TRAIN], PURPOSE_OPTED_OUT);
+			snprintf(want, sizeof(want), "optout:t:%s:rfc4733:%s ", t[i].who, t[i].leg == AGENT ? "*7" : "9");
+			assert_true(was_told(want));
+			assert_int_equal(c->state[DOC], f ? PURPOSE_GRANTED : PURPOSE_NONE);
+			assert_int_equal(call_audio(c, SUBJECT), f ? CALL_A_WRITE : CALL_A_BLOCK);
+			assert_int_equal(w->destroyed, 1);
+			bye(w);
+			fake_world_free(w);
+		}
+	}
+}
+
+static void test_keys_of_two(void **state)
+{
+	struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
+	struct call *c = answer_call(w);
+
+	(void)state;
+	until(w, c, 80);
+	press(w, c, AGENT, "*");
+	w->now += 3 * SEC; /* too long ago to belong to it */
+	press(w, c, AGENT, "7");
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	press(w, c, SUBJECT, "*7"); /* the agent's key on the wrong leg; 7 is documentation's */
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(c->decide.typed[SUBJECT].n, 0);
+	press(w, c, AGENT, "**7");
+	assert_int_equal(c->state[TRAIN], PURPOSE_OPTED_OUT);
+	assert_int_equal(c->decide.typed[AGENT].n, 0);
+	fake_world_free(w);
+}
+
+/* What is no key of the rule leaves no trace, and what could become one not for long (N-05 R-05b, X-15). */
+static void test_digits_go(void **state)
+{
+	struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+	static const struct call_typed none;
+	struct call *c;
+
+	(void)state;
+	c = answer_call(w);
+	until(w, c, 20);
+	for (const char *k = "0102034567"; *k; k++) {
+		call_key(w->cs, c, SUBJECT, *k == '7' ? '6' : *k, CALL_BY_RFC4733, true, w->now);
+		w->now += 100 * MS;
+		assert_memory_equal(c->decide.typed[SUBJECT].digit, none.digit, sizeof(none.digit));
+	}
+	press(w, c, AGENT, "*");
+	assert_int_equal(c->decide.typed[AGENT].n, 1);
+	until(w, c, 30);
+	assert_memory_equal(c->decide.typed[AGENT].digit, none.digit, sizeof(none.digit));
+	assert_false(was_told("rfc4733"));
+	fake_world_free(w);
+}
+
+static void test_special(void **state)
+{
+	for (int g = 0; g < 2; g++) {
+		struct world *w = world(g ? POLICY_B_INTEREST : POLICY_B_NONE, POLICY_B_INTEREST, true);
+		struct call *c;
+
+		(void)state;
+		w->policy.rule.proof = POLICY_PROOF_API;
+		c = answer_call(w);
+		assert_int_equal(call_audio(c, SUBJECT), g ? CALL_A_WRITE : CALL_A_HOLD);
+		until(w, c, 5);
+		call_notice_heard(w->cs, c, -1, CALL_BY_API, w->now, 0, w->now);
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		press(w, c, SUBJECT, "9"); /* N-43: a press alone stops nothing */
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		assert_int_equal(call_command(w->cs, c, CALL_C_OBJECT, TRAIN, CALL_BY_API, w->now), 0);
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		call_lost_audio(w->cs, c, SUBJECT, 500, w->now);
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		assert_int_equal(call_command(w->cs, c, CALL_C_OBJECT_GROUNDS, TRAIN, CALL_BY_API, w->now), 0);
+		assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+		assert_int_equal(c->state[DOC], g ? PURPOSE_GRANTED : PURPOSE_NONE);
+		fake_world_free(w);
+	}
+}
+
+static void test_notice_missing(void **state)
+{
+	static const enum policy_proof proofs[] = { POLICY_PROOF_HEADER, POLICY_PROOF_API, POLICY_PROOF_FINGERPRINT };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		for (int hang_up = 0; hang_up < 2; hang_up++) {
+			struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
+			struct call *c;
+
+			w->policy.rule.proof = proofs[i];
+			c = answer_call(w);
+			until(w, c, 59);
+			assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+			assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+			if (hang_up) {
+				bye(w);
+				assert_true(was_told("notice.missing"));
+				fake_world_free(w);
+				continue;
+			}
+			until(w, c, 61);
+			assert_int_equal(c->state[DOC], PURPOSE_OBJECTED);
+			assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+			assert_string_equal(c->reason[DOC], "notice.missing");
+			/* too late */
+			call_notice_heard(w->cs, c, 0, i == 1 ? CALL_BY_API : CALL_BY_FINGERPRINT, w->now, 0, w->now);
+			assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+			fake_world_free(w);
+		}
+	}
+}
+
+static void test_notice_by_sound(void **state)
+{
+	static const struct policy_notice notices[] = { { .name = "da", .length_ms = 12000 }, { .name = "en", .length_ms = 20000 } };
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	struct call *c;
+
+	(void)state;
+	w->policy.rule.proof = POLICY_PROOF_FINGERPRINT;
+	w->policy.rule.notice = notices;
+	w->policy.rule.nnotice = 2;
+	c = answer_call(w);
+	assert_int_equal(call_audio(c, AGENT), CALL_A_INSPECT); /* only the voice that announces */
+	assert_int_equal(call_audio(c, SUBJECT), CALL_A_BLOCK);
+	until(w, c, 4);
+	press(w, c, SUBJECT, "1"); /* nothing was heard yet: not told, so no consent */
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	until(w, c, 6);
+	call_notice_heard(w->cs, c, 1, CALL_BY_FINGERPRINT, c->answer_ns + 2 * SEC, 0, w->now);
+	assert_int_equal(call_audio(c, AGENT), CALL_A_BLOCK);
+	assert_int_equal(c->decide.window_from_ns[TRAIN], c->answer_ns + 5 * SEC);
+	assert_int_equal(c->decide.window_to_ns[TRAIN], c->answer_ns + 32 * SEC); /* its length, until it is known to have ended */
+	until(w, c, 9);
+	call_notice_heard(w->cs, c, 1, CALL_BY_FINGERPRINT, c->answer_ns + 2 * SEC, c->answer_ns + 9 * SEC, w->now);
+	assert_int_equal(c->decide.window_to_ns[TRAIN], c->answer_ns + 19 * SEC);
+	until(w, c, 18);
+	press(w, c, SUBJECT, "1");
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	fake_world_free(w);
+}
+
+static void test_loss(void **state)
+{
+	static const struct {
+		enum policy_basis train;
+		unsigned leg;
+		unsigned ms;
+		int on_loss;
+		bool denied;
+	} t[] = {
+		{ POLICY_B_INTEREST, SUBJECT, 60, -1, true },  { POLICY_B_INTEREST, SUBJECT, 59, -1, false },
+		{ POLICY_B_INTEREST, AGENT, 500, -1, false },  { POLICY_B_INTEREST, SUBJECT, 500, 1, false },
+		{ POLICY_B_CONSENT, SUBJECT, 500, -1, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct world *w = world(POLICY_B_INTEREST, t[i].train, false);
+		struct call *c;
+
+		w->policy.rule.purpose[TRAIN].on_loss = t[i].on_loss;
+		c = answer_call(w);
+		until(w, c, 5);
+		press(w, c, SUBJECT, "1");
+		call_lost_audio(w->cs, c, t[i].leg, t[i].ms, w->now);
+		assert_int_equal(c->state[TRAIN] == PURPOSE_DENIED, t[i].denied);
+		if (t[i].denied)
+			assert_string_equal(c->reason[TRAIN], "optout.uncertain");
+		assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+		fake_world_free(w);
+	}
+}
+
+static void test_pause(void **state)
+{
+	for (int stop = 0; stop < 2; stop++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_CONSENT, false);
+		struct call *c;
+
+		(void)state;
+		w->policy.rule.pause_stop = stop;
+		c = answer_call(w);
+		until(w, c, 20);
+		press(w, c, SUBJECT, "*5"); /* not the agent */
+		assert_int_equal(call_audio(c, SUBJECT), CALL_A_WRITE);
+		press(w, c, AGENT, "*5");
+		assert_int_equal(call_audio(c, SUBJECT), CALL_A_BLOCK);
+		assert_int_equal(call_audio(c, AGENT), CALL_A_BLOCK);
+		assert_true(call_listens(c, AGENT));
+		assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+		until(w, c, 30);
+		press(w, c, AGENT, "*6");
+		assert_int_equal(call_audio(c, SUBJECT), CALL_A_WRITE);
+		press(w, c, AGENT, "*5");
+		until(w, c, 30 + 181);
+		assert_int_equal(call_audio(c, SUBJECT), stop ? CALL_A_BLOCK : CALL_A_WRITE);
+		press(w, c, AGENT, "*6"); /* what ended stays ended */
+		assert_int_equal(call_audio(c, SUBJECT), stop ? CALL_A_BLOCK : CALL_A_WRITE);
+		fake_world_free(w);
+	}
+}
+
+static void test_no_way_out(void **state)
+{
+	char a[512], b[512];
+	struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
+	struct call *c;
+
+	(void)state;
+	fake_sdp(a, sizeof(a), 1, 1, 4000, NULL);
+	/* the controller's side takes no telephone-events, so the caller's key cannot be heard (R-41b) */
+	snprintf(b, sizeof(b), "v=0\r\no=- 2 1 IN IP4 10.1.0.2\r\ns=-\r\nc=IN IP4 10.1.0.2\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n");
+	message(w, "INVITE", 0, "", 1, a);
+	message(w, "INVITE", 200, "b", 1, b);
+	c = fake_call(w, "c1");
+	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+	assert_string_equal(c->reason[TRAIN], "optout.no-path");
+	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	fake_world_free(w);
+}
+
+static void test_review_missed(void **state)
+{
+	struct world *w = world(POLICY_B_INTEREST, POLICY_B_CONSENT, false);
+	struct call *c;
+
+	(void)state;
+	w->policy.rule.review = (struct policy_date){ 2000, 1, 1 };
+	c = answer_call(w);
+	assert_int_equal(c->state[DOC], PURPOSE_DENIED);
+	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+	assert_string_equal(c->reason[DOC], "review.missed");
+	fake_world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_press_one),
+		cmocka_unit_test(test_presses_that_are_none),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_purposes_are_asked_apart),
+		cmocka_unit_test(test_consent_again),
+		cmocka_unit_test(test_opt_out),
+		cmocka_unit_test(test_keys_of_two),
+		cmocka_unit_test(test_digits_go),
+		cmocka_unit_test(test_special),
+		cmocka_unit_test(test_notice_missing),
+		cmocka_unit_test(test_notice_by_sound),
+		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_pause),
+		cmocka_unit_test(test_no_way_out),
+		cmocka_unit_test(test_review_missed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
