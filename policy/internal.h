@@ -26,6 +26,8 @@
 #define TRUNKS_MAX     256
 #define LANGUAGES_MAX  8
 #define PROOF_VALUE_MAX 256
+#define MENU_KEYS_MAX  16
+#define HEADER_NAME_MAX 63 /* of one that the recorder reads */
 
 /* ---- memory ---- */
 
@@ -224,7 +226,7 @@ struct set {
 
 enum { EL_REC, EL_DOC, EL_TRAIN, EL_WITHDRAW, EL_LINK, EL_OBJECT, EL_ACCESS, EL_OPTOUT, EL_THEN, EL_N };
 extern const char *const element_names[];
-enum { A_LANGUAGE, A_VERSION, A_LINK, A_LINKSPEC, A_ELEMENTS, A_TEXT, A_AUDIO, A_FROM, A_UNTIL, A_N };
+enum { A_LANGUAGE, A_VERSION, A_LINK, A_LINKSPEC, A_ELEMENTS, A_TEXT, A_AUDIO, A_FROM, A_UNTIL, A_MENU, A_N };
 struct announcement {
 	struct obj o;
 	struct pos at[A_N];
@@ -233,7 +235,8 @@ struct announcement {
 	unsigned elements; /* 1 << EL_* */
 	char key[POLICY_KEYS_MAX][POLICY_KEY_MAX];	  /* key:K */
 	char optout_key[POLICY_KEYS_MAX][POLICY_KEY_MAX]; /* optout-key:K */
-	int nkey, noptout_key;
+	char menu[MENU_KEYS_MAX][POLICY_KEY_MAX];	  /* keys of the menu around it */
+	int nkey, noptout_key, nmenu;
 	const char *text;
 	struct word *text_file, *audio_files;
 	struct policy_date from, until;
@@ -271,7 +274,7 @@ struct block {
 	struct word *assessment, *special_assessment, *reason_assessment;
 	const char *reason;
 	const char *consent_header, *consent_value, *optout_header, *optout_value;
-	bool consent_api, not_needed_api, leg, seed;
+	bool consent_api, not_needed_api, leg, seed, callback;
 	char not_needed_key[POLICY_KEY_MAX];
 	int throttle_percent, floor;
 	struct pos opt_at, agent_key_at;
@@ -340,6 +343,7 @@ struct rule {
 	struct sensitive *sensitive;
 	const char *pause_header, *pause_value;
 	bool pause_api, pause_stop;
+	int pause_end; /* as written: 0 neither, 1 resume, 2 stop */
 	struct policy_span decision_record;
 	struct role *roles;
 	int max_concurrent, disk_permille, play_reason_min;
@@ -367,6 +371,7 @@ struct policy {
 	size_t first_diag;
 	bool oom;
 	int64_t today;
+	struct memo *memo; /* lint_number.c */
 	size_t comments; /* in all files: fmt -w must not lose them */
 };
 

@@ -2,13 +2,8 @@
 /*
  * lint.c - from the tree to a policy: names, defaults, derived values, checks
  *
- * Codes this version does not decide (never claimed in a message):
- *   L-12 fully shadowed rule, L-13 overlap of controllers: need set algebra over
- *        whole rules, come with diff and simulate;
- *   L-63 table of statutes: there is none yet;
- *   L-91 persons in two roles: persons are not part of the language;
- *   W-03 W-04 W-05 W-07 W-08 W-09 W-12: need figures of past calls;
- *   W-06 the IVR's menu is not known; W-14 emergency numbers have no E.164 form.
+ * Warnings that need figures of past calls (W-03 to W-09) are in lint_past.c,
+ * and are given only when there are figures.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -82,6 +77,13 @@ bool training_opt_out(const struct rule *r)
 	const struct policy_block *b = &r->pub.purpose[POLICY_TRAINING];
 
 	return b->basis == POLICY_B_INTEREST && !b->special;
+}
+
+bool language_ok(const char *s)
+{
+	size_t n = strlen(s);
+
+	return (n == 2 || n == 3) && strspn(s, "abcdefghijklmnopqrstuvwxyz") == n;
 }
 
 bool key_in(const char *key, const char (*list)[POLICY_KEY_MAX])
@@ -219,6 +221,9 @@ static int resolve_set(struct policy *p, struct set *s)
 {
 	size_t i = 0;
 
+	if (!s->dynamic && !s->o.bad && !s->words && !s->numbers.n && !s->ndates)
+		diag_add(p, s->o.pos, "L-08", "what asks for it would never match.",
+			 "give it members, or make it dynamic.", "the set '%s' has no members.", s->o.name);
 	if (s->kind == SET_NUMBERS)
 		return ivals_build(&p->arena, s->numbers.pat, s->numbers.n, &s->numbers.iv);
 	if (s->kind == SET_TRUNKS)
@@ -372,7 +377,7 @@ static void apply_defaults(const struct policy *p, struct rule *r)
 	if (!r->at[R_ON_MISSING].line)
 		r->pub.quarantine = d->pub.quarantine;
 	if (!r->at[R_PAUSE_MAX].line)
-		r->pause_stop = d->pause_stop;
+		r->pause_end = d->pause_end;
 	if (!r->at[R_PLAY_REASON].line)
 		r->play_reason_min = d->play_reason_min;
 	for (int i = 0; i < POLICY_PURPOSES; i++)
@@ -451,8 +456,7 @@ static void built_in(const struct policy *p, struct rule *r)
 	span_default(&r->pub.min_length, rule_has(p, r, R_MIN), 4, POLICY_U_S);
 	span_default(&r->pub.max_length, rule_has(p, r, R_MAX), 4, POLICY_U_H);
 	span_default(&r->pub.pause_max, rule_has(p, r, R_PAUSE_MAX), 5, POLICY_U_MIN);
-	if (!rule_has(p, r, R_PAUSE_MAX))
-		r->pause_stop = r->sensitive != NULL;
+	r->pause_stop = r->pause_end ? r->pause_end == 2 : r->sensitive != NULL;
 	r->pub.needs_pause = r->sensitive || *r->pub.pause_key || r->pause_header || r->pause_api;
 	span_default(&r->decision_record, rule_has(p, r, R_DECISION), 24, POLICY_U_MONTHS);
 	if (!rule_has(p, r, R_MUTE))
@@ -548,12 +552,8 @@ static void check_trunk(struct policy *p, const struct trunk *t)
 			 "nothing tells this trunk from any other.");
 }
 
-int lint_policy(struct policy *p)
+static void check_all(struct policy *p)
 {
-	int err = resolve_all(p);
-
-	if (err)
-		return err;
 	if (p->rules.n + p->nevers.n > RULES_MAX)
 		diag_add(p, p->rules.last->pos, "L-01", NULL, NULL,
 			 "a policy has at most %d rules.", RULES_MAX);
@@ -577,5 +577,19 @@ int lint_policy(struct policy *p)
 	for (struct obj *o = p->rules.first; o; o = o->next)
 		if (!o->bad)
 			check_rule(p, (struct rule *)o);
+	check_event_headers(p);
+	check_rules_together(p);
+}
+
+int lint_policy(struct policy *p)
+{
+	int err = resolve_all(p);
+
+	if (err)
+		return err;
+	if (!memo_begin(p))
+		return -ENOMEM;
+	check_all(p);
+	memo_end(p);
 	return p->oom ? -ENOMEM : 0;
 }

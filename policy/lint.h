@@ -22,6 +22,7 @@ void today_date(const struct policy *p, struct policy_date *ret);
 int span_days(const struct policy_span *s); /* at least this long */
 bool longer_than_3_months(const struct policy_span *s);
 bool training_opt_out(const struct rule *r); /* training by interest, not special */
+bool language_ok(const char *s); /* da, en, kal */
 bool key_in(const char *key, const char (*list)[POLICY_KEY_MAX]);
 
 /*
@@ -31,15 +32,38 @@ bool key_in(const char *key, const char (*list)[POLICY_KEY_MAX]);
  */
 bool check_file(struct policy *p, const struct word *w, const char *what, char **ret_path);
 
+/* ---- lint_number.c: sets of numbers; answers about large ones are remembered between begin and end ---- */
+
+bool memo_begin(struct policy *p);
+void memo_end(struct policy *p);
+/* No number at all is written. */
+bool numbers_empty(const struct numbers *c);
+/* Every number of c; a dynamic set may grow out of it and is judged by its members. */
+bool numbers_within(struct policy *p, const struct numbers *c, const struct ivals *of);
+bool numbers_meet_ivals(struct policy *p, const struct numbers *c, const struct ivals *v);
+bool numbers_meet(struct policy *p, const struct numbers *a, const struct numbers *b);
+/* Every number of in; still: at any time, so that of dynamic sets only the same one covers. */
+bool numbers_cover(struct policy *p, const struct numbers *of, const struct numbers *in, bool still);
+
 void check_controller(struct policy *p, struct controller *c);
 void check_announcement(struct policy *p, struct announcement *a);
 void check_assessment(struct policy *p, struct assessment *a);
 void check_rule(struct policy *p, struct rule *r);
 void check_purpose(struct policy *p, struct rule *r, struct block *b);
+/* lint_key.c */
 void check_keys(struct policy *p, struct rule *r);
+void check_event_headers(struct policy *p);
+/* lint_sensitive.c: of a rule with a controller */
+void check_sensitive(struct policy *p, struct rule *r);
+/* lint_person.c: who decides, who approves */
+bool same_person(const char *a, const char *b);
+void check_persons(struct policy *p, const struct assessment *a);
+void check_owner_approves(struct policy *p, const struct rule *r);
 void check_notice(struct policy *p, struct rule *r);
 void check_never(struct policy *p, struct rule *r);
 void check_defaults(struct policy *p, struct rule *d);
+/* lint_match.c: rules against each other */
+void check_rules_together(struct policy *p);
 
 /* publish.c: after all checks, when there was no error */
 void publish_policy(struct policy *p);

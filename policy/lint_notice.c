@@ -74,6 +74,11 @@ static void check_link(struct policy *p, const struct announcement *a)
 					      "gdpr",	 "persondata", NULL};
 	const char *path = strstr(a->link, "://");
 
+	if (!path || (strncasecmp(a->link, "https://", 8) && strncasecmp(a->link, "http://", 7))) {
+		diag_add(p, a->at[A_LINK], "L-80", "N-33: a direct link to the page on call recording.",
+			 "link https://www.example.dk/call-recording", "this is no address of a page.");
+		return;
+	}
 	if (a->link_specific)
 		return;
 	path = path ? strchr(path + 3, '/') : NULL;
@@ -92,6 +97,9 @@ void check_announcement(struct policy *p, struct announcement *a)
 	if (!a->language)
 		diag_add(p, a->o.pos, "L-84", "N-31", "language da",
 			 "the announcement has no language.");
+	else if (!language_ok(a->language))
+		diag_add(p, a->at[A_LANGUAGE], "L-01", NULL, "language da",
+			 "a language is two or three small letters (ISO 639).");
 	if (!a->text && !a->text_file)
 		diag_add(p, a->o.pos, "L-08", "R-32: what was said is kept with the call.",
 			 "text file \"...\", or text \"...\".", "the announcement has no text.");
@@ -273,6 +281,15 @@ static bool valid_together(const struct announcement *a, const struct announceme
 	       !(b->until.year && a->from.year && date_cmp(&b->until, &a->from) < 0);
 }
 
+/* Its last day is past; a laboratory's dates bind nobody. */
+static bool ended(const struct policy *p, const struct controller *c, const struct announcement *a)
+{
+	struct policy_date today;
+
+	today_date(p, &today);
+	return a->until.year && !c->pub.lab && date_cmp(&a->until, &today) < 0;
+}
+
 static void check_languages(struct policy *p, const struct rule *r)
 {
 	const struct controller *c = rule_controller(r);
@@ -283,12 +300,13 @@ static void check_languages(struct policy *p, const struct rule *r)
 		for (const struct word *w = r->notice; w; w = w->next) {
 			const struct announcement *a = w->obj;
 
-			found |= !a || a->o.bad || (a->language && !strcmp(a->language, l->s));
+			found |= !a || a->o.bad ||
+				 (a->language && !strcmp(a->language, l->s) && !ended(p, c, a));
 		}
 		if (!found)
 			diag_add(p, r->at[R_NOTICE], "L-84", "N-31",
 				 "add the announcement in this language.",
-				 "there is no announcement in '%s', a language of '%s'.", l->s,
+				 "no announcement in '%s', a language of '%s', is there or still valid.", l->s,
 				 c->o.name);
 	}
 	for (const struct word *w = r->notice; w; w = w->next)

@@ -59,6 +59,11 @@ static void check_consent(struct policy *p, const struct rule *r, const struct b
 			 "there is no basis before the press, and holding audio in memory is "
 			 "processing.",
 			 "pre-decision block", "audio cannot be held before the consent.");
+	if (x->pre_decision == POLICY_PRE_INSPECT && !(x->dtmf & POLICY_DTMF_INBAND))
+		diag_add(p, b->at[B_PREDECISION], "L-27",
+			 "there is no basis before the press; sound is looked at only where keys are heard in it alone.",
+			 "pre-decision block, or dtmf inband.",
+			 "audio is inspected before the consent, but no keys are looked for in it.");
 	if (b->at[B_OPTOUT].line)
 		diag_add(p, b->at[B_OPTOUT], "L-23",
 			 "N-21: without a yes there is nothing to opt out of.",
@@ -126,9 +131,53 @@ static void check_documentation_interest(struct policy *p, const struct block *b
 			 "the assessment '%s' relies on none of the six factors.", a->o.name);
 }
 
+/* What a statute says of how long; the ones that make telephones be recorded. */
+static const struct {
+	const char *name;
+	int from, to; /* years */
+} statutes[] = {
+	{"2014/65", 5, 7}, /* MiFID II article 16(7): five years, seven where the authority asks */
+	{"MiFID", 5, 7},
+	{"2017/565", 5, 7}, /* its delegated regulation, article 76(8) */
+};
+
+/* At least, at most so many years, however long months and years are. */
+static bool lasts(const struct policy_span *s, int from, int to)
+{
+	int64_t days = span_days(s);
+
+	if (s->unit == POLICY_U_YEARS)
+		return s->n >= from && s->n <= to;
+	if (s->unit == POLICY_U_MONTHS)
+		return s->n >= 12 * from && s->n <= 12 * to;
+	return days >= 365 * from + 2 && days <= 365 * to + 1;
+}
+
+static void check_statute(struct policy *p, const struct block *b)
+{
+	const char *text = b->pub->statute;
+
+	if (note_of(b->reason_assessment))
+		return; /* the note tells why so long */
+	for (size_t i = 0; i < sizeof(statutes) / sizeof(statutes[0]); i++) {
+		if (!strcasestr(text, statutes[i].name))
+			continue;
+		if (!lasts(&b->pub->retention, statutes[i].from, statutes[i].to))
+			diag_add(p, block_at(b, B_RETENTION), "L-63", "RX-10: the statute says how long.",
+				 "retention 5 years, or retention-reason \"...\" assessment NAME of kind retention.",
+				 "the statute '%s' has recordings kept for %d to %d years.", statutes[i].name,
+				 statutes[i].from, statutes[i].to);
+		return;
+	}
+	diag_add(p, b->at[B_BASIS], "W-21", "RX-10: the statute says how long; a person has to see to it.",
+		 "retention-reason \"...\" assessment NAME, of kind retention.",
+		 "how long this statute has recordings kept is not known to the linter.");
+}
+
 static void check_obligation(struct policy *p, const struct block *b)
 {
-	static const int ids[] = {B_OPTOUT, B_ON_OPTOUT, B_SAMPLE, B_CAP, B_WINDOW};
+	static const int ids[] = {B_OPTOUT, B_ON_OPTOUT, B_SAMPLE, B_CAP, B_WINDOW, B_SPREAD, B_SEED,
+				  B_USE_WITHIN, B_USE_TARGET};
 
 	if (b->purpose == POLICY_TRAINING) {
 		diag_add(p, b->at[B_BASIS], "L-37", "N-39: training rests on consent or interest.",
@@ -147,6 +196,8 @@ static void check_obligation(struct policy *p, const struct block *b)
 	if (!b->assessment)
 		diag_add(p, b->pos, "L-42", "R-04: every basis has its assessment.",
 			 "assessment NAME", "recording by obligation needs an assessment.");
+	if (b->pub->statute)
+		check_statute(p, b);
 }
 
 static void check_documentation(struct policy *p, const struct rule *r, const struct block *b)
@@ -177,6 +228,36 @@ static void check_documentation(struct policy *p, const struct rule *r, const st
 }
 
 /* ---- training ---- */
+
+static const char *cap_text(const struct policy_cap *c, char out[64])
+{
+	static const char *const of[] = {"", " per queue", " per agent"};
+
+	snprintf(out, 64, "%d%s per %s", c->n, of[c->of], per_names[c->per]);
+	return out;
+}
+
+/* A cap that another one always comes before: of the same, or of more, in the same time or longer. */
+static void check_caps(struct policy *p, const struct block *b)
+{
+	const struct policy_block *x = b->pub;
+	char one[64], other[64];
+
+	for (int i = 0; i < x->ncap; i++)
+		for (int j = 0; j < x->ncap; j++) {
+			const struct policy_cap *c = &x->cap[i], *d = &x->cap[j];
+
+			if (i == j || d->n >= c->n || d->per < c->per || (d->of != c->of && d->of != POLICY_OF_RULE))
+				continue;
+			diag_add(p, b->at[B_CAP], "W-04", "N-46: a limit that limits nothing misleads.",
+				 "remove it, or lower it.", "the cap %s is never reached, because of the cap %s.",
+				 cap_text(c, one), cap_text(d, other));
+			return;
+		}
+	if (x->sample_permille == 0)
+		diag_add(p, b->at[B_SAMPLE], "W-04", "N-50: a purpose for which nothing is recorded.",
+			 "a share, or remove the purpose.", "a sample of 0%% takes no call.");
+}
 
 static void check_amount(struct policy *p, const struct block *b)
 {
@@ -215,6 +296,10 @@ static void check_amount(struct policy *p, const struct block *b)
 		diag_add(p, block_at(b, B_USE_WITHIN), "L-54", "N-49",
 			 "use-within shorter than the retention.",
 			 "recordings may be used longer than they are kept.");
+	if (x->use_within.n == 0)
+		diag_add(p, b->at[B_USE_WITHIN], "L-54", "N-49", "use-within 30 days",
+			 "recordings would be erased before anybody could use them.");
+	check_caps(p, b);
 	if (x->use_target_percent == 0)
 		diag_add(p, b->at[B_USE_TARGET], "L-54", "N-49, N-50: recorded calls are used.",
 			 "use-target 80%", "the target for use is 0.");
@@ -247,6 +332,7 @@ static void check_special(struct policy *p, const struct rule *r, const struct b
 		diag_add(p, at, "L-35", "N-44: compliance approves it.",
 			 "approver in the assessment.", "the assessment '%s' has no approver.",
 			 a->o.name);
+	wide |= numbers_dynamic(own);
 	for (size_t i = 0; i < own->n; i++)
 		wide |= own->pat[i].kind == PAT_PREFIX;
 	for (const struct word *w = own->sets; w; w = w->next) {
@@ -259,10 +345,11 @@ static void check_special(struct policy *p, const struct rule *r, const struct b
 		diag_add(p, r->at[id].line ? r->at[id] : r->o.pos, "L-35",
 			 "N-44: the exception is for a narrow line of calls.",
 			 "match explicit numbers of the controller.",
-			 "special circumstances need explicit numbers, without wildcard.");
-	if (*x->optout_key[0])
-		diag_add(p, b->opt_at, "L-36", "N-43: the key would promise what is not given.",
-			 "remove it.", "with special circumstances there is no opt-out key.");
+			 "special circumstances need explicit numbers, without wildcard or dynamic set.");
+	if (b->at[B_OPTOUT].line)
+		diag_add(p, *x->optout_key[0] ? b->opt_at : b->at[B_OPTOUT], "L-36",
+			 "N-43: it would promise what is not given; there is the objection, with grounds.",
+			 "remove it.", "with special circumstances there is no opt-out.");
 }
 
 static void check_training_interest(struct policy *p, const struct rule *r, const struct block *b)
@@ -339,6 +426,18 @@ static void check_retention(struct policy *p, const struct rule *r, const struct
 			 "remove it.", "immutable storage is for recording by obligation.");
 }
 
+static void check_spans(struct policy *p, const struct block *b)
+{
+	const struct policy_block *x = b->pub;
+
+	if (b->at[B_REVIEW].line && x->review_every.n == 0)
+		diag_add(p, b->at[B_REVIEW], "L-01", "N-26", "review every 30 days",
+			 "a review every 0 %s is none.", unit_names[x->review_every.unit]);
+	if (b->at[B_ON_OPTOUT].line && b->callback && x->callback_unrecorded.n == 0)
+		diag_add(p, b->at[B_ON_OPTOUT], "L-01", "S-C", "on-opt-out callback-unrecorded 48 h",
+			 "there is no time to call back in.");
+}
+
 static void check_dtmf(struct policy *p, const struct rule *r, const struct block *b)
 {
 	static const char *const no_tones[] = {"G729", "AMR",  "AMR-WB", "GSM",	  "EVS",
@@ -346,6 +445,11 @@ static void check_dtmf(struct policy *p, const struct rule *r, const struct bloc
 
 	if (b->pub->dtmf != POLICY_DTMF_INBAND)
 		return;
+	if (b->pub->basis == POLICY_B_CONSENT && b->pub->pre_decision == POLICY_PRE_BLOCK &&
+	    (b->purpose == POLICY_DOCUMENTATION || !r->block[POLICY_DOCUMENTATION].pos.line))
+		diag_add(p, b->at[B_PREDECISION], "L-28", "R-41b: the way to decide must exist.",
+			 "pre-decision inspect, or dtmf rfc4733 info.",
+			 "keys are looked for in sound that is blocked.");
 	diag_add(p, b->at[B_DTMF], "W-11", "R-41b", "dtmf rfc4733 info inband",
 		 "keys are looked for in the sound alone.");
 	if (r->encrypted == 2)
@@ -381,5 +485,6 @@ void check_purpose(struct policy *p, struct rule *r, struct block *b)
 	else
 		check_training(p, r, b);
 	check_retention(p, r, b);
+	check_spans(p, b);
 	check_dtmf(p, r, b);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * lint_rule.c - checks of controllers, assessments, defaults, and of a rule
- * outside its purposes: who, what it matches, keys, sensitive data, roles
+ * outside its purposes: who, what it matches, roles
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +9,17 @@
 #include "lint.h"
 
 /* ---- objects ---- */
+
+static void twice(struct policy *p, const struct word *w, const char *what)
+{
+	for (; w; w = w->next)
+		for (const struct word *v = w->next; v; v = v->next)
+			if (!strcmp(v->s, w->s)) {
+				diag_add(p, v->at, "L-02", NULL, "keep one of the two.", "the %s '%s' is there twice.",
+					 what, v->s);
+				return;
+			}
+}
 
 void check_controller(struct policy *p, struct controller *c)
 {
@@ -19,6 +30,14 @@ void check_controller(struct policy *p, struct controller *c)
 	if (n > LANGUAGES_MAX)
 		diag_add(p, c->at[C_LANGUAGES], "L-01", NULL, NULL,
 			 "a controller has at most %d languages.", LANGUAGES_MAX);
+	for (struct word *w = c->languages; w; w = w->next)
+		if (!language_ok(w->s))
+			diag_add(p, w->at, "L-01", NULL, "languages da en",
+				 "a language is two or three small letters (ISO 639).");
+	twice(p, c->languages, "language");
+	twice(p, c->roles, "role");
+	if (c->pub.cvr && (strlen(c->pub.cvr) != 8 || strspn(c->pub.cvr, "0123456789") != 8))
+		diag_add(p, c->at[C_CVR], "L-01", NULL, NULL, "a CVR number has eight digits.");
 	if (c->pub.lab)
 		diag_add(p, c->at[C_LAB], "W-18",
 			 "a laboratory's rules are for captures read from files; review dates do "
@@ -64,6 +83,7 @@ void check_assessment(struct policy *p, struct assessment *a)
 			}
 		}
 	}
+	check_persons(p, a);
 	if (!a->at[AS_REVIEW].line) {
 		diag_add(p, a->o.pos, "L-07", "N-18: an assessment is good until its review.",
 			 "review 2027-06-01", "the assessment has no review date.");
@@ -118,6 +138,10 @@ void check_defaults(struct policy *p, struct rule *d)
 		weaker(p, d->at[R_ON_MISSING], "quarantine 7 days");
 	if (d->at[R_PAUSE_MAX].line && seconds(&d->pub.pause_max) > 300)
 		weaker(p, d->at[R_PAUSE_MAX], "5 min");
+	if (d->at[R_PAUSE_MAX].line && d->pause_end == 1)
+		weaker(p, d->at[R_PAUSE_MAX], "stop on sensitive lines");
+	if (d->at[R_DECISION].line && span_days(&d->decision_record) > 24 * 31)
+		weaker(p, d->at[R_DECISION], "24 months");
 	if (d->at[R_MIN].line && seconds(&d->pub.min_length) < 4)
 		weaker(p, d->at[R_MIN], "4 s");
 	if (d->at[R_MAX].line && seconds(&d->pub.max_length) > 4 * 3600)
@@ -135,62 +159,13 @@ void check_defaults(struct policy *p, struct rule *d)
 			weaker(p, b->at[B_USE_WITHIN], "30 days");
 		if (b->at[B_ON_LOSS].line && b->pub->on_loss == 1)
 			weaker(p, b->at[B_ON_LOSS], "deny");
+		if (i == POLICY_TRAINING && b->at[B_ON_OBJECTION].line &&
+		    b->pub->on_objection != POLICY_OBJ_STOP)
+			weaker(p, b->at[B_ON_OBJECTION], "stop");
 	}
 }
 
 /* ---- what it matches ---- */
-
-static bool within(const struct ivals *in, const struct ivals *of)
-{
-	for (size_t i = 0; i < in->n; i++) {
-		uint64_t at = in->lo[i];
-		size_t j;
-
-		for (j = 0; j < of->n && of->hi[j] < at; j++)
-			;
-		if (j == of->n || of->lo[j] > at || of->hi[j] < in->hi[i])
-			return false;
-	}
-	return true;
-}
-
-/* Every number of c lies in `of`; a dynamic set may grow out of it and is judged by its members. */
-static bool numbers_within(const struct numbers *c, const struct ivals *of)
-{
-	if (!within(&c->iv, of))
-		return false;
-	for (const struct word *w = c->sets; w; w = w->next)
-		if (w->obj && !within(&((const struct set *)w->obj)->numbers.iv, of))
-			return false;
-	return true;
-}
-
-static int union_of(struct policy *p, const struct numbers *c, struct ivals *ret)
-{
-	struct pattern *all;
-	size_t n = c->n, k = n;
-	int err;
-
-	for (const struct word *w = c->sets; w; w = w->next)
-		n += w->obj ? ((const struct set *)w->obj)->numbers.n : 0;
-	all = malloc((n + 1) * sizeof(*all));
-	if (!all) {
-		p->oom = true;
-		return -1;
-	}
-	if (c->n)
-		memcpy(all, c->pat, c->n * sizeof(*all));
-	for (const struct word *w = c->sets; w; w = w->next) {
-		const struct set *s = w->obj;
-
-		if (s && s->numbers.n)
-			memcpy(all + k, s->numbers.pat, s->numbers.n * sizeof(*all));
-		k += s ? s->numbers.n : 0;
-	}
-	err = ivals_build(&p->arena, all, n, ret);
-	free(all);
-	return err;
-}
 
 static bool bits_any(const uint64_t *b)
 {
@@ -222,7 +197,6 @@ static void check_side(struct policy *p, struct rule *r)
 {
 	const struct controller *c = rule_controller(r);
 	const struct numbers *own = own_numbers(r);
-	struct ivals all = {0};
 	int id = r->pub.side == POLICY_SIDE_CALLED ? R_CALLED : R_CALLING;
 	bool trunks = bits_any(c->trunk_bits);
 
@@ -242,13 +216,31 @@ static void check_side(struct policy *p, struct rule *r)
 		diag_add(p, r->at[R_DIRECTION], "L-03", NULL, NULL,
 			 "with side %s the direction is always the other one.",
 			 r->pub.side == POLICY_SIDE_CALLED ? "called" : "calling");
-	if (trunks || !own_numbers_set(r) || union_of(p, &c->numbers, &all))
-		return;
-	if (!numbers_within(own, &all))
+	if (!trunks && own_numbers_set(r) && !numbers_cover(p, &c->numbers, own, false))
 		diag_add(p, r->at[id], "L-03",
 			 "RX-1: only calls to which the controller is a party are recorded.",
 			 "add the numbers to the controller's own, or take them out of the rule.",
 			 "not all of these numbers are among the own numbers of '%s'.", c->o.name);
+}
+
+/* A host, or a suffix of at least two labels. */
+static bool domain_ok(const char *s)
+{
+	bool wild = s[0] == '*', dot = false;
+
+	if (wild && *++s != '.')
+		return false;
+	if (wild)
+		s++;
+	if (!*s || *s == '.' || *s == '-')
+		return false;
+	for (; *s; s++) {
+		dot |= *s == '.' && s[1];
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
+		      strchr(".-_:[]", *s)))
+			return false;
+	}
+	return dot || !wild;
 }
 
 static void check_match(struct policy *p, struct rule *r)
@@ -273,6 +265,10 @@ static void check_match(struct policy *p, struct rule *r)
 			 "trunks, or match numbers as well.",
 			 "the rule matches by trunk alone, and the trunk is not dedicated to '%s'.",
 			 c->o.name);
+	for (const struct word *w = r->domains; w; w = w->next)
+		if (!domain_ok(w->s))
+			diag_add(p, w->at, "L-04", "RX-1: no rule matches everything.",
+				 "sip-domain pbx.example.dk, or *.example.dk.", "this is no host and no *.suffix.");
 	if (r->at[R_MEDIA].line)
 		diag_add(p, r->at[R_MEDIA], "W-20", NULL, NULL,
 			 "the media is known only after the INVITE: until then the rule does not "
@@ -327,7 +323,6 @@ static void check_scope(struct policy *p, struct rule *r, const struct word *w)
 {
 	const struct assessment *a = w ? w->obj : NULL;
 	const struct controller *c = rule_controller(r);
-	struct ivals own = {0};
 
 	if (!a || a->o.bad || a->kind > AS_SPECIAL)
 		return;
@@ -343,166 +338,13 @@ static void check_scope(struct policy *p, struct rule *r, const struct word *w)
 	if (queue_within(r, a) ||
 	    (r->at[R_TRUNK].line && bits_within(r->trunk_bits, a->scope_trunks)))
 		return;
-	if (own_numbers_set(r) ? numbers_within(own_numbers(r), &a->scope_numbers)
-			       : !bits_any(c->trunk_bits) && !union_of(p, &c->numbers, &own) &&
-					 within(&own, &a->scope_numbers))
+	if (own_numbers_set(r) ? numbers_within(p, own_numbers(r), &a->scope_numbers)
+			       : !bits_any(c->trunk_bits) &&
+					 numbers_within(p, &c->numbers, &a->scope_numbers))
 		return;
 	diag_add(p, w->at, "L-41", "N-09: an assessment covers the calls it was made for.",
 		 "widen the scope after assessing those calls, or match fewer.",
 		 "the rule matches more calls than the scope of '%s'.", a->o.name);
-}
-
-/* ---- keys on the agent's leg and on the subject's ---- */
-
-static void same_key(struct policy *p, struct pos at, const char *code, const char *a,
-		     const char *b)
-{
-	diag_add(p, at, code, "N-19: one key has one meaning.", "choose another key.",
-		 "the %s is also the %s.", a, b);
-}
-
-struct key_use {
-	const char *key, *what;
-	struct pos at;
-	bool agent, consent;
-	int purpose;
-};
-
-static size_t collect(const struct rule *r, struct key_use *u)
-{
-	size_t n = 0;
-
-#define USE(k, w, where, is_agent, is_consent, purp)                                               \
-	u[n++] = (struct key_use)                                                                  \
-	{                                                                                          \
-		.key = (k), .what = (w), .at = (where), .agent = (is_agent),                       \
-		.consent = (is_consent), .purpose = (purp)                                         \
-	}
-	for (int i = 0; i < POLICY_PURPOSES; i++) {
-		const struct block *b = &r->block[i];
-
-		if (*b->pub->consent_key)
-			USE(b->pub->consent_key, "consent key", b->at[B_CONSENT_KEY], false, true,
-			    i);
-		if (*b->pub->withdraw_key)
-			USE(b->pub->withdraw_key, "withdraw key", b->at[B_WITHDRAW], false, false,
-			    i);
-		for (int k = 0; k < POLICY_KEYS_MAX && *b->pub->optout_key[k]; k++)
-			USE(b->pub->optout_key[k], "opt-out key", b->opt_at, false, false, i);
-		for (int k = 0; k < POLICY_KEYS_MAX && *b->pub->optout_agent_key[k]; k++)
-			USE(b->pub->optout_agent_key[k], "agent's opt-out key", b->agent_key_at,
-			    true, false, i);
-		if (*b->not_needed_key)
-			USE(b->not_needed_key, "not-needed key", b->at[B_NOT_NEEDED], true, false,
-			    i);
-	}
-	if (*r->pub.pause_key)
-		USE(r->pub.pause_key, "pause key", r->at[R_PAUSE_KEY], true, false, -1);
-	if (*r->pub.resume_key)
-		USE(r->pub.resume_key, "resume key", r->at[R_RESUME_KEY], true, false, -1);
-#undef USE
-	return n;
-}
-
-void check_keys(struct policy *p, struct rule *r)
-{
-	struct key_use u[POLICY_PURPOSES * (3 + 2 * POLICY_KEYS_MAX) + 2];
-	size_t n = collect(r, u);
-
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(u[i].key, u[j].key) || u[i].agent != u[j].agent)
-				continue;
-			if (u[i].consent && u[j].consent)
-				diag_add(p, u[i].at, "L-22",
-					 "N-19: one key, one purpose: a consent is specific.",
-					 "give each purpose a key of its own.",
-					 "one key gives consent for two purposes.");
-			else if (u[i].purpose != u[j].purpose && !u[i].agent && !u[i].consent &&
-				 !u[j].consent)
-				continue; /* one key may end both purposes */
-			else
-				same_key(p, u[i].at, "L-21", u[i].what, u[j].what);
-		}
-}
-
-/* ---- sensitive data ---- */
-
-static bool mentions_danish_act(const char *s)
-{
-	return s && (strcasestr(s, "databeskyttelsesloven") ||
-		     strcasestr(s, "Danish Data Protection Act"));
-}
-
-static void check_category(struct policy *p, struct rule *r, const struct sensitive *s)
-{
-	const struct policy_block *t = &r->pub.purpose[POLICY_TRAINING];
-	bool cpr = !strcmp(s->category, "cpr"), card = !strcmp(s->category, "card");
-	const struct assessment *sa = r->block[POLICY_TRAINING].special_assessment
-					      ? r->block[POLICY_TRAINING].special_assessment->obj
-					      : NULL;
-
-	if (!s->basis && !s->purpose_basis[0] && !s->purpose_basis[1])
-		diag_add(p, s->at, "L-70", "N-05: such data keep their own rules.",
-			 "sensitive health basis \"...\"", "'%s' has no legal basis of its own.",
-			 s->category);
-	else if (cpr && !mentions_danish_act(s->basis) &&
-		 !mentions_danish_act(s->purpose_basis[0]) &&
-		 !mentions_danish_act(s->purpose_basis[1]))
-		diag_add(p, s->at, "L-70",
-			 "N-05: civil registration numbers are governed by the Danish Act.",
-			 "sensitive cpr basis \"databeskyttelsesloven § 11\"",
-			 "the basis for 'cpr' does not name the Danish Act "
-			 "(databeskyttelsesloven).");
-	if (cpr || card || t->basis != POLICY_B_INTEREST)
-		return;
-	if (!t->special || !s->purpose_basis[POLICY_TRAINING])
-		diag_add(p, s->at, "L-71",
-			 "N-05, N-44: interest alone is no basis for training on special "
-			 "categories.",
-			 "ask for explicit consent, or give special circumstances and `basis "
-			 "training \"...\"` of this category.",
-			 "training on '%s' by interest needs special circumstances and a basis of "
-			 "its own.",
-			 s->category);
-	else if (sa && !sa->o.bad && !sa->second)
-		diag_add(p, s->at, "L-71", "N-05, N-44",
-			 "second-approver in the assessment of the special circumstances.",
-			 "training on '%s' needs a second approver.", s->category);
-}
-
-static void check_sensitive(struct policy *p, struct rule *r)
-{
-	bool pause = *r->pub.pause_key || r->pause_header || r->pause_api;
-	struct ivals own = {0};
-
-	for (struct sensitive *s = r->sensitive; s; s = s->next)
-		check_category(p, r, s);
-	if (r->sensitive && !pause)
-		diag_add(p, r->sensitive->at, "L-72",
-			 "N-05, RX-11: what may not be kept must be possible to leave out.",
-			 "pause-key *5 and resume-key *6, pause api, or pause header NAME.",
-			 "a sensitive line has no way to pause.");
-	if (r->sensitive && !r->pub.mute_dtmf)
-		diag_add(p, r->at[R_MUTE], "L-73", "R-05b: key presses can be card or CPR numbers.",
-			 "mute-dtmf yes", "a sensitive line does not mute key presses.");
-	if (*r->pub.resume_key && !*r->pub.pause_key)
-		diag_add(p, r->at[R_RESUME_KEY], "L-21", NULL, "pause-key K",
-			 "there is a resume key but no pause key.");
-	if (r->sensitive)
-		return;
-	if (!own_numbers_set(r) || union_of(p, own_numbers(r), &own))
-		return;
-	for (struct obj *o = p->sets.first; o; o = o->next) {
-		struct set *s = (struct set *)o;
-
-		if (s->sensitive && s->kind == SET_NUMBERS && ivals_intersect(&own, &s->numbers.iv))
-			diag_add(p, r->o.pos, "L-74", "N-05: such data keep their own rules.",
-				 "sensitive CATEGORY basis \"...\"",
-				 "the rule matches numbers of the sensitive set '%s' but does not "
-				 "say what is sensitive.",
-				 o->name);
-	}
 }
 
 /* ---- who may use it ---- */
@@ -549,6 +391,7 @@ static void check_owner(struct policy *p, struct rule *r)
 			 "review, a date within 12 months.", "the rule has no review date.");
 		return;
 	}
+	check_owner_approves(p, r);
 	if (c && c->pub.lab)
 		return;
 	today_date(p, &today);
@@ -576,13 +419,113 @@ static void check_decision_record(struct policy *p, struct rule *r)
 	for (int i = 0; i < POLICY_PURPOSES; i++)
 		if (r->block[i].pos.line && span_days(&r->pub.purpose[i].retention) > audio)
 			audio = span_days(&r->pub.purpose[i].retention);
-	if (rule_has(p, r, R_DECISION)
-		    ? span_days(&r->decision_record) < audio || r->decision_record.n == 0
-		    : span_days(&r->decision_record) < audio)
+	if (span_days(&r->decision_record) > 50 * 365)
+		diag_add(p, rule_at(r, R_DECISION), "L-65", "RX-3, INV-8: nothing is kept without an end date.",
+			 "decision-record 24 months", "more than 50 years is no end.");
+	else if (span_days(&r->decision_record) < audio || r->decision_record.n == 0)
 		diag_add(p, rule_at(r, R_DECISION), "L-65",
 			 "RX-3: the proof of a decision outlives the audio.",
 			 "decision-record at least as long as the longest retention.",
 			 "the decision record would end before the audio does.");
+}
+
+/* ---- values that cannot be meant ---- */
+
+static void check_limits(struct policy *p, const struct rule *r)
+{
+	const struct {
+		int id, zero;
+		const char *fix;
+	} t[] = {
+		{R_TIMEOUT, r->pub.notice_timeout_s == 0, "notice-timeout 60 s"},
+		{R_MAX, r->pub.max_length.n == 0, "max-length 4 h"},
+		{R_PAUSE_MAX, r->pub.pause_max.n == 0, "pause-max 5 min"},
+	};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		if (r->at[t[i].id].line && t[i].zero)
+			diag_add(p, r->at[t[i].id], "L-01", NULL, t[i].fix, "'%s' has no time at all.",
+				 rule_table.s[t[i].id].name);
+	if (r->pub.max_length.n && seconds(&r->pub.min_length) > seconds(&r->pub.max_length))
+		diag_add(p, rule_at(r, r->at[R_MIN].line ? R_MIN : R_MAX), "L-01", NULL,
+			 "min-length below max-length.", "every call is either too short or too long.");
+}
+
+static void check_lists(struct policy *p, const struct rule *r)
+{
+	twice(p, r->notice, "announcement");
+	twice(p, r->trunks, "trunk");
+	twice(p, r->tags, "tag");
+	for (const struct role *x = r->roles; x; x = x->next)
+		twice(p, x->names, "role");
+}
+
+/* Caps per agent and per queue count only where a trunk says who and which. */
+static void check_counted(struct policy *p, const struct rule *r)
+{
+	const struct policy_block *t = &r->pub.purpose[POLICY_TRAINING];
+	bool said[3] = {true, false, false};
+
+	for (const struct obj *o = p->trunks.first; o; o = o->next) {
+		const struct trunk *k = (const struct trunk *)o;
+
+		if (r->at[R_TRUNK].line && !(r->trunk_bits[k->index / 64] >> k->index % 64 & 1))
+			continue;
+		said[POLICY_OF_AGENT] |= k->agent_header != NULL;
+		said[POLICY_OF_QUEUE] |= k->queue_header != NULL;
+	}
+	for (int i = 0; i < t->ncap; i++)
+		if (!said[t->cap[i].of]) {
+			bool agent = t->cap[i].of == POLICY_OF_AGENT;
+
+			diag_add(p, r->block[POLICY_TRAINING].at[B_CAP], "W-12",
+				 "RX-13, R-46: calls of which it is not known share one cap.",
+				 agent ? "trunk ... { agent-header X-Agent }" : "trunk ... { queue-header X-Queue }",
+				 "no trunk of this rule says which header names the %s that the cap is for.",
+				 agent ? "agent" : "queue");
+			return;
+		}
+}
+
+/* ---- emergency calls ---- */
+
+/* 112 as it is dialled is no E.164 number; with a country code before it, it is one. */
+static bool names_emergency(struct policy *p, const struct numbers *c)
+{
+	char text[16];
+
+	for (const struct obj *o = p->trunks.first; o; o = o->next) {
+		const char *country = ((const struct trunk *)o)->country;
+		uint64_t key = 0;
+
+		if (country && snprintf(text, sizeof(text), "%s112", country) < (int)sizeof(text))
+			key = number_key(text);
+		if (key && numbers_has(c, key, p->today))
+			return true;
+	}
+	return numbers_has(c, NUMBER_KEY(5, 45112), p->today);
+}
+
+/* Nothing but who calls is said, so whatever the controller's people dial is meant. */
+static bool all_that_is_dialled(const struct rule *r)
+{
+	return r->pub.side == POLICY_SIDE_CALLING && !r->at[R_CALLED].line && !r->headers && !r->tags &&
+	       !r->domains;
+}
+
+static void check_emergency(struct policy *p, const struct rule *r)
+{
+	bool named = r->at[R_CALLED].line && names_emergency(p, &r->called);
+
+	if (r->pub.purpose[POLICY_TRAINING].special || rule_controller(r)->pub.lab ||
+	    (!named && !all_that_is_dialled(r)))
+		return;
+	diag_add(p, named ? r->at[R_CALLED] : r->o.pos, "W-14",
+		 "N-44: a call for help is no ordinary call; whether it may be recorded is its own question.",
+		 named ? "take it out, or give it a rule of its own."
+		       : "say which numbers are called, or which queue or agents call.",
+		 named ? "the rule matches an emergency number."
+		       : "the rule matches emergency calls, too: it says only who calls.");
 }
 
 void check_never(struct policy *p, struct rule *r)
@@ -636,9 +579,13 @@ void check_rule(struct policy *p, struct rule *r)
 	if (known_situation(r))
 		check_notice(p, r);
 	check_decision_record(p, r);
+	check_limits(p, r);
+	check_lists(p, r);
+	check_counted(p, r);
 	if (!c || c->o.bad)
 		return;
 	check_side(p, r);
+	check_emergency(p, r);
 	check_sensitive(p, r);
 	check_roles(p, r);
 	for (int i = 0; i < POLICY_PURPOSES; i++) {

@@ -161,6 +161,16 @@ void print_a_audio(FILE *f, const void *obj, const char *indent)
 	named(f, indent, "audio file", ((const struct announcement *)obj)->audio_files);
 }
 
+void print_a_menu(FILE *f, const void *obj, const char *indent)
+{
+	const struct announcement *a = obj;
+
+	fprintf(f, "%smenu-keys", indent);
+	for (int i = 0; i < a->nmenu; i++)
+		fprintf(f, "%s %s", i ? "," : "", a->menu[i]);
+	fputc('\n', f);
+}
+
 void print_as_file(FILE *f, const void *obj, const char *indent)
 {
 	named(f, indent, "file", ((const struct assessment *)obj)->file);
@@ -597,7 +607,7 @@ void print_r_pause_max(FILE *f, const void *obj, const char *indent)
 
 	fprintf(f, "%spause-max ", indent);
 	print_span(f, &r->pub.pause_max);
-	fputs(r->pause_stop ? " stop\n" : "\n", f);
+	fputs(r->pause_end == 2 ? " stop\n" : r->pause_end == 1 ? " resume\n" : "\n", f);
 }
 
 void print_r_exclude(FILE *f, const void *obj, const char *indent)

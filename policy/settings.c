@@ -258,6 +258,28 @@ int parse_a_audio(struct parser *ps, void *obj)
 	return 0;
 }
 
+int parse_a_menu(struct parser *ps, void *obj)
+{
+	struct announcement *a = obj;
+	char key[POLICY_KEY_MAX];
+	int err;
+
+	do {
+		err = get_key(ps, key);
+		if (err)
+			return err;
+		for (int i = 0; i < a->nmenu; i++)
+			if (!strcmp(a->menu[i], key))
+				return said_twice(ps, "this key");
+		if (a->nmenu == MENU_KEYS_MAX) {
+			diag_add(ps->p, ps->kw, "L-01", NULL, NULL, "a menu has at most %d keys.", MENU_KEYS_MAX);
+			return refuse(ps);
+		}
+		memcpy(a->menu[a->nmenu++], key, sizeof(key));
+	} while (accept_tok(ps, T_COMMA));
+	return 0;
+}
+
 int parse_as_file(struct parser *ps, void *obj)
 {
 	return one_name(ps, "the name of a file", &((struct assessment *)obj)->file);
@@ -411,7 +433,8 @@ int parse_b_on_optout(struct parser *ps, void *obj)
 
 	if (accept_word(ps, "stop"))
 		return 0;
-	if (accept_word(ps, "callback-unrecorded"))
+	b->callback = accept_word(ps, "callback-unrecorded");
+	if (b->callback)
 		return get_span(ps, "L-01", &b->pub->callback_unrecorded);
 	t = peek(ps);
 	return expected(ps, &t, "stop, or callback-unrecorded 48 h");

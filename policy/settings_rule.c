@@ -248,9 +248,13 @@ int parse_r_sms(struct parser *ps, void *obj)
 	struct rule *r = obj;
 	int err = get_name(ps, "the name of a template", &r->sms, NULL);
 
-	if (!err && accept_word(ps, "timeout"))
-		return get_span(ps, "L-01", &r->sms_timeout);
-	return err;
+	if (err || !accept_word(ps, "timeout"))
+		return err;
+	err = get_span(ps, "L-01", &r->sms_timeout);
+	if (err || r->sms_timeout.n)
+		return err;
+	diag_add(ps->p, ps->kw, "L-01", NULL, "sms NAME timeout 5 min", "'sms' has no time at all.");
+	return refuse(ps);
 }
 
 static int purpose_block(struct parser *ps, struct rule *r, int purpose)
@@ -366,9 +370,10 @@ int parse_r_pause_max(struct parser *ps, void *obj)
 	if (err)
 		return err;
 	if (accept_word(ps, "stop"))
-		r->pause_stop = true;
-	else
-		(void)accept_word(ps, "resume"); /* the default */
+		r->pause_end = 2;
+	else if (accept_word(ps, "resume"))
+		r->pause_end = 1;
+	r->pause_stop = r->pause_end == 2; /* lint: on sensitive lines unless it says resume */
 	return 0;
 }
 

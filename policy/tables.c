@@ -76,6 +76,7 @@ static const struct setting announcement_settings[] = {
 	[A_AUDIO] = {.name = "audio", FN(a_audio)},
 	[A_FROM] = {"valid-from", K_DATE, AT(announcement, from)},
 	[A_UNTIL] = {"valid-until", K_DATE, AT(announcement, until)},
+	[A_MENU] = {.name = "menu-keys", FN(a_menu)},
 };
 const struct table announcement_table = {announcement_settings, A_N, "announcement",
 					 offsetof(struct announcement, at)};

@@ -193,7 +193,7 @@ static int unit_of(const char *s, size_t n)
 static int bad_span(struct parser *ps, const struct token *t, const char *code, const char *text)
 {
 	diag_add(ps->p, t->at, code,
-		 !strcmp(code, "L-61") ? "INV-8: nothing is kept without an end date." : NULL,
+		 strcmp(code, "L-01") ? "INV-8: nothing is kept without an end date." : NULL,
 		 "write a number and a unit: 30 s, 5 min, 2 h, 14 days, 3 months, 5 years.", "%s",
 		 text);
 	return ps->p->oom ? -ENOMEM : -EINVAL;
@@ -302,6 +302,16 @@ int get_date(struct parser *ps, struct policy_date *ret, struct pos *ret_at)
 	return 0;
 }
 
+static bool says_no_key(const char *s, size_t n)
+{
+	static const char *const words[] = {"none", "silence", "timeout", "any", "default"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i]) == n && !memcmp(words[i], s, n))
+			return true;
+	return false;
+}
+
 int key_from(struct parser *ps, const struct token *t, const char *s, size_t n,
 	     char ret[POLICY_KEY_MAX])
 {
@@ -311,6 +321,11 @@ int key_from(struct parser *ps, const struct token *t, const char *s, size_t n,
 	} else if (n == 4 && !memcmp(s, "star", 4)) {
 		s = "*";
 		n = 1;
+	}
+	if (!strcmp(ps->kwname, "consent-key") && says_no_key(s, n)) {
+		diag_add(ps->p, t->at, "L-25", "N-21: silence or inactivity is no consent.", "a key, such as 1.",
+			 "not pressing a key cannot have a meaning.");
+		return refuse(ps);
 	}
 	if (n < 1 || n >= POLICY_KEY_MAX || strspn(s, "0123456789*#ABCD") < n) {
 		diag_add(ps->p, t->at, "L-01", NULL, NULL, "a key is 1 to %d of 0-9 * # A-D.",
@@ -519,7 +534,7 @@ static bool header_name_ok(const char *s, size_t n)
 {
 	static const char tchar[] = "!%*_+`'~.-";
 
-	if (n == 0 || n > NAME_MAX_LEN)
+	if (n == 0 || n > HEADER_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
@@ -593,7 +608,7 @@ int parse_value(struct parser *ps, const struct setting *s, void *obj)
 	case K_ENUM:
 		return get_enum(ps, "value", s->words, (int *)at);
 	case K_SPAN:
-		return get_span(ps, "L-01", (struct policy_span *)at);
+		return get_span(ps, s == &rule_table.s[R_DECISION] ? "L-65" : "L-01", (struct policy_span *)at);
 	case K_SECONDS:
 		err = get_span(ps, "L-01", &span);
 		if (err)
