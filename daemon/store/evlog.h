@@ -74,7 +74,7 @@ enum evlog_kind {
 	/* how many */
 	EVLOG_SAMPLE_COMMIT, /* before a day: data = BLAKE2b-256 of the seed, num day */
 	EVLOG_SAMPLE_REVEAL, /* after it: data = the seed, num day */
-	EVLOG_SAMPLE_IN,     /* nums day, draw, threshold */
+	EVLOG_SAMPLE_IN,     /* nums day, draw, threshold; reason; data = link of the sampler's record */
 	EVLOG_SAMPLE_OUT,
 	EVLOG_QUOTA_STOP,
 	/* audio and keys */

@@ -231,10 +231,23 @@ static const char *on_reveal(struct evlog_sums *s, const struct evlog_line *l, u
 	return memcmp(hash, seed->hash, 32) ? "the revealed seed is not the committed one" : NULL;
 }
 
+/* Who had no seed says so, and is out. */
+static bool without_seed(const struct evlog_line *l)
+{
+	static const char *const reasons[] = { "sample.seed", "sample.settings", "sample.full" };
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (l->e.kind == EVLOG_SAMPLE_OUT && l->e.reason && !strcmp(l->e.reason, reasons[i]))
+			return true;
+	return false;
+}
+
 static const char *on_draw(struct evlog_sums *s, const struct evlog_line *l, uint64_t day, bool partial)
 {
 	struct seed *seed = seed_of(s, day, l->rule);
 
+	if (without_seed(l))
+		return NULL;
 	if (!seed)
 		seed = seed_of(s, day, "");
 	if (day > s->first_draw)

@@ -863,8 +863,15 @@ static void seeds(void **state)
 	crypto_generichash(commit.data, 32, seed, 32, NULL, 0);
 	evlog_num_add(&commit, EVLOG_N_DAY, 20261124);
 	add(l, &commit);
+	e = event(EVLOG_SAMPLE_OUT, D0, 3);
+	e.has_data = true; /* the link of the record */
+	e.reason = "sample.seed"; /* the first day has none: no finding, and its seed may still be committed */
+	evlog_num_add(&e, EVLOG_N_DAY, 20261127);
+	add(l, &e);
 	e = event(EVLOG_SAMPLE_IN, D0 + DAY, 1);
 	evlog_num_add(&e, EVLOG_N_DAY, 20261124);
+	assert_string_equal(evlog_check(&e), "event without its data");
+	e.has_data = true;
 	add(l, &e);
 	e = event(EVLOG_SAMPLE_REVEAL, D0 + 2 * DAY, 0);
 	e.has_data = true;
@@ -885,6 +892,8 @@ static void seeds(void **state)
 	commit.num[0].value = 20261123;
 	add(l, &commit); /* too late: later draws were seen */
 	e = event(EVLOG_SAMPLE_OUT, D0 + 2 * DAY, 2);
+	e.has_data = true;
+	e.reason = "sample.draw";
 	evlog_num_add(&e, EVLOG_N_DAY, 20261127);
 	add(l, &e); /* a draw of a day without seed */
 	assert_int_equal(evlog_flush(l, 0), 0);
