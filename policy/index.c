@@ -42,11 +42,8 @@ struct index {
 	size_t words;
 };
 
-struct event {
-	uint64_t key;
-	uint32_t entity;
-	bool end;
-};
+/* Where an interval begins or ends: a key with EVENT(entity, end). */
+#define EVENT(entity, end) ((uint64_t)(entity) << 1 | (end))
 
 static void *grow(struct arena *a, void *old, size_t n, size_t *cap, size_t size)
 {
@@ -94,13 +91,6 @@ static int add_numbers(struct arena *a, struct side *s, const struct numbers *c,
 	return err;
 }
 
-static int event_cmp(const void *a, const void *b)
-{
-	const struct event *x = a, *y = b;
-
-	return x->key < y->key ? -1 : x->key > y->key;
-}
-
 static int pool_list(struct arena *a, struct side *s, const uint32_t *active, size_t n,
 		     uint32_t *ret)
 {
@@ -127,7 +117,7 @@ static int pool_list(struct arena *a, struct side *s, const uint32_t *active, si
 	return 0;
 }
 
-static int sweep(struct arena *a, struct side *s, const struct event *ev, size_t n,
+static int sweep(struct arena *a, struct side *s, const struct keyed *ev, size_t n,
 		 uint32_t *active)
 {
 	size_t nact = 0;
@@ -139,11 +129,11 @@ static int sweep(struct arena *a, struct side *s, const struct event *ev, size_t
 		for (; i < n && ev[i].key == key; i++) {
 			size_t k = 0;
 
-			if (!ev[i].end) {
-				active[nact++] = ev[i].entity;
+			if (!(ev[i].with & 1)) {
+				active[nact++] = (uint32_t)(ev[i].with >> 1);
 				continue;
 			}
-			while (active[k] != ev[i].entity)
+			while (active[k] != ev[i].with >> 1)
 				k++;
 			active[k] = active[--nact];
 		}
@@ -159,7 +149,7 @@ static int sweep(struct arena *a, struct side *s, const struct event *ev, size_t
 static int build_side(struct arena *a, struct side *s)
 {
 	size_t n = 0, k = 0;
-	struct event *ev;
+	struct keyed *ev;
 	uint32_t *active;
 	int err = -ENOMEM;
 
@@ -180,13 +170,15 @@ static int build_side(struct arena *a, struct side *s)
 		s->pool[1 + 2 * i] = 1;
 		s->pool[2 + 2 * i] = (uint32_t)i;
 		for (size_t j = 0; j < iv->n; j++) {
-			ev[k++] = (struct event){iv->lo[j], (uint32_t)i, false};
-			ev[k++] = (struct event){iv->hi[j] + 1, (uint32_t)i, true};
+			ev[k++] = (struct keyed){iv->lo[j], EVENT(i, 0)};
+			ev[k++] = (struct keyed){iv->hi[j] + 1, EVENT(i, 1)};
 		}
 	}
 	/* Disjoint intervals of one entity never touch (ivals_build joins them), so order within a
 	 * key is free. */
-	qsort(ev, k, sizeof(*ev), event_cmp);
+	err = keyed_sort(ev, k);
+	if (err)
+		goto out;
 	s->nseg = 1; /* from 0: nothing */
 	err = sweep(a, s, ev, k, active);
 	if (err == -E2BIG) {

@@ -106,6 +106,12 @@ struct numbers { /* what `called`, `calling`, `numbers` of a controller or a set
 	struct ivals iv; /* of pat alone; lint fills it */
 };
 
+/* Sorts by key, in linear time, and keeps the order of equal ones. -ENOMEM. */
+struct keyed {
+	uint64_t key, with;
+};
+int keyed_sort(struct keyed *v, size_t n);
+
 /* 0; -EINVAL with *ret_why. s is "+45701020*", "+4588123400-88123499", without blanks. */
 int pattern_parse(const char *s, size_t n, struct pattern *ret, const char **ret_why);
 void pattern_print(FILE *f, const struct pattern *p);
@@ -257,7 +263,6 @@ struct assessment {
 	const char *author, *approver, *second, *outcome, *no_other_way, *without_consent;
 	int factor[6];
 	const char *factor_text[6];
-	struct ivals scope_numbers; /* lint: what the scope's sets hold together */
 	uint64_t scope_trunks[TRUNKS_MAX / 64];
 	bool by_file; /* the six factors and notes are in the file, which no program can read */
 };

@@ -27,7 +27,10 @@ void lex_init(struct lexer *l, const struct source *src, uint16_t file)
 
 static bool is_end(const struct lexer *l, const char *s)
 {
-	return s >= l->end || strchr(" \t\r\n{};,\"", *s) || *s == '\0';
+	static const bool end[256] = {['\0'] = true, [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true,
+				      ['{'] = true,  ['}'] = true, [';'] = true,	 [','] = true,	['"'] = true};
+
+	return s >= l->end || end[(unsigned char)*s];
 }
 
 static void skip_blanks(struct lexer *l)

@@ -278,36 +278,18 @@ static int resolve_controller(struct policy *p, struct controller *c)
 	return resolve_numbers(p, &c->numbers);
 }
 
-static int resolve_assessment(struct policy *p, struct assessment *a)
+static void resolve_assessment(struct policy *p, struct assessment *a)
 {
-	struct pattern *all;
-	size_t n = 0, k = 0;
-	int err;
-
 	a->by_file = a->file != NULL;
 	resolve_sets(p, a->scope, 1u << SET_NUMBERS | 1u << SET_TRUNKS | 1u << SET_QUEUES,
 		     "numbers, trunks or queues");
 	for (struct word *w = a->scope; w; w = w->next) {
 		struct set *s = w->obj;
 
-		n += s ? s->numbers.n : 0;
 		for (struct word *m = s && s->kind == SET_TRUNKS ? s->words : NULL; m; m = m->next)
 			if (m->obj)
 				trunk_bit(a->scope_trunks, m->obj);
 	}
-	all = malloc((n + 1) * sizeof(*all));
-	if (!all)
-		return -ENOMEM;
-	for (struct word *w = a->scope; w; w = w->next) {
-		struct set *s = w->obj;
-
-		if (s && s->numbers.n)
-			memcpy(all + k, s->numbers.pat, s->numbers.n * sizeof(*all));
-		k += s ? s->numbers.n : 0;
-	}
-	err = ivals_build(&p->arena, all, n, &a->scope_numbers);
-	free(all);
-	return err;
 }
 
 /* ---- headers: a name at most eight times in all ---- */
@@ -526,7 +508,7 @@ static int resolve_all(struct policy *p)
 	for (struct obj *o = p->controllers.first; o && !err; o = o->next)
 		err = resolve_controller(p, (struct controller *)o);
 	for (struct obj *o = p->assessments.first; o && !err; o = o->next)
-		err = resolve_assessment(p, (struct assessment *)o);
+		resolve_assessment(p, (struct assessment *)o);
 	for (struct obj *o = p->nevers.first; o && !err; o = o->next)
 		err = resolve_rule(p, (struct rule *)o);
 	for (struct obj *o = p->rules.first; o && !err; o = o->next)

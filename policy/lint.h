@@ -38,11 +38,12 @@ bool memo_begin(struct policy *p);
 void memo_end(struct policy *p);
 /* No number at all is written. */
 bool numbers_empty(const struct numbers *c);
-/* Every number of c; a dynamic set may grow out of it and is judged by its members. */
-bool numbers_within(struct policy *p, const struct numbers *c, const struct ivals *of);
 bool numbers_meet_ivals(struct policy *p, const struct numbers *c, const struct ivals *v);
 bool numbers_meet(struct policy *p, const struct numbers *a, const struct numbers *b);
-/* Every number of in; still: at any time, so that of dynamic sets only the same one covers. */
+/*
+ * Every number of in. A dynamic set may grow out of it and is judged by its members; still: at any
+ * time, so that a dynamic set covers only itself.
+ */
 bool numbers_cover(struct policy *p, const struct numbers *of, const struct numbers *in, bool still);
 
 void check_controller(struct policy *p, struct controller *c);

@@ -117,16 +117,6 @@ bool numbers_empty(const struct numbers *c)
 	return c->iv.n == 0;
 }
 
-bool numbers_within(struct policy *p, const struct numbers *c, const struct ivals *of)
-{
-	if (!ask(p, &c->iv, of, ASK_WITHIN))
-		return false;
-	for (const struct word *w = c->sets; w; w = w->next)
-		if (!ask(p, set_ivals(w), of, ASK_WITHIN))
-			return false;
-	return true;
-}
-
 bool numbers_meet_ivals(struct policy *p, const struct numbers *c, const struct ivals *v)
 {
 	if (ask(p, &c->iv, v, ASK_MEET))

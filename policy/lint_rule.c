@@ -323,6 +323,7 @@ static void check_scope(struct policy *p, struct rule *r, const struct word *w)
 {
 	const struct assessment *a = w ? w->obj : NULL;
 	const struct controller *c = rule_controller(r);
+	const struct numbers covered = {.sets = a ? a->scope : NULL};
 
 	if (!a || a->o.bad || a->kind > AS_SPECIAL)
 		return;
@@ -338,9 +339,9 @@ static void check_scope(struct policy *p, struct rule *r, const struct word *w)
 	if (queue_within(r, a) ||
 	    (r->at[R_TRUNK].line && bits_within(r->trunk_bits, a->scope_trunks)))
 		return;
-	if (own_numbers_set(r) ? numbers_within(p, own_numbers(r), &a->scope_numbers)
+	if (own_numbers_set(r) ? numbers_cover(p, &covered, own_numbers(r), false)
 			       : !bits_any(c->trunk_bits) &&
-					 numbers_within(p, &c->numbers, &a->scope_numbers))
+					 numbers_cover(p, &covered, &c->numbers, false))
 		return;
 	diag_add(p, w->at, "L-41", "N-09: an assessment covers the calls it was made for.",
 		 "widen the scope after assessing those calls, or match fewer.",

@@ -115,6 +115,11 @@ static bool check_text(struct policy *p, uint16_t file)
 	for (; i < src->len; i += len) {
 		unsigned char c = (unsigned char)src->text[i];
 
+		if (c > '#' && c < 0x7f) {
+			len = 1;
+			blank = false;
+			continue;
+		}
 		len = lex_utf8_len((const unsigned char *)src->text + i, src->len - i);
 		if (len == 0 || c == 0x7f || (c < ' ' && c != '\t' && c != '\n' && c != '\r')) {
 			at.col = (int)(i - line) + 1;

@@ -93,47 +93,90 @@ int pattern_parse(const char *s, size_t n, struct pattern *ret, const char **ret
 	return s == end ? 0 : -EINVAL;
 }
 
+/* By hand: a set of 100,000 numbers is printed for each hash. */
+static char *put_digits(char *end, uint64_t v, int len)
+{
+	for (int i = 0; i < len; i++, v /= 10)
+		*--end = (char)('0' + v % 10);
+	return end;
+}
+
 void pattern_print(FILE *f, const struct pattern *p)
 {
-	fprintf(f, "+%0*llu", p->len, (unsigned long long)p->lo);
-	if (p->kind == PAT_PREFIX)
-		fputc('*', f);
-	else if (p->kind == PAT_RANGE)
-		fprintf(f, "-%0*llu", p->len, (unsigned long long)p->hi);
+	char buf[2 * NUMBER_DIGITS_MAX + 8], *end = buf + sizeof(buf), *s = end;
+
+	if (p->kind == PAT_PREFIX) {
+		*--s = '*';
+	} else if (p->kind == PAT_RANGE) {
+		s = put_digits(s, p->hi, p->len);
+		*--s = '-';
+	}
+	s = put_digits(s, p->lo, p->len);
+	*--s = '+';
+	fwrite(s, 1, (size_t)(end - s), f);
 }
 
-struct ival {
-	uint64_t lo, hi;
-};
-
-static int ival_cmp(const void *a, const void *b)
+/* Least significant byte first; bytes that are the same in all keys cost one look. */
+int keyed_sort(struct keyed *v, size_t n)
 {
-	const struct ival *x = a, *y = b;
+	struct keyed *from = v, *to, *tmp, *t;
+	uint64_t all = ~0ull, any = 0;
+	size_t sorted = 1;
 
-	return x->lo < y->lo ? -1 : x->lo > y->lo;
+	while (sorted < n && v[sorted - 1].key <= v[sorted].key)
+		sorted++;
+	if (sorted >= n)
+		return 0;
+	tmp = malloc(n * sizeof(*v));
+	if (!tmp)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		all &= v[i].key;
+		any |= v[i].key;
+	}
+	to = tmp;
+	for (int shift = 0; shift < 64; shift += 8) {
+		size_t at[257] = {0};
+
+		if (!((all ^ any) >> shift & 0xff))
+			continue;
+		for (size_t i = 0; i < n; i++)
+			at[(from[i].key >> shift & 0xff) + 1]++;
+		for (int i = 0; i < 256; i++)
+			at[i + 1] += at[i];
+		for (size_t i = 0; i < n; i++)
+			to[at[from[i].key >> shift & 0xff]++] = from[i];
+		t = from;
+		from = to;
+		to = t;
+	}
+	if (from != v)
+		memcpy(v, from, n * sizeof(*v));
+	free(tmp);
+	return 0;
 }
 
-static size_t expand(const struct pattern *p, struct ival *out)
+static size_t expand(const struct pattern *p, struct keyed *out)
 {
 	size_t k = 0;
 
 	if (p->kind != PAT_PREFIX) {
-		out[0].lo = NUMBER_KEY(p->len, p->lo);
-		out[0].hi = NUMBER_KEY(p->len, p->hi);
+		out[0].key = NUMBER_KEY(p->len, p->lo);
+		out[0].with = NUMBER_KEY(p->len, p->hi);
 		return 1;
 	}
 	for (unsigned len = p->len; len <= NUMBER_DIGITS_MAX; len++) {
 		uint64_t m = pow10_tab[len - p->len];
 
-		out[k].lo = NUMBER_KEY(len, p->lo * m);
-		out[k++].hi = NUMBER_KEY(len, p->lo * m + m - 1);
+		out[k].key = NUMBER_KEY(len, p->lo * m);
+		out[k++].with = NUMBER_KEY(len, p->lo * m + m - 1);
 	}
 	return k;
 }
 
 int ivals_build(struct arena *a, const struct pattern *p, size_t n, struct ivals *ret)
 {
-	struct ival *v;
+	struct keyed *v;
 	size_t total = 0, k = 0;
 
 	memset(ret, 0, sizeof(*ret));
@@ -150,15 +193,18 @@ int ivals_build(struct arena *a, const struct pattern *p, size_t n, struct ivals
 	}
 	for (size_t i = 0; i < n; i++)
 		k += expand(&p[i], v + k);
-	qsort(v, k, sizeof(*v), ival_cmp);
+	if (keyed_sort(v, k)) {
+		free(v);
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < k; i++) {
-		if (ret->n && v[i].lo <= ret->hi[ret->n - 1] + 1) {
-			if (v[i].hi > ret->hi[ret->n - 1])
-				ret->hi[ret->n - 1] = v[i].hi;
+		if (ret->n && v[i].key <= ret->hi[ret->n - 1] + 1) {
+			if (v[i].with > ret->hi[ret->n - 1])
+				ret->hi[ret->n - 1] = v[i].with;
 			continue;
 		}
-		ret->lo[ret->n] = v[i].lo;
-		ret->hi[ret->n++] = v[i].hi;
+		ret->lo[ret->n] = v[i].key;
+		ret->hi[ret->n++] = v[i].with;
 	}
 	free(v);
 	return 0;
