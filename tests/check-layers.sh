@@ -19,7 +19,8 @@ layer daemon/capture 'store/|sip/|media/|call/|policy/|record|cli'
 layer daemon/call 'store/|media/|capture/|record|cli'
 layer policy 'store/|sip/|media/|capture/|call/|record|cli|base/'
 for f in tools/*.c; do
-	case $f in tools/replay*.c | tools/policy*.c) continue ;; esac
+	# optag audit calculates draws again, by the sampler's own arithmetic
+	case $f in tools/replay*.c | tools/policy*.c | tools/audit_sample*.c) continue ;; esac
 	out=$(grep -nE '^#include "(sip/|media/|capture/|call/|policy/|record)' "$f")
 	[ -n "$out" ] && { echo "$out" | sed "s|^|layer: $f must not include: |"; bad=1; }
 done

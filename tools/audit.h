@@ -15,5 +15,6 @@ const char *audit_store(const struct cli_args *a, const char *option);
 int audit_look(const char *store, const struct evlog_look *how);
 
 int audit_show(int argc, char **argv);
+int audit_recompute_sample(int argc, char **argv);
 
 #endif

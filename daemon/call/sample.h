@@ -294,5 +294,15 @@ struct sample_sums {
 int sample_recompute(const struct sample_published *pub, size_t npub, const struct sample_record *recs, size_t n,
 		     void (*fault)(void *arg, size_t index, enum sample_fault f), void *arg,
 		     struct sample_sums *ret);
+/*
+ * The same, a record at a time, so that none has to be kept. index: of the seed while sample_audit_new runs, then of the
+ * record, from 0. `pub` lives until the end. add: 0, also after a fault, or -ENOMEM. end frees it and returns as sample_recompute;
+ * NULL-tolerant; ret is written when it looked at all, and may be NULL.
+ */
+struct sample_audit;
+int sample_audit_new(const struct sample_published *pub, size_t npub,
+		     void (*fault)(void *arg, size_t index, enum sample_fault f), void *arg, struct sample_audit **ret);
+int sample_audit_add(struct sample_audit *a, const struct sample_record *rec);
+int sample_audit_end(struct sample_audit *a, struct sample_sums *ret);
 
 #endif

@@ -15,7 +15,7 @@
 
 #include "base/le.h"
 
-struct audit {
+struct sample_audit {
 	struct sample *s; /* nobody else knows it: its lock is not taken */
 	const struct sample_published *pub;
 	size_t npub;
@@ -24,7 +24,7 @@ struct audit {
 	void (*fault)(void *arg, size_t index, enum sample_fault f);
 	void *arg;
 	size_t index;
-	struct sample_sums *sums;
+	struct sample_sums sums;
 	int rc;
 };
 
@@ -59,9 +59,9 @@ const char *sample_fault_text(enum sample_fault f)
 	return "";
 }
 
-static void complain(struct audit *a, enum sample_fault f)
+static void complain(struct sample_audit *a, enum sample_fault f)
 {
-	a->sums->faults++;
+	a->sums.faults++;
 	if (a->fault)
 		a->fault(a->arg, a->index, f);
 }
@@ -76,7 +76,7 @@ static int by_day(const void *x, const void *y)
 }
 
 /* Those that do not fit their hash are not used. A hash counts once; a day that was published again is the auditor's to choose. */
-static int check_seeds(struct audit *a)
+static int check_seeds(struct sample_audit *a)
 {
 	uint8_t hash[SAMPLE_SEED];
 
@@ -98,7 +98,7 @@ static int check_seeds(struct audit *a)
 	return 0;
 }
 
-static const struct sample_published *seed_of(const struct audit *a, int32_t day)
+static const struct sample_published *seed_of(const struct sample_audit *a, int32_t day)
 {
 	struct sample_published want = { .day = day };
 	const struct sample_published *key = &want, **hit;
@@ -146,7 +146,7 @@ static void adopt_open(struct srule *r, const struct sample_open *o)
 }
 
 /* After a start agents' counters are what was durable: nobody here knows; but nothing was in later periods. */
-static void adopt_subs(struct audit *a, const struct srule *r)
+static void adopt_subs(struct sample_audit *a, const struct srule *r)
 {
 	struct htab *t = &a->s->subs;
 
@@ -167,21 +167,21 @@ static void adopt_subs(struct audit *a, const struct srule *r)
 	}
 }
 
-static void start(struct audit *a, struct srule *r, const struct sample_record *rec)
+static void start(struct sample_audit *a, struct srule *r, const struct sample_record *rec)
 {
 	const struct sample_count *was = &r->o.count, *is = &rec->open->count;
 	const int m = POLICY_PER_MONTH;
 
 	if (was->key[m] == is->key[m] && was->used[m] > is->used[m])
-		a->sums->vanished += was->used[m] - is->used[m];
+		a->sums.vanished += was->used[m] - is->used[m];
 	adopt_open(r, rec->open);
 	memcpy(r->first_key, is->key, sizeof(r->first_key));
 	adopt_subs(a, r);
 	r->last_ns = 0; /* draws that were not durable may have been later */
-	a->sums->starts++;
+	a->sums.starts++;
 }
 
-static void check_open(struct audit *a, struct srule *r, const struct sample_record *rec)
+static void check_open(struct sample_audit *a, struct srule *r, const struct sample_record *rec)
 {
 	const struct sample_open *o = rec->open;
 	struct when t;
@@ -190,7 +190,7 @@ static void check_open(struct audit *a, struct srule *r, const struct sample_rec
 		complain(a, SAMPLE_F_RECORD);
 		return;
 	}
-	a->sums->opened++;
+	a->sums.opened++;
 	if (!r) {
 		a->rc = sample_rule_add(a->s, &o->set, &r);
 		if (a->rc)
@@ -199,7 +199,7 @@ static void check_open(struct audit *a, struct srule *r, const struct sample_rec
 		memcpy(r->first_key, o->count.key, sizeof(r->first_key));
 		r->first_seq = rec->seq;
 		r->seq = rec->seq;
-		a->sums->starts += o->start;
+		a->sums.starts += o->start;
 		return;
 	}
 	if (o->start) {
@@ -220,7 +220,7 @@ static void check_open(struct audit *a, struct srule *r, const struct sample_rec
 
 /* ---- DRAW ---- */
 
-static struct sub *sub_of(struct audit *a, struct srule *r, enum policy_cap_of of, const struct when *t,
+static struct sub *sub_of(struct sample_audit *a, struct srule *r, enum policy_cap_of of, const struct when *t,
 			  const uint8_t id[SAMPLE_ID], const struct sample_count *said)
 {
 	struct sub *u;
@@ -263,13 +263,13 @@ static bool sane(const struct sample_record *rec)
 	return (unsigned)rec->why > 0 && (unsigned)rec->why < SAMPLE_WHY_N && rec->threshold <= SAMPLE_ONE;
 }
 
-static void took(struct audit *a, struct srule *r, struct sub *agent, struct sub *queue,
+static void took(struct sample_audit *a, struct srule *r, struct sub *agent, struct sub *queue,
 		 const struct sample_record *rec)
 {
 	struct slot *sl;
 
 	plan_take(r, agent, queue);
-	a->sums->in++;
+	a->sums.in++;
 	a->rc = sample_slot_add(a->s, le64dec(r->o.set.id) + rec->seq, &sl);
 	if (a->rc)
 		return;
@@ -286,7 +286,7 @@ static void took(struct audit *a, struct srule *r, struct sub *agent, struct sub
 		queue->refs++;
 }
 
-static void check_drawn(struct audit *a, struct srule *r, const struct when *t, const struct sample_record *rec)
+static void check_drawn(struct sample_audit *a, struct srule *r, const struct when *t, const struct sample_record *rec)
 {
 	struct sub *agent = sub_of(a, r, POLICY_OF_AGENT, t, rec->agent, &rec->agent_before);
 	struct sub *queue = sub_of(a, r, POLICY_OF_QUEUE, t, rec->queue, &rec->queue_before);
@@ -326,17 +326,17 @@ static void check_drawn(struct audit *a, struct srule *r, const struct when *t, 
 		took(a, r, agent, queue, rec);
 }
 
-static void check_draw(struct audit *a, struct srule *r, const struct sample_record *rec)
+static void check_draw(struct sample_audit *a, struct srule *r, const struct sample_record *rec)
 {
 	struct when t;
 
-	a->sums->draws++;
+	a->sums.draws++;
 	if (!sane(rec)) {
 		complain(a, SAMPLE_F_RECORD);
 		return;
 	}
 	if (rec->why == SAMPLE_OUT_SEED) {
-		a->sums->no_seed++;
+		a->sums.no_seed++;
 		return;
 	}
 	if (plan_when(r, rec->time_ns, &t) || !plan_usable(&r->o.set)) {
@@ -359,11 +359,11 @@ static void check_draw(struct audit *a, struct srule *r, const struct sample_rec
 
 /* ---- the others ---- */
 
-static void check_release(struct audit *a, struct srule *r, const struct sample_record *rec)
+static void check_release(struct sample_audit *a, struct srule *r, const struct sample_record *rec)
 {
 	struct slot *sl = sample_slot_find(a->s, le64dec(r->o.set.id) + rec->of);
 
-	a->sums->released++;
+	a->sums.released++;
 	if (sl && sl->rule == r && sl->seq == rec->of && !memcmp(sl->call, rec->call, SAMPLE_ID)) {
 		plan_give_back(sl);
 		sample_slot_del(a->s, sl);
@@ -374,7 +374,7 @@ static void check_release(struct audit *a, struct srule *r, const struct sample_
 	}
 }
 
-static void check_use(struct audit *a, struct srule *r, const struct sample_record *rec)
+static void check_use(struct sample_audit *a, struct srule *r, const struct sample_record *rec)
 {
 	if (rec->of > UINT32_MAX || !r->o.day)
 		complain(a, SAMPLE_F_RECORD);
@@ -382,7 +382,7 @@ static void check_use(struct audit *a, struct srule *r, const struct sample_reco
 		plan_use(&r->o, (uint32_t)rec->of);
 }
 
-static void check(struct audit *a, const struct sample_record *rec)
+static void check(struct sample_audit *a, const struct sample_record *rec)
 {
 	struct srule *r = sample_rule_find(a->s, rec->rule);
 	bool starts = rec->kind == SAMPLE_R_OPEN && rec->open && rec->open->start;
@@ -396,7 +396,7 @@ static void check(struct audit *a, const struct sample_record *rec)
 		if (rec->seq != r->seq + 1 && !starts)
 			complain(a, SAMPLE_F_SEQ);
 		if (starts && rec->seq > r->seq + 1)
-			a->sums->missing += rec->seq - r->seq - 1;
+			a->sums.missing += rec->seq - r->seq - 1;
 		r->seq = rec->seq;
 		if (rec->time_ns < r->last_ns)
 			complain(a, SAMPLE_F_TIME);
@@ -418,23 +418,62 @@ static void check(struct audit *a, const struct sample_record *rec)
 	complain(a, SAMPLE_F_RECORD);
 }
 
+int sample_audit_new(const struct sample_published *pub, size_t npub,
+		     void (*fault)(void *arg, size_t index, enum sample_fault f), void *arg, struct sample_audit **ret)
+{
+	struct sample_config cfg = { .rules = SIZE_MAX, .slots = SIZE_MAX, .subs = SIZE_MAX };
+	struct sample_audit *a = calloc(1, sizeof(*a));
+	int rc = a ? sample_new(&cfg, &a->s) : -ENOMEM;
+
+	if (!rc) {
+		a->pub = pub;
+		a->npub = npub;
+		a->fault = fault;
+		a->arg = arg;
+		rc = check_seeds(a);
+		a->index = 0;
+	}
+	if (rc) {
+		(void)sample_audit_end(a, NULL); /* frees */
+		return rc;
+	}
+	*ret = a;
+	return 0;
+}
+
+int sample_audit_add(struct sample_audit *a, const struct sample_record *rec)
+{
+	if (!a->rc)
+		check(a, rec);
+	a->index++;
+	return a->rc;
+}
+
+int sample_audit_end(struct sample_audit *a, struct sample_sums *ret)
+{
+	int rc;
+
+	if (!a)
+		return 0;
+	rc = a->rc ? a->rc : a->sums.faults ? -EBADMSG : 0;
+	if (!a->rc && ret)
+		*ret = a->sums;
+	free(a->by_day);
+	sample_free(a->s);
+	free(a);
+	return rc;
+}
+
 int sample_recompute(const struct sample_published *pub, size_t npub, const struct sample_record *recs, size_t n,
 		     void (*fault)(void *arg, size_t index, enum sample_fault f), void *arg,
 		     struct sample_sums *ret)
 {
-	struct sample_config cfg = { .rules = SIZE_MAX, .slots = SIZE_MAX, .subs = SIZE_MAX };
-	struct sample_sums sums = { 0 };
-	struct audit a = { .pub = pub, .npub = npub, .fault = fault, .arg = arg, .sums = &sums };
+	struct sample_audit *a;
+	int rc = sample_audit_new(pub, npub, fault, arg, &a);
 
-	a.rc = sample_new(&cfg, &a.s);
-	if (!a.rc)
-		a.rc = check_seeds(&a);
-	for (a.index = 0; a.index < n && !a.rc; a.index++)
-		check(&a, &recs[a.index]);
-	free(a.by_day);
-	sample_free(a.s);
-	if (a.rc)
-		return a.rc;
-	*ret = sums;
-	return sums.faults ? -EBADMSG : 0;
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = sample_audit_add(a, &recs[i]);
+	return sample_audit_end(a, ret);
 }
