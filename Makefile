@@ -120,6 +120,8 @@ WRAP_test_store_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fal
 	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
 WRAP_test_evlog_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
 	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=openat
+WRAP_test_sample_log_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fdatasync,--wrap=fsync \
+	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=openat
 # The capture program: object, then a skeleton that xdp.c includes, so the daemon needs no file beside it.
 BPFARCH := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -D__TARGET_ARCH_$(BPFARCH) -Ibpf -idirafter /usr/include/$(shell uname -m)-linux-gnu

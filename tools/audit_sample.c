@@ -34,7 +34,7 @@ struct job {
 	struct sample_audit *audit;
 	int32_t from, to;	 /* 0: all */
 	uint64_t faults;
-	uint64_t records, pending, unchecked;
+	uint64_t records, draws, crashed, pending, unchecked; /* of what was asked for */
 	/* the record at hand; NULL while seeds are looked at */
 	const struct sample_record *rec;
 	const char *file;
@@ -117,6 +117,13 @@ static void on_match_fault(void *arg, const char *file, uint64_t line, int32_t d
 			   const char *text)
 {
 	fault(arg, file, line, day, id, text);
+}
+
+static void on_crashed(void *arg, int32_t day, const uint8_t id[SAMPLE_ID])
+{
+	struct job *j = arg;
+
+	j->crashed += wanted(j, day, id);
 }
 
 static void on_finding(void *arg, const char *file, uint64_t line, const char *text)
@@ -206,7 +213,11 @@ static int count(struct job *j, const struct sample_record *r, int32_t day)
 {
 	struct tally *t;
 
-	if ((r->kind != SAMPLE_R_DRAW && r->kind != SAMPLE_R_RELEASE) || !wanted(j, day, r->rule))
+	if (!wanted(j, day, r->rule))
+		return 0;
+	j->records++;
+	j->draws += r->kind == SAMPLE_R_DRAW;
+	if (r->kind != SAMPLE_R_DRAW && r->kind != SAMPLE_R_RELEASE)
 		return 0;
 	t = tally_of(j, r->rule, day);
 	if (!t)
@@ -227,7 +238,6 @@ static int on_record(void *arg, const struct sample_record *r, const uint8_t lin
 
 	if (!rs)
 		return -ENOMEM;
-	j->records++;
 	j->rec = r;
 	j->file = file;
 	j->line = line;
@@ -326,14 +336,14 @@ static void print_summary(const struct job *j, const struct sample_sums *s)
 {
 	if (json) {
 		(void)cli_json_line(stdout, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "records",
-						      (json_int_t)j->records, "draws", (json_int_t)s->draws, "starts",
+						      (json_int_t)j->records, "draws", (json_int_t)j->draws, "starts",
 						      (json_int_t)s->starts, "missing", (json_int_t)s->missing, "crashed",
-						      (json_int_t)j->m.crashed, "vanished", (json_int_t)s->vanished, "pending",
+						      (json_int_t)j->crashed, "vanished", (json_int_t)s->vanished, "pending",
 						      (json_int_t)j->pending, "unchecked", (json_int_t)j->unchecked, "faults",
 						      (json_int_t)j->faults));
 		return;
 	}
-	printf("%" PRIu64 " records, %" PRIu64 " draws: ", j->records, s->draws);
+	printf("%" PRIu64 " records, %" PRIu64 " draws: ", j->records, j->draws);
 	if (j->faults)
 		printf("%" PRIu64 " faults\n", j->faults);
 	else
@@ -341,9 +351,9 @@ static void print_summary(const struct job *j, const struct sample_sums *s)
 	if (j->pending)
 		printf("%" PRIu64 " draws of days whose seeds are not published yet: all but their draw values was checked\n",
 		       j->pending);
-	if (j->m.crashed)
+	if (j->crashed)
 		printf("%" PRIu64 " draws at the end, or before the sampler was started again, did not reach the evidence log\n",
-		       j->m.crashed);
+		       j->crashed);
 	if (s->missing)
 		printf("%" PRIu64 " records before starts are missing: a crash kept them from the disk\n", s->missing);
 	if (s->vanished)
@@ -433,6 +443,7 @@ int audit_recompute_sample(int argc, char **argv)
 	j->to = (int32_t)(to_ns / NS_PER_S / DAY_S);
 	j->e.fault = on_event_fault;
 	j->m.fault = on_match_fault;
+	j->m.crashed = on_crashed;
 	j->e.arg = j->m.arg = j;
 	j->m.e = &j->e;
 	rc = recompute(j, audit_store(&a, store_dir));

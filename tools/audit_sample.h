@@ -97,16 +97,17 @@ struct match {
 	struct events *e;
 	struct lost_draw *v;
 	size_t n, cap, from; /* from: later ones had no event after them yet */
-	uint64_t starts, anchored, crashed;
+	uint64_t starts, anchored;
 	void (*fault)(void *arg, const char *file, uint64_t line, int32_t day, const uint8_t rule[SAMPLE_ID],
 		      const char *text);
+	void (*crashed)(void *arg, int32_t day, const uint8_t rule[SAMPLE_ID]); /* a crash kept this draw from the evidence log */
 	void *arg;
 };
 
 /* Each record in its order; the rule's state before it. -ENOMEM. */
 int match_record(struct match *m, struct rule_state *rs, const struct sample_record *r,
 		 const uint8_t link[SAMPLE_LOG_LINK], const char *file, uint64_t line, int32_t day);
-/* What has no partner: tells the faults; crashed is then how many draws a crash kept from the evidence log. */
+/* What has no partner. */
 void match_end(struct match *m);
 
 #endif

@@ -178,7 +178,7 @@ static void tell_lost(struct match *m, const struct lost_draw *l)
 	else if (l->wrong)
 		tell(m, l, "the evidence log does not have this draw");
 	else
-		m->crashed++;
+		m->crashed(m->arg, l->day, l->rule);
 }
 
 static void end_lost(struct match *m)

@@ -64,10 +64,14 @@ int sample_file_days(int dir, int32_t **ret, size_t *ret_n)
 	int32_t *v = NULL, *more, day;
 	struct dirent *e;
 	size_t n = 0;
-	int rc = d ? 0 : -errno;
+	int rc = 0;
 
-	if (fd >= 0 && !d)
-		close(fd);
+	if (!d) {
+		rc = -errno;
+		if (fd >= 0)
+			close(fd);
+		return rc;
+	}
 	while (!rc && (errno = 0, e = readdir(d))) {
 		if (!day_of_name(e->d_name, &day))
 			continue;
@@ -83,8 +87,7 @@ int sample_file_days(int dir, int32_t **ret, size_t *ret_n)
 	}
 	if (!rc)
 		rc = -errno;
-	if (d)
-		closedir(d);
+	closedir(d);
 	if (rc) {
 		free(v);
 		return rc;

@@ -72,6 +72,7 @@ audit 0 --json --from 2026-11-24 --to 2026-11-26 s
 	fail "days"
 audit 0 --json --rule sales --from 2026-11-25 s
 [ "$(jq -r 'select(.rule)|.day+" "+.rule' out | tr '\n' ' ')" = "2026-11-25 sales 2026-11-26 sales " ] || fail "rule"
+[ "$(tail -1 out | jq .draws)" = "$(jq -s '[.[]|select(.rule)|.calls]|add' out)" ] || fail "draws of the part"
 "$BIN/optag" audit recompute-sample s >/dev/full 2>err && fail "a full device is no success"
 
 # ---- a recorder that lies in records and evidence log alike, with its key ----

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_sample_log_err.c - the sampler's records when memory, disk and system calls fail, every one in turn
+ *
+ * Linked with --wrap (see the Makefile). Whatever fails, once or from then on: no crash; who reads finds whole lines in order
+ * and nothing damaged; what a successful flush covered is there; lines that wait come with the next flush that succeeds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "call/sample_log.h"
+
+#define DAY (86400ULL * NS_PER_S)
+#define D0  (20780ULL * DAY)
+
+enum fault { F_NONE, F_MALLOC, F_FSYNC, F_PWRITE, F_SHORT, F_STUCK, F_OPEN, F_MAX };
+
+static enum fault fault;
+static int countdown;
+static bool forever, happened, stuck; /* stuck: what was half written cannot be taken back */
+static char dir[256];
+
+static bool fails(enum fault f)
+{
+	if (f != fault || (happened && !forever))
+		return false;
+	if (!happened && --countdown > 0)
+		return false;
+	happened = true;
+	errno = f == F_MALLOC ? ENOMEM : f == F_FSYNC ? EIO : f == F_OPEN ? EMFILE : ENOSPC;
+	return true;
+}
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_malloc(size_t n)
+{
+	return fails(F_MALLOC) ? NULL : __real_malloc(n);
+}
+
+void *__real_calloc(size_t n, size_t m);
+void *__wrap_calloc(size_t n, size_t m);
+void *__wrap_calloc(size_t n, size_t m)
+{
+	return fails(F_MALLOC) ? NULL : __real_calloc(n, m);
+}
+
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails(F_MALLOC) ? NULL : __real_realloc(p, n);
+}
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+	return fails(F_FSYNC) ? -1 : __real_fdatasync(fd);
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+	return fails(F_FSYNC) ? -1 : __real_fsync(fd);
+}
+
+ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t off);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off);
+ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
+{
+	if (fails(F_PWRITE))
+		return -1;
+	/* half of it, then none: as a full disk does */
+	if ((fault == F_SHORT && fails(F_SHORT)) || (fault == F_STUCK && fails(F_STUCK))) {
+		stuck = fault == F_STUCK;
+		fault = F_PWRITE;
+		happened = false;
+		countdown = 1;
+		return __real_pwrite(fd, p, n / 2 + 1, off);
+	}
+	return __real_pwrite(fd, p, n, off);
+}
+
+int __real_ftruncate(int fd, off_t n);
+int __wrap_ftruncate(int fd, off_t n);
+int __wrap_ftruncate(int fd, off_t n)
+{
+	if (!stuck)
+		return __real_ftruncate(fd, n);
+	errno = EIO;
+	return -1;
+}
+
+int __real_openat(int at, const char *name, int flags, ...);
+int __wrap_openat(int at, const char *name, int flags, ...);
+int __wrap_openat(int at, const char *name, int flags, ...)
+{
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return fails(F_OPEN) ? -1 : __real_openat(at, name, flags, mode);
+}
+
+static void fail_nth(enum fault f, int n, bool always)
+{
+	fault = f;
+	countdown = n;
+	forever = always;
+	happened = stuck = false;
+}
+
+/* ---- what must hold ---- */
+
+struct seen {
+	uint64_t n, first, last;
+	bool bad;
+};
+
+static int on_record(void *arg, const struct sample_record *r, const uint8_t link[32], const char *file, uint64_t line)
+{
+	struct seen *s = arg;
+
+	(void)link, (void)file, (void)line;
+	s->bad |= s->n && r->seq <= s->last;
+	s->last = r->seq;
+	s->n++;
+	return 0;
+}
+
+static void on_finding(void *arg, const char *file, uint64_t line, const char *text)
+{
+	struct seen *s = arg;
+
+	print_error("%s:%llu: %s\n", file, (unsigned long long)line, text);
+	s->bad = true;
+}
+
+static uint64_t whole(void)
+{
+	struct seen s = { 0 };
+	char why[256] = "";
+	int rc = sample_log_read(dir, 0, 0, on_record, on_finding, &s, why, sizeof(why));
+
+	if (rc && rc != -ENOENT)
+		fail_msg("%s", why);
+	assert_false(s.bad);
+	return s.n;
+}
+
+static uint64_t seq; /* of the last record that was taken */
+
+static int append(struct sample_log *l, uint64_t now)
+{
+	struct sample_record r = { .kind = SAMPLE_R_USE, .seq = seq + 1, .time_ns = now, .of = 1 };
+	uint8_t link[32];
+	int rc = sample_log_append(l, &r, now, link);
+
+	seq += !rc;
+	return rc;
+}
+
+/* Opens, appends over three days, flushes twice; returns how many lines a successful flush covered. */
+static uint64_t session(uint64_t day, enum fault f, int nth, bool always)
+{
+	struct sample_log *l = NULL;
+	char why[256] = "";
+	uint64_t covered = 0, taken = whole();
+	int rc;
+
+	fail_nth(f, nth, always);
+	rc = sample_log_open(dir, &l, why, sizeof(why));
+	if (rc) {
+		fault = F_NONE;
+		assert_true(*why);
+		return taken;
+	}
+	covered = taken;
+	seq = taken;
+	for (unsigned i = 0; i < 6; i++) {
+		(void)append(l, D0 + (day + i / 3) * DAY);
+		if (i % 2 && !sample_log_flush(l)) {
+			covered = seq;
+			assert_int_equal(sample_log_waiting(l), 0);
+		}
+	}
+	if (happened && !forever) { /* it failed once; from now on all is well */
+		assert_int_equal(sample_log_flush(l), 0);
+		assert_int_equal(append(l, D0 + (day + 2) * DAY), 0);
+		assert_int_equal(sample_log_flush(l), 0);
+		covered = seq;
+	}
+	sample_log_close(l);
+	fault = F_NONE;
+	return covered;
+}
+
+static void every_fault(void **state)
+{
+	unsigned faults = 0;
+
+	(void)state;
+	for (int f = F_MALLOC; f < F_MAX; f++) {
+		for (int always = 0; always < 2; always++) {
+			uint64_t day = 0;
+			char cmd[512];
+			bool again;
+			int n = 0;
+
+			snprintf(dir, sizeof(dir), "%.200s/optag-slog-XXXXXX", getenv("TMP") ? getenv("TMP") : "/tmp");
+			assert_non_null(mkdtemp(dir));
+			do {
+				uint64_t covered, there;
+
+				covered = session(day, (enum fault)f, ++n, always);
+				again = happened;
+				faults += again;
+				there = whole();
+				assert_true(there >= covered);
+				/* and the next one goes on from there */
+				assert_int_equal(session(day + 3, F_NONE, 0, false), there + 6);
+				assert_int_equal(whole(), there + 6);
+				day += 6;
+			} while (again && n < 200);
+			assert_true(n < 200);
+			snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+			assert_int_equal(system(cmd), 0);
+		}
+	}
+	assert_true(faults > 50);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(every_fault) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
