@@ -4,6 +4,7 @@
  *
  * A diagnostic owns its texts, because it outlives a policy that was refused.
  */
+#include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,14 +114,34 @@ static bool take_place(struct policy *p, struct source *src, bool error)
 	return true;
 }
 
+/* Statements alone, as in "N-47, N-48". */
+static bool bare(const char *why)
+{
+	return why[strspn(why, "NRSXLIV0123456789ABCDEFG-., b")] == '\0';
+}
+
+static char *reason(const struct code *c, const char *why)
+{
+	const char *ref = why ? why : c->ref;
+	char *s;
+
+	if (why && !bare(why))
+		return strdup(why);
+	if (asprintf(&s, "%s%s%s", ref, *ref ? ": " : "", c->because) < 0)
+		return NULL;
+	return s;
+}
+
 void diag_add(struct policy *p, struct pos at, const char *code, const char *why, const char *fix,
 	      const char *fmt, ...)
 {
 	struct source *src = &p->src[at.file];
+	const struct code *known = code_find(code);
 	struct policy_diag *d;
 	bool error = code[0] == 'L';
 	va_list ap;
 
+	assert(known);
 	if (!take_place(p, src, error))
 		return;
 	d = &p->diags->d[p->diags->n];
@@ -131,14 +152,14 @@ void diag_add(struct policy *p, struct pos at, const char *code, const char *why
 	d->col = at.col > 0 ? at.col : 1;
 	d->width = at.width > 0 ? at.width : 1;
 	d->file = strdup(src->name);
-	d->why = why ? strdup(why) : NULL;
-	d->fix = fix ? strdup(fix) : NULL;
+	d->why = reason(known, why);
+	d->fix = strdup(fix ? fix : known->fix);
 	d->source = source_line(src, at.line);
 	va_start(ap, fmt);
 	if (vasprintf(&d->text, fmt, ap) < 0)
 		d->text = NULL;
 	va_end(ap);
-	if (!d->file || !d->text) {
+	if (!d->file || !d->text || !d->why || !d->fix) {
 		p->oom = true;
 		free(d->file);
 		free(d->text);

@@ -50,8 +50,17 @@ struct source {
 	unsigned errors, warnings;
 };
 
+/* codes.c: what is said where a message does not say it itself. ref: statement of the guidance or law, "" none. */
+struct code {
+	const char *code, *ref, *because, *fix;
+};
+const struct code *code_find(const char *code); /* NULL: there is none */
+
 struct policy;
-/* why and fix may be NULL. Code "L-.." is an error, "W-.." a warning. */
+/*
+ * Code "L-.." is an error, "W-.." a warning; it is in codes.c. why and fix NULL: what
+ * stands there; why without a sentence ("N-49"): with the sentence from there.
+ */
 void diag_add(struct policy *p, struct pos at, const char *code, const char *why, const char *fix,
 	      const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 

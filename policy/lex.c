@@ -120,13 +120,38 @@ struct token lex_key(struct lexer *l)
 	return token(l, T_WORD, l->s, s);
 }
 
+unsigned lex_code_point(const unsigned char *s, size_t len)
+{
+	return len == 1	  ? s[0]
+	       : len == 2 ? (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu)
+	       : len == 3 ? (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu)
+			  : (s[0] & 0x07u) << 18 | (s[1] & 0x3fu) << 12 | (s[2] & 0x3fu) << 6 | (s[3] & 0x3fu);
+}
+
+const char *lex_looks_like(unsigned c)
+{
+	if (c == 0xa0 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x3000)
+		return "a blank";
+	if ((c >= 0x2018 && c <= 0x201f) || c == 0xab || c == 0xbb)
+		return "a quote";
+	if ((c >= 0x2010 && c <= 0x2015) || c == 0x2212)
+		return "a hyphen";
+	return NULL;
+}
+
 bool lex_is_word(const char *s)
 {
+	size_t len = 1, left = strlen(s);
+
 	if (!*s || *s == '#' || *s == '=' || *s == '@')
 		return false;
-	for (; *s; s++)
+	for (; *s; s += len, left -= len) {
 		if (strchr(" \t\r\n{};,\"\\", *s) || (unsigned char)*s < ' ')
 			return false;
+		len = lex_utf8_len((const unsigned char *)s, left);
+		if (!len || lex_looks_like(lex_code_point((const unsigned char *)s, len)))
+			return false;
+	}
 	return true;
 }
 

@@ -42,6 +42,10 @@ struct token lex_key(struct lexer *l);
 bool lex_is_word(const char *s);
 /* Length of the UTF-8 sequence at s (n > 0 bytes are there), 0 when it is none. */
 size_t lex_utf8_len(const unsigned char *s, size_t n);
+/* What that sequence, whole, stands for. */
+unsigned lex_code_point(const unsigned char *s, size_t len);
+/* What word processors make of plain characters: "a blank", "a quote", "a hyphen"; NULL none of them. Quoted they are at home. */
+const char *lex_looks_like(unsigned c);
 /* Near enough to be meant: index into words (NULL-terminated), or -1. */
 int did_you_mean(const char *s, size_t n, const char *const *words);
 

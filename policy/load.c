@@ -104,41 +104,93 @@ static int read_source(struct policy *p, uint16_t file)
 	return 0;
 }
 
+/* ---- the text as such ---- */
+
+/* Characters that show nothing, or show the text in another order than it is read: never, not even in quotes. */
+static bool hidden(unsigned c)
+{
+	return (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+/* Where reading has come to. */
+struct reading {
+	struct pos at;
+	size_t line; /* where it begins */
+	bool blank, quoted, comment;
+};
+
+static bool refuse_text(struct policy *p, struct reading *r, size_t i, const char *why, const char *fix, const char *text)
+{
+	r->at.col = (int)(i - r->line) + 1;
+	diag_add(p, r->at, "L-01", why, fix, "%s", text);
+	return false;
+}
+
+static bool check_char(struct policy *p, struct reading *r, const struct source *src, size_t i, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)src->text + i;
+	unsigned c = len ? lex_code_point(s, len) : s[0];
+	const char *like;
+	char text[80];
+
+	if (len == 0) {
+		bool utf16 = i == 0 && src->len > 1 && s[0] >= 0xfe && (s[0] ^ s[1]) == 1;
+
+		snprintf(text, sizeof(text), "the text is not UTF-8 (byte 0x%02x).", c);
+		return refuse_text(p, r, i, NULL, utf16 ? "save the file as UTF-8, it is UTF-16." : "save the file as UTF-8.",
+				   text);
+	}
+	if (c == 0x7f || (c < ' ' && c != '\t' && c != '\n' && c != '\r')) {
+		snprintf(text, sizeof(text), "a control character (byte 0x%02x) is in the text.", c);
+		return refuse_text(p, r, i, NULL, NULL, text);
+	}
+	if (c == '\r' && (i + 1 == src->len || s[1] != '\n'))
+		return refuse_text(p, r, i, "a comment would go on to the end of the file.", "save the file with LF, or CR LF.",
+				   "a line ends with CR alone.");
+	if (hidden(c)) {
+		snprintf(text, sizeof(text), "an invisible character (U+%04X) is in the text.", c);
+		return refuse_text(p, r, i, "a policy is what people read in it.",
+				   i == 0 && c == 0xfeff ? "save the file without byte order mark." : "remove it.", text);
+	}
+	like = r->quoted || r->comment ? NULL : lex_looks_like(c);
+	if (!like)
+		return true;
+	snprintf(text, sizeof(text), "this looks like %s and is another character (U+%04X).", like, c);
+	return refuse_text(p, r, i, NULL, "type it on the keyboard.", text);
+}
+
 /* The first byte that is no plain text, with its place; and how many comments there are. */
 static bool check_text(struct policy *p, uint16_t file)
 {
 	const struct source *src = &p->src[file];
-	struct pos at = {.line = 1, .width = 1, .file = file};
-	size_t i = 0, line = 0, len;
-	bool blank = true, quoted = false;
+	struct reading r = {.at = {.line = 1, .width = 1, .file = file}, .blank = true};
+	size_t len;
 
-	for (; i < src->len; i += len) {
+	for (size_t i = 0; i < src->len; i += len) {
 		unsigned char c = (unsigned char)src->text[i];
 
-		if (c > '#' && c < 0x7f) {
+		if (c > '#' && c < 0x7f && c != '\\') {
 			len = 1;
-			blank = false;
+			r.blank = false;
 			continue;
 		}
 		len = lex_utf8_len((const unsigned char *)src->text + i, src->len - i);
-		if (len == 0 || c == 0x7f || (c < ' ' && c != '\t' && c != '\n' && c != '\r')) {
-			at.col = (int)(i - line) + 1;
-			diag_add(p, at, "L-01", NULL, NULL,
-				 len ? "a control character (byte 0x%02x) is in the text."
-				     : "the text is not UTF-8 (byte 0x%02x).",
-				 c);
+		if (!check_char(p, &r, src, i, len))
 			return false;
-		}
 		if (c == '\n') {
-			at.line++;
-			line = i + 1;
-			quoted = false;
-		} else if (c == '"') {
-			quoted = !quoted;
-		} else if (c == '#' && blank && !quoted) {
+			r.at.line++;
+			r.line = i + 1;
+			r.quoted = r.comment = false;
+		} else if (c == '"' && !r.comment) {
+			r.quoted = !r.quoted;
+		} else if (c == '\\' && r.quoted && i + 1 < src->len && (src->text[i + 1] == '"' || src->text[i + 1] == '\\')) {
+			len = 2;
+		} else if (c == '#' && r.blank && !r.quoted && !r.comment) {
 			p->comments++;
+			r.comment = true;
 		}
-		blank = c == '\n' || c == ' ' || c == '\t' || c == '\r';
+		r.blank = c == '\n' || c == ' ' || c == '\t' || c == '\r';
 	}
 	return true;
 }

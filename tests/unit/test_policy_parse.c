@@ -381,7 +381,8 @@ static void test_caret(void **state)
 	assert_null(p);
 	policy_diag_print(f, &d.d[0]);
 	fclose(f);
-	assert_string_equal(s, "t:1:13: L-01: unknown rule setting 'onwer', did you mean 'owner'?\n"
+	assert_string_equal(s, "t:1:13: L-01: unknown rule setting 'onwer', did you mean 'owner'? Why: "
+			    "what is not understood is never guessed. Fix: see optag-policy(5) for what can stand here.\n"
 			       "    rule \"\xc3\xa6\" { onwer O }\n"
 			       "               ^~~~~\n");
 	free(s);
