@@ -386,6 +386,7 @@ struct policy {
 	bool oom;
 	int64_t today;
 	struct memo *memo; /* lint_number.c */
+	const struct policy_past_log *past;
 	size_t comments; /* in all files: fmt -w must not lose them */
 };
 

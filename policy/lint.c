@@ -561,6 +561,7 @@ static void check_all(struct policy *p)
 			check_rule(p, (struct rule *)o);
 	check_event_headers(p);
 	check_rules_together(p);
+	check_past(p);
 }
 
 int lint_policy(struct policy *p)

@@ -65,6 +65,8 @@ void check_never(struct policy *p, struct rule *r);
 void check_defaults(struct policy *p, struct rule *d);
 /* lint_match.c: rules against each other */
 void check_rules_together(struct policy *p);
+/* lint_past.c: by p->past, if there is one */
+void check_past(struct policy *p);
 
 /* publish.c: after all checks, when there was no error */
 void publish_policy(struct policy *p);

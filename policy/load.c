@@ -377,6 +377,7 @@ static int finish(struct policy *p, size_t errors_before, int err, int io_err, s
 		p->src[i].text = NULL;
 	}
 	p->diags = NULL;
+	p->past = NULL;
 	if (err) {
 		policy_free(p);
 		return err;
@@ -388,6 +389,12 @@ static int finish(struct policy *p, size_t errors_before, int err, int io_err, s
 int policy_load(const char *const *paths, size_t n, int64_t today, struct policy_diags *d,
 		struct policy **ret_policy)
 {
+	return policy_load_past(paths, n, today, NULL, d, ret_policy);
+}
+
+int policy_load_past(const char *const *paths, size_t n, int64_t today, const struct policy_past_log *past,
+		     struct policy_diags *d, struct policy **ret_policy)
+{
 	size_t errors = d->errors;
 	struct policy *p = new_policy(today, d);
 	struct load ld = {0};
@@ -397,6 +404,7 @@ int policy_load(const char *const *paths, size_t n, int64_t today, struct policy
 
 	if (!p)
 		return -ENOMEM;
+	p->past = past;
 	for (size_t i = 0; i < n && !err; i++) {
 		if (!stat(paths[i], &st) && S_ISDIR(st.st_mode)) {
 			err = load_dir(p, paths[i], &ld);

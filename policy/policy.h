@@ -170,6 +170,26 @@ struct policy;
  */
 int policy_load(const char *const *paths, size_t n, int64_t today, struct policy_diags *d,
 		struct policy **ret_policy);
+
+/* What became of the calls of a rule, by the evidence log. */
+struct policy_past {
+	char name[65]; /* as the log spells it */
+	uint64_t recent; /* calls matched in the last 30 days of the log */
+	uint64_t kept, held; /* with an outcome; of these, held longer by a person */
+	uint64_t recorded, used; /* for training, more than 30 days ago; of these, used */
+	uint64_t given[POLICY_PURPOSES], not_given[POLICY_PURPOSES]; /* consents, when asked */
+	uint64_t matched_before, matched_since; /* the latest change of policy */
+	uint64_t optouts_before, optouts_since;
+	uint64_t busiest_day, busiest_week, busiest_month; /* calls matched, UTC */
+};
+struct policy_past_log {
+	struct policy_past *rule;
+	size_t n;
+	unsigned days; /* from its first line to its last */
+};
+/* policy_load, with the warnings that a log gives rise to. past is needed for the call only. */
+int policy_load_past(const char *const *paths, size_t n, int64_t today, const struct policy_past_log *past,
+		     struct policy_diags *d, struct policy **ret_policy);
 /* The same from memory, for tests and fuzzing; include is refused. */
 int policy_load_mem(const char *name, const char *text, size_t len, int64_t today,
 		    struct policy_diags *d, struct policy **ret_policy);

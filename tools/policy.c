@@ -17,7 +17,7 @@
 
 static uint64_t today_ns;
 static bool json, write_back, drop_comments;
-static const char *rule_name;
+static const char *rule_name, *past_file;
 
 #define OPT_TODAY                                                                                  \
 	{                                                                                          \
@@ -60,9 +60,10 @@ static void tell(const struct policy_diags *d, bool as_json)
 }
 
 /* Loads operands; errors are told (warnings too if wanted). */
-static int load(struct cli_args *a, bool warnings, struct policy_diags *d, struct policy **ret)
+static int load(struct cli_args *a, bool warnings, const struct policy_past_log *past, struct policy_diags *d,
+		struct policy **ret)
 {
-	int err = policy_load((const char *const *)a->v, (size_t)a->n, today(), d, ret);
+	int err = policy_load_past((const char *const *)a->v, (size_t)a->n, today(), past, d, ret);
 
 	if (err || warnings)
 		tell(d, json && warnings);
@@ -88,7 +89,13 @@ int policy_tool_load(const char *const *paths, size_t n, int64_t on, struct poli
 
 static int check(int argc, char **argv)
 {
-	static const struct cli_opt opts[] = {OPT_TODAY, CLI_OPT_JSON(&json), {0}};
+	static const struct cli_opt opts[] = {
+		OPT_TODAY,
+		CLI_OPT(0, "past", CLI_FILE, &past_file, "FILE",
+			"also judge by past calls: what optag audit show --json prints"),
+		CLI_OPT_JSON(&json),
+		{0},
+	};
 	static const struct cli cli = {
 		.name = "optag policy check",
 		.summary = "say what is wrong with a policy, where, why, and what to write instead",
@@ -100,13 +107,19 @@ static int check(int argc, char **argv)
 			 "load).\n",
 	};
 	struct policy_diags d = {0};
+	struct policy_past_log past = {0};
 	struct policy *p = NULL;
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a), err;
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	err = load(&a, true, &d, &p);
+	if (past_file && policy_tool_past(past_file, &past)) {
+		free(past.rule);
+		return cli_finish(2);
+	}
+	err = load(&a, true, past_file ? &past : NULL, &d, &p);
+	free(past.rule);
 	if (!json && (d.errors || d.warnings))
 		fprintf(stderr, "%zu error%s, %zu warning%s\n", d.errors, d.errors == 1 ? "" : "s",
 			d.warnings, d.warnings == 1 ? "" : "s");
@@ -246,7 +259,7 @@ static int fmt(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	if (load(&a, false, &d, &p))
+	if (load(&a, false, NULL, &d, &p))
 		rc = 2;
 	else if (write_back)
 		rc = fmt_write(&a, p);
@@ -336,7 +349,7 @@ static int explain(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rc = load(&a, false, &d, &p) ? 2 : explain_rules(p);
+	rc = load(&a, false, NULL, &d, &p) ? 2 : explain_rules(p);
 	policy_free(p);
 	policy_diags_free(&d);
 	return cli_finish(rc);

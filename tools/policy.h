@@ -13,6 +13,9 @@
 /* Loads a policy; what is wrong goes to stderr. today: UTC seconds. */
 int policy_tool_load(const char *const *paths, size_t n, int64_t today, struct policy **ret);
 
+/* The evidence log as `optag audit show --json` prints it ("-": stdin), summed by rule. 0, or -errno, told. free(ret->rule). */
+int policy_tool_past(const char *file, struct policy_past_log *ret);
+
 /* Items, one a line or one object a line; neutral ones on request. -errno of the output. */
 int policy_tool_print_diff(const struct policy_diff *d, bool json, bool neutral);
 /* "3 tighten, 1 shorten, 2 loosen, 1 neutral" */

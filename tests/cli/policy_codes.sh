@@ -13,7 +13,7 @@ codes() { grep -oE '[LW]-[0-9][0-9]' | sort -u; }
 sed -n '/^\.Sh DIAGNOSTICS/,/^\.Sh SEE/s/^\.It \([LW]-[0-9][0-9]\)$/\1/p' "$SRC/policy/optag-policy.5" | sort >"$TMP/manual"
 grep -oE '^	\{"[LW]-[0-9]+"' "$SRC/policy/codes.c" | codes >"$TMP/table"
 grep -ohE '"[LW]-[0-9][0-9]"' "$SRC"/policy/*.c | grep -v codes.c | codes >"$TMP/used"
-grep -hoE '^[^ 	]+:[0-9]+:[0-9]+: [LW]-[0-9]+: ' ./*.expected | grep -oE ' [LW]-[0-9]+: ' | codes >"$TMP/golden"
+grep -hoE '^[^ 	]+:[0-9]+:[0-9]+: [LW]-[0-9]+: ' ./*.expected past/*.expected | grep -oE ' [LW]-[0-9]+: ' | codes >"$TMP/golden"
 [ "$(wc -l <"$TMP/manual")" -ge 70 ] || say "the manual has only $(wc -l <"$TMP/manual") codes"
 [ "$(uniq -d "$TMP/manual")" = "" ] || say "twice in the manual: $(uniq -d "$TMP/manual")"
 cmp -s "$TMP/manual" "$TMP/table" || { say "manual and codes.c differ"; diff "$TMP/manual" "$TMP/table"; }
@@ -33,13 +33,13 @@ sys.exit(bool(bad) or len(table) < 70)
 EOF
 # Each code also has a policy of its own, named after it.
 for c in $(cat "$TMP/manual"); do
-	ls ./*"-$c-"*.policy >/dev/null 2>&1 || say "no policy is named after $c"
+	ls ./*"-$c-"*.policy past/*"$c-"*.policy 2>/dev/null | grep -q . || say "no policy is named after $c"
 done
-bad=$(find . -maxdepth 1 \( -name '*-L-*.policy' -o -name '*-W-*.policy' \) | sort -u | wc -l)
+bad=$(find . past -maxdepth 1 \( -name '*-L-*.policy' -o -name '*-W-*.policy' \) | sort -u | wc -l)
 [ "$bad" -ge 200 ] || say "only $bad bad policies"
 
 # Form: FILE:LINE:COL: CODE: sentence. Why: reason Fix: advice, then the line as it is, then a caret.
-for f in *.expected; do
+for f in *.expected past/*.expected; do
 	grep -aE '^[^ 	]+:[0-9]+:[0-9]+: ' "$f" | grep -avE ': [LW]-[0-9]+: .+[.?] Why: .+ Fix: .+' && say "$f: a message without reason or fix"
 	awk '/^[^ \t]+:[0-9]+:[0-9]+: / { if (want == 2) bad = 1; want = 1; next }
 		want == 1 && /^    / { want = 2; next }
