@@ -107,6 +107,32 @@ static void check_menu(struct policy *p, const struct rule *r, const struct key_
 	}
 }
 
+/* ---- headers that answer for the caller ---- */
+
+static bool same_header(const char *name, const char *value, const char *other, const char *other_value)
+{
+	return name && other && !strcasecmp(name, other) &&
+	       (!value || !other_value || !strcmp(value, other_value)); /* no value: any */
+}
+
+static void check_said(struct policy *p, const struct rule *r, const struct block *b)
+{
+	const char *name = b->consent_header, *value = b->consent_value;
+	const struct block *doc = &r->block[POLICY_DOCUMENTATION];
+	struct pos at = b->at[B_CONSENT_SOURCE];
+
+	if (r->pub.proof == POLICY_PROOF_HEADER && same_header(name, value, r->pub.proof_header, r->pub.proof_value))
+		diag_add(p, at, "L-25", "N-20, N-21: hearing the notice is no consent.", "a header that says what was answered.",
+			 "the header that proves the notice would also be the consent.");
+	if (b != doc && same_header(name, value, doc->consent_header, doc->consent_value))
+		diag_add(p, at, "L-22", "N-19: a consent is specific.", "a header, or a value, for each purpose.",
+			 "one header gives consent for two purposes.");
+	for (int i = 0; i < POLICY_PURPOSES; i++)
+		if (same_header(name, value, r->block[i].optout_header, r->block[i].optout_value))
+			diag_add(p, at, "L-21", "N-19: one answer has one meaning.", "another header, or another value.",
+				 "the header of the consent is also that of the opt-out.");
+}
+
 void check_keys(struct policy *p, struct rule *r)
 {
 	struct key_use u[POLICY_PURPOSES * (3 + 2 * POLICY_KEYS_MAX) + 2];
@@ -118,6 +144,8 @@ void check_keys(struct policy *p, struct rule *r)
 		if (!u[i].agent)
 			check_menu(p, r, &u[i]);
 	}
+	for (int i = 0; i < POLICY_PURPOSES; i++)
+		check_said(p, r, &r->block[i]);
 	if (*r->pub.resume_key && !*r->pub.pause_key)
 		diag_add(p, r->at[R_RESUME_KEY], "L-21", NULL, "pause-key K",
 			 "there is a resume key but no pause key.");

@@ -281,13 +281,14 @@ static bool valid_together(const struct announcement *a, const struct announceme
 	       !(b->until.year && a->from.year && date_cmp(&b->until, &a->from) < 0);
 }
 
-/* Its last day is past; a laboratory's dates bind nobody. */
-static bool ended(const struct policy *p, const struct controller *c, const struct announcement *a)
+/* Its last day is past, or its first to come; a laboratory's dates bind nobody. */
+static bool not_valid(const struct policy *p, const struct controller *c, const struct announcement *a)
 {
 	struct policy_date today;
 
 	today_date(p, &today);
-	return a->until.year && !c->pub.lab && date_cmp(&a->until, &today) < 0;
+	return !c->pub.lab && ((a->until.year && date_cmp(&a->until, &today) < 0) ||
+			       (a->from.year && date_cmp(&a->from, &today) > 0));
 }
 
 static void check_languages(struct policy *p, const struct rule *r)
@@ -301,12 +302,12 @@ static void check_languages(struct policy *p, const struct rule *r)
 			const struct announcement *a = w->obj;
 
 			found |= !a || a->o.bad ||
-				 (a->language && !strcmp(a->language, l->s) && !ended(p, c, a));
+				 (a->language && !strcmp(a->language, l->s) && !not_valid(p, c, a));
 		}
 		if (!found)
 			diag_add(p, r->at[R_NOTICE], "L-84", "N-31",
 				 "add the announcement in this language.",
-				 "no announcement in '%s', a language of '%s', is there or still valid.", l->s,
+				 "no announcement in '%s', a language of '%s', is there and valid today.", l->s,
 				 c->o.name);
 	}
 	for (const struct word *w = r->notice; w; w = w->next)

@@ -177,7 +177,7 @@ static void check_statute(struct policy *p, const struct block *b)
 static void check_obligation(struct policy *p, const struct block *b)
 {
 	static const int ids[] = {B_OPTOUT, B_ON_OPTOUT, B_SAMPLE, B_CAP, B_WINDOW, B_SPREAD, B_SEED,
-				  B_USE_WITHIN, B_USE_TARGET};
+				  B_USE_WITHIN, B_USE_TARGET, B_REVIEW};
 
 	if (b->purpose == POLICY_TRAINING) {
 		diag_add(p, b->at[B_BASIS], "L-37", "N-39: training rests on consent or interest.",
@@ -193,6 +193,12 @@ static void check_obligation(struct policy *p, const struct block *b)
 			diag_add(p, b->at[ids[i]], "L-42", "N-03", "remove it.",
 				 "'%s' contradicts recording by obligation.",
 				 block_table.s[ids[i]].name);
+	if (b->pub->not_needed)
+		diag_add(p, b->at[B_NOT_NEEDED], "L-42", "RX-10: what the law has kept nobody finds needless.", "remove it.",
+			 "'not-needed' contradicts recording by obligation.");
+	if (b->at[B_ON_OBJECTION].line && b->pub->on_objection != POLICY_OBJ_CONTINUE_RESTRICTED)
+		diag_add(p, b->at[B_ON_OBJECTION], "L-42", "N-03, RX-10: an objection is decided; until then the law holds.",
+			 "on-objection continue-restricted", "an objection does not end recording by obligation.");
 	if (!b->assessment)
 		diag_add(p, b->pos, "L-42", "R-04: every basis has its assessment.",
 			 "assessment NAME", "recording by obligation needs an assessment.");

@@ -54,6 +54,7 @@ static int note_days(const struct policy *p, const struct policy_date *d)
 void check_assessment(struct policy *p, struct assessment *a)
 {
 	bool lab_only = true, used = false;
+	struct policy_date today;
 
 	if (!a->at[AS_KIND].line)
 		diag_add(p, a->o.pos, "L-01", NULL,
@@ -84,6 +85,15 @@ void check_assessment(struct policy *p, struct assessment *a)
 		}
 	}
 	check_persons(p, a);
+	today_date(p, &today);
+	/* a day more: days here are UTC's */
+	if (a->date.year && note_days(p, &a->date) > 1)
+		diag_add(p, a->at[AS_DATE], "L-07", "N-04: it is weighed before, not after.", "the day it was decided.",
+			 "the assessment is of a day that is yet to come.");
+	today.year++;
+	if (a->kind == AS_SPECIAL && a->review.year && date_cmp(&a->review, &today) > 0)
+		diag_add(p, a->at[AS_REVIEW], "L-07", "N-44", "choose a date within 12 months.",
+			 "special circumstances are reviewed within 12 months.");
 	if (!a->at[AS_REVIEW].line) {
 		diag_add(p, a->o.pos, "L-07", "N-18: an assessment is good until its review.",
 			 "review 2027-06-01", "the assessment has no review date.");
