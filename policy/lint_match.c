@@ -253,10 +253,13 @@ static bool known_members(const struct header_crit *h)
 /* No value passes both. */
 static bool header_excludes(const struct header_crit *a, const struct header_crit *b)
 {
-	const char *x = a->value ? a->value->s : "", *y = b->value ? b->value->s : "";
+	const char *x, *y;
 
-	if (!same_field(a, b) || a->op == OP_PRESENT || b->op == OP_PRESENT || !known_members(a) || !known_members(b))
+	/* OP_PRESENT has no value, and excludes none */
+	if (!a->value || !b->value || !same_field(a, b) || !known_members(a) || !known_members(b))
 		return false;
+	x = a->value->s;
+	y = b->value->s;
 	if (b->op == OP_ONE_OF)
 		return !some_member(b->value->obj, a);
 	if (a->op == OP_ONE_OF)
@@ -448,6 +451,8 @@ static bool same_end(struct policy *p, const struct view *a, const struct view *
 
 static bool overlap(struct policy *p, struct view *a, struct view *b)
 {
+	if (!a->c || !b->c)
+		return false; /* a never rule of nobody claims nothing */
 	for (int side = 0; side < 2; side++)
 		if (a->lo[side] > b->hi[side] || b->lo[side] > a->hi[side])
 			return false;

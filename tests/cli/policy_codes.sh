@@ -33,7 +33,7 @@ sys.exit(bool(bad) or len(table) < 70)
 EOF
 # Each code also has a policy of its own, named after it.
 for c in $(cat "$TMP/manual"); do
-	ls ./*"-$c-"*.policy past/*"$c-"*.policy 2>/dev/null | grep -q . || say "no policy is named after $c"
+	compgen -G "./*-$c-*.policy" >/dev/null || compgen -G "past/$c-*.policy" >/dev/null || say "no policy is named after $c"
 done
 bad=$(find . past -maxdepth 1 \( -name '*-L-*.policy' -o -name '*-W-*.policy' \) | sort -u | wc -l)
 [ "$bad" -ge 200 ] || say "only $bad bad policies"
