@@ -27,12 +27,15 @@ struct port {
 	uint64_t before_ns; /* all absences that are over */
 };
 
+struct evidence;
+
 struct daemon {
 	const char *conf_path;
 	struct conf conf;
 	uint64_t start_ns, synced_ns, beat_ns;
 	struct policies *policies;
 	struct store *store;
+	struct evidence *evidence;
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
 	uint32_t ifindex[CONF_INTERFACES]; /* of conf.interface, when it was attached */

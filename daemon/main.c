@@ -22,6 +22,7 @@
 #include "capture/live.h"
 #include "capture/xdp.h"
 #include "daemon.h"
+#include "evidence.h"
 #include "metrics.h"
 #include "policies.h"
 #include "sd.h"
@@ -89,8 +90,10 @@ static size_t on_pinned(void *arg, const struct policy *p)
 
 static void on_reloaded(void *arg, int err)
 {
-	(void)arg;
-	(void)err;
+	struct daemon *d = arg;
+
+	if (err && d->evidence)
+		evidence_daemon(d->evidence, EVLOG_POLICY_REJECT, NULL, "errors");
 	(void)sd_ready();
 }
 

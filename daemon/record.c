@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "capture/classify.h"
 #include "capture/flow.h"
+#include "evidence.h"
 #include "media/rtp.h"
 #include "record_call.h"
 #include "record_internal.h"
@@ -120,26 +121,25 @@ static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
 {
 	struct recorder *r = arg;
 
+	bool begun = c->user && recording_begun(c->user);
+
 	if (c->user)
 		failed(r, recording_destroy(c->user, c, p));
-}
-
-/* Training of which only a sample may be kept: nobody draws it yet, so no call is in (N-46). */
-static const char *on_draw(void *arg, struct call *c)
-{
-	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
-
-	(void)arg;
-	return b->sample_permille >= 0 || b->ncap ? "sampling.unavailable" : NULL;
+	if (begun && proof_wanted(r, c))
+		evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, (int)p, EVLOG_S_DAEMON, c->reason[p], NULL, 0);
 }
 
 static void on_granted(void *arg, struct call *c, enum policy_purpose p)
 {
 	struct recorder *r = arg;
 
+	bool begun = c->user && recording_begun(c->user);
+
 	(void)p;
 	if (c->user && !r->err)
 		failed(r, recording_granted(c->user, c, clock_now_ns()));
+	if (c->user && !begun && recording_begun(c->user))
+		proof_begin(r, c);
 }
 
 static void on_tightened(void *arg, struct call *c)
@@ -150,36 +150,62 @@ static void on_tightened(void *arg, struct call *c)
 		failed(r, recording_tighten(c->user, c));
 }
 
+static void count_end(struct recorder *r, const struct call *c, const struct recording_result *end)
+{
+	if (r->set.decided) {
+		for (int p = 0; p < POLICY_PURPOSES; p++)
+			if (c->rule->purpose[p].basis != POLICY_B_NONE)
+				r->set.decided(r->set.arg, (enum policy_purpose)p, end->state[p], end->reason[p]);
+	}
+	r->fig.kept += end->end == RECORDING_KEPT;
+	r->fig.denied += end->end == RECORDING_DENIED;
+	r->fig.gaps += end->end == RECORDING_GAP;
+	r->fig.known += end->end == RECORDING_KNOWN;
+	if (end->end == RECORDING_KEPT)
+		r->fig.call_ns += c->end_ns - (c->answered ? c->answer_ns : c->start_ns);
+}
+
+/* The store failed, or there was no memory for it: nothing of it is kept. */
+static void lost_call(struct recorder *r, struct call *c)
+{
+	r->fig.lost_calls++;
+	if (!r->set.evidence || r->restoring)
+		return;
+	evidence_slot_end(r->set.evidence, c, false);
+	evidence_call(r->set.evidence, c, EVLOG_CALL_GAP, -1, EVLOG_S_CAPTURE, "store", NULL, 0);
+}
+
 static void on_ended(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
 	struct recording_result end;
+	bool begun, told = proof_wanted(r, c);
 	int e;
 
-	if (!c->user)
+	if (!c->user) {
+		if (r->set.evidence)
+			lost_call(r, c);
 		return;
-	if (r->err) {
+	}
+	begun = recording_begun(c->user);
+	e = r->err;
+	if (e)
 		recording_abort(c->user);
-		r->fig.lost_calls++;
-		return;
-	}
-	e = recording_end(c->user, c, &end);
+	else
+		e = recording_end(c->user, c, &end);
 	if (e) {
+		c->user = NULL;
 		failed(r, e);
-		r->fig.lost_calls++;
+		lost_call(r, c);
 		return;
 	}
-	if (r->set.decided) {
-		for (int p = 0; p < POLICY_PURPOSES; p++)
-			if (c->rule->purpose[p].basis != POLICY_B_NONE)
-				r->set.decided(r->set.arg, (enum policy_purpose)p, end.state[p], end.reason[p]);
-	}
-	r->fig.kept += end.end == RECORDING_KEPT;
-	r->fig.denied += end.end == RECORDING_DENIED;
-	r->fig.gaps += end.end == RECORDING_GAP;
-	r->fig.known += end.end == RECORDING_KNOWN;
-	if (end.end == RECORDING_KEPT)
-		r->fig.call_ns += c->end_ns - (c->answered ? c->answer_ns : c->start_ns);
+	if (told && end.end == RECORDING_KEPT)
+		proof_kept(r, c, &end);
+	else if (told)
+		proof_denied(r, c, &end, begun);
+	if (r->set.evidence)
+		evidence_slot_end(r->set.evidence, c, end.end == RECORDING_KEPT && end.state[POLICY_TRAINING] == PURPOSE_GRANTED);
+	count_end(r, c, &end);
 }
 
 /* ---- from the classifier ---- */
@@ -274,6 +300,8 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, &key, &fate);
 	if (begun != recording_begun(c->user) || recording_unsaved(c->user))
 		recorder_changed(r, c);
+	if (!begun && recording_begun(c->user))
+		proof_begin(r, c);
 	if (recording_has_hole(c->user, e->leg)) {
 		lost = recording_hole_ms(c->user, e->leg, blocked_at(r, &at));
 		if (lost >= LOSS_HIDES_MS)
@@ -409,7 +437,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
-				    .draw = on_draw, .granted = on_granted };
+				    .draw = proof_draw, .granted = on_granted, .ready = proof_ready, .news = proof_news };
 	size_t i;
 	int e = -ENOMEM;
 
@@ -443,6 +471,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	if (e)
 		goto out;
 	calls_set_policy(r->calls, s->policy);
+	proof_policy(r, s->policy);
 	*ret = r;
 	return 0;
 out:
@@ -460,6 +489,7 @@ int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t if
 	if (p->ts_ns - r->ticked_ns >= TICK_NS) { /* a clock set back counts as well */
 		r->ticked_ns = p->ts_ns;
 		sigin_tick(r->sigin, p->ts_ns);
+		proof_unmatched(r);
 	}
 	classify_packet(r->classify, p->link, p->ethertype, p->data, p->caplen, p->wire_len, p->ts_ns, ifindex);
 	return r->err;
@@ -488,9 +518,11 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 	if (r->err)
 		return r->err;
 	calls_tick(r->calls, now_ns);
+	proof_slots(r);
 	if (now_ns - r->ticked_ns >= TICK_NS) {
 		r->ticked_ns = now_ns;
 		sigin_tick(r->sigin, now_ns);
+		proof_unmatched(r);
 		if (++r->ticks % CALLS_EVERY == 0)
 			calls_each(r->calls, tick_call, r); /* chunks of silent legs go out */
 	}
@@ -534,6 +566,7 @@ void recorder_set_policy(struct recorder *r, const struct policy *p)
 {
 	take_headers(r, p);
 	calls_set_policy(r->calls, p);
+	proof_policy(r, p);
 }
 
 bool recorder_tighten(struct recorder *r, const struct policy *p, bool restart, struct calls_tightened *sum)
@@ -554,6 +587,7 @@ int recorder_finish(struct recorder *r)
 
 	sigin_tick(r->sigin, UINT64_MAX); /* what waited for a lost segment comes now or never */
 	calls_finish(r->calls, clock_now_ns());
+	proof_unmatched(r);
 	e = store_sync(r->set.store);
 	if (r->err)
 		return r->err;

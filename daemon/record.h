@@ -29,6 +29,7 @@
 #include "sip/sigin.h"
 #include "store/store.h"
 
+struct evidence;
 struct policy;
 struct recorder;
 
@@ -42,6 +43,9 @@ struct recorder_settings {
 	uint16_t sip_ports[16]; /* 0 ends the list */
 	uint64_t call_memory;	/* bytes of audio of all calls that no chunk holds yet; 0 no limit */
 	uint32_t call_ring;	/* of one voice; 0: CHUNK_MAX_BYTES */
+	/* To be started (evidence_start) before the first packet; stays the caller's and outlives the recorder. NULL: nothing is
+	 * proven, and rules with a sample keep nothing. */
+	struct evidence *evidence;
 	void *arg;
 	/* Live: the name of an interface by its index, never NULL; NULL: packets come from files. */
 	const char *(*interface)(void *arg, uint32_t ifindex);

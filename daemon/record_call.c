@@ -735,7 +735,11 @@ out:
 		ret->end = RECORDING_GAP;
 		e = 0;
 	}
+	ret->gap = rc->gap ? rc->gap : r.gap ? r.gap : "";
+	ret->packets = r.leg[0].packets + r.leg[1].packets;
+	ret->audio_ms = r.leg[0].audio_ms + r.leg[1].audio_ms;
 	for (p = 0; p < POLICY_PURPOSES; p++) {
+		ret->until_ns[p] = rc->meta.until_ns[p];
 		ret->state[p] = r.reason[p] ? (enum purpose_state)r.state[p] : c->state[p];
 		ret->reason[p] = r.reason[p] ? r.reason[p] : c->reason[p];
 	}

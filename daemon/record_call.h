@@ -47,6 +47,9 @@ struct recording_result {
 	enum recording_end end;
 	enum purpose_state state[POLICY_PURPOSES];
 	const char *reason[POLICY_PURPOSES];
+	const char *gap; /* static, "" none */
+	uint64_t until_ns[POLICY_PURPOSES]; /* destroy-by of what is kept; 0 */
+	uint64_t packets, audio_ms; /* kept */
 };
 /* Writes the row, or forgets what must not stay. Frees rc in every case. */
 int recording_end(struct recording *rc, const struct call *c, struct recording_result *ret);

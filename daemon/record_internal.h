@@ -15,6 +15,7 @@
 #include "record.h"
 
 #define HEADER_MAX  64	 /* of a name */
+#define WAITING_MAX 1024 /* draws within the time of a sync */
 #define LEARNED_MAX 4096 /* TCP connections on other ports that turned out to be SIP */
 
 struct recorder {
@@ -37,11 +38,33 @@ struct recorder {
 	struct call *unsaved;
 	struct buf saving; /* of one call; holds its key for a moment */
 	struct recorder_kept kept;
+	bool restoring; /* who ends now is told by evidence_settle */
+	uint32_t waiting[WAITING_MAX]; /* rings of calls whose slot is not durable yet */
+	size_t nwaiting;
+	uint64_t saved; /* evidence_saved at the last look */
+	uint64_t unmatched; /* told so far */
 };
 
 /* ---- record_keep.c ---- */
 void recorder_changed(void *arg, struct call *c);
 void recorder_forgotten(void *arg, struct call *c);
 void recorder_save(struct recorder *r); /* those that changed */
+
+/* ---- record_proof.c ---- */
+struct recording_result;
+/* calls_sink's; arg is the recorder */
+const char *proof_draw(void *arg, struct call *c);
+bool proof_ready(void *arg);
+void proof_news(void *arg, const struct call *c, const struct call_news *n);
+/* There is a log, and the call is not one that was recorded before. */
+bool proof_wanted(const struct recorder *r, const struct call *c);
+void proof_begin(struct recorder *r, const struct call *c); /* the first audio is kept */
+void proof_kept(struct recorder *r, const struct call *c, const struct recording_result *end);
+/* begun: it had a key */
+void proof_denied(struct recorder *r, const struct call *c, const struct recording_result *end, bool begun);
+void proof_policy(struct recorder *r, const struct policy *p);
+void proof_unmatched(struct recorder *r);
+/* Calls that were drawn, and whose slots the disk has by now. */
+void proof_slots(struct recorder *r);
 
 #endif

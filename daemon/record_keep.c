@@ -18,6 +18,7 @@
 #include "base/keep.h"
 #include "base/log.h"
 #include "capture/flow.h"
+#include "evidence.h"
 #include "record_call.h"
 #include "record_internal.h"
 #include "store/store.h"
@@ -276,6 +277,9 @@ static void go_on(void *arg, struct call *c)
 
 	if (!r->kept.clean)
 		calls_lost_media(r->calls, c);
+	/* The process died before the slot was durable: nothing was kept on it. */
+	if (c->decide.sample_slot && !(r->set.evidence && evidence_claim(r->set.evidence, c)))
+		call_slot_lost(r->calls, c);
 	if (c->phase != CALL_TOMBSTONE)
 		calls_refresh(r->calls, c);
 	recorder_changed(r, c);
@@ -291,8 +295,10 @@ static int restore_calls(struct recorder *r, const struct recorder_restore *how)
 	if (e < 0)
 		return e;
 	r->kept.clean = h.clean;
+	r->restoring = true;
 	e = keep_each(how->keep, restore_one, &g);
 	calls_restored(r->calls);
+	r->restoring = false;
 	for (i = 0; i < g.nbad; i++)
 		keep_del(how->keep, g.bad[i]);
 	free(g.bad);

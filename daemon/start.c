@@ -23,6 +23,7 @@
 #include "capture/live.h"
 #include "capture/xdp.h"
 #include "daemon.h"
+#include "evidence.h"
 #include "metrics.h"
 #include "nic.h"
 #include "policies.h"
@@ -213,11 +214,43 @@ static int make_recorder(struct daemon *d)
 	s.calls.setup_timeout_ns = d->conf.setup_timeout_ns;
 	s.call_memory = d->conf.call_memory;
 	s.call_ring = (uint32_t)d->conf.call_ring_bytes;
+	s.evidence = d->evidence;
 	s.arg = d;
 	s.decided = on_decided;
 	s.interface = on_interface;
 	memcpy(s.sip_ports, d->conf.sip_ports, sizeof(s.sip_ports));
 	return recorder_new(&s, &d->rec);
+}
+
+/* ---- evidence ---- */
+
+struct alive {
+	struct uid *uid;
+	size_t n, size;
+};
+
+static void add_alive(void *arg, struct call *c)
+{
+	struct alive *a = arg;
+
+	if (c->matched && c->phase != CALL_TOMBSTONE && a->n < a->size)
+		a->uid[a->n++] = c->uid;
+}
+
+/* Calls that go on have no outcome yet; all others that are open in the log get theirs. */
+static int start_evidence(struct daemon *d, char *why, size_t n)
+{
+	struct alive a = { .size = d->conf.calls };
+	int e;
+
+	a.uid = calloc(a.size, sizeof(*a.uid));
+	if (!a.uid)
+		return -ENOMEM;
+	calls_each(recorder_calls(d->rec), add_alive, &a);
+	evidence_daemon(d->evidence, EVLOG_DAEMON_START, NULL, d->took.from == STATUS_LEFT || d->took.from == STATUS_KILLED ? "take-over" : "start");
+	e = evidence_start(d->evidence, a.uid, a.n, why, n);
+	free(a.uid);
+	return e;
 }
 
 /* ---- the event loop's descriptors ---- */
@@ -300,6 +333,8 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 {
 	int e = store_open(d->conf.store, STORE_RW, &d->store, why, n);
 
+	if (!e)
+		e = evidence_new(&(struct evidence_settings){ d->conf.store, true }, &d->evidence, why, n);
 	if (!e && !pcap)
 		e = open_state(d);
 	if (!e)
@@ -308,6 +343,8 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 		e = policies_start(d->policies, why, n);
 	if (!e)
 		e = pcap ? start_store(d) : take_calls_over(d);
+	if (!e)
+		e = start_evidence(d, why, n);
 	if (!e && pcap)
 		e = attach_pcap(d);
 	if (!e)
@@ -377,6 +414,11 @@ int daemon_finish(struct daemon *d, int e)
 			   (unsigned long long)(d->conf.take_over_ns / NS_PER_S));
 	leave = leave && !e2;
 	recorder_free(d->rec);
+	if (d->evidence)
+		evidence_daemon(d->evidence, EVLOG_DAEMON_STOP, NULL, leave ? "hand-over" : e ? "error" : "stop");
+	if (d->evidence && evidence_finish(d->evidence) && !e2)
+		e2 = -EIO; /* said there */
+	evidence_free(d->evidence);
 	live_close(d->live);
 	flow_free(d->flows);
 	keep_free(d->keep);

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "capture/pcap.h"
 #include "cli.h"
+#include "evidence.h"
 #include "policy/policy.h"
 #include "record.h"
 #include "store/store.h"
@@ -55,6 +57,7 @@ static void on_signal(int sig)
 struct replay {
 	struct store *store;
 	struct policy *policy;
+	struct evidence *evidence;
 	struct recorder *rec;
 	uint64_t done_bytes, total_bytes, cut_files, skipped;
 	time_t synced;
@@ -122,6 +125,7 @@ static int now_and_then(struct replay *r, const struct pcap_file *f)
 	if (now - r->synced < SYNC_EVERY_S)
 		return 0;
 	r->synced = now;
+	(void)evidence_work(r->evidence, clock_now_ns()); /* said there; until it works nothing begins */
 	return store_sync(r->store);
 }
 
@@ -221,6 +225,8 @@ static int finish(struct replay *r, int e)
 	e2 = recorder_finish(r->rec);
 	if (!e2) /* calls of a recorder that died, except those which were in this capture once more */
 		e2 = store_settle(r->store, NULL);
+	if (!e2 && evidence_settle(r->evidence))
+		e2 = -EIO; /* said there */
 	if (!e && e2) {
 		cli_err("%s", *store_why(r->store) ? store_why(r->store) : strerror(-e2));
 		e = e2;
@@ -242,7 +248,7 @@ static int finish(struct replay *r, int e)
 static int replay(struct replay *r, const struct cli_args *a)
 {
 	struct recorder_settings set;
-	char why[512];
+	char why[512] = "";
 	int e, i;
 
 	e = load_policy(r);
@@ -256,7 +262,15 @@ static int replay(struct replay *r, const struct cli_args *a)
 		cli_err("%s", why);
 		return e;
 	}
+	e = evidence_new(&(struct evidence_settings){ opt_store, false }, &r->evidence, why, sizeof(why));
+	if (!e)
+		e = evidence_start(r->evidence, NULL, 0, why, sizeof(why));
+	if (e) {
+		cli_err("%s", *why ? why : strerror(-e));
+		return e;
+	}
 	recorder_default_settings(&set);
+	set.evidence = r->evidence;
 	set.store = r->store;
 	set.policy = r->policy;
 	if (opt_sip_port)
@@ -290,6 +304,9 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &sa, NULL);
 	e = replay(&r, &a);
 	recorder_free(r.rec);
+	if (r.evidence && evidence_finish(r.evidence))
+		e = e ? e : -EIO; /* said there */
+	evidence_free(r.evidence);
 	store_close(r.store);
 	policy_free(r.policy);
 	if (interrupted)

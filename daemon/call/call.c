@@ -430,9 +430,25 @@ static enum purpose_kind kind_of(const struct policy_block *b, enum policy_purpo
 	return b->special ? PURPOSE_K_SPECIAL : PURPOSE_K_OPTOUT;
 }
 
+/* What the log counts on: a grant before anything is kept, a denial with its reason. */
+static void tell_state(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_state was, enum purpose_event e)
+{
+	static const char *const name[PURPOSE_STATES] = {
+		[PURPOSE_GRANTED] = "purpose.grant",   [PURPOSE_DENIED] = "purpose.deny",    [PURPOSE_WITHDRAWN] = "purpose.deny",
+		[PURPOSE_OPTED_OUT] = "purpose.deny", [PURPOSE_EXPIRED] = "purpose.expire",
+	};
+	struct call_news n = { .event = name[c->state[p]], .purpose = p, .actor = "system", .reason = c->reason[p] };
+
+	if (e == PURPOSE_E_MATCH || e == PURPOSE_E_NOTICE || e == PURPOSE_E_TIGHTENED)
+		n.how = CALL_BY_POLICY;
+	if (n.event && c->state[p] != was && cs->sink.news)
+		cs->sink.news(cs->sink.arg, c, &n);
+}
+
 void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e)
 {
 	const struct policy_block *b = &c->rule->purpose[p];
+	enum purpose_state was = c->state[p];
 	struct purpose_answer a;
 
 	if (b->basis == POLICY_B_NONE)
@@ -459,6 +475,8 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 	call_note(cs, c, CALL_T_STATE, p, a.state, c->reason[p]);
 	c->decide.timed_out[p] = e == PURPOSE_E_WINDOW && a.state == PURPOSE_DENIED;
 	call_changed(cs, c);
+	if (c->state[p] == PURPOSE_GRANTED)
+		tell_state(cs, c, p, was, e);
 	/* Deny first: the packets stop before the key goes, and the key before anybody is told. A grant is
 	 * prepared before its first packet can come. */
 	if (a.state == PURPOSE_GRANTED && a.act & PURPOSE_D_START && cs->sink.granted)
@@ -466,6 +484,8 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 	call_refresh_verdicts(cs, c);
 	if (a.act & PURPOSE_D_DESTROY)
 		cs->sink.destroy(cs->sink.arg, c, p);
+	if (c->state[p] != PURPOSE_GRANTED)
+		tell_state(cs, c, p, was, e);
 }
 
 /* ---- ends ---- */

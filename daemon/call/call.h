@@ -113,7 +113,7 @@ struct call {
 	const struct policy *policy;
 	const struct policy_rule *rule;
 	char calling[POLICY_NUMBER_MAX], called[POLICY_NUMBER_MAX]; /* "" withheld */
-	char agent[64];
+	char agent[64], queue[64]; /* "" not known */
 	enum purpose_state state[POLICY_PURPOSES];
 	const char *reason[POLICY_PURPOSES];
 	unsigned presses;     /* key presses heard, whatever they were */
@@ -162,7 +162,7 @@ struct calls_sink {
 	/* Packets to this address get this verdict from now on (enum optag_verdict). */
 	void (*flow)(void *arg, struct call *c, const struct call_endpoint *e, uint8_t verdict);
 	void (*unflow)(void *arg, struct call *c, const struct call_endpoint *e);
-	/* A rule matched: c->rule, states and numbers are set. May set c->user. */
+	/* A rule matched: c->rule and numbers are set, nothing is decided yet. May set c->user. */
 	void (*matched)(void *arg, struct call *c);
 	/* A purpose left GRANTED in the call: its audio and key must go now. */
 	void (*destroy)(void *arg, struct call *c, enum policy_purpose p);
@@ -179,7 +179,9 @@ struct calls_sink {
 	/* Name of the interface with this index, by which trunks are told apart; NULL: packets of a file. No
 	 * function: all of them are. */
 	const char *(*interface)(void *arg, uint32_t ifindex);
-	/* Is this call one of the sample (N-46)? NULL yes, else why not (static text). No function: no samples. */
+	/* What begins can be proven now; no function: yes (INV-7). */
+	bool (*ready)(void *arg);
+	/* Is this call one of the sample (N-46)? NULL yes (decide.sample_slot, sample_waits), else why not (static text). No function: no samples. */
 	const char *(*draw)(void *arg, struct call *c);
 	/* A purpose was granted in the call: audio for it begins (c->decide.granted_ns). May be NULL. */
 	void (*granted)(void *arg, struct call *c, enum policy_purpose p);

@@ -16,7 +16,7 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define VERSION	   2 /* 2: decide.h */
+#define VERSION	   3 /* 2: decide.h; 3: samples */
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -292,6 +292,7 @@ static void put_facts(struct buf *b, const struct call *c)
 	put_str(b, c->calling);
 	put_str(b, c->called);
 	put_str(b, c->agent);
+	put_str(b, c->queue);
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		buf_put8(b, (uint8_t)c->state[p]);
 		put_str(b, c->reason[p]);
@@ -366,6 +367,7 @@ static int get_facts(struct rd *r, struct call *c, const struct calls_restore *h
 	get_str(r, c->calling, sizeof(c->calling));
 	get_str(r, c->called, sizeof(c->called));
 	get_str(r, c->agent, sizeof(c->agent));
+	get_str(r, c->queue, sizeof(c->queue));
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		c->state[p] = (enum purpose_state)get_below(r, PURPOSE_STATES);
 		c->reason[p] = word(r);

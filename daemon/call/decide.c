@@ -209,6 +209,30 @@ void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 			forget_digits(&d->typed[p]);
 }
 
+void call_slot_durable(struct calls *cs, struct call *c)
+{
+	if (!c->decide.sample_waits)
+		return;
+	c->decide.sample_waits = false;
+	if (c->matched && c->state[POLICY_TRAINING] == PURPOSE_GRANTED && cs->sink.granted)
+		cs->sink.granted(cs->sink.arg, c, POLICY_TRAINING);
+	change(cs, c);
+}
+
+void call_slot_lost(struct calls *cs, struct call *c)
+{
+	enum purpose_state was = c->state[POLICY_TRAINING];
+
+	c->decide.sample_slot = 0;
+	c->decide.sample_waits = false;
+	if (!c->matched)
+		return;
+	call_event(cs, c, POLICY_TRAINING, PURPOSE_E_TIGHTENED);
+	if (c->state[POLICY_TRAINING] != was)
+		c->reason[POLICY_TRAINING] = "sampling.unavailable";
+	change(cs, c);
+}
+
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	int p;
@@ -223,6 +247,8 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 							.at_ns = now_ns });
 		call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_BYE);
 	}
+	if (c->decide.sample_waits)
+		call_slot_lost(cs, c);
 	/* Documentation that was never announced is not kept as if it had been (N-31). */
 	if (c->decide.notice == CALL_NOTICE_WAIT && c->answered)
 		notice_missing(cs, c, now_ns);
@@ -270,6 +296,12 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 	int p;
 
 	tell(cs, c, (struct call_news){ .event = "call.match", .purpose = -1, .actor = "system", .at_ns = now_ns });
+	/* What cannot be proven is not done (INV-7). */
+	if (cs->sink.ready && !cs->sink.ready(cs->sink.arg)) {
+		for (p = 0; p < POLICY_PURPOSES; p++)
+			refuse(cs, c, p, "evidence.unavailable", now_ns);
+		return;
+	}
 	if (review_missed(c, now_ns)) {
 		for (p = 0; p < POLICY_PURPOSES; p++)
 			refuse(cs, c, p, "review.missed", now_ns);
@@ -507,7 +539,7 @@ static void give_consent(struct calls *cs, struct call *c, int p, enum call_how 
 	const struct policy_notice *n = notice_of(c);
 	bool again = c->state[p] == PURPOSE_WITHDRAWN || c->state[p] == PURPOSE_DENIED;
 
-	if (c->state[p] == PURPOSE_GRANTED)
+	if (c->state[p] == PURPOSE_GRANTED || (cs->sink.ready && !cs->sink.ready(cs->sink.arg)))
 		return;
 	/* Told before it acts, so that no grant is without its event (INV-2). */
 	tell(cs, c, (struct call_news){ .event = "consent.given", .purpose = p, .actor = actor, .how = how, .key = key,
@@ -717,7 +749,7 @@ static bool leg_has_keys(const struct call *c, unsigned leg)
 }
 
 /* The notice promised a way to opt out; in this call it does not exist (R-41b). */
-static void check_paths(struct calls *cs, struct call *c, uint64_t now)
+static void check_paths(struct calls *cs, struct call *c)
 {
 	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
 	bool ok = true;
@@ -729,11 +761,8 @@ static void check_paths(struct calls *cs, struct call *c, uint64_t now)
 		ok = leg_has_keys(c, call_subject_leg(c));
 	if (b->optout_agent_key[0][0] && !b->optout_agent_api && !b->optout_agent_header && b->dtmf & POLICY_DTMF_RFC4733)
 		ok &= leg_has_keys(c, !call_subject_leg(c));
-	if (ok)
-		return;
-	call_event(cs, c, POLICY_TRAINING, PURPOSE_E_NO_PATH);
-	tell(cs, c, (struct call_news){ .event = "purpose.deny", .purpose = POLICY_TRAINING, .actor = "system", .reason = "optout.no-path",
-					.at_ns = now });
+	if (!ok)
+		call_event(cs, c, POLICY_TRAINING, PURPOSE_E_NO_PATH);
 }
 
 /* ---- what telephone systems say ---- */
@@ -776,7 +805,7 @@ void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg 
 	take_headers(cs, c, m, now_ns);
 	if (c->answered)
 		answered(cs, c, now_ns);
-	check_paths(cs, c, now_ns);
+	check_paths(cs, c);
 }
 
 static int command_consent(struct calls *cs, struct call *c, int p, enum call_how how, uint64_t now)
@@ -877,7 +906,7 @@ static bool keeps(const struct call *c, int p)
 {
 	enum policy_objection o;
 
-	if (c->tight.stopped[p])
+	if (c->tight.stopped[p] || (p == POLICY_TRAINING && c->decide.sample_waits))
 		return false;
 	if (c->state[p] == PURPOSE_GRANTED)
 		return true;
@@ -893,6 +922,8 @@ static bool holds(const struct call *c)
 {
 	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
 
+	if (c->decide.sample_waits && c->state[POLICY_TRAINING] == PURPOSE_GRANTED && !c->tight.stopped[POLICY_TRAINING])
+		return true;
 	return c->state[POLICY_TRAINING] == PURPOSE_PENDING && b->basis == POLICY_B_INTEREST && !c->tight.stopped[POLICY_TRAINING] &&
 	       (b->pre_decision == POLICY_PRE_DEFAULT || b->pre_decision == POLICY_PRE_HOLD);
 }
@@ -981,7 +1012,9 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 	buf_put8(out, d->notice);
 	buf_put8(out, d->notice_how);
 	buf_put8(out, d->notice_which);
-	buf_put8(out, (uint8_t)(d->header_seen | d->paused << 1 | d->pause_over << 2 | d->recordpref_off << 3));
+	buf_put8(out, (uint8_t)(d->header_seen | d->paused << 1 | d->pause_over << 2 | d->recordpref_off << 3 |
+				 d->sample_waits << 4));
+	buf_put_le64(out, d->sample_slot);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
 		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1));
 		buf_put8(out, d->consent_early[i]);
@@ -1005,11 +1038,13 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->notice_how = rd_u8(r);
 	d->notice_which = rd_u8(r);
 	flags = rd_u8(r);
-	r->bad |= d->notice > CALL_NOTICE_MISSING || d->notice_how >= CALL_HOWS || flags > 15;
+	r->bad |= d->notice > CALL_NOTICE_MISSING || d->notice_how >= CALL_HOWS || flags > 31;
 	d->header_seen = flags & 1;
 	d->paused = flags & 2;
 	d->pause_over = flags & 4;
 	d->recordpref_off = flags & 8;
+	d->sample_waits = flags & 16;
+	d->sample_slot = rd_le64(r);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
 		flags = rd_u8(r);
 		d->timed_out[i] = flags & 1;

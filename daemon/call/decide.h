@@ -92,6 +92,8 @@ struct call_decide {
 	uint64_t window_to_ns[POLICY_PURPOSES];	     /* 0 closed, or not open yet */
 	uint64_t pause_due_ns;			     /* pause-max is over then; 0 */
 	uint64_t granted_ns[POLICY_PURPOSES];	     /* when audio for it began; 0 from the call's start */
+	uint64_t sample_slot;			     /* of the draw; 0 none */
+	bool sample_waits;			     /* the slot is not durable: nothing is kept for training on it */
 	struct call_typed typed[2];		     /* by leg */
 };
 
@@ -113,6 +115,10 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns);
 /* After the message was taken: the answer is known, and the addresses of its SDP. */
 void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now_ns);
 void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns);
+/* Its slot is durable now: what was held for training may be kept. */
+void call_slot_durable(struct calls *cs, struct call *c);
+/* It has no slot any more (taken over from a process that died too soon). */
+void call_slot_lost(struct calls *cs, struct call *c);
 /* The call is over: what still waits for an answer gets none. */
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns);
 

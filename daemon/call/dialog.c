@@ -82,10 +82,12 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	if (d.agent.p)
 		snprintf(c->agent, sizeof(c->agent), "%.*s", (int)(d.agent.n < 63 ? d.agent.n : 63),
 			 d.agent.p);
+	if (d.queue.p)
+		snprintf(c->queue, sizeof(c->queue), "%.*s", (int)(d.queue.n < 63 ? d.queue.n : 63), d.queue.p);
 	n = snprintf(seed, sizeof(seed), "%s\n%s", c->call_id, c->caller_tag);
 	uid_make(c->start_ns, seed, (size_t)n, &c->uid);
-	call_decide_match(cs, c, from->ts_ns);
 	cs->sink.matched(cs->sink.arg, c);
+	call_decide_match(cs, c, from->ts_ns);
 }
 
 /* One message and what it is within its call. */

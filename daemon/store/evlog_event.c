@@ -149,13 +149,13 @@ uint64_t evlog_num_get(const struct evlog_event *e, enum evlog_num name, uint64_
 	return none;
 }
 
-/* As the policy spells names: printable ASCII that needs no escape in JSON. */
+/* As the policy spells names: text that needs no escape in JSON. */
 static bool name_ok(const char *s)
 {
 	size_t n = 0;
 
 	for (; s[n]; n++)
-		if (n == EVLOG_NAME - 1 || s[n] <= ' ' || s[n] > '~' || s[n] == '"' || s[n] == '\\')
+		if (n == EVLOG_NAME - 1 || (unsigned char)s[n] < ' ' || s[n] == 0x7f || s[n] == '"' || s[n] == '\\')
 			return false;
 	return n > 0;
 }

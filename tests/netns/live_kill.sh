@@ -38,6 +38,8 @@ load_status "$TMP/status" && jq -e '.take_over.from == "killed" and .take_over.l
 	fail "status of a take-over after a kill: $(jq -c .take_over "$TMP/status")"
 load_stop || fail "optagd's status"
 "$O" fsck --store "$TMP/s" >"$TMP/fsck" 2>&1 || fail "fsck: $(head -n 3 "$TMP/fsck")"
+. "$SRC/tests/netns/lib-audit.sh"
+audit_whole "$TMP/s"
 [ "$("$O" find --store "$TMP/s" --json | jq -r .sip_call_id | sort | uniq -d | wc -l)" = 0 ] || fail "a call has two rows"
 
 load_rows "$TMP/sent.truth" "$TMP/rows" && load_rows "$TMP/after.truth" "$TMP/rows2" || fail find

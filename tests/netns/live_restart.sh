@@ -54,6 +54,8 @@ for id in $(awk -F'\t' '$2 == "kept" {print $1}' "$TMP/sent.truth" | shuf -n 5);
 	[ "$got" = "$(awk -F'\t' -v OFS='\t' -v id="$id" '$1 == id {print $6, $7}' "$TMP/sent.truth")" ] || fail "call $id: not what was sent"
 done
 "$O" fsck --store "$TMP/s" >/dev/null || fail fsck
+. "$SRC/tests/netns/lib-audit.sh"
+audit_whole "$TMP/s"
 
 # A killed daemon leaves its pins; they are not for ever.
 load_daemon || fail "optagd does not start again"

@@ -86,7 +86,9 @@ leg_of() { # FROM TO
 "$O" find --store "$s" --json >"$TMP/rows" || fail find
 row() { jq -c --arg n "-$1@" 'select(.sip_call_id | contains($n))' "$TMP/rows"; }
 [ "$(wc -l <"$TMP/rows")" = 3 ] || fail "not 3 rows: $(cat "$TMP/rows")"
-row 5 | jq -e '.outcome == "denied" and .reasons.training == "sampling.unavailable" and ([.legs[].packets] | add) == 0 and ([.legs[].blocked] | add) > 100' >/dev/null || fail "call 5: $(row 5)"
+. "$SRC/tests/netns/lib-audit.sh"
+audit_whole "$s"
+row 5 | jq -e '.outcome == "denied" and .reasons.training == "sample.seed" and ([.legs[].packets] | add) == 0 and ([.legs[].blocked] | add) > 100' >/dev/null || fail "call 5: $(row 5)"
 for n in 1 2; do
 	row $n | jq -e '.outcome == "kept" and .end == "bye"' >/dev/null || fail "call $n: $(row $n)"
 	"$O" export --store "$s" --keys "$k" --purpose documentation --call "$(row $n | jq -r .call)" --format payload -o "$TMP/x$n" >/dev/null 2>"$TMP/err" || fail "export: $(cat "$TMP/err")"

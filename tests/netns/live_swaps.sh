@@ -70,4 +70,6 @@ awk -F'\t' '
 	END {exit bad || n["kept"] < 60}' "$TMP/rows" >"$TMP/bad" || fail "$(wc -l <"$TMP/bad") calls: $(head -n 5 "$TMP/bad")"
 [ "$("$O" find --store "$TMP/s" --json | jq -r .policy_hash | sort -u | wc -l)" = 2 ] || fail "calls of one policy only"
 "$O" fsck --store "$TMP/s" >/dev/null || fail fsck
+. "$SRC/tests/netns/lib-audit.sh"
+audit_whole "$TMP/s"
 exit 0

@@ -196,7 +196,7 @@ static void closed_forms(void **state)
 
 	(void)state;
 	assert_null(evlog_check(&e));
-	e.rule = "two words";
+	e.rule = "two\nwords";
 	assert_non_null(evlog_check(&e));
 	e.rule = "quo\"te";
 	assert_non_null(evlog_check(&e));

@@ -14,6 +14,7 @@
 
 #include "../fakecalls.h"
 #include "base/clock.h"
+#include "evidence_mock.h"
 #include "media/rtp.h"
 #include "record.h"
 #include "media/chunker.h"
@@ -197,6 +198,8 @@ static struct link *link_new(void)
 	recorder_default_settings(&s);
 	s.store = &l->st;
 	s.policy = &l->w->policy;
+	s.evidence = (struct evidence *)l; /* only told */
+	memset(told, 0, sizeof(told));
 	s.flow_lines = 1024;
 	assert_int_equal(recorder_new(&s, &l->rec), 0);
 	return l;
@@ -223,7 +226,12 @@ static struct recorder_figures finish(struct link *l)
 
 static void link_free(struct link *l)
 {
+	bool known = l->st.known;
+
 	recorder_free(l->rec);
+	/* what the sums of the evidence log rest on: one outcome for every call that matched */
+	assert_int_equal(told[EVLOG_CALL_KEPT] + told[EVLOG_CALL_DENIED] + told[EVLOG_CALL_GAP], known ? 0 : told[EVLOG_CALL_MATCH]);
+	assert_int_equal(told[EVLOG_CALL_MATCH] > 0 && known, 0);
 	assert_int_equal(l->st.begun, l->st.ended + l->st.aborted);
 	fake_world_free(l->w);
 	clock_set_ns(0);

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* evidence.c - events from the recorder to the evidence log, and the thread between them, see evidence.h */
+#include "evidence.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "evidence_internal.h"
+
+#define ROUND_MS 1000 /* what a power failure takes from the log (design 7) */
+
+/* ---- events as items ---- */
+
+static const char *put_text(char **at, const char *s)
+{
+	size_t n;
+	char *p = *at;
+
+	if (!s)
+		return NULL;
+	n = strlen(s) + 1;
+	memcpy(p, s, n);
+	*at += n;
+	return p;
+}
+
+static size_t text_size(const char *s)
+{
+	return s ? strlen(s) + 1 : 0;
+}
+
+struct item *evidence_item(const struct evlog_event *e)
+{
+	size_t n = sizeof(struct item) + text_size(e->controller) + text_size(e->rule) + text_size(e->policy) +
+		   text_size(e->reason) + text_size(e->who);
+	struct item *i = malloc(n);
+	char *at;
+
+	if (!i)
+		return NULL;
+	i->next = NULL;
+	i->bytes = n;
+	i->e = *e;
+	at = (char *)(i + 1);
+	i->e.controller = put_text(&at, e->controller);
+	i->e.rule = put_text(&at, e->rule);
+	i->e.policy = put_text(&at, e->policy);
+	i->e.reason = put_text(&at, e->reason);
+	i->e.who = put_text(&at, e->who);
+	return i;
+}
+
+static void queue(struct evidence *ev, const struct evlog_event *e)
+{
+	const char *wrong = evlog_check(e);
+	struct item *i = wrong ? NULL : evidence_item(e);
+
+	if (wrong)
+		log_err("evidence: %s: %s", evlog_kind_name(e->kind), wrong);
+	pthread_mutex_lock(&ev->lock);
+	if (i) {
+		*ev->last = i;
+		ev->last = &i->next;
+		ev->bytes += i->bytes;
+		ev->fig.events++;
+		if (ev->bytes > QUEUE_MAX)
+			ev->refusing = true;
+	} else {
+		ev->fig.refused++;
+	}
+	pthread_mutex_unlock(&ev->lock);
+}
+
+static struct evlog_event event_of(const struct call *c, enum evlog_kind kind)
+{
+	return (struct evlog_event){
+		.kind = kind,
+		.time_ns = clock_now_ns(),
+		.has_call = true,
+		.call = c->uid,
+		.controller = c->rule->controller->name,
+		.rule = c->rule->name,
+		.policy = policy_hash(c->policy),
+	};
+}
+
+static enum evlog_source source_of(const struct call_news *n)
+{
+	switch (n->how) {
+	case CALL_BY_LOSS:
+		return EVLOG_S_CAPTURE;
+	case CALL_BY_POLICY:
+		return EVLOG_S_POLICY;
+	case CALL_BY_SDP:
+		return EVLOG_S_SDP;
+	case CALL_BY_LIST:
+		return EVLOG_S_LIST;
+	case CALL_BY_API:
+	case CALL_BY_HEADER:
+		return EVLOG_S_API;
+	case CALL_BY_FINGERPRINT:
+		return EVLOG_S_CAPTURE;
+	case CALL_BY_ATTESTED:
+		return EVLOG_S_POLICY;
+	default:
+		break;
+	}
+	if (!strcmp(n->actor, "caller") || !strcmp(n->actor, "callee"))
+		return EVLOG_S_CALLER;
+	return !strcmp(n->actor, "agent") ? EVLOG_S_AGENT : EVLOG_S_TIMER;
+}
+
+static int kind_of(const char *name)
+{
+	for (int k = 0; k < EVLOG_KINDS; k++)
+		if (!strcmp(evlog_kind_name((enum evlog_kind)k), name))
+			return k;
+	return -1;
+}
+
+void evidence_news(struct evidence *ev, const struct call *c, const struct call_news *n)
+{
+	const struct call_decide *d = &c->decide;
+	int kind = kind_of(n->event);
+	struct evlog_event e;
+
+	/* what was drawn comes from the sampler, with all it was drawn by */
+	if (kind == EVLOG_SAMPLE_IN || kind == EVLOG_SAMPLE_OUT)
+		return;
+	if (kind < 0) {
+		log_err("evidence: no such event: %s", n->event);
+		return;
+	}
+	e = event_of(c, (enum evlog_kind)kind);
+	if (n->at_ns)
+		e.time_ns = n->at_ns;
+	e.purpose = (enum evlog_purpose)(n->purpose + 1);
+	e.source = kind == EVLOG_CALL_MATCH ? EVLOG_S_POLICY : source_of(n);
+	e.reason = n->reason && *n->reason ? n->reason : n->how != CALL_BY_TIME ? call_how_name(n->how) : NULL;
+	/* how much of the notice they had heard */
+	if (kind == EVLOG_CONSENT_GIVEN && d->notice_start_ns && n->at_ns >= d->notice_start_ns)
+		evlog_num_add(&e, EVLOG_N_OFFSET_MS, (n->at_ns - d->notice_start_ns) / NS_PER_MS);
+	if (kind == EVLOG_NOTICE_PLAYED && d->notice_which)
+		evlog_num_add(&e, EVLOG_N_VERSION, d->notice_which);
+	queue(ev, &e);
+}
+
+void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
+		   const char *reason, const struct evidence_num *num, unsigned nums)
+{
+	struct evlog_event e = event_of(c, kind);
+
+	e.purpose = (enum evlog_purpose)(purpose + 1);
+	e.source = source;
+	e.reason = reason && *reason ? reason : NULL;
+	for (unsigned i = 0; i < nums; i++)
+		if (num[i].value <= EVLOG_NUM_MAX)
+			evlog_num_add(&e, num[i].name, num[i].value);
+	queue(ev, &e);
+}
+
+void evidence_daemon(struct evidence *ev, enum evlog_kind kind, const char *hash, const char *reason)
+{
+	struct evlog_event e = { .kind = kind, .time_ns = clock_now_ns(), .source = EVLOG_S_DAEMON, .policy = hash, .reason = reason };
+
+	queue(ev, &e);
+}
+
+void evidence_unmatched(struct evidence *ev, uint64_t more)
+{
+	ev->unmatched += more;
+}
+
+bool evidence_ready(const struct evidence *ev)
+{
+	return !ev->refusing;
+}
+
+/* ---- to the log ---- */
+
+void evidence_said(struct evidence *ev, int e, const char *what, const char *why)
+{
+	pthread_mutex_lock(&ev->lock);
+	ev->fig.errors += e != 0;
+	if (e)
+		snprintf(ev->fig.why, sizeof(ev->fig.why), "%s: %s", what, *why ? why : strerror(-e));
+	pthread_mutex_unlock(&ev->lock);
+	if (e && e != ev->said)
+		log_err("%s: %s; nothing new is recorded until this is over", what, *why ? why : strerror(-e));
+	else if (!e && ev->said)
+		log_notice("%s: goes on", what);
+	ev->said = e;
+}
+
+int evidence_append(struct evidence *ev, const struct evlog_event *e)
+{
+	uint64_t seq;
+	int rc = evlog_append(ev->log, e, &seq);
+
+	if (!rc && !ev->first_seq)
+		ev->first_seq = seq;
+	return rc;
+}
+
+static void take_queue(struct evidence *ev)
+{
+	struct item **end = &ev->held;
+
+	while (*end)
+		end = &(*end)->next;
+	pthread_mutex_lock(&ev->lock);
+	*end = ev->first;
+	ev->first = NULL;
+	ev->last = &ev->first;
+	pthread_mutex_unlock(&ev->lock);
+}
+
+/* Oldest first; what the log does not take now stays. What it calls invalid never gets in. */
+static int append_held(struct evidence *ev)
+{
+	int e = 0;
+
+	while (ev->held && !e) {
+		struct item *i = ev->held;
+
+		e = evidence_append(ev, &i->e);
+		if (e && e != -EINVAL)
+			break;
+		pthread_mutex_lock(&ev->lock);
+		ev->bytes -= i->bytes;
+		ev->fig.refused += e != 0;
+		pthread_mutex_unlock(&ev->lock);
+		e = 0;
+		ev->held = i->next;
+		free(i);
+	}
+	return e;
+}
+
+static void say_unmatched(struct evidence *ev, uint64_t now, bool last)
+{
+	struct evlog_event e = { .kind = EVLOG_CALL_NOMATCH, .time_ns = now, .source = EVLOG_S_POLICY };
+	uint64_t n = ev->unmatched;
+
+	if (!last && now - ev->unmatched_ns < 3600 * NS_PER_S)
+		return;
+	ev->unmatched_ns = now;
+	if (!n)
+		return;
+	evlog_num_add(&e, EVLOG_N_COUNT, n);
+	if (evidence_append(ev, &e) == 0)
+		ev->unmatched -= n;
+}
+
+/* Everything that was queued before it began is durable when it returns 0. */
+static int round_of(struct evidence *ev, uint64_t now, bool last)
+{
+	char why[256] = "";
+	int e, se;
+
+	se = evidence_sample_round(ev);
+	take_queue(ev);
+	e = append_held(ev);
+	if (!e)
+		say_unmatched(ev, now, last);
+	if (!e)
+		e = evlog_flush(ev->log, ev->live ? now : 0);
+	if (e)
+		evlog_why(ev->log, why, sizeof(why));
+	if (!e && !se)
+		e = evidence_seeds(ev, now);
+	ev->refusing = e || se || ev->bytes > QUEUE_MAX / 2;
+	evidence_said(ev, e ? e : se, "evidence", why);
+	pthread_mutex_lock(&ev->lock);
+	ev->fig.rounds++;
+	pthread_mutex_unlock(&ev->lock);
+	return e ? e : se;
+}
+
+/* ---- the thread ---- */
+
+static int open_log(struct evidence *ev, char *why, size_t n)
+{
+	int e = evlog_open(ev->dir, &ev->log, why, n);
+
+	if (!e)
+		e = evidence_sample_open(ev, why, n);
+	if (!e)
+		e = evidence_look_back(ev, true, ev->live);
+	if (e) {
+		evlog_close(ev->log);
+		ev->log = NULL;
+		return e;
+	}
+	ev->unmatched_ns = clock_now_ns();
+	pthread_mutex_lock(&ev->lock);
+	ev->fig.open = true;
+	pthread_mutex_unlock(&ev->lock);
+	ev->usable = true;
+	return 0;
+}
+
+/* Until somebody wants something, or it is time; whether to stop. */
+static bool wait_round(struct evidence *ev)
+{
+	struct timespec until;
+	bool stop;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ROUND_MS / 1000;
+	pthread_mutex_lock(&ev->lock);
+	while (!ev->stop && !ev->hurry)
+		if (pthread_cond_timedwait(&ev->wake, &ev->lock, &until))
+			break;
+	ev->hurry = false;
+	stop = ev->stop;
+	pthread_mutex_unlock(&ev->lock);
+	return stop;
+}
+
+static void *thread_main(void *arg)
+{
+	struct evidence *ev = arg;
+	char why[512] = "";
+	bool stop;
+	int e;
+
+	do {
+		stop = wait_round(ev);
+		if (!ev->log) {
+			e = open_log(ev, why, sizeof(why));
+			ev->refusing = e != 0;
+			if (e)
+				evidence_said(ev, e, "evidence", why);
+			if (e)
+				continue; /* tried again: what is queued is not lost as long as we live */
+		}
+		(void)round_of(ev, clock_now_ns(), stop); /* said there */
+	} while (!stop);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+int evidence_new(const struct evidence_settings *s, struct evidence **ret, char *why, size_t n)
+{
+	struct evidence *ev = calloc(1, sizeof(*ev));
+	pthread_condattr_t a;
+	int e = -ENOMEM;
+
+	if (!ev)
+		return -ENOMEM;
+	ev->live = s->live;
+	ev->last = &ev->first;
+	ev->rlast = &ev->rfirst;
+	pthread_mutex_init(&ev->lock, NULL);
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&ev->wake, &a);
+	pthread_condattr_destroy(&a);
+	ev->dir = strdup(s->dir);
+	if (ev->dir)
+		e = evidence_sample_new(ev, why, n);
+	if (e) {
+		evidence_free(ev);
+		return e;
+	}
+	*ret = ev;
+	return 0;
+}
+
+int evidence_start(struct evidence *ev, const struct uid *alive, size_t nalive, char *why, size_t n)
+{
+	sigset_t all, old;
+	int e;
+
+	(void)sample_settle(ev->sample); /* slots that nobody goes on with stay counted */
+	if (!ev->live)
+		return open_log(ev, why, n);
+	ev->alive = malloc((nalive + 1) * sizeof(*alive));
+	if (!ev->alive)
+		return -ENOMEM;
+	if (nalive)
+		memcpy(ev->alive, alive, nalive * sizeof(*alive));
+	ev->nalive = nalive;
+	ev->hurry = true;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	e = -pthread_create(&ev->thread, NULL, thread_main, ev);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	ev->running = !e;
+	return e;
+}
+
+int evidence_settle(struct evidence *ev)
+{
+	return evidence_look_back(ev, false, true);
+}
+
+int evidence_work(struct evidence *ev, uint64_t now_ns)
+{
+	return ev->log ? round_of(ev, now_ns, false) : -EBADF;
+}
+
+int evidence_finish(struct evidence *ev)
+{
+	int e = 0;
+
+	if (!ev->live && ev->log)
+		e = round_of(ev, clock_now_ns(), true);
+	if (ev->running) {
+		pthread_mutex_lock(&ev->lock);
+		ev->stop = true;
+		pthread_cond_signal(&ev->wake);
+		pthread_mutex_unlock(&ev->lock);
+		pthread_join(ev->thread, NULL);
+		ev->running = false;
+		e = ev->said;
+	}
+	return e;
+}
+
+static void free_items(struct item *i)
+{
+	while (i) {
+		struct item *next = i->next;
+
+		free(i);
+		i = next;
+	}
+}
+
+void evidence_free(struct evidence *ev)
+{
+	if (!ev)
+		return;
+	(void)evidence_finish(ev); /* said there */
+	evlog_close(ev->log);
+	evidence_sample_free(ev);
+	free_items(ev->held);
+	free_items(ev->first);
+	pthread_cond_destroy(&ev->wake);
+	pthread_mutex_destroy(&ev->lock);
+	free(ev->alive);
+	free(ev->dir);
+	free(ev);
+}
+
+void evidence_figures(struct evidence *ev, struct evidence_figures *ret)
+{
+	pthread_mutex_lock(&ev->lock);
+	*ret = ev->fig;
+	ret->waiting = ev->bytes;
+	pthread_mutex_unlock(&ev->lock);
+	ret->ready = evidence_ready(ev);
+}

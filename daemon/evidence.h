@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evidence.h - what is proven afterwards: the recorder's hand into the evidence log, and the sampler behind the disk
+ *
+ * Between the recorder, which may wait for nothing, and store/evlog, call/sample and call/sample_log, which
+ * wait for the disk. What happens is queued here, in memory; one thread (or, for captures read from files,
+ * evidence_work) takes it from there, in this order:
+ *
+ *	the sampler's state, durable		so that a slot survives whatever comes
+ *	its records, durable			STORE/sampling
+ *	the events				STORE/evidence, a draw's with the link of its record
+ *	seeds that are due
+ *
+ * A call that was drawn waits (call_decide.sample_waits) until evidence_durable says its slot is on disk: nothing
+ * is kept for training on a slot that a crash could give away twice (N-46).
+ *
+ * When the log refuses (full disk, damaged, queue too long) evidence_ready is false: what would let something
+ * begin must not (INV-7); what takes away goes on, and waits here for the disk.
+ *
+ *	evidence_new, evidence_claim for each call taken over, evidence_start, ..., evidence_finish, evidence_free
+ *
+ * The recorder's thread calls everything. No number, digit or name of a person goes into an event.
+ */
+#ifndef EVIDENCE_H
+#define EVIDENCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/uid.h"
+#include "call/call.h"
+#include "store/evlog.h"
+
+struct evidence;
+
+struct evidence_settings {
+	const char *dir; /* of the store, whose lock the caller holds */
+	bool live;	 /* a thread, and seeds that were published in time; false: files, evidence_work, late seeds */
+};
+
+/* Reads the sampler's state. -EBADMSG it is damaged, -EIO, -ENOMEM; why: one line. Neither thread nor log yet. */
+int evidence_new(const struct evidence_settings *s, struct evidence **ret, char *why, size_t n);
+/*
+ * Opens the log; live in the thread, with 0 here and its error in the figures, else -EBADMSG, -EBUSY and so on of
+ * evlog_open. Live, evidence_settle (of all calls that are in progress now) is part of it; so the store was settled.
+ */
+int evidence_start(struct evidence *ev, const struct uid *alive, size_t nalive, char *why, size_t n);
+/*
+ * Of every call that a process before left in the log without an outcome, in its latest two days, the store knows
+ * now what became of it: said here. Not live: once, after store_settle.
+ */
+int evidence_settle(struct evidence *ev);
+/* Everything queued is durable, the thread is gone. 0 or the log's error. */
+int evidence_finish(struct evidence *ev);
+void evidence_free(struct evidence *ev); /* NULL-tolerant; what is queued is lost unless evidence_finish came before */
+/* Not live: one round of what the thread does; now_ns of the capture. All queued is durable when it returns 0. */
+int evidence_work(struct evidence *ev, uint64_t now_ns);
+
+/* Something may begin. */
+bool evidence_ready(const struct evidence *ev);
+
+/* ---- events ---- */
+
+void evidence_news(struct evidence *ev, const struct call *c, const struct call_news *n);
+/* Of a call: kind with reason (NULL none), purpose (-1 neither) and up to two numbers (value UINT64_MAX: none). */
+struct evidence_num {
+	enum evlog_num name;
+	uint64_t value;
+};
+void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
+		   const char *reason, const struct evidence_num *num, unsigned nums);
+/* Of none: the daemon, policies (hash or NULL). */
+void evidence_daemon(struct evidence *ev, enum evlog_kind kind, const char *policy_hash, const char *reason);
+void evidence_unmatched(struct evidence *ev, uint64_t more); /* an hourly total */
+
+/* ---- samples ---- */
+
+/* NULL: in, and c->decide has slot and whether it waits; else why not, static text. */
+const char *evidence_draw(struct evidence *ev, struct call *c);
+/* Changes whenever evidence_durable may say something new. */
+uint64_t evidence_saved(const struct evidence *ev);
+bool evidence_durable(struct evidence *ev, const struct call *c);
+/* The call is over; kept: with audio for training. */
+void evidence_slot_end(struct evidence *ev, struct call *c, bool kept);
+/* A call taken over goes on with its slot; false: it has none (any more). */
+bool evidence_claim(struct evidence *ev, struct call *c);
+
+struct evidence_figures {
+	uint64_t events, refused, waiting; /* refused: not valid, or no memory; waiting: queued */
+	uint64_t rounds, errors;
+	uint64_t draws, in;
+	bool open, ready;
+	char why[256]; /* what the log said last */
+};
+void evidence_figures(struct evidence *ev, struct evidence_figures *ret);
+
+#endif

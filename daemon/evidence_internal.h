@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evidence_internal.h - what evidence.c (events, thread) and evidence_sample.c (the sampler's side) share
+ *
+ * `lock` guards the two queues and the figures; it is the innermost lock: nobody calls the sampler or the log with
+ * it held (the sampler's callback takes it).
+ */
+#ifndef EVIDENCE_INTERNAL_H
+#define EVIDENCE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "call/sample.h"
+#include "call/sample_log.h"
+#include "evidence.h"
+
+#define QUEUE_MAX (64u << 20) /* bytes; more than an hour's events of a busy site */
+
+struct item { /* an event; its texts follow it */
+	struct item *next;
+	size_t bytes;
+	struct evlog_event e;
+};
+
+struct drawn { /* a record of the sampler */
+	struct drawn *next;
+	struct sample_record r;
+	struct sample_open open; /* r.open points here, when it points */
+	struct item *event;	 /* of a draw, without data; NULL */
+};
+
+struct evidence {
+	bool live;
+	char *dir, *state_path;
+	pthread_t thread;
+	bool running;
+
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop, hurry; /* hurry: a call waits for its slot */
+	struct item *first, **last;
+	struct drawn *rfirst, **rlast;
+	size_t bytes;
+	struct evidence_figures fig;
+
+	/* the sampler's side; drawing: what the callback makes the draw's event from, the recorder's thread's */
+	struct sample *sample;
+	struct sample_log *slog;
+	const struct call *drawing;
+	uint64_t ticked_ns;
+	atomic_uint_fast64_t saved;
+	atomic_bool usable;   /* seeds of before are known, draws may be made */
+	atomic_bool refusing; /* the log takes nothing that begins */
+
+	/* the thread's own */
+	struct evlog *log;
+	struct uid *alive;
+	size_t nalive;
+	uint64_t first_seq; /* of what we said; 0 nothing yet */
+	struct item *held; /* taken from the queue, not appended yet, oldest first */
+	struct drawn *rheld;
+	uint64_t unmatched_ns;
+	atomic_uint_fast64_t unmatched;
+	int said; /* the error that was logged last */
+};
+
+/* ---- evidence.c ---- */
+struct item *evidence_item(const struct evlog_event *e);
+int evidence_append(struct evidence *ev, const struct evlog_event *e);
+void evidence_said(struct evidence *ev, int e, const char *what, const char *why);
+
+/* ---- evidence_settle.c; the thread's ---- */
+/* Seeds of before, told to evidence_seed_seen; and, settle, calls without an outcome. */
+int evidence_look_back(struct evidence *ev, bool seeds, bool settle);
+
+/* ---- evidence_sample.c; the thread's, but for the first ---- */
+int evidence_sample_new(struct evidence *ev, char *why, size_t n);
+int evidence_sample_open(struct evidence *ev, char *why, size_t n);
+/* State and records durable; draws' events are at the end of `held` then. */
+int evidence_sample_round(struct evidence *ev);
+int evidence_seeds(struct evidence *ev, uint64_t now_ns);
+void evidence_seed_seen(struct evidence *ev, const struct evlog_line *l);
+void evidence_sample_free(struct evidence *ev);
+
+#endif

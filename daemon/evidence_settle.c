@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evidence_settle.c - what the log says of before we came, see evidence.h
+ *
+ * The latest two days are read (rule E-10: a call has its outcome within them): seeds that were published, and
+ * calls without an outcome. What became of these the store knows, which was settled before.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "evidence_internal.h"
+#include "store/store.h"
+
+struct open_call {
+	struct hnode node;
+	struct uid uid;
+	bool granted[EVLOG_PURPOSES];
+	const char *outcome_reason; /* static; NULL: no row */
+	enum evlog_kind outcome;
+	char controller[EVLOG_NAME], rule[EVLOG_NAME], policy[65];
+};
+
+struct look {
+	struct evidence *ev;
+	bool seeds, settle;
+	uint64_t before_seq;
+	struct htab open;
+	uint64_t first_ns;
+};
+
+static struct open_call *find(const struct look *l, const struct uid *u)
+{
+	struct hnode *n;
+
+	for (n = htab_first(&l->open, hash_bytes(u->b, sizeof(u->b))); n; n = htab_next(n)) {
+		struct open_call *o = container_of(n, struct open_call, node);
+
+		if (uid_equal(&o->uid, u))
+			return o;
+	}
+	return NULL;
+}
+
+static int add(struct look *l, const struct evlog_line *line)
+{
+	struct open_call *o;
+
+	if (find(l, &line->e.call))
+		return 0;
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return -ENOMEM;
+	o->uid = line->e.call;
+	o->outcome = EVLOG_CALL_GAP;
+	snprintf(o->controller, sizeof(o->controller), "%s", line->controller);
+	snprintf(o->rule, sizeof(o->rule), "%s", line->rule);
+	snprintf(o->policy, sizeof(o->policy), "%s", line->policy);
+	if (!l->first_ns || line->e.time_ns < l->first_ns)
+		l->first_ns = line->e.time_ns;
+	htab_add(&l->open, &o->node, hash_bytes(o->uid.b, sizeof(o->uid.b)));
+	return 0;
+}
+
+static void drop(struct look *l, const struct uid *u)
+{
+	struct open_call *o = find(l, u);
+
+	if (!o)
+		return;
+	htab_del(&l->open, &o->node);
+	free(o);
+}
+
+static int on_line(void *arg, const char *file, uint64_t n, const struct evlog_line *line)
+{
+	struct look *l = arg;
+	struct open_call *o;
+
+	(void)file;
+	(void)n;
+	switch (line->e.kind) {
+	case EVLOG_SAMPLE_COMMIT:
+	case EVLOG_SAMPLE_REVEAL:
+		if (l->seeds)
+			evidence_seed_seen(l->ev, line);
+		return 0;
+	case EVLOG_CALL_MATCH:
+		return l->settle && (!l->before_seq || line->seq < l->before_seq) ? add(l, line) : 0;
+	case EVLOG_PURPOSE_GRANT:
+		o = l->settle ? find(l, &line->e.call) : NULL;
+		if (o)
+			o->granted[line->e.purpose] = true;
+		return 0;
+	case EVLOG_CALL_KEPT:
+	case EVLOG_CALL_DENIED:
+	case EVLOG_CALL_GAP:
+		if (l->settle)
+			drop(l, &line->e.call);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* The store's answer. Rows are written in the order of their ends, so of a call's rows the first counts. */
+static int on_row(void *arg, const struct store_row *r)
+{
+	struct look *l = arg;
+	struct open_call *o = find(l, &r->uid);
+
+	if (!o || o->outcome_reason)
+		return 0;
+	o->outcome_reason = r->gap && *r->gap ? "crash" : "process-ended";
+	if (r->outcome == STORE_O_DENIED)
+		o->outcome = EVLOG_CALL_DENIED;
+	/* a grant whose event was lost with the process is no proof: then it is a gap, whatever is there */
+	else if (r->outcome == STORE_O_KEPT && (o->granted[EVLOG_P_DOCUMENTATION] || o->granted[EVLOG_P_TRAINING]))
+		o->outcome = EVLOG_CALL_KEPT;
+	return 0;
+}
+
+static int ask_store(struct look *l)
+{
+	struct store_filter f = { .state = -1, .since_ns = l->first_ns > NS_PER_S ? l->first_ns - NS_PER_S : 0 };
+	struct store *st;
+	char why[256];
+	int e = store_open(l->ev->dir, STORE_RO, &st, why, sizeof(why));
+
+	if (e)
+		return e;
+	e = store_find(st, &f, on_row, l);
+	store_close(st);
+	return e;
+}
+
+static int say(struct look *l, const struct open_call *o)
+{
+	struct evlog_event e = { .kind = o->outcome, .source = EVLOG_S_DAEMON, .time_ns = clock_now_ns(), .has_call = true,
+				 .call = o->uid, .controller = o->controller, .rule = o->rule, .policy = *o->policy ? o->policy : NULL,
+				 .reason = o->outcome_reason ? o->outcome_reason : "process-ended" };
+
+	return evidence_append(l->ev, &e);
+}
+
+static int settle(struct look *l)
+{
+	size_t i;
+	int e = 0;
+
+	for (i = 0; i < l->ev->nalive; i++)
+		drop(l, &l->ev->alive[i]);
+	if (!l->open.count)
+		return 0;
+	e = ask_store(l);
+	if (e) /* what is not known is not guessed: a later start says it */
+		return e;
+	for (i = 0; i <= l->open.mask && !e; i++)
+		for (struct hnode *n = l->open.slot[i]; n && !e; n = n->next)
+			e = say(l, container_of(n, struct open_call, node));
+	log_notice("evidence: %zu calls of a process before have their outcome now", l->open.count);
+	return e;
+}
+
+static void free_open(struct look *l)
+{
+	size_t i;
+
+	for (i = 0; l->open.slot && i <= l->open.mask; i++) {
+		struct hnode *n = l->open.slot[i], *next;
+
+		for (; n; n = next) {
+			next = n->next;
+			free(container_of(n, struct open_call, node));
+		}
+	}
+	htab_free(&l->open);
+}
+
+/* Of the newest day that is there; INT32_MIN none. */
+static int32_t newest_day(const char *dir)
+{
+	char path[4096], newest[16] = "";
+	struct clock_date date;
+	struct dirent *f;
+	uint64_t ns;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s/evidence", dir);
+	d = opendir(path);
+	while (d && (f = readdir(d)))
+		if (strlen(f->d_name) == 14 && !strcmp(f->d_name + 10, ".log") && strcmp(f->d_name, newest) > 0)
+			snprintf(newest, sizeof(newest), "%.10s", f->d_name);
+	if (d)
+		closedir(d);
+	if (!*newest || clock_date_parse(newest, 10, &date) || clock_day_start(&date, "UTC", &ns))
+		return INT32_MIN;
+	return evlog_day(ns);
+}
+
+int evidence_look_back(struct evidence *ev, bool seeds, bool do_settle)
+{
+	struct look l = { .ev = ev, .seeds = seeds, .settle = do_settle, .before_seq = ev->first_seq };
+	int32_t day = newest_day(ev->dir);
+	/* seeds are made up to two days ahead, and revealed when their day is over everywhere */
+	struct evlog_look how = { .arg = &l, .line = on_line, .from_day = day - (seeds ? 4 : 1) };
+	struct evlog_report rep;
+	char why[256] = "";
+	int e;
+
+	if (day == INT32_MIN)
+		return 0;
+	if (htab_init(&l.open, 1024))
+		return -ENOMEM;
+	e = evlog_look(ev->dir, &how, &rep, why, sizeof(why));
+	if (e == -ENOENT)
+		e = 0;
+	if (!e && do_settle)
+		e = settle(&l);
+	if (e)
+		evidence_said(ev, e, "evidence", why);
+	free_open(&l);
+	return e;
+}

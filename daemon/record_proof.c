@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* record_proof.c - the recorder's side of evidence.h: what of a call is told, and its slot in a sample. One thread. */
+#include "evidence.h"
+#include "policy/policy.h"
+#include "record_call.h"
+#include "record_internal.h"
+
+/* Training of which only a sample may be kept (N-46). */
+const char *proof_draw(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
+	const char *out;
+
+	if (b->sample_permille < 0 && !b->ncap)
+		return NULL;
+	if (!r->set.evidence || (c->user && recording_known(c->user)))
+		return "sampling.unavailable";
+	out = evidence_draw(r->set.evidence, c);
+	if (!out && c->decide.sample_waits && r->nwaiting < WAITING_MAX)
+		r->waiting[r->nwaiting++] = c->ring;
+	else if (!out && c->decide.sample_waits)
+		call_slot_lost(r->calls, c); /* so many at once: the disk does not keep up */
+	return out;
+}
+
+bool proof_ready(void *arg)
+{
+	struct recorder *r = arg;
+
+	return !r->set.evidence || evidence_ready(r->set.evidence);
+}
+
+/* A capture that was replayed before is proven already. */
+bool proof_wanted(const struct recorder *r, const struct call *c)
+{
+	return r->set.evidence && !(c->user && recording_known(c->user));
+}
+
+void proof_news(void *arg, const struct call *c, const struct call_news *n)
+{
+	struct recorder *r = arg;
+
+	if (proof_wanted(r, c))
+		evidence_news(r->set.evidence, c, n);
+}
+
+void proof_begin(struct recorder *r, const struct call *c)
+{
+	if (!proof_wanted(r, c))
+		return;
+	evidence_call(r->set.evidence, c, EVLOG_KEY_CREATE, -1, EVLOG_S_DAEMON, NULL, NULL, 0);
+	evidence_call(r->set.evidence, c, EVLOG_AUDIO_START, -1, EVLOG_S_DAEMON, NULL, NULL, 0);
+}
+
+void proof_unmatched(struct recorder *r)
+{
+	struct calls_stats st;
+
+	if (!r->set.evidence)
+		return;
+	calls_get_stats(r->calls, &st);
+	evidence_unmatched(r->set.evidence, st.unmatched - r->unmatched);
+	r->unmatched = st.unmatched;
+}
+
+void proof_slots(struct recorder *r)
+{
+	size_t i, left = 0;
+	uint64_t saved;
+
+	if (!r->nwaiting)
+		return;
+	saved = evidence_saved(r->set.evidence);
+	if (saved == r->saved)
+		return;
+	r->saved = saved;
+	for (i = 0; i < r->nwaiting; i++) {
+		struct call *c = calls_by_ring(r->calls, r->waiting[i]);
+
+		if (!c || !c->decide.sample_waits)
+			continue;
+		if (evidence_durable(r->set.evidence, c))
+			call_slot_durable(r->calls, c);
+		else
+			r->waiting[left++] = r->waiting[i];
+	}
+	r->nwaiting = left;
+}
+
+void proof_kept(struct recorder *r, const struct call *c, const struct recording_result *end)
+{
+	struct evidence *ev = r->set.evidence;
+	struct evidence_num n[] = { { EVLOG_N_PACKETS, end->packets }, { EVLOG_N_MS, end->audio_ms } };
+	int p;
+
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		struct evidence_num until = { EVLOG_N_UNTIL_S, end->until_ns[p] / NS_PER_S };
+
+		if (end->state[p] == PURPOSE_GRANTED || end->state[p] == PURPOSE_OBJECTED)
+			evidence_call(ev, c, EVLOG_KEY_COMMIT, p, EVLOG_S_DAEMON, NULL, &until, 1);
+	}
+	evidence_call(ev, c, EVLOG_AUDIO_STOP, -1, EVLOG_S_DAEMON, c->end, NULL, 0);
+	if (*end->gap)
+		evidence_call(ev, c, EVLOG_CAPTURE_GAP, -1, EVLOG_S_CAPTURE, end->gap, NULL, 0);
+	evidence_call(ev, c, EVLOG_CALL_KEPT, -1, EVLOG_S_DAEMON, NULL, n, 2);
+}
+
+/* What the recording itself decided: too short, not answered, no media. */
+void proof_denied(struct recorder *r, const struct call *c, const struct recording_result *end, bool begun)
+{
+	struct evidence *ev = r->set.evidence;
+	const char *why = *end->reason[0] ? end->reason[0] : *end->reason[1] ? end->reason[1] : "none";
+
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		if (c->state[p] != end->state[p])
+			evidence_call(ev, c, EVLOG_PURPOSE_DENY, p, EVLOG_S_DAEMON, end->reason[p], NULL, 0);
+	if (begun)
+		evidence_call(ev, c, EVLOG_KEY_DESTROY, -1, EVLOG_S_DAEMON, why, NULL, 0);
+	if (end->end == RECORDING_GAP)
+		evidence_call(ev, c, EVLOG_CALL_GAP, -1, EVLOG_S_CAPTURE, *end->gap ? end->gap : "gap", NULL, 0);
+	else
+		evidence_call(ev, c, EVLOG_CALL_DENIED, -1, EVLOG_S_DAEMON, why, NULL, 0);
+}
+
+void proof_policy(struct recorder *r, const struct policy *p)
+{
+	if (p && r->set.evidence)
+		evidence_daemon(r->set.evidence, EVLOG_POLICY_LOAD, policy_hash(p), NULL);
+}
