@@ -22,7 +22,10 @@ done
 [ "$(jq .packets.audio "$TMP/status")" = 0 ] || fail "audio came up before a key: $(jq -c .packets "$TMP/status")"
 [ "$(places)" = 0 ] || fail "audio of gated calls in memory: $(cat "$TMP/found")"
 load_status "$TMP/status" && [ "$(jq .packets.events "$TMP/status")" = 0 ] || fail "the memory was searched too late: a key was pressed"
-sleep 3.5
+for _ in $(seq 200); do # and some seconds that may be there
+	load_status "$TMP/status" 2>/dev/null && [ "$(jq .packets.audio "$TMP/status")" -gt 5000 ] && break
+	sleep 0.05
+done
 [ "$(places)" -gt 1000 ] || fail "the search finds nothing at all: $(cat "$TMP/found")"
 load_wait || fail "optag-load: $(cat "$TMP/gated")"
 sleep 1
