@@ -61,6 +61,7 @@ static const struct conf_setting top_table[] = {
 	{ "log-level", CK_LEVEL, AT(conf, log_level), 0, 0, NULL, CONF_RELOAD },
 	{ "sync", CK_SPAN, AT(conf, sync_ns), 100 * NS_PER_MS, 2 * NS_PER_S, NULL, CONF_RELOAD },
 	{ "take-over", CK_SPAN, AT(conf, take_over_ns), 0, 600 * NS_PER_S, NULL, 0 },
+	{ "realtime", CK_COUNT, AT(conf, realtime), 0, 10, NULL, 0 },
 	{ "cpus", CK_CPUS, AT(conf, cpus), 0, 0, NULL, 0 },
 };
 
@@ -88,6 +89,7 @@ void conf_defaults(struct conf *ret)
 	strcpy(ret->control, "/run/optag/control");
 	strcpy(ret->user, "optag");
 	strcpy(ret->group, "optag");
+	ret->realtime = 1;
 	ret->seccomp = true;
 	ret->log_level = LOG_L_INFO;
 }

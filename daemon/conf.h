@@ -70,6 +70,7 @@ struct conf {
 	char user[CONF_NAME], group[CONF_NAME];
 	bool seccomp;
 	enum log_level log_level;
+	uint32_t realtime;	     /* SCHED_FIFO priority of the capturing thread; 0 none */
 	uint8_t cpus[CONF_CPUS / 8]; /* bit set: threads may run there; none set: everywhere */
 };
 

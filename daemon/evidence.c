@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "evidence_internal.h"
 
 #define ROUND_MS 1000 /* what a power failure takes from the log (design 7) */
@@ -359,7 +360,7 @@ int evidence_new(const struct evidence_settings *s, struct evidence **ret, char 
 	ev->live = s->live;
 	ev->last = &ev->first;
 	ev->rlast = &ev->rfirst;
-	pthread_mutex_init(&ev->lock, NULL);
+	mutex_init(&ev->lock);
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
 	pthread_cond_init(&ev->wake, &a);

@@ -29,7 +29,7 @@
 #include "store/store.h"
 
 #define DRAIN_MS     2	  /* a 64 MiB ring holds 230 ms at 1.5 million packets a second */
-#define DRAIN_BUDGET 8192 /* records before signalling has its turn again */
+#define DRAIN_BUDGET 512 /* records before signalling has its turn again: 0.1 ms */
 #define SIG_BUDGET   512
 #define BUSY_NS	     20000000ULL /* packets without end: timers and whoever asks have their turn */
 #define SETTLE_NS    2000000ULL	 /* a CPU may still be writing a record that has its time already */

@@ -78,3 +78,12 @@ int nic_set_cpus(const uint8_t *bits, size_t bytes)
 		return 0;
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
+
+int nic_realtime(uint32_t priority)
+{
+	struct sched_param p = { .sched_priority = (int)priority };
+
+	if (!priority)
+		return 0;
+	return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p) ? -errno : 0;
+}

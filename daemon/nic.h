@@ -20,4 +20,10 @@ int nic_set_queues(const char *ifname, uint32_t queues, char *why, size_t n);
 /* This thread and those it makes run on the CPUs whose bits are set; none set: nothing happens. -EINVAL: none of them is there. */
 int nic_set_cpus(const uint8_t *bits, size_t bytes);
 
+/*
+ * This thread gets SCHED_FIFO with that priority, those it makes are ordinary ones; 0 nothing. While root or with
+ * RLIMIT_RTPRIO; it stays when privileges go. -errno: not allowed, it runs as before.
+ */
+int nic_realtime(uint32_t priority);
+
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "policies_internal.h"
 
 void policies_log_diags(const struct policy_diags *d)
@@ -241,7 +242,7 @@ int work_start(struct worker *w, const char *path, const char *store, struct set
 	strcpy(w->path, path);
 	strcpy(w->store, store ? store : "");
 	w->sets = sets;
-	pthread_mutex_init(&w->lock, NULL);
+	mutex_init(&w->lock);
 	pthread_cond_init(&w->cond, NULL);
 	/* signals are the main thread's */
 	sigfillset(&all);

@@ -296,6 +296,15 @@ static int watch_all(struct daemon *d)
 
 /* ---- in order ---- */
 
+/* A SIP message must open its addresses before the first packet comes there, however much is compressed meanwhile. */
+static void first_among_threads(const struct daemon *d)
+{
+	int e = nic_realtime(d->conf.realtime);
+
+	if (e)
+		log_notice("realtime %u: %s; on a busy machine the first packets of calls may be lost", d->conf.realtime, strerror(-e));
+}
+
 static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char *why, size_t n)
 {
 	int e = nic_set_cpus(d->conf.cpus, sizeof(d->conf.cpus));
@@ -304,6 +313,7 @@ static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char 
 		snprintf(why, n, "cpus: none of them is there");
 		return e;
 	}
+	first_among_threads(d);
 	e = priv_start(why, n);
 	if (!e)
 		e = set_queues(d);

@@ -256,6 +256,37 @@ static json_t *rings_json(const struct status *s)
 	return a;
 }
 
+/* The step below which so many percent of the packets lie; never more than the longest. */
+static uint64_t delay_us(const struct xdp_delay *d, unsigned percent)
+{
+	uint64_t all = 0, below = 0, ns = d->max_ns;
+
+	for (unsigned i = 0; i < XDP_DELAYS; i++)
+		all += d->count[i];
+	for (unsigned i = 0; i < XDP_DELAYS - 1; i++) {
+		below += d->count[i];
+		if (below * 100 >= all * percent) {
+			ns = XDP_DELAY_NS << i;
+			break;
+		}
+	}
+	return (ns < d->max_ns ? ns : d->max_ns) / 1000;
+}
+
+static json_t *delay_json(const struct xdp_delay *d)
+{
+	json_t *o = json_object();
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < XDP_DELAYS; i++)
+		all += d->count[i];
+	num(o, "packets", all);
+	num(o, "p50_us", delay_us(d, 50));
+	num(o, "p99_us", delay_us(d, 99));
+	num(o, "max_us", d->max_ns / 1000);
+	return o;
+}
+
 static json_t *signalling_json(const struct sigin_stats *g)
 {
 	json_t *o = json_object();
@@ -370,7 +401,7 @@ json_t *status_json(const struct status *s)
 						     (json_int_t)s->flow_used, "full", (json_int_t)s->flow_full)) ||
 	    json_object_set_new(o, "rings", rings_json(s)) || json_object_set_new(o, "media", media_json(s)) ||
 	    json_object_set_new(o, "signalling", signalling_json(&s->signalling)) ||
-	    json_object_set_new(o, "calls", calls_json(s)) ||
+	    json_object_set_new(o, "delay", delay_json(&s->delay)) || json_object_set_new(o, "calls", calls_json(s)) ||
 	    json_object_set_new(o, "decisions", decisions_json(&s->decisions)) ||
 	    json_object_set_new(o, "store", store_json(s)) || json_object_set_new(o, "losses", losses_json(s)) ||
 	    json_object_set_new(o, "process", process_json())) {
@@ -476,6 +507,21 @@ static void ring_metrics(const struct status *s, struct buf *b)
 	}
 }
 
+static void delay_metrics(const struct xdp_delay *d, struct buf *b)
+{
+	static const char name[] = "optag_signalling_delay_seconds";
+	uint64_t below = 0;
+
+	head(b, name, "histogram", "From the arrival of a signalling packet until what it says is in the flow table.");
+	for (unsigned i = 0; i < XDP_DELAYS - 1; i++) {
+		below += d->count[i];
+		buf_printf(b, "%s_bucket{le=\"%.6f\"} %" PRIu64 "\n", name, (double)(XDP_DELAY_NS << i) / 1e9, below);
+	}
+	below += d->count[XDP_DELAYS - 1];
+	buf_printf(b, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n", name, below, name,
+		   (double)d->sum_ns / 1e9, name, below);
+}
+
 static void call_metrics(const struct status *s, struct buf *b)
 {
 	head(b, "optag_calls", "gauge", "Calls in progress by phase.");
@@ -538,6 +584,7 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_flow_capacity", "gauge", "Addresses the flow table has room for.", s->flow_capacity);
 	one(b, "optag_sip_messages_total", "counter", "SIP messages read.", s->signalling.messages);
 	one(b, "optag_sip_refused_total", "counter", "SIP messages that break its rules.", s->signalling.bad_messages);
+	delay_metrics(&s->delay, b);
 	call_metrics(s, b);
 	take_over_metrics(&s->took, b);
 	store_metrics(s, b);

@@ -27,6 +27,9 @@
  *	"signalling": {"packets","messages","bad_packets","bad_messages",
  *		       "not_sip","fragments","fragments_lost","tcp_segments",
  *		       "tcp_gaps","tcp_full"}
+ *	"delay": {"packets","p50_us","p99_us","max_us"}
+ *			from the arrival of a signalling packet until what it says is in the
+ *			flow table; p50 and p99 are upper bounds, steps are powers of two
  *	"take_over": null, or {"from","gap_ms","calls","recordings","lost"}
  *			of the daemon before: from "left" "killed" "stale"; calls that
  *			went on, recordings among them, calls that did not
@@ -55,6 +58,7 @@
 #include <jansson.h>
 
 #include "call/call.h"
+#include "capture/xdp.h"
 #include "optag.h"
 #include "record.h"
 #include "sip/sigin.h"
@@ -113,6 +117,7 @@ struct status {
 	struct status_take_over took;
 	uint64_t flow_capacity, flow_used, flow_full;
 	struct sigin_stats signalling;
+	struct xdp_delay delay; /* of signalling packets; none by libpcap */
 	struct calls_stats calls;
 	uint64_t calls_limit, in_setup, answered, on_hold, ending, recording;
 	uint64_t kept, denied, gaps;

@@ -53,6 +53,7 @@ static void ring_status(const struct daemon *d, struct status *s)
 	uint32_t cpu;
 
 	xdp_counts(x, s->counts);
+	xdp_delay(x, &s->delay);
 	for (cpu = 0; cpu < xdp_rings(x) && s->nring < STATUS_RINGS - 1; cpu++) {
 		xdp_ring_fill(x, cpu, &f);
 		s->ring[s->nring++] = (struct status_ring){ .cpu = (int)cpu, .size = f.of, .used = f.bytes,

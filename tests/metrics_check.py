@@ -54,10 +54,33 @@ class Family:
         self.name, self.type, self.series = name, None, {}
 
 
+def part_of_histogram(family, part, labels, value, line):
+    """One without further labels: buckets that grow to +Inf, then sum and count."""
+    if labels is None or not VALUE.fullmatch(value) or float(value) < 0:
+        return wrong(f'histogram: {line!r}')
+    key = (part, labels)
+    if key in family.series:
+        return wrong(f'twice: {line!r}')
+    buckets = [(float(k[1][0][1]), v) for k, v in family.series.items() if k[0] == '_bucket']
+    if part == '_bucket':
+        if len(labels) != 1 or labels[0][0] != 'le':
+            return wrong(f'a bucket has its bound in le: {line!r}')
+        if buckets and (float(labels[0][1]) <= buckets[-1][0] or float(value) < buckets[-1][1]):
+            wrong(f'buckets must grow: {line!r}')
+    elif labels:
+        wrong(f'labels: {line!r}')
+    elif part == '_count' and (not buckets or buckets[-1] != (float('inf'), float(value))):
+        wrong(f'the count is not the +Inf bucket: {line!r}')
+    family.series[key] = float(value)
+    return None
+
+
 def sample(family, line):
     m = re.fullmatch(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{.*\})? (\S+)', line)
     if not m:
         return wrong(f'not a sample: {line!r}')
+    if family and family.type == 'histogram' and m[1] in [family.name + x for x in ('_bucket', '_sum', '_count')]:
+        return part_of_histogram(family, m[1][len(family.name):], labels_of(m[2], line) if m[2] else (), m[3], line)
     if not family or m[1] != family.name or not family.type:
         return wrong(f'outside of its family, or before its TYPE: {line!r}')
     labels = labels_of(m[2], line) if m[2] else ()
@@ -81,7 +104,7 @@ def check_name(f):
         wrong(f'name: {f.name}')
     if NOT_BASE.search(f.name):
         wrong(f'not in base units: {f.name}')
-    if f.type not in ('counter', 'gauge'):
+    if f.type not in ('counter', 'gauge', 'histogram'):
         wrong(f'{f.name}: type {f.type}')
     if (f.type == 'counter') != f.name.endswith('_total'):
         wrong(f'{f.name}: counters, and they alone, end in _total')

@@ -86,6 +86,9 @@ static void print_packets(const json_t *o)
 	double blocked = N("packets.blocked") + N("packets.gated") + N("packets.dead");
 	double other = N("packets.not_rtp") + N("packets.miss") + N("packets.other") + N("packets.bad") + N("packets.depth");
 
+	if (N("delay.packets"))
+		printf("signalling %.0f packets, in the flow table within %.0f us (median), %.0f us (99 %%), %.0f us at most\n",
+		       N("delay.packets"), N("delay.p50_us"), N("delay.p99_us"), N("delay.max_us"));
 	printf("packets    %.0f seen: %.0f audio, %.0f key presses, %.0f signalling, %.0f blocked, %.0f not of a call%s\n",
 	       N("packets.seen"), N("packets.audio"), N("packets.events"), N("packets.signalling"), blocked, other,
 	       json_is_false(json_object_get(json_object_get(o, "packets"), "balanced")) ? "  (the sums do not balance yet)" : "");

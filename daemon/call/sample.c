@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "base/mutex.h"
 
 static const char *const why_names[SAMPLE_WHY_N] = {
 	[SAMPLE_IN] = "sample.in",
@@ -250,14 +251,14 @@ int sample_new(const struct sample_config *cfg, struct sample **ret)
 	s->cfg.slots = cfg->slots ? cfg->slots : 65536;
 	s->cfg.subs = cfg->subs ? cfg->subs : 65536;
 	s->cfg.random = cfg->random ? cfg->random : kernel_random;
-	if (htab_init(&s->rules, 64) || htab_init(&s->subs, 256) || htab_init(&s->slots, 256) ||
-	    pthread_mutex_init(&s->lock, NULL)) {
+	if (htab_init(&s->rules, 64) || htab_init(&s->subs, 256) || htab_init(&s->slots, 256)) {
 		htab_free(&s->rules);
 		htab_free(&s->subs);
 		htab_free(&s->slots);
 		free(s);
 		return -ENOMEM;
 	}
+	mutex_init(&s->lock);
 	s->cfg.random(s->cfg.random_arg, s->salt, sizeof(s->salt));
 	*ret = s;
 	return 0;

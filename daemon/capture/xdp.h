@@ -128,6 +128,17 @@ unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned bud
 uint64_t xdp_oldest(const struct xdp *x);
 /* The same for signalling, to sink->signalling; does not block. -errno when the ring is damaged. */
 int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget);
+/*
+ * From a signalling packet's arrival in the program until the sink has done with it, its addresses in the
+ * flow table: what the first packet of a call may be late for. count[i]: at most XDP_DELAY_NS << i and more than
+ * the half, the last all longer ones. Since xdp_open.
+ */
+#define XDP_DELAYS   16
+#define XDP_DELAY_NS 16000ULL
+struct xdp_delay {
+	uint64_t count[XDP_DELAYS], sum_ns, max_ns;
+};
+void xdp_delay(const struct xdp *x, struct xdp_delay *ret);
 /* Readable when signalling waits (epoll fd, level-triggered). */
 int xdp_signal_fd(const struct xdp *x);
 

@@ -165,6 +165,24 @@ uint64_t xdp_oldest(const struct xdp *x)
 
 /* ---- signalling ---- */
 
+static void note_delay(struct xdp_delay *d, uint64_t from_ns)
+{
+	uint64_t now = mono_now(), ns = now > from_ns ? now - from_ns : 0;
+	unsigned i = 0;
+
+	while (i < XDP_DELAYS - 1 && ns > XDP_DELAY_NS << i)
+		i++;
+	d->count[i]++;
+	d->sum_ns += ns;
+	if (ns > d->max_ns)
+		d->max_ns = ns;
+}
+
+void xdp_delay(const struct xdp *x, struct xdp_delay *ret)
+{
+	*ret = x->delay;
+}
+
 /* Called by libbpf, a record at a time; a negative answer stops it behind this one. */
 int xdp_on_signal(void *arg, void *data, size_t size)
 {
@@ -177,6 +195,7 @@ int xdp_on_signal(void *arg, void *data, size_t size)
 			sig.ts_ns += x->sig_offset;
 			x->sig_sink->signalling(x->sig_sink->arg, &sig,
 						(const uint8_t *)data + sizeof(sig));
+			note_delay(&x->delay, sig.ts_ns - x->sig_offset);
 			x->sig_done++;
 		}
 	}

@@ -55,6 +55,7 @@ struct xdp {
 	const uint8_t *sig_pos; /* the ring's consumer and producer pages */
 	const struct classify_sink *sig_sink; /* during xdp_signals */
 	uint64_t sig_offset;
+	struct xdp_delay delay;
 	unsigned sig_left, sig_done;
 };
 

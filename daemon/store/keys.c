@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "base/mutex.h"
 #include "store/keyfile.h"
 
 #define SLAB_KEYS 480 /* about 75 KiB: a slab's guard pages cost little beside it */
@@ -48,7 +49,7 @@ int keypool_new(struct keypool **ret)
 	*ret = calloc(1, sizeof(**ret));
 	if (!*ret)
 		return -ENOMEM;
-	pthread_mutex_init(&(*ret)->lock, NULL);
+	mutex_init(&(*ret)->lock);
 	return 0;
 }
 

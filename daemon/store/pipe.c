@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/mutex.h"
 #include "store/catalog.h"
 #include "store/opens.h"
 #include "store/store_call.h"
@@ -27,6 +28,7 @@
 #define UNERASED_NS   NS_PER_S
 #define REPAIR_SPACE  (64ULL << 20) /* a disk that was full has this much again */
 #define TEXTS	      64	    /* of ends, reasons and gaps, each */
+#define BEHIND	      10	    /* niceness of encoders: capture, which waits for nobody, comes first */
 
 enum op { OP_OPEN, OP_CHUNK, OP_CODED, OP_NOTE, OP_FORGET, OP_END, OP_LEAVE, OP_ABORT, OP_DENIED, OP_SETTLE, OP_BARRIER };
 
@@ -108,7 +110,7 @@ static void queue_init(struct queue *q)
 {
 	pthread_condattr_t a;
 
-	pthread_mutex_init(&q->lock, NULL);
+	mutex_init(&q->lock);
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
 	pthread_cond_init(&q->more, &a);
@@ -262,6 +264,7 @@ static void *encoder_run(void *arg)
 	struct job *j;
 
 	why_here = &e->why;
+	(void)nice(BEHIND); /* of this thread alone; without it calls are recorded just so */
 	pthread_mutex_lock(&e->q.lock);
 	for (;;) {
 		while (!e->q.first && !e->q.stop)
@@ -929,7 +932,7 @@ int store_threads(struct store *st, const struct store_threads_settings *s)
 	if (!p->set.flush_ns)
 		p->set.flush_ns = NS_PER_S;
 	queue_init(&p->disk);
-	pthread_mutex_init(&p->lock, NULL);
+	mutex_init(&p->lock);
 	pthread_cond_init(&p->done, NULL);
 	p->flush_at = mono_ns() + p->set.flush_ns;
 	p->sync_at = p->set.sync_ns ? mono_ns() + p->set.sync_ns : UINT64_MAX;

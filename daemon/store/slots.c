@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/le.h"
+#include "base/mutex.h"
 #include "store/slots.h"
 
 #define OPEN_MAX_FILES 64 /* purposes x days in use at once; more are closed, least used first */
@@ -221,7 +222,7 @@ int slots_new(const struct root *r, struct slots **ret)
 	if (!s)
 		return -ENOMEM;
 	s->root = r;
-	pthread_mutex_init(&s->lock, NULL);
+	mutex_init(&s->lock);
 	s->buckets = sodium_allocarray(OPEN_MAX_FILES, sizeof(struct bucket));
 	if (!s->buckets) {
 		free(s);

@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/le.h"
+#include "base/mutex.h"
 #include "store/catalog.h"
 #include "store/pipe.h"
 #include "store/segment.h"
@@ -177,7 +178,7 @@ int store_open(const char *dir, enum store_mode mode, struct store **ret, char *
 		return -ENOMEM;
 	}
 	st->lock = -1;
-	pthread_mutex_init(&st->wraps, NULL);
+	mutex_init(&st->wraps);
 	st->mode = mode;
 	st->root.fd = -1;
 	rc = keys_init();

@@ -206,6 +206,7 @@ int store_sync(struct store *st);
  *   then chunks are lost and counted, calls cannot begin, and calls that end keep their record,
  *   from which they get a row (end "crash") after the repair;
  * - store_call_known answers 0: a live call was not recorded before;
+ * - encoders run 10 nicer than who starts them, so that on a busy machine capture comes first;
  * - the threads block all signals. Start them before a seccomp filter that is per thread.
  */
 struct store_threads_settings {

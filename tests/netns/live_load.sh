@@ -12,6 +12,14 @@ trap 'exit 130' INT TERM HUP
 
 load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
 load_daemon || fail "optagd does not start"
+# Capture is a realtime thread where that is allowed, encoders come last, all others are ordinary.
+if chrt -f 1 true 2>/dev/null; then
+	for t in "/proc/$load_daemon_pid/task"/*; do # policy (1: FIFO) and niceness, behind the name
+		sed 's/^[0-9]* (\(.*\)) /\1 /' "$t/stat" | awk -v main="${t##*/}" -v pid="$load_daemon_pid" '{print (main == pid ? "main" : $1), $40, $18}'
+	done >"$TMP/threads"
+	awk '$1 == "main" && $2 == 1 {m++} $1 == "store-encode" && $2 == 0 && $3 == 10 {e++} $1 != "main" && $2 != 0 {bad++}
+		END {exit !m || !e || bad}' "$TMP/threads" || fail "threads: $(tr '\n' ';' <"$TMP/threads")"
+fi
 # Voices begin half a second after the answer: how soon an address is open is for make bench, not for a busy test machine.
 load_calls "$TMP/sent" "${load_kinds[@]}" --calls 200 --rate 60 --hold 4 --duration 10 --first-rtp 300 --sha || fail "optag-load: $(cat "$TMP/sent")"
 sleep 1 # after a BYE packets still count for half a second
@@ -22,6 +30,7 @@ load_rows "$TMP/sent.truth" "$TMP/rows" || fail find
 
 jq -s -e '.[0] as $sent | .[1].packets as $p | .[1].losses as $l
 	| $sent.errors == 0 and $sent.calls.peak >= 150
+	and .[1].delay.packets == $sent.sip and .[1].delay.p50_us > 0 and .[1].delay.max_us >= .[1].delay.p99_us
 	and $p.balanced and $p.seen == $sent.frames and $p.signalling == $sent.sip
 	and $p.audio == $sent.kinds.kept.caller + $sent.kinds.kept.callee
 	and $p.blocked + $p.gated == $sent.kinds.sales.caller + $sent.kinds.sales.callee
