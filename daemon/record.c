@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/slab.h"
 #include "capture/classify.h"
 #include "capture/flow.h"
 #include "evidence.h"
@@ -445,6 +446,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 		return -ENOMEM;
 	r->set = *s;
 	r->memory.limit = s->call_memory;
+	if (slab_new(&r->memory.slab))
+		goto out;
 	if (getrandom(&cfg.hash_seed, sizeof(cfg.hash_seed), 0) != (ssize_t)sizeof(cfg.hash_seed)) {
 		e = -errno;
 		goto out;
@@ -597,12 +600,16 @@ int recorder_finish(struct recorder *r)
 void recorder_figures(const struct recorder *r, struct recorder_figures *ret)
 {
 	const uint64_t *n = classify_counts(r->classify);
+	struct slab_figures areas;
 
 	*ret = r->fig;
 	memcpy(ret->counts, n, sizeof(ret->counts));
 	calls_get_stats(r->calls, &ret->table);
 	sigin_get_stats(r->sigin, &ret->signalling);
 	ret->memory = r->memory.used;
+	slab_figures(r->memory.slab, &areas);
+	ret->memory_areas = areas.areas;
+	ret->memory_huge = areas.huge;
 	ret->calls = ret->table.calls;
 	ret->matched = ret->table.matched;
 	ret->audio_packets_delivered = n[OPTAG_C_AUDIO];
@@ -628,5 +635,6 @@ void recorder_free(struct recorder *r)
 	if (r->saving.p)
 		explicit_bzero(r->saving.p, r->saving.cap);
 	buf_free(&r->saving);
+	slab_free(r->memory.slab);
 	free(r);
 }

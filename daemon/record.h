@@ -87,6 +87,7 @@ struct recorder_figures {
 	uint64_t counts[OPTAG_C_MAX];
 	uint64_t drained, media[MEDIA_FATES];
 	uint64_t memory; /* bytes that call_memory limits, now */
+	uint64_t memory_areas, memory_huge; /* base/slab.h */
 	struct sigin_stats signalling;
 	struct calls_stats table;
 };

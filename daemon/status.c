@@ -325,6 +325,8 @@ static json_t *calls_json(const struct status *s)
 	num(o, "gaps", s->gaps);
 	num(o, "memory", s->call_memory);
 	num(o, "memory_limit", s->call_memory_limit);
+	num(o, "memory_areas", s->call_areas);
+	num(o, "memory_huge", s->call_huge);
 	return o;
 }
 

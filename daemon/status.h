@@ -40,7 +40,8 @@
  *			before (by daemons before this one) and drained
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
- *		  "refused","kept","denied","gaps","memory","memory_limit"}
+ *		  "refused","kept","denied","gaps","memory","memory_limit",
+ *		  "memory_areas","memory_huge"}	areas of 2 MiB; of these, of reserved huge pages
  *	"decisions": [{"purpose","state","reason","calls"}]
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
@@ -122,6 +123,7 @@ struct status {
 	uint64_t calls_limit, in_setup, answered, on_hold, ending, recording;
 	uint64_t kept, denied, gaps;
 	uint64_t call_memory, call_memory_limit; /* bytes of audio that no chunk holds yet */
+	uint64_t call_areas, call_huge;
 	struct status_decisions decisions;
 	char store_dir[256];
 	struct store_figures store;

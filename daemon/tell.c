@@ -99,6 +99,8 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->gaps = f.gaps;
 	s->call_memory = f.memory;
 	s->call_memory_limit = d->conf.call_memory;
+	s->call_areas = f.memory_areas;
+	s->call_huge = f.memory_huge;
 	snprintf(s->store_dir, sizeof(s->store_dir), "%s", d->conf.store);
 	store_figures(d->store, &s->store);
 	s->store_lost = f.lost_calls + s->store.lost_calls;

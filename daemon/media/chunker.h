@@ -23,8 +23,11 @@ struct chunker_sink {
 	int (*chunk)(void *arg, const struct chunk *c);
 };
 
+struct slab;
+
 struct chunker_memory {
 	uint64_t used, limit; /* bytes; limit 0: none */
+	struct slab *slab;    /* where they come from; NULL: malloc */
 };
 
 int chunker_new(const struct chunker_sink *sink, struct chunker **ret);

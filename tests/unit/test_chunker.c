@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/slab.h"
 #include "media/chunker.h"
 
 #define SPAN (CHUNKER_SPAN_NS / 1000000)
@@ -281,13 +282,12 @@ static void free_null(void **state)
 }
 
 /* A leg closes its chunk at its own limit; what the common one does not allow is not taken, and freed is freed. */
-static void limits(void **state)
+static void limits_of(struct slab *slab)
 {
-	struct chunker_memory m = {.limit = 0};
+	struct chunker_memory m = {.limit = 0, .slab = slab};
 	struct fix f, g;
 	uint64_t one;
 
-	(void)state;
 	start(&f);
 	chunker_limit(f.c, &m, 1600);
 	for (unsigned i = 0; i < 11; i++)
@@ -307,6 +307,20 @@ static void limits(void **state)
 	assert_int_equal(add(&g, &pcma, 0, 0, 160), 0);
 	stop(&g);
 	assert_int_equal(m.used, 0);
+}
+
+static void limits(void **state)
+{
+	struct slab_figures had;
+	struct slab *s;
+
+	(void)state;
+	limits_of(NULL);
+	assert_int_equal(slab_new(&s), 0);
+	limits_of(s);
+	slab_figures(s, &had);
+	assert_int_equal(had.bytes, 0);
+	slab_free(s);
 }
 
 int main(void)
