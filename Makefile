@@ -24,6 +24,7 @@ DEPS_BUILD := gcc make pkg-config libc6-dev linux-libc-dev clang llvm bpftool li
 	libssl-dev libsodium-dev libsqlite3-dev libjansson-dev libavcodec-dev libavutil-dev libswresample-dev libseccomp-dev libmicrohttpd-dev tzdata
 DEPS_TEST  := libcmocka-dev sip-tester tshark tcpdump iproute2 sox ffmpeg asterisk-core-sounds-en-wav \
 	asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav jq sqlite3 openssl procps python3
+DEPS_VM    := qemu-system-x86 busybox-static cpio
 DEPS_CHECK := clang-tidy cppcheck libclang-rt-14-dev mandoc
 PKGS       := libpcap liburing libzstd libcrypto libsodium sqlite3 jansson libavcodec libavutil libswresample libseccomp libmicrohttpd
 
@@ -165,6 +166,13 @@ test: deps-auto
 	$(Q)$(MAKE) --no-print-directory testprogs
 	$(Q)BUILD='$(abspath $(BUILD))' SAN='$(SAN)' tests/run.sh $(T)
 
+# On another kernel, in a machine of its own: Debian's 6.1, or KERNEL=vmlinuz MODULES=directory.
+test-vm: all
+	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)BUILD='$(abspath $(BUILD))' vm/run.sh $(if $(KERNEL),-k '$(KERNEL)' -m '$(MODULES)') $(T)
+deps-vm:
+	$(Q)tests/deps.sh install $(DEPS_VM)
+
 demo: deps-auto
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)BIN='$(abspath $(BUILD))/bin' tools/demo.sh
@@ -235,6 +243,7 @@ help:
 	@echo 'make            build the programs into $(BUILD)/bin'
 	@echo 'make demo       record real calls and show them (as root: installs what it needs)'
 	@echo 'make test       run all tests (as root: installs what it needs); T=unit/test_sip for one'
+	@echo 'make test-vm    the tests that need a kernel, on Debian 6.1 in qemu (make deps-vm); T=, KERNEL=, MODULES='
 	@echo 'make deps       install the Debian packages for building, testing and checking'
 	@echo 'make check      both compilers, static analysis, layers, tests under ASan and UBSan'
 	@echo 'make fuzz       fuzz every reader, FUZZ_SECONDS=60 each; F=sip for one'
@@ -243,5 +252,5 @@ help:
 	@echo 'make clean      remove build directories'
 	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang'
 
-.PHONY: all test testprogs demo bench golden fuzz fuzzers check check-layers deps deps-auto deps-check install uninstall clean help
+.PHONY: all test test-vm deps-vm testprogs demo bench golden fuzz fuzzers check check-layers deps deps-auto deps-check install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
