@@ -12,8 +12,8 @@
 #include "record.h"
 #include "status.h"
 
-#define LIST_MAX     1000
-#define LIST_DEFAULT 100
+#define LIST_MAX  100 /* calls an answer: a millisecond or two */
+#define SLOTS_MAX (1 << 24)
 
 static const char *state_of(const struct call *c)
 {
@@ -75,13 +75,13 @@ struct listing {
 	struct recorder *r;
 	const char *state, *rule;
 	json_int_t limit, total;
+	json_int_t next; /* slot behind the last one that is listed */
 	json_t *calls;
 	bool failed;
 };
 
-static void list_call(void *arg, struct call *c)
+static void list_call(struct listing *l, const struct call *c, uint32_t slot)
 {
-	struct listing *l = arg;
 	json_t *o;
 
 	if (!c->trace || (l->rule && (!c->rule || strcmp(c->rule->name, l->rule) != 0)))
@@ -94,6 +94,20 @@ static void list_call(void *arg, struct call *c)
 	o = call_json(l->r, c);
 	if (!o || json_array_append_new(l->calls, o))
 		l->failed = true;
+	l->next = (json_int_t)slot + 1;
+}
+
+/* From `after` on; whoever goes on with a list knows how many there are. */
+static void list_calls(struct listing *l, uint32_t after)
+{
+	struct call *const *slot;
+
+	for (uint32_t i = after; (slot = calls_slot(recorder_calls(l->r), i)); i++) {
+		if (*slot)
+			list_call(l, *slot, i);
+		if (after && l->total > l->limit)
+			break;
+	}
 }
 
 static int unknown_member(const json_t *request, const char *const *known, char *why, size_t n)
@@ -119,9 +133,11 @@ static int unknown_member(const json_t *request, const char *const *known, char 
 
 int calls_tell_list(struct recorder *r, const json_t *request, json_t *answer, char *why, size_t n)
 {
-	static const char *const known[] = { "do", "id", "state", "rule", "limit", NULL };
-	struct listing l = { .r = r, .limit = LIST_DEFAULT };
+	static const char *const known[] = { "do", "id", "state", "rule", "limit", "after", NULL };
+	json_int_t after = json_integer_value(json_object_get(request, "after"));
+	struct listing l = { .r = r, .limit = LIST_MAX };
 	const json_t *limit = json_object_get(request, "limit");
+	int bad;
 
 	if (unknown_member(request, known, why, n))
 		return -EINVAL;
@@ -133,16 +149,21 @@ int calls_tell_list(struct recorder *r, const json_t *request, json_t *answer, c
 		snprintf(why, n, "limit is 1 to %d", LIST_MAX);
 		return -EINVAL;
 	}
-	l.calls = json_array();
-	calls_each(recorder_calls(r), list_call, &l);
-	if (!l.calls || l.failed || json_object_set(answer, "calls", l.calls) ||
-	    json_object_set_new(answer, "total", json_integer(l.total))) {
-		json_decref(l.calls);
-		snprintf(why, n, "out of memory");
-		return -ENOMEM;
+	if (after < 0 || after >= SLOTS_MAX) {
+		snprintf(why, n, "after is the next of an answer");
+		return -EINVAL;
 	}
-	json_decref(l.calls);
-	return 0;
+	l.calls = json_array();
+	list_calls(&l, (uint32_t)after);
+	bad = json_object_set_new(answer, "calls", l.calls) || l.failed;
+	if (!bad && !after)
+		bad = json_object_set_new(answer, "total", json_integer(l.total));
+	if (!bad && l.total > l.limit)
+		bad = json_object_set_new(answer, "next", json_integer(l.next));
+	if (!bad)
+		return 0;
+	snprintf(why, n, "out of memory");
+	return -ENOMEM;
 }
 
 /* ---- trace ---- */

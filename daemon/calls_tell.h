@@ -3,8 +3,11 @@
  * calls_tell.h - calls in progress over the control socket: list and trace
  *
  *	{"do":"call-list"}			filters: "state" (setup, answered, hold, ending,
- *						ended), "rule", "limit" (1000 at most, default 100)
- *	  -> {"calls":[CALL...], "total":n}	total: how many the filters let through
+ *						ended), "rule", "limit" (100 at most and by default)
+ *	  -> {"calls":[CALL...], "total":n, "next":n}
+ *						total: how many the filters let through. next is there
+ *						when it goes on: "after" of the request for the rest,
+ *						whose answer has no total. Packets wait meanwhile
  *	{"do":"call-trace","call":UID}		or "sip_call_id", which is not repeated
  *	  -> {"call":CALL, "events":[...], "next":n, "missed":n}
  *						"after":n leaves out what was told; missed: overwritten

@@ -45,6 +45,7 @@ struct ctl {
 	gid_t gid;
 	const struct ctl_handler *handlers;
 	void *arg;
+	uint64_t until_ns; /* of this turn */
 	struct client client[CTL_CLIENTS_MAX];
 	struct ctl_stats stats;
 };
@@ -313,7 +314,8 @@ static void serve(struct ctl *c, struct client *k)
 	size_t at = 0;
 	unsigned served = 0;
 
-	while (!k->later && !k->closing && served < CTL_REQUESTS_RUN && k->out.len < CTL_OUT_MAX) {
+	while (!k->later && !k->closing && served < CTL_REQUESTS_RUN && k->out.len < CTL_OUT_MAX &&
+	       (!served || now_ns() < c->until_ns)) {
 		const uint8_t *nl = at < k->in.len ? memchr(k->in.p + at, '\n', k->in.len - at) : NULL;
 		size_t n = nl ? (size_t)(nl - k->in.p) - at : 0;
 
@@ -388,29 +390,36 @@ static bool timed_out(const struct client *k, uint64_t now)
 	return (k->line_ns && waited(k->line_ns, now, CTL_REQUEST_NS)) || waited(k->idle_ns, now, CTL_IDLE_NS);
 }
 
+static void on_event(struct ctl *c, const struct epoll_event *ev)
+{
+	struct client *k;
+
+	if (ev->data.u32 == LISTEN_SLOT) {
+		accept_all(c);
+		return;
+	}
+	k = &c->client[ev->data.u32];
+	if (k->fd < 0)
+		return;
+	if (ev->events & (EPOLLERR | EPOLLHUP) && !(ev->events & EPOLLIN)) {
+		drop(c, k); /* nobody is left to read an answer */
+		return;
+	}
+	if (ev->events & EPOLLIN)
+		read_some(k);
+	settle(c, k);
+}
+
 void ctl_run(struct ctl *c)
 {
-	struct epoll_event ev[CTL_CLIENTS_MAX + 1];
-	int n = epoll_wait(c->epoll, ev, CTL_CLIENTS_MAX + 1, 0);
 	uint64_t now = now_ns();
+	struct epoll_event ev;
 
-	for (int i = 0; i < n; i++) {
-		struct client *k;
-
-		if (ev[i].data.u32 == LISTEN_SLOT) {
-			accept_all(c);
-			continue;
-		}
-		k = &c->client[ev[i].data.u32];
-		if (k->fd < 0)
-			continue;
-		if (ev[i].events & (EPOLLERR | EPOLLHUP) && !(ev[i].events & EPOLLIN)) {
-			drop(c, k); /* nobody is left to read an answer */
-			continue;
-		}
-		if (ev[i].events & EPOLLIN)
-			read_some(k);
-		settle(c, k);
+	/* One at a time: the kernel puts who had its turn behind those that wait. */
+	c->until_ns = now + CTL_RUN_NS;
+	for (int i = 0; i <= CTL_CLIENTS_MAX && now < c->until_ns && epoll_wait(c->epoll, &ev, 1, 0) == 1; i++) {
+		on_event(c, &ev);
+		now = now_ns();
 	}
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
 		struct client *k = &c->client[i];

@@ -15,12 +15,12 @@
  * daemon's user, and members of the group. Handlers marked CTL_OWNER are not
  * for the group. All others are disconnected after one line that says so.
  *
- * Never blocks: one descriptor (ctl_fd, an epoll set of its own) goes into the
- * daemon's event loop, ctl_run does what is ready. Limits below; a client that
+ * Never blocks: ctl_run does what is ready, for CTL_RUN_NS and one request at most (the daemon's loop
+ * calls it at intervals, so that a flood of requests delays no packet; ctl_fd is for tests that wait). Limits below; a client that
  * breaks one is disconnected and counted. Nobody's text is logged.
  *
  *	ctl_new("/run/optag/control", gid, handlers, arg, &c)	while still root
- *	loop: when ctl_fd is readable, and each second: ctl_run(c)
+ *	loop: a few times a second at least: ctl_run(c)
  *	ctl_free(c)						removes the socket
  *
  * One thread.
@@ -42,6 +42,7 @@
 #define CTL_READ_NS	 10000000000ULL /* an answer nobody reads */
 #define CTL_IDLE_NS	 600000000000ULL
 #define CTL_REQUESTS_RUN 8 /* answered for one client before the others have their turn */
+#define CTL_RUN_NS	 1000000ULL /* then ctl_run leaves the rest to the next one: packets wait meanwhile */
 #define CTL_DEPTH_MAX	 32
 
 struct buf;

@@ -32,7 +32,7 @@ struct evidence;
 struct daemon {
 	const char *conf_path;
 	struct conf conf;
-	uint64_t start_ns, synced_ns, beat_ns;
+	uint64_t start_ns, synced_ns, beat_ns, answered_ns;
 	struct policies *policies;
 	struct store *store;
 	struct evidence *evidence;

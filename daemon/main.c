@@ -31,6 +31,7 @@
 #define DRAIN_MS     2	  /* a 64 MiB ring holds 230 ms at 1.5 million packets a second */
 #define DRAIN_BUDGET 512 /* records before signalling has its turn again: 0.1 ms */
 #define SIG_BUDGET   512
+#define ASK_NS	     10000000ULL /* between turns of those who ask: they get a fraction of the thread, flood or not */
 #define BUSY_NS	     20000000ULL /* packets without end: timers and whoever asks have their turn */
 #define SETTLE_NS    2000000ULL	 /* a CPU may still be writing a record that has its time already */
 
@@ -164,6 +165,20 @@ static int take_packets(struct daemon *d)
 	return 0;
 }
 
+/*
+ * Asked at intervals and not when somebody writes: a client that always has one more request would keep this thread
+ * busy, late for signalling, and in the end stopped by the kernel's limit of realtime.
+ */
+static void answer(struct daemon *d, uint64_t now)
+{
+	if (now - d->answered_ns < ASK_NS)
+		return;
+	ctl_run(d->ctl);
+	if (d->metrics)
+		metrics_run(d->metrics);
+	d->answered_ns = clock_now_ns();
+}
+
 static int run(struct daemon *d)
 {
 	struct epoll_event ev[8];
@@ -177,12 +192,8 @@ static int run(struct daemon *d)
 		for (i = 0; i < n; i++) {
 			if (ev[i].data.fd == d->sigfd)
 				on_signal_fd(d);
-			else if (d->ctl && ev[i].data.fd == ctl_fd(d->ctl))
-				ctl_run(d->ctl);
 			else if (ev[i].data.fd == d->port_events)
 				ports_run(d);
-			else if (d->metrics && ev[i].data.fd == metrics_fd(d->metrics))
-				metrics_run(d->metrics);
 		}
 		e = take_packets(d);
 		now = clock_now_ns();
@@ -195,10 +206,8 @@ static int run(struct daemon *d)
 			daemon_alive(d);
 			ports_run(d);
 			(void)sd_watchdog();
-			ctl_run(d->ctl);
-			if (d->metrics)
-				metrics_run(d->metrics);
 		}
+		answer(d, now);
 	}
 	if (e)
 		log_err("recording stops: %s", *store_why(d->store) ? store_why(d->store) : strerror(-e));

@@ -10,11 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-
-#define TURNS 512 /* of a microsecond or so */
 
 struct metrics {
 	struct MHD_Daemon *d;
@@ -22,7 +21,16 @@ struct metrics {
 	unsigned port;
 	void (*fill)(void *arg, struct buf *out);
 	void *arg;
+	struct buf page; /* of this run; empty: nobody asked yet */
 };
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
 
 static enum MHD_Result respond(struct MHD_Connection *con, unsigned code, const char *type, void *p, size_t n,
 			       enum MHD_ResponseMemoryMode mode)
@@ -54,8 +62,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *con, const c
 {
 	static int seen;
 	struct metrics *m = cls;
-	struct buf b = { 0 };
-	enum MHD_Result rc;
 
 	(void)version;
 	(void)upload;
@@ -73,14 +79,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *con, const c
 		return text(con, MHD_HTTP_OK, "optagd: figures are at /metrics");
 	if (strcmp(url, "/metrics") != 0)
 		return text(con, MHD_HTTP_NOT_FOUND, "not found: figures are at /metrics");
-	m->fill(m->arg, &b);
-	if (b.failed || !b.p) {
-		buf_free(&b);
+	if (!m->page.len)
+		m->fill(m->arg, &m->page);
+	if (m->page.failed || !m->page.len)
 		return text(con, MHD_HTTP_SERVICE_UNAVAILABLE, "out of memory");
-	}
-	rc = respond(con, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", b.p, b.len, MHD_RESPMEM_MUST_COPY);
-	buf_free(&b);
-	return rc;
+	return respond(con, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", m->page.p, m->page.len, MHD_RESPMEM_MUST_COPY);
 }
 
 /* Never what a client sent: the library's messages may quote it. */
@@ -161,6 +164,7 @@ void metrics_free(struct metrics *m)
 	if (!m)
 		return;
 	MHD_stop_daemon(m->d); /* closes the listening socket too */
+	buf_free(&m->page);
 	free(m);
 }
 
@@ -171,14 +175,16 @@ int metrics_fd(const struct metrics *m)
 
 void metrics_run(struct metrics *m)
 {
+	uint64_t until = now_ns() + METRICS_RUN_NS;
 	MHD_UNSIGNED_LONG_LONG ms;
 
-	/* What the library has read, or may read, already wakes nobody again. Not for ever: packets wait. */
-	for (int i = 0; i < TURNS; i++) {
+	/* What the library has read, or may read, already wakes nobody again. */
+	do {
 		(void)MHD_run(m->d); /* a failure is one connection's */
 		if (MHD_get_timeout(m->d, &ms) != MHD_YES || ms)
 			break;
-	}
+	} while (now_ns() < until);
+	buf_free(&m->page);
 }
 
 unsigned metrics_port(const struct metrics *m)

@@ -9,7 +9,7 @@
  * to an address that only the collector reaches; no call is on the page.
  *
  *	metrics_new(&at, fill, arg, &m, why, n)		while sockets may be made
- *	loop: when metrics_fd is readable, and each second: metrics_run(m)
+ *	loop: a few times a second at least: metrics_run(m)	ends after METRICS_RUN_NS and a page
  *
  * One thread.
  */
@@ -22,6 +22,7 @@
 
 #define METRICS_CONNECTIONS 16
 #define METRICS_TIMEOUT_S   10
+#define METRICS_RUN_NS	    1000000ULL /* then the rest waits for the next run: packets wait meanwhile */
 
 struct buf;
 struct metrics;
@@ -31,6 +32,7 @@ int metrics_new(const struct endpoint *at, void (*fill)(void *arg, struct buf *o
 		char *why, size_t n);
 void metrics_free(struct metrics *m); /* NULL-tolerant */
 int metrics_fd(const struct metrics *m);
+/* Whoever asks during one run gets the same page. */
 void metrics_run(struct metrics *m);
 unsigned metrics_port(const struct metrics *m);
 

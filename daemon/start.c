@@ -282,10 +282,6 @@ static int watch_all(struct daemon *d)
 	if (!e)
 		e = watch(d, policies_fd(d->policies));
 	if (!e)
-		e = watch(d, ctl_fd(d->ctl));
-	if (!e && d->metrics)
-		e = watch(d, metrics_fd(d->metrics));
-	if (!e)
 		e = watch(d, d->nxdp ? xdp_signal_fd(d->xdp[0]) : live_fd(d->live));
 	if (!e && d->nxdp)
 		e = ports_open(d);

@@ -21,6 +21,8 @@ static volatile sig_atomic_t stop;
 #define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
 #define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
 #define POLL_NS	    300000000L
+#define LIMIT_MAX   1000
+#define AT_ONCE	    100 /* what the daemon lists in one answer */
 
 static void print_purpose(const json_t *o, const char *name)
 {
@@ -38,6 +40,47 @@ static void print_call(const json_t *o)
 	putchar(' ');
 	cli_text(stdout, cli_ctl_str(o, "rule"), 0, false);
 	putchar('\n');
+}
+
+static json_t *list_request(json_int_t after, uint64_t left)
+{
+	json_t *rq = json_pack("{s:s, s:I}", "do", "call-list", "limit", (json_int_t)(left < AT_ONCE ? left : AT_ONCE));
+
+	if (state)
+		json_object_set_new(rq, "state", cli_json_str(state));
+	if (rule)
+		json_object_set_new(rq, "rule", cli_json_str(rule));
+	if (after)
+		json_object_set_new(rq, "after", json_integer(after));
+	return rq;
+}
+
+/* In parts, between which the daemon looks at its packets. */
+static int list_calls(struct cli_ctl *c, uint64_t *listed, double *total)
+{
+	json_t *answer, *calls, *o;
+	json_int_t after = 0;
+	size_t i;
+	int e = 0;
+
+	do {
+		e = cli_ctl_ask(c, list_request(after, limit - *listed), &answer);
+		if (e)
+			return e;
+		if (!after)
+			*total = cli_ctl_num(answer, "total");
+		calls = json_object_get(answer, "calls");
+		for (i = 0; (o = json_array_get(calls, i)) && !e; i++) {
+			if (json)
+				e = cli_json_line(stdout, json_incref(o));
+			else
+				print_call(o);
+		}
+		*listed += i;
+		after = json_integer_value(json_object_get(answer, "next"));
+		json_decref(answer);
+	} while (!e && after && i && *listed < limit);
+	return e;
 }
 
 static int cmd_list(int argc, char **argv)
@@ -58,36 +101,20 @@ static int cmd_list(int argc, char **argv)
 	};
 	struct cli_args a;
 	struct cli_ctl *c = NULL;
-	json_t *rq, *answer = NULL, *o, *calls;
+	uint64_t listed = 0;
+	double total = 0;
 	int rc = cli_parse(&cli, argc, argv, &a), e;
-	size_t i;
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rq = json_pack("{s:s}", "do", "call-list");
-	if (state)
-		json_object_set_new(rq, "state", cli_json_str(state));
-	if (rule)
-		json_object_set_new(rq, "rule", cli_json_str(rule));
-	json_object_set_new(rq, "limit", json_integer((json_int_t)(limit < 1000000 ? limit : 1000000)));
+	if (!limit || limit > LIMIT_MAX)
+		return cli_usage("--limit is 1 to 1000");
 	e = cli_ctl_open(control, &c);
-	if (e)
-		json_decref(rq);
-	else
-		e = cli_ctl_ask(c, rq, &answer);
+	if (!e)
+		e = list_calls(c, &listed, &total);
 	cli_ctl_close(c);
-	if (e)
-		return CLI_FAILED;
-	calls = json_object_get(answer, "calls");
-	for (i = 0; (o = json_array_get(calls, i)) && !e; i++) {
-		if (json)
-			e = cli_json_line(stdout, json_incref(o));
-		else
-			print_call(o);
-	}
-	if (!json && cli_ctl_num(answer, "total") > (double)i)
-		cli_err("%.0f calls in all; --limit shows more", cli_ctl_num(answer, "total"));
-	json_decref(answer);
+	if (!e && !json && total > (double)listed)
+		cli_err("%.0f calls in all; --limit shows more", total);
 	return cli_finish(e ? CLI_FAILED : CLI_OK);
 }
 

@@ -13,10 +13,10 @@ call() { "$O" call "$@" --control "$TMP/control" 2>"$TMP/err"; }
 load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
 load_daemon || fail "optagd does not start"
 call list >"$TMP/none" && [ ! -s "$TMP/none" ] || fail "calls before there are any"
-load_begin "$TMP/sent" "${load_kinds[@]}" --calls 20 --rate 20 --duration 8 --first-rtp 300
+load_begin "$TMP/sent" "${load_kinds[@]}" --calls 150 --rate 150 --duration 8 --first-rtp 300
 sleep 4
-call list --json >"$TMP/list" || fail "list: $(cat "$TMP/err")"
-jq -s -e 'length > 10 and all(.state == "answered" and (.legs | length == 2)) and all(
+call list --limit 1000 --json >"$TMP/list" || fail "list: $(cat "$TMP/err")"
+jq -s -e 'length > 110 and all(.state == "answered" and (.legs | length == 2)) and all(
 	if .rule == "claims" then .documentation == "GRANTED" and .recording and (.legs | all(.verdict == "record" and .kept > 0))
 	else (.training == "PENDING" or .training == "DENIED") and (.recording | not) and (.legs | all(.passed == 0 and .kept == 0)) end)' \
 	"$TMP/list" >/dev/null || fail "list: $(cat "$TMP/list")"
@@ -38,7 +38,7 @@ done
 id=$(awk -F'\t' '$2 == "sales" {print $1; exit}' "$TMP/sent.truth")
 call trace --call-id "$id" --json >"$TMP/sales" || fail "trace of a call that ended: $(cat "$TMP/err")"
 tail -n 1 "$TMP/sales" | jq -e '.state == "ended" and .training == "DENIED"' >/dev/null || fail "trace --call-id: $(cat "$TMP/sales")"
-[ "$(call list --state ended | wc -l)" = "$all" ] || fail "ended calls: $(call list --state ended)"
+[ "$(call list --limit 1000 --state ended | wc -l)" = "$all" ] || fail "ended calls: $(call list --state ended)"
 call trace 00000000000000000000000000 --once && fail "a call that does not exist"
 grep -q 'no such call' "$TMP/err" || fail "what is said of a call that does not exist: $(cat "$TMP/err")"
 call trace --call-id "$(awk -F'\t' '$2 == "none" {print $1; exit}' "$TMP/sent.truth")" --once && fail "a call nobody records is traced"
@@ -46,6 +46,7 @@ grep -hoE '\+45[0-9]+|10\.90\.[0-9.]+' "$TMP/list" "$TMP/trace" "$TMP/sales" "$T
 cut -f1 "$TMP/sent.truth" | grep -qFf - "$TMP/trace" "$TMP/sales" "$TMP/list" "$TMP/optagd.err" && fail "a Call-ID is shown"
 call trace && fail "no call at all is one"
 call list --limit 0 && fail "a limit of 0"
+"$O" call list --control "$TMP/control" --limit 1001 2>/dev/null && fail "a limit of 1001"
 
 load_settle || fail "the counters do not come to rest"
 load_status "$TMP/status"

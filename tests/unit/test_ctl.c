@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -75,9 +76,19 @@ static int h_refuse(void *arg, const struct ctl_peer *p, const json_t *rq, json_
 	return -ERANGE;
 }
 
+/* One that takes its time: so many requests fit one turn of the daemon's loop. */
+static int h_slow(void *arg, const struct ctl_peer *p, const json_t *rq, json_t *answer, char *why, size_t n)
+{
+	const struct timespec t = { 0, CTL_RUN_NS * 2 };
+
+	nanosleep(&t, NULL);
+	return h_echo(arg, p, rq, answer, why, n);
+}
+
 static const struct ctl_handler handlers[] = {
 	{ "echo", 0, h_echo },	     { "later", 0, h_later },		 { "large", 0, h_large },
-	{ "refuse", 0, h_refuse },   { "owner", CTL_OWNER, h_echo }, { 0 },
+	{ "refuse", 0, h_refuse },   { "owner", CTL_OWNER, h_echo }, { "slow", 0, h_slow },
+	{ 0 },
 };
 
 static struct ctl *c;
@@ -208,6 +219,35 @@ static void test_pipelined(void **state)
 	json_decref(o);
 	assert_null(hear(fd)); /* and the end */
 	close(fd);
+}
+
+/* However many ask at once, packets have their turn after one slow request; and each client gets its own. */
+static void test_turns(void **state)
+{
+	int fd[CTL_CLIENTS_MAX];
+	unsigned turns = 0;
+	json_t *o;
+
+	(void)state;
+	for (int i = 0; i < CTL_CLIENTS_MAX; i++) {
+		fd[i] = dial();
+		for (int k = 0; k < 3; k++)
+			say(fd[i], "{\"do\":\"slow\",\"x\":1}\n");
+	}
+	calls = 0;
+	while (calls < CTL_CLIENTS_MAX) {
+		unsigned before = calls;
+
+		ctl_run(c);
+		assert_true(calls - before <= 1);
+		assert_true(++turns < 4 * CTL_CLIENTS_MAX);
+	}
+	for (int i = 0; i < CTL_CLIENTS_MAX; i++) {
+		o = hear(fd[i]);
+		assert_int_equal(json_integer_value(json_object_get(o, "x")), 1);
+		json_decref(o);
+		close(fd[i]);
+	}
 }
 
 static void test_later(void **state)
@@ -455,26 +495,36 @@ static void test_status(void **state)
 	assert_string_equal(s.decisions.d[s.decisions.n - 1].reason, "other");
 }
 
+static unsigned fills;
+
 static void fill_page(void *arg, struct buf *out)
 {
 	static struct status s;
 
 	(void)arg;
+	fills++;
 	fill_status(&s);
 	status_metrics(&s, out);
+}
+
+static int http_dial(const struct metrics *m)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)metrics_port(m)),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
 }
 
 /* One HTTP exchange against m; the answer, to be freed. */
 static char *http(struct metrics *m, const char *request)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)metrics_port(m)),
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = http_dial(m);
 	char *text = calloc(1, 1 << 20);
 	size_t n = 0;
 
 	assert_non_null(text);
-	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	say(fd, request);
 	for (;;) {
 		struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = metrics_fd(m), .events = POLLIN } };
@@ -526,6 +576,7 @@ static void check_page(const char *page)
 
 static void test_metrics(void **state)
 {
+	static const char get[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
 	struct endpoint at = { .port = 0 };
 	struct metrics *m, *twice;
 	char why[256], *page, *body;
@@ -545,6 +596,18 @@ static void test_metrics(void **state)
 	assert_non_null(strstr(body, "\noptag_packets_total{result=\"gated\"} 80\n"));
 	assert_non_null(strstr(body, "state=\"denied\",reason=\"say \\\"no\\\"\"} 2\n"));
 	free(page);
+	/* requests without end: one page a run, and packets have their turn */
+	int fd = http_dial(m);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(send(fd, get, sizeof(get) - 1, MSG_NOSIGNAL | MSG_DONTWAIT), sizeof(get) - 1);
+	for (int i = 0; i < 50; i++) {
+		fills = 0;
+		metrics_run(m);
+		assert_true(fills <= 1);
+		while (recv(fd, why, sizeof(why), MSG_DONTWAIT) > 0)
+			;
+	}
+	close(fd);
 	page = http(m, "GET /other HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
 	assert_non_null(strstr(page, " 404 "));
 	free(page);
@@ -562,6 +625,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pipelined, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
