@@ -62,6 +62,8 @@ static void reload(struct daemon *d)
 		if (fixed)
 			log_warn("%s: '%s' changed: takes effect at the next start", d->conf_path, fixed);
 		d->conf.sync_ns = wanted.sync_ns;
+		d->conf.log_level = wanted.log_level;
+		log_set_level(wanted.log_level);
 	}
 	log_diags(&diags);
 	policy_diags_free(&diags);

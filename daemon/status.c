@@ -152,8 +152,10 @@ static bool balanced(const struct status *s)
 	return sum == s->counts[OPTAG_C_SEEN];
 }
 
-/* One row a place where something can be lost. */
-static unsigned losses(const struct status *s, const char *name[8], uint64_t v[8])
+#define LOSSES 10
+
+/* One row a place where something can be lost: packets but for the last three. */
+static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_t v[LOSSES])
 {
 	unsigned n = 0;
 
@@ -162,6 +164,8 @@ static unsigned losses(const struct status *s, const char *name[8], uint64_t v[8
 	name[n] = "capture_ring", v[n++] = s->counts[OPTAG_C_MEDIA_LOST];
 	name[n] = "budget", v[n++] = s->counts[OPTAG_C_BUDGET];
 	name[n] = "call_ring", v[n++] = s->media[MEDIA_NO_MEMORY];
+	name[n] = "store_queue", v[n++] = s->store.shed_packets;
+	name[n] = "store_disk", v[n++] = s->store.lost_packets;
 	name[n] = "flow_full", v[n++] = s->flow_full;
 	name[n] = "calls_refused", v[n++] = s->calls.refused_full + s->calls.refused_id;
 	name[n] = "store", v[n++] = s->store_lost;
@@ -364,8 +368,8 @@ static json_t *store_json(const struct status *s)
 
 static json_t *losses_json(const struct status *s)
 {
-	const char *name[8];
-	uint64_t v[8];
+	const char *name[LOSSES];
+	uint64_t v[LOSSES];
 	unsigned n = losses(s, name, v);
 	json_t *o = json_object();
 
@@ -448,8 +452,8 @@ static void with_label(struct buf *b, const char *name, const char *key, const c
 
 static void packets_metrics(const struct status *s, struct buf *b)
 {
-	const char *name[8];
-	uint64_t v[8];
+	const char *name[LOSSES];
+	uint64_t v[LOSSES];
 	unsigned n = losses(s, name, v);
 
 	one(b, "optag_packets_seen_total", "counter", "Packets the classifier saw; the sum of optag_packets_total.",

@@ -47,7 +47,9 @@
  *		  "disk_bytes","disk_free","queue_bytes","errors",
  *		  "sync_ms_last","sync_ms_max"}
  *	"losses": {"nic","signalling_ring","capture_ring","budget","call_ring",
- *		   "flow_full","calls_refused","store"}	every place of loss
+ *		   "store_queue","store_disk","flow_full","calls_refused","store"}
+ *			every place of loss: packets (those of "call_ring" on were out of the
+ *			rings, those of the store are among media.kept), then addresses, calls, calls
  *	"process": {"cpu_seconds","rss_bytes","threads"}
  */
 #ifndef STATUS_H

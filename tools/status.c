@@ -125,7 +125,8 @@ static void print_losses(const json_t *o)
 	} t[] = {
 		{ "losses.nic", "network card" },	  { "losses.signalling_ring", "signalling ring" },
 		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
-		{ "losses.call_ring", "no call-memory" }, { "losses.flow_full", "flow table full" },
+		{ "losses.call_ring", "no call-memory" }, { "losses.store_queue", "store's queue full" },
+		{ "losses.store_disk", "disk" },	  { "losses.flow_full", "flow table full" },
 		{ "losses.calls_refused", "calls past the limit" }, { "losses.store", "store" },
 	};
 	double sum = 0;

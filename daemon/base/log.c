@@ -18,13 +18,18 @@ void log_init(const char *name, enum log_level level)
 	log_journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
 }
 
+void log_set_level(enum log_level level)
+{
+	__atomic_store_n(&log_least, level, __ATOMIC_RELAXED);
+}
+
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 	char line[1024];
 	va_list ap;
 	int n, m;
 
-	if (level > log_least)
+	if (level > __atomic_load_n(&log_least, __ATOMIC_RELAXED))
 		return;
 	if (log_journal)
 		n = snprintf(line, sizeof(line), "<%d>", (int)level);

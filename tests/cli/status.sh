@@ -29,14 +29,15 @@ has "$TMP/out" "interface  mon0, native, up, mirror port"
 has "$TMP/out" "100 of 1000 in progress: 10 setup, 80 answered, 6 on hold; 70 recording"
 has "$TMP/out" "consent.none?[31m"
 has "$TMP/out" "capture rings"
+has "$TMP/out" "store's queue full     800"
 has "$TMP/out" "200.0 MB of audio in 101.0 MB, disk 25 % free"
 grep -q $'\033' "$TMP/out" && fail "status passes an escape through"
 [ -s "$TMP/err" ] && fail "status: stderr"
 
 "$BIN/optag-status" --json --socket "$sock" >"$TMP/out" || fail "status --json: exit code"
 [ "$(wc -l <"$TMP/out")" = 1 ] || fail "--json: not one line"
-[ "$(jq -c '[.packets.seen, .packets.balanced, .calls.kept, .losses.capture_ring, .interfaces[0].name, has("ok")]' "$TMP/out")" = \
-	'[2000,true,3000,10,"mon0",false]' ] || { fail "--json: fields"; cat "$TMP/out"; }
+[ "$(jq -c '[.packets.seen, .packets.balanced, .calls.kept, .losses.capture_ring, .losses.store_queue, .losses.store_disk, .interfaces[0].name, has("ok")]' "$TMP/out")" = \
+	'[2000,true,3000,10,800,160,"mon0",false]' ] || { fail "--json: fields"; cat "$TMP/out"; }
 
 # Rates: between two answers lies one second of the daemon's clock, whatever this machine's did.
 "$BIN/optag-top" --once --socket "$sock" >"$TMP/out" 2>"$TMP/err" || fail "top: exit code"

@@ -70,6 +70,16 @@ for _ in $(seq 60); do
 	sleep 0.1
 done
 [ "$("$O" policy status --control "$c" --json | jq .older_policies)" = 0 ] || fail "old policies are not let go"
+# settings that SIGHUP takes: no line below the level, then again one
+lines=$(wc -l <"$TMP/optagd.err")
+echo 'log-level error' >>"$TMP/optagd.conf"
+kill -HUP $daemon
+sleep 1
+[ "$(wc -l <"$TMP/optagd.err")" = "$lines" ] || fail "log-level error is not in force after SIGHUP"
+sed -i 's/^log-level error/log-level info/' "$TMP/optagd.conf"
+kill -HUP $daemon
+for _ in $(seq 100); do tail -n +$((lines + 1)) "$TMP/optagd.err" | grep -q 'in force already' && break; sleep 0.05; done
+tail -n +$((lines + 1)) "$TMP/optagd.err" | grep -q 'in force already' || fail "log-level info is not in force after SIGHUP"
 kill -INT $daemon
 wait $daemon || fail "optagd's status $?"
 daemon=''
