@@ -165,7 +165,7 @@ static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_
 	name[n] = "budget", v[n++] = s->counts[OPTAG_C_BUDGET];
 	name[n] = "call_ring", v[n++] = s->media[MEDIA_NO_MEMORY];
 	name[n] = "store_queue", v[n++] = s->store.shed_packets;
-	name[n] = "store_disk", v[n++] = s->store.lost_packets;
+	name[n] = "store_disk", v[n++] = s->store.lost_packets + s->media[MEDIA_FAILED];
 	name[n] = "flow_full", v[n++] = s->flow_full;
 	name[n] = "calls_refused", v[n++] = s->calls.refused_full + s->calls.refused_id;
 	name[n] = "store", v[n++] = s->store_lost;

@@ -49,7 +49,8 @@
  *	"losses": {"nic","signalling_ring","capture_ring","budget","call_ring",
  *		   "store_queue","store_disk","flow_full","calls_refused","store"}
  *			every place of loss: packets (those of "call_ring" on were out of the
- *			rings, those of the store are among media.kept), then addresses, calls, calls
+ *			rings; those of the store are among media.kept, or media.failed), then
+ *			addresses, calls, calls
  *	"process": {"cpu_seconds","rss_bytes","threads"}
  */
 #ifndef STATUS_H

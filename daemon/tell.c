@@ -103,7 +103,7 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->call_huge = f.memory_huge;
 	snprintf(s->store_dir, sizeof(s->store_dir), "%s", d->conf.store);
 	store_figures(d->store, &s->store);
-	s->store_lost = f.lost_calls + s->store.lost_calls;
+	s->store_lost = f.lost_calls + s->store.lost_calls + s->store.cut_calls;
 	s->queue_bytes = s->store.queue_bytes;
 	s->store_errors = s->store.errors;
 	s->sync_ns_last = s->store.sync_last_ns;

@@ -484,7 +484,7 @@ static int reopen(struct store *st)
 
 static int go_on(struct store *st)
 {
-	uint64_t calls;
+	uint64_t calls = 0;
 	int rc = 0;
 
 	for (struct store_call *sc = st->calls; !rc && sc; sc = sc->next) {
@@ -497,7 +497,10 @@ static int go_on(struct store *st)
 		return rc;
 	/* Calls that ended meanwhile, and those whose end was rolled back. */
 	rc = left_load(st);
-	return rc ? rc : settle_left(st, &calls);
+	if (!rc)
+		rc = settle_left(st, &calls);
+	figure_add(&st->figures.cut_calls, calls);
+	return rc;
 }
 
 static void disk_repair(struct pipe *p)

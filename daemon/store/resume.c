@@ -568,6 +568,8 @@ static void deny(struct store_call_result *r, const struct store_call *sc, const
 /* The states the row gets; *ret_any: some wrap is there. */
 static int end_states(struct store *st, const struct store_call *sc, struct store_call_result *r, bool *ret_any)
 {
+	const char *why = r->end;
+
 	*ret_any = false;
 	for (int p = 0; p < STORE_PURPOSES; p++) {
 		int there = wrap_there(st, sc, (enum store_purpose)p);
@@ -578,17 +580,17 @@ static int end_states(struct store *st, const struct store_call *sc, struct stor
 		r->reason[p] = sc->meta.now.reason[p];
 		if (there && !state_holds(r->state[p])) { /* nobody said that it may be used */
 			r->state[p] = STORE_S_OBJECTED;
-			r->reason[p] = "crash";
+			r->reason[p] = why;
 		} else if (!there && (state_holds(r->state[p]) || r->state[p] == STORE_S_PENDING)) {
 			r->state[p] = STORE_S_DENIED;
-			r->reason[p] = "crash";
+			r->reason[p] = why;
 		}
 		*ret_any |= there;
 	}
 	return 0;
 }
 
-static void decide(const struct store_call *sc, bool any, struct store_call_result *r)
+static void decide(const struct store_call *sc, bool any, bool repair, struct store_call_result *r)
 {
 	uint64_t last = sc->leg[0].last_ns > sc->leg[1].last_ns ? sc->leg[0].last_ns : sc->leg[1].last_ns;
 
@@ -597,6 +599,9 @@ static void decide(const struct store_call *sc, bool any, struct store_call_resu
 	if (sc->meta.now.keep_ns == UINT64_MAX) {
 		r->outcome = STORE_O_DENIED;
 		deny(r, sc, "not-answered");
+	} else if (last < sc->meta.now.keep_ns && repair) { /* it may have been long enough: the disk took its end */
+		r->outcome = STORE_O_GAP;
+		deny(r, sc, "gap");
 	} else if (last < sc->meta.now.keep_ns) {
 		r->outcome = STORE_O_DENIED;
 		deny(r, sc, "too-short");
@@ -610,7 +615,9 @@ static void decide(const struct store_call *sc, bool any, struct store_call_resu
 
 static int settle_one(struct store *st, struct store_call *sc)
 {
-	struct store_call_result r = { .answer_ns = sc->meta.now.answer_ns, .end = "crash", .gap = "crash" };
+	bool repair = st->settled; /* it was ours, and its end or row is what the disk did not take */
+	const char *why = repair ? "disk" : "crash";
+	struct store_call_result r = { .answer_ns = sc->meta.now.answer_ns, .end = why, .gap = why };
 	struct catalog_row row = { .meta = &sc->meta, .result = &r, .day = sc->day };
 	bool any = false;
 	int rc = has_row(st, sc);
@@ -620,7 +627,7 @@ static int settle_one(struct store *st, struct store_call *sc)
 	rc = end_states(st, sc, &r, &any);
 	if (rc)
 		return rc;
-	decide(sc, any, &r);
+	decide(sc, any, repair, &r);
 	row.kept = r.outcome == STORE_O_KEPT;
 	for (int p = 0; !rc && p < STORE_PURPOSES; p++) {
 		row.hash[p] = sc->has_hash[p] ? sc->hash[p] : NULL;

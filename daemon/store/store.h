@@ -204,7 +204,7 @@ int store_sync(struct store *st);
  *   store_sync_start does not;
  * - a broken store is opened anew every five seconds, when a full disk has room again. Until
  *   then chunks are lost and counted, calls cannot begin, and calls that end keep their record,
- *   from which they get a row (end "crash") after the repair;
+ *   from which they get a row (end and gap "disk") after the repair;
  * - store_call_known answers 0: a live call was not recorded before;
  * - encoders run 10 nicer than who starts them, so that on a busy machine capture comes first;
  * - the threads block all signals. Start them before a seccomp filter that is per thread.
@@ -277,6 +277,7 @@ struct store_figures { /* uint64_t only */
 	uint64_t shed_chunks, shed_packets; /* the queue was full */
 	uint64_t lost_chunks, lost_packets; /* the disk did not take them */
 	uint64_t lost_calls; /* ended, and their row could not be written */
+	uint64_t cut_calls;  /* ended, and got their row from their record after a repair */
 	uint64_t errors;     /* times the store broke */
 	uint64_t repairs;    /* times it was opened anew since */
 	uint64_t syncs, sync_last_ns, sync_max_ns;

@@ -481,7 +481,10 @@ static void test_full_disk(void **state)
 	row_free(&row);
 	assert_true(row_of(st, 2, &row)); /* its end came at a bad time */
 	assert_int_equal(row.outcome, STORE_O_KEPT);
+	assert_string_equal(row.end, "disk"); /* nothing crashed */
+	assert_string_equal(row.gap, "disk");
 	row_free(&row);
+	assert_int_equal(f.cut_calls, 1);
 	assert_true(row_of(st, 5, &row));
 	row_free(&row);
 	store_close(st);
