@@ -301,6 +301,22 @@ static void first_among_threads(const struct daemon *d)
 		log_notice("realtime %u: %s; on a busy machine the first packets of calls may be lost", d->conf.realtime, strerror(-e));
 }
 
+/* A daemon's XDP program would leave libpcap nothing to see; of one that is gone, it goes too. */
+static int no_xdp(const struct daemon *d, char *why, size_t n)
+{
+	const char *name = d->conf.interface[0].name;
+	int e = xdp_release(name, NULL, why, n);
+
+	if (e == -EBUSY)
+		return e;
+	if (e < 0)
+		log_warn("%s: %s", name, why);
+	if (e > 0)
+		log_notice("%s: what a daemon with XDP left there is removed, with its calls", name);
+	why[0] = '\0';
+	return 0;
+}
+
 static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char *why, size_t n)
 {
 	int e = nic_set_cpus(d->conf.cpus, sizeof(d->conf.cpus));
@@ -313,6 +329,8 @@ static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char 
 	e = priv_start(why, n);
 	if (!e)
 		e = set_queues(d);
+	if (!e && pcap)
+		e = no_xdp(d, why, n);
 	if (!e)
 		e = daemon_open_sockets(d, why, n);
 	if (!e)

@@ -24,6 +24,11 @@ matched() { "$O" status --socket "$TMP/control" --json | jq .calls.matched; }
 sed -i 's/^trunk pbx {/trunk pbx {\n\tinterface rx1/; s/^\tcalled +45 7010 20\*$/\tcalled +45 7010 20*\n\ttrunk pbx/' "$policy"
 grep -q 'interface rx1' "$policy" && grep -q $'^\ttrunk pbx' "$policy" || fail "the demo's policy is another one now"
 load_daemon || fail "optagd does not start"
+# a second daemon there, whatever it captures by: with libpcap it would see nothing behind the first one's program
+"$O" init --store "$TMP/s2" --keys "$TMP/k2" >/dev/null 2>&1
+sed -e '/^interface rx1/d' -e 's/xdp native/xdp none/' -e "s#^store .*#store \"$TMP/s2\"#" -e "s#socket \"[^\"]*\"#socket \"$TMP/control2\"#" "$TMP/optagd.conf" >"$TMP/second.conf"
+load_in timeout -s INT 10 "$BIN/optagd" -c "$TMP/second.conf" 2>"$TMP/second.err" && fail "two daemons on one interface: $(cat "$TMP/second.err")"
+grep -q 'rx0: another daemon captures here' "$TMP/second.err" || fail "what the second daemon said: $(cat "$TMP/second.err")"
 calls tx0 1
 [ "$(matched)" = 0 ] || fail "calls of another interface are recorded"
 calls tx1 2
