@@ -34,6 +34,7 @@ END
 }
 hash() { "$BIN/optag" policy status --json --control "$sock" | jq -r .hash; }
 start() {
+	rm -f "$TMP/ready" # of the daemon before
 	"$BUILD/tests/gen/policydaemon" "$sock" "$live" "$store" "$@" >"$TMP/ready" 2>>"$TMP/log" &
 	daemon=$!
 	for _ in $(seq 200); do [ -s "$TMP/ready" ] && return; kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
