@@ -226,18 +226,18 @@ int recording_tick(struct recording *rc, const struct call *c, uint64_t now_ns)
 	return err;
 }
 
-/* The first audio: now the call takes a key and a place on disk. */
-static int begin(struct recording *rc, const struct call *c)
+/* The first audio, which arrived at first_ns: now the call takes keys and a place on disk. */
+static int begin(struct recording *rc, const struct call *c, uint64_t first_ns)
 {
+	unsigned set = recording_purposes(c, first_ns);
 	int p;
 
 	now_of(rc, c, &rc->meta.now);
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
-		bool live = c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED;
-
+		rc->meta.covers[p] = set >> p & 1;
 		/* training is committed at hang-up (guidance 6): a crash before must leave nothing */
-		rc->meta.commit[p] = live && p == POLICY_DOCUMENTATION && !c->rule->purpose[p].commit_at_end;
+		rc->meta.commit[p] = rc->meta.covers[p] && p == POLICY_DOCUMENTATION && !c->rule->purpose[p].commit_at_end;
 	}
 	return store_call_begin(rc->st, &rc->meta, &rc->sc);
 }
@@ -292,7 +292,10 @@ static int start_writing(struct recording *rc, const struct call *c, uint64_t no
 	int e;
 
 	if (!rc->sc && now_ns >= rc->retry_ns) {
-		e = begin(rc, c);
+		/* what is held was not for all of those who may have what comes now */
+		if (rc->first_ns && recording_purposes(c, rc->first_ns) != recording_purposes(c, now_ns))
+			(void)recording_flush(rc); /* into what is held */
+		e = begin(rc, c, rc->first_ns ? rc->first_ns : first_ns);
 		if (e && e != -ESHUTDOWN && store_repairs(rc->st)) { /* tried again soon; everybody else is recorded */
 			rc->retry_ns = now_ns + RETRY_NS;
 			recording_gap(rc, "disk");
@@ -350,13 +353,19 @@ int recording_granted(struct recording *rc, const struct call *c, uint64_t now_n
 	return start_writing(rc, c, now_ns, rc->first_ns);
 }
 
-/* From when on audio may be kept for a purpose that may be written now; packets of before it may still come. */
-static bool came_too_soon(const struct call *c, uint64_t arrival_ns)
+/* Where a packet belongs. Neither of the call nor of us is to be left what may not be kept. */
+static int into_part(struct recording *rc, const struct call *c, unsigned leg, uint64_t arrival_ns, enum media_fate *ret_fate)
 {
-	for (int p = 0; p < POLICY_PURPOSES; p++)
-		if ((c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED) && c->decide.granted_ns[p] <= arrival_ns)
-			return false;
-	return true;
+	int e = recording_part(rc, c, leg, arrival_ns);
+
+	if (e == -ESHUTDOWN) { /* an old capture: nothing of that day may be kept any more */
+		discard(rc);
+		rc->expired = true;
+		return 0;
+	}
+	if (e == RECORDING_NOT_KEPT)
+		*ret_fate = MEDIA_NOT_KEPT;
+	return e;
 }
 
 static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
@@ -378,9 +387,11 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 	note_hole(l, p, f, seq);
 	if (write) {
 		e = start_writing(rc, c, arrival_ns, arrival_ns);
+		if (!e && rc->sc)
+			e = into_part(rc, c, leg, arrival_ns, ret_fate);
 		if (e || !rc->sc) {
 			*ret_fate = rc->expired ? MEDIA_NOT_KEPT : *ret_fate;
-			return e;
+			return e == RECORDING_NOT_KEPT ? 0 : e;
 		}
 	} else if (!rc->first_ns) {
 		rc->first_ns = arrival_ns;
@@ -457,7 +468,8 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	/* Captured while a purpose allowed it, looked at when none does any more: gone (INV-1, INV-3). */
 	if (kind == CALL_PT_AUDIO) {
 		how = rc->expired ? CALL_A_BLOCK : call_audio(c, leg);
-		if (how == CALL_A_WRITE && !came_too_soon(c, arrival_ns))
+		/* packets of before a purpose was granted may still come */
+		if (how == CALL_A_WRITE && recording_purposes(c, arrival_ns))
 			return add_audio(rc, c, leg, p, f, arrival_ns, true, ret_fate);
 		if (how == CALL_A_HOLD && !rc->sc)
 			return add_audio(rc, c, leg, p, f, arrival_ns, false, ret_fate);
@@ -494,8 +506,11 @@ int recording_destroy(struct recording *rc, const struct call *c, enum policy_pu
 	bool live = c->state[other] == PURPOSE_GRANTED || c->state[other] == PURPOSE_OBJECTED;
 	int i, e = 0;
 
-	if (live)
-		return rc->sc ? store_call_drop(rc->sc, (enum store_purpose)p) : 0;
+	if (live && rc->sc) {
+		e = store_call_drop(rc->sc, (enum store_purpose)p);
+		recording_drop_legs(rc);
+		return e;
+	}
 	/* The keys first and for good: when they cannot be erased somebody must know. */
 	for (i = 0; i < POLICY_PURPOSES && rc->sc && !e; i++)
 		e = store_call_drop(rc->sc, (enum store_purpose)i);
@@ -661,7 +676,7 @@ static int commit_rest(struct recording *rc, struct store_call_result *r)
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		if (r->state[p] != STORE_S_GRANTED && r->state[p] != STORE_S_OBJECTED)
 			continue;
-		if (rc->meta.commit[p])
+		if (store_call_committed(rc->sc, (enum store_purpose)p))
 			continue;
 		e = store_call_commit(rc->sc, (enum store_purpose)p);
 		if (e && !store_repairs(rc->st))
@@ -674,20 +689,6 @@ static int commit_rest(struct recording *rc, struct store_call_result *r)
 		}
 	}
 	return 0;
-}
-
-/*
- * A consent that covers the call from an instant on (guidance 5.2), while another purpose had it recorded
- * before: the store has one key for all of it, so it is not kept for this purpose. Strict, not final.
- */
-static void deny_late(const struct recording *rc, const struct call *c, struct store_call_result *r)
-{
-	for (int p = 0; p < POLICY_PURPOSES; p++) {
-		if (!rc->sc || rc->meta.commit[p] || r->state[p] != STORE_S_GRANTED || c->decide.granted_ns[p] <= rc->first_ns)
-			continue;
-		r->state[p] = STORE_S_DENIED;
-		r->reason[p] = "consent.late";
-	}
 }
 
 int recording_end(struct recording *rc, const struct call *c, struct recording_result *ret)
@@ -708,7 +709,7 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 		r.state[p] = (enum store_state)c->state[p];
 		r.reason[p] = c->reason[p];
 	}
-	deny_late(rc, c, &r);
+	recording_unreached(rc, c, &r);
 	leg_figures(&rc->leg[0], &r.leg[0]);
 	leg_figures(&rc->leg[1], &r.leg[1]);
 	r.recount = rc->stale;

@@ -4,7 +4,7 @@
  *
  * Between record.c, which routes, and media/ and store/, which do the work. A
  * recording takes nothing on disk before its first audio packet; then the store
- * gets the data key's wraps, then chunks, at the end the row. Exactly one of
+ * gets wraps, then chunks in parts for the purposes of the moment, at the end the row. Exactly one of
  * kept, denied, gap or known comes out. One thread.
  */
 #ifndef RECORD_CALL_H
@@ -36,7 +36,7 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 		     char *ret_key, enum media_fate *ret_fate);
 void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets); /* adds */
 void recording_gap(struct recording *rc, const char *why); /* static text; the first stays */
-/* A purpose is over: its wrap goes, and all audio when no purpose is left (INV-1). */
+/* A purpose is over: its keys go, with the audio that is for it alone, and all audio when no purpose is left (INV-1). */
 int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p);
 /* A later policy took something (c->tight): deadlines come nearer. */
 int recording_tighten(struct recording *rc, const struct call *c);
@@ -86,8 +86,11 @@ bool recording_durable(const struct recording *rc);
 /* So many packets since the last recording_save that it is time for another. */
 bool recording_unsaved(const struct recording *rc);
 int recording_flush(struct recording *rc);
-/* Behind what is in out: figures, streams, and the data key in clear: keep in memory only, and wipe. */
+/* Behind what is in out: figures, streams, and the call's keys in clear: keep in memory only, and wipe. For a state that
+ * may survive a crash: without keys of what is not wrapped in the store. */
 void recording_save(struct recording *rc, struct buf *out);
+/* With all keys: for recording_leave. */
+void recording_save_all(struct recording *rc, struct buf *out);
 /*
  * Goes on with the recording of c, which is as it was then. Takes any bytes. When the store knows
  * nothing of it (it began within the last sync) it begins anew at the next packet, with a gap. -EBADMSG, and

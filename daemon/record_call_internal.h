@@ -56,6 +56,20 @@ struct recording {
 	struct leg_state leg[2];
 };
 
+#define RECORDING_SAVE_PACKETS 1000 /* ten seconds of both legs: a later state must know which cycle of numbers it is in */
+
+/* ---- record_parts.c ---- */
+
+/* Purposes (bits) for which a packet that arrived then is recorded, once any audio is (call_audio). */
+unsigned recording_purposes(const struct call *c, uint64_t arrival_ns);
+#define RECORDING_NOT_KEPT 1
+/* The leg goes where a packet of this arrival belongs. 0, -errno, or RECORDING_NOT_KEPT. */
+int recording_part(struct recording *rc, const struct call *c, unsigned leg, uint64_t arrival_ns);
+/* A purpose was destroyed: what a leg still holds that was for it alone goes, too. */
+void recording_drop_legs(struct recording *rc);
+/* At the end: a purpose that was granted and has no audio at all is denied. */
+void recording_unreached(struct recording *rc, const struct call *c, struct store_call_result *r);
+
 /* Everything that follows from the call alone. */
 void recording_init(struct recording *rc, struct store *st, const struct call *c);
 

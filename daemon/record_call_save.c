@@ -13,15 +13,14 @@
 #include "base/buf.h"
 #include "record_call_internal.h"
 
-#define VERSION	     2
-#define SAVE_PACKETS 1000 /* ten seconds of both legs: a later state must know which cycle of numbers it is in */
+#define VERSION	     3
 #define COUNT_MAX    (1ULL << 60)
 
 enum { F_KNOWN = 1, F_EXPIRED = 2, F_UNDATED = 4, F_BEGUN = 8, F_FLUSHED = 16, F_ALL = 31 };
 
 /* The few reasons there are; they outlive the recording as static texts do. */
 static const char *const gaps[] = { "", "restart", "truncated-packets", "unknown-payload-type", "flow-table-full",
-				    "overload", "disk", "memory", "other" };
+				    "overload", "disk", "memory", "parts", "other" };
 #define GAPS (sizeof(gaps) / sizeof(*gaps))
 
 bool recording_begun(const struct recording *rc)
@@ -36,7 +35,7 @@ bool recording_durable(const struct recording *rc)
 
 bool recording_unsaved(const struct recording *rc)
 {
-	return rc->unsaved >= SAVE_PACKETS;
+	return rc->unsaved >= RECORDING_SAVE_PACKETS;
 }
 
 static void put_text(struct buf *b, const char *s, size_t max)
@@ -145,7 +144,7 @@ static uint8_t gap_number(const char *gap)
 	return gap ? GAPS - 1 : 0;
 }
 
-void recording_save(struct recording *rc, struct buf *out)
+static void save(struct recording *rc, bool all, struct buf *out)
 {
 	bool flushed = true;
 
@@ -163,8 +162,18 @@ void recording_save(struct recording *rc, struct buf *out)
 	put_leg(out, &rc->leg[0]);
 	put_leg(out, &rc->leg[1]);
 	rc->unsaved = 0;
-	if (rc->sc && store_call_save(rc->sc, out))
+	if (rc->sc && (all ? store_call_save(rc->sc, out) : store_call_save_durable(rc->sc, out)))
 		out->failed = true;
+}
+
+void recording_save(struct recording *rc, struct buf *out)
+{
+	save(rc, false, out);
+}
+
+void recording_save_all(struct recording *rc, struct buf *out)
+{
+	save(rc, true, out);
 }
 
 static int load(struct recording *rc, struct rd *r, uint8_t *ret_flags)

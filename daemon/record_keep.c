@@ -121,7 +121,9 @@ static bool save_call(struct recorder *r, struct call *c, bool leaving)
 	buf_put_le32(b, 0);
 	call_save(c, b);
 	len = b->len;
-	if (c->user && c->phase != CALL_TOMBSTONE && (leaving || recording_durable(c->user)))
+	if (c->user && c->phase != CALL_TOMBSTONE && leaving)
+		recording_save_all(c->user, b);
+	else if (c->user && c->phase != CALL_TOMBSTONE && recording_durable(c->user))
 		recording_save(c->user, b);
 	if (!b->failed) {
 		uint8_t *p = b->p;

@@ -901,8 +901,7 @@ static bool stopped(const struct call *c)
 	return c->decide.paused || c->decide.pause_over;
 }
 
-/* Audio may be written for this purpose. */
-static bool keeps(const struct call *c, int p)
+bool call_keeps(const struct call *c, enum policy_purpose p)
 {
 	enum policy_objection o;
 
@@ -949,7 +948,7 @@ static bool seeks_notice(const struct call *c, unsigned leg)
 
 bool call_may_keep(const struct call *c)
 {
-	return c->matched && !stopped(c) && (keeps(c, POLICY_DOCUMENTATION) || keeps(c, POLICY_TRAINING));
+	return c->matched && !stopped(c) && (call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING));
 }
 
 enum call_audio call_audio(const struct call *c, unsigned leg)
@@ -957,7 +956,7 @@ enum call_audio call_audio(const struct call *c, unsigned leg)
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return CALL_A_BLOCK;
 	if (!stopped(c) && worth_keeping(c, leg)) {
-		if (keeps(c, POLICY_DOCUMENTATION) || keeps(c, POLICY_TRAINING))
+		if (call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING))
 			return CALL_A_WRITE;
 		if (holds(c))
 			return CALL_A_HOLD;
@@ -995,7 +994,7 @@ static bool purpose_listens(const struct call *c, int p, unsigned leg)
 
 bool call_listens(const struct call *c, unsigned leg)
 {
-	bool live = keeps(c, POLICY_DOCUMENTATION) || keeps(c, POLICY_TRAINING) || holds(c);
+	bool live = call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING) || holds(c);
 
 	if (purpose_listens(c, POLICY_DOCUMENTATION, leg) || purpose_listens(c, POLICY_TRAINING, leg))
 		return true;

@@ -167,6 +167,8 @@ enum call_audio {
 enum call_audio call_audio(const struct call *c, unsigned leg);
 /* Some purpose lets audio of this call be written now (whatever the flow table said when it arrived). */
 bool call_may_keep(const struct call *c);
+/* Audio may be written for this purpose, a pause apart. Since when: decide.granted_ns. */
+bool call_keeps(const struct call *c, enum policy_purpose p);
 /* A press on this leg can change something of the call. */
 bool call_listens(const struct call *c, unsigned leg);
 /* The data subject's leg: enum optag_leg. */

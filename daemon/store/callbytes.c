@@ -13,9 +13,11 @@
 
 #include "store/store_call.h"
 
-#define VERSION	    1
+#define VERSION	    2
+#define VERSION_OLD 1 /* of format 1: calls without parts; read, never written */
 #define TEXT_MAX    1024
 #define NUMBERS_MAX 4096
+#define PARTS_BYTES (1u << 16)
 #define EXTENTS_MAX (16u << 20) /* 20 bytes a chunk, a chunk a second: nine days */
 
 static const char magic[8] = "OPTAGCAL";
@@ -52,6 +54,8 @@ void record_put(const struct store_call *sc, struct buf *out)
 	const struct store_call_meta *m = &sc->meta;
 	const char *texts[] = { m->controller, m->zone,	       m->rule, m->policy_hash,
 				m->scenario,   m->sip_call_id, m->agent };
+	bool live[STORE_PURPOSES];
+	struct buf parts = { 0 };
 	size_t from = out->len;
 
 	buf_put(out, magic, sizeof(magic));
@@ -71,9 +75,14 @@ void record_put(const struct store_call *sc, struct buf *out)
 		put_text(out, m->now.reason[p]);
 		buf_put_le32(out, sc->purpose_day[p]);
 		buf_put_le32(out, sc->slot[p]);
-		buf_put8(out, sc->gone[p]);
+		buf_put_le32(out, sc->gone[p]);
+		live[p] = sc->slot[p]; /* nobody gets what was not committed */
 	}
+	parts_put(&sc->parts, live, true, &parts);
 	pthread_mutex_unlock(&sc->st->wraps);
+	put_bytes(out, parts.p, parts.len);
+	out->failed |= parts.failed;
+	buf_free(&parts);
 	for (int i = 0; i < 2; i++) {
 		buf_put8(out, sc->has_hash[i]);
 		buf_put(out, sc->hash[i], NUMBER_HASH);
@@ -150,10 +159,10 @@ static bool day_sound(uint32_t day)
 	return !clock_date_parse(text, strlen(text), &d);
 }
 
-static bool get_purpose(struct rd *r, struct store_call *sc, int p, char **at, char *end)
+static bool get_purpose(struct rd *r, struct store_call *sc, bool old, int p, char **at, char *end)
 {
 	struct store_call_now *now = &sc->meta.now;
-	uint8_t state, gone;
+	uint8_t state;
 
 	sc->meta.until_ns[p] = rd_le64(r);
 	state = rd_u8(r);
@@ -162,9 +171,8 @@ static bool get_purpose(struct rd *r, struct store_call *sc, int p, char **at, c
 	now->state[p] = (enum store_state)state;
 	sc->purpose_day[p] = rd_le32(r);
 	sc->slot[p] = rd_le32(r);
-	gone = rd_u8(r);
-	sc->gone[p] = gone;
-	if (gone > 1 || sc->meta.until_ns[p] > INT64_MAX)
+	sc->gone[p] = old ? rd_u8(r) : rd_le32(r);
+	if (sc->meta.until_ns[p] > INT64_MAX)
 		return false;
 	return !sc->slot[p] || (sc->meta.until_ns[p] && day_sound(sc->purpose_day[p]));
 }
@@ -183,6 +191,14 @@ static bool extents_sound(const struct store_call *sc)
 	return !got && st.segment == sc->at.segment && st.end == sc->at.end;
 }
 
+static bool get_parts(struct rd *r, struct store_call *sc)
+{
+	uint32_t n = rd_le32(r);
+	const uint8_t *p = n && n <= PARTS_BYTES ? rd_bytes(r, n) : NULL;
+
+	return p && !parts_get(p, n, &sc->parts);
+}
+
 static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MAX])
 {
 	const char **texts[] = { &sc->meta.controller, &sc->meta.zone,	      &sc->meta.rule,
@@ -190,9 +206,10 @@ static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MA
 				 &sc->meta.agent };
 	char *at = strings, *end = strings + STRINGS_MAX;
 	const uint8_t *p = rd_bytes(r, sizeof(magic));
+	uint16_t version = rd_le16(r);
 	uint8_t has;
 
-	if (!p || memcmp(p, magic, sizeof(magic)) || rd_le16(r) != VERSION)
+	if (!p || memcmp(p, magic, sizeof(magic)) || (version != VERSION && version != VERSION_OLD))
 		return false;
 	p = rd_bytes(r, sizeof(sc->meta.uid.b));
 	if (!p)
@@ -207,8 +224,10 @@ static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MA
 		if (!get_text(r, &at, end, texts[i]))
 			return false;
 	for (int i = 0; i < STORE_PURPOSES; i++)
-		if (!get_purpose(r, sc, i, &at, end))
+		if (!get_purpose(r, sc, version == VERSION_OLD, i, &at, end))
 			return false;
+	if (version != VERSION_OLD && !get_parts(r, sc))
+		return false;
 	for (int i = 0; i < 2; i++) {
 		has = rd_u8(r);
 		sc->has_hash[i] = has;
@@ -252,39 +271,118 @@ int record_get(struct store *st, const uint8_t *p, size_t n, struct store_call *
 
 /* ---- a saved call: what the record does not hold ---- */
 
-void saved_put(const struct store_call *sc, struct buf *out)
+#define SAVED_HEAD (8 + 2 + 16 + 8 + 4 + STORE_PURPOSES * (4 + 1 + 32) + 32 + 1)
+#define SAVED_PART (4 + 8 + 1 + 1 + 32)
+
+static const uint8_t zeros[32];
+
+/* Some part is open to no wrap that is there: its key would outlive a crash that it must not. */
+static bool uncovered(const struct store_call *sc)
 {
+	for (size_t i = 0; i < sc->parts.n; i++) {
+		unsigned set = part_set(&sc->parts.v[i]);
+
+		if (!(set & 1 && sc->slot[0]) && !(set & 2 && sc->slot[1]))
+			return true;
+	}
+	return false;
+}
+
+static void put_saved_part(const struct store_call *sc, const struct part *k, const bool kept[STORE_PURPOSES], bool all,
+			   struct buf *out)
+{
+	unsigned set = part_set(k) & ((kept[0] ? 1u : 0) | (kept[1] ? 2u : 0));
+	bool has = k->key && (all || (set & 1 && sc->slot[0]) || (set & 2 && sc->slot[1]));
+
+	buf_put_le32(out, k->epoch);
+	buf_put_le64(out, k->from_ns);
+	buf_put8(out, (uint8_t)set);
+	buf_put8(out, has);
+	buf_put(out, has ? k->key->data : zeros, 32);
+}
+
+void saved_put(const struct store_call *sc, bool all, struct buf *out)
+{
+	bool kept[STORE_PURPOSES];
 	size_t from = out->len;
 
-	if (!buf_room(out, SAVED_SIZE)) /* so that no growing leaves a copy of the key behind */
+	/* so that no growing leaves a copy of a key behind */
+	if (!buf_room(out, SAVED_HEAD + SAVED_PART * sc->parts.n + 4))
 		return;
+	all = all || !uncovered(sc);
 	buf_put(out, "OPTAGKEY", 8);
 	buf_put_le16(out, VERSION);
 	buf_put(out, sc->meta.uid.b, sizeof(sc->meta.uid.b));
 	buf_put_le64(out, sc->id);
 	buf_put_le32(out, sc->st->epoch);
-	for (int p = 0; p < STORE_PURPOSES; p++)
-		buf_put8(out, sc->gone[p]);
-	buf_put(out, sc->key->data, sizeof(sc->key->data));
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		kept[p] = sc->keyed[p] && (all || sc->slot[p]);
+		/* what is left out is over */
+		buf_put_le32(out, sc->gone[p] + (sc->keyed[p] && !kept[p]));
+		buf_put8(out, (uint8_t)(kept[p] | (sc->slot[p] ? 2 : 0)));
+		buf_put(out, kept[p] ? sc->key->purpose[p] : zeros, 32);
+	}
+	buf_put(out, sc->key->numbers, 32);
+	buf_put8(out, (uint8_t)sc->parts.n);
+	for (size_t i = 0; i < sc->parts.n; i++)
+		put_saved_part(sc, &sc->parts.v[i], kept, all, out);
 	buf_put_le32(out, crc32c(0, out->p + from, out->len - from));
+}
+
+void saved_part(const struct saved *s, unsigned n, struct saved_part *ret)
+{
+	struct rd r = { .p = s->parts + n * SAVED_PART, .left = SAVED_PART };
+
+	ret->epoch = rd_le32(&r);
+	ret->from_ns = rd_le64(&r);
+	ret->set = rd_u8(&r);
+	ret->data = rd_u8(&r) ? r.p : NULL;
+}
+
+static bool parts_sound(const struct saved *s)
+{
+	uint32_t epoch = 0;
+
+	for (unsigned i = 0; i < s->nparts; i++) {
+		const uint8_t *raw = s->parts + i * SAVED_PART;
+		struct saved_part k;
+
+		saved_part(s, i, &k);
+		if (k.set & ~((s->keyed[0] ? 1u : 0) | (s->keyed[1] ? 2u : 0)) || k.epoch < epoch || k.epoch > s->epoch || k.from_ns > INT64_MAX || raw[13] > 1 ||
+		    (!raw[13] && memcmp(raw + 14, zeros, 32)))
+			return false;
+		epoch = k.epoch;
+	}
+	return true;
 }
 
 bool saved_get(const uint8_t *p, size_t n, struct saved *ret)
 {
 	struct rd r = { .p = p, .left = n };
 
-	if (n != SAVED_SIZE || memcmp(rd_bytes(&r, 8), "OPTAGKEY", 8) || rd_le16(&r) != VERSION)
+	if (n < SAVED_HEAD + SAVED_PART + 4 || memcmp(rd_bytes(&r, 8), "OPTAGKEY", 8) || rd_le16(&r) != VERSION)
 		return false;
 	memcpy(ret->uid.b, rd_bytes(&r, sizeof(ret->uid.b)), sizeof(ret->uid.b));
 	ret->id = rd_le64(&r);
 	ret->epoch = rd_le32(&r);
 	for (int i = 0; i < STORE_PURPOSES; i++) {
-		uint8_t gone = rd_u8(&r);
+		uint8_t flags;
 
-		if (gone > 1)
+		ret->gone[i] = rd_le32(&r);
+		flags = rd_u8(&r);
+		ret->keyed[i] = flags & 1;
+		ret->wrapped[i] = flags & 2;
+		ret->purpose[i] = rd_bytes(&r, 32);
+		/* a wrap without its key is none that could be given */
+		if (flags > 3 || flags == 2 || (!flags && memcmp(ret->purpose[i], zeros, 32)))
 			return false;
-		ret->gone[i] = gone;
 	}
-	ret->data = rd_bytes(&r, 32);
+	ret->numbers = rd_bytes(&r, 32);
+	ret->nparts = rd_u8(&r);
+	ret->parts = r.p;
+	if (!ret->nparts || ret->nparts > PARTS_MAX || r.left != ret->nparts * SAVED_PART + 4u || !parts_sound(ret))
+		return false;
+	r.p += ret->nparts * SAVED_PART;
+	r.left = 4;
 	return rd_le32(&r) == crc32c(0, p, n - 4);
 }

@@ -32,7 +32,7 @@ static const char schema[] =
 	" documentation_slot INTEGER NOT NULL,"
 	" training_state TEXT NOT NULL, training_reason TEXT NOT NULL, training_until INTEGER NOT NULL,"
 	" training_day TEXT NOT NULL, training_slot INTEGER NOT NULL,"
-	" caller_hash BLOB, callee_hash BLOB, numbers BLOB, extents BLOB NOT NULL) WITHOUT ROWID;"
+	" caller_hash BLOB, callee_hash BLOB, numbers BLOB, extents BLOB NOT NULL, parts BLOB) WITHOUT ROWID;"
 	"CREATE TABLE legs(uid TEXT NOT NULL, leg TEXT NOT NULL, codec TEXT NOT NULL,"
 	" clock INTEGER NOT NULL, channels INTEGER NOT NULL, pt INTEGER NOT NULL, fmtp TEXT NOT NULL,"
 	" packets INTEGER NOT NULL, lost INTEGER NOT NULL, duplicates INTEGER NOT NULL,"
@@ -42,12 +42,18 @@ static const char schema[] =
 	" round((end_ns-start_ns)/1e9,3) AS seconds, rule, outcome, end, documentation_state AS documentation,"
 	" documentation_day, training_state AS training, training_day, documentation_reason,"
 	" training_reason, gap FROM calls;"
-	"PRAGMA application_id=0x4F505447; PRAGMA user_version=1;"
+	"PRAGMA application_id=0x4F505447; PRAGMA user_version=2;"
 	"COMMIT;";
 
+/* Of format 1: its rows have no parts. */
+static const char upgrade[] = "BEGIN; ALTER TABLE calls ADD COLUMN parts BLOB; PRAGMA user_version=2; COMMIT;";
+
 static const char insert_call[] =
-	"INSERT INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	"INSERT INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 static const char insert_leg[] = "INSERT INTO legs VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+static const char known_row[] =
+	"SELECT documentation_day, documentation_slot, training_day, training_slot FROM calls WHERE uid=?";
 
 struct db {
 	char controller[STORE_NAME_MAX];
@@ -180,14 +186,16 @@ static int db_setup(struct db *d, struct why *why)
 		rc = read_int(d->sql, "PRAGMA user_version", &version);
 	if (rc == SQLITE_OK && !app && !version)
 		rc = sqlite3_exec(d->sql, schema, NULL, NULL, NULL);
-	else if (rc == SQLITE_OK && (app != APP_ID || version != 1))
+	else if (rc == SQLITE_OK && app == APP_ID && version == 1)
+		rc = sqlite3_exec(d->sql, upgrade, NULL, NULL, NULL);
+	else if (rc == SQLITE_OK && (app != APP_ID || version != 2))
 		return db_fail(d, SQLITE_NOTADB, "not a catalog of this version (rule C-1)", why);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(d->sql, insert_call, -1, &d->call, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(d->sql, insert_leg, -1, &d->leg, NULL);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_prepare_v2(d->sql, "SELECT 1 FROM calls WHERE uid=?", -1, &d->known, NULL);
+		rc = sqlite3_prepare_v2(d->sql, known_row, -1, &d->known, NULL);
 	return rc == SQLITE_OK ? 0 : db_fail(d, rc, "cannot open catalog", why);
 }
 
@@ -319,6 +327,7 @@ static int add_call(struct db *d, const struct catalog_row *row)
 	bind_blob(st, &i, row->hash[1], NUMBER_HASH);
 	bind_blob(st, &i, row->numbers, row->numbers_len);
 	bind_blob(st, &i, row->extents ? row->extents : (const uint8_t *)"", row->extents_len);
+	bind_blob(st, &i, row->parts, row->parts_len);
 	return step_once(st);
 }
 
@@ -420,7 +429,22 @@ size_t catalog_pending(const struct catalog *c)
 	return c->pending;
 }
 
-static int known_in(struct catalog *c, const char *controller, uint32_t day, const char *uid,
+/* A slot that a row may name. */
+struct wrap_place {
+	unsigned purpose;
+	uint32_t slot;
+	char day[16];
+};
+
+static bool names_place(sqlite3_stmt *st, const struct wrap_place *w)
+{
+	const char *day = (const char *)sqlite3_column_text(st, (int)(2 * w->purpose));
+
+	return day && !strcmp(day, w->day) && sqlite3_column_int64(st, (int)(2 * w->purpose + 1)) == w->slot;
+}
+
+/* w NULL: any row of the call will do. */
+static int known_in(struct catalog *c, const char *controller, uint32_t day, const char *uid, const struct wrap_place *w,
 		    struct why *why)
 {
 	struct db *d;
@@ -430,7 +454,7 @@ static int known_in(struct catalog *c, const char *controller, uint32_t day, con
 		return rc;
 	bind_text(d->known, &i, uid);
 	rc = sqlite3_step(d->known);
-	i = rc == SQLITE_ROW;
+	i = rc == SQLITE_ROW && (!w || names_place(d->known, w));
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		i = db_fail(d, rc, "cannot read", why);
 	sqlite3_reset(d->known);
@@ -443,7 +467,7 @@ int catalog_has(struct catalog *c, const char *controller, uint32_t day, const s
 	int rc;
 
 	uid_format(uid, text);
-	rc = known_in(c, controller, day, text, why);
+	rc = known_in(c, controller, day, text, NULL, why);
 	return rc == -ENOENT ? 0 : rc;
 }
 
@@ -506,7 +530,8 @@ static int read_spans(struct catalog *c, struct known *k, const char *controller
 	return rc;
 }
 
-int catalog_known(struct catalog *c, const char *controller, const struct uid *uid, struct why *why)
+static int known_any(struct catalog *c, const char *controller, const struct uid *uid, const struct wrap_place *w,
+		     struct why *why)
 {
 	char text[UID_TEXT];
 	uint32_t day;
@@ -523,11 +548,25 @@ int catalog_known(struct catalog *c, const char *controller, const struct uid *u
 	}
 	uid_format(uid, text);
 	while (!rc && known_next(k, uid, &at, &day)) {
-		rc = known_in(c, controller, day, text, why);
+		rc = known_in(c, controller, day, text, w, why);
 		if (rc == -ENOENT) /* its day came and it went */
 			rc = 0;
 	}
 	return rc;
+}
+
+int catalog_known(struct catalog *c, const char *controller, const struct uid *uid, struct why *why)
+{
+	return known_any(c, controller, uid, NULL, why);
+}
+
+int catalog_names(struct catalog *c, const char *controller, const struct uid *uid, unsigned purpose, uint32_t day,
+		  uint32_t slot, struct why *why)
+{
+	struct wrap_place w = { .purpose = purpose, .slot = slot };
+
+	day_text(day, w.day);
+	return known_any(c, controller, uid, &w, why);
 }
 
 int catalog_each(const struct root *r, int (*fn)(void *arg, const char *controller, uint32_t day),

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "store/keys.h"
+#include "store/parts.h"
 #include "store/store_internal.h"
 
 struct catalog_row {
@@ -23,8 +24,8 @@ struct catalog_row {
 	uint32_t purpose_day[STORE_PURPOSES];	 /* 0 none */
 	uint32_t purpose_slot[STORE_PURPOSES];	 /* 0 none */
 	const uint8_t *hash[2];			 /* caller, callee; NULL withheld */
-	const uint8_t *numbers, *extents;	 /* sealed; coded */
-	size_t numbers_len, extents_len;
+	const uint8_t *numbers, *extents, *parts; /* sealed; coded; coded, NULL of format 1 or nothing kept */
+	size_t numbers_len, extents_len, parts_len;
 	bool kept; /* agent is written for kept calls only */
 };
 
@@ -38,6 +39,9 @@ int catalog_prepare(struct catalog *c, const char *controller, uint32_t day, str
 int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *why);
 /* 1 known, 0 not, in this controller's databases of any day. -EAGAIN as in catalog_add. */
 int catalog_known(struct catalog *c, const char *controller, const struct uid *uid, struct why *why);
+/* 1 a row of the call names this slot as the purpose's, 0 not. -EAGAIN as in catalog_add. */
+int catalog_names(struct catalog *c, const char *controller, const struct uid *uid, unsigned purpose, uint32_t day,
+		  uint32_t slot, struct why *why);
 /* 1 the database of this day lists the call, 0 not (or there is none). */
 int catalog_has(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid, struct why *why);
 int catalog_sync(struct catalog *c, struct why *why);
@@ -54,6 +58,7 @@ struct cursor_row {
 	uint32_t purpose_slot[STORE_PURPOSES];
 	const uint8_t *numbers, *extents;
 	size_t numbers_len, extents_len;
+	struct parts parts; /* the cursor's; none: format 1 */
 };
 
 /* Rows of one database that match, oldest first. hash: of f->number, or NULL. */

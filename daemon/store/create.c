@@ -205,7 +205,7 @@ static int make_head(struct made *m, const char *dir)
 	randombytes_buf(id, sizeof(id));
 	hex_format(id, sizeof(id), hex);
 	clock_format(clock_now_ns(), when);
-	snprintf(text, sizeof(text), "optag-store 1\nid %s\ncreated %s\n", hex, when);
+	snprintf(text, sizeof(text), "optag-store %d\nid %s\ncreated %s\n", STORE_FORMAT, hex, when);
 	snprintf(path, sizeof(path), "%s/optag.store", dir);
 	rc = make_file(m, path, text, strlen(text), 0644);
 	return rc ? rc : sync_path(m, dir);

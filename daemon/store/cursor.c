@@ -26,6 +26,7 @@ struct cursor {
 	sqlite3 *sql;
 	sqlite3_stmt *st, *legs;
 	bool immutable;
+	int version;
 	struct stat before;
 	struct cursor_row row;
 };
@@ -33,7 +34,7 @@ struct cursor {
 static const char select_calls[] =
 	"SELECT uid,start_ns,answer_ns,end_ns,rule,policy_hash,scenario,sip_call_id,outcome,end,gap,agent,"
 	"documentation_state,documentation_reason,documentation_until,documentation_day,documentation_slot,"
-	"training_state,training_reason,training_until,training_day,training_slot,numbers,extents FROM calls";
+	"training_state,training_reason,training_until,training_day,training_slot,numbers,extents,";
 static const char select_legs[] =
 	"SELECT leg,codec,clock,channels,pt,fmtp,packets,lost,duplicates,reordered,events,audio_ms,jitter_us,"
 	"blocked FROM legs WHERE uid=?";
@@ -101,7 +102,8 @@ static int open_db(struct cursor *c, struct why *why)
 	}
 	if (!app && !version)
 		return -ENODATA; /* a recorder is making it, or died while it did: no rows */
-	if (app != 0x4F505447 || version != 1)
+	c->version = version;
+	if (app != 0x4F505447 || (version != 1 && version != 2))
 		return why_set(why, -EBADMSG, "%s: not a catalog of this version (rule C-1)", c->rel);
 	return 0;
 }
@@ -119,7 +121,7 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 	bool any = false;
 	int rc;
 
-	buf_printf(&q, "%s", select_calls);
+	buf_printf(&q, "%s%s FROM calls", select_calls, c->version == 1 ? "NULL" : "parts");
 	if (f->uid)
 		where(&q, &any, "uid=:uid");
 	if (hash)
@@ -194,6 +196,7 @@ void cursor_close(struct cursor *c)
 	sqlite3_finalize(c->st);
 	sqlite3_finalize(c->legs);
 	sqlite3_close(c->sql);
+	parts_free(&c->row.parts);
 	free(c);
 }
 
@@ -294,8 +297,10 @@ static int get_row(struct cursor *c)
 	struct cursor_row *r = &c->row;
 	struct store_row *row = &r->row;
 	sqlite3_stmt *st = c->st;
+	const void *blob;
 	int outcome;
 
+	parts_free(&r->parts);
 	*r = (struct cursor_row){ .day = c->day };
 	day_date(c->day, &row->day);
 	row->controller = c->controller;
@@ -318,7 +323,39 @@ static int get_row(struct cursor *c)
 	r->numbers_len = (size_t)sqlite3_column_bytes(st, 22);
 	r->extents = sqlite3_column_blob(st, 23);
 	r->extents_len = (size_t)sqlite3_column_bytes(st, 23);
-	return 0;
+	blob = sqlite3_column_blob(st, 24);
+	return parts_get(blob, (size_t)sqlite3_column_bytes(st, 24), &r->parts);
+}
+
+/* What each purpose may have of the call: all that is kept, or its parts. */
+static void get_shares(struct cursor_row *r)
+{
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		bool live = r->row.state[p] == STORE_S_GRANTED || r->row.state[p] == STORE_S_OBJECTED;
+
+		r->row.share[p].whole = live;
+		for (size_t i = 0; live && i < r->parts.n; i++) {
+			const struct part *k = &r->parts.v[i];
+
+			if (k->way[p].how == PART_NONE && k->way[!p].how != PART_NONE && (k->leg[0].packets || k->leg[1].packets))
+				r->row.share[p].whole = false;
+		}
+		for (int leg = 0; live && leg < 2; leg++) {
+			uint64_t *packets = &r->row.share[p].packets[leg], *ms = &r->row.share[p].audio_ms[leg];
+
+			if (r->row.share[p].whole) {
+				*packets = r->row.leg[leg].packets;
+				*ms = r->row.leg[leg].audio_ms;
+				continue;
+			}
+			for (size_t i = 0; i < r->parts.n; i++) {
+				if (r->parts.v[i].way[p].how == PART_NONE)
+					continue;
+				*packets += r->parts.v[i].leg[leg].packets;
+				*ms += r->parts.v[i].leg[leg].audio_ms;
+			}
+		}
+	}
 }
 
 static bool changed(const struct cursor *c)
@@ -344,12 +381,16 @@ int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why
 		return 0;
 	if (rc != SQLITE_ROW)
 		return fail(c, rc, "cannot read", why);
-	if (get_row(c))
+	rc = get_row(c);
+	if (rc == -ENOMEM)
+		return why_set(why, rc, "%s: out of memory", c->rel);
+	if (rc)
 		return why_set(why, -EBADMSG, "%s: row %.26s: values of another kind (rule C-2)", c->rel,
 			       get_text(c->st, 0));
 	rc = get_legs(c, &c->row.row);
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot read legs", why);
+	get_shares(&c->row);
 	*ret = &c->row;
 	return 1;
 }

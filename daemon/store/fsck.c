@@ -31,7 +31,7 @@ struct ref {
 	uint64_t off;
 	uint64_t order;	 /* of extents in their row */
 	uint32_t number; /* as found in the chunk */
-	uint32_t epoch;
+	uint32_t epoch, part;
 	uint8_t leg;
 	bool found, reported;
 	struct uid uid;
@@ -49,6 +49,12 @@ struct place {
 	uint32_t day;
 };
 
+/* Epochs of the parts of a row, in fsck.epoch. n 0: format 1, one part. */
+struct row_parts {
+	size_t at;
+	unsigned n;
+};
+
 struct fsck {
 	struct root root;
 	struct why *why;
@@ -58,6 +64,9 @@ struct fsck {
 	struct place *place;
 	size_t nplace;
 	struct refs chunks, slots;
+	struct row_parts *row_parts; /* by row */
+	uint32_t *epoch;
+	size_t nepoch;
 	uint32_t row;
 };
 
@@ -151,9 +160,41 @@ static size_t ref_lower(const struct refs *r, uint32_t place, uint32_t segment, 
 
 /* ---- catalogs ---- */
 
+/* Room for n elements behind `have`; NULL: no memory, and v is as it was. */
+static void *grown(struct fsck *f, void *v, size_t have, size_t n, size_t size)
+{
+	size_t cap = 64;
+	void *p;
+
+	while (cap < have + n)
+		cap *= 2;
+	p = have && cap / 2 < have ? v : realloc(v, cap * size); /* it was made as large */
+	if (!p)
+		(void)why_set(f->why, -ENOMEM, "out of memory");
+	return p;
+}
+
+/* Remembers the parts of f->row. */
+static int row_table(struct fsck *f, const struct cursor_row *row)
+{
+	size_t at = f->nepoch;
+	struct row_parts *t = grown(f, f->row_parts, f->row, 1, sizeof(*t));
+	uint32_t *epoch = row->parts.n ? grown(f, f->epoch, at, row->parts.n, sizeof(*epoch)) : f->epoch;
+
+	f->row_parts = t ? t : f->row_parts;
+	f->epoch = epoch ? epoch : f->epoch;
+	if (!t || (row->parts.n && !epoch))
+		return -ENOMEM;
+	t[f->row] = (struct row_parts){ at, (unsigned)row->parts.n };
+	f->nepoch += row->parts.n;
+	for (size_t i = 0; i < row->parts.n; i++)
+		f->epoch[at + i] = row->parts.v[i].epoch;
+	return 0;
+}
+
 static int row_refs(struct fsck *f, const char *controller, const struct cursor_row *row)
 {
-	struct ref ref = { .row = f->row++, .uid = row->row.uid };
+	struct ref ref = { .row = f->row, .uid = row->row.uid };
 	const uint8_t *p = row->extents;
 	size_t n = row->extents_len;
 	struct extent_state st = { 0 };
@@ -164,7 +205,10 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 	f->rep.rows++;
 	f->rep.calls += row->row.outcome == STORE_O_KEPT;
 	catalog_path(controller, row->day, name);
-	rc = place_get(f, controller, -1, row->day, &ref.place);
+	rc = row_table(f, row);
+	f->row++;
+	if (!rc)
+		rc = place_get(f, controller, -1, row->day, &ref.place);
 	while (!rc && (got = extent_get(&p, &n, &st, &e)) != 0) {
 		if (got < 0) {
 			found(f, name, 0, "C-2", "a call's list of chunks does not parse");
@@ -259,6 +303,7 @@ static void match_chunk(struct fsck *f, const struct seg_file *s, const struct s
 	r->leg = it->head.leg;
 	r->number = it->head.number;
 	r->epoch = it->head.epoch;
+	r->part = it->head.part;
 }
 
 static void match_damage(struct fsck *f, const struct seg_file *s, const struct segment_item *it)
@@ -385,12 +430,23 @@ static int check_segment_day(struct fsck *f, const char *controller, const char 
 	return rc;
 }
 
+/* The part is one of the row's, and not one of before the leg's last. */
+static bool part_fits(const struct fsck *f, const struct ref *e, uint32_t last[2])
+{
+	const struct row_parts *t = &f->row_parts[e->row];
+	bool fits = e->part >= last[e->leg] && e->part < (t->n ? t->n : 1) && (!t->n || e->epoch >= f->epoch[t->at + e->part]);
+
+	last[e->leg] = e->part;
+	return fits;
+}
+
 /* Rows whose chunks were nowhere, and chunk numbers that do not go up by one. */
 static void check_chunk_refs(struct fsck *f)
 {
 	struct refs *r = &f->chunks;
 	char name[STORE_PATH_MAX], text[160], uid[UID_TEXT];
 	struct chunk_order order = { { 0 }, { 0 } };
+	uint32_t part[2] = { 0, 0 };
 	bool lost = false;
 
 	if (r->n)
@@ -398,10 +454,13 @@ static void check_chunk_refs(struct fsck *f)
 	for (size_t i = 0; i < r->n; i++) {
 		const struct ref *e = &r->v[i];
 		const struct place *p = &f->place[e->place];
-		const char *bad = NULL;
+		const char *bad = NULL, *rule = "C-3";
 
-		if (!e->order)
-			order = (struct chunk_order){ { 0 }, { 0 } }, lost = false;
+		if (!e->order) {
+			order = (struct chunk_order){ { 0 }, { 0 } };
+			part[0] = part[1] = 0;
+			lost = false;
+		}
 		if (!e->found && !e->reported) {
 			bad = "this chunk is not there or not its own";
 		} else if (e->found) {
@@ -409,6 +468,10 @@ static void check_chunk_refs(struct fsck *f)
 
 			if (!chunk_follows(&order, &h) && !lost)
 				bad = "a chunk before this one is missing";
+			if (!part_fits(f, e, part)) {
+				bad = "chunk of a part that the row does not know, or of one before";
+				rule = "C-4";
+			}
 		} else { /* damaged and reported; whose number it had is not known */
 			lost = true;
 		}
@@ -417,7 +480,7 @@ static void check_chunk_refs(struct fsck *f)
 		uid_format(&e->uid, uid);
 		segment_path(p->controller, p->day, e->segment, "seg", name);
 		snprintf(text, sizeof(text), "row of call %s: %s", uid, bad);
-		found(f, name, e->off, "C-3", text);
+		found(f, name, e->off, rule, text);
 	}
 }
 
@@ -699,6 +762,8 @@ int store_fsck(const char *dir,
 	free(f.place);
 	free(f.chunks.v);
 	free(f.slots.v);
+	free(f.row_parts);
+	free(f.epoch);
 	if (rc)
 		return rc;
 	*ret = f.rep;

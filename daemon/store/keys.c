@@ -17,7 +17,7 @@
 #include "base/mutex.h"
 #include "store/keyfile.h"
 
-#define SLAB_KEYS 480 /* about 75 KiB: a slab's guard pages cost little beside it */
+#define SLAB_KEYS 768 /* 72 KiB: a slab's guard pages cost little beside it */
 
 _Static_assert(KEYS_WRAP == WRAP_INNER + crypto_box_SEALBYTES, "wrap length of FORMAT.md");
 
@@ -29,7 +29,8 @@ int keys_init(void)
 /* ---- data keys ---- */
 
 union cell {
-	struct callkey key;
+	struct callkey call;
+	struct partkey part;
 	union cell *next;
 };
 
@@ -88,7 +89,7 @@ static int pool_grow(struct keypool *p)
 	return 0;
 }
 
-struct callkey *callkey_blank(struct keypool *p)
+static union cell *cell_new(struct keypool *p)
 {
 	union cell *c = NULL;
 
@@ -98,41 +99,50 @@ struct callkey *callkey_blank(struct keypool *p)
 		p->spare = c->next;
 	}
 	pthread_mutex_unlock(&p->lock);
+	if (c)
+		sodium_memzero(c, sizeof(*c));
+	return c;
+}
+
+static void cell_free(struct keypool *p, union cell *c)
+{
 	if (!c)
-		return NULL;
-	sodium_memzero(c, sizeof(*c));
-	return &c->key;
-}
-
-void callkey_derive(struct callkey *k)
-{
-	crypto_kdf_derive_from_key(k->leg[0], 32, KEYS_SUB_CALLER, "optagcal", k->data);
-	crypto_kdf_derive_from_key(k->leg[1], 32, KEYS_SUB_CALLEE, "optagcal", k->data);
-	crypto_kdf_derive_from_key(k->numbers, 32, KEYS_SUB_NUMBERS, "optagcal", k->data);
-}
-
-struct callkey *callkey_random(struct keypool *p)
-{
-	struct callkey *k = callkey_blank(p);
-
-	if (!k)
-		return NULL;
-	randombytes_buf(k->data, sizeof(k->data));
-	callkey_derive(k);
-	return k;
-}
-
-void callkey_free(struct keypool *p, struct callkey *k)
-{
-	union cell *c = (union cell *)(void *)k;
-
-	if (!k)
 		return;
 	sodium_memzero(c, sizeof(*c));
 	pthread_mutex_lock(&p->lock);
 	c->next = p->spare;
 	p->spare = c;
 	pthread_mutex_unlock(&p->lock);
+}
+
+struct callkey *callkey_new(struct keypool *p)
+{
+	union cell *c = cell_new(p);
+
+	return c ? &c->call : NULL;
+}
+
+struct partkey *partkey_new(struct keypool *p)
+{
+	union cell *c = cell_new(p);
+
+	return c ? &c->part : NULL;
+}
+
+void partkey_derive(struct partkey *k)
+{
+	crypto_kdf_derive_from_key(k->leg[0], 32, KEYS_SUB_CALLER, "optagcal", k->data);
+	crypto_kdf_derive_from_key(k->leg[1], 32, KEYS_SUB_CALLEE, "optagcal", k->data);
+}
+
+void callkey_free(struct keypool *p, struct callkey *k)
+{
+	cell_free(p, (union cell *)(void *)k);
+}
+
+void partkey_free(struct keypool *p, struct partkey *k)
+{
+	cell_free(p, (union cell *)(void *)k);
 }
 
 /* ---- key files ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keys.h - key material: data keys, key files, the two layers of a wrap, AES-GCM
+ * keys.h - key material: keys of calls, key files, the two layers of a wrap, AES-GCM
  *
- * FORMAT.md sections 2 and 3. Data keys live in locked memory that is wiped
+ * FORMAT.md sections 2 and 3. They live in locked memory that is wiped
  * when they are freed. Nothing here holds a private key except for the moment
  * of keys_unwrap. A keypool is for any thread, a sealer for one.
  */
@@ -17,25 +17,33 @@
 
 #define KEYS_WRAP 120
 
+#define PART_BOX  48 /* a key and its tag */
+
 enum { KEYS_SUB_CALLER = 1, KEYS_SUB_CALLEE = 2, KEYS_SUB_NUMBERS = 16 };
 
 int keys_init(void); /* libsodium; -EIO when it cannot start */
 
-/* The key of one call and what is derived from it. */
+/* The keys of one call. */
 struct callkey {
-	uint8_t data[32];
-	uint8_t leg[2][32];
+	uint8_t purpose[STORE_PURPOSES][32]; /* what a wrap holds; zero while a purpose has none */
 	uint8_t numbers[32];
 };
 
-/* Pool of callkeys, any thread: guard pages and mlock per slab, not per call. */
+/* The key of one part of a call, and what is derived from it. */
+struct partkey {
+	uint8_t data[32];
+	uint8_t leg[2][32];
+};
+
+/* Pool of both, any thread: guard pages and mlock per slab, not per call. */
 struct keypool;
 int keypool_new(struct keypool **ret);
 void keypool_free(struct keypool *p); /* wipes all */
-struct callkey *callkey_random(struct keypool *p); /* NULL: no memory */
-struct callkey *callkey_blank(struct keypool *p);
-void callkey_derive(struct callkey *k); /* from data */
+struct callkey *callkey_new(struct keypool *p); /* zeros; NULL: no memory */
+struct partkey *partkey_new(struct keypool *p);
+void partkey_derive(struct partkey *k); /* from data */
 void callkey_free(struct keypool *p, struct callkey *k); /* wipes; NULL-tolerant */
+void partkey_free(struct keypool *p, struct partkey *k);
 
 /* A purpose's public key. */
 struct pubkey {

@@ -44,6 +44,8 @@ struct job {
 	struct store_call *sc;
 	size_t bytes; /* of the queue's limit */
 	unsigned leg; /* CHUNK; BARRIER: which encoder */
+	uint32_t part; /* CHUNK */
+	const struct partkey *key; /* CHUNK: of the part; pipe_forget_part takes the job away before it goes */
 	uint64_t number; /* BARRIER */
 	bool tell;	 /* ABORT */
 	struct waiter *wait;
@@ -245,7 +247,7 @@ static void encode(struct encoder *e, struct job *j)
 	struct job *out = NULL;
 	struct coded k;
 
-	if (!chunk_code(&e->coder, j->sc, j->leg, &j->chunk, &k))
+	if (!chunk_code(&e->coder, j->sc, j->leg, j->part, j->key, &j->chunk, &k))
 		out = coded_job(p, j->sc, &k, e->coder.chunk);
 	if (out)
 		queue_put(&p->disk, out);
@@ -287,15 +289,15 @@ static void *encoder_run(void *arg)
 	return NULL;
 }
 
-/* Nothing of the call is in the encoder any more, and nothing comes. */
-static void encoder_discard(struct encoder *e, const struct store_call *sc)
+/* Nothing of the call (key: of this part of it) is in the encoder any more, and nothing comes. */
+static void encoder_discard(struct encoder *e, const struct store_call *sc, const struct partkey *key)
 {
 	struct job *j, *next;
 
 	pthread_mutex_lock(&e->q.lock);
 	for (j = e->q.first; j; j = next) {
 		next = j->next;
-		if (j->sc != sc)
+		if (j->sc != sc || (key && (j->op != OP_CHUNK || j->key != key)))
 			continue;
 		queue_unlink(&e->q, j);
 		job_free(e->p, j);
@@ -598,7 +600,8 @@ int pipe_open(struct store_call *sc)
 
 static bool has_room(const struct pipe *p, const struct store_call *sc, size_t n)
 {
-	bool documentation = sc->meta.until_ns[STORE_DOCUMENTATION] && !sc->gone[STORE_DOCUMENTATION];
+	bool documentation = sc->meta.until_ns[STORE_DOCUMENTATION] &&
+			     (sc->keyed[STORE_DOCUMENTATION] || !sc->gone[STORE_DOCUMENTATION]);
 	uint64_t limit = documentation ? p->set.queue_bytes : p->set.queue_bytes / 4 * 3;
 
 	return __atomic_load_n(&p->bytes, __ATOMIC_RELAXED) + n <= limit;
@@ -617,7 +620,7 @@ static int append_coded(struct store_call *sc, unsigned leg, const struct chunk 
 	struct store *st = sc->st;
 	struct coded k;
 	struct job *j;
-	int rc = chunk_code(&st->coder, sc, leg, c, &k);
+	int rc = chunk_code(&st->coder, sc, leg, sc->leg_part[leg], sc->parts.v[sc->leg_part[leg]].key, c, &k);
 
 	if (rc)
 		return rc;
@@ -654,6 +657,8 @@ int pipe_append(struct store_call *sc, unsigned leg, const struct chunk *c)
 	}
 	charge(p, j, n);
 	j->leg = leg;
+	j->part = sc->leg_part[leg];
+	j->key = sc->parts.v[j->part].key;
 	j->chunk = *c;
 	j->chunk.pkt = (struct chunk_pkt *)(void *)j->tail;
 	j->chunk.data = j->tail + head;
@@ -753,9 +758,8 @@ void pipe_abort(struct store_call *sc)
 
 	sc->dead = true;
 	if (e)
-		encoder_discard(e, sc);
-	callkey_free(st->pool, sc->key);
-	sc->key = NULL;
+		encoder_discard(e, sc, NULL);
+	scall_parts_wipe(sc);
 	rc = scall_drop_wraps(sc, &tell);
 	if (rc && !st->err)
 		st->err = rc;
@@ -766,6 +770,14 @@ void pipe_abort(struct store_call *sc)
 		(void)put_and_wait(st->pipe, j); /* an error breaks the store */
 	else
 		queue_put(&st->pipe->disk, j);
+}
+
+void pipe_forget_part(struct store_call *sc, const struct partkey *key)
+{
+	struct encoder *e = encoder_of(sc->st->pipe, sc);
+
+	if (e)
+		encoder_discard(e, sc, key);
 }
 
 int pipe_denied(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r)

@@ -20,6 +20,9 @@ int pipe_forget(struct store_call *sc);
 int pipe_end(struct store_call *sc, const struct store_call_result *r);
 int pipe_leave(struct store_call *sc);
 void pipe_abort(struct store_call *sc);
+/* Chunks under this key that are not coded yet come to nothing; afterwards nobody uses the key. */
+struct partkey;
+void pipe_forget_part(struct store_call *sc, const struct partkey *key);
 int pipe_denied(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r);
 int pipe_settle(struct store *st);
 int pipe_sync(struct store *st);

@@ -3,7 +3,8 @@
  * read.c - one call's audio, for one purpose that is live on it
  *
  * Never writes. The private key is used once, in wrap_open; from then on the
- * reader holds the call's data key in locked memory. Extents, headers and
+ * reader holds the keys of the purpose's parts in locked memory. Chunks of other
+ * parts are gone by: of them only the header is looked at. Extents, headers and
  * contents are checked before they are believed.
  */
 #include <errno.h>
@@ -33,6 +34,8 @@ struct store_reader {
 	uint32_t purpose_day, purpose_slot;
 	uint8_t *extents, *numbers;
 	size_t extents_len, numbers_len;
+	struct parts parts; /* with the keys of those that the purpose has; n 0: format 1 */
+	struct partkey *whole; /* format 1: of everything */
 	/* where we are */
 	const uint8_t *at;
 	size_t left;
@@ -42,7 +45,8 @@ struct store_reader {
 	uint32_t fd_segment;
 	/* tools and memory */
 	struct keypool *pool;
-	struct callkey *key;
+	uint8_t *numbers_key; /* in a cell of the pool */
+	struct callkey *key;  /* that cell; the purpose's key until it was used */
 	struct sealer *sealer;
 	struct codec *codec;
 	uint8_t *disk, *plain;
@@ -83,7 +87,10 @@ static int row_in(void *arg, const char *controller, uint32_t day)
 		r->extents_len = row->extents_len;
 		r->numbers = copy(row->numbers, row->numbers_len);
 		r->numbers_len = row->numbers_len;
-		if (!r->extents || !r->numbers)
+		parts_free(&r->parts);
+		r->parts = row->parts;
+		r->parts.v = (struct part *)(void *)copy((const uint8_t *)row->parts.v, row->parts.n * sizeof(struct part));
+		if (!r->parts.v || !r->extents || !r->numbers)
 			rc = why_set(&r->st->why, -ENOMEM, "out of memory");
 	}
 	cursor_close(c);
@@ -101,6 +108,44 @@ static int find_row(struct store_reader *r)
 		return rc < 0 ? rc : 0;
 	uid_format(&r->uid, text);
 	return why_set(&r->st->why, -ENOENT, "%s: no such call", text);
+}
+
+static int part_key(struct store_reader *r, uint32_t n, const uint8_t purpose[32])
+{
+	struct part *k = &r->parts.v[n];
+	int rc;
+
+	if (k->way[r->purpose].how == PART_NONE)
+		return 0;
+	k->key = partkey_new(r->pool);
+	if (!k->key)
+		return -ENOMEM;
+	rc = part_open(purpose, &r->uid, r->purpose, n, k->epoch, &k->way[r->purpose], k->key->data);
+	partkey_derive(k->key);
+	return rc;
+}
+
+/* From the key in the wrap to those of the purpose's parts and of the numbers. */
+static int open_parts(struct store_reader *r)
+{
+	uint8_t *purpose = r->key->purpose[r->purpose];
+	int rc = 0;
+
+	r->numbers_key = r->key->numbers;
+	if (!r->parts.n) {
+		r->whole = partkey_new(r->pool);
+		if (!r->whole)
+			return -ENOMEM;
+		memcpy(r->whole->data, purpose, 32);
+		partkey_derive(r->whole);
+		crypto_kdf_derive_from_key(r->numbers_key, 32, KEYS_SUB_NUMBERS, "optagcal", purpose);
+	} else if (part_open(purpose, &r->uid, r->purpose, PART_NUMBERS, 0, &r->parts.numbers[r->purpose], r->numbers_key)) {
+		rc = -EBADMSG;
+	}
+	for (uint32_t n = 0; !rc && n < r->parts.n; n++)
+		rc = part_key(r, n, purpose);
+	sodium_memzero(purpose, 32);
+	return rc;
 }
 
 static int unlock(struct store_reader *r, const char *keys_dir)
@@ -130,18 +175,21 @@ static int unlock(struct store_reader *r, const char *keys_dir)
 		return why_set(why, -ESHUTDOWN, "%s: the day's key for %s was destroyed", text, name);
 	if (!rc)
 		rc = wrap_open(keys_dir, r->controller, r->purpose, r->purpose_day, &r->uid, s.key_id, b.key,
-			       s.wrap, r->key->data, why);
+			       s.wrap, r->key->purpose[r->purpose], why);
 	sodium_memzero(&b, sizeof(b));
-	if (!rc)
-		callkey_derive(r->key);
-	return rc;
+	if (rc)
+		return rc;
+	rc = open_parts(r);
+	if (rc == -ENOMEM)
+		return why_set(why, rc, "out of memory");
+	return rc ? why_set(why, rc, "%s: the table of its parts does not fit the key for %s (rule C-4)", text, name) : 0;
 }
 
 static int reader_memory(struct store_reader *r)
 {
 	if (keypool_new(&r->pool) || sealer_new(&r->sealer) || codec_new(&r->codec))
 		return -ENOMEM;
-	r->key = callkey_blank(r->pool);
+	r->key = callkey_new(r->pool);
 	r->disk = malloc(CHUNK_DISK_MAX);
 	r->plain = malloc(CHUNK_DISK_MAX);
 	r->chunk.pkt = calloc(CHUNK_MAX_PACKETS, sizeof(*r->chunk.pkt));
@@ -185,6 +233,7 @@ void store_read_close(struct store_reader *r)
 	if (r->fd >= 0)
 		close(r->fd);
 	callkey_free(r->pool, r->key);
+	parts_free(&r->parts); /* the keys with the pool */
 	keypool_free(r->pool);
 	sealer_free(r->sealer);
 	codec_free(r->codec);
@@ -228,13 +277,24 @@ static int open_segment(struct store_reader *r, uint32_t number, char name[STORE
 	return r->fd < 0 ? -errno : 0;
 }
 
-/* The chunk at e into plain; *ret_len. Returns what is broken, with its rule. */
+/* The key of a chunk's part, NULL: it is not the purpose's. */
+static const struct partkey *key_of(const struct store_reader *r, const struct chunk_head *h)
+{
+	return r->parts.n ? r->parts.v[h->part].key : r->whole;
+}
+
+/*
+ * The chunk at e into plain; *ret_len, 0 when it is of a part that the purpose does not have. Returns what is broken,
+ * with its rule.
+ */
 static const char *read_chunk(struct store_reader *r, const struct extent *e, struct chunk_head *h,
 			      size_t *ret_len, const char **ret_rule)
 {
+	const struct partkey *key;
 	uint8_t nonce[12];
 	const char *bad;
 
+	*ret_len = 0;
 	*ret_rule = "C-3";
 	if (pread_all(r->fd, r->disk, e->len, (off_t)e->off))
 		return "chunk cannot be read";
@@ -245,27 +305,34 @@ static const char *read_chunk(struct store_reader *r, const struct extent *e, st
 	*ret_rule = "C-3";
 	if (h->length != e->len || !uid_equal(&h->uid, &r->uid))
 		return "another chunk than the row says";
+	*ret_rule = "C-4";
+	if (h->part >= (r->parts.n ? r->parts.n : 1) || (r->parts.n && h->epoch < r->parts.v[h->part].epoch))
+		return "chunk of a part that the row does not know";
+	key = key_of(r, h);
+	if (!key) {
+		*ret_rule = "C-3";
+		return chunk_follows(&r->order, h) ? NULL : "a chunk of this leg is missing before this one";
+	}
 	*ret_rule = "S-5";
 	if (crc32c(0, r->disk + CHUNK_HEAD, h->length - CHUNK_HEAD) != h->body_crc)
 		return "checksum of the chunk's content differs";
 	chunk_nonce(h, nonce);
 	*ret_len = h->length - CHUNK_HEAD - CHUNK_TAG;
 	*ret_rule = "S-7";
-	if (unseal(r->sealer, r->key->leg[h->leg], nonce, r->disk, CHUNK_AD, r->disk + CHUNK_HEAD, *ret_len,
+	if (unseal(r->sealer, key->leg[h->leg], nonce, r->disk, CHUNK_AD, r->disk + CHUNK_HEAD, *ret_len,
 		   r->plain))
 		return "chunk is not authentic";
 	*ret_rule = "C-3";
 	return chunk_follows(&r->order, h) ? NULL : "a chunk of this leg is missing before this one";
 }
 
-int store_read_next(struct store_reader *r, unsigned *ret_leg, const struct chunk **ret)
+/* As store_read_next; *ret_len 0: a chunk that was gone by. */
+static int next(struct store_reader *r, struct chunk_head *h, size_t *ret_len)
 {
 	char name[STORE_PATH_MAX];
 	struct why *why = &r->st->why;
-	struct chunk_head h;
 	const char *bad, *rule;
 	struct extent e;
-	size_t n;
 	int rc = extent_get(&r->at, &r->left, &r->est, &e);
 
 	if (rc == 0)
@@ -279,17 +346,55 @@ int store_read_next(struct store_reader *r, unsigned *ret_leg, const struct chun
 	if (rc)
 		return why_set(why, -EBADMSG, "%s: offset %llu: %s (rule C-3)", name,
 			       (unsigned long long)e.off, strerror(-rc));
-	bad = read_chunk(r, &e, &h, &n, &rule);
-	if (!bad) {
+	bad = read_chunk(r, &e, h, ret_len, &rule);
+	if (!bad && *ret_len) {
 		rule = "S-8";
-		bad = codec_decode(r->codec, &h, r->plain, n, &r->chunk);
+		bad = codec_decode(r->codec, h, r->plain, *ret_len, &r->chunk);
 	}
 	if (bad)
 		return why_set(why, -EBADMSG, "%s: offset %llu: %s (rule %s)", name,
 			       (unsigned long long)e.off, bad, rule);
+	return 1;
+}
+
+int store_read_next(struct store_reader *r, unsigned *ret_leg, const struct chunk **ret)
+{
+	struct chunk_head h = { .leg = 0 };
+	size_t n = 0;
+	int rc;
+
+	do
+		rc = next(r, &h, &n);
+	while (rc == 1 && !n);
 	*ret_leg = h.leg;
 	*ret = &r->chunk;
-	return 1;
+	return rc;
+}
+
+size_t store_read_gaps(const struct store_reader *r, struct store_gap *ret, size_t max)
+{
+	struct store_gap *g = NULL;
+	struct store_gap spare;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->parts.n; i++) {
+		const struct part *k = &r->parts.v[i];
+
+		if (k->way[r->purpose].how != PART_NONE) {
+			if (g)
+				g->to_ns = k->from_ns;
+			g = NULL;
+			continue;
+		}
+		if (!g) {
+			g = n < max ? &ret[n] : &spare;
+			*g = (struct store_gap){ .from_ns = k->from_ns };
+			n++;
+		}
+		for (int leg = 0; leg < 2; leg++)
+			g->packets[leg] += part_set(k) ? k->leg[leg].packets : 0;
+	}
+	return n;
 }
 
 static char *take_number(struct rd *rd)
@@ -311,7 +416,7 @@ int store_read_numbers(struct store_reader *r, const char **ret_caller, const ch
 		return why_set(&r->st->why, -ENODATA, "the call's numbers were not kept");
 	if (!r->caller) {
 		plain = r->numbers_len > CHUNK_TAG ? malloc(n) : NULL;
-		if (!plain || unseal(r->sealer, r->key->numbers, nonce, r->uid.b, 16, r->numbers, n, plain)) {
+		if (!plain || unseal(r->sealer, r->numbers_key, nonce, r->uid.b, 16, r->numbers, n, plain)) {
 			free(plain);
 			return why_set(&r->st->why, -EBADMSG, "the call's numbers are damaged (rule C-2)");
 		}

@@ -232,7 +232,13 @@ int open_calls(struct store *st)
 
 int store_call_save(const struct store_call *sc, struct buf *out)
 {
-	saved_put(sc, out);
+	saved_put(sc, true, out);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int store_call_save_durable(const struct store_call *sc, struct buf *out)
+{
+	saved_put(sc, false, out);
 	return out->failed ? -ENOMEM : 0;
 }
 
@@ -303,14 +309,33 @@ static int check_purposes(struct store *st, struct store_call *sc, const struct 
 
 		if (there < 0)
 			return there;
-		if (!saved->gone[p] && (sc->gone[p] || (sc->slot[p] && !there)))
+		if (sc->gone[p] > saved->gone[p] || (sc->gone[p] == saved->gone[p] && sc->slot[p] && !there))
 			return why_set(why_of(st), -ESHUTDOWN, "%s was destroyed after the state was saved",
 				       store_purpose_names[p]);
+		/* destroyed since, or of a key that the state does not hold: the caller commits anew */
+		if (there && (sc->gone[p] < saved->gone[p] || !saved->keyed[p])) {
+			int rc = scall_drop_wrap(sc, (enum store_purpose)p, true);
+
+			if (rc)
+				return rc;
+			there = 0;
+		}
 		sc->gone[p] = saved->gone[p];
 		if (!there)
 			sc->slot[p] = 0;
 	}
 	return 0;
+}
+
+/* A wrap of after the last sync: no record names its slot, so it is written once more and that one overwritten. */
+static int wrap_again(struct store_call *sc, const struct saved *saved)
+{
+	int rc = 0;
+
+	for (int p = 0; !rc && p < STORE_PURPOSES; p++)
+		if (saved->wrapped[p] && sc->keyed[p] && !sc->slot[p])
+			rc = store_call_commit(sc, (enum store_purpose)p);
+	return rc;
 }
 
 static int check_saved(struct store *st, struct left *l, const struct saved *saved)
@@ -345,11 +370,14 @@ int store_call_resume(struct store *st, const void *bytes, size_t n, struct stor
 	if (rc)
 		return rc;
 	sc = l->sc;
-	sc->key = callkey_blank(st->pool);
-	if (!sc->key)
-		return why_set(why_of(st), -ENOMEM, "out of memory");
-	memcpy(sc->key->data, saved.data, sizeof(sc->key->data));
-	callkey_derive(sc->key);
+	rc = scall_parts_restore(sc, &saved);
+	if (!rc)
+		rc = wrap_again(sc, &saved);
+	if (rc) { /* as if nobody had come */
+		scall_parts_wipe(sc);
+		return rc == -ENOMEM ? why_set(why_of(st), rc, "out of memory") :
+		       rc == -EBADMSG ? why_set(why_of(st), rc, "saved call: not of this call") : rc;
+	}
 	sc->epoch = st->epoch;
 	sc->catching_up = !l->sought;
 	sc->listed = true;
@@ -435,10 +463,11 @@ static void take_chunks(struct store *st, struct seek *v, size_t n, uint32_t seg
 		if (it.kind != SEGMENT_CHUNK || it.head.epoch >= st->epoch)
 			continue;
 		s = seek_find(v, n, &it.head.uid);
-		if (!s || segment < s->segment || (segment == s->segment && it.off < s->off))
+		if (!s || !scall_part_known(s->sc, &it.head) || segment < s->segment || (segment == s->segment && it.off < s->off))
 			continue;
 		extent_put(&s->sc->extents, &s->sc->at, &e);
-		leg_add(&s->sc->leg[it.head.leg], it.head.packets, it.head.payload, it.head.start_ns);
+		scall_parts_add(s->sc, it.head.part, it.head.leg, it.head.packets,
+				leg_add(&s->sc->leg[it.head.leg], it.head.packets, it.head.payload, it.head.start_ns), false);
 	}
 }
 
@@ -527,6 +556,7 @@ static int join_late(struct store_call *sc)
 		if (late->last_ns > l->last_ns)
 			l->last_ns = late->last_ns;
 	}
+	scall_parts_sums(sc, SUMS_JOIN);
 	buf_free(&sc->late);
 	sc->catching_up = false;
 	sc->stale = true;
@@ -619,7 +649,8 @@ static int settle_one(struct store *st, struct store_call *sc)
 	const char *why = repair ? "disk" : "crash";
 	struct store_call_result r = { .answer_ns = sc->meta.now.answer_ns, .end = why, .gap = why };
 	struct catalog_row row = { .meta = &sc->meta, .result = &r, .day = sc->day };
-	bool any = false;
+	bool any = false, live[STORE_PURPOSES] = { false, false };
+	struct buf parts = { 0 };
 	int rc = has_row(st, sc);
 
 	if (rc) /* ended, only the record was left */
@@ -634,6 +665,7 @@ static int settle_one(struct store *st, struct store_call *sc)
 		if (row.kept && state_holds(r.state[p])) {
 			row.purpose_day[p] = sc->purpose_day[p];
 			row.purpose_slot[p] = sc->slot[p];
+			live[p] = true;
 			continue;
 		}
 		rc = scall_drop_wrap(sc, (enum store_purpose)p, true);
@@ -650,8 +682,11 @@ static int settle_one(struct store *st, struct store_call *sc)
 		row.extents = sc->extents.p;
 		row.extents_len = sc->extents.len;
 	}
+	if (!rc && row.kept)
+		rc = row_parts(sc, live, &r, &parts, &row);
 	if (!rc)
 		rc = add_row(st, &row);
+	buf_free(&parts);
 	if (rc == -EEXIST) /* by somebody who began it anew */
 		rc = 0;
 	return rc ? rc : opens_delete(st->opens, &sc->meta.uid, why_of(st));
@@ -680,11 +715,12 @@ static int wrap_owned(struct store *st, const char *controller, unsigned p, uint
 	for (const struct left *l = st->left; l; l = l->next)
 		if (wrap_of(l->sc, p, day, index, uid))
 			return 1;
-	rc = catalog_known(st->catalog, controller, uid, why_of(st));
+	/* A row that names another slot of the file had this one before (shortened, given again). */
+	rc = catalog_names(st->catalog, controller, uid, p, day, index, why_of(st));
 	if (rc == -EAGAIN) {
 		rc = sync_here(st);
 		if (!rc)
-			rc = catalog_known(st->catalog, controller, uid, why_of(st));
+			rc = catalog_names(st->catalog, controller, uid, p, day, index, why_of(st));
 	}
 	return rc;
 }

@@ -14,7 +14,8 @@
  *	48 64  controller		32 u64 arrival of the first packet
  *	112 12 zero			40 u32 packets
  *	124 u32 CRC of 0-123		44 u32 payload bytes
- *					48  8  zero
+ *					48 u32 epoch
+ *					52 u32 part of the call
  *					56 u32 CRC of 64..length-1
  *					60 u32 CRC of 0-59
  */
@@ -22,6 +23,7 @@
 
 #include "base/chunk.h"
 #include "base/le.h"
+#include "store/parts.h"
 #include "store/segment.h"
 #include "store/store_internal.h"
 
@@ -75,6 +77,7 @@ void chunk_head_format(const struct chunk_head *h, uint8_t out[CHUNK_HEAD])
 	le32enc(out + 40, h->packets);
 	le32enc(out + 44, h->payload);
 	le32enc(out + 48, h->epoch);
+	le32enc(out + 52, h->part);
 }
 
 void chunk_head_seal(uint8_t *p, uint32_t length)
@@ -102,8 +105,9 @@ const char *chunk_head_parse(const uint8_t *p, size_t n, struct chunk_head *ret)
 	ret->packets = le32dec(p + 40);
 	ret->payload = le32dec(p + 44);
 	ret->epoch = le32dec(p + 48);
+	ret->part = le32dec(p + 52);
 	ret->body_crc = le32dec(p + 56);
-	if (ret->leg > 1 || p[7] || memcmp(p + 52, zeros, 4))
+	if (ret->leg > 1 || p[7] || ret->part >= PARTS_MAX)
 		return "chunk header has values it must not have";
 	if (ret->length < CHUNK_DISK_MIN || ret->length > CHUNK_DISK_MAX)
 		return "chunk length out of bounds";

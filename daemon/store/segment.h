@@ -44,6 +44,7 @@ struct chunk_head {
 	uint32_t length; /* header, ciphertext, tag */
 	uint32_t number; /* in its leg and epoch, from 0 */
 	uint32_t epoch;	 /* of the store when it was written */
+	uint32_t part;	 /* of the call, whose key it is under */
 	uint64_t start_ns;
 	uint32_t packets;
 	uint32_t payload;

@@ -4,7 +4,7 @@
  *
  * Invariants: a row is added only when its chunks were accepted and its wraps
  * written; rows are committed only after segments and slots are durable; a
- * call's data key exists in memory from begin to end, nowhere else in clear.
+ * call's keys exist in memory from begin to end, nowhere else in clear.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -150,6 +150,8 @@ static int open_writer(struct store *st)
 {
 	int rc = take_lock(st);
 
+	if (!rc)
+		rc = root_upgrade(&st->root, why_of(st));
 	if (!rc)
 		rc = writer_recover(&st->root, why_of(st));
 	if (!rc)

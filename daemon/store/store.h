@@ -5,7 +5,8 @@
  * Writer side (recorder, one process at a time, holds the store's lock):
  *
  *	store_open(dir, STORE_RW, &st)
- *	store_call_begin(st, &meta, &sc)	data key made, wraps durable in their slots
+ *	store_call_begin(st, &meta, &sc)	keys made, wraps in their slots
+ *	store_call_part(sc, purposes, from)	other purposes from here on
  *	store_call_append(sc, leg, &chunk)	coded, encrypted, queued to a segment
  *	store_call_end(sc, &result)		catalog row; sc is gone
  *	store_sync(st)				all of the above durable
@@ -108,7 +109,9 @@ struct store_call_meta {
 	const char *agent; /* NULL none */
 	/* per purpose: deadline, ns since 1970, 0 when the rule lacks the purpose or it is not kept */
 	uint64_t until_ns[STORE_PURPOSES];
-	/* wrap the data key for this purpose at once (documentation at grant) */
+	/* the call's beginning is for this purpose; not yet: store_call_cover, or from some part on store_call_part */
+	bool covers[STORE_PURPOSES];
+	/* and its key is wrapped at once (documentation at grant), else with store_call_commit; implies covers */
 	bool commit[STORE_PURPOSES];
 	struct store_call_now now;
 };
@@ -153,10 +156,39 @@ int store_call_known(struct store *st, const struct uid *uid, const char *contro
 int store_call_begin(struct store *st, const struct store_call_meta *meta, struct store_call **ret);
 /* leg: enum optag_leg. The chunk is copied; the caller may reuse it at once. */
 int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c);
-/* Writes a wrap that was not committed at begin (training under opt-out: at hang-up). */
+/*
+ * Writes a wrap that was not committed at begin (training under opt-out: at hang-up). A purpose that has no part yet
+ * covers the whole call. -EINVAL no deadline, or destroyed and not given again.
+ */
 int store_call_commit(struct store_call *sc, enum store_purpose p);
-/* Destroys the wrap of one purpose, for good (no state saved earlier brings it back); the audio stays for the other. */
+/*
+ * Destroys the keys of one purpose, for good (no state saved earlier brings them back); the audio stays for the other.
+ * Audio that was for this purpose alone cannot be read by anybody from now on, what waits in queues included. Only
+ * store_call_part gives the purpose something again, none of it older.
+ */
 int store_call_drop(struct store_call *sc, enum store_purpose p);
+
+/*
+ * Parts (FORMAT.md section 3). What is appended belongs to the part that the leg is in; the first one begins with the
+ * call. When the purposes change for which audio is recorded, a new part begins; a leg's chunks so far must have been
+ * appended before it enters it. Each purpose can open the parts it was given and no others.
+ *
+ *	store_call_part(sc, purposes, from_ns)	begins one, unless the newest is as wanted already
+ *	store_call_enter(sc, leg)		the leg goes on in the newest
+ *
+ * purposes: bits 1 << enum store_purpose; 0: nobody's until store_call_cover. from_ns: arrival of its first packet.
+ * -EINVAL a purpose has no deadline; -ENOSPC the call has as many parts as it may (counted): nothing changed; -ENOMEM.
+ */
+int store_call_part(struct store_call *sc, unsigned purposes, uint64_t from_ns);
+void store_call_enter(struct store_call *sc, unsigned leg);
+/* The purpose gets all parts so far. -EINVAL no deadline, or it was destroyed in this call before. */
+int store_call_cover(struct store_call *sc, enum store_purpose p);
+/* For what purposes the part is that the leg is in; 0 also when it is destroyed: what is appended comes to nothing. */
+unsigned store_call_for(const struct store_call *sc, unsigned leg);
+/* Is the leg in the newest part? What that is for (more than all bits: a new one must follow), and since when. */
+bool store_call_newest(const struct store_call *sc, unsigned leg, unsigned *ret_purposes, uint64_t *ret_from_ns);
+/* The purpose has a part of the call, or more. */
+bool store_call_keyed(const struct store_call *sc, enum store_purpose p);
 /*
  * The purpose's deadline comes nearer; a later one changes nothing. A wrap that is there is
  * written anew under the earlier day, then the old one is overwritten. -ESHUTDOWN: that day was
@@ -240,12 +272,18 @@ bool store_repairs(const struct store *st);
 struct buf;
 
 /*
- * What another process needs, beside the record, to go on with the call: 76 bytes behind what is in
- * out. They hold the call's data key in clear: the caller keeps them in memory only and wipes them
- * (all of out->cap). They change when a purpose is dropped, and with store_call_resume; an older
- * state loses nothing that was written since. -ENOMEM.
+ * What another process needs, beside the record, to go on with the call: 142 bytes and 46 for each part, behind
+ * what is in out. They hold the call's keys in clear: the caller keeps them in memory only and wipes them
+ * (all of out->cap). They change when a purpose is dropped, covers the call or is committed, when a part
+ * begins, and with store_call_resume. An older state loses nothing that was written since, but for parts that
+ * began after it for purposes that were not committed. -ENOMEM.
  */
 int store_call_save(const struct store_call *sc, struct buf *out);
+/*
+ * The same for a state that may survive a crash: when a part is not open to a committed purpose, then without its key
+ * and without the keys of uncommitted purposes, which are over then in who goes on with it.
+ */
+int store_call_save_durable(const struct store_call *sc, struct buf *out);
 /*
  * The call is another process's from the next store_sync on: sc is gone, its key wiped, nothing
  * is erased. Save first, sync afterwards, then close.
@@ -278,6 +316,8 @@ struct store_figures { /* uint64_t only */
 	uint64_t lost_chunks, lost_packets; /* the disk did not take them */
 	uint64_t lost_calls; /* ended, and their row could not be written */
 	uint64_t cut_calls;  /* ended, and got their row from their record after a repair */
+	uint64_t parts;	     /* that began in the middle of a call */
+	uint64_t no_part;    /* times a call had as many as it may */
 	uint64_t errors;     /* times the store broke */
 	uint64_t repairs;    /* times it was opened anew since */
 	uint64_t syncs, sync_last_ns, sync_max_ns;
@@ -305,6 +345,10 @@ struct store_row { /* pointers live during the callback */
 	const char *reason[STORE_PURPOSES];
 	uint64_t until_ns[STORE_PURPOSES];
 	struct store_leg_figures leg[2];
+	struct { /* what each purpose may have of it; 0 nothing */
+		uint64_t packets[2], audio_ms[2]; /* by leg */
+		bool whole;			   /* all of the call that is kept */
+	} share[STORE_PURPOSES];
 	struct clock_date day; /* destroy-by day: which catalog and segments */
 };
 
@@ -325,11 +369,18 @@ struct store_reader;
 int store_read_open(struct store *st, const struct uid *uid, enum store_purpose p,
 		    const char *keys_dir, struct store_reader **ret);
 /*
- * Next chunk in order of writing; *ret_leg tells whose. The chunk belongs to
+ * Next chunk of the purpose's parts in order of writing; *ret_leg tells whose. The chunk belongs to
  * the reader until the next call. 1 a chunk, 0 the end, -EBADMSG a chunk is
  * damaged (why names file, offset, rule broken): the next call goes on after it.
  */
 int store_read_next(struct store_reader *r, unsigned *ret_leg, const struct chunk **ret);
+/* Audio of the call that was not recorded for the reader's purpose. */
+struct store_gap {
+	uint64_t from_ns, to_ns; /* to_ns 0: until the call's end */
+	uint64_t packets[2];	 /* that are kept for the other purpose, by leg */
+};
+/* At most max, in order; returns how many there are. */
+size_t store_read_gaps(const struct store_reader *r, struct store_gap *ret, size_t max);
 /* The parties' numbers as recorded ("" withheld); they belong to the reader. -ENODATA none kept. */
 int store_read_numbers(struct store_reader *r, const char **ret_caller, const char **ret_callee);
 void store_read_close(struct store_reader *r);

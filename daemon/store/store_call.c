@@ -81,6 +81,7 @@ void scall_durable(struct store_call *sc)
 	sc->durable.extents = sc->extents.len;
 	sc->durable.at = sc->at;
 	memcpy(sc->durable.leg, sc->leg, sizeof(sc->leg));
+	scall_parts_sums(sc, SUMS_DURABLE);
 }
 
 static void copy_now(struct store_call *sc, const struct store_call_now *now)
@@ -161,7 +162,7 @@ void scall_free(struct store_call *sc)
 		*sc->prev = sc->next;
 	if (sc->next)
 		sc->next->prev = sc->prev;
-	callkey_free(sc->st->pool, sc->key);
+	scall_parts_free(sc);
 	buf_free(&sc->numbers);
 	buf_free(&sc->extents);
 	buf_free(&sc->late);
@@ -178,7 +179,7 @@ static int put_wrap(struct store_call *sc, enum store_purpose p)
 	struct store *st = sc->st;
 	uint32_t day, slot;
 	int rc = slots_put(st->slots, sc->meta.controller, p, sc->meta.zone, &sc->meta.uid, sc->meta.until_ns[p],
-			   sc->key->data, &day, &slot, why_of(st));
+			   sc->key->purpose[p], &day, &slot, why_of(st));
 
 	if (rc)
 		return rc;
@@ -331,8 +332,9 @@ static int scall_make(struct store *st, const struct store_call_meta *meta, uint
 	sc->day = day;
 	sc->epoch = st->epoch;
 	randombytes_buf(&sc->id, sizeof(sc->id));
-	sc->key = callkey_random(st->pool);
-	rc = sc->key ? scall_copy_meta(sc, meta) : -ENOMEM;
+	rc = scall_copy_meta(sc, meta);
+	if (!rc)
+		rc = scall_parts_begin(sc);
 	if (!rc)
 		rc = seal_numbers(sc, meta);
 	if (rc) {
@@ -377,16 +379,18 @@ int store_call_begin(struct store *st, const struct store_call_meta *meta, struc
 	return 0;
 }
 
-void leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns)
+uint64_t leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns)
 {
 	const char *name = l->format.name;
 	bool g711 = !strcmp(name, "PCMU") || !strcmp(name, "PCMA") || !strcmp(name, "G722");
+	uint64_t ms = g711 ? payload / 8 : packets * 20; /* nearly all of them send a packet every 20 ms */
 
 	l->packets += packets;
 	l->payload += payload;
-	l->audio_ms += g711 ? payload / 8 : packets * 20; /* nearly all of them send a packet every 20 ms */
+	l->audio_ms += ms;
 	if (last_ns > l->last_ns && last_ns <= INT64_MAX)
 		l->last_ns = last_ns;
+	return ms;
 }
 
 static void note_chunk(struct store_call *sc, const struct coded *k, const struct extent *e)
@@ -399,7 +403,7 @@ static void note_chunk(struct store_call *sc, const struct coded *k, const struc
 	else
 		extent_put(&sc->extents, &sc->at, e);
 	sc->leg[leg].format = l->format = k->format;
-	leg_add(l, k->h.packets, k->h.payload, k->last_ns);
+	scall_parts_add(sc, k->h.part, leg, k->h.packets, leg_add(l, k->h.packets, k->h.payload, k->last_ns), sc->catching_up);
 }
 
 int coder_new(struct coder *c)
@@ -419,9 +423,10 @@ void coder_free(struct coder *c)
 	*c = (struct coder){ 0 };
 }
 
-int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, const struct chunk *k, struct coded *ret)
+int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, uint32_t part, const struct partkey *key,
+	       const struct chunk *k, struct coded *ret)
 {
-	struct chunk_head h = { .uid = sc->meta.uid, .leg = (uint8_t)leg };
+	struct chunk_head h = { .uid = sc->meta.uid, .leg = (uint8_t)leg, .part = part };
 	struct store *st = sc->st;
 	uint8_t nonce[12];
 	size_t n = 0;
@@ -439,7 +444,7 @@ int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, const struc
 	h.length = (uint32_t)(CHUNK_HEAD + n + CHUNK_TAG);
 	chunk_head_format(&h, c->chunk);
 	chunk_nonce(&h, nonce);
-	rc = seal(c->sealer, sc->key->leg[leg], nonce, c->chunk, CHUNK_AD, c->plain, n, c->chunk + CHUNK_HEAD);
+	rc = seal(c->sealer, key->leg[leg], nonce, c->chunk, CHUNK_AD, c->plain, n, c->chunk + CHUNK_HEAD);
 	if (rc)
 		return why_set(why_of(st), rc, "libcrypto cannot encrypt");
 	chunk_head_seal(c->chunk, h.length);
@@ -472,24 +477,34 @@ int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c
 {
 	struct store *st = sc->st;
 	struct coded k = { .last_ns = 0 };
+	const struct partkey *key;
 	int rc;
 
+	if (leg > 1)
+		return why_set(why_of(st), -EINVAL, "no such leg");
+	key = sc->parts.v[sc->leg_part[leg]].key;
+	if (!key) /* what it was for is destroyed: so is this */
+		return 0;
 	if (st->pipe)
 		return pipe_append(sc, leg, c);
 	rc = check_writable(st);
 	if (!rc)
-		rc = chunk_code(&st->coder, sc, leg, c, &k);
+		rc = chunk_code(&st->coder, sc, leg, sc->leg_part[leg], key, c, &k);
 	return rc ? rc : scall_write(sc, &k, st->coder.chunk);
 }
 
 int store_call_commit(struct store_call *sc, enum store_purpose p)
 {
 	struct store *st = sc->st;
+	int rc;
 
 	if (!sc->meta.until_ns[p])
 		return why_set(why_of(st), -EINVAL, "%s has no deadline", store_purpose_names[p]);
-	if (sc->gone[p])
-		return why_set(why_of(st), -EINVAL, "%s was destroyed in this call", store_purpose_names[p]);
+	if (!sc->keyed[p]) {
+		rc = store_call_cover(sc, p);
+		if (rc)
+			return rc;
+	}
 	sc->stale = true;
 	return sc->slot[p] ? 0 : put_wrap(sc, p);
 }
@@ -500,7 +515,7 @@ int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t unt
 	uint32_t day = sc->purpose_day[p], slot = sc->slot[p];
 	int rc, rc2;
 
-	if (!until_ns || !sc->meta.until_ns[p] || until_ns >= sc->meta.until_ns[p] || sc->gone[p])
+	if (!until_ns || !sc->meta.until_ns[p] || until_ns >= sc->meta.until_ns[p] || (sc->gone[p] && !sc->keyed[p]))
 		return 0;
 	pthread_mutex_lock(&st->wraps);
 	sc->meta.until_ns[p] = until_ns;
@@ -541,11 +556,12 @@ int store_call_drop(struct store_call *sc, enum store_purpose p)
 {
 	struct store *st = sc->st;
 	bool had = sc->slot[p];
-	int rc = scall_drop_wrap(sc, p, true);
+	int rc;
 
-	pthread_mutex_lock(&st->wraps);
-	sc->gone[p] = true;
-	pthread_mutex_unlock(&st->wraps);
+	scall_parts_drop(sc, p);
+	rc = scall_drop_wrap(sc, p, true);
+	/* Even who kept a copy of the wrap has nothing of what comes now. */
+	sc->parting |= had;
 	sc->stale = true;
 	if (rc || had) /* an overwritten slot says it already */
 		return rc;
@@ -609,6 +625,7 @@ void scall_shorten(struct store_call *sc)
 	memcpy(sc->leg, sc->durable.leg, sizeof(sc->leg));
 	buf_reset(&sc->late);
 	memset(sc->late_leg, 0, sizeof(sc->late_leg));
+	scall_parts_sums(sc, SUMS_SHORTEN);
 	sc->stale = true;
 }
 
@@ -638,6 +655,19 @@ bool state_holds(enum store_state s)
 	return s == STORE_S_GRANTED || s == STORE_S_OBJECTED;
 }
 
+/* Audio of a part whose purposes are all destroyed is kept for nobody. */
+static void leave_out(const struct store_call *sc, const bool live[STORE_PURPOSES], struct store_call_result *r)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct store_leg_figures *f = &r->leg[i];
+		struct part_sum lost;
+
+		scall_parts_lost(sc, live, i, &lost);
+		f->packets -= f->packets < lost.packets ? f->packets : lost.packets;
+		f->audio_ms -= f->audio_ms < lost.audio_ms ? f->audio_ms : lost.audio_ms;
+	}
+}
+
 /* The caller may know less than was kept (before a take-over), or more (shed, lost). */
 static void recount(const struct store_call *sc, struct store_call_result *r)
 {
@@ -659,11 +689,24 @@ static void recount(const struct store_call *sc, struct store_call_result *r)
 	}
 }
 
+int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], struct store_call_result *r, struct buf *parts,
+	      struct catalog_row *row)
+{
+	if (live[0] || live[1])
+		leave_out(sc, live, r);
+	parts_put(&sc->parts, live, false, parts);
+	row->parts = parts->p;
+	row->parts_len = parts->len;
+	return parts->failed ? why_set(why_of(sc->st), -ENOMEM, "out of memory") : 0;
+}
+
 int scall_end(struct store_call *sc, const struct store_call_result *result)
 {
 	struct store_call_result r = *result;
 	struct store *st = sc->st;
 	struct catalog_row row = { .meta = &sc->meta, .result = &r, .day = sc->day };
+	struct buf parts = { 0 };
+	bool live[STORE_PURPOSES];
 	int rc = sc->catching_up ? catch_up(st) : 0;
 
 	if (r.recount || sc->shed || sc->lost)
@@ -680,7 +723,8 @@ int scall_end(struct store_call *sc, const struct store_call_result *result)
 				     store_purpose_names[p]);
 		row.purpose_day[p] = sc->slot[p] ? sc->purpose_day[p] : 0;
 		row.purpose_slot[p] = sc->slot[p];
-		row.kept = row.kept || sc->slot[p];
+		live[p] = sc->slot[p];
+		row.kept = row.kept || live[p];
 		row.hash[p] = sc->has_hash[p] ? sc->hash[p] : NULL; /* two parties, two purposes */
 	}
 	if (row.kept) {
@@ -688,7 +732,10 @@ int scall_end(struct store_call *sc, const struct store_call_result *result)
 		row.numbers_len = sc->numbers.len;
 	}
 	if (!rc)
+		rc = row_parts(sc, live, &r, &parts, &row);
+	if (!rc)
 		rc = add_row(st, &row);
+	buf_free(&parts);
 	if (!rc)
 		rc = marks_note(st, sc);
 	/* Row and record are two files: who finds both believes the row. */

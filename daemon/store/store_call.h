@@ -16,7 +16,7 @@
 
 #include "base/buf.h"
 #include "store/catalog.h"
-#include "store/keys.h"
+#include "store/parts.h"
 #include "store/segment.h"
 #include "store/store_internal.h"
 #include "store/writer.h"
@@ -35,12 +35,16 @@ struct store_call {
 	char *party_text; /* numbers of a denied call on its way; NULL else */
 	size_t party_size;
 	struct callkey *key;
-	uint64_t id;	/* random: tells two calls of one uid apart, whose data keys differ */
+	struct parts parts;	 /* at least one once it has begun; guarded by store.wraps */
+	uint32_t leg_part[2];	 /* what is appended to the leg is of this part */
+	bool keyed[STORE_PURPOSES]; /* the purpose has a key (in memory; the wrap is `slot`) */
+	bool parting;		 /* the next audio is of a new part, whatever the purposes */
+	uint64_t id;	/* random: tells two calls of one uid apart, whose keys differ */
 	uint32_t epoch; /* of the store, when it was begun or resumed last */
 	uint32_t day;
 	uint32_t purpose_day[STORE_PURPOSES];
 	uint32_t slot[STORE_PURPOSES]; /* 0: no wrap */
-	bool gone[STORE_PURPOSES];     /* destroyed in the call: never to be wrapped again */
+	uint32_t gone[STORE_PURPOSES]; /* how often it was destroyed in the call */
 	uint8_t hash[2][NUMBER_HASH];
 	bool has_hash[2];
 	struct buf numbers;
@@ -90,7 +94,8 @@ void scall_durable(struct store_call *sc); /* all its chunks so far are on disk 
 /* Copies the strings of m; numbers are left out. m may be sc->meta itself. -ENOMEM. */
 int scall_copy_meta(struct store_call *sc, const struct store_call_meta *m);
 void scall_free(struct store_call *sc); /* wipes the key; unlinks; NULL-tolerant */
-void leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns);
+/* Returns the milliseconds that were added. */
+uint64_t leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns);
 int scall_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable);
 /*
  * The half of each step that needs the disk; by the caller's thread, or by the disk's (pipe.c).
@@ -102,7 +107,9 @@ struct coded {
 	struct media_format format;
 	uint64_t last_ns;
 };
-int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, const struct chunk *k, struct coded *ret);
+/* part and its key are those of when the chunk was appended. */
+int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, uint32_t part, const struct partkey *key,
+	       const struct chunk *k, struct coded *ret);
 int scall_write(struct store_call *sc, const struct coded *k, const uint8_t *bytes);
 void scall_note(struct store_call *sc, const struct store_call_now *now);
 int scall_end(struct store_call *sc, const struct store_call_result *r); /* frees sc */
@@ -123,6 +130,9 @@ void scall_shorten(struct store_call *sc);
 /* Row into the catalog, with a sync when there are too many. */
 int add_row(struct store *st, const struct catalog_row *row);
 bool state_holds(enum store_state s); /* audio may be kept for the purpose */
+/* The table of parts into the row, as of live purposes; r's figures lose what none of them has. parts: the caller's. */
+int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], struct store_call_result *r, struct buf *parts,
+	      struct catalog_row *row);
 
 /* ---- as bytes (callbytes.c) ---- */
 
@@ -131,17 +141,43 @@ void record_put(const struct store_call *sc, struct buf *out);
 /* Takes any bytes. *ret is on no list and without a key. -EBADMSG not a record or damaged, -ENOMEM. */
 int record_get(struct store *st, const uint8_t *p, size_t n, struct store_call **ret);
 
-/* What store_call_save writes: the key, and whose. Small and of one size, since it is saved often. */
-#define SAVED_SIZE (8 + 2 + 16 + 8 + 4 + STORE_PURPOSES + 32 + 4)
+/* What store_call_save writes: the keys, and whose. */
 struct saved {
 	struct uid uid;
 	uint64_t id;
 	uint32_t epoch;
-	bool gone[STORE_PURPOSES];
-	const uint8_t *data; /* the key, in the caller's bytes */
+	uint32_t gone[STORE_PURPOSES];
+	bool keyed[STORE_PURPOSES], wrapped[STORE_PURPOSES];
+	const uint8_t *purpose[STORE_PURPOSES], *numbers; /* in the caller's bytes, as everything below */
+	unsigned nparts;
+	const uint8_t *parts;
 };
-void saved_put(const struct store_call *sc, struct buf *out);
+struct saved_part {
+	uint32_t epoch;
+	uint64_t from_ns;
+	unsigned set;
+	const uint8_t *data; /* its key; NULL not known */
+};
+/* all: else without what no committed purpose opens, see store_call_save_durable */
+void saved_put(const struct store_call *sc, bool all, struct buf *out);
 bool saved_get(const uint8_t *p, size_t n, struct saved *ret); /* takes any bytes */
+void saved_part(const struct saved *s, unsigned n, struct saved_part *ret);
+
+/* ---- its parts (call_parts.c) ---- */
+
+int scall_parts_begin(struct store_call *sc); /* keys, and the first part; -ENOMEM */
+void scall_parts_free(struct store_call *sc); /* wiped; NULL-tolerant inside */
+void scall_parts_wipe(struct store_call *sc); /* all keys, at once; nothing can be coded any more */
+/* The purpose's key is forgotten, and those of parts that were its alone. The wrap is the caller's affair. */
+void scall_parts_drop(struct store_call *sc, enum store_purpose p);
+void scall_parts_add(struct store_call *sc, uint32_t part, unsigned leg, uint64_t packets, uint64_t audio_ms, bool late);
+enum parts_sums { SUMS_DURABLE, SUMS_SHORTEN, SUMS_JOIN };
+void scall_parts_sums(struct store_call *sc, enum parts_sums what);
+/* A chunk that was found is of a part that the call has: else it cannot be opened (any more). */
+bool scall_part_known(const struct store_call *sc, const struct chunk_head *h);
+void scall_parts_lost(const struct store_call *sc, const bool live[STORE_PURPOSES], unsigned leg, struct part_sum *ret);
+/* -EBADMSG the state is of another call. */
+int scall_parts_restore(struct store_call *sc, const struct saved *s);
 
 /* ---- calls of a dead writer (resume.c) ---- */
 

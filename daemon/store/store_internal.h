@@ -31,7 +31,10 @@ struct root {
 	int fd;
 	char *path; /* absolute, for SQLite and messages */
 	uint8_t id[16];
+	unsigned format;
 };
+
+#define STORE_FORMAT 2 /* what is written; 1 is read, and becomes 2 with the first writer */
 
 /* A destroy-by day as YYYYMMDD. */
 uint32_t day_number(const struct clock_date *d);
@@ -71,6 +74,8 @@ void names_free(struct names *n);
 
 /* optag.store: checks the format and takes the id. */
 int root_open(const char *dir, struct root *ret, struct why *why);
+/* Durably of today's format, before anything is written by it. The lock is held. */
+int root_upgrade(struct root *r, struct why *why);
 void root_close(struct root *r);
 
 /* ---- an open store ---- */

@@ -354,14 +354,16 @@ static int parse_head(const char *text, struct root *r, const char *dir, struct 
 	unsigned version;
 	int n = -1;
 
-	/* NOLINTNEXTLINE(cert-err34-c): any other number than 1 is refused below */
+	/* NOLINTNEXTLINE(cert-err34-c): a number that is not known is refused below */
 	if (sscanf(text, "optag-store %u\n", &version) != 1)
 		return why_set(why, -EBADMSG, "%s/optag.store: not an optag store (rule T-1)", dir);
-	if (version != 1)
-		return why_set(why, -EPROTO, "%s/optag.store: format %u, this program knows format 1", dir,
-			       version);
-	if (sscanf(text, "optag-store 1\nid %39s\ncreated %39s\n%n", id, created, &n) != 2 || n < 0 ||
-	    text[n] || hex_parse(id, 16, r->id))
+	if (version != 1 && version != STORE_FORMAT)
+		return why_set(why, -EPROTO, "%s/optag.store: format %u, this program knows format 1 and %d", dir,
+			       version, STORE_FORMAT);
+	r->format = version;
+	/* NOLINTNEXTLINE(cert-err34-c): as above */
+	if (sscanf(text, "optag-store %u\nid %39s\ncreated %39s\n%n", &version, id, created, &n) != 3 || n < 0 ||
+	    text[n] || strncmp(text + 12, version == 1 ? "1\n" : "2\n", 2) || hex_parse(id, 16, r->id))
 		return why_set(why, -EBADMSG, "%s/optag.store: damaged (rule T-1)", dir);
 	return 0;
 }
@@ -397,6 +399,23 @@ int root_open(const char *dir, struct root *ret, struct why *why)
 	}
 	*ret = r;
 	return 0;
+}
+
+int root_upgrade(struct root *r, struct why *why)
+{
+	char text[4097];
+	size_t n = 0;
+	int rc;
+
+	if (r->format == STORE_FORMAT)
+		return 0;
+	rc = read_small(r->fd, "optag.store", text, sizeof(text) - 1, &n);
+	if (rc || n < 13)
+		return why_errno(why, rc ? rc : -EBADMSG, "optag.store", "cannot read");
+	text[12] = '0' + STORE_FORMAT;
+	rc = write_over(r, "optag.store", text, n, 0644, why);
+	r->format = rc ? r->format : STORE_FORMAT;
+	return rc;
 }
 
 void root_close(struct root *r)

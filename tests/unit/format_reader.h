@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <sodium.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,7 +130,7 @@ static void fr_uid(const char *text, uint8_t out[16])
 	memcpy(out, bits, 16);
 }
 
-/* Sections 2 and 3: the call's data key. */
+/* Sections 2 and 3: what the wrap holds. */
 static void fr_data_key(const char *store, const char *controller, const char *purpose, int pnum,
 			const char *day, int slot, const uint8_t uid[16], const char *private_key,
 			uint8_t out[32])
@@ -312,13 +313,105 @@ static void fr_body(const uint8_t *h, const uint8_t *p, size_t n, struct fr_chun
 	fr_payload(h[6], meta_end, (size_t)(end - meta_end), c);
 }
 
+/* ---- section 3: parts ---- */
+
+struct fr_parts {
+	unsigned n;
+	uint8_t numbers[32];
+	struct {
+		bool has;
+		uint64_t epoch, from_ns, packets[2];
+		uint8_t leg[2][32];
+	} v[64];
+};
+
+static void fr_kdf(const uint8_t key[32], const char *context, uint64_t id, uint8_t out[32])
+{
+	FR_CHECK(!crypto_kdf_derive_from_key(out, 32, id, context, key));
+}
+
+/* Goes by the ways of all purposes at *p; true: this one has a key there. */
+static bool fr_way(const uint8_t **p, const uint8_t *end, int pnum, const uint8_t uid[16], const uint8_t purpose[32],
+		   uint32_t part, uint32_t epoch, uint8_t out[32])
+{
+	uint8_t box_key[32], nonce[12] = { 0 }, ad[17];
+	bool has = false;
+	unsigned how;
+
+	FR_CHECK(*p < end && !(**p & 0xf0));
+	how = *(*p)++;
+	for (int i = 0; i < 2; i++) {
+		unsigned mine = how >> 2 * i & 3;
+
+		FR_CHECK(mine < 3);
+		if (mine == 1 && i == pnum) {
+			fr_kdf(purpose, "optagprt", (uint64_t)(uint32_t)(part + 1) << 32 | epoch, out);
+			has = true;
+		}
+		if (mine != 2)
+			continue;
+		FR_CHECK(end - *p >= 48);
+		if (i == pnum) {
+			fr_kdf(purpose, "optagbox", 1, box_key);
+			for (int b = 0; b < 4; b++) {
+				nonce[b] = (uint8_t)(part >> 8 * b);
+				nonce[4 + b] = (uint8_t)(epoch >> 8 * b);
+			}
+			memcpy(ad, uid, 16);
+			ad[16] = (uint8_t)pnum;
+			FR_CHECK(!crypto_aead_chacha20poly1305_ietf_decrypt(out, NULL, NULL, *p, 48, ad, 17, nonce, box_key));
+			has = true;
+		}
+		*p += 48;
+	}
+	return has;
+}
+
+static void fr_leg_keys(const uint8_t part[32], uint8_t leg[2][32])
+{
+	fr_kdf(part, "optagcal", 1, leg[0]);
+	fr_kdf(part, "optagcal", 2, leg[1]);
+}
+
+static void fr_parts_of(const uint8_t *p, size_t n, int pnum, const uint8_t uid[16], const uint8_t purpose[32],
+			struct fr_parts *ret)
+{
+	const uint8_t *end = p + n;
+	uint8_t key[32];
+
+	memset(ret, 0, sizeof(*ret));
+	if (!n) {
+		ret->n = 1;
+		ret->v[0].has = true;
+		fr_leg_keys(purpose, ret->v[0].leg);
+		fr_kdf(purpose, "optagcal", 16, ret->numbers);
+		return;
+	}
+	ret->n = *p++;
+	FR_CHECK(ret->n >= 1 && ret->n <= 64);
+	FR_CHECK(fr_way(&p, end, pnum, uid, purpose, UINT32_MAX, 0, ret->numbers));
+	for (unsigned i = 0; i < ret->n; i++) {
+		ret->v[i].epoch = fr_varint(&p, end);
+		FR_CHECK(!i || ret->v[i].epoch >= ret->v[i - 1].epoch);
+		ret->v[i].from_ns = fr_varint(&p, end);
+		for (int leg = 0; leg < 2; leg++) {
+			ret->v[i].packets[leg] = fr_varint(&p, end);
+			(void)fr_varint(&p, end);
+		}
+		ret->v[i].has = fr_way(&p, end, pnum, uid, purpose, i, (uint32_t)ret->v[i].epoch, key);
+		if (ret->v[i].has)
+			fr_leg_keys(key, ret->v[i].leg);
+	}
+	FR_CHECK(p == end);
+}
+
 /* ---- sections 4 and 6 ---- */
 
 struct fr_row {
 	char day[16], purpose_day[16], state[16];
 	int slot;
-	uint8_t extents[65536], numbers[512];
-	size_t nextents, nnumbers;
+	uint8_t extents[65536], numbers[512], parts[16384];
+	size_t nextents, nnumbers, nparts; /* nparts 0: format 1 */
 };
 
 static void fr_get_row(const char *db_path, const char *uid, const char *purpose, struct fr_row *r)
@@ -326,10 +419,16 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 	sqlite3_stmt *st;
 	char sql[300];
 	sqlite3 *db;
+	bool old;
 
 	FR_CHECK(sqlite3_open_v2(db_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK);
-	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers FROM calls WHERE uid='%s'",
-		 purpose, purpose, purpose, uid);
+	snprintf(sql, sizeof(sql), "SELECT user_version FROM pragma_user_version");
+	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
+	old = sqlite3_column_int(st, 0) == 1;
+	FR_CHECK(old || sqlite3_column_int(st, 0) == 2);
+	sqlite3_finalize(st);
+	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers, %s FROM calls WHERE uid='%s'",
+		 purpose, purpose, purpose, old ? "NULL" : "parts", uid);
 	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
 	snprintf(r->state, sizeof(r->state), "%s", (const char *)sqlite3_column_text(st, 0));
 	snprintf(r->purpose_day, sizeof(r->purpose_day), "%s", (const char *)sqlite3_column_text(st, 1));
@@ -340,15 +439,22 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 	r->nnumbers = (size_t)sqlite3_column_bytes(st, 4);
 	FR_CHECK(r->nnumbers <= sizeof(r->numbers));
 	memcpy(r->numbers, sqlite3_column_blob(st, 4), r->nnumbers);
+	r->nparts = (size_t)sqlite3_column_bytes(st, 5);
+	FR_CHECK(r->nparts <= sizeof(r->parts));
+	if (r->nparts)
+		memcpy(r->parts, sqlite3_column_blob(st, 5), r->nparts);
 	sqlite3_finalize(st);
 	sqlite3_close(db);
 }
 
-static void fr_chunk_at(const char *path, uint64_t off, uint64_t len, const uint8_t uid[16],
-			const uint8_t key[2][32], uint32_t next[2], uint32_t epoch[2], struct fr_chunk *c)
+/* False: of a part that the purpose does not have. */
+static bool fr_chunk_at(const char *path, uint64_t off, uint64_t len, const uint8_t uid[16],
+			const struct fr_parts *parts, uint32_t next[2], uint32_t epoch[2], uint32_t last[2], struct fr_chunk *c)
 {
 	size_t n;
 	uint8_t *seg = fr_file(path, &n), *h, nonce[12] = { 0 }, *plain;
+	uint32_t part;
+	bool has;
 
 	FR_CHECK(seg && n % 16 == 0 && n >= 128 && off + len <= n && off % 16 == 0);
 	FR_CHECK(!memcmp(seg, "OPTAGSEG\1\0\200\0", 12) && fr_crc(seg, 124) == fr_le(seg + 124, 4));
@@ -356,7 +462,10 @@ static void fr_chunk_at(const char *path, uint64_t off, uint64_t len, const uint
 	FR_CHECK(!memcmp(h, "OCHK\1", 5) && fr_le(h + 8, 4) == len && !memcmp(h + 16, uid, 16));
 	FR_CHECK(fr_crc(h, 60) == fr_le(h + 60, 4) && fr_crc(h + 64, len - 64) == fr_le(h + 56, 4));
 	c->leg = h[5];
-	FR_CHECK(c->leg < 2 && fr_le(h + 48, 4) >= epoch[c->leg] && !fr_le(h + 52, 4));
+	FR_CHECK(c->leg < 2 && fr_le(h + 48, 4) >= epoch[c->leg]);
+	part = (uint32_t)fr_le(h + 52, 4);
+	FR_CHECK(part < parts->n && part >= last[c->leg] && fr_le(h + 48, 4) >= parts->v[part].epoch);
+	last[c->leg] = part;
 	if (fr_le(h + 48, 4) > epoch[c->leg])
 		next[c->leg] = 0;
 	epoch[c->leg] = (uint32_t)fr_le(h + 48, 4);
@@ -365,11 +474,16 @@ static void fr_chunk_at(const char *path, uint64_t off, uint64_t len, const uint
 	memcpy(nonce + 4, h + 12, 4);
 	memcpy(nonce + 8, h + 48, 4);
 	next[c->leg]++;
-	plain = malloc(len);
-	fr_gcm(key[c->leg], nonce, h, 56, h + 64, (int)len - 80, plain);
-	fr_body(h, plain, len - 80, c);
-	free(plain);
+	has = parts->v[part].has;
+	if (has) {
+		plain = malloc(len);
+		fr_gcm(parts->v[part].leg[c->leg], nonce, h, 56, h + 64, (int)len - 80, plain);
+		fr_body(h, plain, len - 80, c);
+		free(plain);
+		FR_CHECK(c->pkt[0].arrival_ns + 1000 > parts->v[part].from_ns || !part);
+	}
 	free(seg);
+	return has;
 }
 
 /* Every chunk of a call to cb, and its numbers to caller and callee (64 bytes each). */
@@ -379,8 +493,9 @@ static void fr_read_call(const char *store, const char *controller, const char *
 {
 	static struct fr_chunk c;
 	static struct fr_row r;
-	uint8_t uid[16], data[32], legs[2][32], sub[32], plain[512], zero[12] = { 0 };
-	uint32_t next[2] = { 0, 0 }, epoch[2] = { 0, 0 };
+	static struct fr_parts parts;
+	uint8_t uid[16], data[32], plain[512], zero[12] = { 0 };
+	uint32_t next[2] = { 0, 0 }, epoch[2] = { 0, 0 }, last[2] = { 0, 0 };
 	int64_t segment = 0, end = 0;
 	const uint8_t *p, *stop;
 	char path[600];
@@ -391,10 +506,8 @@ static void fr_read_call(const char *store, const char *controller, const char *
 	fr_get_row(path, uid_text, purpose, &r);
 	FR_CHECK(!strcmp(r.state, "GRANTED"));
 	fr_data_key(store, controller, purpose, pnum, r.purpose_day, r.slot, uid, private_key, data);
-	for (int i = 0; i < 2; i++)
-		crypto_kdf_derive_from_key(legs[i], 32, (uint64_t)i + 1, "optagcal", data);
-	crypto_kdf_derive_from_key(sub, 32, 16, "optagcal", data);
-	fr_gcm(sub, zero, uid, 16, r.numbers, (int)r.nnumbers - 16, plain);
+	fr_parts_of(r.parts, r.nparts, pnum, uid, data, &parts);
+	fr_gcm(parts.numbers, zero, uid, 16, r.numbers, (int)r.nnumbers - 16, plain);
 	p = plain;
 	for (int i = 0; i < 2; i++) {
 		uint64_t n = fr_varint(&p, plain + sizeof(plain));
@@ -416,8 +529,8 @@ static void fr_read_call(const char *store, const char *controller, const char *
 		len = fr_varint(&p, stop);
 		end = off + (int64_t)((len + 15) / 16 * 16);
 		snprintf(path, sizeof(path), "%s/segments/%s/%s/%08d.seg", store, controller, day, (int)segment);
-		fr_chunk_at(path, (uint64_t)off, len, uid, legs, next, epoch, &c);
-		cb(arg, &c);
+		if (fr_chunk_at(path, (uint64_t)off, len, uid, &parts, next, epoch, last, &c))
+			cb(arg, &c);
 	}
 }
 

@@ -40,6 +40,11 @@ struct store_call {
 	bool wrap[2];
 	uint8_t audio[2][65536];
 	size_t n[2];
+	/* parts: for whom, since when; how many bytes of a leg each purpose may have */
+	unsigned set[8], parts, leg_part[2];
+	uint64_t from[8];
+	bool keyed[2], gone[2], until[2];
+	size_t bytes[8][2];
 };
 
 int store_call_known(struct store *st, const struct uid *uid, const char *controller)
@@ -58,6 +63,12 @@ int store_call_begin(struct store *st, const struct store_call_meta *meta, struc
 	(*ret)->st = st;
 	(*ret)->wrap[0] = meta->commit[0];
 	(*ret)->wrap[1] = meta->commit[1];
+	(*ret)->parts = 1;
+	for (int p = 0; p < 2; p++) {
+		(*ret)->until[p] = meta->until_ns[p];
+		(*ret)->keyed[p] = meta->commit[p] || meta->covers[p];
+		(*ret)->set[0] |= (unsigned)(*ret)->keyed[p] << p;
+	}
 	st->begun++;
 	return 0;
 }
@@ -72,12 +83,63 @@ int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c
 		MUST(sc->n[leg] + c->pkt[i].len <= sizeof(sc->audio[leg]));
 		memcpy(sc->audio[leg] + sc->n[leg], c->data + c->pkt[i].off, c->pkt[i].len);
 		sc->n[leg] += c->pkt[i].len;
+		sc->bytes[sc->leg_part[leg]][leg] += c->pkt[i].len;
+		MUST(!sc->leg_part[leg] || c->pkt[i].arrival_ns >= sc->from[sc->leg_part[leg]]);
 	}
 	return 0;
 }
 
+int store_call_part(struct store_call *sc, unsigned purposes, uint64_t from_ns)
+{
+	if (sc->set[sc->parts - 1] == purposes)
+		return 0;
+	if (sc->parts == 8)
+		return -ENOSPC;
+	for (int p = 0; p < 2; p++) {
+		MUST(!(purposes >> p & 1) || sc->until[p]);
+		sc->keyed[p] |= purposes >> p & 1;
+	}
+	sc->from[sc->parts] = from_ns;
+	sc->set[sc->parts++] = purposes;
+	return 0;
+}
+
+void store_call_enter(struct store_call *sc, unsigned leg)
+{
+	sc->leg_part[leg] = sc->parts - 1;
+}
+
+int store_call_cover(struct store_call *sc, enum store_purpose p)
+{
+	if (sc->gone[p] || !sc->until[p])
+		return -EINVAL;
+	sc->keyed[p] = true;
+	for (unsigned i = 0; i < sc->parts; i++)
+		sc->set[i] |= 1u << p;
+	return 0;
+}
+
+unsigned store_call_for(const struct store_call *sc, unsigned leg)
+{
+	return sc->set[sc->leg_part[leg]];
+}
+
+bool store_call_newest(const struct store_call *sc, unsigned leg, unsigned *ret_purposes, uint64_t *ret_from_ns)
+{
+	*ret_purposes = sc->set[sc->parts - 1];
+	*ret_from_ns = sc->from[sc->parts - 1];
+	return sc->leg_part[leg] == sc->parts - 1;
+}
+
+bool store_call_keyed(const struct store_call *sc, enum store_purpose p)
+{
+	return sc->keyed[p];
+}
+
 int store_call_commit(struct store_call *sc, enum store_purpose p)
 {
+	if (!sc->keyed[p] && store_call_cover(sc, p))
+		return -EINVAL;
 	sc->wrap[p] = true;
 	sc->st->committed++;
 	return 0;
@@ -87,7 +149,10 @@ int store_call_drop(struct store_call *sc, enum store_purpose p)
 {
 	if (sc->wrap[p] && sc->st->drop_error)
 		return sc->st->drop_error;
-	sc->wrap[p] = false;
+	sc->wrap[p] = sc->keyed[p] = false;
+	sc->gone[p] = true;
+	for (unsigned i = 0; i < sc->parts; i++)
+		sc->set[i] &= ~(1u << p);
 	sc->st->dropped++;
 	return 0;
 }
@@ -124,6 +189,11 @@ int store_call_save(const struct store_call *sc, struct buf *out)
 	(void)sc;
 	(void)out;
 	return -ENOSYS;
+}
+
+int store_call_save_durable(const struct store_call *sc, struct buf *out)
+{
+	return store_call_save(sc, out);
 }
 
 int store_call_leave(struct store_call *sc)
