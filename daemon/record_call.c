@@ -469,9 +469,9 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	if (kind == CALL_PT_AUDIO) {
 		how = rc->expired ? CALL_A_BLOCK : call_audio(c, leg);
 		/* packets of before a purpose was granted may still come */
-		if (how == CALL_A_WRITE && recording_purposes(c, arrival_ns))
+		if ((how == CALL_A_WRITE && recording_purposes(c, arrival_ns)) || (how == CALL_A_HOLD && rc->sc))
 			return add_audio(rc, c, leg, p, f, arrival_ns, true, ret_fate);
-		if (how == CALL_A_HOLD && !rc->sc)
+		if (how == CALL_A_HOLD)
 			return add_audio(rc, c, leg, p, f, arrival_ns, false, ret_fate);
 		*ret_fate = MEDIA_NOT_KEPT;
 		return 0;
@@ -503,7 +503,9 @@ static void free_legs(struct recording *rc)
 int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p)
 {
 	enum policy_purpose other = p == POLICY_TRAINING ? POLICY_DOCUMENTATION : POLICY_TRAINING;
-	bool live = c->state[other] == PURPOSE_GRANTED || c->state[other] == PURPOSE_OBJECTED;
+	/* what training holds until it is decided is none of documentation's affair (INV-4) */
+	bool live = c->state[other] == PURPOSE_GRANTED || c->state[other] == PURPOSE_OBJECTED ||
+		    (other == POLICY_TRAINING && call_holds(c));
 	int i, e = 0;
 
 	if (live && rc->sc) {
@@ -511,6 +513,8 @@ int recording_destroy(struct recording *rc, const struct call *c, enum policy_pu
 		recording_drop_legs(rc);
 		return e;
 	}
+	if (live && p == POLICY_DOCUMENTATION)
+		return 0; /* nothing is written yet, and what is held is training's */
 	/* The keys first and for good: when they cannot be erased somebody must know. */
 	for (i = 0; i < POLICY_PURPOSES && rc->sc && !e; i++)
 		e = store_call_drop(rc->sc, (enum store_purpose)i);

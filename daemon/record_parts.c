@@ -4,7 +4,7 @@
  *
  * Purposes come and go while a call lasts: a consent from the press on, one taken back and given
  * again, documentation that a later policy stops while training goes on. Each time the set changes
- * a part begins in the store (store.h, parts). A leg enters it with its own first packet, so packets
+ * (nobody's, when training is only held) a part begins in the store (store.h, parts). A leg enters it with its own first packet, so packets
  * that waited in another ring still go where they belong. Same thread as record_call.c.
  */
 #include <errno.h>
@@ -74,7 +74,7 @@ int recording_part(struct recording *rc, const struct call *c, unsigned leg, uin
 
 	if (in_newest && newest == want)
 		return 0;
-	if (!want)
+	if (!want && !call_holds(c)) /* held: a part for nobody, until training is decided */
 		return RECORDING_NOT_KEPT;
 	cover(rc, c, want, newest & ALL);
 	in_newest = store_call_newest(rc->sc, leg, &newest, &from);
@@ -97,7 +97,7 @@ void recording_drop_legs(struct recording *rc)
 	for (unsigned i = 0; i < 2; i++) {
 		struct leg_state *l = &rc->leg[i];
 
-		if (!l->chunker || store_call_for(rc->sc, i))
+		if (!l->chunker || !store_call_lost(rc->sc, i))
 			continue;
 		chunker_free(l->chunker);
 		l->chunker = NULL;

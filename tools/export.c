@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/uid.h"
 #include "cli.h"
 #include "export.h"
@@ -74,6 +75,42 @@ static json_t *leg_json(unsigned leg)
 			 (json_int_t)l->bytes);
 }
 
+/* Arrival of the first packet: sample 0 of a WAV. */
+static uint64_t first_ns(void)
+{
+	uint64_t a = call.leg[0].first_ns, b = call.leg[1].first_ns;
+
+	return !a || (b && b < a) ? b : a;
+}
+
+static json_t *gaps_json(void)
+{
+	json_t *gaps = json_array();
+
+	for (size_t i = 0; i < call.gaps; i++) {
+		const struct store_gap *g = &call.gap[i];
+
+		(void)json_array_append_new(gaps, json_pack("{s:o, s:o, s:I, s:I}", "from", cli_json_time(g->from_ns), "to",
+							    cli_json_time(g->to_ns), "caller", (json_int_t)g->packets[0],
+							    "callee", (json_int_t)g->packets[1]));
+	}
+	return gaps;
+}
+
+static void report_gaps(void)
+{
+	char from[32], to[32];
+
+	for (size_t i = 0; i < call.gaps; i++) {
+		const struct store_gap *g = &call.gap[i];
+
+		clock_format(g->from_ns, from);
+		clock_format(g->to_ns, to);
+		printf("not recorded for %s: %s to %s (caller %" PRIu64 ", callee %" PRIu64 " packets)\n", purposes[purpose], from,
+		       g->to_ns ? to : "the end", g->packets[0], g->packets[1]);
+	}
+}
+
 static int report_json(void)
 {
 	char id[UID_TEXT];
@@ -91,11 +128,11 @@ static int report_json(void)
 	for (unsigned i = 0; i < 2; i++)
 		(void)json_array_append_new(legs, leg_json(i));
 	return cli_json_line(
-		stdout, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I}", "call", id, "purpose",
+		stdout, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o}", "call", id, "purpose",
 				  purposes[purpose], "format", formats[format], "files", files, "legs",
 				  legs, "rate", result.rate ? json_integer(result.rate) : json_null(),
 				  "bad_frames", (json_int_t)call.bad_frames, "damaged_chunks",
-				  (json_int_t)call.damaged));
+				  (json_int_t)call.damaged, "start", cli_json_time(first_ns()), "gaps", gaps_json()));
 }
 
 /* Is audio of the leg in this file? A WAV lacks what could not be decoded. */
@@ -127,6 +164,7 @@ static void report(void)
 			printf(", %u Hz", result.rate);
 		printf("\n");
 	}
+	report_gaps();
 }
 
 static int write_format(void)
@@ -169,7 +207,9 @@ static int run(struct store *st)
 	if (rc)
 		return rc;
 	if (!call.leg[0].packets && !call.leg[1].packets) {
-		cli_err(call.damaged ? "no audio could be read" : "the call has no audio");
+		cli_err(call.damaged ? "no audio could be read" :
+			call.gaps    ? "the call has no audio for this purpose" :
+				       "the call has no audio");
 		return call.damaged ? -EBADMSG : -ENODATA;
 	}
 	bytes = (call.leg[0].bytes + call.leg[1].bytes);

@@ -35,12 +35,16 @@ struct export_leg {
 	uint64_t first_ns, last_ns; /* arrivals; 0 no packet */
 };
 
+#define EXPORT_GAPS 64 /* a call has no more parts */
+
 struct export_call {
 	struct store *st;
 	struct uid uid;
 	enum store_purpose purpose;
 	const char *keys_dir;
 	struct export_leg leg[2];
+	struct store_gap gap[EXPORT_GAPS]; /* not recorded for the purpose, though for the other */
+	size_t gaps;
 	uint64_t damaged; /* chunks that could not be read */
 	uint64_t beyond;  /* packets of streams beyond EXPORT_STREAMS, or too long for their format */
 	uint64_t bad_frames;

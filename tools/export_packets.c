@@ -91,6 +91,17 @@ static void plan_rounds(struct export_call *c)
 	}
 }
 
+/* Spans in which nothing was recorded at all are none of the purpose's. */
+static void take_gaps(struct export_call *c, const struct store_reader *r)
+{
+	size_t n = store_read_gaps(r, c->gap, EXPORT_GAPS);
+
+	c->gaps = 0;
+	for (size_t i = 0; i < n && i < EXPORT_GAPS; i++)
+		if (c->gap[i].packets[0] || c->gap[i].packets[1])
+			c->gap[c->gaps++] = c->gap[i];
+}
+
 int export_scan(struct export_call *c)
 {
 	struct store_reader *r = NULL;
@@ -101,6 +112,7 @@ int export_scan(struct export_call *c)
 
 	if (rc)
 		return rc;
+	take_gaps(c, r);
 	while ((rc = store_read_next(r, &leg, &k)) != 0) {
 		if (rc == -EBADMSG) {
 			if (++c->damaged <= DAMAGE_MAX)

@@ -59,15 +59,29 @@ static double duration(const struct store_row *r)
 	return (double)ms / 1000;
 }
 
-static json_t *leg_json(const struct store_leg_figures *l, const char *name)
+/* What a purpose may have of a leg. */
+static json_t *share_json(const struct store_row *r, int p, int leg)
 {
-	return json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "leg", name, "codec",
+	return json_pack("{s:I, s:I}", "packets", (json_int_t)r->share[p].packets[leg], "audio_ms",
+			 (json_int_t)r->share[p].audio_ms[leg]);
+}
+
+static json_t *leg_json(const struct store_row *r, int leg)
+{
+	const struct store_leg_figures *l = &r->leg[leg];
+	const char *name = legs[leg];
+	json_t *o;
+
+	o = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "leg", name, "codec",
 			 cli_json_str(*l->format.name ? l->format.name : NULL), "packets",
 			 (json_int_t)l->packets, "lost", (json_int_t)l->lost, "audio_ms",
 			 (json_int_t)l->audio_ms, "duplicates", (json_int_t)l->duplicates,
 			 "reordered", (json_int_t)l->reordered, "jitter_us",
 			 (json_int_t)l->jitter_us, "events", (json_int_t)l->events, "blocked",
 			 (json_int_t)l->blocked);
+	for (int p = 0; p < STORE_PURPOSES; p++)
+		(void)json_object_set_new(o, store_purpose_names[p], share_json(r, p, leg));
+	return o;
 }
 
 /* A deadline is that of a recording: without one, nothing is due. */
@@ -86,7 +100,7 @@ static int row_json(const struct store_row *r)
 
 	uid_format(&r->uid, id);
 	for (int i = 0; i < 2; i++)
-		(void)json_array_append_new(l, leg_json(&r->leg[i], legs[i]));
+		(void)json_array_append_new(l, leg_json(r, i));
 	(void)json_object_set_new(o, "call", json_string(id));
 	(void)json_object_set_new(o, "sip_call_id", cli_json_str(r->sip_call_id));
 	(void)json_object_set_new(o, "rule", cli_json_str(r->rule));
@@ -143,6 +157,15 @@ static void notes(const struct store_row *r)
 			continue;
 		fputs(sep, stdout);
 		cli_text(stdout, r->reason[p], 0, false);
+		sep = "; ";
+	}
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		bool live = r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED;
+		const uint64_t *ms = r->share[p].audio_ms;
+
+		if (!live || r->share[p].whole)
+			continue;
+		printf("%s%s has %" PRIu64 "s", sep, store_purpose_names[p], ((ms[0] > ms[1] ? ms[0] : ms[1]) + 500) / 1000);
 		sep = "; ";
 	}
 	if (r->gap && *r->gap) {

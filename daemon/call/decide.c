@@ -917,7 +917,7 @@ bool call_keeps(const struct call *c, enum policy_purpose p)
 }
 
 /* C and D: a basis exists, the decision or the proof of the notice is still to come (guidance 6). */
-static bool holds(const struct call *c)
+bool call_holds(const struct call *c)
 {
 	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
 
@@ -958,7 +958,7 @@ enum call_audio call_audio(const struct call *c, unsigned leg)
 	if (!stopped(c) && worth_keeping(c, leg)) {
 		if (call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING))
 			return CALL_A_WRITE;
-		if (holds(c))
+		if (call_holds(c))
 			return CALL_A_HOLD;
 	}
 	if (seeks_notice(c, leg))
@@ -994,7 +994,7 @@ static bool purpose_listens(const struct call *c, int p, unsigned leg)
 
 bool call_listens(const struct call *c, unsigned leg)
 {
-	bool live = call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING) || holds(c);
+	bool live = call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING) || call_holds(c);
 
 	if (purpose_listens(c, POLICY_DOCUMENTATION, leg) || purpose_listens(c, POLICY_TRAINING, leg))
 		return true;

@@ -169,6 +169,8 @@ enum call_audio call_audio(const struct call *c, unsigned leg);
 bool call_may_keep(const struct call *c);
 /* Audio may be written for this purpose, a pause apart. Since when: decide.granted_ns. */
 bool call_keeps(const struct call *c, enum policy_purpose p);
+/* Training has a basis, and its decision is still to come: until then audio is held (guidance 6). */
+bool call_holds(const struct call *c);
 /* A press on this leg can change something of the call. */
 bool call_listens(const struct call *c, unsigned leg);
 /* The data subject's leg: enum optag_leg. */

@@ -217,9 +217,12 @@ void store_call_enter(struct store_call *sc, unsigned leg)
 
 unsigned store_call_for(const struct store_call *sc, unsigned leg)
 {
-	const struct part *k = &sc->parts.v[sc->leg_part[leg]];
+	return part_set(&sc->parts.v[sc->leg_part[leg]]);
+}
 
-	return k->key ? part_set(k) : 0;
+bool store_call_lost(const struct store_call *sc, unsigned leg)
+{
+	return !sc->parts.v[sc->leg_part[leg]].key;
 }
 
 bool store_call_newest(const struct store_call *sc, unsigned leg, unsigned *ret_purposes, uint64_t *ret_from_ns)

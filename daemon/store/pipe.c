@@ -290,7 +290,7 @@ static void *encoder_run(void *arg)
 }
 
 /* Nothing of the call (key: of this part of it) is in the encoder any more, and nothing comes. */
-static void encoder_discard(struct encoder *e, const struct store_call *sc, const struct partkey *key)
+static void encoder_discard(struct encoder *e, struct store_call *sc, const struct partkey *key)
 {
 	struct job *j, *next;
 
@@ -300,6 +300,8 @@ static void encoder_discard(struct encoder *e, const struct store_call *sc, cons
 		if (j->sc != sc || (key && (j->op != OP_CHUNK || j->key != key)))
 			continue;
 		queue_unlink(&e->q, j);
+		if (key)
+			scall_forgotten(sc, j->leg, &j->chunk);
 		job_free(e->p, j);
 	}
 	while (e->now == sc)

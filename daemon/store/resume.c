@@ -683,7 +683,7 @@ static int settle_one(struct store *st, struct store_call *sc)
 		row.extents_len = sc->extents.len;
 	}
 	if (!rc && row.kept)
-		rc = row_parts(sc, live, &r, &parts, &row);
+		rc = row_parts(sc, live, false, &r, &parts, &row);
 	if (!rc)
 		rc = add_row(st, &row);
 	buf_free(&parts);

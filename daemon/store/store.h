@@ -183,8 +183,10 @@ int store_call_part(struct store_call *sc, unsigned purposes, uint64_t from_ns);
 void store_call_enter(struct store_call *sc, unsigned leg);
 /* The purpose gets all parts so far. -EINVAL no deadline, or it was destroyed in this call before. */
 int store_call_cover(struct store_call *sc, enum store_purpose p);
-/* For what purposes the part is that the leg is in; 0 also when it is destroyed: what is appended comes to nothing. */
+/* For what purposes the part is that the leg is in. */
 unsigned store_call_for(const struct store_call *sc, unsigned leg);
+/* That part was destroyed: what is appended comes to nothing. */
+bool store_call_lost(const struct store_call *sc, unsigned leg);
 /* Is the leg in the newest part? What that is for (more than all bits: a new one must follow), and since when. */
 bool store_call_newest(const struct store_call *sc, unsigned leg, unsigned *ret_purposes, uint64_t *ret_from_ns);
 /* The purpose has a part of the call, or more. */

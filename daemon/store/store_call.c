@@ -379,11 +379,16 @@ int store_call_begin(struct store *st, const struct store_call_meta *meta, struc
 	return 0;
 }
 
+static uint64_t duration_ms(const char *name, uint64_t packets, uint64_t payload)
+{
+	bool g711 = !strcmp(name, "PCMU") || !strcmp(name, "PCMA") || !strcmp(name, "G722");
+
+	return g711 ? payload / 8 : packets * 20; /* nearly all of them send a packet every 20 ms */
+}
+
 uint64_t leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns)
 {
-	const char *name = l->format.name;
-	bool g711 = !strcmp(name, "PCMU") || !strcmp(name, "PCMA") || !strcmp(name, "G722");
-	uint64_t ms = g711 ? payload / 8 : packets * 20; /* nearly all of them send a packet every 20 ms */
+	uint64_t ms = duration_ms(l->format.name, packets, payload);
 
 	l->packets += packets;
 	l->payload += payload;
@@ -391,6 +396,12 @@ uint64_t leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t
 	if (last_ns > l->last_ns && last_ns <= INT64_MAX)
 		l->last_ns = last_ns;
 	return ms;
+}
+
+void scall_forgotten(struct store_call *sc, unsigned leg, const struct chunk *c)
+{
+	sc->forgotten[leg].packets += c->npkt;
+	sc->forgotten[leg].audio_ms += duration_ms(c->format.name, c->npkt, c->nbytes);
 }
 
 static void note_chunk(struct store_call *sc, const struct coded *k, const struct extent *e)
@@ -483,8 +494,10 @@ int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c
 	if (leg > 1)
 		return why_set(why_of(st), -EINVAL, "no such leg");
 	key = sc->parts.v[sc->leg_part[leg]].key;
-	if (!key) /* what it was for is destroyed: so is this */
+	if (!key) { /* what it was for is destroyed: so is this */
+		scall_forgotten(sc, leg, c);
 		return 0;
+	}
 	if (st->pipe)
 		return pipe_append(sc, leg, c);
 	rc = check_writable(st);
@@ -655,14 +668,16 @@ bool state_holds(enum store_state s)
 	return s == STORE_S_GRANTED || s == STORE_S_OBJECTED;
 }
 
-/* Audio of a part whose purposes are all destroyed is kept for nobody. */
-static void leave_out(const struct store_call *sc, const bool live[STORE_PURPOSES], struct store_call_result *r)
+/* Audio of a part whose purposes are all destroyed is kept for nobody. all: r has what never came here, too. */
+static void leave_out(const struct store_call *sc, const bool live[STORE_PURPOSES], bool all, struct store_call_result *r)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct store_leg_figures *f = &r->leg[i];
 		struct part_sum lost;
 
 		scall_parts_lost(sc, live, i, &lost);
+		lost.packets += all ? sc->forgotten[i].packets : 0;
+		lost.audio_ms += all ? sc->forgotten[i].audio_ms : 0;
 		f->packets -= f->packets < lost.packets ? f->packets : lost.packets;
 		f->audio_ms -= f->audio_ms < lost.audio_ms ? f->audio_ms : lost.audio_ms;
 	}
@@ -689,11 +704,11 @@ static void recount(const struct store_call *sc, struct store_call_result *r)
 	}
 }
 
-int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], struct store_call_result *r, struct buf *parts,
+int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], bool all, struct store_call_result *r, struct buf *parts,
 	      struct catalog_row *row)
 {
 	if (live[0] || live[1])
-		leave_out(sc, live, r);
+		leave_out(sc, live, all, r);
 	parts_put(&sc->parts, live, false, parts);
 	row->parts = parts->p;
 	row->parts_len = parts->len;
@@ -706,10 +721,11 @@ int scall_end(struct store_call *sc, const struct store_call_result *result)
 	struct store *st = sc->st;
 	struct catalog_row row = { .meta = &sc->meta, .result = &r, .day = sc->day };
 	struct buf parts = { 0 };
-	bool live[STORE_PURPOSES];
+	bool live[STORE_PURPOSES], counted;
 	int rc = sc->catching_up ? catch_up(st) : 0;
 
-	if (r.recount || sc->shed || sc->lost)
+	counted = r.recount || sc->shed || sc->lost;
+	if (counted)
 		recount(sc, &r);
 	if (!r.gap || !*r.gap)
 		r.gap = sc->lost ? "disk" : sc->shed ? "overload" : r.gap;
@@ -732,7 +748,7 @@ int scall_end(struct store_call *sc, const struct store_call_result *result)
 		row.numbers_len = sc->numbers.len;
 	}
 	if (!rc)
-		rc = row_parts(sc, live, &r, &parts, &row);
+		rc = row_parts(sc, live, !counted, &r, &parts, &row);
 	if (!rc)
 		rc = add_row(st, &row);
 	buf_free(&parts);

@@ -57,6 +57,7 @@ struct store_call {
 	_Atomic bool dead;    /* aborted: what is on its way comes to nothing */
 	_Atomic uint32_t shed; /* chunks that the queue had no room for, */
 	_Atomic uint32_t lost; /* or that the disk did not take */
+	struct part_sum forgotten[2]; /* audio of destroyed parts that came to nothing; the caller's thread */
 	/* What the last sync covered: records hold no more, since the rest may never reach the disk. */
 	struct {
 		size_t extents;
@@ -110,6 +111,7 @@ struct coded {
 /* part and its key are those of when the chunk was appended. */
 int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, uint32_t part, const struct partkey *key,
 	       const struct chunk *k, struct coded *ret);
+void scall_forgotten(struct store_call *sc, unsigned leg, const struct chunk *c);
 int scall_write(struct store_call *sc, const struct coded *k, const uint8_t *bytes);
 void scall_note(struct store_call *sc, const struct store_call_now *now);
 int scall_end(struct store_call *sc, const struct store_call_result *r); /* frees sc */
@@ -130,8 +132,9 @@ void scall_shorten(struct store_call *sc);
 /* Row into the catalog, with a sync when there are too many. */
 int add_row(struct store *st, const struct catalog_row *row);
 bool state_holds(enum store_state s); /* audio may be kept for the purpose */
-/* The table of parts into the row, as of live purposes; r's figures lose what none of them has. parts: the caller's. */
-int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], struct store_call_result *r, struct buf *parts,
+/* The table of parts into the row, as of live purposes; r's figures lose what none of them has (all: also what never came
+ * to the disk, as the caller counted it). parts: the caller's. */
+int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], bool all, struct store_call_result *r, struct buf *parts,
 	      struct catalog_row *row);
 
 /* ---- as bytes (callbytes.c) ---- */

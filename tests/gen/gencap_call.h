@@ -60,7 +60,7 @@ struct stream {
 	uint8_t pt_later; /* from pt_change on */
 	uint64_t pt_change, mute_from, mute_to, move_at;
 	uint16_t move_src, move_dst;
-	const char *keys; /* one each second from the first on */
+	const char *keys; /* one each second from the first on; blank: none */
 	bool noise, srtp, cut_some, marker_next;
 	/* truth */
 	uint64_t first, last, distinct, copies, audio, events, cut, audio_at_end;
@@ -358,7 +358,7 @@ static size_t fill(struct stream *s, uint8_t *pt, bool *marker, uint32_t *ts, ui
 	*pt = s->pt_change && t >= s->pt_change ? s->pt_later : s->pt;
 	if (t >= s->mute_from && t < s->mute_to)
 		return 0;
-	if (s->keys && press >= 1 && press <= strlen(s->keys) && j < 8) {
+	if (s->keys && press >= 1 && press <= strlen(s->keys) && s->keys[press - 1] != ' ' && j < 8) {
 		const char *all = "0123456789*#ABCD";
 
 		*pt = PT_TE;

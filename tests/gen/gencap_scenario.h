@@ -28,6 +28,7 @@
  *   cn           1 s of speech, 1 s of silence with comfort noise (type 13) each 200 ms, both legs
  *   wrap         sequence numbers start 10 below, timestamps 1,600 below their wrap
  *   dtmf         the caller presses 1 2 3 # at 1, 2, 3, 4 s: 5 packets and 3 ends; no audio meanwhile
+ *   yes-no-yes   the caller presses 1 at 1 s, 0 at 3 s, 1 at 5 s, as in dtmf
  *   srtp         RTP/SAVP with a=crypto; payloads are random bytes, "srtp": true in the truth
  *   media-tail   the callee's audio goes on for 300 ms after the BYE
  *   bye-lost-media-tail  the BYE is missing, its 200 is there; the callee's audio goes on for 300 ms
@@ -329,6 +330,15 @@ static void run_dtmf(struct call *c)
 	bye(c);
 }
 
+static void run_yes_no_yes(struct call *c)
+{
+	struct stream *s[2];
+
+	common(c, s);
+	s[0]->keys = "1 0 1";
+	bye(c);
+}
+
 static void run_srtp(struct call *c)
 {
 	c->srtp = true;
@@ -422,6 +432,7 @@ static const struct scenario scenarios[] = {
 	{"truncated", run_truncated},
 	{"session-timer", run_session_timer},
 	{"retransmit", run_retransmit},
+	{"yes-no-yes", run_yes_no_yes},
 };
 
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))

@@ -124,6 +124,11 @@ unsigned store_call_for(const struct store_call *sc, unsigned leg)
 	return sc->set[sc->leg_part[leg]];
 }
 
+bool store_call_lost(const struct store_call *sc, unsigned leg)
+{
+	return !store_call_for(sc, leg);
+}
+
 bool store_call_newest(const struct store_call *sc, unsigned leg, unsigned *ret_purposes, uint64_t *ret_from_ns)
 {
 	*ret_purposes = sc->set[sc->parts - 1];
