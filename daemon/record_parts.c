@@ -99,6 +99,7 @@ void recording_drop_legs(struct recording *rc)
 
 		if (!l->chunker || !store_call_lost(rc->sc, i))
 			continue;
+		(void)chunker_flush(l->chunker); /* comes to nothing there, and is counted so */
 		chunker_free(l->chunker);
 		l->chunker = NULL;
 	}

@@ -274,7 +274,7 @@ bool store_repairs(const struct store *st);
 struct buf;
 
 /*
- * What another process needs, beside the record, to go on with the call: 142 bytes and 46 for each part, behind
+ * What another process needs, beside the record, to go on with the call: 149 bytes and 46 for each part, behind
  * what is in out. They hold the call's keys in clear: the caller keeps them in memory only and wipes them
  * (all of out->cap). They change when a purpose is dropped, covers the call or is committed, when a part
  * begins, and with store_call_resume. An older state loses nothing that was written since, but for parts that
