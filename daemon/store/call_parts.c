@@ -245,12 +245,12 @@ void scall_parts_add(struct store_call *sc, uint32_t part, unsigned leg, uint64_
 {
 	struct part_sum *s;
 
-	if (part >= sc->parts.n)
-		return;
 	lock(sc);
-	s = late ? &sc->parts.v[part].late[leg] : &sc->parts.v[part].leg[leg];
-	s->packets += packets;
-	s->audio_ms += audio_ms;
+	if (part < sc->parts.n) {
+		s = late ? &sc->parts.v[part].late[leg] : &sc->parts.v[part].leg[leg];
+		s->packets += packets;
+		s->audio_ms += audio_ms;
+	}
 	unlock(sc);
 }
 
@@ -281,9 +281,15 @@ void scall_parts_sums(struct store_call *sc, enum parts_sums what)
 
 bool scall_part_known(const struct store_call *sc, const struct chunk_head *h)
 {
+	bool known;
+
+	lock(sc);
 	if (!sc->parts.n) /* format 1 */
-		return !h->part;
-	return h->part < sc->parts.n && h->epoch >= sc->parts.v[h->part].epoch;
+		known = !h->part;
+	else
+		known = h->part < sc->parts.n && h->epoch >= sc->parts.v[h->part].epoch;
+	unlock(sc);
+	return known;
 }
 
 /* Packets that are in the store and that no purpose can read. */
