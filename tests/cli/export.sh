@@ -6,7 +6,7 @@ need jq
 need soxi
 cd "$TMP" || exit 1
 run 0 "$BIN/optag" init --store s --keys k
-run 0 "$MKSTORE" s g711 overlap dvi4 l16 unknown bad denied training silent
+run 0 "$MKSTORE" s g711 overlap dvi4 l16 unknown bad denied training silent parts
 mkdir o
 ex() { # STATUS CALL FORMAT [OPTION...] : to o/CALL
 	local want=$1 c=$2 f=$3
@@ -31,6 +31,25 @@ ex 0 overlap payload
 has err 'no audio of the callee'
 [ "$(fold -w 56000 o/overlap.payload.caller | cut -c1,56000 | tr '\n' ' ')" = "AA BB " ] || fail "order of streams"
 only o g711.payload.caller g711.payload.callee overlap.payload.caller
+
+# a purpose that lacks the middle of a call: silence there, times stay true, and it is told
+ex 0 parts wav
+run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call parts)" -o o/training.wav --json
+[ "$(jq -c '[.start, .gaps[0].from, .gaps[0].to, .gaps[0].caller, (.gaps | length), .legs[1].packets]' out)" = \
+	'["2026-01-01T00:09:00.000000Z","2026-01-01T00:09:02.000000Z","2026-01-01T00:09:06.000000Z",200,1,300]' ] || fail "gaps: $(jq -c . out)"
+"$python" - <<-'EOP' || fail "WAV with a gap"
+	d, t = open('o/parts.wav', 'rb').read()[44:], open('o/training.wav', 'rb').read()[44:]
+	at = lambda s: s * 8000 * 4
+	assert len(d) == len(t) == at(10), (len(d), len(t))
+	assert t[:at(2)] == d[:at(2)] and t[at(6):] == d[at(6):]
+	assert not any(t[at(2):at(6)]) and any(d[at(2):at(6)])
+EOP
+run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call parts)" --format payload -o o/t
+run 0 "$BIN/optag" export --store s --keys k --purpose documentation --call "$(call parts)" --format payload -o o/d
+for l in caller callee; do
+	{ head -c 16000 o/d.$l; tail -c 32000 o/d.$l; } | cmp - o/t.$l || fail "payload without the middle"
+done
+rm o/*
 
 # WAV: stereo, rate of the codec, callee 1 s later, holes silent, samples as ITU-T G.711 has them
 ex 0 g711 wav --json

@@ -17,6 +17,7 @@
  *	denied      nothing kept, Call-ID with bytes that are not UTF-8
  *	training    training only
  *	silent      kept, but no packet
+ *	parts	    PCMU both legs, 10 s; documentation has all, training the first 2 and the last 4 s
  *	raw:NAME:CLOCK:CHANNELS:TICKS:FMTP:FILE
  *		    caller: FILE is 16-bit big-endian length + payload, repeated
  */
@@ -230,6 +231,37 @@ static void bad(struct store_call *sc, struct store_call_result *r)
 	done(a, r, 20);
 }
 
+/* Chunks of a leg end where a part does. */
+static void change(struct filler *f[2], unsigned purposes, unsigned i)
+{
+	int rc;
+
+	flush(f[0]);
+	flush(f[1]);
+	rc = store_call_part(f[0]->sc, purposes, START + nr * 60000 * MS + i * 20 * MS);
+	if (rc)
+		die("part", rc);
+	store_call_enter(f[0]->sc, 0);
+	store_call_enter(f[0]->sc, 1);
+}
+
+static void parts(struct store_call *sc, struct store_call_result *r)
+{
+	struct filler *f[2] = { filler(sc, 0, "PCMU", 8000, 0), filler(sc, 1, "PCMU", 8000, 0) };
+	uint8_t p[160];
+
+	for (unsigned i = 0; i < 500; i++) {
+		if (i == 100 || i == 300)
+			change(f, i == 100 ? 1 : 3, i);
+		for (unsigned leg = 0; leg < 2; leg++) {
+			tone(p, sizeof(p), i + leg * 1000);
+			add(f[leg], i, i * 160, i * 20 * MS, 0, p, 160);
+		}
+	}
+	done(f[0], r, 20);
+	done(f[1], r, 20);
+}
+
 static void raw(struct store_call *sc, struct store_call_result *r, const char *spec)
 {
 	char name[16] = "", fmtp[64] = "", file[512] = "";
@@ -266,7 +298,7 @@ static void make(const char *word)
 		const char *word;
 		void (*fill)(struct store_call *sc, struct store_call_result *r);
 	} kinds[] = { { "g711", g711 }, { "overlap", overlap }, { "dvi4", dvi4 }, { "l16", l16 },
-		      { "unknown", unknown }, { "bad", bad } };
+		      { "unknown", unknown }, { "bad", bad }, { "parts", parts } };
 	struct store_call_meta m = meta(word);
 	struct store_call_result r = result();
 	struct store_call *sc;
@@ -289,6 +321,11 @@ static void make(const char *word)
 			m.commit[1] = true;
 			r.state[0] = STORE_S_DENIED;
 			r.reason[0] = "no-documentation-in-rule";
+			r.state[1] = STORE_S_GRANTED;
+		}
+		if (!strcmp(word, "parts")) {
+			m.until_ns[1] = m.until_ns[0];
+			m.commit[1] = true;
 			r.state[1] = STORE_S_GRANTED;
 		}
 		rc = store_call_begin(st, &m, &sc);

@@ -436,13 +436,13 @@ static void sequences(unsigned calls, bool threads)
 static void test_random(void **state)
 {
 	(void)state;
-	sequences(150, false);
+	sequences(100, false);
 }
 
 static void test_random_threads(void **state)
 {
 	(void)state;
-	sequences(60, true);
+	sequences(40, true);
 }
 
 /* A table that is full: nothing changes, and it is counted. */
@@ -613,7 +613,7 @@ static void test_kills(void **state)
 {
 	struct store *st;
 
-	for (unsigned call = 0; call < 12; call++) {
+	for (unsigned call = 0; call < 6; call++) {
 		sh->n = 0;
 		memset(&sh->m, 0, sizeof(sh->m));
 		for (unsigned round = 0; round < 8; round++) {
