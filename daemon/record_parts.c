@@ -23,12 +23,16 @@ unsigned recording_purposes(const struct call *c, uint64_t arrival_ns)
 	return set;
 }
 
-/* Granted for the whole call: what was recorded for the other purpose before is for this one, too. */
-static void cover(struct recording *rc, const struct call *c, unsigned want, unsigned have)
+/*
+ * Training that is granted for the whole call has what was recorded for documentation before (guidance 6). Once it has
+ * a part it gets no older ones: it was restricted, or taken back, while they were recorded. Documentation never does.
+ */
+static void cover(struct recording *rc, const struct call *c)
 {
-	for (int p = 0; p < POLICY_PURPOSES; p++)
-		if ((want & ~have) >> p & 1 && !c->decide.granted_ns[p])
-			(void)store_call_cover(rc->sc, (enum store_purpose)p); /* refused: it was destroyed; from now on then */
+	const enum store_purpose t = STORE_TRAINING;
+
+	if (!c->decide.granted_ns[t] && !store_call_keyed(rc->sc, t))
+		(void)store_call_cover(rc->sc, t); /* refused: it was destroyed; from now on then */
 }
 
 /* The wrap of documentation is evidence that must survive a crash: at once, unless the rule says otherwise. */
@@ -76,7 +80,8 @@ int recording_part(struct recording *rc, const struct call *c, unsigned leg, uin
 		return 0;
 	if (!want && !call_holds(c)) /* held: a part for nobody, until training is decided */
 		return RECORDING_NOT_KEPT;
-	cover(rc, c, want, newest & ALL);
+	if (want >> POLICY_TRAINING & 1)
+		cover(rc, c);
 	in_newest = store_call_newest(rc->sc, leg, &newest, &from);
 	if (in_newest && newest == want)
 		return commit_now(rc, c);
@@ -108,9 +113,11 @@ void recording_drop_legs(struct recording *rc)
 void recording_unreached(struct recording *rc, const struct call *c, struct store_call_result *r)
 {
 	for (int p = 0; rc->sc && p < POLICY_PURPOSES; p++) {
-		if ((r->state[p] != STORE_S_GRANTED && r->state[p] != STORE_S_OBJECTED) || store_call_keyed(rc->sc, (enum store_purpose)p))
+		if (r->state[p] != STORE_S_GRANTED && r->state[p] != STORE_S_OBJECTED)
 			continue;
-		if (!c->decide.granted_ns[p] && !store_call_cover(rc->sc, (enum store_purpose)p))
+		if (p == POLICY_TRAINING)
+			cover(rc, c);
+		if (store_call_keyed(rc->sc, (enum store_purpose)p))
 			continue;
 		r->state[p] = STORE_S_DENIED;
 		r->reason[p] = "no-media";

@@ -250,6 +250,52 @@ static void objection_pauses(void)
 	finish(RECORDING_KEPT, "");
 }
 
+/* And the case is decided while the call lasts: what was said meanwhile is none of documentation's. */
+static void objection_rejected(void)
+{
+	policy.rule.purpose[0].on_objection = POLICY_OBJ_PAUSE;
+	start(PURPOSE_GRANTED, PURPOSE_GRANTED);
+	packets(130, BOTH);
+	call.state[0] = PURPOSE_OBJECTED;
+	call.reason[0] = "objection";
+	packets(130, TR);
+	call.state[0] = PURPOSE_GRANTED;
+	packets(130, BOTH);
+	finish(RECORDING_KEPT, "");
+}
+
+static void training_restricted(void)
+{
+	start(PURPOSE_GRANTED, PURPOSE_GRANTED);
+	packets(130, BOTH);
+	call.state[1] = PURPOSE_OBJECTED;
+	packets(130, DOC);
+	call.state[1] = PURPOSE_GRANTED;
+	packets(130, BOTH);
+	finish(RECORDING_KEPT, "");
+}
+
+static void objection_before_audio(void)
+{
+	policy.rule.purpose[0].on_objection = POLICY_OBJ_PAUSE;
+	call.reason[0] = "objection";
+	start(PURPOSE_OBJECTED, PURPOSE_GRANTED);
+	packets(130, TR);
+	finish(RECORDING_KEPT, "");
+}
+
+/* Opt-out: training is decided when documentation has recorded a while, and its slot may take a moment more. */
+static void granted_without_a_packet_after(void)
+{
+	start(PURPOSE_GRANTED, PURPOSE_PENDING);
+	packets(130, DOC);
+	call.decide.sample_waits = true;
+	grant(POLICY_TRAINING, true);
+	packets(10, BOTH); /* keeps nothing of its own yet, and has all in the end */
+	call.decide.sample_waits = false;
+	finish(RECORDING_KEPT, "");
+}
+
 static void documentation_consents_late(void)
 {
 	policy.rule.purpose[0].basis = POLICY_B_CONSENT;
@@ -517,6 +563,7 @@ static void left_after_stop(void)
 
 static void (*const scenes[])(void) = {
 	from_the_press, taken_back_and_given_again, documentation_stops, stops_and_training_withdrawn, objection_pauses,
+	objection_rejected, training_restricted, objection_before_audio, granted_without_a_packet_after,
 	documentation_consents_late, held_then_granted, held_then_denied, held_and_withdrawn, held_and_nothing_left, two_rings,
 	too_late, press_and_nothing_more, too_many_parts, too_many_parts_and_stopped, killed_after_press, killed_after_stop, left_after_stop,
 };
