@@ -461,6 +461,7 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 	if (p == POLICY_DOCUMENTATION && e == PURPOSE_E_NO_NOTICE && a.state == PURPOSE_OBJECTED) {
 		if (c->rule->on_missing_notice == POLICY_MISSING_KEEP) {
 			c->reason[p] = a.reason; /* kept, and everybody can see that nothing proved the notice */
+			call_changed(cs, c);
 			return;
 		}
 		if (c->rule->on_missing_notice == POLICY_MISSING_DISCARD) {
@@ -468,8 +469,8 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 			a.act = PURPOSE_D_DESTROY;
 		}
 	}
-	/* why the recording stopped before its end is not forgotten over an event that leaves it as it is */
-	if (!c->tight.stopped[p] || a.state != c->state[p] || *a.reason)
+	/* a remark (stopped by a policy, notice not proven, optout.statute) is not forgotten over an event that leaves it as it is */
+	if (a.state != c->state[p] || *a.reason)
 		c->reason[p] = a.reason;
 	c->state[p] = a.state;
 	call_note(cs, c, CALL_T_STATE, p, a.state, c->reason[p]);
@@ -666,6 +667,7 @@ static void rebase(struct calls *cs, uint64_t now)
 		earlier(&c->quiet_ns, by);
 		earlier(&c->overlong_ns, by);
 		call_decide_rebase(&c->decide, by);
+		call_changed(cs, c); /* who goes on after a crash must not have the old times */
 		for (j = 0; j < c->nep; j++)
 			earlier(&c->ep[j].release_ns, by);
 		if (!c->old)

@@ -352,6 +352,9 @@ static bool end_purpose(struct calls *cs, struct call *c, enum policy_purpose p)
 	if (c->rule->purpose[p].basis == POLICY_B_NONE || c->tight.stopped[p])
 		return false;
 	c->tight.stopped[p] = true;
+	/* also of what is denied: nobody gives it back, not after a crash either, and nobody listens for it */
+	call_changed(cs, c);
+	call_refresh_verdicts(cs, c);
 	if (over(c->state[p]))
 		return false;
 	if (p == POLICY_DOCUMENTATION && begun && c->state[p] != PURPOSE_PENDING) {

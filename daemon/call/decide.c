@@ -134,6 +134,18 @@ static void set_timer(struct calls *cs, struct call *c)
 		call_set_timer(cs, c, due);
 }
 
+/* While ENDING; not end_ns, which a clock that was set back does not move. */
+static uint64_t hung_up_ns(const struct calls *cs, const struct call *c)
+{
+	return c->linger_ns - cs->limit.linger_ns;
+}
+
+/* BYE was seen; what comes now was on its way, or lingers. */
+static bool over(const struct calls *cs, const struct call *c, uint64_t now)
+{
+	return c->phase == CALL_ENDING && now > hung_up_ns(cs, c);
+}
+
 static void window_closes(struct calls *cs, struct call *c, int p, uint64_t now)
 {
 	struct call_decide *d = &c->decide;
@@ -186,7 +198,7 @@ static void pause_too_long(struct calls *cs, struct call *c, uint64_t now)
 static void forget_digits(struct call_typed *t)
 {
 	explicit_bzero(t->digit, sizeof(t->digit));
-	t->n = 0;
+	t->n = t->close = 0;
 }
 
 void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
@@ -196,6 +208,12 @@ void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
+	for (p = 0; p < 2; p++)
+		if (d->typed[p].n && now_ns >= d->typed[p].last_ns + KEY_PAUSE_NS)
+			forget_digits(&d->typed[p]);
+	/* Who hung up before a window closed has not let it pass: after the end nothing is decided by time. */
+	if (over(cs, c, now_ns))
+		now_ns = hung_up_ns(cs, c);
 	/* In the order of guidance 5: without a notice no window can grant. */
 	if (d->notice_due_ns && now_ns >= d->notice_due_ns)
 		notice_missing(cs, c, now_ns);
@@ -204,9 +222,6 @@ void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 			window_closes(cs, c, p, now_ns);
 	if (d->pause_due_ns && now_ns >= d->pause_due_ns)
 		pause_too_long(cs, c, now_ns);
-	for (p = 0; p < 2; p++)
-		if (d->typed[p].n && now_ns - d->typed[p].last_ns >= KEY_PAUSE_NS)
-			forget_digits(&d->typed[p]);
 }
 
 void call_slot_durable(struct calls *cs, struct call *c)
@@ -388,6 +403,7 @@ static void notice_proven(struct calls *cs, struct call *c, enum call_how how, u
 		open_window(cs, c, p, now);
 		if (d->consent_early[p])
 			give_consent(cs, c, p, (enum call_how)d->consent_early[p], "api", NULL, now);
+		d->consent_early[p] = 0;
 	}
 	change(cs, c);
 	set_timer(cs, c);
@@ -413,6 +429,7 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 	if (!c->matched || c->phase == CALL_TOMBSTONE || which >= (int)c->rule->nnotice ||
 	    c->rule->proof != (how == CALL_BY_API ? POLICY_PROOF_API : POLICY_PROOF_FINGERPRINT))
 		return;
+	call_decide_time(cs, c, now_ns); /* too late is too late */
 	if (d->notice == CALL_NOTICE_WAIT) {
 		d->notice_which = (uint8_t)(which + 1);
 		notice_proven(cs, c, how, start_ns, end_ns, now_ns);
@@ -422,6 +439,7 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 	if (d->notice != CALL_NOTICE_PROVEN || d->notice_which != (uint8_t)(which + 1) || !end_ns || d->notice_end_ns)
 		return;
 	d->notice_end_ns = end_ns;
+	call_changed(cs, c);
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		if (d->window_to_ns[p] && !d->reopened[p])
 			open_window(cs, c, p, now_ns);
@@ -524,6 +542,7 @@ static void keep_tail(const struct call *c, unsigned leg, struct call_typed *t)
 	n = (unsigned)f.purpose;
 	memmove(t->digit, t->digit + t->n - n, n);
 	explicit_bzero(t->digit + n, sizeof(t->digit) - n);
+	t->close = (uint8_t)(t->close >> (t->n - n));
 	t->n = (uint8_t)n;
 }
 
@@ -537,9 +556,11 @@ static bool in_window(const struct call *c, int p, uint64_t now)
 static void give_consent(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
 	const struct policy_notice *n = notice_of(c);
-	bool again = c->state[p] == PURPOSE_WITHDRAWN || c->state[p] == PURPOSE_DENIED;
+	bool again = c->state[p] == PURPOSE_WITHDRAWN || (c->state[p] == PURPOSE_DENIED && c->decide.timed_out[p]);
 
-	if (c->state[p] == PURPOSE_GRANTED || (cs->sink.ready && !cs->sink.ready(cs->sink.arg)))
+	/* a consent that can give nothing (opted out, drawn out, taken by a later policy) is none in the log either */
+	if ((c->state[p] != PURPOSE_PENDING && !again) || c->tight.stopped[p] || over(cs, c, now) ||
+	    (cs->sink.ready && !cs->sink.ready(cs->sink.arg)))
 		return;
 	/* Told before it acts, so that no grant is without its event (INV-2). */
 	tell(cs, c, (struct call_news){ .event = "consent.given", .purpose = p, .actor = actor, .how = how, .key = key,
@@ -549,31 +570,59 @@ static void give_consent(struct calls *cs, struct call *c, int p, enum call_how 
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_CONSENT);
 }
 
-static void press_consent(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, uint64_t prior,
-			  enum call_how how, bool trusted, unsigned leg, uint64_t now)
+static void press_consent(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how,
+			  bool trusted, unsigned leg, uint64_t now)
 {
-	size_t n = strlen(f->key);
-
 	/* Part of a number somebody types is no answer to a question (N-20: unambiguous). */
-	if (t->n > n || (prior && now - prior < KEY_ALONE_NS))
+	if (t->close >> (t->n - strlen(f->key)) & 1)
 		return;
 	if (!trusted || !by_consent(c, f->purpose) || !in_window(c, f->purpose, now))
 		return;
 	give_consent(cs, c, f->purpose, how, party(c, leg), f->key, now);
 }
 
+/* What a system told before the notice was proven was taken back. */
+static void not_early(struct calls *cs, struct call *c, int p)
+{
+	if (c->decide.consent_early[p])
+		call_changed(cs, c);
+	c->decide.consent_early[p] = 0;
+}
+
 static void withdraw(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
+	not_early(cs, c, p);
 	if (c->state[p] != PURPOSE_GRANTED || !by_consent(c, p))
 		return;
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_WITHDRAW);
 	tell(cs, c, (struct call_news){ .event = "consent.withdrawn", .purpose = p, .actor = actor, .how = how, .key = key, .at_ns = now });
 }
 
+/* To documentation: what the rule says of objections holds, also when the recording is restricted already for want of a notice. */
+static bool objects(struct calls *cs, struct call *c, int p)
+{
+	if (p != POLICY_DOCUMENTATION || by_consent(c, p) || c->decide.objected ||
+	    (c->state[p] != PURPOSE_GRANTED && c->state[p] != PURPOSE_OBJECTED))
+		return false;
+	c->decide.objected = true;
+	change(cs, c);
+	return true;
+}
+
 static bool opt_out(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
 	enum purpose_state was = c->state[p];
 
+	/* What a statute demands is recorded, and everybody can see that the person did not want it (A3; story 44). */
+	if (c->rule->purpose[p].basis == POLICY_B_OBLIGATION) {
+		if (c->state[p] == PURPOSE_GRANTED && !*c->reason[p]) {
+			c->reason[p] = "optout.statute";
+			call_changed(cs, c);
+		}
+		return false;
+	}
+	not_early(cs, c, p);
+	objects(cs, c, p);
 	/* A key press alone stops nothing where none was offered (N-43); the table knows. */
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_OPT_OUT);
 	if (c->state[p] == was)
@@ -626,8 +675,8 @@ static bool not_needed(struct calls *cs, struct call *c, int p, enum call_how ho
 	return true;
 }
 
-static void act(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, uint64_t prior, enum call_how how,
-		bool trusted, unsigned leg, uint64_t now)
+static void act(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how, bool trusted,
+		unsigned leg, uint64_t now)
 {
 	const char *who = party(c, leg);
 
@@ -635,7 +684,7 @@ static void act(struct calls *cs, struct call *c, const struct found *f, const s
 	case M_NONE:
 		break;
 	case M_CONSENT:
-		press_consent(cs, c, f, t, prior, how, trusted, leg, now);
+		press_consent(cs, c, f, t, how, trusted, leg, now);
 		break;
 	case M_WITHDRAW:
 		withdraw(cs, c, f->purpose, how, who, f->key, now);
@@ -670,7 +719,6 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 {
 	struct call_typed *t = &c->decide.typed[leg];
 	struct found f = { M_NONE, -1, NULL };
-	uint64_t prior;
 
 	c->presses++;
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
@@ -678,15 +726,16 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	call_decide_time(cs, c, now_ns); /* a window that closed before the press is closed */
 	if (t->n && now_ns - t->last_ns >= KEY_PAUSE_NS)
 		forget_digits(t);
-	prior = t->n ? 0 : t->last_ns;
 	if (t->n == sizeof(t->digit) - 1) {
 		memmove(t->digit, t->digit + 1, (size_t)--t->n);
-		prior = t->last_ns;
+		t->close >>= 1;
 	}
+	if (t->last_ns && now_ns - t->last_ns < KEY_ALONE_NS)
+		t->close |= (uint8_t)(1u << t->n);
 	t->digit[t->n++] = key;
 	t->last_ns = now_ns;
 	keys_of(c, leg, longest, t, &f);
-	act(cs, c, &f, t, prior, how, trusted && hears(c, how), leg, now_ns);
+	act(cs, c, &f, t, how, trusted && hears(c, how), leg, now_ns);
 	if (f.what != M_NONE)
 		forget_digits(t);
 	else
@@ -700,18 +749,13 @@ void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64
 	int p;
 
 	(void)side; /* agents are data subjects, too (RX-13) */
-	if (c->decide.recordpref_off)
+	if (!c->matched || c->decide.recordpref_off)
 		return;
+	call_decide_time(cs, c, now_ns);
 	c->decide.recordpref_off = true;
-	for (p = 0; p < POLICY_PURPOSES; p++) {
-		/* What a statute demands is recorded, and everybody can see that the person did not want it (story 44). */
-		if (c->rule->purpose[p].basis == POLICY_B_OBLIGATION) {
-			if (c->state[p] == PURPOSE_GRANTED && !*c->reason[p])
-				c->reason[p] = "optout.statute";
-			continue;
-		}
+	call_changed(cs, c);
+	for (p = 0; p < POLICY_PURPOSES; p++)
 		(void)opt_out(cs, c, p, CALL_BY_SDP, "sdp", NULL, now_ns);
-	}
 }
 
 /* ---- loss, and ways that do not exist ---- */
@@ -723,6 +767,7 @@ void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms
 	if (!c->matched || leg != call_subject_leg(c) || ms < LOSS_HIDES_MS || !by_opt_out(c) ||
 	    c->rule->purpose[POLICY_TRAINING].on_loss == 1)
 		return;
+	call_decide_time(cs, c, now_ns);
 	was = c->state[POLICY_TRAINING];
 	call_event(cs, c, POLICY_TRAINING, PURPOSE_E_LOSS);
 	if (c->state[POLICY_TRAINING] != was)
@@ -802,6 +847,7 @@ void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg 
 {
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
+	call_decide_time(cs, c, now_ns);
 	take_headers(cs, c, m, now_ns);
 	if (c->answered)
 		answered(cs, c, now_ns);
@@ -821,6 +867,7 @@ static int command_consent(struct calls *cs, struct call *c, int p, enum call_ho
 	/* Who takes consent elsewhere has told first; when that is proven the consent counts. */
 	if (c->decide.notice != CALL_NOTICE_PROVEN) {
 		c->decide.consent_early[p] = (uint8_t)how;
+		call_changed(cs, c);
 		return 0;
 	}
 	give_consent(cs, c, p, how, "api", NULL, now);
@@ -846,10 +893,14 @@ static int command_reopen(struct calls *cs, struct call *c, int p, uint64_t now)
 
 static int command_object(struct calls *cs, struct call *c, int p, bool grounds, enum call_how how, uint64_t now)
 {
-	enum purpose_state was = c->state[p];
+	bool first = objects(cs, c, p);
 
-	if (was == PURPOSE_OBJECTED)
+	/* C, F: nobody needs grounds; during the call it is an opt-out (guidance 4, "= opt-out") */
+	if (p == POLICY_TRAINING && by_opt_out(c))
+		return opt_out(cs, c, p, how, "agent", NULL, now) ? 0 : -EALREADY;
+	if (c->state[p] == PURPOSE_OBJECTED && !first)
 		return -EALREADY;
+	not_early(cs, c, p);
 	call_event(cs, c, (enum policy_purpose)p, grounds ? PURPOSE_E_OBJECT_GROUNDS : PURPOSE_E_OBJECT);
 	tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = p, .actor = "agent", .how = how,
 					.reason = grounds ? "grounds.present" : "grounds.absent", .at_ns = now });
@@ -867,14 +918,14 @@ int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum p
 		return pause_recording(cs, c, how, speaker(how), now_ns) ? 0 : -EALREADY;
 	if (cmd == CALL_C_RESUME)
 		return !c->rule->pause_api && how == CALL_BY_API ? -EPERM : end_pause(cs, c, how, speaker(how), now_ns) ? 0 : -EALREADY;
-	if (!has(c, p))
+	if ((unsigned)p >= POLICY_PURPOSES || !has(c, p))
 		return -ENOENT;
 	b = &c->rule->purpose[p];
 	switch (cmd) {
 	case CALL_C_CONSENT:
 		return command_consent(cs, c, p, how, now_ns);
 	case CALL_C_WITHDRAW:
-		if (c->state[p] != PURPOSE_GRANTED || !by_consent(c, p))
+		if (!by_consent(c, p) || (c->state[p] != PURPOSE_GRANTED && !c->decide.consent_early[p]))
 			return -EALREADY;
 		withdraw(cs, c, p, how, "agent", NULL, now_ns);
 		return 0;
@@ -913,7 +964,7 @@ bool call_keeps(const struct call *c, enum policy_purpose p)
 	if (p != POLICY_DOCUMENTATION || c->state[p] != PURPOSE_OBJECTED)
 		return false;
 	o = c->rule->purpose[p].on_objection;
-	return strcmp(c->reason[p], "objection") != 0 || (o != POLICY_OBJ_PAUSE && o != POLICY_OBJ_STOP);
+	return !c->decide.objected || (o != POLICY_OBJ_PAUSE && o != POLICY_OBJ_STOP);
 }
 
 /* C and D: a basis exists, the decision or the proof of the notice is still to come (guidance 6). */
@@ -1012,7 +1063,7 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 	buf_put8(out, d->notice_how);
 	buf_put8(out, d->notice_which);
 	buf_put8(out, (uint8_t)(d->header_seen | d->paused << 1 | d->pause_over << 2 | d->recordpref_off << 3 |
-				 d->sample_waits << 4));
+				 d->sample_waits << 4 | d->objected << 5));
 	buf_put_le64(out, d->sample_slot);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
 		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1));
@@ -1037,12 +1088,13 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->notice_how = rd_u8(r);
 	d->notice_which = rd_u8(r);
 	flags = rd_u8(r);
-	r->bad |= d->notice > CALL_NOTICE_MISSING || d->notice_how >= CALL_HOWS || flags > 31;
+	r->bad |= d->notice > CALL_NOTICE_MISSING || d->notice_how >= CALL_HOWS || flags > 63;
 	d->header_seen = flags & 1;
 	d->paused = flags & 2;
 	d->pause_over = flags & 4;
 	d->recordpref_off = flags & 8;
 	d->sample_waits = flags & 16;
+	d->objected = flags & 32;
 	d->sample_slot = rd_le64(r);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
 		flags = rd_u8(r);

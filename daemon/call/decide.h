@@ -16,6 +16,7 @@
  * Rules that hold whatever comes in which order (guidance 2):
  *  - a consent needs a proven notice, an open window and the data subject's leg (INV-2);
  *  - deny acts at once and from any state in which audio may exist (INV-3);
+ *  - nothing is decided by time after the call was hung up: a window that was still open has not passed;
  *  - nothing said about one purpose changes the other (INV-4), a pause apart, which stops both.
  *
  * Windows (guidance 7, X-1). The notice's start and end are those heard (fingerprint), told (api),
@@ -73,6 +74,7 @@ const char *call_how_name(enum call_how h);
 struct call_typed {
 	char digit[POLICY_KEY_MAX];
 	uint8_t n;
+	uint8_t close;	  /* bit i: digit i came less than KEY_ALONE_NS after the press before it */
 	uint64_t last_ns; /* of any press on the leg, a key or not */
 };
 
@@ -84,6 +86,7 @@ struct call_decide {
 	bool header_seen;     /* the proof came before the answer */
 	bool paused, pause_over; /* pause_over: it lasted too long and the rule says stop */
 	bool recordpref_off;
+	bool objected; /* a person objected to documentation; OBJECTED may also mean that no notice was proven */
 	bool timed_out[POLICY_PURPOSES];  /* DENIED by silence alone */
 	bool reopened[POLICY_PURPOSES];	  /* the agent opened the window again */
 	uint64_t notice_start_ns, notice_end_ns;
@@ -152,7 +155,8 @@ enum call_command {
 const char *call_command_name(enum call_command cmd);
 /*
  * 0; -EPERM: the call's rule does not offer it by this way; -ENOENT: the rule lacks the purpose;
- * -EALREADY: nothing to change. p is ignored for pause and resume; OPT_OUT, OBJECT and NOT_NEEDED concern p alone.
+ * -EALREADY: nothing to change. p is ignored for pause and resume; OPT_OUT, OBJECT and NOT_NEEDED concern p alone. An objection
+ * to training that may be opted out of is an opt-out, grounds or not (guidance 4, S-C and S-F); what a statute demands nobody opts out of.
  */
 int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how,
 		 uint64_t now_ns);

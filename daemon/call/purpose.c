@@ -66,6 +66,7 @@ static const struct row rows[] = {
 	{ OO, S(GRANTED), E(LOSS), S(DENIED), DESTROY, "optout.uncertain" },
 	{ OO, S(GRANTED), E(BYE), S(GRANTED), COMMIT, "" },
 	{ OO, S(GRANTED), E(OBJECT), S(OBJECTED), RESTRICT | CASE, "objection" },
+	{ OO, S(OBJECTED), E(OPT_OUT), S(OPTED_OUT), DESTROY, "optout" },
 	{ OO, S(OBJECTED), E(UPHELD), S(OPTED_OUT), DESTROY, "objection.upheld" },
 	{ OO, S(OBJECTED), E(REJECTED), S(GRANTED), 0, "" },
 	{ OO, S(OBJECTED), E(DEADLINE), S(EXPIRED), DESTROY, "deadline" },
@@ -99,6 +100,7 @@ static const struct row rows[] = {
 	/* 5.5 documentation by interest or obligation: evidence must survive a crash, so commit at match */
 	{ DO, S(NONE), E(MATCH), S(GRANTED), START | COMMIT, "" },
 	{ DO, S(GRANTED), E(NO_NOTICE), S(OBJECTED), RESTRICT, "notice.missing" },
+	{ DO, S(OBJECTED), E(NO_NOTICE), S(OBJECTED), RESTRICT, "notice.missing" }, /* an objection is no notice */
 	{ DO, S(GRANTED), E(OBJECT), S(OBJECTED), RESTRICT | CASE, "objection" },
 	{ DO, S(GRANTED), E(OBJECT_GROUNDS), S(OBJECTED), RESTRICT | CASE, "objection" },
 	{ DO, S(GRANTED), E(OPT_OUT), S(OBJECTED), RESTRICT | CASE, "objection" },
