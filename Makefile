@@ -195,6 +195,11 @@ fuzz:
 	  -artifact_prefix=build-fuzz/crash-$$f- $$(test -f tests/fuzz/dict/$$f && echo -dict=tests/fuzz/dict/$$f) \
 	  build-fuzz/corpus/$$f tests/fuzz/corpus/$$f >build-fuzz/$$f.log 2>&1 \
 	  || { tail -40 build-fuzz/$$f.log; exit 1; }; grep -E 'stat::number_of_executed|stat::new_units' build-fuzz/$$f.log; done
+	$(Q)$(MAKE) --no-print-directory fuzz-model
+# Calls at random against the reference model, and whether it would notice faults (guidance 10, T-invariant).
+fuzz-model: $(BUILD)/tests/unit/test_model
+	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $<
+	$(Q)BUILD='$(abspath $(BUILD))' tests/mutants.sh
 fuzzers: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ))
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(ALLLIBS)
 	@mkdir -p $(@D)
@@ -246,11 +251,11 @@ help:
 	@echo 'make test-vm    the tests that need a kernel, on Debian 6.1 in qemu (make deps-vm); T=, KERNEL=, MODULES='
 	@echo 'make deps       install the Debian packages for building, testing and checking'
 	@echo 'make check      both compilers, static analysis, layers, tests under ASan and UBSan'
-	@echo 'make fuzz       fuzz every reader, FUZZ_SECONDS=60 each; F=sip for one'
+	@echo 'make fuzz       fuzz every reader, FUZZ_SECONDS=60 each; F=sip for one; a million random calls against the model'
 	@echo 'make bench      figures of this machine, beside other programs on the same work'
 	@echo 'make install    to PREFIX=/usr/local, under DESTDIR; enables and starts nothing; make uninstall takes it away'
 	@echo 'make clean      remove build directories'
 	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang'
 
-.PHONY: all test test-vm deps-vm testprogs demo bench golden fuzz fuzzers check check-layers deps deps-auto deps-check install uninstall clean help
+.PHONY: all test test-vm deps-vm testprogs demo bench golden fuzz fuzzers fuzz-model check check-layers deps deps-auto deps-check install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
