@@ -4,6 +4,8 @@
  *
  *   gencap [options] OUT.pcap [OUT.truth.json]
  *
+ *   gencap [options] --script FILE OUT.pcap [OUT.truth.json]	calls written down in FILE (gencap_script.h)
+ *
  * Same options, same bytes: everything random comes from --seed. Calls are full
  * SIP dialogs with G.711 both ways; the scenarios are defined in
  * gencap_scenario.h. The truth is worked out from what was written, by no code of
@@ -29,7 +31,7 @@
  */
 #include <getopt.h>
 
-#include "gencap_scenario.h"
+#include "gencap_script.h"
 
 static struct call **calls;
 static const struct scenario *chosen[256];
@@ -88,6 +90,7 @@ static _Noreturn void usage(int status)
 		"  --interleave MS               from the start of one call to the next (250)\n"
 		"  --concurrent N                instead: so that about N run at once\n"
 		"  --scenario A,B,...|mix        taken by turns\n"
+		"  --script FILE                 the calls of FILE instead\n"
 		"  --codec pcmu|pcma|both        both: by turns\n"
 		"  --seed N --start SECONDS      of all that is random; Unix time of the first call\n"
 		"  --speech DIR                  wav files (8 kHz, 16 bit, mono) instead of a synthetic voice\n"
@@ -114,7 +117,7 @@ static void options(int argc, char **argv)
 		{"ip", 1, NULL, '4'}, {"transport", 1, NULL, 't'}, {"tcp-split", 1, NULL, 'x'},
 		{"tcp-retrans", 1, NULL, 'X'}, {"tcp-shared", 0, NULL, 'h'}, {"fragment", 1, NULL, 'f'},
 		{"link", 1, NULL, 'L'}, {"encap", 1, NULL, 'e'}, {"nano", 0, NULL, 'n'},
-		{"pcapng", 0, NULL, 'p'}, {"help", 0, NULL, 'H'}, {NULL, 0, NULL, 0},
+		{"pcapng", 0, NULL, 'p'}, {"script", 1, NULL, 'F'}, {"help", 0, NULL, 'H'}, {NULL, 0, NULL, 0},
 	};
 	static const char *const ips[] = {"4", "6", NULL}, *const transports[] = {"udp", "tcp", NULL};
 	static const char *const codecs[] = {"pcmu", "pcma", "both", NULL};
@@ -147,6 +150,7 @@ static void options(int argc, char **argv)
 		case 'e': net.encap = (enum encap)word(a, encap_names, "encap"); break;
 		case 'n': net.nano = true; break;
 		case 'p': net.pcapng = true; break;
+		case 'F': script_read(a); break;
 		case 'H': usage(0);
 		default: usage(2);
 		}
@@ -201,13 +205,17 @@ static struct call *call_new(unsigned idx, uint64_t *rng)
 	struct call *c = need(sizeof(*c));
 
 	c->idx = idx;
-	c->sc = chosen[idx % nchosen];
+	c->sc = scripts ? &script_scenario : chosen[idx % nchosen];
 	c->rng = rng_next(rng);
 	c->t0 = opt.start_ns + (uint64_t)idx * opt.stagger_ms * MS;
 	if (reuses(c)) /* the BYE is at MEDIA_END + 100 */
 		c->t0 = calls[idx - 1]->t0 + (MEDIA_END + 500) * MS;
 	c->alaw = opt.codec == 2 ? idx % 2 : opt.codec == 1;
 	set_ports(c);
+	if (scripts) {
+		c->number[0] = scripts[idx].from;
+		c->number[1] = scripts[idx].to;
+	}
 	snprintf(c->id, sizeof(c->id), "%016" PRIx64 "-%u@gencap", rng_next(&c->rng), idx);
 	for (int i = 0; i < 2; i++)
 		snprintf(c->tag[i], sizeof(c->tag[i]), "%c%08x", "ab"[i], (unsigned)rng_next(&c->rng));
@@ -370,6 +378,7 @@ static void release(void)
 			free(c->conn);
 		free(c);
 	}
+	script_free();
 	free(calls);
 	free(heap);
 	free(audio.law[0]);

@@ -22,6 +22,7 @@
 #define SAMPLES	   160
 #define SIP_MAX	   8192
 #define STREAMS	   4 /* per leg */
+#define PRESSES	   16 /* of a script, per stream */
 #define PT_TE	   101
 #define PT_CN	   13
 #define PT_VIDEO   96
@@ -61,6 +62,13 @@ struct stream {
 	uint64_t pt_change, mute_from, mute_to, move_at;
 	uint16_t move_src, move_dst;
 	const char *keys; /* one each second from the first on; blank: none */
+	struct {
+		uint64_t at;
+		char digit;
+	} press[PRESSES];
+	unsigned npress;
+	uint64_t lose_from, lose_to, te_from;
+	uint8_t te_pt; /* from te_from on */
 	bool noise, srtp, cut_some, marker_next;
 	/* truth */
 	uint64_t first, last, distinct, copies, audio, events, cut, audio_at_end;
@@ -82,6 +90,8 @@ struct call {
 	const char *end;
 	bool answered, srtp;
 	struct conn *conn;
+	char info[256]; /* of a script: headers or body of the message at work */
+	const char *number[2]; /* NULL: made up */
 };
 
 struct conn {
@@ -347,6 +357,19 @@ static void truth_audio(struct stream *s, const uint8_t *p, size_t n)
 	s->buflen += n;
 }
 
+static size_t digit(const struct stream *s, char key, uint64_t j, uint8_t *pt, bool *marker, uint32_t *ts, uint8_t *out)
+{
+	const char *all = "0123456789*#ABCD";
+
+	*pt = s->te_from && s->start + s->tick * TICK_NS >= s->te_from ? s->te_pt : PT_TE;
+	*marker = j == 0;
+	*ts -= (uint32_t)(j * SAMPLES);
+	out[0] = (uint8_t)(strchr(all, key) - all);
+	out[1] = (uint8_t)(j >= 5 ? 0x8a : 0x0a);
+	be16enc(out + 2, (uint16_t)(SAMPLES * (j < 5 ? j + 1 : 6)));
+	return 4;
+}
+
 /* Payload type and payload of this tick; 0 bytes: nothing is sent. */
 static size_t fill(struct stream *s, uint8_t *pt, bool *marker, uint32_t *ts, uint8_t *out)
 {
@@ -358,17 +381,11 @@ static size_t fill(struct stream *s, uint8_t *pt, bool *marker, uint32_t *ts, ui
 	*pt = s->pt_change && t >= s->pt_change ? s->pt_later : s->pt;
 	if (t >= s->mute_from && t < s->mute_to)
 		return 0;
-	if (s->keys && press >= 1 && press <= strlen(s->keys) && s->keys[press - 1] != ' ' && j < 8) {
-		const char *all = "0123456789*#ABCD";
-
-		*pt = PT_TE;
-		*marker = j == 0;
-		*ts -= (uint32_t)(j * SAMPLES);
-		out[0] = (uint8_t)(strchr(all, s->keys[press - 1]) - all);
-		out[1] = (uint8_t)(j >= 5 ? 0x8a : 0x0a);
-		be16enc(out + 2, (uint16_t)(SAMPLES * (j < 5 ? j + 1 : 6)));
-		return 4;
-	}
+	if (s->keys && press >= 1 && press <= strlen(s->keys) && s->keys[press - 1] != ' ' && j < 8)
+		return digit(s, s->keys[press - 1], j, pt, marker, ts, out);
+	for (unsigned i = 0; i < s->npress; i++)
+		if (t >= s->press[i].at && t < s->press[i].at + 8 * TICK_NS)
+			return digit(s, s->press[i].digit, (t - s->press[i].at) / TICK_NS, pt, marker, ts, out);
 	if (s->noise && s->tick % 100 >= 50) {
 		s->marker_next = true;
 		*pt = PT_CN;
@@ -432,7 +449,7 @@ static void packet(struct stream *s)
 	be16enc(rtp + 2, (uint16_t)(s->seq0 + s->sent));
 	be32enc(rtp + 4, ts);
 	be32enc(rtp + 8, s->ssrc);
-	lost = s->any && rng_unit(&s->rng) < opt.loss;
+	lost = (s->any && rng_unit(&s->rng) < opt.loss) || (now >= s->lose_from && now < s->lose_to);
 	if (s->cut_some && s->sent >= 50 && s->sent < 60)
 		cut = 100;
 	if (!lost) {
@@ -442,7 +459,7 @@ static void packet(struct stream *s)
 		else if (pt == 0 || pt == 8)
 			truth_audio(s, rtp + 12, n);
 	}
-	if (pt == PT_TE && marker)
+	if (n == 4 && marker)
 		s->events++;
 	s->sent++;
 }

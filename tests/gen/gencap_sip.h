@@ -47,7 +47,10 @@ static const char *uri_host(const struct host *h)
 
 static void number_text(const struct call *c, int side, char out[24])
 {
-	snprintf(out, 24, side ? "+4533%06u" : "+4570%06u", c->idx % 1000000);
+	if (c->number[side])
+		snprintf(out, 24, "%s", c->number[side]);
+	else
+		snprintf(out, 24, side ? "+4533%06u" : "+4570%06u", c->idx % 1000000);
 }
 
 /* ---- session descriptions ---- */
@@ -57,22 +60,24 @@ struct sdp_want {
 	struct endp at;
 	const char *direction; /* NULL sendrecv */
 	bool both_codecs, te, cn, srtp, video;
+	uint8_t te_pt; /* 0: PT_TE */
+	bool off;      /* a=recordpref:off */
 	bool again; /* same version as the last one of this side */
 };
 
-static void add_codec(struct text *t, uint8_t pt)
+static void add_codec(struct text *t, uint8_t pt, uint8_t te)
 {
 	static const struct {
 		uint8_t pt;
 		const char *map;
-	} known[] = {{0, "PCMU/8000"}, {8, "PCMA/8000"}, {PT_CN, "CN/8000"}, {PT_TE, "telephone-event/8000"}};
+	} known[] = {{0, "PCMU/8000"}, {8, "PCMA/8000"}, {PT_CN, "CN/8000"}};
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		if (known[i].pt == pt)
 			add(t, "a=rtpmap:%u %s\r\n", pt, known[i].map);
 	}
-	if (pt == PT_TE)
-		add(t, "a=fmtp:%u 0-16\r\n", pt);
+	if (pt == te)
+		add(t, "a=rtpmap:%u telephone-event/8000\r\na=fmtp:%u 0-16\r\n", pt, pt);
 }
 
 static void sdp(struct text *t, struct call *c, const struct sdp_want *w)
@@ -89,7 +94,7 @@ static void sdp(struct text *t, struct call *c, const struct sdp_want *w)
 	if (w->cn)
 		pt[n++] = PT_CN;
 	if (w->te)
-		pt[n++] = PT_TE;
+		pt[n++] = w->te_pt ? w->te_pt : PT_TE;
 	add(t, "v=0\r\no=- %u %u IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n", 1000 + c->idx,
 	    c->sdp_version[w->side], family, ip_text(&w->at.host), family, ip_text(&w->at.host));
 	add(t, "m=audio %u RTP/%s", w->at.port, w->srtp ? "SAVP" : "AVP");
@@ -97,10 +102,12 @@ static void sdp(struct text *t, struct call *c, const struct sdp_want *w)
 		add(t, " %u", pt[i]);
 	add(t, "\r\n");
 	for (unsigned i = 0; i < n; i++)
-		add_codec(t, pt[i]);
+		add_codec(t, pt[i], w->te ? w->te_pt ? w->te_pt : PT_TE : 255);
 	if (w->srtp) /* a key for show: the packets are random bytes */
 		add(t, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 "
 		       "inline:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNk\r\n");
+	if (w->off)
+		add(t, "a=recordpref:off\r\n");
 	add(t, "a=ptime:20\r\na=%s\r\n", w->direction ? w->direction : "sendrecv");
 	if (w->video)
 		add(t, "m=video %u RTP/AVP %u\r\na=rtpmap:%u raw/90000\r\na=sendrecv\r\n",
@@ -119,6 +126,7 @@ struct sip_want {
 	unsigned branch;
 	const char *to_tag; /* NULL none; of the callee's side of the dialog */
 	const char *headers; /* more header lines, each with CRLF */
+	const char *body; /* of another type, which headers names */
 	const struct sdp_want *sdp;
 };
 
@@ -167,6 +175,8 @@ static struct message *sip(struct call *c, uint64_t ms, const struct sip_want *w
 		sdp(&body, c, w->sdp);
 		add(&t, "Content-Type: application/sdp\r\n");
 	}
+	if (w->body)
+		add(&body, "%s", w->body);
 	add(&t, "Content-Length: %zu\r\n\r\n%s", body.n, body.b);
 	m = need(sizeof(*m) + t.n);
 	m->call = c;

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The truth table of tests/golden/truth: calls for its cells, and whether a store holds what it says.
+
+  truth.py policy DIR PROOF           writes DIR/truth.policy and its announcement; PROOF: header or attested
+  truth.py script PROOF               prints the calls for gencap --script
+  truth.py check PCAP STORE KEYS PROOF [--live]
+                                      compares packet by packet; prints what differs, status 1 then
+
+Reads captures itself and knows nothing of the daemon but what optag's tools print. --live: the moment at which the kernel
+learns of a decision is not the packet's: up to LATE seconds of audio may be missing after a key, none may be too much."""
+import datetime, json, os, shutil, struct, subprocess, sys, tempfile, wave
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden", "truth")
+BIN = os.environ.get("BIN", "build/bin")
+NUMBER = {"A1": 1, "A2": 2, "A3": 3, "D": 4, "B": 5, "C": 6, "G": 7, "E": 8, "F": 9}
+LATE = 0.5
+
+
+def lines(name):
+    with open(os.path.join(HERE, name)) as f:
+        return [line.rstrip("\n").split("\t") for line in f if line.strip() and line[0] != "#"]
+
+
+def table(proof):
+    cells = {}
+    for situation, reaction, purpose, state, reason, audio in lines("table.tsv"):
+        if not (proof == "attested" and reaction == "unannounced"):
+            cells.setdefault((situation, reaction), {})[purpose] = (state, "" if reason == "-" else reason, audio)
+    return cells
+
+
+def policy(directory, proof):
+    review = (datetime.date.today() + datetime.timedelta(180)).isoformat()
+    text = open(os.path.join(HERE, "truth.policy")).read().replace("@REVIEW@", review)
+    text = text.replace("@PROOF@", "header X-Notice-Played = yes" if proof == "header" else "attested")
+    open(os.path.join(directory, "truth.policy"), "w").write(text)
+    w = wave.open(os.path.join(directory, "notice.wav"), "wb")
+    w.setnchannels(1), w.setsampwidth(2), w.setframerate(8000), w.writeframes(b"\0\0" * 16000)
+    w.close()
+
+
+def script(proof):
+    reactions = {r[0]: r[1] for r in lines("reactions.tsv")}
+    for i, (situation, reaction) in enumerate(table(proof)):
+        words = reactions[reaction].replace("unannounced", "").replace("-", "", reactions[reaction] == "-")
+        if "bye=" not in words:
+            words += " bye=12000"
+        if proof == "header" and reaction != "unannounced":
+            words += " header=callee:1500:X-Notice-Played:_yes"
+        print(f"{situation}.{reaction} from=+4520{i:06d} to=+457010{2000 + NUMBER[situation]} {words}")
+
+
+class Packet:
+    def __init__(self, t, flow, rtp):
+        self.t, self.flow = t, flow
+        self.pt, self.seq, self.ssrc = rtp[1] & 127, struct.unpack(">H", rtp[2:4])[0], rtp[8:12]
+        self.payload = rtp[12:]
+        self.key = rtp[12] if len(self.payload) == 4 else None
+        self.end = self.key is not None and bool(rtp[13] & 0x80)
+
+
+def frames(path):
+    """(time, source, destination, UDP payload) of an Ethernet and IPv4 capture."""
+    b = open(path, "rb").read()
+    unit = 1e-9 if b[:4] == b"\x4d\x3c\xb2\xa1" else 1e-6
+    at = 24
+    while at + 16 <= len(b):
+        s, f, n = struct.unpack("<III", b[at:at + 12])
+        e = b[at + 16:at + 16 + n]
+        at += 16 + n
+        if e[12:14] == b"\x08\x00" and e[23] == 17:
+            h = 14 + (e[14] & 15) * 4
+            yield s + f * unit, (e[26:30], e[h:h + 2]), (e[30:34], e[h + 2:h + 4]), e[h + 8:h + struct.unpack(">H", e[h + 4:h + 6])[0]]
+
+
+class Call:
+    def __init__(self):
+        self.at, self.voice = {}, ([], [])  # times by name; packets of caller, callee
+
+
+def read_capture(path):
+    calls, heard = {}, {}
+    for t, src, dst, data in frames(path):
+        if src[1] == b"\x13\xc4":  # 5060
+            text = data.decode()
+            name = text.split("Call-ID: ")[1].split("@")[0]
+            first, call = text.split("\r\n")[0], calls.setdefault(name, Call())
+            if "m=audio" in text:
+                ip, port = text.split("c=IN IP4 ")[1].split("\r\n")[0], int(text.split("m=audio ")[1].split()[0])
+                # who is called hears the caller
+                heard[(bytes(map(int, ip.split("."))), struct.pack(">H", port))] = (call, 0 if first.startswith("SIP/2.0 200") else 1)
+            if first.startswith("SIP/2.0 200") and "m=audio" in text:
+                call.at.setdefault("answer", t)
+            if first.startswith("BYE"):
+                call.at["end"] = t
+        elif dst in heard:
+            call, leg = heard[dst]
+            p = Packet(t, dst, data)
+            call.voice[leg].append(p)
+    for name, c in calls.items():
+        marks(c)
+    return calls
+
+
+def marks(c):
+    for p in c.voice[0]:
+        if p.end:
+            c.at.setdefault({1: "press", 9: "opt-out", 0: "withdraw"}.get(p.key, "other"), p.t)
+    c.at["timeout"] = c.at.get("answer", 0) + 5
+    for a, b in zip(c.voice[0], c.voice[0][1:]):
+        if b.seq - a.seq > 1:
+            c.at["loss"] = b.t + 1e-6  # that packet is looked at, to know
+
+
+def wanted(c, leg, audio):
+    """Packets of a voice in a range of the table, as {seq: payload}."""
+    if audio == "-":
+        return {}
+    a, b = (c.at[x] for x in audio.split(".."))
+    return {p.seq: p.payload for p in c.voice[leg] if p.key is None and a <= p.t < b}
+
+
+def run(*args):
+    return subprocess.run([os.path.join(BIN, "optag"), *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def exported(store, keys, purpose, uid, tmp):
+    """What this purpose's key opens: ({seq: payload} of caller, of callee), or None when nothing."""
+    out = os.path.join(tmp, "x.pcap")
+    r = run("export", "--store", store, "--keys", keys, "--purpose", purpose, "--call", uid, "--format", "pcap", "--force", "-o", out)
+    if r.returncode:
+        return None
+    got = ({}, {})
+    for _, src, _, data in frames(out):
+        p = Packet(0, src, data)
+        got[0 if src[0] == b"\xc0\x00\x02\x01" else 1][p.seq] = p.payload
+    os.unlink(out)
+    return got
+
+
+class Check:
+    def __init__(self, live):
+        self.live, self.bad, self.packets = live, 0, 0
+
+    def wrong(self, cell, text):
+        self.bad += 1
+        print("FAIL %s, %s: %s" % (*cell, text))
+
+    def same(self, cell, what, c, leg, got, audio):
+        want = wanted(c, leg, audio)
+        self.packets += len(want)
+        more = [s for s in got if s not in want or got[s] != want[s]]
+        less = [s for s in want if s not in got]
+        if self.live and audio != "-":
+            start = c.at[audio.split("..")[0]]
+            time = {p.seq: p.t for p in c.voice[leg]}
+            less = [s for s in less if audio.startswith("answer") or time[s] > start + LATE]
+        if more or less:
+            self.wrong(cell, "%s, voice %d: %d packets are too much, %d missing of %d (%s)" % (what, leg, len(more), len(less), len(want), audio))
+
+
+def check_cell(k, cell, truth, c, row, store, keys, tmp):
+    for purpose in ("documentation", "training"):
+        state, reason, audio = truth.get(purpose, ("NONE", "", "-"))
+        if (row[purpose], row.get("reasons", {}).get(purpose) or "") != (state, reason):
+            k.wrong(cell, "%s is %s %s, not %s %s" % (purpose, row[purpose], row.get("reasons", {}).get(purpose), state, reason))
+        got = exported(store, keys[purpose], purpose, row["call"], tmp)  # also for a purpose that the rule lacks
+        if audio == "-" or audio.startswith("restricted"):
+            if got is not None:
+                k.wrong(cell, "%s can be exported: %d packets" % (purpose, len(got[0]) + len(got[1])))
+        elif got is None:
+            k.wrong(cell, "%s cannot be exported" % purpose)
+        else:
+            for leg in (0, 1):
+                k.same(cell, purpose, c, leg, got[leg], audio)
+        other = "training" if purpose == "documentation" else "documentation"
+        if got is not None and exported(store, keys[other], purpose, row["call"], tmp) is not None:
+            k.wrong(cell, "%s opens with the key of %s" % (purpose, other))
+    restricted = [t[2].split()[1] for t in truth.values() if t[2].startswith("restricted")]
+    audio = truth["seen"][2]
+    for leg in (0, 1):
+        mine = row["legs"][leg]
+        if restricted and mine["packets"] != len(wanted(c, leg, restricted[0])) and not k.live:
+            k.wrong(cell, "voice %d: %d packets are kept, restricted" % (leg, mine["packets"]))
+        sent = [p for p in c.voice[leg] if p.t < c.at["end"]]
+        events = sum(p.key is not None for p in sent)
+        outside = len(sent) - events - len(wanted(c, leg, audio))
+        slack = LATE * 50 * 2 if k.live else 6 if audio.endswith("timeout") else 0  # silence is looked at each 100 ms
+        if not outside - slack <= mine["blocked"] <= outside + events + slack or (audio == "-" and mine["blocked"] < outside):
+            k.wrong(cell, "voice %d: %d packets stayed in the classifier, not %d (and %d events)" % (leg, mine["blocked"], outside, events))
+
+
+def check(pcap, store, keydir, proof, live):
+    calls = read_capture(pcap)
+    rows = {}
+    for line in run("find", "--store", store, "--json").stdout.splitlines():
+        row = json.loads(line)
+        rows.setdefault(row["sip_call_id"].split("@")[0], []).append(row)
+    k = Check(live)
+    with tempfile.TemporaryDirectory() as tmp:
+        keys = {}
+        for purpose in ("documentation", "training"):  # one key each, and nothing else
+            keys[purpose] = os.path.join(tmp, purpose)
+            os.mkdir(keys[purpose], 0o700)
+            shutil.copy2(os.path.join(keydir, purpose + ".key"), keys[purpose])
+        cells = table(proof)
+        for cell, truth in cells.items():
+            mine = rows.pop("%s.%s" % cell, [])
+            if len(mine) != 1:
+                k.wrong(cell, "%d rows" % len(mine))
+                continue
+            check_cell(k, cell, truth, calls["%s.%s" % cell], mine[0], store, keys, tmp)
+    for name in rows:
+        k.wrong((name, ""), "nobody asked for this call")
+    print("%d cells, %d packets compared, %d differences" % (len(cells), k.packets, k.bad))
+    return 1 if k.bad or not k.packets else 0
+
+
+def main(argv):
+    if argv[1:2] == ["policy"] and len(argv) == 4:
+        policy(argv[2], argv[3])
+    elif argv[1:2] == ["script"] and len(argv) == 3:
+        script(argv[2])
+    elif argv[1:2] == ["check"] and len(argv) in (6, 7):
+        return check(*argv[2:6], argv[6:] == ["--live"])
+    else:
+        print(__doc__, file=sys.stderr)
+        return 2
+    return 0
+
+
+sys.exit(main(sys.argv))
