@@ -37,7 +37,6 @@ static int deadlines(struct recording *rc, const struct call *c)
 {
 	const struct policy_rule *r = c->rule;
 	const char *zone = r->controller->timezone;
-	uint64_t q;
 	int p, e;
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
@@ -46,14 +45,6 @@ static int deadlines(struct recording *rc, const struct call *c)
 		e = add_span(c->start_ns, zone, r->purpose[p].retention, &rc->meta.until_ns[p]);
 		if (e)
 			return e;
-		/* the notice is unproven: quarantine ends sooner (N-31) */
-		if (c->state[p] == PURPOSE_OBJECTED && r->quarantine.n) {
-			e = add_span(c->start_ns, zone, r->quarantine, &q);
-			if (e)
-				return e;
-			if (q < rc->meta.until_ns[p])
-				rc->meta.until_ns[p] = q;
-		}
 	}
 	return 0;
 }

@@ -487,6 +487,8 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 		cs->sink.destroy(cs->sink.arg, c, p);
 	if (c->state[p] != PURPOSE_GRANTED)
 		tell_state(cs, c, p, was, e);
+	if (p == POLICY_DOCUMENTATION && e == PURPOSE_E_NO_NOTICE && c->state[p] == PURPOSE_OBJECTED)
+		call_quarantine(cs, c);
 }
 
 /* ---- ends ---- */

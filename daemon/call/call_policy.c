@@ -278,6 +278,15 @@ static bool shorten(struct call *c, int p, const struct policy_rule *r, struct p
 	return true;
 }
 
+void call_quarantine(struct calls *cs, struct call *c)
+{
+	if (!shorten(c, POLICY_DOCUMENTATION, c->rule, c->rule->purpose[POLICY_DOCUMENTATION].retention, c->rule->quarantine))
+		return;
+	call_changed(cs, c);
+	if (cs->sink.tightened)
+		cs->sink.tightened(cs->sink.arg, c);
+}
+
 static bool unproven(const struct call *c, int p)
 {
 	return p == POLICY_DOCUMENTATION && strcmp(c->reason[p], "notice.missing") == 0;

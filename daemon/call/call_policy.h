@@ -50,10 +50,13 @@ bool calls_tighten_step(struct calls *cs, const struct policy *p, size_t slots, 
 /* One call. */
 void call_tighten(struct calls *cs, struct call *c, const struct policy *p, struct calls_tightened *sum);
 
+/* Its documentation goes into quarantine (N-31): destroyed by then, unless it goes sooner. */
+void call_quarantine(struct calls *cs, struct call *c);
+
 /* Calls that were decided under p and are not over. */
 size_t calls_pinned(const struct calls *cs, const struct policy *p);
 
-/* What later policies took, beside the states of the purposes; zero: nothing. */
+/* What later policies and a quarantine took, beside the states of the purposes; zero: nothing. */
 struct call_tight {
 	bool stopped[2];     /* by purpose: no more audio is written for it */
 	bool no_early_media, no_hold_music;
