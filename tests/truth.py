@@ -6,6 +6,8 @@
   truth.py script PROOF               prints the calls for gencap --script
   truth.py check PCAP STORE KEYS PROOF [--live]
                                       compares packet by packet; prints what differs, status 1 then
+  truth.py audio PCAP STORE KEYS CALL PURPOSE RANGE
+                                      one call, for the stories; RANGE as in the table, several joined by "+"
 
 Reads captures itself and knows nothing of the daemon but what optag's tools print. --live: the moment at which the kernel
 learns of a decision is not the packet's: up to LATE seconds of audio may be missing after a key or the answer, none may be too much."""
@@ -107,6 +109,9 @@ def marks(c):
     for p in c.voice[0]:
         if p.end:
             c.at.setdefault({1: "press", 9: "opt-out", 0: "withdraw"}.get(p.key, "other"), p.t)
+    for p in c.voice[1]:
+        if p.end:
+            c.at.setdefault({5: "pause", 6: "resume"}.get(p.key, "agent"), p.t)
     c.at["timeout"] = c.at.get("answer", 0) + 5
     for a, b in zip(c.voice[0], c.voice[0][1:]):
         if b.seq - a.seq > 1:
@@ -117,8 +122,11 @@ def wanted(c, leg, audio):
     """Packets of a voice in a range of the table, as {seq: payload}."""
     if audio == "-":
         return {}
-    a, b = (c.at[x] for x in audio.split(".."))
-    return {p.seq: p.payload for p in c.voice[leg] if p.key is None and a <= p.t < b}
+    want = {}
+    for part in audio.split("+"):
+        a, b = (c.at[x] for x in part.split(".."))
+        want.update({p.seq: p.payload for p in c.voice[leg] if p.key is None and a <= p.t < b})
+    return want
 
 
 def run(*args):
@@ -219,11 +227,32 @@ def check(pcap, store, keydir, proof, live):
     return 1 if k.bad or not k.packets else 0
 
 
+def one(pcap, store, keydir, name, purpose, audio):
+    """A call of a story: what the purpose opens is this audio of both voices, and no more."""
+    c = read_capture(pcap)[name]
+    rows = [json.loads(line) for line in run("find", "--store", store, "--json").stdout.splitlines()]
+    rows = [r for r in rows if r["sip_call_id"] == name + "@script"]
+    if len(rows) != 1:
+        sys.exit("%d rows of %s" % (len(rows), name))
+    k = Check(False)
+    with tempfile.TemporaryDirectory() as tmp:
+        got = exported(store, keydir, purpose, rows[0]["call"], tmp)
+    if got is None or audio == "-":
+        if (got is None) != (audio == "-"):
+            k.wrong((name, purpose), "%s be exported" % ("cannot" if got is None else "can"))
+    else:
+        for leg in (0, 1):
+            k.same((name, purpose), "audio", c, leg, got[leg], audio)
+    return 1 if k.bad else 0
+
+
 def main(argv):
     if argv[1:2] == ["policy"] and len(argv) == 4:
         policy(argv[2], argv[3])
     elif argv[1:2] == ["script"] and len(argv) == 3:
         script(argv[2])
+    elif argv[1:2] == ["audio"] and len(argv) == 8:
+        return one(*argv[2:8])
     elif argv[1:2] == ["check"] and len(argv) in (6, 7):
         return check(*argv[2:6], argv[6:] == ["--live"])
     else:
