@@ -430,6 +430,10 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 	    c->rule->proof != (how == CALL_BY_API ? POLICY_PROOF_API : POLICY_PROOF_FINGERPRINT))
 		return;
 	call_decide_time(cs, c, now_ns); /* too late is too late */
+	if (over(cs, c, now_ns)) /* it may take a while to recognise what was played before */
+		now_ns = hung_up_ns(cs, c);
+	if (start_ns > now_ns)
+		return;
 	if (d->notice == CALL_NOTICE_WAIT) {
 		d->notice_which = (uint8_t)(which + 1);
 		notice_proven(cs, c, how, start_ns, end_ns, now_ns);
@@ -826,7 +830,7 @@ static void take_headers(struct calls *cs, struct call *c, const struct sip_msg 
 
 	if (r->pause_header && header_says(m, r->pause_header, r->pause_value))
 		(void)pause_recording(cs, c, CALL_BY_HEADER, "api", now);
-	if (expects(c, POLICY_PROOF_HEADER) && r->proof_header && header_says(m, r->proof_header, r->proof_value)) {
+	if (expects(c, POLICY_PROOF_HEADER) && !over(cs, c, now) && r->proof_header && header_says(m, r->proof_header, r->proof_value)) {
 		c->decide.header_seen = true;
 		if (c->answered) {
 			c->decide.notice_which = only_notice(c);

@@ -360,7 +360,7 @@ static inline void m_answer(struct model *m, uint64_t now)
 static inline void m_header(struct model *m, uint64_t now)
 {
 	m_time(m, now);
-	if (m->r->proof != POLICY_PROOF_HEADER || m->notice != M_WAITS)
+	if (m->r->proof != POLICY_PROOF_HEADER || m->notice != M_WAITS || (m->bye && now > m->end))
 		return;
 	m->before_answer = true;
 	if (m->answered)
@@ -371,6 +371,10 @@ static inline void m_heard(struct model *m, int which, enum call_how how, uint64
 {
 	m_time(m, now);
 	if (m->r->proof != (how == CALL_BY_API ? POLICY_PROOF_API : POLICY_PROOF_FINGERPRINT) || which >= (int)m->r->nnotice)
+		return;
+	if (m->bye && now > m->end) /* recognised late */
+		now = m->end;
+	if (from > now)
 		return;
 	if (m->notice == M_WAITS) {
 		m_notice_proven(m, which, from, to, now);

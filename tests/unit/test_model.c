@@ -395,7 +395,7 @@ static void notice(const struct event *e)
 {
 	enum call_how how = e->a & 1 ? CALL_BY_API : CALL_BY_FINGERPRINT;
 	int which = (int)(e->b % 3) - 1;
-	uint64_t from = R.w->now - 2 * SEC, to = e->a & 2 ? R.w->now : 0;
+	uint64_t from = R.w->now - (e->a & 4 ? 2 * SEC : 0), to = e->a & 2 ? R.w->now : 0;
 
 	m_heard(&R.m, which, how, from, to ? to : M_NEVER, R.w->now);
 	call_notice_heard(R.w->cs, R.c, which, how, from, to, R.w->now);
@@ -420,12 +420,10 @@ static void step(const struct event *e)
 		press(e);
 		break;
 	case EV_NOTICE:
-		if (R.m.answered && !R.m.bye)
+		if (R.m.answered)
 			notice(e);
 		break;
 	case EV_HEADER:
-		if (R.m.bye)
-			break;
 		if (e->a & 1) {
 			m_header(&R.m, w->now);
 			header("X-Notice: yes\r\n");
@@ -568,6 +566,8 @@ static void compare(void)
 	MUST(R.q->ready || (!R.key[0] && !R.key[1]));
 	if (R.gone)
 		return;
+	if (R.m.notice == M_MISSING && c->state[0] == PURPOSE_OBJECTED && R.q->rule.on_missing_notice == POLICY_MISSING_QUARANTINE)
+		MUST(c->tight.until_ns[0] && c->tight.until_ns[0] <= c->start_ns + 7 * 86400 * SEC);
 	for (int p = 0; p < 2; p++) { /* INV-5 */
 		MUST(!R.until[p] || (c->tight.until_ns[p] && c->tight.until_ns[p] <= R.until[p]));
 		R.until[p] = c->tight.until_ns[p];

@@ -56,6 +56,7 @@ static void gen_notice(struct policy_rule *r)
 	r->proof_value = "yes";
 	r->notice_timeout_s = 20;
 	r->on_missing_notice = (enum policy_missing)gen(3);
+	r->quarantine = (struct policy_span){ 7, POLICY_U_DAYS };
 }
 
 static void gen_block(struct policy_rule *r, int p)
