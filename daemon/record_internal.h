@@ -43,6 +43,7 @@ struct recorder {
 	size_t nwaiting;
 	uint64_t saved; /* evidence_saved at the last look */
 	uint64_t unmatched; /* told so far */
+	char policy_told[65]; /* hash of the latest in the log */
 };
 
 /* ---- record_keep.c ---- */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* record_proof.c - the recorder's side of evidence.h: what of a call is told, and its slot in a sample. One thread. */
+#include <stdio.h>
+#include <string.h>
+
 #include "evidence.h"
 #include "policy/policy.h"
 #include "record_call.h"
@@ -125,6 +128,8 @@ void proof_denied(struct recorder *r, const struct call *c, const struct recordi
 
 void proof_policy(struct recorder *r, const struct policy *p)
 {
-	if (p && r->set.evidence)
-		evidence_daemon(r->set.evidence, EVLOG_POLICY_LOAD, policy_hash(p), NULL);
+	if (!p || !r->set.evidence || strcmp(r->policy_told, policy_hash(p)) == 0)
+		return; /* the same again, as at the start, is no change */
+	snprintf(r->policy_told, sizeof(r->policy_told), "%s", policy_hash(p));
+	evidence_daemon(r->set.evidence, EVLOG_POLICY_LOAD, policy_hash(p), NULL);
 }
