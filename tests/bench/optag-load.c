@@ -141,7 +141,7 @@ static void option(int o, const char *s)
 	case O_END: opt.end_s = (uint32_t)number(s, 0, 3600, "--end"); break;
 	case O_TOTAL: opt.total = (uint64_t)number(s, 1, 1e9, "--total"); break;
 	case O_KIND: add_kind(s); break;
-	case O_FIRST: load.first_rtp_ms = (uint32_t)number(s, 0, 1000, "--first-rtp"); break;
+	case O_FIRST: load.first_rtp_ms = (uint32_t)number(s, 0, 3600000, "--first-rtp"); break;
 	case O_ULAW: load.pt = 0; break;
 	case O_SPEECH: opt.speech = s; break;
 	case O_VLAN: opt.vlan = (uint32_t)number(s, 1, 4094, "--vlan"); break;
