@@ -21,7 +21,7 @@ for i in $(seq 50); do echo "stay-$i from=+4520$((304000 + i)) to=+4570102010 by
 "$BUILD/tests/gen/gencap" --script "$TMP/script" --interleave 5 "$TMP/c.pcap" || fail gencap
 load_in "$BUILD/tests/gen/play" tx0 "$TMP/c.pcap" >"$TMP/played" &
 player=$!
-list() { "$O" call list --control "$TMP/control" --json --limit 1000 "$@" 2>"$TMP/err"; }
+list() { "$O" call list --control "$TMP/control" --json --limit 1000 2>"$TMP/err"; }
 for _ in $(seq 300); do
 	load_status "$TMP/status" 2>/dev/null && [ "$(jq .calls.answered "$TMP/status")" = $((calls + 50)) ] && break
 	sleep 0.1
