@@ -7,7 +7,7 @@
  * daemon, so that a flood of media cannot delay a BYE. Every packet moves
  * OPTAG_C_SEEN and exactly one other counter of its CPU.
  *
- * Invariants: audio is copied under verdict RECORD only. No locked instruction
+ * Invariants: audio is copied under the verdicts RECORD and INSPECT only. No locked instruction
  * and, but for the flow's own line (which has its counters and budget, too), no memory
  * that other packets have not just warmed: a cold load costs more than all the rest here.
  * A flow's own counters are plain additions: exact unless one destination is hit
@@ -304,7 +304,7 @@ __attribute__((noinline)) int optag_general(struct xdp_md *ctx)
 		return config.drop_rest ? XDP_DROP : XDP_PASS;
 	if (what == OPTAG_C_SIG)
 		what = send_sig(ctx, &v, cpu);
-	else if (what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT)
+	else if (optag_goes_up(what))
 		what = send_media(ctx, r, &p, &v, &hit, what);
 	count_flow(&hit, what);
 	return count(r, what);
@@ -337,7 +337,7 @@ int optag_xdp(struct xdp_md *ctx)
 	if (hit.verdict == OPTAG_V_SIG)
 		return optag_general(ctx);
 	what = optag_decide_rtp(payload, &hit);
-	if (what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT)
+	if (optag_goes_up(what))
 		what = send_media(ctx, r, &p, &v, &hit, what);
 	count_flow(&hit, what);
 	return count(r, what);

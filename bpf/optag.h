@@ -19,9 +19,11 @@
 #define OPTAG_ABI 2 /* pinned maps with another number are not adopted */
 
 /*
- * Verdict of a flow entry. Audio passes under RECORD only. GATE lets the
+ * Verdict of a flow entry. Audio to be kept passes under RECORD only. GATE lets the
  * leg's telephone-event payload types (RFC 4733) through and drops the rest:
- * that is how a consent key can be heard before any audio may be.
+ * that is how a consent key can be heard before any audio may be. Under INSPECT
+ * audio passes for the daemon's detectors (announcement, key tones) and is counted
+ * apart: nothing of it may be kept. A program that does not know it yet lets nothing pass.
  */
 enum optag_verdict {
 	OPTAG_V_FREE = 0,   /* slot unused: a miss */
@@ -29,6 +31,7 @@ enum optag_verdict {
 	OPTAG_V_GATE = 2,   /* telephone-event only */
 	OPTAG_V_RECORD = 3, /* telephone-event and audio */
 	OPTAG_V_SIG = 4,    /* not media: a learned SIP endpoint, to the signalling ring */
+	OPTAG_V_INSPECT = 5, /* telephone-event, and audio that is only listened to */
 };
 
 /*
@@ -52,7 +55,7 @@ enum optag_verdict {
  * worst a packet in flight is counted for the wrong entry.
  */
 enum optag_flow_count {
-	OPTAG_F_PASSED,  /* packets handed up as audio (or other non-event) */
+	OPTAG_F_PASSED,  /* packets handed up as audio (or other non-event), to be kept or only inspected */
 	OPTAG_F_EVENTS,  /* telephone-event packets handed up */
 	OPTAG_F_BLOCKED, /* packets dropped by verdict BLOCK or GATE, or for want of a daemon */
 	OPTAG_F_LOST,    /* dropped for want of ring space or budget */
@@ -142,7 +145,7 @@ struct optag_raw {
 #define OPTAG_RAW_LEN	  0x0fff /* of payload */
 #define OPTAG_RAW_V6	  0x1000
 #define OPTAG_RAW_LEG	  13 /* shift, one bit */
-#define OPTAG_RAW_VERDICT 14 /* shift, two bits */
+#define OPTAG_RAW_VERDICT 14 /* shift, two bits: GATE, RECORD; 1, as BLOCK has no records, is INSPECT */
 #define OPTAG_RAW_HEAD4	  32U
 #define OPTAG_RAW_HEAD6	  56U
 #define OPTAG_RAW_SPACE(head, len) ((__u32)(head) + (((len) + 7U) & ~7U))
@@ -187,6 +190,7 @@ enum optag_count {
 	OPTAG_C_BAD,        /* headers cut short or inconsistent */
 	OPTAG_C_DEPTH,      /* more encapsulation than OPTAG_MAX_DEPTH */
 	OPTAG_C_DEAD,       /* media that was to be handed up, but no daemon is alive (optag_info) */
+	OPTAG_C_INSPECT,    /* media handed up under INSPECT (not telephone-event): heard, never kept */
 	OPTAG_C_MAX,
 };
 
@@ -232,7 +236,6 @@ struct optag_ring {
 	__u64 tick_ns;	 /* the coarse clock */
 	__u64 pad0[4];
 	__u64 counts[OPTAG_C_MAX]; /* of this CPU */
-	__u64 pad1[16 - OPTAG_C_MAX];
 	/* the daemon's */
 	__u64 tail;
 	__u64 taken;   /* records up to tail */
@@ -241,7 +244,7 @@ struct optag_ring {
 	__u8 data[];
 };
 _Static_assert(sizeof(struct optag_ring) == 4096, "capture ring header is a page");
-_Static_assert(__builtin_offsetof(struct optag_ring, tail) % 64 == 0, "tail has its own line");
+_Static_assert(OPTAG_C_MAX == 16 && __builtin_offsetof(struct optag_ring, tail) % 64 == 0, "tail has its own line");
 
 #define OPTAG_STATE_BLOCK    512 /* base/keep.h's block, of what the daemon leaves to its successor */
 #define OPTAG_RING_SLACK     4096 /* more than the largest record */

@@ -934,6 +934,8 @@ OPTAG_INLINE __u32 optag_decide_rtp(const __u8 *h, const struct optag_hit *hit)
 		return event ? OPTAG_C_EVENT : OPTAG_C_GATE;
 	if (hit->verdict == OPTAG_V_RECORD)
 		return event ? OPTAG_C_EVENT : OPTAG_C_AUDIO;
+	if (hit->verdict == OPTAG_V_INSPECT)
+		return event ? OPTAG_C_EVENT : OPTAG_C_INSPECT;
 	return OPTAG_C_MISS; /* a verdict of a later version: nothing leaves */
 }
 
@@ -1101,6 +1103,8 @@ OPTAG_INLINE __u32 optag_read_raw(const struct optag_raw *r, struct optag_rec *r
 	ret->gen = (__u32)(r->owner >> 32);
 	ret->leg = bits >> OPTAG_RAW_LEG & 1;
 	ret->verdict = bits >> OPTAG_RAW_VERDICT & 3;
+	if (ret->verdict == (OPTAG_V_INSPECT & 3))
+		ret->verdict = OPTAG_V_INSPECT;
 	ret->pad[0] = ret->pad[1] = 0;
 	ret->sport = (__be16)(what >> 32);
 	ret->dport = (__be16)(what >> 48);
@@ -1122,11 +1126,18 @@ OPTAG_INLINE void optag_fill_sig(struct optag_sig *s, const struct optag_view *v
 	s->pad2 = 0;
 }
 
+/* What is handed up as media. */
+OPTAG_INLINE int optag_goes_up(__u32 what)
+{
+	return (1U << OPTAG_C_AUDIO | 1U << OPTAG_C_EVENT | 1U << OPTAG_C_INSPECT) >> (what & 31) & 1;
+}
+
 /* Which counter of its flow a packet moves, OPTAG_F_MAX: none. what: the final one, losses included. */
 OPTAG_INLINE __u32 optag_flow_counter(enum optag_count what)
 {
 	switch (what) {
 	case OPTAG_C_AUDIO:
+	case OPTAG_C_INSPECT:
 		return OPTAG_F_PASSED;
 	case OPTAG_C_EVENT:
 		return OPTAG_F_EVENTS;

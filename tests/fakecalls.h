@@ -157,7 +157,7 @@ static inline void fake_on_flow(void *arg, struct call *c, const struct call_end
 	struct fake_flow *f = fake_slot(w, &e->at);
 
 	MUST(c->matched && e->owner && e->call == c && c->phase != CALL_TOMBSTONE);
-	MUST(verdict >= OPTAG_V_BLOCK && verdict <= OPTAG_V_RECORD);
+	MUST((verdict >= OPTAG_V_BLOCK && verdict <= OPTAG_V_RECORD) || verdict == OPTAG_V_INSPECT);
 	*f = (struct fake_flow){ e->at, c->ring, verdict, e->leg, { e->te[0], e->te[1] }, true };
 	w->flows++;
 	if (w->watch)
@@ -400,9 +400,10 @@ static inline void fake_check_call(struct world *w, const struct call *c)
 		MUST(e->owner == (f->used && f->ring == c->ring));
 		MUST(!e->owner || (f->verdict == call_verdict(c, e) && f->leg == e->leg));
 		MUST(!e->owner || memcmp(f->te, e->te, 2) == 0);
+		if (e->owner && f->verdict == OPTAG_V_INSPECT)
+			MUST(call_audio(c, e->leg) == CALL_A_INSPECT && !e->srtp);
 		if (e->owner && f->verdict == OPTAG_V_RECORD)
-			MUST(call_audio(c, e->leg) != CALL_A_BLOCK && !e->srtp &&
-			     (call_audio(c, e->leg) == CALL_A_INSPECT || c->answered || c->rule->record_early_media) &&
+			MUST(call_audio(c, e->leg) >= CALL_A_HOLD && !e->srtp && (c->answered || c->rule->record_early_media) &&
 			     (c->phase != CALL_REJECTED || c->quiet_ns));
 	}
 }

@@ -512,7 +512,7 @@ static void f_ip(struct frame *f, enum f_shape s, bool to_us)
 
 /* ---- contents ---- */
 
-enum { F_P_RECORD = 4000, F_P_GATE = 4002, F_P_BLOCK = 4004, F_P_SIG = 4006, F_P_NONE = 4999,
+enum { F_P_RECORD = 4000, F_P_GATE = 4002, F_P_BLOCK = 4004, F_P_SIG = 4006, F_P_INSPECT = 4008, F_P_NONE = 4999,
        F_P_TCP_SIG = 7000, F_P_FAR = 30000, F_P_SIP = 5060, F_P_SIP2 = 5080 };
 
 struct f_content {
@@ -539,6 +539,9 @@ static const struct f_content f_contents[] = {
 	{ "gate audio", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, 0, NULL, 0, false },
 	{ "gate te1", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_EVENT, 0x80 | F_TE1, NULL, 0, false },
 	{ "gate te2", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_EVENT, F_TE2, NULL, 0, false },
+	{ "inspect audio", IPPROTO_UDP, F_P_FAR, F_P_INSPECT, OPTAG_C_INSPECT, 8, NULL, 0, false },
+	{ "inspect te1", IPPROTO_UDP, F_P_FAR, F_P_INSPECT, OPTAG_C_EVENT, 0x80 | F_TE1, NULL, 0, false },
+	{ "inspect rtcp", IPPROTO_UDP, F_P_FAR, F_P_INSPECT, OPTAG_C_NOT_RTP, 200, NULL, 0, false },
 	{ "block audio", IPPROTO_UDP, F_P_FAR, F_P_BLOCK, OPTAG_C_BLOCK, 0, NULL, 0, false },
 	{ "block te1", IPPROTO_UDP, F_P_FAR, F_P_BLOCK, OPTAG_C_BLOCK, F_TE1, NULL, 0, false },
 	{ "no flow", IPPROTO_UDP, F_P_FAR, F_P_NONE, OPTAG_C_MISS, 0, NULL, 0, false },
@@ -732,6 +735,7 @@ static const struct f_flow f_flows[] = {
 	{ F_P_GATE, { OPTAG_V_GATE, { F_TE1, F_TE2 }, OPTAG_LEG_CALLER, IPPROTO_UDP, 0x1002 } },
 	{ F_P_BLOCK, { OPTAG_V_BLOCK, { F_TE1, F_TE2 }, OPTAG_LEG_CALLER, IPPROTO_UDP, 0x1003 } },
 	{ F_P_SIG, { OPTAG_V_SIG, { OPTAG_NO_PT, OPTAG_NO_PT }, 0, IPPROTO_UDP, 0 } },
+	{ F_P_INSPECT, { OPTAG_V_INSPECT, { F_TE1, F_TE2 }, OPTAG_LEG_CALLEE, IPPROTO_UDP, 0x1005 } },
 	{ F_P_TCP_SIG, { OPTAG_V_SIG, { OPTAG_NO_PT, OPTAG_NO_PT }, 0, IPPROTO_TCP, 0 } },
 };
 

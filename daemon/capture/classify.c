@@ -114,7 +114,7 @@ void classify_packet(struct classify *c, enum classify_link link, uint16_t ether
 	p.end = frame + p.avail;
 	what = optag_classify(&p, &v, first_header(link, ethertype), &c->cfg, &c->tab, &hit);
 	count(c, &hit, what);
-	if (what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT) {
+	if (optag_goes_up(what)) {
 		send_media(c, &p, &v, &hit, ts_ns);
 	} else if (what == OPTAG_C_SIG) {
 		optag_fill_sig(&s, &v);
@@ -143,6 +143,6 @@ void classify_datagram(struct classify *c, const uint8_t src[16], uint16_t sport
 		what = hit.verdict == OPTAG_V_SIG ? OPTAG_C_OTHER :
 						    (enum optag_count)optag_decide_media(&p, &v, &hit);
 	count(c, &hit, what);
-	if (what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT)
+	if (optag_goes_up(what))
 		send_media(c, &p, &v, &hit, ts_ns);
 }

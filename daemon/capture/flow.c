@@ -376,7 +376,7 @@ int flow_set(struct flow_table *t, const struct endpoint *at, const struct flow_
 	uint32_t gen;
 	int old, slot;
 
-	if (r->verdict == OPTAG_V_FREE || r->verdict > OPTAG_V_SIG)
+	if (r->verdict == OPTAG_V_FREE || r->verdict > OPTAG_V_INSPECT)
 		return -EINVAL;
 	make_key(at, r->proto, &k);
 	old = find_slot(t, &k);
@@ -414,7 +414,7 @@ int flow_set_verdict(struct flow_table *t, const struct endpoint *at, uint8_t pr
 	int slot = find_owned(t, at, proto, ring);
 	struct optag_flow *e;
 
-	if (verdict == OPTAG_V_FREE || verdict > OPTAG_V_SIG)
+	if (verdict == OPTAG_V_FREE || verdict > OPTAG_V_INSPECT)
 		return -EINVAL;
 	if (slot < 0)
 		return slot;

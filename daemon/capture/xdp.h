@@ -103,7 +103,7 @@ enum xdp_mode xdp_mode(const struct xdp *x);
 bool xdp_adopted(const struct xdp *x);
 /* The one before was gone for longer than it had said (xdp_alive): calls may have changed unheard. */
 bool xdp_was_dead(const struct xdp *x);
-/* Adopted: media records that daemons before this one took out of the rings. OPTAG_C_AUDIO and OPTAG_C_EVENT
+/* Adopted: media records that daemons before this one took out of the rings. OPTAG_C_AUDIO, _EVENT and _INSPECT
  * together are these, what xdp_drain has delivered since, and what still lies there. */
 uint64_t xdp_taken_before(const struct xdp *x);
 /* Since the daemon before last said that it is alive (it does at its end, too); 0: not adopted. */

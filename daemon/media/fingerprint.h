@@ -4,27 +4,27 @@
  *
  * A struct fp_ref is what one announcement sounds like; a struct fp_set the announcements that a
  * rule accepts; a struct fp listens to one direction of one call for them. Of the audio the latest
- *32 ms at most are kept, as sums of two samples; what stays is features: for each 64 ms, of each of
- *16 pairs of neighbouring frequencies (300 to 1900 Hz), whether the power moved to the lower one
- *since the 64 ms before (after Haitsma and Kalker, ISMIR 2002). These bits change with neither
- *loudness nor the line's frequency response, and little with a codec on the way. Of an announcement
- *only the bits count that are clear and that a shift by 4 ms leaves as they are: half of what is
- *left differs in any other speech, a tenth after GSM.
+ * 32 ms at most are kept, as sums of two samples; what stays is features: for each 64 ms, of each
+ * of 16 pairs of neighbouring frequencies (300 to 1900 Hz), whether the power moved to the lower one
+ * since the 64 ms before (after Haitsma and Kalker, ISMIR 2002). These bits change with neither
+ * loudness nor the line's frequency response, and little with a codec on the way. Of an announcement
+ * only the bits count that are clear and that a shift by 4 ms leaves as they are: half of them differ in
+ * any other speech, a tenth after GSM.
  *
- * An announcement is looked for from its beginning on, at any sample of the stream, whatever came
- *before:
+ * An announcement is looked for from its beginning on, at any sample, whatever came before:
  *
- *	FP_STARTED	after FP_SURE frames of its sound (2.3 s; a pause at the beginning does not
- *count): it is this one and no other of the set. Two that begin alike are told apart first: nothing
- *is said while both may be meant. FP_ENDED	it was followed to its end, or stopped when FP_WHOLE
- *percent of it had been heard FP_BROKEN	it stopped, or became something else, before that
+ *	FP_STARTED	after FP_SURE frames of its sound (2.3 s; a pause before it does not count): it
+ *			is this one and no other of the set. Two that begin alike are told apart
+ *			first: nothing is said while both may be meant.
+ *	FP_ENDED	it was followed to its end, or stopped when FP_WHOLE percent had been heard
+ *	FP_BROKEN	it stopped, or became something else, before that
  *
  * A start is told once, and before its end; then the search begins anew. Lost packets are not held
- *against an announcement as long as FP_COVER percent of its bits were heard. What is not G.711 is
- *not heard: fp_hears.
+ * against an announcement as long as FP_COVER percent of its bits were heard. What is not G.711 is not
+ * heard: fp_hears.
  *
- * A struct fp allocates nothing, no length comes from a payload, any octets and timestamps are
- *legal. One thread; references and sets are read only when made, and may be used by many.
+ * A struct fp allocates nothing, no length comes from a payload, any octets and timestamps are legal.
+ * One thread; references and sets are read only when made, and may be used by many.
  */
 #ifndef FINGERPRINT_H
 #define FINGERPRINT_H

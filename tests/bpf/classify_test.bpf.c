@@ -66,7 +66,7 @@ static __always_inline void answer(const struct optag_pkt *p, const struct optag
 		optag_fill_sig(&r->sig, v);
 		r->offset = v->ip_off;
 	}
-	if (count == OPTAG_C_AUDIO || count == OPTAG_C_EVENT) {
+	if (optag_goes_up(count)) {
 		optag_fill_rec(&r->rec, p, v, hit);
 		r->offset = v->pay_off;
 	}

@@ -150,6 +150,10 @@ static void test_pass(void)
 	}
 	CHECK_EQ(x_count(x, OPTAG_C_AUDIO), 1);
 	CHECK_EQ(x_count(x, OPTAG_C_BLOCK), 1);
+	x_rtp(&f, F_DST4, F_P_INSPECT, 8, 172, 0);
+	CHECK_EQ((unsigned)x_send(x, &f), 2 /* XDP_PASS */);
+	CHECK_EQ(x_count(x, OPTAG_C_INSPECT), 1);
+	CHECK_EQ(x_count(x, OPTAG_C_AUDIO), 1);
 	x_close(x, t);
 }
 

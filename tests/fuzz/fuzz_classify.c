@@ -46,9 +46,9 @@ static void on_media(void *arg, const struct optag_rec *r, const uint8_t *payloa
 	touch(u, payload, r->len);
 	MUST(r->len >= 12 && r->len <= r->wire_len && r->len <= OPTAG_MAX_PAYLOAD);
 	MUST(payload[0] >> 6 == 2);
-	MUST(r->verdict == OPTAG_V_GATE || r->verdict == OPTAG_V_RECORD);
+	MUST(r->verdict == OPTAG_V_GATE || r->verdict == OPTAG_V_RECORD || r->verdict == OPTAG_V_INSPECT);
 	pt = payload[1] & 0x7f;
-	MUST(r->verdict == OPTAG_V_RECORD || pt == F_TE1 || pt == F_TE2);
+	MUST(r->verdict != OPTAG_V_GATE || pt == F_TE1 || pt == F_TE2);
 }
 
 static void on_signalling(void *arg, const struct optag_sig *s, const uint8_t *packet)

@@ -265,10 +265,10 @@ static bool up(uint64_t was, uint64_t is)
 	return was && (!is || is > was);
 }
 
-/* BLOCK below GATE below RECORD */
+/* BLOCK below GATE below INSPECT below RECORD */
 static int height(uint8_t v)
 {
-	return v == OPTAG_V_RECORD ? 2 : v == OPTAG_V_GATE ? 1 : 0;
+	return v == OPTAG_V_RECORD ? 3 : v == OPTAG_V_INSPECT ? 2 : v == OPTAG_V_GATE ? 1 : 0;
 }
 
 static void only_down(const struct call *c, const struct before *b)

@@ -102,7 +102,7 @@ static enum optag_count feed(struct env *e, enum classify_link link, uint16_t ty
 	e->seen.n = n;
 	classify_packet(e->c, link, type, data, n, wire, TS, IFINDEX);
 	what = moved(e);
-	assert_int_equal(e->seen.media, what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT);
+	assert_int_equal(e->seen.media, what == OPTAG_C_AUDIO || what == OPTAG_C_EVENT || what == OPTAG_C_INSPECT);
 	assert_int_equal(e->seen.signalling, what == OPTAG_C_SIG);
 	return what;
 }
@@ -162,7 +162,7 @@ static void visit_whole(void *arg, const struct frame *f, const struct f_want *w
 			 got, w->count);
 	if (got == OPTAG_C_SIG)
 		check_sig(e, w);
-	if (got == OPTAG_C_AUDIO || got == OPTAG_C_EVENT)
+	if (got == OPTAG_C_AUDIO || got == OPTAG_C_EVENT || got == OPTAG_C_INSPECT)
 		check_rec(e, w);
 }
 
@@ -197,7 +197,7 @@ static void check_cut(struct env *e, const struct f_want *w, enum optag_count go
 {
 	if (decided(w, cap))
 		assert_int_equal(got, w->count);
-	if (got == OPTAG_C_AUDIO || got == OPTAG_C_EVENT) {
+	if (got == OPTAG_C_AUDIO || got == OPTAG_C_EVENT || got == OPTAG_C_INSPECT) {
 		size_t have = cap - w->pay_off;
 
 		assert_int_equal(e->seen.rec.wire_len, w->pay_len);
@@ -453,7 +453,7 @@ static void test_datagram(void **state)
 		enum optag_count want;
 	} c[] = { { F_P_RECORD, OPTAG_C_AUDIO }, { F_P_GATE, OPTAG_C_GATE },
 		  { F_P_BLOCK, OPTAG_C_BLOCK },	 { F_P_NONE, OPTAG_C_MISS },
-		  { F_P_SIG, OPTAG_C_OTHER } };
+		  { F_P_SIG, OPTAG_C_OTHER },	 { F_P_INSPECT, OPTAG_C_INSPECT } };
 
 	(void)state;
 	env_open(&e);
@@ -466,7 +466,7 @@ static void test_datagram(void **state)
 		e.seen.n = sizeof(payload);
 		classify_datagram(e.c, src, F_P_FAR, dst, c[i].port, payload, sizeof(payload), TS);
 		assert_int_equal(moved(&e), c[i].want);
-		assert_int_equal(e.seen.media, c[i].want == OPTAG_C_AUDIO);
+		assert_int_equal(e.seen.media, c[i].want == OPTAG_C_AUDIO || c[i].want == OPTAG_C_INSPECT);
 		assert_int_equal(e.seen.signalling, 0);
 	}
 	env_close(&e);
