@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/slab.h"
+#include "media/tones.h"
 
 #define FIRST_PACKETS 102 /* 4 KiB, doubled the most that fits each time; a chunk of G.711 has 80 */
 #define FIRST_BYTES   8192
@@ -23,6 +24,10 @@ struct chunker {
 	uint32_t cap_pkt, cap_bytes, max_bytes;
 	struct chunker_memory *memory; /* NULL: no limit */
 	bool noise_only; /* c.format is that of comfort noise so far */
+	const struct tones *tones; /* NULL: nothing is silenced */
+	enum g711_law law;
+	uint32_t decided; /* packets of the chunk, from the first on, in which nothing is silenced any more */
+	uint64_t muted;
 };
 
 int chunker_new(const struct chunker_sink *sink, struct chunker **ret)
@@ -83,14 +88,86 @@ void chunker_free(struct chunker *c)
 	free(c);
 }
 
+/* ---- muting ---- */
+
+/* Before all of it is known, the tone that a packet is part of may go on. A timestamp that the detector has not come to is of another
+ * timeline: nothing is waited for. */
+static bool undecided(const struct chunker *c, const struct chunk_pkt *k)
+{
+	uint32_t end = k->ts + k->len, last = tones_final(c->tones);
+
+	return (int32_t)(end - last) > 0 && end - last <= TONES_DELAY;
+}
+
+static void mute(struct chunker *c, struct chunk_pkt *k)
+{
+	if (!(k->flags & CHUNK_P_CN))
+		c->muted += tones_mute(c->tones, c->law, k->ts, c->c.data + k->off, k->len);
+}
+
+static void mute_decided(struct chunker *c)
+{
+	while (c->tones && c->decided < c->c.npkt && !undecided(c, &c->c.pkt[c->decided]))
+		mute(c, &c->c.pkt[c->decided++]);
+}
+
+static void mute_rest(struct chunker *c)
+{
+	while (c->tones && c->decided < c->c.npkt)
+		mute(c, &c->c.pkt[c->decided++]);
+}
+
+void chunker_mute(struct chunker *c, const struct tones *t, enum g711_law law)
+{
+	if (c->tones && (c->tones != t || c->law != law))
+		mute_rest(c);
+	if (!c->tones)
+		c->decided = c->c.npkt;
+	c->tones = t;
+	c->law = law;
+}
+
+uint64_t chunker_muted(const struct chunker *c)
+{
+	return c->muted;
+}
+
+/* ---- closing ---- */
+
 int chunker_flush(struct chunker *c)
 {
 	int err = 0;
 
+	mute_rest(c);
 	if (c->c.npkt)
 		err = c->sink.chunk(c->sink.arg, &c->c);
 	c->c.npkt = 0;
 	c->c.nbytes = 0;
+	c->decided = 0;
+	return err;
+}
+
+/* Closes what is decided; the rest begins the next chunk. */
+static int close_decided(struct chunker *c)
+{
+	struct chunk *k = &c->c;
+	uint32_t n = c->decided, rest, bytes, all = k->nbytes;
+	int err;
+
+	if (!c->tones || !n || n == k->npkt)
+		return chunker_flush(c);
+	rest = k->npkt - n;
+	bytes = k->pkt[n].off;
+	k->npkt = n;
+	k->nbytes = bytes;
+	err = c->sink.chunk(c->sink.arg, k);
+	memmove(k->pkt, k->pkt + n, rest * sizeof(*k->pkt));
+	memmove(k->data, k->data + bytes, all - bytes);
+	for (uint32_t i = 0; i < rest; i++)
+		k->pkt[i].off -= bytes;
+	k->npkt = rest;
+	k->nbytes = all - bytes;
+	c->decided = 0;
 	return err;
 }
 
@@ -116,12 +193,12 @@ bool chunker_empty(const struct chunker *c)
 
 int chunker_tick(struct chunker *c, uint64_t now_ns)
 {
-	return c->c.npkt && is_old(&c->c, now_ns) ? chunker_flush(c) : 0;
+	return c->c.npkt && is_old(&c->c, now_ns) ? close_decided(c) : 0;
 }
 
-/* Whether the open chunk must be closed before this packet. */
+/* Whether the open chunk must be closed whole before this packet. */
 static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream,
-		       const struct media_format *f, bool cn, uint64_t arrival_ns, size_t len)
+		       const struct media_format *f, bool cn)
 {
 	const struct chunk *k = &c->c;
 
@@ -129,11 +206,12 @@ static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream,
 		return false;
 	if (k->ssrc != ssrc || k->stream != stream)
 		return true;
-	if (!cn && !c->noise_only && !same_format(&k->format, f))
-		return true;
-	if (k->npkt == CHUNK_MAX_PACKETS || k->nbytes + len > c->max_bytes)
-		return true;
-	return is_old(k, arrival_ns);
+	return !cn && !c->noise_only && !same_format(&k->format, f);
+}
+
+static bool is_full(const struct chunker *c, size_t len)
+{
+	return c->c.npkt && (c->c.npkt == CHUNK_MAX_PACKETS || c->c.nbytes + len > c->max_bytes);
 }
 
 /* *cap: enough for `need`, doubled from `first`, at most `limit` (need never exceeds it). */
@@ -214,8 +292,14 @@ int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct 
 
 	if (len > UINT16_MAX)
 		return -EMSGSIZE;
-	if (must_close(c, ssrc, stream, f, cn, arrival_ns, len))
+	if (must_close(c, ssrc, stream, f, cn))
 		sunk = chunker_flush(c);
+	else if (is_full(c, len) || (c->c.npkt && is_old(&c->c, arrival_ns)))
+		sunk = close_decided(c);
+	if (is_full(c, len)) {
+		err = chunker_flush(c);
+		sunk = sunk ? sunk : err;
+	}
 	err = make_room(c, len);
 	if (err)
 		return err;
@@ -233,5 +317,6 @@ int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct 
 	if (len)
 		memcpy(c->c.data + k->off, payload, len);
 	c->c.nbytes += (uint32_t)len;
+	mute_decided(c);
 	return sunk;
 }

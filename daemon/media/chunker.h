@@ -6,16 +6,22 @@
  * when stream or payload type change. Memory is taken at the first packet,
  * grown to what the leg's packets need, and kept until the leg ends. All chunkers
  * together may be given a limit: who needs more loses the packet. One thread.
+ *
+ * Muting (tones.h): with chunker_mute the key tones of the packets are silenced before a chunk is handed
+ * over. What the detector has not decided yet, the latest 60 ms, then stays for the next chunk,
+ * unless the chunk must close whole (another stream, flush, full).
  */
 #ifndef CHUNKER_H
 #define CHUNKER_H
 
 #include "base/chunk.h"
+#include "media/g711.h"
 
 /* A killed process loses what is in here and what is on its way to the disk: two seconds together. */
 #define CHUNKER_SPAN_NS 1600000000ULL
 
 struct chunker;
+struct tones;
 
 struct chunker_sink {
 	void *arg;
@@ -34,6 +40,12 @@ int chunker_new(const struct chunker_sink *sink, struct chunker **ret);
 /* Before the first packet. m: of all legs, stays the caller's and outlives them; bytes: of payload, when
  * a chunk has so much it is closed (CHUNK_MAX_BYTES at most; 0 is that). */
 void chunker_limit(struct chunker *c, struct chunker_memory *m, uint32_t bytes);
+/*
+ * From the next packet on the payloads are G.711 of this law, and t, which has heard each before chunker_add takes it, says
+ * what is silenced; it stays the caller's. NULL: nothing is silenced any more; what waits still is.
+ */
+void chunker_mute(struct chunker *c, const struct tones *t, enum g711_law law);
+uint64_t chunker_muted(const struct chunker *c); /* samples overwritten so far */
 void chunker_free(struct chunker *c); /* drops what was not flushed */
 /* Prefetching, before chunker_add: where the packet will go. */
 void chunker_soon(const struct chunker *c);

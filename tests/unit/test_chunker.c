@@ -7,11 +7,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/slab.h"
 #include "media/chunker.h"
+#include "media/tones.h"
 
 #define SPAN (CHUNKER_SPAN_NS / 1000000)
 #define MS 1000000ULL
@@ -323,9 +325,128 @@ static void limits(void **state)
 	slab_free(s);
 }
 
+/* ---- muting ---- */
+
+/* Mu-law of two tones, now and then, over a hum. */
+static void sound_at(uint32_t ts, uint8_t *o, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint32_t at = ts + (uint32_t)i;
+		double t = at / 8000.0 * 2 * M_PI, v = 300 * sin(t * 200);
+		int lo = 0x80, hi = 0xff;
+
+		if (at % 2400 < 560 + at / 2400 % 5 * 80) /* 70 to 110 ms of each 300 */
+			v += 7000 * (sin(t * 770) + sin(t * 1336));
+		while (lo < hi) {
+			int mid = (lo + hi) / 2;
+
+			if (g711_linear[G711_ULAW][mid] > fabs(v))
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		o[i] = (uint8_t)(v < 0 ? lo & 0x7f : lo);
+	}
+}
+
+/* What tones.h says, with a packet a time: all that is told is what stays. */
+static size_t by_the_book(uint8_t *all, size_t n)
+{
+	struct tones t = {0};
+	size_t muted = 0, kept = 0;
+
+	for (size_t at = 0; at < n; at += 160) {
+		tones_packet(&t, G711_ULAW, (uint32_t)at, 0, all + at, 160, NULL);
+		for (; kept + 160 <= at + 160 && (int32_t)(tones_final(&t) - (uint32_t)(kept + 160)) >= 0; kept += 160)
+			muted += tones_mute(&t, G711_ULAW, (uint32_t)kept, all + kept, 160);
+	}
+	for (; kept < n; kept += 160)
+		muted += tones_mute(&t, G711_ULAW, (uint32_t)kept, all + kept, 160);
+	return muted;
+}
+
+#define SOUND (160u * 1200)
+
+/* However chunks close, each packet comes once, and as tones.h says. limit: of a chunk's bytes. */
+static void mute_all(uint32_t limit, bool ticks)
+{
+	static uint8_t want[SOUND], got[SOUND];
+	struct tones t = {0};
+	struct fix f;
+	size_t muted;
+
+	for (uint32_t at = 0; at < SOUND; at += 160)
+		sound_at(at, want + at, 160);
+	memcpy(got, want, SOUND);
+	muted = by_the_book(want, SOUND);
+	assert_true(muted > SOUND / 5 && muted < SOUND / 2);
+	start(&f);
+	chunker_limit(f.c, NULL, limit);
+	for (uint32_t at = 0; at < SOUND; at += 160) {
+		chunker_mute(f.c, &t, G711_ULAW);
+		tones_packet(&t, G711_ULAW, at, T0 + at * 125000ULL, got + at, 160, NULL);
+		assert_int_equal(chunker_add(f.c, 1, 0, &pcmu, false, false, at / 160, at, T0 + at * 125000ULL, got + at, 160), 0);
+		if (ticks && at % 4800 == 0)
+			assert_int_equal(chunker_tick(f.c, T0 + at * 125000ULL + 25 * MS), 0);
+	}
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(chunker_muted(f.c), muted);
+	assert_int_equal(f.s.packets, SOUND / 160);
+	assert_int_equal(f.s.n, SOUND);
+	assert_memory_equal(f.s.bytes, want, SOUND);
+	assert_true(f.s.chunks >= SOUND / 12800);
+	stop(&f);
+}
+
+static void test_mute(void **state)
+{
+	(void)state;
+	mute_all(0, false);
+	mute_all(0, true);
+	mute_all(4000, false);
+}
+
+/* A chunk that closes whole is muted as it is; what comes after chunker_mute(NULL) is left alone. */
+static void test_mute_ends(void **state)
+{
+	uint8_t o[160], plain[160];
+	struct tones t = {0};
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	for (uint32_t at = 0; at < 160 * 5; at += 160) {
+		sound_at(at, o, 160);
+		chunker_mute(f.c, &t, G711_ULAW);
+		tones_packet(&t, G711_ULAW, at, T0, o, 160, NULL);
+		assert_int_equal(chunker_add(f.c, 1, 0, &pcmu, false, false, at / 160, at, T0, o, 160), 0);
+	}
+	sound_at(0, plain, 160);
+	chunker_mute(f.c, NULL, G711_ULAW);
+	assert_int_equal(chunker_add(f.c, 1, 0, &pcmu, false, false, 5, 800, T0, plain, 160), 0);
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(f.s.packets, 6);
+	for (size_t i = 0; i < 480; i++)
+		assert_int_equal(f.s.bytes[i], G711_ULAW_SILENCE);
+	assert_memory_equal(f.s.bytes + 800, plain, 160);
+	stop(&f);
+	/* a tick with nothing decided */
+	start(&f);
+	memset(&t, 0, sizeof(t));
+	chunker_mute(f.c, &t, G711_ULAW);
+	tones_packet(&t, G711_ULAW, 0, T0, o, 160, NULL);
+	assert_int_equal(chunker_add(f.c, 1, 0, &pcmu, false, false, 0, 0, T0, o, 160), 0);
+	assert_int_equal(chunker_tick(f.c, T0 + SPAN * MS), 0);
+	assert_int_equal(f.s.packets, 1);
+	assert_true(chunker_empty(f.c));
+	stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mute),
+		cmocka_unit_test(test_mute_ends),
 		cmocka_unit_test(close_rules),
 		cmocka_unit_test(noise_then_audio_format),
 		cmocka_unit_test(full),
