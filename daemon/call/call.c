@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "call/call_internal.h"
 #include "optag.h"
@@ -388,15 +389,30 @@ void call_changed(struct calls *cs, struct call *c)
 
 /* ---- verdicts ---- */
 
+/* The detectors know G.711: audio that cannot be that is not handed up for them. */
+bool call_can_be_heard(const struct call_endpoint *e)
+{
+	const struct call_formats *f = e->formats;
+
+	for (unsigned i = 0; f && i < f->n; i++)
+		if (strcasecmp(f->f[i].name, "PCMU") == 0 || strcasecmp(f->f[i].name, "PCMA") == 0)
+			return true;
+	return !f || !f->n;
+}
+
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
 {
+	enum call_audio a;
+
 	if (e->srtp || c->phase == CALL_TOMBSTONE)
 		return OPTAG_V_BLOCK;
 	if (c->phase == CALL_REJECTED && !c->quiet_ns)
 		return OPTAG_V_BLOCK;
-	/* INSPECT: nothing looks at audio yet, so it stays in the classifier */
-	if (call_audio(c, e->leg) >= CALL_A_HOLD)
+	a = call_audio(c, e->leg);
+	if (a >= CALL_A_HOLD)
 		return OPTAG_V_RECORD;
+	if (a == CALL_A_INSPECT && c->phase != CALL_REJECTED && call_can_be_heard(e))
+		return OPTAG_V_INSPECT;
 	return c->phase != CALL_REJECTED && call_listens(c, e->leg) ? OPTAG_V_GATE : OPTAG_V_BLOCK;
 }
 

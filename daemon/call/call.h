@@ -185,6 +185,8 @@ struct calls_sink {
 	const char *(*draw)(void *arg, struct call *c);
 	/* A purpose was granted in the call: audio for it begins (c->decide.granted_ns). May be NULL. */
 	void (*granted)(void *arg, struct call *c, enum policy_purpose p);
+	/* How much of the announcement that is being heard was heard until now, ms. May be NULL. */
+	uint32_t (*heard)(void *arg, const struct call *c);
 	/* For the evidence log. May be NULL. */
 	void (*news)(void *arg, const struct call *c, const struct call_news *n);
 };

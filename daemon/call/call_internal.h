@@ -58,6 +58,7 @@ void call_forget(struct calls *cs, struct call *c); /* a tombstone goes at once 
 /* Takes a restored call in under its own number; -EEXIST, -ENOSPC. The timer is the caller's to set. */
 int calls_insert(struct calls *cs, struct call *c);
 void call_changed(struct calls *cs, struct call *c);
+bool call_can_be_heard(const struct call_endpoint *e); /* may be G.711 */
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e);
 void call_refresh_verdicts(struct calls *cs, struct call *c);
 void call_tell_flow(struct calls *cs, struct call *c, struct call_endpoint *e);

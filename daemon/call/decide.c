@@ -17,7 +17,8 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define NS_PER_S 1000000000ULL
+#define NS_PER_S    1000000000ULL
+#define HEAR_OUT_NS (3 * NS_PER_S)
 
 const char *call_how_name(enum call_how h)
 {
@@ -109,6 +110,14 @@ static void sooner(uint64_t *due, uint64_t at)
 		*due = at;
 }
 
+static bool has_twins(const struct call_typed *t)
+{
+	for (int i = 0; i < CALL_TWINS; i++)
+		if (t->twin[i].key)
+			return true;
+	return false;
+}
+
 uint64_t call_decide_due(const struct call *c)
 {
 	const struct call_decide *d = &c->decide;
@@ -120,7 +129,7 @@ uint64_t call_decide_due(const struct call *c)
 	sooner(&due, d->pause_due_ns);
 	for (int i = 0; i < 2; i++) {
 		sooner(&due, d->window_to_ns[i]);
-		if (d->typed[i].n)
+		if (d->typed[i].n || has_twins(&d->typed[i]))
 			sooner(&due, d->typed[i].last_ns + KEY_PAUSE_NS);
 	}
 	return due;
@@ -164,6 +173,7 @@ static void window_closes(struct calls *cs, struct call *c, int p, uint64_t now)
 static void notice_missing(struct calls *cs, struct call *c, uint64_t now)
 {
 	c->decide.notice_due_ns = 0;
+	c->decide.hearing = false;
 	if (c->decide.notice != CALL_NOTICE_WAIT)
 		return;
 	c->decide.notice = CALL_NOTICE_MISSING;
@@ -201,6 +211,12 @@ static void forget_digits(struct call_typed *t)
 	t->n = t->close = 0;
 }
 
+static void forget_twins(struct call_typed *t)
+{
+	if (has_twins(t))
+		explicit_bzero(t->twin, sizeof(t->twin));
+}
+
 void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	struct call_decide *d = &c->decide;
@@ -208,9 +224,13 @@ void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
-	for (p = 0; p < 2; p++)
-		if (d->typed[p].n && now_ns >= d->typed[p].last_ns + KEY_PAUSE_NS)
+	for (p = 0; p < 2; p++) {
+		if (now_ns < d->typed[p].last_ns + KEY_PAUSE_NS)
+			continue;
+		if (d->typed[p].n)
 			forget_digits(&d->typed[p]);
+		forget_twins(&d->typed[p]);
+	}
 	/* Who hung up before a window closed has not let it pass: after the end nothing is decided by time. */
 	if (over(cs, c, now_ns))
 		now_ns = hung_up_ns(cs, c);
@@ -254,8 +274,10 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 
 	/* what time decided before the end */
 	call_decide_time(cs, c, c->end_ns && c->end_ns < now_ns ? c->end_ns : now_ns);
-	for (p = 0; p < 2; p++)
+	for (p = 0; p < 2; p++) {
 		forget_digits(&c->decide.typed[p]);
+		forget_twins(&c->decide.typed[p]);
+	}
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		if (c->state[p] == PURPOSE_PENDING && by_consent(c, p))
 			tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system", .reason = "hangup",
@@ -395,6 +417,11 @@ static void notice_proven(struct calls *cs, struct call *c, enum call_how how, u
 	d->notice_start_ns = start ? start : 1;
 	d->notice_end_ns = end;
 	d->notice_due_ns = 0;
+	d->notice_heard_ms = 0;
+	if (how == CALL_BY_FINGERPRINT && !end)
+		d->notice_heard_ms = cs->sink.heard ? cs->sink.heard(cs->sink.arg, c) : (uint32_t)((now - start) / 1000000);
+	else if (how == CALL_BY_FINGERPRINT)
+		d->notice_heard_ms = (uint32_t)((end - start) / 1000000);
 	n = notice_of(c);
 	tell(cs, c, (struct call_news){ .event = "notice.played", .purpose = -1, .actor = "system", .how = how,
 					.notice = n ? n->name : NULL, .at_ns = now });
@@ -420,11 +447,24 @@ static bool expects(const struct call *c, enum policy_proof proof)
 	return c->matched && c->rule->proof == proof && c->decide.notice == CALL_NOTICE_WAIT;
 }
 
+/* Windows that still wait for the end are set anew. */
+static void notice_ended(struct calls *cs, struct call *c, uint64_t end_ns, uint64_t now_ns)
+{
+	struct call_decide *d = &c->decide;
+	int p;
+
+	d->notice_end_ns = end_ns;
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		if (d->window_to_ns[p] && !d->reopened[p])
+			open_window(cs, c, p, now_ns);
+	change(cs, c); /* nobody looks for it any more */
+	set_timer(cs, c);
+}
+
 void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_how how, uint64_t start_ns, uint64_t end_ns,
 		       uint64_t now_ns)
 {
 	struct call_decide *d = &c->decide;
-	int p;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE || which >= (int)c->rule->nnotice ||
 	    c->rule->proof != (how == CALL_BY_API ? POLICY_PROOF_API : POLICY_PROOF_FINGERPRINT))
@@ -434,19 +474,72 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 		now_ns = hung_up_ns(cs, c);
 	if (start_ns > now_ns)
 		return;
+	d->hearing = false;
 	if (d->notice == CALL_NOTICE_WAIT) {
 		d->notice_which = (uint8_t)(which + 1);
 		notice_proven(cs, c, how, start_ns, end_ns, now_ns);
 		return;
 	}
-	/* The same notice ended: the windows that still wait for that are set anew. */
+	/* The same notice ended. */
 	if (d->notice != CALL_NOTICE_PROVEN || d->notice_which != (uint8_t)(which + 1) || !end_ns || d->notice_end_ns)
 		return;
-	d->notice_end_ns = end_ns;
-	call_changed(cs, c);
+	notice_ended(cs, c, end_ns, now_ns);
+}
+
+static uint64_t notice_due(const struct call *c)
+{
+	return c->answered ? c->answer_ns + (uint64_t)c->rule->notice_timeout_s * NS_PER_S : 0;
+}
+
+/* What is being heard is heard out: it is missing only some time after it could have ended. */
+static void hear_out(struct call *c)
+{
+	struct call_decide *d = &c->decide;
+	uint64_t until = d->notice_start_ns + (notice_of(c) ? (uint64_t)notice_of(c)->length_ms * 1000000 : 0) + HEAR_OUT_NS;
+
+	if (d->hearing && d->notice_due_ns && d->notice_due_ns < until)
+		d->notice_due_ns = until;
+}
+
+void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t start_ns, uint64_t now_ns)
+{
+	struct call_decide *d = &c->decide;
+	int p;
+
+	if (!c->matched || c->phase == CALL_TOMBSTONE || which < 0 || which >= (int)c->rule->nnotice || d->hearing ||
+	    !expects(c, POLICY_PROOF_FINGERPRINT))
+		return;
+	d->hearing = true;
+	d->notice_which = (uint8_t)(which + 1);
+	d->notice_start_ns = start_ns ? start_ns : 1;
+	d->notice_end_ns = 0;
+	hear_out(c);
 	for (p = 0; p < POLICY_PURPOSES; p++)
-		if (d->window_to_ns[p] && !d->reopened[p])
+		if (by_consent(c, p)) /* silence decides nothing here but that there is no consent */
 			open_window(cs, c, p, now_ns);
+	call_changed(cs, c);
+	set_timer(cs, c);
+}
+
+void call_notice_broken(struct calls *cs, struct call *c, uint64_t end_ns, uint64_t now_ns)
+{
+	struct call_decide *d = &c->decide;
+	int p;
+
+	if (!c->matched || c->phase == CALL_TOMBSTONE || !d->hearing)
+		return;
+	d->hearing = false;
+	if (d->notice == CALL_NOTICE_PROVEN) { /* by a key: that it stopped then is what an announcement does */
+		notice_ended(cs, c, end_ns, now_ns);
+		return;
+	}
+	d->notice_which = 0;
+	d->notice_start_ns = 0;
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		d->window_from_ns[p] = d->window_to_ns[p] = 0;
+	d->notice_due_ns = notice_due(c);
+	call_changed(cs, c);
+	call_decide_time(cs, c, now_ns);
 	set_timer(cs, c);
 }
 
@@ -464,7 +557,8 @@ static void answered(struct calls *cs, struct call *c, uint64_t now)
 			      now);
 		return;
 	}
-	d->notice_due_ns = c->answer_ns + (uint64_t)c->rule->notice_timeout_s * NS_PER_S;
+	d->notice_due_ns = notice_due(c);
+	hear_out(c);
 	set_timer(cs, c);
 }
 
@@ -554,7 +648,7 @@ static bool in_window(const struct call *c, int p, uint64_t now)
 {
 	const struct call_decide *d = &c->decide;
 
-	return d->notice == CALL_NOTICE_PROVEN && d->window_to_ns[p] && now >= d->window_from_ns[p] && now <= d->window_to_ns[p];
+	return (d->notice == CALL_NOTICE_PROVEN || d->hearing) && d->window_to_ns[p] && now >= d->window_from_ns[p] && now <= d->window_to_ns[p];
 }
 
 static void give_consent(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
@@ -582,6 +676,8 @@ static void press_consent(struct calls *cs, struct call *c, const struct found *
 		return;
 	if (!trusted || !by_consent(c, f->purpose) || !in_window(c, f->purpose, now))
 		return;
+	if (c->decide.notice == CALL_NOTICE_WAIT) /* it was heard up to here */
+		notice_proven(cs, c, CALL_BY_FINGERPRINT, c->decide.notice_start_ns, 0, now);
 	give_consent(cs, c, f->purpose, how, party(c, leg), f->key, now);
 }
 
@@ -711,6 +807,36 @@ static void act(struct calls *cs, struct call *c, const struct found *f, const s
 	}
 }
 
+/* The same press has come by another way just before. What was not trusted then may be now. */
+static bool is_twin(struct call_typed *t, char key, enum call_how how, bool trusted, uint64_t now)
+{
+	for (int i = 0; i < CALL_TWINS; i++) {
+		if (t->twin[i].key != key || t->twin[i].how == how || now - t->twin[i].ns > SAME_PRESS_NS)
+			continue;
+		if (trusted && !t->twin[i].trusted) {
+			explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
+			t->last_ns = 0; /* it was that press, and no digit before this one */
+			return false;
+		}
+		explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
+		return true;
+	}
+	return false;
+}
+
+static void may_have_twin(struct call_typed *t, char key, enum call_how how, bool trusted, uint64_t now)
+{
+	int at = 0;
+
+	for (int i = 0; i < CALL_TWINS; i++)
+		if (t->twin[i].ns < t->twin[at].ns)
+			at = i;
+	t->twin[at].key = key;
+	t->twin[at].how = (uint8_t)how;
+	t->twin[at].trusted = trusted;
+	t->twin[at].ns = now;
+}
+
 static bool hears(const struct call *c, enum call_how how)
 {
 	unsigned bit = how == CALL_BY_INFO ? POLICY_DTMF_INFO : how == CALL_BY_INBAND ? POLICY_DTMF_INBAND : POLICY_DTMF_RFC4733;
@@ -724,10 +850,14 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	struct call_typed *t = &c->decide.typed[leg];
 	struct found f = { M_NONE, -1, NULL };
 
-	c->presses++;
-	if (!c->matched || c->phase == CALL_TOMBSTONE)
+	if (!c->matched || c->phase == CALL_TOMBSTONE) {
+		c->presses++;
 		return;
+	}
 	call_decide_time(cs, c, now_ns); /* a window that closed before the press is closed */
+	if (is_twin(t, key, how, trusted, now_ns))
+		return;
+	c->presses++;
 	if (t->n && now_ns - t->last_ns >= KEY_PAUSE_NS)
 		forget_digits(t);
 	if (t->n == sizeof(t->digit) - 1) {
@@ -744,6 +874,8 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 		forget_digits(t);
 	else
 		keep_tail(c, leg, t);
+	if (f.what != M_NONE || t->n) /* no other digit is worth knowing again */
+		may_have_twin(t, key, how, trusted, now_ns);
 	call_changed(cs, c);
 	set_timer(cs, c);
 }
@@ -797,6 +929,31 @@ static bool leg_has_keys(const struct call *c, unsigned leg)
 	return !any;
 }
 
+/* Can tones be heard in this leg's sound? True as long as none of its addresses is known. */
+static bool leg_has_sound(const struct call *c, unsigned leg)
+{
+	bool any = false;
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++) {
+		const struct call_endpoint *e = &c->ep[i];
+
+		if (!e->used || !e->in_force || e->leg != leg)
+			continue;
+		any = true;
+		if (!e->srtp && call_can_be_heard(e))
+			return true;
+	}
+	return !any;
+}
+
+static bool leg_has_path(const struct call *c, const struct policy_block *b, unsigned leg)
+{
+	if (!(b->dtmf & (POLICY_DTMF_RFC4733 | POLICY_DTMF_INBAND)))
+		return true;
+	return (b->dtmf & POLICY_DTMF_RFC4733 && leg_has_keys(c, leg)) || (b->dtmf & POLICY_DTMF_INBAND && leg_has_sound(c, leg));
+}
+
 /* The notice promised a way to opt out; in this call it does not exist (R-41b). */
 static void check_paths(struct calls *cs, struct call *c)
 {
@@ -806,10 +963,10 @@ static void check_paths(struct calls *cs, struct call *c)
 	if (!by_opt_out(c) || !c->answered || (c->state[POLICY_TRAINING] != PURPOSE_PENDING && c->state[POLICY_TRAINING] != PURPOSE_GRANTED))
 		return;
 	/* by INFO alone: whether a telephone sends it shows only when it does */
-	if (b->optout_key[0][0] && b->dtmf & POLICY_DTMF_RFC4733)
-		ok = leg_has_keys(c, call_subject_leg(c));
-	if (b->optout_agent_key[0][0] && !b->optout_agent_api && !b->optout_agent_header && b->dtmf & POLICY_DTMF_RFC4733)
-		ok &= leg_has_keys(c, !call_subject_leg(c));
+	if (b->optout_key[0][0])
+		ok = leg_has_path(c, b, call_subject_leg(c));
+	if (b->optout_agent_key[0][0] && !b->optout_agent_api && !b->optout_agent_header)
+		ok &= leg_has_path(c, b, !call_subject_leg(c));
 	if (!ok)
 		call_event(cs, c, POLICY_TRAINING, PURPOSE_E_NO_PATH);
 }
@@ -994,11 +1151,37 @@ static bool worth_keeping(const struct call *c, unsigned leg)
 	       (!c->hold || (r->record_hold_music && !c->tight.no_hold_music)) && !c->overlong;
 }
 
-/* The announcement is looked for in the voice of the controller's own side, until it was found or is late. */
-static bool seeks_notice(const struct call *c, unsigned leg)
+/*
+ * The announcement is looked for in the voice of the controller's own side, until it was found to its end or is late. When
+ * a key has proven it before its end, that only matters to windows that count from there.
+ */
+bool call_seeks_notice(const struct call *c, unsigned leg)
 {
-	return leg != call_subject_leg(c) && c->rule->proof == POLICY_PROOF_FINGERPRINT && c->decide.notice == CALL_NOTICE_WAIT &&
+	const struct call_decide *d = &c->decide;
+
+	if (!c->matched || c->phase == CALL_TOMBSTONE || leg == call_subject_leg(c) || c->rule->proof != POLICY_PROOF_FINGERPRINT)
+		return false;
+	if (d->notice == CALL_NOTICE_PROVEN)
+		return d->hearing && ((d->window_to_ns[0] && c->state[0] == PURPOSE_PENDING) ||
+				      (d->window_to_ns[1] && c->state[1] == PURPOSE_PENDING));
+	return d->notice == CALL_NOTICE_WAIT &&
 	       (c->state[0] == PURPOSE_PENDING || c->state[1] == PURPOSE_PENDING || c->state[0] == PURPOSE_GRANTED);
+}
+
+static unsigned ways(const struct call *c)
+{
+	return c->rule->purpose[0].dtmf | c->rule->purpose[1].dtmf;
+}
+
+bool call_hears_tones(const struct call *c, unsigned leg)
+{
+	return c->matched && c->phase != CALL_TOMBSTONE && ways(c) & POLICY_DTMF_INBAND && call_listens(c, leg);
+}
+
+/* Tones are all that a key of this leg can be: its telephone announced no events, or the rule does not listen to those. */
+static bool only_tones(const struct call *c, unsigned leg)
+{
+	return call_hears_tones(c, leg) && !(ways(c) & POLICY_DTMF_RFC4733 && leg_has_keys(c, leg));
 }
 
 bool call_may_keep(const struct call *c)
@@ -1016,9 +1199,10 @@ enum call_audio call_audio(const struct call *c, unsigned leg)
 		if (call_holds(c))
 			return CALL_A_HOLD;
 	}
-	if (seeks_notice(c, leg))
+	if (call_seeks_notice(c, leg))
 		return CALL_A_INSPECT;
-	if (((c->rule->purpose[0].dtmf | c->rule->purpose[1].dtmf) & POLICY_DTMF_INBAND) && call_listens(c, leg))
+	/* Both legs: a key of the other one that comes back as an echo must be known for what it is. */
+	if (only_tones(c, OPTAG_LEG_CALLER) || only_tones(c, OPTAG_LEG_CALLEE))
 		return CALL_A_INSPECT;
 	return CALL_A_BLOCK;
 }
@@ -1114,6 +1298,12 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->notice_end_ns = rd_le64(r);
 	d->notice_due_ns = rd_le64(r);
 	d->pause_due_ns = rd_le64(r);
+	if (d->notice == CALL_NOTICE_WAIT) { /* what was being heard is looked for anew */
+		d->notice_which = 0;
+		d->notice_start_ns = 0;
+		memset(d->window_from_ns, 0, sizeof(d->window_from_ns));
+		memset(d->window_to_ns, 0, sizeof(d->window_to_ns));
+	}
 	return !r->bad;
 }
 
@@ -1135,5 +1325,6 @@ void call_decide_rebase(struct call_decide *d, uint64_t by_ns)
 		back(&d->window_from_ns[i], by_ns);
 		back(&d->window_to_ns[i], by_ns);
 		back(&d->typed[i].last_ns, by_ns);
+		explicit_bzero(d->typed[i].twin, sizeof(d->typed[i].twin));
 	}
 }

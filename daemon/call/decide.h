@@ -12,6 +12,7 @@
  *	call_decide_message	each SIP message of the call, answers included
  *	call_decide_time	when call_decide_due has passed
  *	call_key, call_notice_heard, call_command, call_lost_audio	whenever it happens
+ *	call_notice_hearing, call_notice_broken				an announcement that is being heard
  *
  * Rules that hold whatever comes in which order (guidance 2):
  *  - a consent needs a proven notice, an open window and the data subject's leg (INV-2);
@@ -23,6 +24,12 @@
  * or, for a header or an attested notice, the answer and the length of the announcement's sound. When
  * the length is not known the strict reading holds: a consent window counts from the start, and who
  * may opt out has until notice-timeout before the first packet is written.
+ *
+ * An announcement that is recognised by its sound is proven when it was heard to its end, or as much of it as
+ * fingerprint.h calls the whole. While it is being heard the windows of consents are open already (three seconds after its start),
+ * and a consent key that counts proves it as far as it was heard: who presses the key has been asked, and
+ * telephone systems stop an announcement at the key. No window by which silence decides opens before the end. When it breaks
+ * off without a key it counts for nothing, and may be played again until notice-timeout.
  *
  * Digits: a press is forgotten as soon as it is known to be no key of the rule. What may become
  * a key of several digits is kept for KEY_PAUSE_NS at most. Nothing here is logged; call_news names a key only
@@ -70,12 +77,23 @@ enum call_how {
 };
 const char *call_how_name(enum call_how h);
 
-/* The digits of a leg that may become a key; zero: none. */
+/*
+ * The digits of a leg that may become a key; zero: none. A gateway may send one press in several ways (RFC 4733, INFO,
+ * the tones themselves): what came by one way waits in `twin` for SAME_PRESS_NS, and the same digit by another way is that press.
+ */
+#define SAME_PRESS_NS	1000000000ULL
+#define CALL_TWINS	4
 struct call_typed {
 	char digit[POLICY_KEY_MAX];
 	uint8_t n;
 	uint8_t close;	  /* bit i: digit i came less than KEY_ALONE_NS after the press before it */
 	uint64_t last_ns; /* of any press on the leg, a key or not */
+	struct {
+		char key; /* 0 none */
+		uint8_t how;
+		bool trusted;
+		uint64_t ns;
+	} twin[CALL_TWINS];
 };
 
 struct call_decide {
@@ -84,12 +102,14 @@ struct call_decide {
 	uint8_t consent_early[POLICY_PURPOSES]; /* enum call_how: given elsewhere before the notice was proven; 0 not */
 	uint8_t notice_which; /* place in the rule's notices + 1; 0 not known which */
 	bool header_seen;     /* the proof came before the answer */
+	bool hearing;	      /* notice_which is being heard since notice_start_ns; proven only by a key, or not yet */
 	bool paused, pause_over; /* pause_over: it lasted too long and the rule says stop */
 	bool recordpref_off;
 	bool objected; /* a person objected to documentation; OBJECTED may also mean that no notice was proven */
 	bool timed_out[POLICY_PURPOSES];  /* DENIED by silence alone */
 	bool reopened[POLICY_PURPOSES];	  /* the agent opened the window again */
 	uint64_t notice_start_ns, notice_end_ns;
+	uint32_t notice_heard_ms; /* how far it was heard when it was proven */
 	uint64_t notice_due_ns;			     /* missing then; 0 does not run */
 	uint64_t window_from_ns[POLICY_PURPOSES];    /* 0 not open */
 	uint64_t window_to_ns[POLICY_PURPOSES];	     /* 0 closed, or not open yet */
@@ -134,6 +154,12 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 /* which: place in the rule's notices, -1 not known. end 0: it goes on; told again when it ended. */
 void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_how how, uint64_t start_ns,
 		       uint64_t end_ns, uint64_t now_ns);
+/*
+ * Recognised by its sound: it began at start_ns, and goes on. Until call_notice_heard (CALL_BY_FINGERPRINT, with its end) or
+ * call_notice_broken (end_ns: so far it was heard). Nothing happens unless the call looks for it (call_seeks_notice).
+ */
+void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t start_ns, uint64_t now_ns);
+void call_notice_broken(struct calls *cs, struct call *c, uint64_t end_ns, uint64_t now_ns);
 /* The telephone of this party says a=recordpref:off (RFC 7866, RX-12). */
 void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns);
 /* Audio of a leg is missing for so long (sequence numbers, RFC 3550). */
@@ -177,6 +203,10 @@ bool call_keeps(const struct call *c, enum policy_purpose p);
 bool call_holds(const struct call *c);
 /* A press on this leg can change something of the call. */
 bool call_listens(const struct call *c, unsigned leg);
+/* The announcement is looked for, or followed, in the voice of this leg now. */
+bool call_seeks_notice(const struct call *c, unsigned leg);
+/* Keys are listened for in the sound of this leg now, where its audio is let through anyway. */
+bool call_hears_tones(const struct call *c, unsigned leg);
 /* The data subject's leg: enum optag_leg. */
 unsigned call_subject_leg(const struct call *c);
 
