@@ -24,6 +24,7 @@ static void entry_free(struct entry *e)
 {
 	if (!e)
 		return;
+	notices_free(e->notices);
 	policy_free(e->p);
 	free(e->text);
 	free(e);
@@ -74,6 +75,8 @@ int policies_start(struct policies *ps, char *why, size_t n)
 	}
 	if (!e)
 		e = policy_keep(ps->store, ps->now->p, ps->now->text, ps->now->len, why, n);
+	if (!e)
+		e = notices_load(ps->now->p, ps->store, &ps->now->notices, why, n);
 	if (e) {
 		setfile_close(sets);
 		return e;
@@ -257,12 +260,14 @@ static bool swap(struct policies *ps, struct job *j)
 	}
 	snprintf(j->was, sizeof(j->was), "%s", policy_hash(ps->now->p));
 	e->p = j->p;
+	e->notices = j->notices;
 	e->text = j->text;
 	e->len = j->len;
 	e->uid = j->uid;
 	e->loaded_ns = clock_now_ns();
 	e->hold_ns = 0;
 	j->p = NULL;
+	j->notices = NULL;
 	j->text = NULL;
 	free(ps->now->text); /* it is in the store */
 	ps->now->text = NULL;
@@ -378,7 +383,9 @@ static void drop(struct policies *ps, struct entry *e)
 	if (j) { /* a hundred thousand numbers take a while to free */
 		j->kind = JOB_FREE;
 		j->p = e->p;
+		j->notices = e->notices;
 		e->p = NULL;
+		e->notices = NULL;
 		policies_push(ps, j);
 	}
 	entry_free(e);
@@ -503,6 +510,7 @@ const struct policy *policies_resume(struct policies *ps, const char *hash, int 
 			free(e);
 			return NULL;
 		}
+		(void)notices_resume(e->p, ps->store, &e->notices); /* else its calls recognise nothing any more */
 		e->uid = (uid_t)-1;
 		e->next = ps->older;
 		ps->older = e;
@@ -510,6 +518,16 @@ const struct policy *policies_resume(struct policies *ps, const char *hash, int 
 	e->pinned = 1;
 	e->hold_ns = clock_now_ns() + RESUME_HOLD_NS;
 	return e->p;
+}
+
+const struct fp_set *policies_sounds(const struct policies *ps, const struct policy *p, const struct policy_rule *r)
+{
+	const struct entry *e = ps->now;
+
+	if (e->p != p)
+		for (e = ps->older; e && e->p != p; e = e->next)
+			;
+	return e ? notices_set(e->notices, r) : NULL;
 }
 
 void policies_figures(const struct policies *ps, struct policies_figures *ret)

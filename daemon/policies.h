@@ -76,6 +76,10 @@ const struct policy *policies_current(const struct policies *ps);
  */
 const struct policy *policies_resume(struct policies *ps, const char *hash, int *ret_err);
 
+/* What is listened for in calls of this rule of p, as long as calls are pinned to p; NULL nothing. See notices.h. */
+struct fp_set;
+const struct fp_set *policies_sounds(const struct policies *ps, const struct policy *p, const struct policy_rule *r);
+
 struct policies_figures {
 	uint64_t loaded_ns;	/* the one in force */
 	uint64_t loads, refused; /* refused: changed nothing */

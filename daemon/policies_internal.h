@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "notices.h"
 #include "policies.h"
 #include "policy/diff.h"
 #include "policy/members.h"
@@ -37,6 +38,7 @@ struct job {
 	int err;
 	char why[384];
 	struct policy *p;
+	struct notices *notices;
 	char *text;
 	size_t len;
 	size_t change[POLICY_CHANGES];
@@ -50,6 +52,7 @@ struct job {
 struct entry {
 	struct entry *next;
 	struct policy *p;
+	struct notices *notices; /* NULL: none is listened for */
 	char *text; /* canonical; of the one in force */
 	size_t len;
 	uint64_t loaded_ns, hold_ns; /* not freed before hold_ns */

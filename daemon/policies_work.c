@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "policies_internal.h"
+#include "policies_keep.h"
 
 void policies_log_diags(const struct policy_diags *d)
 {
@@ -98,18 +99,17 @@ static int keep_in(int dir, const char *name, const char *text, size_t len)
 	return e;
 }
 
-int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why, size_t n)
+static int keep_file(const char *store, const char *name, bool once, const char *text, size_t len, char *why, size_t n)
 {
-	char dir[PATH_MAX], path[PATH_MAX + 96], name[80];
+	char dir[PATH_MAX], path[PATH_MAX + 96];
 	int fd, e = 0;
 
-	if (!store)
-		return 0;
 	snprintf(dir, sizeof(dir), "%s/policies", store);
-	snprintf(name, sizeof(name), "%s.policy", policy_hash(p));
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	if (holds(path, text, len))
 		return 0;
+	if (once && access(path, F_OK) == 0)
+		return -EEXIST;
 	if (mkdir(dir, 0750) && errno != EEXIST)
 		e = -errno;
 	fd = e ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -122,6 +122,21 @@ int policy_keep(const char *store, const struct policy *p, const char *text, siz
 	if (e)
 		snprintf(why, n, "%s: cannot be kept: %s", path, strerror(-e));
 	return e;
+}
+
+int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why, size_t n)
+{
+	char name[80];
+
+	if (!store)
+		return 0;
+	snprintf(name, sizeof(name), "%s.policy", policy_hash(p));
+	return keep_file(store, name, false, text, len, why, n);
+}
+
+int policies_keep_once(const char *store, const char *name, const char *text, size_t len, char *why, size_t n)
+{
+	return keep_file(store, name, true, text, len, why, n);
 }
 
 /* ---- jobs ---- */
@@ -166,6 +181,10 @@ static void load(const struct worker *w, struct job *j)
 			 policy_hash(j->p), j->hash);
 		return;
 	}
+	/* Asked for the same policy, too: it may name the same files with something else in them. */
+	j->err = notices_load(j->p, *w->store ? w->store : NULL, &j->notices, j->why, sizeof(j->why));
+	if (j->err)
+		return;
 	if (j->against && strcmp(policy_hash(j->against), policy_hash(j->p)) == 0) {
 		j->same = true;
 		return;
@@ -189,7 +208,9 @@ static void run(struct worker *w, struct job *j)
 		j->err = w->sets ? setfile_append(w->sets, j->line, j->why, sizeof(j->why)) : 0;
 		break;
 	case JOB_FREE:
+		notices_free(j->notices);
 		policy_free(j->p);
+		j->notices = NULL;
 		j->p = NULL;
 		break;
 	}
@@ -307,6 +328,7 @@ void job_free(struct job *j)
 {
 	if (!j)
 		return;
+	notices_free(j->notices);
 	policy_free(j->p);
 	policy_diags_free(&j->diags);
 	free(j->text);

@@ -112,12 +112,15 @@ struct policy_block {
 	char not_needed_key[POLICY_KEY_MAX];	  /* agent's leg */
 };
 
+#define POLICY_SOUND_HASH 32
+
 /* An announcement of a rule, one version in one language. */
 struct policy_notice {
 	const char *name, *language, *version; /* version may be NULL */
 	struct policy_date from, until;	       /* year 0: not limited */
 	uint32_t length_ms;		       /* of its sound; 0 not known */
 	const char *const *audio;	       /* paths */
+	const unsigned char (*audio_hash)[POLICY_SOUND_HASH]; /* of what the files held when the policy was loaded: BLAKE2b-256 */
 	size_t naudio;
 };
 

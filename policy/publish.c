@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include <sodium.h>
+
 #include "lint.h"
 
 #define G711_BYTES_A_SECOND 8000
@@ -68,8 +70,25 @@ static uint32_t sound_ms(const char *path)
 	return ms;
 }
 
+/* Of what cannot be read it is the hash of nothing, which no sound has. */
+static void hash_file(const char *path, unsigned char hash[POLICY_SOUND_HASH])
+{
+	crypto_generichash_state st;
+	unsigned char b[65536];
+	FILE *f = fopen(path, "re");
+	size_t k;
+
+	crypto_generichash_init(&st, NULL, 0, POLICY_SOUND_HASH);
+	while (f && (k = fread(b, 1, sizeof(b), f)) > 0)
+		crypto_generichash_update(&st, b, k);
+	crypto_generichash_final(&st, hash, POLICY_SOUND_HASH);
+	if (f)
+		fclose(f);
+}
+
 static void publish_audio(struct policy *p, const struct announcement *a, struct policy_notice *n)
 {
+	unsigned char(*hash)[POLICY_SOUND_HASH];
 	const struct word *w;
 	const char **list;
 	size_t i = 0;
@@ -77,7 +96,8 @@ static void publish_audio(struct policy *p, const struct announcement *a, struct
 	for (w = a->audio_files; w; w = w->next)
 		n->naudio++;
 	list = arena_alloc(&p->arena, n->naudio * sizeof(*list));
-	if (!list) {
+	hash = arena_alloc(&p->arena, n->naudio * sizeof(*hash));
+	if (!list || !hash) {
 		n->naudio = 0;
 		return;
 	}
@@ -91,6 +111,7 @@ static void publish_audio(struct policy *p, const struct announcement *a, struct
 		ms = sound_ms(path);
 		if (ms > n->length_ms)
 			n->length_ms = ms;
+		hash_file(path, hash[i]);
 		list[i] = arena_strndup(&p->arena, path, strlen(path));
 		free(path);
 		if (list[i])
@@ -98,6 +119,7 @@ static void publish_audio(struct policy *p, const struct announcement *a, struct
 	}
 	n->naudio = i;
 	n->audio = list;
+	n->audio_hash = (const unsigned char(*)[POLICY_SOUND_HASH])hash;
 }
 
 static void publish_notices(struct policy *p, struct rule *r)
