@@ -32,7 +32,7 @@ static const char *state_of(const struct call *c)
 
 static const char *verdict_name(unsigned v)
 {
-	return v == OPTAG_V_RECORD ? "record" : v == OPTAG_V_GATE ? "gate" : v == OPTAG_V_BLOCK ? "block" : "none";
+	return v == OPTAG_V_RECORD ? "record" : v == OPTAG_V_INSPECT ? "inspect" : v == OPTAG_V_GATE ? "gate" : v == OPTAG_V_BLOCK ? "block" : "none";
 }
 
 static const char *leg_name(unsigned leg)
@@ -50,9 +50,10 @@ static json_t *leg_json(const struct recorder *r, const struct call *c, unsigned
 	struct recorder_leg f;
 
 	recorder_leg(r, c, leg, &f);
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "leg", leg_name(leg), "codec", f.kept.format.name, "verdict",
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "leg", leg_name(leg), "codec", f.kept.format.name, "verdict",
 			 verdict_name(f.verdict), "passed", (json_int_t)f.passed, "events", (json_int_t)f.events, "blocked",
-			 (json_int_t)f.blocked, "kept", (json_int_t)f.kept.packets, "lost", (json_int_t)f.kept.lost);
+			 (json_int_t)f.blocked, "kept", (json_int_t)f.kept.packets, "lost", (json_int_t)f.kept.lost,
+			 "inspected", (json_int_t)f.inspected, "muted", (json_int_t)f.muted);
 }
 
 static json_t *call_json(const struct recorder *r, const struct call *c)

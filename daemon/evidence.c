@@ -149,6 +149,8 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, (n->at_ns - d->notice_start_ns) / NS_PER_MS);
 	if (kind == EVLOG_NOTICE_PLAYED && d->notice_which)
 		evlog_num_add(&e, EVLOG_N_VERSION, d->notice_which);
+	if (kind == EVLOG_NOTICE_PLAYED && n->how == CALL_BY_FINGERPRINT)
+		evlog_num_add(&e, EVLOG_N_OFFSET_MS, d->notice_heard_ms);
 	queue(ev, &e);
 }
 

@@ -18,6 +18,7 @@
 #include "evidence.h"
 #include "media/rtp.h"
 #include "record_call.h"
+#include "record_hear.h"
 #include "record_internal.h"
 #include "sip/sdp.h"
 #include "store/store.h"
@@ -104,6 +105,18 @@ static const char *on_interface(void *arg, uint32_t ifindex)
 
 /* ---- from calls: begin and end ---- */
 
+void recorder_sounds(struct recorder *r, const struct call *c, struct recording *rc)
+{
+	if (r->set.sounds && c->rule->proof == POLICY_PROOF_FINGERPRINT)
+		recording_sounds(rc, r->set.sounds(r->set.arg, c->policy, c->rule));
+}
+
+static uint32_t on_heard(void *arg, const struct call *c)
+{
+	(void)arg;
+	return c->user ? hear_progress(c->user) : 0;
+}
+
 static void on_matched(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
@@ -115,6 +128,7 @@ static void on_matched(void *arg, struct call *c)
 		return;
 	}
 	recording_limit(rc, &r->memory, r->set.call_ring);
+	recorder_sounds(r, c, rc);
 	c->user = rc;
 }
 
@@ -161,6 +175,7 @@ static void count_end(struct recorder *r, const struct call *c, const struct rec
 	r->fig.kept += end->end == RECORDING_KEPT;
 	r->fig.denied += end->end == RECORDING_DENIED;
 	r->fig.gaps += end->end == RECORDING_GAP;
+	r->fig.muted_samples += end->muted;
 	r->fig.known += end->end == RECORDING_KNOWN;
 	if (end->end == RECORDING_KEPT)
 		r->fig.call_ns += c->end_ns - (c->answered ? c->answer_ns : c->start_ns);
@@ -254,6 +269,37 @@ static bool is_speaker(const struct call *c, const struct call_endpoint *e, cons
 	return false;
 }
 
+static void tell_notice(struct recorder *r, struct call *c, const struct fp_event *e, uint64_t now_ns)
+{
+	switch (e->what) {
+	case FP_STARTED:
+		call_notice_hearing(r->calls, c, e->which, e->start_ns, now_ns);
+		break;
+	case FP_ENDED:
+		call_notice_heard(r->calls, c, e->which, CALL_BY_FINGERPRINT, e->start_ns, e->end_ns, now_ns);
+		break;
+	case FP_BROKEN:
+		call_notice_broken(r->calls, c, e->end_ns, now_ns);
+		break;
+	}
+}
+
+/* What the detectors heard; leg, trusted: of the packet at hand, others' presses only end. */
+static void tell_heard(struct recorder *r, struct call *c, unsigned leg, bool trusted, uint64_t now_ns)
+{
+	struct hear_news n;
+
+	while (c->user && hear_next(c->user, &n) != HEAR_NOTHING) {
+		if (n.what == HEAR_NOTICE)
+			tell_notice(r, c, &n.notice, now_ns);
+		else if (n.what == HEAR_KEY)
+			call_key(r->calls, c, n.leg, n.key, CALL_BY_INBAND, trusted && n.leg == leg, now_ns);
+		else
+			call_key_up(c, n.leg, n.key, CALL_BY_INBAND, now_ns);
+		explicit_bzero(&n, sizeof(n));
+	}
+}
+
 static enum media_fate take_media(struct recorder *r, const struct optag_rec *rec, const uint8_t *payload)
 {
 	enum media_fate fate;
@@ -263,6 +309,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	struct media_format f;
 	struct rtp_pkt p;
 	struct call *c;
+	unsigned leg;
 	bool begun;
 	uint32_t lost;
 	char key = 0;
@@ -293,16 +340,19 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 		recording_gap(c->user, "unknown-payload-type");
 		return MEDIA_UNKNOWN_PAYLOAD;
 	}
-	if (kind == CALL_PT_AUDIO && rec->verdict != OPTAG_V_RECORD)
+	if (kind == CALL_PT_AUDIO && rec->verdict != OPTAG_V_RECORD && rec->verdict != OPTAG_V_INSPECT)
 		return MEDIA_NOT_KEPT;
 	begun = recording_begun(c->user);
 	if (recording_first(c->user, e->leg))
 		recording_blocked_before(c->user, e->leg, blocked_at(r, &at));
-	n = recording_packet(c->user, c, e->leg, &p, &f, kind, rec->ts_ns, &key, &fate);
+	leg = e->leg;
+	n = recording_packet(c->user, c, leg, &p, &f, kind, rec->verdict == OPTAG_V_RECORD, rec->ts_ns, &key, &fate);
 	if (begun != recording_begun(c->user) || recording_unsaved(c->user))
 		recorder_changed(r, c);
 	if (!begun && recording_begun(c->user))
 		proof_begin(r, c);
+	if (hear_waiting(c->user))
+		tell_heard(r, c, leg, is_speaker(c, e, rec), rec->ts_ns);
 	if (recording_has_hole(c->user, e->leg)) {
 		lost = recording_hole_ms(c->user, e->leg, blocked_at(r, &at));
 		if (lost >= LOSS_HIDES_MS)
@@ -438,7 +488,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
-				    .draw = proof_draw, .granted = on_granted, .ready = proof_ready, .news = proof_news };
+				    .draw = proof_draw, .granted = on_granted, .heard = on_heard, .ready = proof_ready, .news = proof_news };
 	size_t i;
 	int e = -ENOMEM;
 
@@ -507,8 +557,11 @@ static void tick_call(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
 
-	if (c->user && c->phase != CALL_TOMBSTONE)
-		failed(r, recording_tick(c->user, c, r->ticked_ns));
+	if (!c->user || c->phase == CALL_TOMBSTONE)
+		return;
+	failed(r, recording_tick(c->user, c, r->ticked_ns));
+	if (hear_waiting(c->user))
+		tell_heard(r, c, OPTAG_LEG_CALLER, false, r->ticked_ns);
 }
 
 void recorder_horizon(struct recorder *r, uint64_t ns)
@@ -538,6 +591,12 @@ struct calls *recorder_calls(struct recorder *r)
 	return r->calls;
 }
 
+/* INSPECT has a larger number than RECORD. */
+static unsigned openness(uint8_t verdict)
+{
+	return verdict == OPTAG_V_INSPECT ? 2 * OPTAG_V_GATE + 1 : 2U * verdict;
+}
+
 void recorder_leg(const struct recorder *r, const struct call *c, unsigned leg, struct recorder_leg *ret)
 {
 	struct optag_flow_stats st;
@@ -547,6 +606,8 @@ void recorder_leg(const struct recorder *r, const struct call *c, unsigned leg, 
 	if (!c->user)
 		return;
 	recording_figures(c->user, leg, &ret->kept);
+	ret->inspected = recording_inspected(c->user, leg);
+	ret->muted = recording_muted(c->user, leg);
 	for (i = 0; i < c->nep; i++) {
 		const struct call_endpoint *e = &c->ep[i];
 
@@ -555,7 +616,7 @@ void recorder_leg(const struct recorder *r, const struct call *c, unsigned leg, 
 		ret->passed += st.passed;
 		ret->events += st.events;
 		ret->blocked += st.blocked;
-		if (e->verdict > ret->verdict)
+		if (openness(e->verdict) > openness(ret->verdict))
 			ret->verdict = e->verdict;
 	}
 }
@@ -615,7 +676,8 @@ void recorder_figures(const struct recorder *r, struct recorder_figures *ret)
 	ret->audio_packets_delivered = n[OPTAG_C_AUDIO];
 	ret->event_packets = n[OPTAG_C_EVENT];
 	ret->blocked_packets = n[OPTAG_C_BLOCK] + n[OPTAG_C_GATE];
-	ret->rtp_packets = ret->audio_packets_delivered + ret->event_packets + ret->blocked_packets;
+	ret->inspected_packets = n[OPTAG_C_INSPECT];
+	ret->rtp_packets = ret->audio_packets_delivered + ret->inspected_packets + ret->event_packets + ret->blocked_packets;
 }
 
 void recorder_free(struct recorder *r)

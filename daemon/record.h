@@ -30,7 +30,9 @@
 #include "store/store.h"
 
 struct evidence;
+struct fp_set;
 struct policy;
+struct policy_rule;
 struct recorder;
 
 struct recorder_settings {
@@ -49,6 +51,9 @@ struct recorder_settings {
 	void *arg;
 	/* Live: the name of an interface by its index, never NULL; NULL: packets come from files. */
 	const char *(*interface)(void *arg, uint32_t ifindex);
+	/* How the announcements of this rule sound; NULL, or no function: none is recognised. What is returned lives as long
+	 * as calls are pinned to p. */
+	const struct fp_set *(*sounds)(void *arg, const struct policy *p, const struct policy_rule *r);
 	/* A matched call ended, once for each purpose of its rule; NULL: nobody wants to know. */
 	void (*decided)(void *arg, enum policy_purpose p, enum purpose_state s, const char *reason);
 };
@@ -68,6 +73,7 @@ enum media_fate {
 	MEDIA_UNKNOWN_PAYLOAD, /* of a type nobody announced */
 	MEDIA_OTHER_PAYLOAD,   /* announced, neither audio nor events */
 	MEDIA_NOT_KEPT,	       /* no purpose allows it (any more) */
+	MEDIA_INSPECTED,       /* audio that was only listened to: for the announcement, for key tones */
 	MEDIA_KNOWN,	       /* the call is in the store already */
 	MEDIA_NO_MEMORY,       /* call_memory is used up, or the machine's */
 	MEDIA_FAILED,	       /* the store */
@@ -80,7 +86,9 @@ struct recorder_figures {
 	uint64_t calls, matched, kept, denied, gaps;
 	uint64_t known;	       /* in the store already: this capture was replayed before */
 	uint64_t rtp_packets;  /* RTP at addresses of matched calls, whatever became of it */
-	uint64_t audio_packets_delivered; /* of these, audio handed to user space */
+	uint64_t audio_packets_delivered; /* of these, audio handed to user space to be kept */
+	uint64_t inspected_packets;	  /* audio handed to user space for detectors only */
+	uint64_t muted_samples;		  /* of calls that ended kept: key tones silenced in what is stored */
 	uint64_t event_packets, blocked_packets;
 	uint64_t bad_rtp, unknown_payload, flow_full, lost_calls; /* lost: in progress when the store failed */
 	uint64_t call_ns;      /* sum of the kept calls' durations */
@@ -146,6 +154,8 @@ int recorder_finish(struct recorder *r);
 /* For who asks what calls do; they are the recorder's. */
 struct calls *recorder_calls(struct recorder *r);
 struct recorder_leg {
+	uint64_t inspected; /* by the recorder, since the call began: in passed, and not kept */
+	uint64_t muted;	    /* samples silenced so far */
 	uint64_t passed, events, blocked; /* by the flow table's counters, of the addresses that are open now */
 	uint8_t verdict;		  /* the most that any of them lets through; 0 none is open */
 	struct store_leg_figures kept;

@@ -210,6 +210,7 @@ int recording_tick(struct recording *rc, const struct call *c, uint64_t now_ns)
 	int e, err = 0;
 
 	note(rc, c);
+	hear_tick(rc, c, now_ns);
 	for (int i = 0; i < 2; i++) {
 		e = rc->leg[i].chunker ? chunker_tick(rc->leg[i].chunker, now_ns) : 0;
 		err = err ? err : e;
@@ -253,6 +254,7 @@ static void discard(struct recording *rc)
 
 		chunker_free(l->chunker);
 		l->chunker = NULL;
+		l->muted = 0;
 		l->nfmt = 0;
 		l->packets = l->noise = 0;
 		l->audio_us = 0;
@@ -359,8 +361,16 @@ static int into_part(struct recording *rc, const struct call *c, unsigned leg, u
 	return e;
 }
 
+/* -1: not G.711, so nothing can be heard in it. */
+static int law_of(const struct media_format *f, uint8_t pt)
+{
+	enum g711_law law;
+
+	return !is_noise(f, pt) && f->clock == 8000 && f->channels <= 1 && fp_hears(f->name, &law) ? (int)law : -1;
+}
+
 static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
-		     const struct media_format *f, uint64_t arrival_ns, bool write, enum media_fate *ret_fate)
+		     const struct media_format *f, unsigned wanted, uint64_t arrival_ns, bool write, enum media_fate *ret_fate)
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
@@ -394,6 +404,7 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 			return no_memory(rc, ret_fate);
 		chunker_limit(l->chunker, rc->memory, rc->leg_bytes);
 	}
+	hear_packet(rc, leg, wanted, law_of(f, p->pt), p, arrival_ns);
 	e = chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
 			arrival_ns, p->payload, p->len);
 	if (e == -ENOBUFS)
@@ -402,9 +413,71 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 		l->noise++;
 	else
 		count_audio(l, f, p);
+	e = e ? e : l->late_err;
+	l->late_err = 0;
 	if (!e)
 		*ret_fate = MEDIA_KEPT;
 	return e;
+}
+
+/* Audio that nobody may keep, and somebody listens to. It shares the stream's sequence numbers, as events do. */
+static int inspect(struct recording *rc, unsigned leg, const struct rtp_pkt *p, const struct media_format *f, unsigned wanted,
+		   uint64_t arrival_ns, enum media_fate *ret_fate)
+{
+	struct leg_state *l = &rc->leg[leg];
+	const struct rtp_stream *s;
+	int64_t seq;
+	int e = rtp_leg_packet(&l->rtp, p, arrival_ns, f->clock, &s, &seq);
+
+	if (e < 0)
+		return no_memory(rc, ret_fate);
+	*ret_fate = MEDIA_DUPLICATE;
+	if (e == RTP_DUPLICATE)
+		return 0;
+	if (l->resumed)
+		first_of_ours(rc, l, p->ssrc, seq);
+	note_hole(l, p, f, seq);
+	hear_packet(rc, leg, wanted, law_of(f, p->pt), p, arrival_ns);
+	l->inspected++;
+	*ret_fate = MEDIA_INSPECTED;
+	e = l->late_err;
+	l->late_err = 0;
+	return e;
+}
+
+static int take_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p, const struct media_format *f,
+		      bool keep, uint64_t arrival_ns, enum media_fate *ret_fate)
+{
+	/* Captured while a purpose allowed it, looked at when none does any more: gone (INV-1, INV-3). */
+	enum call_audio how = rc->expired ? CALL_A_BLOCK : call_audio(c, leg);
+	/* packets of before a purpose was granted may still come */
+	bool write = keep && ((how == CALL_A_WRITE && recording_purposes(c, arrival_ns)) || (how == CALL_A_HOLD && rc->sc));
+	bool hold = keep && how == CALL_A_HOLD && !rc->sc;
+	unsigned wanted = hear_wanted(rc, c, leg, write || hold);
+
+	if (write || hold)
+		return add_audio(rc, c, leg, p, f, wanted, arrival_ns, write, ret_fate);
+	if (wanted && how != CALL_A_BLOCK && law_of(f, p->pt) >= 0)
+		return inspect(rc, leg, p, f, wanted, arrival_ns, ret_fate);
+	*ret_fate = MEDIA_NOT_KEPT;
+	return 0;
+}
+
+void recording_sounds(struct recording *rc, const struct fp_set *s)
+{
+	rc->sounds = s;
+}
+
+uint64_t recording_inspected(const struct recording *rc, unsigned leg)
+{
+	return rc->leg[leg].inspected;
+}
+
+uint64_t recording_muted(const struct recording *rc, unsigned leg)
+{
+	const struct leg_state *l = &rc->leg[leg];
+
+	return l->muted + (l->chunker ? chunker_muted(l->chunker) : 0);
 }
 
 bool recording_first(const struct recording *rc, unsigned leg)
@@ -441,12 +514,11 @@ void recording_soon(const struct recording *rc, unsigned leg, unsigned step)
 }
 
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
-		     const struct media_format *f, enum call_payload kind, uint64_t arrival_ns,
+		     const struct media_format *f, enum call_payload kind, bool keep, uint64_t arrival_ns,
 		     char *ret_key, enum media_fate *ret_fate)
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
-	enum call_audio how;
 	int64_t seq;
 	int e;
 
@@ -456,17 +528,9 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	*ret_fate = MEDIA_FAILED; /* unless it comes further */
 	note(rc, c);
 	rc->unsaved++;
-	/* Captured while a purpose allowed it, looked at when none does any more: gone (INV-1, INV-3). */
-	if (kind == CALL_PT_AUDIO) {
-		how = rc->expired ? CALL_A_BLOCK : call_audio(c, leg);
-		/* packets of before a purpose was granted may still come */
-		if ((how == CALL_A_WRITE && recording_purposes(c, arrival_ns)) || (how == CALL_A_HOLD && rc->sc))
-			return add_audio(rc, c, leg, p, f, arrival_ns, true, ret_fate);
-		if (how == CALL_A_HOLD)
-			return add_audio(rc, c, leg, p, f, arrival_ns, false, ret_fate);
-		*ret_fate = MEDIA_NOT_KEPT;
-		return 0;
-	}
+	hear_idle(rc, arrival_ns);
+	if (kind == CALL_PT_AUDIO)
+		return take_audio(rc, c, leg, p, f, keep, arrival_ns, ret_fate);
 	/* Events share the stream's sequence numbers; without them they would count as lost. */
 	e = rtp_leg_packet(&l->rtp, p, arrival_ns, 0, &s, &seq);
 	if (e < 0)
@@ -480,6 +544,7 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	if (dtmf_packet(&l->dtmf, p->ssrc, p->ts, arrival_ns, p->payload, p->len, ret_key) != DTMF_PRESS)
 		return 0;
 	l->events++;
+	hear_event_key(rc, leg, *ret_key, arrival_ns);
 	return 1;
 }
 
@@ -691,6 +756,8 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 	struct store_call_result r = { .answer_ns = c->answer_ns, .end_ns = c->end_ns, .end = c->end };
 	int p, e = 0;
 
+	ret->muted = 0;
+	ret->inspected = recording_inspected(rc, 0) + recording_inspected(rc, 1);
 	if (recording_known(rc)) {
 		ret->end = rc->known ? RECORDING_KNOWN : RECORDING_DENIED;
 		goto out;
@@ -713,6 +780,7 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 		   r.outcome == STORE_O_GAP  ? RECORDING_GAP :
 					       RECORDING_DENIED;
 	if (r.outcome == STORE_O_KEPT) {
+		ret->muted = recording_muted(rc, 0) + recording_muted(rc, 1);
 		e = commit_rest(rc, &r);
 		if (!e) {
 			e = store_call_end(rc->sc, &r);
@@ -748,6 +816,7 @@ void recording_abort(struct recording *rc)
 	if (!rc)
 		return;
 	discard(rc);
+	hear_free(rc);
 	free_legs(rc);
 	free(rc);
 }

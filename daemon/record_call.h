@@ -17,6 +17,7 @@
 #include "record.h"
 #include "store/store.h"
 
+struct fp_set;
 struct recording;
 struct rtp_pkt;
 
@@ -28,12 +29,18 @@ int recording_new(struct store *st, const struct call *c, struct recording **ret
  * recording_new or recording_resume. */
 struct chunker_memory;
 void recording_limit(struct recording *rc, struct chunker_memory *m, uint32_t leg_bytes);
+/* The announcements of the call's rule, as they sound; they outlive the recording. NULL none. */
+void recording_sounds(struct recording *rc, const struct fp_set *s);
 /* One packet of a leg. kind: CALL_PT_AUDIO (or comfort noise) of format f is kept or held as
- * call_audio says; CALL_PT_EVENT is listened to; anything else only counts as received.  Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
- * written in every case. */
+ * call_audio says, when it was let through to be kept (keep), and listened to as record_hear.h says;
+ * CALL_PT_EVENT is listened to; anything else only counts as received. Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
+ * written in every case. After it, and after recording_tick: hear_next until nothing is left. */
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
-		     const struct media_format *f, enum call_payload kind, uint64_t arrival_ns,
+		     const struct media_format *f, enum call_payload kind, bool keep, uint64_t arrival_ns,
 		     char *ret_key, enum media_fate *ret_fate);
+/* Packets of a leg that were listened to and not kept; samples of it that were silenced in what was kept. */
+uint64_t recording_inspected(const struct recording *rc, unsigned leg);
+uint64_t recording_muted(const struct recording *rc, unsigned leg);
 void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets); /* adds */
 void recording_gap(struct recording *rc, const char *why); /* static text; the first stays */
 /* A purpose is over: its keys go, with the audio that is for it alone, and all audio when no purpose is left (INV-1). */
@@ -50,6 +57,8 @@ struct recording_result {
 	const char *gap; /* static, "" none */
 	uint64_t until_ns[POLICY_PURPOSES]; /* destroy-by of what is kept; 0 */
 	uint64_t packets, audio_ms; /* kept */
+	uint64_t muted;	    /* samples silenced in what is kept */
+	uint64_t inspected; /* packets that were listened to and not kept */
 };
 /* Writes the row, or forgets what must not stay. Frees rc in every case. */
 int recording_end(struct recording *rc, const struct call *c, struct recording_result *ret);

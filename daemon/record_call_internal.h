@@ -7,6 +7,7 @@
 #include "media/dtmf.h"
 #include "media/rtp.h"
 #include "record_call.h"
+#include "record_hear.h"
 #include "record_hold.h"
 
 #define FORMATS_MAX 8 /* payload types counted per leg to name its codec */
@@ -22,6 +23,13 @@ struct leg_state {
 	int64_t last_seq;
 	uint32_t hole, hole_ms; /* packets missing before the last one, not told yet */
 	uint64_t blocked_seen;	/* at the hole before */
+	uint64_t inspected;	/* packets that were listened to and not kept */
+	struct ear *ear;	/* NULL: nobody listens for tones */
+	uint64_t muted;		/* samples of chunkers before this one */
+	uint64_t last_key_ns;
+	char last_key;		/* until a tick after HEAR_ECHO_NS; 0 */
+	bool echo;		/* the press that goes on is one of the other leg's */
+	int late_err;		/* of the store, met while listening */
 	bool any;
 	bool resumed;	/* no packet since recording_resume; the one that comes next if none is missing: */
 	uint32_t expect_ssrc;
@@ -53,6 +61,11 @@ struct recording {
 	uint64_t first_ns;  /* arrival of the first audio that sc has; 0 not known */
 	struct chunker_memory *memory; /* NULL: no limit */
 	uint32_t leg_bytes;
+	const struct fp_set *sounds; /* NULL: no announcement is looked for */
+	struct fp *fp;		     /* NULL: not now */
+	uint8_t fp_leg;
+	unsigned nnews;
+	struct hear_news news[HEAR_WAITING];
 	struct leg_state leg[2];
 };
 

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "record_call_internal.h"
 
-#define VERSION	     3
+#define VERSION	     4
 #define COUNT_MAX    (1ULL << 60)
 
 enum { F_KNOWN = 1, F_EXPIRED = 2, F_UNDATED = 4, F_BEGUN = 8, F_FLUSHED = 16, F_ALL = 31 };
@@ -89,6 +89,8 @@ static void put_leg(struct buf *b, const struct leg_state *l)
 	buf_put_le32(b, l->last_ssrc);
 	buf_put_varint(b, zigzag(l->last_seq));
 	buf_put_varint(b, l->blocked_seen);
+	buf_put_varint(b, l->inspected);
+	buf_put_varint(b, l->muted + (l->chunker ? chunker_muted(l->chunker) : 0));
 	buf_put8(b, l->any);
 }
 
@@ -130,9 +132,12 @@ static int get_leg(struct rd *r, struct leg_state *l)
 	l->last_ssrc = rd_le32(r);
 	l->last_seq = unzigzag(rd_varint(r));
 	l->blocked_seen = rd_varint(r);
+	l->inspected = rd_varint(r);
+	l->muted = rd_varint(r);
 	any = rd_u8(r);
 	l->any = any;
-	return r->bad || any > 1 || (l->packets | l->noise | l->events | l->blocked | l->blocked_at_first | l->audio_us) > COUNT_MAX ?
+	return r->bad || any > 1 || (l->packets | l->noise | l->events | l->blocked | l->blocked_at_first | l->audio_us | l->inspected |
+			l->muted) > COUNT_MAX ?
 		       -EBADMSG : 0;
 }
 
@@ -213,7 +218,7 @@ static void begin_anew(struct recording *rc)
 		struct leg_state *l = &rc->leg[i];
 
 		l->nfmt = 0;
-		l->packets = l->noise = l->audio_us = 0;
+		l->packets = l->noise = l->audio_us = l->muted = 0;
 		l->any = false;
 	}
 	rc->first_ns = 0;

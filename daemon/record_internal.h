@@ -46,6 +46,10 @@ struct recorder {
 	char policy_told[65]; /* hash of the latest in the log */
 };
 
+/* ---- record.c ---- */
+struct recording;
+void recorder_sounds(struct recorder *r, const struct call *c, struct recording *rc);
+
 /* ---- record_keep.c ---- */
 void recorder_changed(void *arg, struct call *c);
 void recorder_forgotten(void *arg, struct call *c);

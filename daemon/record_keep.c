@@ -232,6 +232,8 @@ static void attach_recording(struct restoring *g, struct call *c, const uint8_t 
 		g->err = e;
 	if (!e)
 		recording_limit(rc, &g->r->memory, g->r->set.call_ring);
+	if (!e)
+		recorder_sounds(g->r, c, rc);
 	c->user = e ? NULL : rc;
 }
 

@@ -94,7 +94,8 @@ void proof_slots(struct recorder *r)
 void proof_kept(struct recorder *r, const struct call *c, const struct recording_result *end)
 {
 	struct evidence *ev = r->set.evidence;
-	struct evidence_num n[] = { { EVLOG_N_PACKETS, end->packets }, { EVLOG_N_MS, end->audio_ms } };
+	struct evidence_num n[4] = { { EVLOG_N_PACKETS, end->packets }, { EVLOG_N_MS, end->audio_ms } };
+	unsigned nums = 2;
 	int p;
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
@@ -106,7 +107,11 @@ void proof_kept(struct recorder *r, const struct call *c, const struct recording
 	evidence_call(ev, c, EVLOG_AUDIO_STOP, -1, EVLOG_S_DAEMON, c->end, NULL, 0);
 	if (*end->gap)
 		evidence_call(ev, c, EVLOG_CAPTURE_GAP, -1, EVLOG_S_CAPTURE, end->gap, NULL, 0);
-	evidence_call(ev, c, EVLOG_CALL_KEPT, -1, EVLOG_S_DAEMON, NULL, n, 2);
+	if (end->inspected)
+		n[nums++] = (struct evidence_num){ EVLOG_N_INSPECTED, end->inspected };
+	if (end->muted)
+		n[nums++] = (struct evidence_num){ EVLOG_N_MUTED, end->muted };
+	evidence_call(ev, c, EVLOG_CALL_KEPT, -1, EVLOG_S_DAEMON, NULL, n, nums);
 }
 
 /* What the recording itself decided: too short, not answered, no media. */
@@ -114,6 +119,7 @@ void proof_denied(struct recorder *r, const struct call *c, const struct recordi
 {
 	struct evidence *ev = r->set.evidence;
 	const char *why = *end->reason[0] ? end->reason[0] : *end->reason[1] ? end->reason[1] : "none";
+	struct evidence_num inspected = { EVLOG_N_INSPECTED, end->inspected };
 
 	for (int p = 0; p < POLICY_PURPOSES; p++)
 		if (c->state[p] != end->state[p])
@@ -123,7 +129,7 @@ void proof_denied(struct recorder *r, const struct call *c, const struct recordi
 	if (end->end == RECORDING_GAP)
 		evidence_call(ev, c, EVLOG_CALL_GAP, -1, EVLOG_S_CAPTURE, *end->gap ? end->gap : "gap", NULL, 0);
 	else
-		evidence_call(ev, c, EVLOG_CALL_DENIED, -1, EVLOG_S_DAEMON, why, NULL, 0);
+		evidence_call(ev, c, EVLOG_CALL_DENIED, -1, EVLOG_S_DAEMON, why, &inspected, end->inspected != 0);
 }
 
 void proof_policy(struct recorder *r, const struct policy *p)

@@ -195,6 +195,13 @@ static int take_calls_over(struct daemon *d)
 	return 0;
 }
 
+static const struct fp_set *on_sounds(void *arg, const struct policy *p, const struct policy_rule *r)
+{
+	const struct daemon *d = arg;
+
+	return policies_sounds(d->policies, p, r);
+}
+
 static int make_recorder(struct daemon *d)
 {
 	struct recorder_settings s;
@@ -218,6 +225,7 @@ static int make_recorder(struct daemon *d)
 	s.arg = d;
 	s.decided = on_decided;
 	s.interface = on_interface;
+	s.sounds = on_sounds;
 	memcpy(s.sip_ports, d->conf.sip_ports, sizeof(s.sip_ports));
 	return recorder_new(&s, &d->rec);
 }

@@ -30,6 +30,7 @@ const char *const status_count_names[OPTAG_C_MAX] = {
 	[OPTAG_C_BAD] = "bad",
 	[OPTAG_C_DEPTH] = "depth",
 	[OPTAG_C_DEAD] = "dead",
+	[OPTAG_C_INSPECT] = "inspected",
 };
 
 static const char *const fates[MEDIA_FATES] = {
@@ -42,6 +43,7 @@ static const char *const fates[MEDIA_FATES] = {
 	[MEDIA_UNKNOWN_PAYLOAD] = "unknown_payload",
 	[MEDIA_OTHER_PAYLOAD] = "other_payload",
 	[MEDIA_NOT_KEPT] = "not_kept",
+	[MEDIA_INSPECTED] = "inspected",
 	[MEDIA_KNOWN] = "known",
 	[MEDIA_NO_MEMORY] = "no_memory",
 	[MEDIA_FAILED] = "failed",

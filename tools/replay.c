@@ -17,6 +17,7 @@
 #include "capture/pcap.h"
 #include "cli.h"
 #include "evidence.h"
+#include "notices.h"
 #include "policy/policy.h"
 #include "record.h"
 #include "store/store.h"
@@ -59,6 +60,7 @@ struct replay {
 	struct policy *policy;
 	struct evidence *evidence;
 	struct recorder *rec;
+	struct notices *notices;
 	uint64_t done_bytes, total_bytes, cut_files, skipped;
 	time_t synced;
 };
@@ -176,6 +178,8 @@ static int print_json(const struct replay *r, const struct recorder_figures *f)
 	NUM("gaps", f->gaps);
 	NUM("rtp_packets", f->rtp_packets);
 	NUM("audio_packets_delivered", f->audio_packets_delivered);
+	NUM("inspected_packets", f->inspected_packets);
+	NUM("muted_samples", f->muted_samples);
 	NUM("known", f->known);
 	NUM("unmatched", f->table.unmatched);
 	NUM("never", f->table.never);
@@ -212,6 +216,10 @@ static void print_text(const struct replay *r, const struct recorder_figures *f)
 		printf(", %llu in the store already", (unsigned long long)f->known);
 	printf("\n%llu RTP packets of matched calls, %llu of them audio that was let through\n",
 	       (unsigned long long)f->rtp_packets, (unsigned long long)f->audio_packets_delivered);
+	if (f->inspected_packets)
+		printf("%llu were listened to for announcements and key tones, and not kept\n", (unsigned long long)f->inspected_packets);
+	if (f->muted_samples)
+		printf("%.3f s of key tones were silenced in what is kept\n", (double)f->muted_samples / 8000);
 	if (s.payload_bytes)
 		printf("%.1f kB of audio stored in %.1f kB\n", (double)s.payload_bytes / 1000,
 		       (double)s.stored_bytes / 1000);
@@ -245,6 +253,14 @@ static int finish(struct replay *r, int e)
 	return e;
 }
 
+static const struct fp_set *sounds(void *arg, const struct policy *p, const struct policy_rule *rule)
+{
+	const struct replay *r = arg;
+
+	(void)p;
+	return notices_set(r->notices, rule);
+}
+
 static int replay(struct replay *r, const struct cli_args *a)
 {
 	struct recorder_settings set;
@@ -254,6 +270,11 @@ static int replay(struct replay *r, const struct cli_args *a)
 	e = load_policy(r);
 	if (e)
 		return e;
+	e = notices_load(r->policy, NULL, &r->notices, why, sizeof(why));
+	if (e) {
+		cli_err("'%s': %s", opt_policy, why);
+		return -EINVAL;
+	}
 	e = check_files(r, a);
 	if (e)
 		return e;
@@ -273,6 +294,8 @@ static int replay(struct replay *r, const struct cli_args *a)
 	set.evidence = r->evidence;
 	set.store = r->store;
 	set.policy = r->policy;
+	set.arg = r;
+	set.sounds = sounds;
 	if (opt_sip_port)
 		set.sip_ports[1] = (uint16_t)opt_sip_port;
 	e = recorder_new(&set, &r->rec);
@@ -308,6 +331,7 @@ int main(int argc, char **argv)
 		e = e ? e : -EIO; /* said there */
 	evidence_free(r.evidence);
 	store_close(r.store);
+	notices_free(r.notices);
 	policy_free(r.policy);
 	if (interrupted)
 		cli_err("interrupted: calls in progress were closed as of the last packet");

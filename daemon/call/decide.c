@@ -880,6 +880,15 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	set_timer(cs, c);
 }
 
+void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns)
+{
+	struct call_typed *t = &c->decide.typed[leg];
+
+	for (int i = 0; i < CALL_TWINS; i++)
+		if (t->twin[i].key == key && t->twin[i].how == how)
+			t->twin[i].ns = t->last_ns = now_ns;
+}
+
 void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns)
 {
 	int p;

@@ -151,6 +151,8 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns);
  */
 void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted,
 	      uint64_t now_ns);
+/* A press that was told when it began has ended: it may still come by another way. */
+void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns);
 /* which: place in the rule's notices, -1 not known. end 0: it goes on; told again when it ended. */
 void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_how how, uint64_t start_ns,
 		       uint64_t end_ns, uint64_t now_ns);

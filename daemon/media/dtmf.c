@@ -125,6 +125,13 @@ enum dtmf_result dtmf_idle(struct dtmf_rx *d, uint64_t now_ns, char *ret_key)
 	return report(d, ret_key);
 }
 
+char dtmf_key(const struct dtmf_rx *d, uint64_t now_ns)
+{
+	if (!d->any || d->ended || d->event >= DTMF_KEYS || now_ns - d->last_ns > DTMF_IDLE_NS)
+		return 0;
+	return keys[d->event];
+}
+
 void dtmf_save(const struct dtmf_rx *d, struct buf *out)
 {
 	unsigned n = d->npast < DTMF_PAST ? d->npast : DTMF_PAST;

@@ -47,6 +47,8 @@ enum dtmf_result dtmf_packet(struct dtmf_rx *d, uint32_t ssrc, uint32_t ts, uint
 			     const uint8_t *payload, size_t n, char *ret_key);
 /* A press in progress whose end never came, `now` at least 500 ms after its last packet. */
 enum dtmf_result dtmf_idle(struct dtmf_rx *d, uint64_t now_ns, char *ret_key);
+/* The key that is being pressed, by the packets so far, the last of which came 500 ms ago at most; 0 none. */
+char dtmf_key(const struct dtmf_rx *d, uint64_t now_ns);
 
 
 /*

@@ -552,6 +552,11 @@ void tones_idle(struct tones *t, uint64_t now_ns, const struct tones_sink *sink)
 		release(t, sink);
 }
 
+char tones_key(const struct tones *t)
+{
+	return t->down ? keys[t->key] : 0;
+}
+
 void tones_wipe(struct tones *t)
 {
 	explicit_bzero(t, sizeof(*t));

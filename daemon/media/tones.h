@@ -90,6 +90,8 @@ void tones_packet(struct tones *t, enum g711_law law, uint32_t ts, uint64_t arri
 		  const uint8_t *payload, size_t n, const struct tones_sink *sink);
 /* Ends a press when no packet came for 200 ms (hang-up, DTX). */
 void tones_idle(struct tones *t, uint64_t now_ns, const struct tones_sink *sink);
+/* The key that is being pressed; 0 none. */
+char tones_key(const struct tones *t);
 /* Everything, so that no digit is left in memory. What was going on is not reported. */
 void tones_wipe(struct tones *t);
 

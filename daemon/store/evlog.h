@@ -147,6 +147,8 @@ enum evlog_num {
 	EVLOG_N_LEG,
 	EVLOG_N_SEGMENTS,
 	EVLOG_N_ERRORS,
+	EVLOG_N_INSPECTED, /* packets that were listened to and not kept */
+	EVLOG_N_MUTED,	   /* samples in which key tones were silenced */
 	EVLOG_NUM_NAMES,
 };
 

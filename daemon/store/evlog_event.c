@@ -74,7 +74,7 @@ static const char *const sources[EVLOG_SOURCES] = { "",	  "policy", "caller",  "
 static const char *const nums[EVLOG_NUM_NAMES] = { "count",    "bytes",	   "ms",      "packets", "blocked", "lost",
 						   "calls",    "day",	   "draw",    "threshold", "permille", "cap",
 						   "used",     "version",  "offset_ms", "until_s", "leg", "segments",
-						   "errors" };
+						   "errors",   "inspected", "muted" };
 
 const char *evlog_kind_name(enum evlog_kind k)
 {

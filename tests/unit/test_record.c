@@ -777,7 +777,7 @@ static void audio(struct hand *h, uint8_t fill, int packets)
 		p.seq = ++h->seq;
 		p.ts = h->seq * 160u;
 		h->now += 20 * MS;
-		assert_int_equal(recording_packet(h->rc, &h->c, 0, &p, &f, CALL_PT_AUDIO, h->now, &key, &h->fate), 0);
+		assert_int_equal(recording_packet(h->rc, &h->c, 0, &p, &f, CALL_PT_AUDIO, true, h->now, &key, &h->fate), 0);
 	}
 }
 

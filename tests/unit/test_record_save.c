@@ -55,7 +55,7 @@ static void packet(struct recording *rc, unsigned i)
 		p.ssrc = 7 + leg;
 		p.seq = (uint16_t)(65000 + i);
 		p.ts = i * 160;
-		assert_int_equal(recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, T0 + i * 20 * MS, &key, &fate), 0);
+		assert_int_equal(recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, true, T0 + i * 20 * MS, &key, &fate), 0);
 	}
 }
 
