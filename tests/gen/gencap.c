@@ -69,7 +69,7 @@ static void choose(const char *list)
 		while (i < SCENARIOS && (strlen(scenarios[i].name) != n || strncmp(scenarios[i].name, list, n)))
 			i++;
 		if (n == 3 && !strncmp(list, "mix", 3)) {
-			for (i = 0; i < SCENARIOS; i++) {
+			for (i = 0; i < SCENARIOS && !scenarios[i].apart; i++) {
 				chosen[nchosen++] = &scenarios[i];
 				if (!strcmp(scenarios[i].name, "port-reuse")) /* takes two */
 					chosen[nchosen++] = &scenarios[i];
@@ -94,6 +94,7 @@ static _Noreturn void usage(int status)
 		"  --codec pcmu|pcma|both        both: by turns\n"
 		"  --seed N --start SECONDS      of all that is random; Unix time of the first call\n"
 		"  --speech DIR                  wav files (8 kHz, 16 bit, mono) instead of a synthetic voice\n"
+		"  --notice FILE.wav             the announcement of the scenarios that have one\n"
 		"  --loss P --dup P --reorder P  of RTP packets, 0 to 1\n"
 		"  --ip 4|6 --transport udp|tcp --tcp-split BYTES --tcp-retrans P --tcp-shared\n"
 		"  --fragment MTU                larger IP packets become fragments\n"
@@ -117,7 +118,8 @@ static void options(int argc, char **argv)
 		{"ip", 1, NULL, '4'}, {"transport", 1, NULL, 't'}, {"tcp-split", 1, NULL, 'x'},
 		{"tcp-retrans", 1, NULL, 'X'}, {"tcp-shared", 0, NULL, 'h'}, {"fragment", 1, NULL, 'f'},
 		{"link", 1, NULL, 'L'}, {"encap", 1, NULL, 'e'}, {"nano", 0, NULL, 'n'},
-		{"pcapng", 0, NULL, 'p'}, {"script", 1, NULL, 'F'}, {"help", 0, NULL, 'H'}, {NULL, 0, NULL, 0},
+		{"pcapng", 0, NULL, 'p'}, {"script", 1, NULL, 'F'}, {"notice", 1, NULL, 'N'},
+		{"help", 0, NULL, 'H'}, {NULL, 0, NULL, 0},
 	};
 	static const char *const ips[] = {"4", "6", NULL}, *const transports[] = {"udp", "tcp", NULL};
 	static const char *const codecs[] = {"pcmu", "pcma", "both", NULL};
@@ -151,6 +153,7 @@ static void options(int argc, char **argv)
 		case 'n': net.nano = true; break;
 		case 'p': net.pcapng = true; break;
 		case 'F': script_read(a); break;
+		case 'N': opt.notice = a; break;
 		case 'H': usage(0);
 		default: usage(2);
 		}
@@ -400,6 +403,10 @@ int main(int argc, char **argv)
 		at(calls[i]->t0, EV_CALL, calls[i]);
 	}
 	audio_init(&audio, opt.speech, opt.seed);
+	if (opt.notice)
+		notice_n = wav_read(opt.notice, notice, sizeof(notice) / sizeof(*notice));
+	if (opt.notice && !notice_n)
+		errx(1, "%s: no wav file of 8 kHz, 16 bit, mono", opt.notice);
 	file_open(&net);
 	run();
 	file_close(&net);

@@ -34,7 +34,7 @@ struct opts {
 	double loss, dup, reorder, tcp_retrans;
 	bool tcp, tcp_shared;
 	int codec; /* 0 PCMU, 1 PCMA, 2 by turns */
-	const char *speech;
+	const char *speech, *notice;
 };
 
 struct endp {
@@ -61,7 +61,8 @@ struct stream {
 	uint8_t pt_later; /* from pt_change on */
 	uint64_t pt_change, mute_from, mute_to, move_at;
 	uint16_t move_src, move_dst;
-	const char *keys; /* one each second from the first on; blank: none */
+	const char *keys; /* one each second from the first on, counted from keys_from; blank: none */
+	uint64_t keys_from;
 	struct {
 		uint64_t at;
 		char digit;
@@ -69,6 +70,10 @@ struct stream {
 	unsigned npress;
 	uint64_t lose_from, lose_to, te_from;
 	uint8_t te_pt; /* from te_from on */
+	/* over the speech: the announcement, and a key tone of 120 ms, echoed or not */
+	uint64_t notice_from, notice_to, tone_at;
+	double tone_level;
+	char tone;
 	bool noise, srtp, cut_some, marker_next;
 	/* truth */
 	uint64_t first, last, distinct, copies, audio, events, cut, audio_at_end;
@@ -129,6 +134,8 @@ struct event {
 static struct opts opt = {.calls = 1, .seconds = 10, .stagger_ms = 250, .seed = 1, .codec = 2};
 static struct net net;
 static struct audio audio;
+static int16_t notice[8000 * 120];
+static uint32_t notice_n;
 static struct event *heap;
 static size_t heap_n, heap_cap;
 static uint64_t order, now;
@@ -370,10 +377,31 @@ static size_t digit(const struct stream *s, char key, uint64_t j, uint8_t *pt, b
 	return 4;
 }
 
+/* What is heard instead of speech. */
+static void overlay(const struct stream *s, bool law, uint64_t t, uint8_t *out)
+{
+	static const double rows[] = {697, 770, 852, 941}, cols[] = {1209, 1336, 1477, 1633};
+	const char *all = "123A456B789C*0#D", *k = s->tone ? strchr(all, s->tone) : NULL;
+
+	for (unsigned i = 0; i < SAMPLES; i++, t += 125000) {
+		uint64_t at = t >= s->notice_from ? (t - s->notice_from) / 125000 : 0;
+
+		if (s->notice_to && t >= s->notice_from && t < s->notice_to && at < notice_n)
+			out[i] = law ? alaw(notice[at]) : ulaw(notice[at]);
+		if (k && t >= s->tone_at && t < s->tone_at + 120 * MS) {
+			double w = 2 * M_PI * (double)(t - s->tone_at) / 1e9;
+			int16_t v = (int16_t)(s->tone_level * (sin(w * rows[(k - all) / 4]) + sin(w * cols[(k - all) % 4])));
+
+			out[i] = law ? alaw(v) : ulaw(v);
+		}
+	}
+}
+
 /* Payload type and payload of this tick; 0 bytes: nothing is sent. */
 static size_t fill(struct stream *s, uint8_t *pt, bool *marker, uint32_t *ts, uint8_t *out)
 {
-	uint64_t t = s->start + s->tick * TICK_NS, press = s->tick / 50, j = s->tick % 50;
+	uint64_t t = s->start + s->tick * TICK_NS, keyed = t >= s->keys_from ? (t - s->keys_from) / TICK_NS : 0;
+	uint64_t press = s->keys_from ? keyed / 50 : s->tick / 50, j = s->keys_from ? keyed % 50 : s->tick % 50;
 	uint64_t id = (uint64_t)s->call->idx << 8 | s->leg << 4 | s->number;
 
 	*ts = s->ts0 + (uint32_t)(s->tick * SAMPLES);
@@ -400,6 +428,7 @@ static size_t fill(struct stream *s, uint8_t *pt, bool *marker, uint32_t *ts, ui
 		return SAMPLES + 10;
 	}
 	audio_copy(&audio, *pt == 8, s->audio_from + s->tick * SAMPLES, out, SAMPLES);
+	overlay(s, *pt == 8, t, out);
 	if (s->sent == 0) { /* no two streams are alike */
 		uint64_t x = id ^ opt.seed << 40;
 

@@ -34,6 +34,16 @@
  *   bye-lost-media-tail  the BYE is missing, its 200 is there; the callee's audio goes on for 300 ms
  *   truncated    packets 50-59 of each stream are cut by 100 bytes ("cut"; not in packets, sha256)
  *   session-timer  Session-Expires; refresh by re-INVITE with the same SDP at S/3, by UPDATE without at 2S/3
+ * With --notice, and not in mix. The callee plays the announcement from 2000 on; n: its length. "key": of 1, the caller's
+ *   notice       the announcement, then speech
+ *   notice-key   a key by telephone-event at 2000 + n + 1000
+ *   notice-tone  the same in the sound; no telephone-event is negotiated
+ *   notice-tone-mid    at 6000, and the announcement stops with it
+ *   notice-tone-early  at 3500, before the window
+ *   notice-broken      the announcement stops at n/2, and somebody speaks; then as notice-tone
+ *   notice-both  as notice-key, and the sound has the key too, 60 ms later
+ *   notice-echo  as notice-tone, but it is the callee's key, and comes back in the caller's sound 40 ms later, 15 dB softer
+ *   tones        1 in the sound of the caller at 2000, of the callee at 3000; telephone-event is negotiated
  *   retransmit   INVITE, 200 and BYE come again after 500 ms (the same bytes), the 200 before its ACK
  */
 #ifndef GENCAP_SCENARIO_H
@@ -44,6 +54,7 @@
 struct scenario {
 	const char *name;
 	void (*run)(struct call *c);
+	bool apart; /* not in mix */
 };
 
 #define MEDIA_END (1040 + (uint64_t)opt.seconds * 1000)
@@ -339,6 +350,108 @@ static void run_yes_no_yes(struct call *c)
 	bye(c);
 }
 
+#define NOTICE_AT 2000
+
+static void tone(struct stream *s, struct call *c, uint64_t ms, double level)
+{
+	s->tone = '1';
+	s->tone_at = c->t0 + ms * MS;
+	s->tone_level = level;
+}
+
+/* ms: of the announcement are played. */
+static void announce(struct call *c, struct stream *s[2], bool te, uint64_t ms)
+{
+	struct sdp_want o = side(c, 0), a = side(c, 1);
+
+	o.te = a.te = te;
+	plain(c, &o, &a, s);
+	s[1]->notice_from = c->t0 + NOTICE_AT * MS;
+	s[1]->notice_to = s[1]->notice_from + ms * MS;
+	bye(c);
+}
+
+#define NOTICE_MS ((uint64_t)notice_n / 8)
+#define LATE_KEY  (NOTICE_AT + NOTICE_MS + 1000)
+#define LOUD	  5000.0
+
+static void run_notice(struct call *c)
+{
+	struct stream *s[2];
+
+	announce(c, s, true, NOTICE_MS);
+}
+
+static void run_notice_key(struct call *c)
+{
+	struct stream *s[2];
+
+	announce(c, s, true, NOTICE_MS);
+	s[0]->keys = "1";
+	s[0]->keys_from = c->t0 + (LATE_KEY - 1000) * MS;
+}
+
+static void run_notice_tone(struct call *c)
+{
+	struct stream *s[2];
+
+	announce(c, s, false, NOTICE_MS);
+	tone(s[0], c, LATE_KEY, LOUD);
+}
+
+static void run_notice_tone_mid(struct call *c)
+{
+	struct stream *s[2];
+
+	announce(c, s, false, 4000 + 200);
+	tone(s[0], c, 6000, LOUD);
+}
+
+static void run_notice_tone_early(struct call *c)
+{
+	struct stream *s[2];
+
+	announce(c, s, false, NOTICE_MS);
+	tone(s[0], c, 3500, LOUD);
+}
+
+static void run_notice_broken(struct call *c)
+{
+	struct stream *s[2];
+
+	announce(c, s, false, NOTICE_MS / 2);
+	tone(s[0], c, LATE_KEY, LOUD);
+}
+
+static void run_notice_both(struct call *c)
+{
+	struct stream *s[2];
+
+	announce(c, s, true, NOTICE_MS);
+	s[0]->keys = "1";
+	s[0]->keys_from = c->t0 + (LATE_KEY - 1000) * MS;
+	tone(s[0], c, LATE_KEY + 180, LOUD); /* events take eight packets */
+}
+
+static void run_notice_echo(struct call *c)
+{
+	struct stream *s[2];
+
+	announce(c, s, false, NOTICE_MS);
+	tone(s[1], c, LATE_KEY, LOUD);
+	tone(s[0], c, LATE_KEY + 40, LOUD * 0.178);
+}
+
+static void run_tones(struct call *c)
+{
+	struct stream *s[2];
+
+	common(c, s);
+	tone(s[0], c, 2000, LOUD);
+	tone(s[1], c, 3000, LOUD);
+	bye(c);
+}
+
 static void run_srtp(struct call *c)
 {
 	c->srtp = true;
@@ -409,30 +522,39 @@ static void run_retransmit(struct call *c)
 }
 
 static const struct scenario scenarios[] = {
-	{"basic", run_basic},
-	{"early-media", run_early_media},
-	{"fork", run_fork},
-	{"cancel", run_cancel},
-	{"reject", run_reject},
-	{"reinvite-move", run_reinvite_move},
-	{"update-move", run_update_move},
-	{"hold", run_hold},
-	{"two-m-lines", run_two_m_lines},
-	{"no-bye", run_no_bye},
-	{"port-reuse", run_basic},
-	{"span-dup", run_basic},
-	{"ssrc-change", run_ssrc_change},
-	{"pt-change", run_pt_change},
-	{"cn", run_cn},
-	{"wrap", run_wrap},
-	{"dtmf", run_dtmf},
-	{"srtp", run_srtp},
-	{"media-tail", run_media_tail},
-	{"bye-lost-media-tail", run_bye_lost},
-	{"truncated", run_truncated},
-	{"session-timer", run_session_timer},
-	{"retransmit", run_retransmit},
-	{"yes-no-yes", run_yes_no_yes},
+	{"basic", run_basic, false},
+	{"early-media", run_early_media, false},
+	{"fork", run_fork, false},
+	{"cancel", run_cancel, false},
+	{"reject", run_reject, false},
+	{"reinvite-move", run_reinvite_move, false},
+	{"update-move", run_update_move, false},
+	{"hold", run_hold, false},
+	{"two-m-lines", run_two_m_lines, false},
+	{"no-bye", run_no_bye, false},
+	{"port-reuse", run_basic, false},
+	{"span-dup", run_basic, false},
+	{"ssrc-change", run_ssrc_change, false},
+	{"pt-change", run_pt_change, false},
+	{"cn", run_cn, false},
+	{"wrap", run_wrap, false},
+	{"dtmf", run_dtmf, false},
+	{"srtp", run_srtp, false},
+	{"media-tail", run_media_tail, false},
+	{"bye-lost-media-tail", run_bye_lost, false},
+	{"truncated", run_truncated, false},
+	{"session-timer", run_session_timer, false},
+	{"retransmit", run_retransmit, false},
+	{"notice", run_notice, true},
+	{"notice-key", run_notice_key, true},
+	{"notice-tone", run_notice_tone, true},
+	{"notice-tone-mid", run_notice_tone_mid, true},
+	{"notice-tone-early", run_notice_tone_early, true},
+	{"notice-broken", run_notice_broken, true},
+	{"notice-both", run_notice_both, true},
+	{"notice-echo", run_notice_echo, true},
+	{"tones", run_tones, true},
+	{"yes-no-yes", run_yes_no_yes, false},
 };
 
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
