@@ -920,6 +920,11 @@ void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms
 						.at_ns = now_ns });
 }
 
+static unsigned ways(const struct call *c)
+{
+	return c->rule->purpose[0].dtmf | c->rule->purpose[1].dtmf;
+}
+
 /* Can this leg's keys be heard? True as long as none of its addresses is known. */
 static bool leg_has_keys(const struct call *c, unsigned leg)
 {
@@ -1022,6 +1027,9 @@ void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg 
 	if (c->answered)
 		answered(cs, c, now_ns);
 	check_paths(cs, c);
+	/* Which ways a key can come by is known when both sides have said it. */
+	if (ways(c) & POLICY_DTMF_INBAND)
+		call_refresh_verdicts(cs, c);
 }
 
 static int command_consent(struct calls *cs, struct call *c, int p, enum call_how how, uint64_t now)
@@ -1175,11 +1183,6 @@ bool call_seeks_notice(const struct call *c, unsigned leg)
 				      (d->window_to_ns[1] && c->state[1] == PURPOSE_PENDING));
 	return d->notice == CALL_NOTICE_WAIT &&
 	       (c->state[0] == PURPOSE_PENDING || c->state[1] == PURPOSE_PENDING || c->state[0] == PURPOSE_GRANTED);
-}
-
-static unsigned ways(const struct call *c)
-{
-	return c->rule->purpose[0].dtmf | c->rule->purpose[1].dtmf;
 }
 
 bool call_hears_tones(const struct call *c, unsigned leg)
