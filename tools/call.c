@@ -157,9 +157,10 @@ static void print_head(const json_t *o)
 	printf("purposes  documentation %s %s, training %s %s\n", cli_ctl_str(o, "documentation"),
 	       cli_ctl_str(o, "documentation_reason"), cli_ctl_str(o, "training"), cli_ctl_str(o, "training_reason"));
 	for (i = 0; (l = json_array_get(legs, i)); i++)
-		printf("%-8s  %s %s: passed %.0f, events %.0f, blocked %.0f, kept %.0f, lost %.0f\n", cli_ctl_str(l, "leg"),
+		printf("%-8s  %s %s: passed %.0f, events %.0f, blocked %.0f, kept %.0f, inspected %.0f, lost %.0f\n", cli_ctl_str(l, "leg"),
 		       *cli_ctl_str(l, "codec") ? cli_ctl_str(l, "codec") : "no audio", cli_ctl_str(l, "verdict"),
 		       cli_ctl_num(l, "passed"), cli_ctl_num(l, "events"), cli_ctl_num(l, "blocked"), cli_ctl_num(l, "kept"),
+		       cli_ctl_num(l, "inspected"),
 		       cli_ctl_num(l, "lost"));
 }
 

@@ -96,6 +96,9 @@ static void print_packets(const json_t *o)
 	       N("media.drained"), N("media.kept"), N("media.events"), N("media.duplicates"), N("media.stale"),
 	       N("media.not_kept") + N("media.known") + N("media.failed"),
 	       N("media.truncated") + N("media.bad") + N("media.unknown_payload") + N("media.other_payload"));
+	if (N("packets.inspected") > 0 || N("media.inspected") > 0)
+		printf("           %.0f seen and %.0f handed up to be listened to only, for announcements and key tones\n", N("packets.inspected"),
+		       N("media.inspected"));
 	printf("flow table %.0f of %.0f addresses\n", N("flow.used"), N("flow.capacity"));
 }
 

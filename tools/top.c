@@ -186,6 +186,8 @@ static void draw_head(const struct sample *a, const struct sample *b)
 	heading("packets/s");
 	printf("audio %s  ", si(rate_of(a, b, "packets.audio"), r));
 	printf("keys %s  ", si(rate_of(a, b, "packets.events"), r));
+	if (rate_of(a, b, "packets.inspected") > 0)
+		printf("inspected %s  ", si(rate_of(a, b, "packets.inspected"), r));
 	printf("blocked %s  ", si(rate_of(a, b, "packets.blocked") + rate_of(a, b, "packets.gated"), r));
 	printf("signalling %s  ", si(rate_of(a, b, "packets.signalling"), r));
 	printf("SIP messages %s", si(rate_of(a, b, "signalling.messages"), r));
