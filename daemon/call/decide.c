@@ -213,8 +213,9 @@ static void forget_digits(struct call_typed *t)
 
 static void forget_twins(struct call_typed *t)
 {
-	if (has_twins(t))
-		explicit_bzero(t->twin, sizeof(t->twin));
+	for (int i = 0; i < CALL_TWINS; i++)
+		if (t->twin[i].key)
+			explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
 }
 
 void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
