@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct fp f = {0};
 	struct fp_set set = {0};
 	uint64_t now = 1000000000;
-	uint32_t ts = 0xfffff000u, next = 0;
+	uint32_t ts = 0xfffff000u, next = 0, left = 2000; /* packets made of a record's few octets */
 	struct fp_event e;
 
 	if (!ref[0])
@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 			next = from + (uint32_t)p[0] * 1024 > SAID ? SAID
 								   : from + (uint32_t)p[0] * 1024;
-			for (; from + 160 <= next; from += 160, ts += 160, now += 20000000)
+			for (; from + 160 <= next && left; left--, from += 160, ts += 160, now += 20000000)
 				fp_packet(&f, &set, G711_ULAW, p[2] & 2, ts, now,
 					  octets[p[2] >> 3 & 1] + from, 160, &sink);
 			have = 0;
