@@ -619,6 +619,8 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 	ret->noise = l->noise;
 	ret->events = l->events;
 	ret->blocked = l->blocked;
+	ret->inspected = l->inspected;
+	ret->muted = l->muted + (l->chunker ? chunker_muted(l->chunker) : 0);
 	ret->audio_ms = l->audio_us / 1000;
 	for (i = 1; i < l->nfmt; i++)
 		if (l->fmt[i].packets > l->fmt[best].packets)
@@ -789,7 +791,7 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 	} else {
 		discard(rc);
 		for (p = 0; p < 2; p++)
-			r.leg[p].packets = r.leg[p].noise = r.leg[p].audio_ms = 0; /* figures of what is kept */
+			r.leg[p].packets = r.leg[p].noise = r.leg[p].audio_ms = r.leg[p].muted = 0; /* figures of what is kept */
 		e = store_call_denied(rc->st, &rc->meta, &r);
 		if (e == -ESHUTDOWN) /* the row's own day is over too: counted, not listed */
 			e = 0;

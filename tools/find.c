@@ -72,13 +72,13 @@ static json_t *leg_json(const struct store_row *r, int leg)
 	const char *name = legs[leg];
 	json_t *o;
 
-	o = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "leg", name, "codec",
+	o = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "leg", name, "codec",
 			 cli_json_str(*l->format.name ? l->format.name : NULL), "packets",
 			 (json_int_t)l->packets, "lost", (json_int_t)l->lost, "audio_ms",
 			 (json_int_t)l->audio_ms, "duplicates", (json_int_t)l->duplicates,
 			 "reordered", (json_int_t)l->reordered, "jitter_us",
 			 (json_int_t)l->jitter_us, "events", (json_int_t)l->events, "blocked",
-			 (json_int_t)l->blocked);
+			 (json_int_t)l->blocked, "inspected", (json_int_t)l->inspected, "muted", (json_int_t)l->muted);
 	for (int p = 0; p < STORE_PURPOSES; p++)
 		(void)json_object_set_new(o, store_purpose_names[p], share_json(r, p, leg));
 	return o;

@@ -37,7 +37,8 @@ static const char schema[] =
 	" clock INTEGER NOT NULL, channels INTEGER NOT NULL, pt INTEGER NOT NULL, fmtp TEXT NOT NULL,"
 	" packets INTEGER NOT NULL, lost INTEGER NOT NULL, duplicates INTEGER NOT NULL,"
 	" reordered INTEGER NOT NULL, events INTEGER NOT NULL, audio_ms INTEGER NOT NULL,"
-	" jitter_us INTEGER NOT NULL, blocked INTEGER NOT NULL, PRIMARY KEY(uid, leg)) WITHOUT ROWID;"
+	" jitter_us INTEGER NOT NULL, blocked INTEGER NOT NULL, inspected INTEGER NOT NULL DEFAULT 0,"
+	" muted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(uid, leg)) WITHOUT ROWID;"
 	"CREATE VIEW readable AS SELECT uid, datetime(start_ns/1000000000,'unixepoch') AS start,"
 	" round((end_ns-start_ns)/1e9,3) AS seconds, rule, outcome, end, documentation_state AS documentation,"
 	" documentation_day, training_state AS training, training_day, documentation_reason,"
@@ -45,12 +46,14 @@ static const char schema[] =
 	"PRAGMA application_id=0x4F505447; PRAGMA user_version=2;"
 	"COMMIT;";
 
-/* Of format 1: its rows have no parts. */
-static const char upgrade[] = "BEGIN; ALTER TABLE calls ADD COLUMN parts BLOB; PRAGMA user_version=2; COMMIT;";
+/* Of format 1: its rows have no parts, and nothing was listened to. */
+static const char upgrade[] =
+	"BEGIN; ALTER TABLE calls ADD COLUMN parts BLOB; ALTER TABLE legs ADD COLUMN inspected INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE legs ADD COLUMN muted INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2; COMMIT;";
 
 static const char insert_call[] =
 	"INSERT INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
-static const char insert_leg[] = "INSERT INTO legs VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+static const char insert_leg[] = "INSERT INTO legs VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static const char known_row[] =
 	"SELECT documentation_day, documentation_slot, training_day, training_slot FROM calls WHERE uid=?";
@@ -354,6 +357,8 @@ static int add_leg(struct db *d, const struct catalog_row *row, int leg)
 	bind_int(st, &i, f->audio_ms);
 	bind_int(st, &i, f->jitter_us);
 	bind_int(st, &i, f->blocked);
+	bind_int(st, &i, f->inspected);
+	bind_int(st, &i, f->muted);
 	return step_once(st);
 }
 

@@ -37,7 +37,11 @@ static const char select_calls[] =
 	"training_state,training_reason,training_until,training_day,training_slot,numbers,extents,";
 static const char select_legs[] =
 	"SELECT leg,codec,clock,channels,pt,fmtp,packets,lost,duplicates,reordered,events,audio_ms,jitter_us,"
-	"blocked FROM legs WHERE uid=?";
+	"blocked,inspected,muted FROM legs WHERE uid=?";
+/* Databases from before there were the last two. */
+static const char select_old_legs[] =
+	"SELECT leg,codec,clock,channels,pt,fmtp,packets,lost,duplicates,reordered,events,audio_ms,jitter_us,"
+	"blocked,0,0 FROM legs WHERE uid=?";
 
 static int fail(struct cursor *c, int rc, const char *what, struct why *why)
 {
@@ -140,8 +144,11 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 	buf_put8(&q, 0);
 	rc = q.failed ? SQLITE_NOMEM : sqlite3_prepare_v2(c->sql, (char *)q.p, -1, &c->st, NULL);
 	buf_free(&q);
-	if (rc == SQLITE_OK)
+	if (rc == SQLITE_OK) {
 		rc = sqlite3_prepare_v2(c->sql, select_legs, -1, &c->legs, NULL);
+		if (rc == SQLITE_ERROR)
+			rc = sqlite3_prepare_v2(c->sql, select_old_legs, -1, &c->legs, NULL);
+	}
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot read", why);
 #define BIND(name, how, ...)                                                  \
@@ -276,6 +283,8 @@ static int get_leg(sqlite3_stmt *st, struct store_row *row)
 	f->audio_ms = get_int(st, 11);
 	f->jitter_us = (uint32_t)get_int(st, 12);
 	f->blocked = get_int(st, 13);
+	f->inspected = get_int(st, 14);
+	f->muted = get_int(st, 15);
 	return 0;
 }
 

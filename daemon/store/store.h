@@ -126,6 +126,8 @@ struct store_leg_figures {
 	uint64_t audio_ms;  /* duration of the payloads kept */
 	uint32_t jitter_us; /* RFC 3550 A.8, at the end */
 	uint64_t blocked;   /* packets that never left the classifier (verdict) */
+	uint64_t inspected; /* packets that were listened to and not kept */
+	uint64_t muted;	    /* samples in which key tones were silenced in what is kept */
 	uint64_t noise;	    /* comfort noise kept beside `packets`; not in the row */
 };
 
