@@ -506,6 +506,7 @@ void recording_soon(const struct recording *rc, unsigned leg, unsigned step)
 			rtp_stream_soon(l->rtp.stream[0]);
 		if (l->chunker)
 			__builtin_prefetch(l->chunker);
+		hear_soon(rc, leg);
 		break;
 	default:
 		if (l->chunker)

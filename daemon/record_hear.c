@@ -194,6 +194,16 @@ void hear_packet(struct recording *rc, unsigned leg, unsigned wanted, int law, c
 		hear_notice(rc, leg, (enum g711_law)law, p, arrival_ns);
 }
 
+void hear_soon(const struct recording *rc, unsigned leg)
+{
+	const char *ear = (const char *)rc->leg[leg].ear, *fp = rc->fp_leg == leg ? (const char *)rc->fp : NULL;
+
+	for (size_t i = 0; ear && i < sizeof(struct ear); i += 64)
+		__builtin_prefetch(ear + i, 1);
+	for (size_t i = 0; fp && i < sizeof(struct fp); i += 64)
+		__builtin_prefetch(fp + i, 1);
+}
+
 /* ---- time ---- */
 
 void hear_idle(struct recording *rc, uint64_t now_ns)

@@ -41,6 +41,8 @@ enum { HEAR_W_NOTICE = 1, HEAR_W_KEYS = 2, HEAR_W_MUTE = 4 };
 /* keep: the packet at hand may be kept. */
 unsigned hear_wanted(const struct recording *rc, const struct call *c, unsigned leg, bool keep);
 
+/* Prefetching: the detectors that the leg's next packet will meet. */
+void hear_soon(const struct recording *rc, unsigned leg);
 /*
  * One G.711 packet of a leg, before a chunker takes it; law -1: it is something else, and no tone is in it that could
  * be heard. Without memory nothing is heard, and what is kept gets the gap "memory".

@@ -87,6 +87,14 @@ int policy_tool_load(const char *const *paths, size_t n, int64_t on, struct poli
 
 /* ---- check ---- */
 
+static void tell_one(const struct policy_diag *d)
+{
+	if (json)
+		diag_json(d);
+	else
+		policy_diag_print(stderr, d);
+}
+
 static int check(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
@@ -111,6 +119,7 @@ static int check(int argc, char **argv)
 	struct policy *p = NULL;
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a), err;
+	size_t sounds = 0;
 
 	if (rc != CLI_GO_ON)
 		return rc;
@@ -120,10 +129,13 @@ static int check(int argc, char **argv)
 	}
 	err = load(&a, true, past_file ? &past : NULL, &d, &p);
 	free(past.rule);
+	if (!err)
+		sounds = policy_tool_sounds(p, tell_one);
+	d.errors += sounds;
 	if (!json && (d.errors || d.warnings))
 		fprintf(stderr, "%zu error%s, %zu warning%s\n", d.errors, d.errors == 1 ? "" : "s",
 			d.warnings, d.warnings == 1 ? "" : "s");
-	rc = err ? 2 : d.warnings ? 1 : 0;
+	rc = err || sounds ? 2 : d.warnings ? 1 : 0;
 	policy_free(p);
 	policy_diags_free(&d);
 	return cli_finish(rc);

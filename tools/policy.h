@@ -16,6 +16,9 @@ int policy_tool_load(const char *const *paths, size_t n, int64_t today, struct p
 /* The evidence log as `optag audit show --json` prints it ("-": stdin), summed by rule. 0, or -errno, told. free(ret->rule). */
 int policy_tool_past(const char *file, struct policy_past_log *ret);
 
+/* Sounds by which announcements cannot be recognised though a rule wants it (L-85); returns how many. */
+size_t policy_tool_sounds(const struct policy *p, void (*bad)(const struct policy_diag *d));
+
 /* Items, one a line or one object a line; neutral ones on request. -errno of the output. */
 int policy_tool_print_diff(const struct policy_diff *d, bool json, bool neutral);
 /* "3 tighten, 1 shorten, 2 loosen, 1 neutral" */

@@ -3,7 +3,7 @@
  * bench_tones.c - ns a 20 ms packet of the tone detector, bytes a stream
  *
  * Thread CPU time, median (lowest) of the rounds, over many streams in turn, so
- * that their state is as cold as live. Silence, noise, and a held key.
+ * that their state is as cold as live. Silence, noise, a held key, and a voice.
  */
 #include <math.h>
 #include <stdio.h>
@@ -12,12 +12,13 @@
 #include <time.h>
 
 #include "media/tones.h"
+#include "tests/unit/speech.h"
 
 #define STREAMS 2000
 #define PACKETS 50
 #define ROUNDS	9
 
-static uint8_t sound[3][8000];
+static uint8_t sound[4][8000];
 
 static uint8_t octet(double v)
 {
@@ -47,8 +48,9 @@ static int by_value(const void *a, const void *b)
 
 int main(void)
 {
-	static const char *const names[] = { "silence", "noise", "held key" };
+	static const char *const names[] = { "silence", "noise", "held key", "voice" };
 	struct tones *t = calloc(STREAMS, sizeof(*t));
+	struct sound voice = { 0 };
 	double v[ROUNDS];
 
 	if (!t)
@@ -58,7 +60,11 @@ int main(void)
 		sound[1][i] = octet(4000.0 * (rand() / (double)RAND_MAX - 0.5));
 		sound[2][i] = octet(8000 * (sin(2 * M_PI * 770 * i / 8000) + sin(2 * M_PI * 1336 * i / 8000)));
 	}
-	for (int s = 0; s < 3; s++) {
+	speech(&voice, 16000, 1);
+	for (int i = 0; i < 8000; i++)
+		sound[3][i] = octet(voice.x[8000 + i]);
+	sound_free(&voice);
+	for (int s = 0; s < 4; s++) {
 		for (int r = 0; r < ROUNDS; r++) {
 			double from = cpu_ns();
 

@@ -177,6 +177,9 @@ refused() { # REGEX
 	"$BIN/optag" init --store "$TMP/s2" --keys "$TMP/k2" >/dev/null 2>&1
 	"$BIN/optag" replay --store "$TMP/s2" --policy "$TMP/b.policy" "$TMP/c.pcap" >"$TMP/out" 2>"$TMP/err" && wrong "taken"
 	grep -Eq -- "$1" "$TMP/err" || wrong "not /$1/: $(cat "$TMP/err")"
+	"$BIN/optag" policy check "$TMP/b.policy" >"$TMP/out" 2>"$TMP/err"
+	[ $? = 2 ] || wrong "policy check does not refuse it"
+	grep -q '^.*b\.policy:[0-9]*:1: L-85: .*cannot be recognised' "$TMP/err" || wrong "policy check says: $(cat "$TMP/err")"
 	rm -rf "$TMP/s2" "$TMP/k2"
 }
 name="bad sounds"
