@@ -169,7 +169,7 @@ static void script_run(struct call *c)
 	c->end = "bye";
 }
 
-static const struct scenario script_scenario = { "script", script_run };
+static const struct scenario script_scenario = { "script", script_run, false };
 
 static void script_line(char *line)
 {
