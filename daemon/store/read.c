@@ -374,7 +374,7 @@ int store_read_next(struct store_reader *r, unsigned *ret_leg, const struct chun
 size_t store_read_gaps(const struct store_reader *r, struct store_gap *ret, size_t max)
 {
 	struct store_gap *g = NULL;
-	struct store_gap spare;
+	struct store_gap spare = { 0 };
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->parts.n; i++) {

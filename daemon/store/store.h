@@ -151,7 +151,7 @@ struct store_call;
 int store_call_known(struct store *st, const struct uid *uid, const char *controller);
 
 /*
- * Starts a call that is kept: makes the data key, writes the wraps of committed
+ * Starts a call that is kept: makes its keys and its first part, writes the wraps of committed
  * purposes to their slots (durable with the next store_sync). At least one until_ns must
  * be set (INV-8). -ESHUTDOWN: the destroy-by day was destroyed already (a late import).
  */
@@ -300,7 +300,7 @@ int store_call_leave(struct store_call *sc);
  * after the state was saved. On failure store_settle ends the call, and it may begin anew.
  */
 int store_call_resume(struct store *st, const void *bytes, size_t n, struct store_call **ret);
-/* Whether the call's key is wrapped for the purpose. */
+/* Whether the purpose's key of the call is wrapped. */
 bool store_call_committed(const struct store_call *sc, enum store_purpose p);
 /*
  * The calls of a dead writer that nobody resumed. Audio whose wrap is there gets a row, end and gap
