@@ -1041,7 +1041,7 @@ static int command_consent(struct calls *cs, struct call *c, int p, enum call_ho
 		return -EPERM;
 	if (c->state[p] == PURPOSE_GRANTED)
 		return -EALREADY;
-	if (c->state[p] != PURPOSE_PENDING && !c->decide.reopened[p])
+	if ((c->state[p] != PURPOSE_PENDING && !c->decide.reopened[p]) || over(cs, c, now))
 		return -EPERM;
 	/* Who takes consent elsewhere has told first; when that is proven the consent counts. */
 	if (c->decide.notice != CALL_NOTICE_PROVEN) {
