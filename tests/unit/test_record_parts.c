@@ -69,7 +69,7 @@ static void packet(unsigned i, unsigned leg, unsigned set)
 	char key;
 
 	memset(payload, (int)(i * 2 + leg), sizeof(payload));
-	ok(st, recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, when(i), &key, &fate));
+	ok(st, recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, true, when(i), &key, &fate));
 	for (int k = 0; k < 2; k++)
 		may[k][leg][i] = set >> k & 1;
 }
