@@ -726,8 +726,13 @@ static bool opt_out(struct calls *cs, struct call *c, int p, enum call_how how, 
 	objects(cs, c, p);
 	/* A key press alone stops nothing where none was offered (N-43); the table knows. */
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_OPT_OUT);
-	if (c->state[p] == was)
+	if (c->state[p] == was) {
+		/* D, G: it stops nothing, and that it was seen is on record (guidance 5.4) */
+		if (how == CALL_BY_SDP && (was == PURPOSE_PENDING || was == PURPOSE_GRANTED))
+			tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = p, .actor = actor, .how = how,
+							.reason = "grounds.absent", .at_ns = now });
 		return false;
+	}
 	tell(cs, c, (struct call_news){ .event = c->state[p] == PURPOSE_WITHDRAWN ? "consent.withdrawn" :
 						 c->state[p] == PURPOSE_OBJECTED  ? "objection.opened" :
 										    "optout",

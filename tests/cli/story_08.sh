@@ -24,5 +24,7 @@ done
 is off '.training == "GRANTED" and .documentation == "OBJECTED" and .reasons.documentation == "objection"'
 opens off training answer..end
 opens off documentation -
-[ "$(told off objection.opened)" -ge 1 ] || fail "off: no objection"
+[ "$(told off objection.opened)" = 2 ] || fail "off: no objection"
+jq -es 'any(.purpose == "training" and .source == "sdp" and .reason == "grounds.absent") and any(.purpose == "documentation")' "$TMP/told" >/dev/null ||
+	fail "off: $(cat "$TMP/told")"
 whole
