@@ -90,7 +90,7 @@ static void test_fields(void **state)
 	assert_null(flow_get(t, &e, IPPROTO_UDP, NULL));
 	r.verdict = OPTAG_V_FREE;
 	assert_int_equal(flow_set(t, &e, &r, NULL), -EINVAL);
-	r.verdict = OPTAG_V_SIG + 1;
+	r.verdict = OPTAG_V_INSPECT + 1;
 	assert_int_equal(flow_set(t, &e, &r, NULL), -EINVAL);
 	assert_int_equal(flow_count(t), 1);
 	flow_free(t);

@@ -246,6 +246,7 @@ static void objection_pauses(void)
 	packets(130, BOTH);
 	call.state[0] = PURPOSE_OBJECTED;
 	call.reason[0] = "objection";
+	call.decide.objected = true; /* and not only a notice that is missing */
 	packets(130, TR);
 	finish(RECORDING_KEPT, "");
 }
@@ -258,6 +259,7 @@ static void objection_rejected(void)
 	packets(130, BOTH);
 	call.state[0] = PURPOSE_OBJECTED;
 	call.reason[0] = "objection";
+	call.decide.objected = true; /* and not only a notice that is missing */
 	packets(130, TR);
 	call.state[0] = PURPOSE_GRANTED;
 	packets(130, BOTH);
@@ -279,6 +281,7 @@ static void objection_before_audio(void)
 {
 	policy.rule.purpose[0].on_objection = POLICY_OBJ_PAUSE;
 	call.reason[0] = "objection";
+	call.decide.objected = true; /* and not only a notice that is missing */
 	start(PURPOSE_OBJECTED, PURPOSE_GRANTED);
 	packets(130, TR);
 	finish(RECORDING_KEPT, "");
