@@ -13,7 +13,7 @@
 #include <sodium.h>
 
 #include "media/soundfile.h"
-#include "policies_keep.h"
+#include "policies_kept.h"
 #include "policy/policy.h"
 
 #define SOUNDS_MAX 4096 /* of a policy */

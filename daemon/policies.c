@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -428,54 +427,11 @@ void policies_run(struct policies *ps, uint64_t now)
 
 /* ---- back from the store ---- */
 
-static int read_kept(const char *store, const char *hash, char **ret, size_t *ret_len, int64_t *ret_time)
-{
-	char path[4300];
-	struct stat st;
-	FILE *f;
-	char *s;
-	int e = 0;
-
-	if (!store)
-		return -ENOENT;
-	snprintf(path, sizeof(path), "%s/policies/%s.policy", store, hash);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode) || st.st_size > 256 << 20)
-		e = -EBADMSG;
-	s = e ? NULL : malloc((size_t)st.st_size + 1);
-	if (!e && !s)
-		e = -ENOMEM;
-	if (!e && fread(s, 1, (size_t)st.st_size, f) != (size_t)st.st_size)
-		e = -EIO;
-	fclose(f);
-	if (e) {
-		free(s);
-		return e;
-	}
-	*ret = s;
-	*ret_len = (size_t)st.st_size;
-	*ret_time = st.st_mtime;
-	return 0;
-}
-
 static int load_kept(struct policies *ps, const char *hash, struct policy **ret)
 {
-	struct policy_diags d = { 0 };
 	struct policy *p = NULL;
-	char *text = NULL;
-	size_t len = 0;
-	int64_t then = 0;
-	int e = read_kept(ps->store, hash, &text, &len, &then);
+	int e = policies_kept(ps->store, hash, &p, NULL);
 
-	/* Judged as on the day it was written: what has to be reviewed by now was in force then. */
-	if (!e)
-		e = policy_load_mem("kept", text, len, then, &d, &p);
-	policy_diags_free(&d);
-	free(text);
-	if (!e && strcmp(policy_hash(p), hash) != 0)
-		e = -EBADMSG;
 	if (!e)
 		e = policy_bind(p, ps->members);
 	if (e) {

@@ -14,6 +14,7 @@
 
 #include "notices.h"
 #include "policies.h"
+#include "policies_kept.h"
 #include "policy/diff.h"
 #include "policy/members.h"
 #include "setfile.h"
@@ -97,10 +98,6 @@ void work_stop(struct worker *w); /* what is queued is done first */
 void work_push(struct worker *w, struct job *j);
 struct job *work_take(struct worker *w); /* all that is done, oldest first */
 void job_free(struct job *j);
-/* Canonical text of p. */
-int policy_text(const struct policy *p, char **ret_text, size_t *ret_len);
-/* Writes STORE/policies/HASH.policy unless it is there and whole. */
-int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why, size_t n);
 void policies_log_diags(const struct policy_diags *d);
 
 /* policies.c */

@@ -4,20 +4,17 @@
  * capture does not; see policies_internal.h
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mutex.h"
 #include "policies_internal.h"
-#include "policies_keep.h"
 
 void policies_log_diags(const struct policy_diags *d)
 {
@@ -27,116 +24,6 @@ void policies_log_diags(const struct policy_diags *d)
 	for (i = 0; i < d->n; i++)
 		log_msg(d->d[i].severity == POLICY_ERROR ? LOG_L_ERR : LOG_L_WARN, "%s:%d:%d: %s: %s", d->d[i].file,
 			d->d[i].line, d->d[i].col, d->d[i].code, d->d[i].text);
-}
-
-int policy_text(const struct policy *p, char **ret_text, size_t *ret_len)
-{
-	char *s = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&s, &n);
-	int e = f ? policy_print(f, p) : -ENOMEM;
-
-	if (f && fclose(f) && !e)
-		e = -ENOMEM;
-	if (e) {
-		free(s);
-		return e;
-	}
-	*ret_text = s;
-	*ret_len = n;
-	return 0;
-}
-
-/* ---- the policies that were in force ---- */
-
-static bool holds(const char *path, const char *text, size_t len)
-{
-	FILE *f = fopen(path, "re");
-	char b[4096];
-	size_t at = 0, n;
-	bool same = f != NULL;
-
-	while (same && (n = fread(b, 1, sizeof(b), f)) > 0) {
-		same = n <= len - at && memcmp(b, text + at, n) == 0;
-		at += n;
-	}
-	if (f)
-		fclose(f);
-	return same && at == len;
-}
-
-static int write_durable(int fd, const char *text, size_t len)
-{
-	size_t at = 0;
-
-	while (at < len) {
-		ssize_t n = write(fd, text + at, len - at);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		at += n > 0 ? (size_t)n : 0;
-	}
-	return fsync(fd) ? -errno : 0;
-}
-
-static int keep_in(int dir, const char *name, const char *text, size_t len)
-{
-	char tmp[96];
-	int fd, e;
-
-	snprintf(tmp, sizeof(tmp), "%s.open", name);
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-	if (fd < 0)
-		return -errno;
-	e = write_durable(fd, text, len);
-	close(fd);
-	if (!e && renameat(dir, tmp, dir, name))
-		e = -errno;
-	if (!e && fsync(dir))
-		e = -errno;
-	if (e)
-		(void)unlinkat(dir, tmp, 0); /* what is left over is written anew the next time */
-	return e;
-}
-
-static int keep_file(const char *store, const char *name, bool once, const char *text, size_t len, char *why, size_t n)
-{
-	char dir[PATH_MAX], path[PATH_MAX + 96];
-	int fd, e = 0;
-
-	snprintf(dir, sizeof(dir), "%s/policies", store);
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (holds(path, text, len))
-		return 0;
-	if (once && access(path, F_OK) == 0)
-		return -EEXIST;
-	if (mkdir(dir, 0750) && errno != EEXIST)
-		e = -errno;
-	fd = e ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!e && fd < 0)
-		e = -errno;
-	if (!e)
-		e = keep_in(fd, name, text, len);
-	if (fd >= 0)
-		close(fd);
-	if (e)
-		snprintf(why, n, "%s: cannot be kept: %s", path, strerror(-e));
-	return e;
-}
-
-int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why, size_t n)
-{
-	char name[80];
-
-	if (!store)
-		return 0;
-	snprintf(name, sizeof(name), "%s.policy", policy_hash(p));
-	return keep_file(store, name, false, text, len, why, n);
-}
-
-int policies_keep_once(const char *store, const char *name, const char *text, size_t len, char *why, size_t n)
-{
-	return keep_file(store, name, true, text, len, why, n);
 }
 
 /* ---- jobs ---- */

@@ -18,6 +18,7 @@
 #include "cli.h"
 #include "evidence.h"
 #include "notices.h"
+#include "policies_kept.h"
 #include "policy/policy.h"
 #include "record.h"
 #include "store/store.h"
@@ -261,6 +262,21 @@ static const struct fp_set *sounds(void *arg, const struct policy *p, const stru
 	return notices_set(r->notices, rule);
 }
 
+/* Whoever asks later by which policy a call was decided finds it in the store. */
+static int keep_policy(const struct replay *r)
+{
+	char why[512] = "", *text = NULL;
+	size_t n = 0;
+	int e = policy_text(r->policy, &text, &n);
+
+	if (!e)
+		e = policy_keep(opt_store, r->policy, text, n, why, sizeof(why));
+	free(text);
+	if (e)
+		cli_err("%s", *why ? why : strerror(-e));
+	return e;
+}
+
 static int replay(struct replay *r, const struct cli_args *a)
 {
 	struct recorder_settings set;
@@ -283,6 +299,9 @@ static int replay(struct replay *r, const struct cli_args *a)
 		cli_err("%s", why);
 		return e;
 	}
+	e = keep_policy(r);
+	if (e)
+		return e;
 	e = evidence_new(&(struct evidence_settings){ opt_store, false }, &r->evidence, why, sizeof(why));
 	if (!e)
 		e = evidence_start(r->evidence, NULL, 0, why, sizeof(why));

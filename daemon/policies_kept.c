@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* policies_kept.c - the policies that were in force, see policies_kept.h */
+#include "policies_kept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEPT_MAX (256 << 20)
+
+int policy_text(const struct policy *p, char **ret_text, size_t *ret_len)
+{
+	char *s = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&s, &n);
+	int e = f ? policy_print(f, p) : -ENOMEM;
+
+	if (f && fclose(f) && !e)
+		e = -ENOMEM;
+	if (e) {
+		free(s);
+		return e;
+	}
+	*ret_text = s;
+	*ret_len = n;
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static bool holds(const char *path, const char *text, size_t len)
+{
+	FILE *f = fopen(path, "re");
+	char b[4096];
+	size_t at = 0, n;
+	bool same = f != NULL;
+
+	while (same && (n = fread(b, 1, sizeof(b), f)) > 0) {
+		same = n <= len - at && memcmp(b, text + at, n) == 0;
+		at += n;
+	}
+	if (f)
+		fclose(f);
+	return same && at == len;
+}
+
+static int write_durable(int fd, const char *text, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len) {
+		ssize_t n = write(fd, text + at, len - at);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		at += n > 0 ? (size_t)n : 0;
+	}
+	return fsync(fd) ? -errno : 0;
+}
+
+static int keep_in(int dir, const char *name, const char *text, size_t len)
+{
+	char tmp[96];
+	int fd, e;
+
+	snprintf(tmp, sizeof(tmp), "%s.open", name);
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd < 0)
+		return -errno;
+	e = write_durable(fd, text, len);
+	close(fd);
+	if (!e && renameat(dir, tmp, dir, name))
+		e = -errno;
+	if (!e && fsync(dir))
+		e = -errno;
+	if (e)
+		(void)unlinkat(dir, tmp, 0); /* what is left over is written anew the next time */
+	return e;
+}
+
+static int keep_file(const char *store, const char *name, bool once, const char *text, size_t len, char *why, size_t n)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 96];
+	int fd, e = 0;
+
+	snprintf(dir, sizeof(dir), "%s/policies", store);
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (holds(path, text, len))
+		return 0;
+	if (once && access(path, F_OK) == 0)
+		return -EEXIST;
+	if (mkdir(dir, 0750) && errno != EEXIST)
+		e = -errno;
+	fd = e ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!e && fd < 0)
+		e = -errno;
+	if (!e)
+		e = keep_in(fd, name, text, len);
+	if (fd >= 0)
+		close(fd);
+	if (e)
+		snprintf(why, n, "%s: cannot be kept: %s", path, strerror(-e));
+	return e;
+}
+
+int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why, size_t n)
+{
+	char name[80];
+
+	if (!store)
+		return 0;
+	snprintf(name, sizeof(name), "%s.policy", policy_hash(p));
+	return keep_file(store, name, false, text, len, why, n);
+}
+
+int policies_keep_once(const char *store, const char *name, const char *text, size_t len, char *why, size_t n)
+{
+	return keep_file(store, name, true, text, len, why, n);
+}
+
+/* ---- reading ---- */
+
+static int read_kept(const char *store, const char *hash, char **ret, size_t *ret_len,
+		     int64_t *ret_time)
+{
+	char path[4300];
+	struct stat st;
+	FILE *f;
+	char *s;
+	int e = 0;
+
+	if (!store)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/policies/%s.policy", store, hash);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode) || st.st_size > KEPT_MAX)
+		e = -EBADMSG;
+	s = e ? NULL : malloc((size_t)st.st_size + 1);
+	if (!e && !s)
+		e = -ENOMEM;
+	if (!e && fread(s, 1, (size_t)st.st_size, f) != (size_t)st.st_size)
+		e = -EIO;
+	fclose(f);
+	if (e) {
+		free(s);
+		return e;
+	}
+	*ret = s;
+	*ret_len = (size_t)st.st_size;
+	*ret_time = st.st_mtime;
+	return 0;
+}
+
+int policies_kept(const char *store, const char *hash, struct policy **ret, int64_t *ret_since)
+{
+	struct policy_diags d = {0};
+	struct policy *p = NULL;
+	char *text = NULL;
+	size_t len = 0;
+	int64_t then = 0;
+	int e;
+
+	if (strlen(hash) != 64 || strspn(hash, "0123456789abcdef") != 64)
+		return -EINVAL;
+	e = read_kept(store, hash, &text, &len, &then);
+	if (!e)
+		e = policy_load_mem("kept", text, len, then, &d, &p);
+	policy_diags_free(&d);
+	free(text);
+	if (!e && strcmp(policy_hash(p), hash) != 0)
+		e = -EBADMSG;
+	if (e) {
+		policy_free(p);
+		return e == -EINVAL ? -EBADMSG : e;
+	}
+	*ret = p;
+	if (ret_since)
+		*ret_since = then;
+	return 0;
+}

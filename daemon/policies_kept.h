@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * policies_kept.h - STORE/policies: every policy that was in force, by its hash (FORMAT.md section
+ * 9)
+ *
+ * Written by whoever records (daemon, replay), read back by the daemon after a restart and by who
+ * asks later under which policy a call was decided. Files only; any thread. Errors 0 or -errno.
+ */
+#ifndef POLICIES_KEPT_H
+#define POLICIES_KEPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy/policy.h"
+
+/* Canonical text of p; malloc'ed, terminated. -ENOMEM. */
+int policy_text(const struct policy *p, char **ret_text, size_t *ret_len);
+/* Writes STORE/policies/HASH.policy unless it is there and whole; durable. store NULL: nothing to
+ * do. why: one line. */
+int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why,
+		size_t n);
+/* Another file there, written once and never changed. 0: it holds that text now. -EEXIST: another one (why is not
+ * written); -errno. Blocks on the disk. */
+int policies_keep_once(const char *store, const char *name, const char *text, size_t len, char *why, size_t n);
+/*
+ * The policy with this hash (64 hex digits, or -EINVAL), judged as on the day it was written: what
+ * has to be reviewed by now was in force then. -ENOENT not kept (or store NULL), -EBADMSG damaged
+ * or another's hash, -ENOMEM, -EIO. *ret_since (may be NULL): when it was first in force, UTC
+ * seconds. Files it names, such as sounds, are not looked for.
+ */
+int policies_kept(const char *store, const char *hash, struct policy **ret, int64_t *ret_since);
+
+#endif
