@@ -419,5 +419,6 @@ void print_span(FILE *f, const struct policy_span *s);
 void table_print_setting(FILE *f, const struct table *t, int id, const void *obj);
 void rule_print_setting(FILE *f, const struct rule *r, int id, const char *indent);
 void print_clock(FILE *f, int minute);
+void set_print(FILE *f, const struct set *s);
 
 #endif

@@ -770,7 +770,7 @@ static void print_objects(FILE *f, const struct list *l, const struct table *t, 
 	}
 }
 
-static void print_set(FILE *f, const struct set *s)
+void set_print(FILE *f, const struct set *s)
 {
 	fputs("set ", f);
 	print_name(f, s->o.name);
@@ -797,7 +797,7 @@ int policy_print(FILE *f, const struct policy *p)
 	print_objects(f, &p->controllers, &controller_table, "controller");
 	print_objects(f, &p->trunks, &trunk_table, "trunk");
 	for (const struct obj *o = p->sets.first; o; o = o->next)
-		print_set(f, (const struct set *)o);
+		set_print(f, (const struct set *)o);
 	print_objects(f, &p->announcements, &announcement_table, "announcement");
 	print_objects(f, &p->assessments, &assessment_table, "assessment");
 	if (p->defaults) {
