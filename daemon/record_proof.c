@@ -103,6 +103,10 @@ void proof_kept(struct recorder *r, const struct call *c, const struct recording
 
 		if (end->state[p] == PURPOSE_GRANTED || end->state[p] == PURPOSE_OBJECTED)
 			evidence_call(ev, c, EVLOG_KEY_COMMIT, p, EVLOG_S_DAEMON, NULL, &until, 1);
+		else if (c->state[p] !=
+			 end->state[p]) /* granted, and yet not kept: "consent.late", "disk" */
+			evidence_call(ev, c, EVLOG_PURPOSE_DENY, p, EVLOG_S_DAEMON, end->reason[p],
+				      NULL, 0);
 	}
 	evidence_call(ev, c, EVLOG_AUDIO_STOP, -1, EVLOG_S_DAEMON, c->end, NULL, 0);
 	if (*end->gap)
