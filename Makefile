@@ -75,6 +75,7 @@ LIBS_set := cli base
 LIBS_call := cli base
 LIBS_top := cli base
 LIBS_audit := cli call store base
+LIBS_why := cli core call policy store base
 LIBS_doctor := cli store base
 SYSX_export := -lavcodec -lswresample -lavutil -lpcap
 SYSX_replay := -lpcap

@@ -19,15 +19,15 @@ layer daemon/capture 'store/|sip/|media/|call/|policy/|record|cli'
 layer daemon/call 'store/|media/|capture/|record|cli'
 layer policy 'store/|sip/|media/|capture/|call/|record|cli|base/'
 for f in tools/*.c; do
-	# optag audit calculates draws again, by the sampler's own arithmetic
-	case $f in tools/replay*.c | tools/policy*.c | tools/audit_sample*.c) continue ;; esac
+	# optag audit calculates draws again, by the sampler's own arithmetic; optag why runs the law over a call's log
+	case $f in tools/replay*.c | tools/policy*.c | tools/audit_sample*.c | tools/why*.[ch]) continue ;; esac
 	out=$(grep -nE '^#include "(sip/|media/|capture/|call/|policy/|record)' "$f")
 	[ -n "$out" ] && { echo "$out" | sed "s|^|layer: $f must not include: |"; bad=1; }
 done
 out=$(grep -ln 'liburing\.h' daemon/*/*.c daemon/*.c tools/*.c policy/*.c 2>/dev/null | grep -v '^daemon/store/writer')
 [ -n "$out" ] && { echo "layer: only daemon/store/writer*.c may include liburing.h: $out"; bad=1; }
 # optag-export reads, and what deletes or records must not decrypt
-for p in find fsck audit; do
+for p in find fsck audit why; do
 	[ -x "${BUILD:-build}/bin/optag-$p" ] || continue
 	nm -C "${BUILD:-build}/bin/optag-$p" 2>/dev/null | grep -qE ' [tT] store_read_open$' && {
 		echo "layer: optag-$p links decryption (store_read_open)"
