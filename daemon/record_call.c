@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "record_call_internal.h"
 
@@ -222,7 +223,8 @@ int recording_tick(struct recording *rc, const struct call *c, uint64_t now_ns)
 static int begin(struct recording *rc, const struct call *c, uint64_t first_ns)
 {
 	unsigned set = recording_purposes(c, first_ns);
-	int p;
+	struct buf facts = { 0 };
+	int p, e;
 
 	now_of(rc, c, &rc->meta.now);
 
@@ -231,7 +233,17 @@ static int begin(struct recording *rc, const struct call *c, uint64_t first_ns)
 		/* training is committed at hang-up (guidance 6): a crash before must leave nothing */
 		rc->meta.commit[p] = rc->meta.covers[p] && p == POLICY_DOCUMENTATION && !c->rule->purpose[p].commit_at_end;
 	}
-	return store_call_begin(rc->st, &rc->meta, &rc->sc);
+	/* what the policy was asked, for who wants to know later what another would have answered */
+	call_facts_save(c->facts, &facts);
+	rc->meta.facts = facts.failed ? NULL : facts.p;
+	rc->meta.facts_len = facts.len;
+	e = store_call_begin(rc->st, &rc->meta, &rc->sc);
+	rc->meta.facts = NULL;
+	rc->meta.facts_len = 0;
+	if (facts.p)
+		explicit_bzero(facts.p, facts.cap);
+	buf_free(&facts);
+	return e;
 }
 
 static bool is_noise(const struct media_format *f, uint8_t pt)

@@ -145,6 +145,36 @@ static bool get_input(const struct call_facts *f, const struct policy *p, struct
 	return !r.bad && !r.left && kept <= POLICY_HEADERS_MAX;
 }
 
+/* Which of the policy's headers were kept, present or not. */
+static size_t kept_headers(const struct call_facts *f, const char *const *names, size_t n)
+{
+	struct rd r = { .p = f->b, .left = f->n };
+	size_t i, k, kept, known = 0;
+
+	(void)rd_bytes(&r, 8 + 16 + 16 + 7);
+	for (i = 0; i < 7; i++)
+		(void)get_text(&r);
+	kept = rd_u8(&r);
+	for (i = 0; i < kept && !r.bad; i++) {
+		struct policy_str name = get_text(&r);
+
+		(void)get_text(&r);
+		for (k = 0; k < n; k++)
+			known += name.p && strlen(names[k]) == name.n && strncasecmp(names[k], name.p, name.n) == 0;
+	}
+	return known;
+}
+
+void call_facts_input(const struct call_facts *f, const struct policy *p, struct policy_input *ret, bool *ret_blind)
+{
+	const char *names[POLICY_HEADERS_MAX];
+	size_t n = policy_headers(p, names);
+
+	(void)get_input(f, p, ret); /* was looked at when it was loaded */
+	if (ret_blind)
+		*ret_blind = kept_headers(f, names, n) < n;
+}
+
 int call_facts_load(const void *bytes, size_t n, struct call_facts **ret)
 {
 	struct policy_input in;

@@ -77,5 +77,10 @@ struct call_tight {
 void call_facts_save(const struct call_facts *f, struct buf *out); /* f NULL: nothing is written */
 int call_facts_load(const void *bytes, size_t n, struct call_facts **ret);
 void call_facts_free(struct call_facts *f);
+/*
+ * As policy_eval(p) would be asked today. The texts of *ret point into f. A header that the policy of then did not ask for
+ * is not known: whether p asks for such a one is *ret_blind (may be NULL).
+ */
+void call_facts_input(const struct call_facts *f, const struct policy *p, struct policy_input *ret, bool *ret_blind);
 
 #endif

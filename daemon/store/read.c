@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "store/catalog.h"
 #include "store/codec.h"
+#include "store/party.h"
 #include "store/segment.h"
 #include "store/slots.h"
 #include "store/store_internal.h"
@@ -52,6 +53,8 @@ struct store_reader {
 	uint8_t *disk, *plain;
 	struct chunk chunk;
 	char *caller, *callee;
+	uint8_t *facts;
+	size_t facts_len;
 };
 
 static uint8_t *copy(const uint8_t *p, size_t n)
@@ -61,6 +64,25 @@ static uint8_t *copy(const uint8_t *p, size_t n)
 	if (c && n)
 		memcpy(c, p, n);
 	return c;
+}
+
+static int take_row(struct store_reader *r, const char *controller, const struct cursor_row *row)
+{
+	snprintf(r->controller, sizeof(r->controller), "%s", controller);
+	r->day = row->day;
+	r->state = row->row.state[r->purpose];
+	r->purpose_day = row->purpose_day[r->purpose];
+	r->purpose_slot = row->purpose_slot[r->purpose];
+	free(r->extents); /* of an attempt before */
+	free(r->numbers);
+	r->extents = copy(row->extents, row->extents_len);
+	r->extents_len = row->extents_len;
+	r->numbers = copy(row->numbers, row->numbers_len);
+	r->numbers_len = row->numbers_len;
+	parts_free(&r->parts);
+	r->parts = row->parts;
+	r->parts.v = (struct part *)(void *)copy((const uint8_t *)row->parts.v, row->parts.n * sizeof(struct part));
+	return r->parts.v && r->extents && r->numbers ? 0 : why_set(&r->st->why, -ENOMEM, "out of memory");
 }
 
 /* Looks for the row; 1 when this database has it. */
@@ -75,24 +97,8 @@ static int row_in(void *arg, const char *controller, uint32_t day)
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	rc = cursor_next(c, &row, &r->st->why);
-	if (rc == 1) {
-		snprintf(r->controller, sizeof(r->controller), "%s", controller);
-		r->day = day;
-		r->state = row->row.state[r->purpose];
-		r->purpose_day = row->purpose_day[r->purpose];
-		r->purpose_slot = row->purpose_slot[r->purpose];
-		free(r->extents); /* of an attempt before */
-		free(r->numbers);
-		r->extents = copy(row->extents, row->extents_len);
-		r->extents_len = row->extents_len;
-		r->numbers = copy(row->numbers, row->numbers_len);
-		r->numbers_len = row->numbers_len;
-		parts_free(&r->parts);
-		r->parts = row->parts;
-		r->parts.v = (struct part *)(void *)copy((const uint8_t *)row->parts.v, row->parts.n * sizeof(struct part));
-		if (!r->parts.v || !r->extents || !r->numbers)
-			rc = why_set(&r->st->why, -ENOMEM, "out of memory");
-	}
+	if (rc == 1)
+		rc = take_row(r, controller, row) ? -ENOMEM : 1;
 	cursor_close(c);
 	return rc;
 }
@@ -197,8 +203,9 @@ static int reader_memory(struct store_reader *r)
 	return r->key && r->disk && r->plain && r->chunk.pkt && r->chunk.data ? 0 : -ENOMEM;
 }
 
-int store_read_open(struct store *st, const struct uid *uid, enum store_purpose p,
-		    const char *keys_dir, struct store_reader **ret)
+/* row NULL: it is looked for. */
+static int open_reader(struct store *st, const struct uid *uid, const struct cursor_row *row, enum store_purpose p,
+		       const char *keys_dir, struct store_reader **ret)
 {
 	struct store_reader *r = calloc(1, sizeof(*r));
 	int rc;
@@ -213,7 +220,7 @@ int store_read_open(struct store *st, const struct uid *uid, enum store_purpose 
 	if (rc)
 		why_set(&st->why, rc, "out of memory");
 	if (!rc)
-		rc = find_row(r);
+		rc = row ? take_row(r, row->row.controller, row) : find_row(r);
 	if (!rc)
 		rc = unlock(r, keys_dir);
 	if (rc) {
@@ -224,6 +231,19 @@ int store_read_open(struct store *st, const struct uid *uid, enum store_purpose 
 	r->left = r->extents_len;
 	*ret = r;
 	return 0;
+}
+
+int store_read_open(struct store *st, const struct uid *uid, enum store_purpose p, const char *keys_dir,
+		    struct store_reader **ret)
+{
+	return open_reader(st, uid, NULL, p, keys_dir, ret);
+}
+
+int store_read_row(struct store *st, const struct store_row *row, enum store_purpose p, const char *keys_dir,
+		   struct store_reader **ret)
+{
+	/* store_find hands out the rows of its cursors */
+	return open_reader(st, &row->uid, (const struct cursor_row *)(const void *)row, p, keys_dir, ret);
 }
 
 void store_read_close(struct store_reader *r)
@@ -253,6 +273,9 @@ void store_read_close(struct store_reader *r)
 		sodium_memzero(r->callee, strlen(r->callee));
 	free(r->caller);
 	free(r->callee);
+	if (r->facts)
+		sodium_memzero(r->facts, r->facts_len);
+	free(r->facts);
 	free(r);
 }
 
@@ -397,38 +420,65 @@ size_t store_read_gaps(const struct store_reader *r, struct store_gap *ret, size
 	return n;
 }
 
-static char *take_number(struct rd *rd)
+static int take_party(struct store_reader *r, const uint8_t *plain, size_t n)
 {
-	uint64_t n = rd_varint(rd);
-	const uint8_t *p = n <= rd->left ? rd_bytes(rd, (size_t)n) : NULL;
+	struct party p;
 
-	return p && !rd->bad ? strndup((const char *)p, (size_t)n) : NULL;
+	if (party_get(plain, n, &p))
+		return why_set(&r->st->why, -EBADMSG, "the call's numbers are damaged (rule C-2)");
+	r->caller = strndup((const char *)p.number[0], p.number_len[0]);
+	r->callee = strndup((const char *)p.number[1], p.number_len[1]);
+	if (p.facts) {
+		r->facts = copy(p.facts, p.facts_len);
+		r->facts_len = p.facts_len;
+	}
+	if (!r->caller || !r->callee || (p.facts && !r->facts))
+		return why_set(&r->st->why, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int unseal_party(struct store_reader *r)
+{
+	static const uint8_t nonce[12];
+	uint8_t *plain;
+	size_t n = r->numbers_len - CHUNK_TAG;
+	int rc;
+
+	if (!r->numbers_len)
+		return why_set(&r->st->why, -ENODATA, "the call's numbers were not kept");
+	if (r->caller && r->callee)
+		return 0;
+	plain = r->numbers_len > CHUNK_TAG ? malloc(n) : NULL;
+	if (!plain || unseal(r->sealer, r->numbers_key, nonce, r->uid.b, 16, r->numbers, n, plain)) {
+		free(plain);
+		return why_set(&r->st->why, -EBADMSG, "the call's numbers are damaged (rule C-2)");
+	}
+	rc = take_party(r, plain, n);
+	sodium_memzero(plain, n);
+	free(plain);
+	return rc;
 }
 
 int store_read_numbers(struct store_reader *r, const char **ret_caller, const char **ret_callee)
 {
-	static const uint8_t nonce[12];
-	struct rd rd;
-	uint8_t *plain;
-	size_t n = r->numbers_len - CHUNK_TAG;
+	int rc = unseal_party(r);
 
-	if (!r->numbers_len)
-		return why_set(&r->st->why, -ENODATA, "the call's numbers were not kept");
-	if (!r->caller) {
-		plain = r->numbers_len > CHUNK_TAG ? malloc(n) : NULL;
-		if (!plain || unseal(r->sealer, r->numbers_key, nonce, r->uid.b, 16, r->numbers, n, plain)) {
-			free(plain);
-			return why_set(&r->st->why, -EBADMSG, "the call's numbers are damaged (rule C-2)");
-		}
-		rd = (struct rd){ .p = plain, .left = n };
-		r->caller = take_number(&rd);
-		r->callee = take_number(&rd);
-		sodium_memzero(plain, n);
-		free(plain);
-	}
-	if (!r->caller || !r->callee)
-		return why_set(&r->st->why, -EBADMSG, "the call's numbers are damaged (rule C-2)");
+	if (rc)
+		return rc;
 	*ret_caller = r->caller;
 	*ret_callee = r->callee;
+	return 0;
+}
+
+int store_read_facts(struct store_reader *r, const void **ret, size_t *ret_len)
+{
+	int rc = unseal_party(r);
+
+	if (!rc && !r->facts)
+		rc = why_set(&r->st->why, -ENODATA, "what the policy was asked was not kept");
+	if (rc)
+		return rc;
+	*ret = r->facts;
+	*ret_len = r->facts_len;
 	return 0;
 }

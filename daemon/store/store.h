@@ -36,6 +36,7 @@
 #include "base/clock.h"
 #include "base/uid.h"
 
+#define STORE_FACTS_MAX 3072
 #define STORE_NAME_MAX 64 /* controller and rule names in file names and rows */
 
 enum store_purpose { STORE_DOCUMENTATION = 0, STORE_TRAINING = 1, STORE_PURPOSES = 2 };
@@ -107,6 +108,10 @@ struct store_call_meta {
 	const char *caller; /* normalised number or user part; NULL or "" withheld */
 	const char *callee;
 	const char *agent; /* NULL none */
+	/* What the policy was asked, as bytes of the recorder's own (numbers too): sealed with the numbers. NULL none; more than
+	 * STORE_FACTS_MAX are left out. Not kept of a denied call. */
+	const void *facts;
+	size_t facts_len;
 	/* per purpose: deadline, ns since 1970, 0 when the rule lacks the purpose or it is not kept */
 	uint64_t until_ns[STORE_PURPOSES];
 	/* the call's beginning is for this purpose; not yet: store_call_cover, or from some part on store_call_part */
@@ -387,6 +392,14 @@ struct store_gap {
 size_t store_read_gaps(const struct store_reader *r, struct store_gap *ret, size_t max);
 /* The parties' numbers as recorded ("" withheld); they belong to the reader. -ENODATA none kept. */
 int store_read_numbers(struct store_reader *r, const char **ret_caller, const char **ret_callee);
+/* What the policy was asked (meta.facts); belongs to the reader. -ENODATA none kept. */
+int store_read_facts(struct store_reader *r, const void **ret, size_t *ret_len);
+/*
+ * As store_read_open for a row at hand: during the callback of store_find, with the row as it was given. For who goes
+ * over many calls.
+ */
+int store_read_row(struct store *st, const struct store_row *row, enum store_purpose p, const char *keys_dir,
+		   struct store_reader **ret);
 void store_read_close(struct store_reader *r);
 
 /* ---- checking ---- */

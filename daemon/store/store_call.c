@@ -16,6 +16,7 @@
 
 #include "store/codec.h"
 #include "store/opens.h"
+#include "store/party.h"
 #include "store/pipe.h"
 #include "store/slots.h"
 
@@ -115,6 +116,8 @@ int scall_copy_meta(struct store_call *sc, const struct store_call_meta *from)
 	sc->meta.sip_call_id = copy_string(&at, m.sip_call_id);
 	sc->meta.agent = copy_string(&at, m.agent);
 	sc->meta.caller = sc->meta.callee = NULL;
+	sc->meta.facts = NULL;
+	sc->meta.facts_len = 0;
 	copy_now(sc, &m.now);
 	return 0;
 }
@@ -133,16 +136,12 @@ static void hash_numbers(struct store *st, const struct store_call_meta *m, uint
 
 static int seal_numbers(struct store_call *sc, const struct store_call_meta *m)
 {
-	const char *number[2] = { m->caller ? m->caller : "", m->callee ? m->callee : "" };
 	static const uint8_t nonce[12];
 	struct buf plain = { 0 };
 	uint8_t *out;
 	int rc = -ENOMEM;
 
-	for (int i = 0; i < 2; i++) {
-		buf_put_varint(&plain, strlen(number[i]));
-		buf_put(&plain, number[i], strlen(number[i]));
-	}
+	party_put(&plain, m);
 	out = buf_room(&sc->numbers, plain.len + CHUNK_TAG);
 	if (!plain.failed && out)
 		rc = seal(sc->st->coder.sealer, sc->key->numbers, nonce, sc->meta.uid.b, 16, plain.p, plain.len, out);

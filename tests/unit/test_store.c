@@ -478,6 +478,73 @@ static void test_numbers(void **state)
 	shell("! grep -rqaF -e 4520000003 -e 4570000000 -e 20000003 %s", store_dir);
 }
 
+struct facts_seen {
+	struct store *st;
+	const char *want;
+	unsigned n;
+};
+
+static int facts_row(void *arg, const struct store_row *row)
+{
+	struct facts_seen *f = arg;
+	struct store_reader *r;
+	const void *p = NULL;
+	size_t len = 0;
+	int rc;
+
+	ok(f->st, store_read_row(f->st, row, STORE_DOCUMENTATION, keys_dir, &r));
+	rc = store_read_facts(r, &p, &len);
+	if (f->want && strlen(f->want) <= STORE_FACTS_MAX) {
+		ok(f->st, rc);
+		assert_int_equal(len, strlen(f->want));
+		assert_memory_equal(p, f->want, len);
+	} else {
+		assert_int_equal(rc, -ENODATA);
+	}
+	store_read_close(r);
+	f->n++;
+	return 0;
+}
+
+/* What the policy was asked lies sealed beside the numbers, is read back from the row at hand, and goes with the key. */
+static void test_facts(void **state)
+{
+	static char longest[STORE_FACTS_MAX + 2];
+	struct store_filter f = { .state = -1 };
+	const char *const facts[] = { "asked by +4520000007", NULL, longest, longest + 1 };
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest) - 1);
+	for (unsigned i = 0; i < 4; i++) {
+		struct store *st = open_store(STORE_RW);
+		struct facts_seen seen = { st, facts[i], 0 };
+		struct chunk *c = chunk_new();
+		struct store_call_meta m;
+		struct store_call_result r;
+		struct store_reader *rd;
+		struct store_call *sc;
+
+		meta_of(i, &m);
+		result_of(i, &r);
+		m.facts = facts[i];
+		m.facts_len = facts[i] ? strlen(facts[i]) : 0;
+		ok(st, store_call_begin(st, &m, &sc));
+		chunk_of(c, i, 0, 0);
+		ok(st, store_call_append(sc, 0, c));
+		ok(st, store_call_end(sc, &r));
+		ok(st, store_sync(st));
+		f.uid = &m.uid;
+		assert_int_equal(store_find(st, &f, facts_row, &seen), 0);
+		assert_int_equal(seen.n, 1);
+		ok(st, store_read_open(st, &m.uid, STORE_DOCUMENTATION, keys_dir, &rd));
+		store_read_close(rd);
+		chunk_free(c);
+		store_close(st);
+	}
+	fsck_clean(NULL);
+	shell("! grep -rqaF -e 4520000007 -e xxxxxxxx %s", store_dir);
+}
+
 /* ---- making and opening ---- */
 
 static int entries(const char *dir)
@@ -747,6 +814,7 @@ int main(void)
 		T(test_purposes),   T(test_keys),	T(test_bucket_gone),	  T(test_controller_keys),
 		T(test_numbers),    T(test_create),	T(test_open),		  T(test_read_only),
 		T(test_many_days),  T(test_known),	T(test_roll),		  T(test_plaintext),
+		T(test_facts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
