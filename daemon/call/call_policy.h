@@ -27,12 +27,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "call/facts.h"
 #include "policy/policy.h"
 
 struct buf;
 struct call;
 struct calls;
-struct call_facts;
 struct sigin_from;
 struct sip_msg;
 
@@ -69,18 +69,5 @@ struct call_tight {
 	char pause_key[POLICY_KEY_MAX], resume_key[POLICY_KEY_MAX];
 	unsigned window_s[2]; /* by purpose: a window is no longer than this; 0 as the call's rule says */
 };
-
-/*
- * Facts of the INVITE as one piece of memory, for a daemon that takes over.
- * call_facts_load checks every length: -EBADMSG, -ENOMEM.
- */
-void call_facts_save(const struct call_facts *f, struct buf *out); /* f NULL: nothing is written */
-int call_facts_load(const void *bytes, size_t n, struct call_facts **ret);
-void call_facts_free(struct call_facts *f);
-/*
- * As policy_eval(p) would be asked today. The texts of *ret point into f. A header that the policy of then did not ask for
- * is not known: whether p asks for such a one is *ret_blind (may be NULL).
- */
-void call_facts_input(const struct call_facts *f, const struct policy *p, struct policy_input *ret, bool *ret_blind);
 
 #endif

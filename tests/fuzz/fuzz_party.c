@@ -2,31 +2,33 @@
 /*
  * fuzz_party.c - any bytes as the sealed part of a row, and as what the policy was asked
  *
- * What is accepted is written again as the same bytes but for longer spellings of a length, and asks a policy without harm.
+ * What is accepted is written again as the same bytes but for longer spellings of a length, and
+ * asks a policy without harm.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
-#include "call/call_policy.h"
+#include "call/facts.h"
 #include "store/party.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
+#define MUST(x)                                                                                    \
+	do {                                                                                       \
+		if (!(x))                                                                          \
+			abort();                                                                   \
 	} while (0)
 
 static struct policy *policy(void)
 {
-	static const char text[] =
-		"controller c {\n name \"C\"\n cvr 12345678\n contact \"a@b.example\"\n timezone Europe/Copenhagen\n languages en\n"
-		" trunks t\n roles r\n lab yes\n}\ntrunk t {\n address 0.0.0.0/0\n dedicated yes\n}\n"
-		"never \"n\" {\n header X-Private = yes\n}\n";
+	static const char text[] = "controller c {\n name \"C\"\n cvr 12345678\n contact "
+				   "\"a@b.example\"\n timezone Europe/Copenhagen\n languages en\n"
+				   " trunks t\n roles r\n lab yes\n}\ntrunk t {\n address "
+				   "0.0.0.0/0\n dedicated yes\n}\n"
+				   "never \"n\" {\n header X-Private = yes\n}\n";
 	static struct policy *p;
-	struct policy_diags d = { 0 };
+	struct policy_diags d = {0};
 
 	if (!p)
 		MUST(policy_load_mem("fuzz", text, sizeof(text) - 1, 1795000000, &d, &p) == 0);
@@ -39,7 +41,7 @@ static void ask(const uint8_t *p, size_t n)
 	struct call_facts *f = NULL;
 	struct policy_decision d;
 	struct policy_input in;
-	struct buf b = { 0 };
+	struct buf b = {0};
 	bool blind;
 
 	if (call_facts_load(p, n, &f))
@@ -56,7 +58,7 @@ static void ask(const uint8_t *p, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct party p, q;
-	struct buf b = { 0 };
+	struct buf b = {0};
 	char *number[2];
 
 	if (party_get(data, size, &p)) {
@@ -65,8 +67,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (int i = 0; i < 2; i++)
 		number[i] = strndup((const char *)p.number[i], p.number_len[i]);
-	if (number[0] && number[1] && strlen(number[0]) == p.number_len[0] && strlen(number[1]) == p.number_len[1]) {
-		struct store_call_meta m = { .caller = number[0], .callee = number[1], .facts = p.facts, .facts_len = p.facts_len };
+	if (number[0] && number[1] && strlen(number[0]) == p.number_len[0] &&
+	    strlen(number[1]) == p.number_len[1]) {
+		struct store_call_meta m = {.caller = number[0],
+					    .callee = number[1],
+					    .facts = p.facts,
+					    .facts_len = p.facts_len};
 
 		party_put(&b, &m);
 		MUST(!b.failed && b.len <= size && !party_get(b.p, b.len, &q));
