@@ -76,6 +76,7 @@ LIBS_call := cli base
 LIBS_top := cli base
 LIBS_audit := cli call store base
 LIBS_why := cli core call policy store base
+LIBS_simulate := cli core call policy store base
 LIBS_doctor := cli store base
 SYSX_export := -lavcodec -lswresample -lavutil -lpcap
 SYSX_replay := -lpcap

@@ -233,7 +233,8 @@ static int begin(struct recording *rc, const struct call *c, uint64_t first_ns)
 		/* training is committed at hang-up (guidance 6): a crash before must leave nothing */
 		rc->meta.commit[p] = rc->meta.covers[p] && p == POLICY_DOCUMENTATION && !c->rule->purpose[p].commit_at_end;
 	}
-	/* what the policy was asked, for who wants to know later what another would have answered */
+	/* what the policy was asked, for who wants to know later what another would have answered
+	 */
 	call_facts_save(c->facts, &facts);
 	rc->meta.facts = facts.failed ? NULL : facts.p;
 	rc->meta.facts_len = facts.len;

@@ -4,7 +4,8 @@
  *
  * Works on files alone: no store, no keys, no privileges. Diagnostics go to
  * stderr with the source line and a caret, or as JSON to stdout. diff is in
- * policy_diff.c; apply and status, which ask the daemon, in policy_live.c.
+ * policy_diff.c; apply and status, which ask the daemon, in policy_live.c;
+ * simulate, which reads a store, is the program optag-simulate.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -374,6 +375,7 @@ int main(int argc, char **argv)
 		{"fmt", "print the canonical form", fmt},
 		{"explain", "say in plain English what it does", explain},
 		{"diff", "say what a new policy tightens and loosens", policy_cmd_diff},
+		{"simulate", "say what it would have made of past calls", policy_cmd_simulate},
 		{"apply", "put it in force in the running daemon", policy_cmd_apply},
 		{"status", "say which policy the daemon runs", policy_cmd_status},
 		{0},

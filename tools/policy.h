@@ -25,6 +25,7 @@ int policy_tool_print_diff(const struct policy_diff *d, bool json, bool neutral)
 void policy_tool_summary(FILE *f, const struct policy_diff *d);
 
 int policy_cmd_diff(int argc, char **argv);
+int policy_cmd_simulate(int argc, char **argv);
 int policy_cmd_apply(int argc, char **argv);
 int policy_cmd_status(int argc, char **argv);
 

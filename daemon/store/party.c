@@ -9,7 +9,7 @@
 
 void party_put(struct buf *b, const struct store_call_meta *m)
 {
-	const char *number[2] = { m->caller ? m->caller : "", m->callee ? m->callee : "" };
+	const char *number[2] = {m->caller ? m->caller : "", m->callee ? m->callee : ""};
 
 	for (int i = 0; i < 2; i++) {
 		buf_put_varint(b, strlen(number[i]));
@@ -34,9 +34,9 @@ static const uint8_t *take(struct rd *r, size_t *ret_len)
 
 int party_get(const uint8_t *p, size_t n, struct party *ret)
 {
-	struct rd r = { .p = p, .left = n };
+	struct rd r = {.p = p, .left = n};
 
-	*ret = (struct party){ 0 };
+	*ret = (struct party){0};
 	for (int i = 0; i < 2; i++)
 		ret->number[i] = take(&r, &ret->number_len[i]);
 	if (!r.bad && r.left)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * party.h - the sealed part of a row as plain text: who talked, and what the policy was asked (FORMAT.md section 6)
+ * party.h - the sealed part of a row as plain text: who talked, and what the policy was asked
+ * (FORMAT.md section 6)
  *
- * Written once, when a call begins; read by who has a private key. Rows of before there were facts end behind the
- * numbers. The bytes are numbers in clear: whoever holds them wipes them.
+ * Written once, when a call begins; read by who has a private key. Rows of before there were facts
+ * end behind the numbers. The bytes are numbers in clear: whoever holds them wipes them.
  */
 #ifndef PARTY_H
 #define PARTY_H

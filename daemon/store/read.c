@@ -204,8 +204,8 @@ static int reader_memory(struct store_reader *r)
 }
 
 /* row NULL: it is looked for. */
-static int open_reader(struct store *st, const struct uid *uid, const struct cursor_row *row, enum store_purpose p,
-		       const char *keys_dir, struct store_reader **ret)
+static int open_reader(struct store *st, const struct uid *uid, const struct cursor_row *row,
+		       enum store_purpose p, const char *keys_dir, struct store_reader **ret)
 {
 	struct store_reader *r = calloc(1, sizeof(*r));
 	int rc;
@@ -233,17 +233,18 @@ static int open_reader(struct store *st, const struct uid *uid, const struct cur
 	return 0;
 }
 
-int store_read_open(struct store *st, const struct uid *uid, enum store_purpose p, const char *keys_dir,
-		    struct store_reader **ret)
+int store_read_open(struct store *st, const struct uid *uid, enum store_purpose p,
+		    const char *keys_dir, struct store_reader **ret)
 {
 	return open_reader(st, uid, NULL, p, keys_dir, ret);
 }
 
-int store_read_row(struct store *st, const struct store_row *row, enum store_purpose p, const char *keys_dir,
-		   struct store_reader **ret)
+int store_read_row(struct store *st, const struct store_row *row, enum store_purpose p,
+		   const char *keys_dir, struct store_reader **ret)
 {
 	/* store_find hands out the rows of its cursors */
-	return open_reader(st, &row->uid, (const struct cursor_row *)(const void *)row, p, keys_dir, ret);
+	return open_reader(st, &row->uid, (const struct cursor_row *)(const void *)row, p, keys_dir,
+			   ret);
 }
 
 void store_read_close(struct store_reader *r)

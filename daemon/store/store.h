@@ -108,8 +108,8 @@ struct store_call_meta {
 	const char *caller; /* normalised number or user part; NULL or "" withheld */
 	const char *callee;
 	const char *agent; /* NULL none */
-	/* What the policy was asked, as bytes of the recorder's own (numbers too): sealed with the numbers. NULL none; more than
-	 * STORE_FACTS_MAX are left out. Not kept of a denied call. */
+	/* What the policy was asked, as bytes of the recorder's own (numbers too): sealed with the
+	 * numbers. NULL none; more than STORE_FACTS_MAX are left out. Not kept of a denied call. */
 	const void *facts;
 	size_t facts_len;
 	/* per purpose: deadline, ns since 1970, 0 when the rule lacks the purpose or it is not kept */
@@ -395,11 +395,11 @@ int store_read_numbers(struct store_reader *r, const char **ret_caller, const ch
 /* What the policy was asked (meta.facts); belongs to the reader. -ENODATA none kept. */
 int store_read_facts(struct store_reader *r, const void **ret, size_t *ret_len);
 /*
- * As store_read_open for a row at hand: during the callback of store_find, with the row as it was given. For who goes
- * over many calls.
+ * As store_read_open for a row at hand: during the callback of store_find, with the row as it was
+ * given. For who goes over many calls.
  */
-int store_read_row(struct store *st, const struct store_row *row, enum store_purpose p, const char *keys_dir,
-		   struct store_reader **ret);
+int store_read_row(struct store *st, const struct store_row *row, enum store_purpose p,
+		   const char *keys_dir, struct store_reader **ret);
 void store_read_close(struct store_reader *r);
 
 /* ---- checking ---- */

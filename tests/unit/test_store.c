@@ -506,18 +506,19 @@ static int facts_row(void *arg, const struct store_row *row)
 	return 0;
 }
 
-/* What the policy was asked lies sealed beside the numbers, is read back from the row at hand, and goes with the key. */
+/* What the policy was asked lies sealed beside the numbers, is read back from the row at hand, and
+ * goes with the key. */
 static void test_facts(void **state)
 {
 	static char longest[STORE_FACTS_MAX + 2];
-	struct store_filter f = { .state = -1 };
-	const char *const facts[] = { "asked by +4520000007", NULL, longest, longest + 1 };
+	struct store_filter f = {.state = -1};
+	const char *const facts[] = {"asked by +4520000007", NULL, longest, longest + 1};
 
 	(void)state;
 	memset(longest, 'x', sizeof(longest) - 1);
 	for (unsigned i = 0; i < 4; i++) {
 		struct store *st = open_store(STORE_RW);
-		struct facts_seen seen = { st, facts[i], 0 };
+		struct facts_seen seen = {st, facts[i], 0};
 		struct chunk *c = chunk_new();
 		struct store_call_meta m;
 		struct store_call_result r;
@@ -810,10 +811,14 @@ static void test_plaintext(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_round_trip), T(test_odd_chunks), T(test_bad_chunks),	  T(test_find),
-		T(test_purposes),   T(test_keys),	T(test_bucket_gone),	  T(test_controller_keys),
-		T(test_numbers),    T(test_create),	T(test_open),		  T(test_read_only),
-		T(test_many_days),  T(test_known),	T(test_roll),		  T(test_plaintext),
+		T(test_round_trip),  T(test_odd_chunks),
+		T(test_bad_chunks),  T(test_find),
+		T(test_purposes),    T(test_keys),
+		T(test_bucket_gone), T(test_controller_keys),
+		T(test_numbers),     T(test_create),
+		T(test_open),	     T(test_read_only),
+		T(test_many_days),   T(test_known),
+		T(test_roll),	     T(test_plaintext),
 		T(test_facts),
 	};
 
