@@ -223,7 +223,11 @@ static void decide(struct sim *s, struct past *c, const char *out)
 			 life_had_notice(&c->life)) /* else nobody could have answered */
 			assume(s, c, was, &how, p);
 		else
-			set(s, c, p, res.state[p], res.reason[p], sure[p] ? SURE : ASSUMED);
+			set(s, c, p, res.state[p], res.reason[p],
+			    sure[p] || (res.state[p] != PURPOSE_GRANTED &&
+					res.state[p] != PURPOSE_OBJECTED)
+				    ? SURE
+				    : ASSUMED);
 	}
 	c->training_kept = c->is[POLICY_TRAINING] == PURPOSE_GRANTED ||
 			   c->is[POLICY_TRAINING] == PURPOSE_OBJECTED;

@@ -13,6 +13,7 @@
 struct tried { /* of a rule, beside what the sampler knows */
 	struct tried *next;
 	struct srule *rule;
+	bool decided; /* it drew what is not fixed */
 	struct sample_try_figures fig;
 };
 
@@ -114,7 +115,7 @@ int sample_try_open(struct sample_try *t, const struct sample_rule *set,
 
 	if (!open->open || !sample_open_valid(open->open))
 		return 0;
-	if (!first && (!open->open->start || !plan_same_rule(set, &open->open->set)))
+	if (!first && r->decided && (!open->open->start || !plan_same_rule(set, &open->open->set)))
 		return 0;
 	rc = first ? tried_add(t, set, &r) : 0;
 	if (rc)
@@ -248,7 +249,9 @@ int sample_try_draw(struct sample_try *t, const struct sample_try_call *c,
 		return 0;
 	}
 	(void)plan_roll(r->rule, &w);
-	note_day(r);
+	r->decided |= !c->fixed;
+	if (!c->fixed)
+		note_day(r);
 	rec.draw = draw_of(t, r->rule, c, w.day, &ret->pseudo);
 	rc = sub_for(t, r->rule, POLICY_OF_AGENT, &w, c, &agent);
 	if (!rc)

@@ -25,9 +25,9 @@ struct sample_try;
 int sample_try_new(const struct sample_published *pub, size_t n, struct sample_try **ret);
 void sample_try_free(struct sample_try *t); /* NULL-tolerant */
 /*
- * The state of a rule as it was recorded: what its draws go on from. An OPEN with `start` is taken
- * each time while the settings are the rule's own of then (a crash took slots back, or spent them),
- * any OPEN when it is the first of the rule.
+ * The state of a rule as it was recorded: what its draws go on from. Any OPEN counts until the rule
+ * draws what is not fixed; after that one with `start`, while the settings are the rule's own of
+ * then (a crash took slots back, or spent them).
  */
 int sample_try_open(struct sample_try *t, const struct sample_rule *set,
 		    const struct sample_record *open);

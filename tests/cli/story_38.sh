@@ -129,6 +129,21 @@ mkdir -m 700 empty
 sim 0 new.policy --keys empty
 [ "$(sum .opened)" = 0 ] || fail "opened without a key"
 
+# ---- three weeks: days whose seeds are published, spreading that has learned, caps lowered by low use ----
+lab_policy b b.policy -e '/spread first-come/d; s/sample 100%/sample 10%/; s/cap [0-9]* per day/cap 30 per day/'
+run 0 "$BIN/optag" init --store weeks --keys wk
+run 0 "$BUILD/tests/gen/mkpast" weeks b.policy 6000 21
+run 0 "$BIN/optag" audit verify weeks
+run 0 "$BIN/optag" policy simulate --store weeks --policy b.policy --json
+all_same 6000
+jq -s -e '.[0]|.draws["quota.throttle"]>0 and .draws["sample.spread"]>0 and .pseudo_draws==0 and .throttled_from!=null' out >/dev/null || fail "weeks: draws"
+run 0 "$BIN/optag" policy simulate --store weeks --policy b.policy --json --since 2026-11-25 --until 2026-12-02
+[ "$(sum '.same==.calls and .calls>1000')" = true ] || fail "a week of them: $(tail -1 out)"
+sed 's/sample 10%/sample 3%/; s/cap 30 per day/cap 8 per day/' b.policy >b2.policy
+run 0 "$BIN/optag" policy simulate --store weeks --policy b2.policy --json
+[ "$(jq -s '.[0].draws["sample.in"]' out)" -le $((22 * 8 * 4)) ] || fail "weeks: cap" # released slots are drawn again
+jq -s -e '[.[]|select(.change=="training" and .was_reason=="consent.none" and .is=="GRANTED")]|length==0' out >/dev/null || fail "weeks: silence"
+
 # ---- nothing was written, no number said ----
 find s -type f -exec sha256sum {} + | sort | cmp -s - before || fail "something was written"
 for f in two.policy new.policy; do
