@@ -76,10 +76,11 @@ LIBS_call := cli base
 LIBS_top := cli base
 LIBS_audit := cli call store base
 LIBS_why := cli core call policy store base
-LIBS_simulate := cli core call policy store base
+LIBS_simulate := cli core call media sip capture store policy base
 LIBS_doctor := cli store base
 SYSX_export := -lavcodec -lswresample -lavutil -lpcap
 SYSX_replay := -lpcap
+SYSX_simulate := -lpcap
 progname = $(BUILD)/bin/$(if $(filter optag,$(1)),optag,optag-$(1))
 BINS := $(foreach p,$(PROGS),$(call progname,$(p)))
 

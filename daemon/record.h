@@ -54,6 +54,7 @@ struct recorder_settings {
 	/* How the announcements of this rule sound; NULL, or no function: none is recognised. What is returned lives as long
 	 * as calls are pinned to p. */
 	const struct fp_set *(*sounds)(void *arg, const struct policy *p, const struct policy_rule *r);
+	bool no_audio; /* rows, no audio: for who only wants to know what would be recorded */
 	/* A matched call ended, once for each purpose of its rule; NULL: nobody wants to know. */
 	void (*decided)(void *arg, enum policy_purpose p, enum purpose_state s, const char *reason);
 };

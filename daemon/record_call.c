@@ -54,6 +54,8 @@ static int chunk_out(void *arg, const struct chunk *k)
 {
 	struct leg_state *l = arg;
 
+	if (l->rc->no_audio)
+		return 0;
 	if (!l->rc->sc) { /* not decided yet */
 		if (hold_add(&l->rc->hold, (unsigned)(l - l->rc->leg), k, l->rc->memory))
 			recording_gap(l->rc, "memory");
@@ -113,6 +115,11 @@ void recording_limit(struct recording *rc, struct chunker_memory *m, uint32_t le
 {
 	rc->memory = m;
 	rc->leg_bytes = leg_bytes;
+}
+
+void recording_no_audio(struct recording *rc)
+{
+	rc->no_audio = true;
 }
 
 bool recording_known(const struct recording *rc)

@@ -29,6 +29,7 @@ int recording_new(struct store *st, const struct call *c, struct recording **ret
  * recording_new or recording_resume. */
 struct chunker_memory;
 void recording_limit(struct recording *rc, struct chunker_memory *m, uint32_t leg_bytes);
+void recording_no_audio(struct recording *rc); /* what would be written or held is only counted */
 /* The announcements of the call's rule, as they sound; they outlive the recording. NULL none. */
 void recording_sounds(struct recording *rc, const struct fp_set *s);
 /* One packet of a leg. kind: CALL_PT_AUDIO (or comfort noise) of format f is kept or held as

@@ -47,6 +47,7 @@ struct recording {
 	struct store_call *sc;
 	struct store_call_meta meta;
 	bool known;
+	bool no_audio;
 	bool expired; /* its destroy-by day is over already: nothing is kept */
 	bool undated; /* its clock is beyond what a deadline can be written for: not even a row */
 	const char *gap;

@@ -70,7 +70,11 @@ int main(int argc, char **argv)
 		.name = "optag policy simulate",
 		.summary = "say what a policy would have made of past calls",
 		.opts = opts,
-		.notes = "Nothing is changed. Exit status 3: the evidence log is damaged.",
+		.operands = "[FILE.pcap...]",
+		.max_operands = -1,
+		.notes = "With captures: what the policy would make of their calls, instead of a "
+			 "store's. Nothing is kept or changed.\n"
+			 "Exit status 3: the evidence log is damaged.",
 	};
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a);
@@ -85,16 +89,22 @@ int main(int argc, char **argv)
 	}
 	if (sim.until_ns && sim.since_ns >= sim.until_ns)
 		return cli_usage("--since must be before --until");
+	if (a.n && sim.keys)
+		return cli_usage("--keys is for calls of a store");
 	if (examples > 1000)
 		return cli_usage("--examples: at most 1000");
 	sim.examples = (unsigned)examples;
+	sim.captures = a.n > 0;
 	rc = load();
+	if (!rc && a.n)
+		rc = sim_capture(&sim, a.v, a.n);
 	if (!rc)
 		rc = sim_read(&sim);
 	if (!rc)
 		rc = sim_run(&sim);
 	if (!rc)
 		rc = sim_tell(&sim);
+	sim_capture_end(&sim);
 	sim_free(&sim);
 	return cli_finish(rc);
 }

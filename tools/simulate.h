@@ -113,6 +113,7 @@ struct sim {
 	struct policy *policy;
 	unsigned examples;
 	bool json;
+	bool captures; /* there is no past: what the recorder makes of files now */
 	/* found */
 	struct old_policy *old;
 	size_t nold;
@@ -133,11 +134,17 @@ struct sim {
 	uint64_t opened;    /* calls whose numbers were opened */
 	uint64_t closed;    /* whose match needed that, and they could not be */
 	bool damaged;
+	char scratch[256], scratch_store[264]; /* simulate_capture.c; "" none */
+	uint64_t nomatch_captures;
 };
 
 int sim_word(struct sim *s, const char *text, uint16_t *ret); /* -ENOMEM, -ENOSPC */
 struct past *sim_find(const struct sim *s, const struct uid *u);
 
+/* The recorder over capture files, into a store that sim_read then reads and sim_capture_end
+ * removes. Exit code. */
+int sim_capture(struct sim *s, char **files, int n);
+void sim_capture_end(struct sim *s);
 int sim_read(struct sim *s); /* exit code */
 /* Index into s->old; the policy is read and matched against the new one. UINT16_MAX on failure. */
 uint16_t sim_old(struct sim *s, const char *hash);

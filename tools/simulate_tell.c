@@ -32,14 +32,17 @@ struct tell {
 	uint64_t gone; /* calls that come to no rule */
 };
 
+static const char u_match[] =
+	"whether a rule matches needs the numbers of the call, which were not "
+	"opened (--keys) or not kept";
+
 const char *sim_unsure_text(enum sim_unsure u)
 {
 	static const char *const text[UNSURES] = {
 		[SURE] = "",
 		[ASSUMED] =
 			"these callers were not asked then; taken to answer as those did who were",
-		[U_MATCH] = "whether a rule matches needs the numbers of the call, which were not "
-			    "opened (--keys) or not kept",
+		[U_MATCH] = u_match,
 		[U_POLICY] = "the policy it was decided by is not in the store",
 		[U_LOG] = "the evidence log has no match of it",
 		[U_DIED] = "its recorder died in it",
@@ -324,12 +327,19 @@ static int tell_json(const struct tell *t)
 	put(o, "no_rule", num(t->gone));
 	put(o, "not_comparable", u);
 	put(o, "opened", num(s->opened));
-	put(o, "unmatched_then", num(s->nomatch));
+	put(o, "captures", json_boolean(s->captures));
+	put(o, "unmatched_then", num(s->captures ? s->nomatch_captures : s->nomatch));
 	put(o, "rows_without_log", num(s->rows_only));
 	return rc ? rc : cli_json_line(stdout, o);
 }
 
 /* ---- text ---- */
+
+static void was(const struct sim *s, uint64_t n)
+{
+	if (!s->captures)
+		printf(" (was %" PRIu64 ")", n);
+}
 
 static void rule_text(const struct sim *s, const struct sim_rule *r)
 {
@@ -337,16 +347,16 @@ static void rule_text(const struct sim *s, const struct sim_rule *r)
 
 	printf("\nrule ");
 	cli_text(stdout, r->rule->name, 0, false);
-	printf(" (%s)\n  matched %" PRIu64 " (was %" PRIu64 ")", r->rule->scenario, r->matched,
-	       r->was_matched);
+	printf(" (%s)\n  matched %" PRIu64, r->rule->scenario, r->matched);
+	was(s, r->was_matched);
 	if (r->samples)
 		printf(", eligible for training %" PRIu64, r->eligible);
 	printf("\n");
 	for (int p = 0; p < POLICY_PURPOSES; p++) {
 		if (r->rule->purpose[p].basis == POLICY_B_NONE && !r->was_kept[p])
 			continue;
-		printf("  %s: would record %" PRIu64 " (was %" PRIu64 ")", store_purpose_names[p],
-		       r->kept[p], r->was_kept[p]);
+		printf("  %s: would record %" PRIu64, store_purpose_names[p], r->kept[p]);
+		was(s, r->was_kept[p]);
 		if (r->assumed[p])
 			printf(", %" PRIu64 " of them assumed", r->assumed[p]);
 		if (r->unsure[p])
@@ -358,7 +368,7 @@ static void rule_text(const struct sim *s, const struct sim_rule *r)
 				       purpose_state_name((enum purpose_state)r->reason[i].state),
 				       r->reason[i].n, s->word[r->reason[i].word]);
 	}
-	if (r->samples && r->kept[POLICY_TRAINING])
+	if (r->samples && r->kept[POLICY_TRAINING] && !s->captures)
 		printf("  used %" PRIu64 " of %" PRIu64 ": predicted utilisation %d %%\n", r->used,
 		       r->kept[POLICY_TRAINING], utilisation(r));
 	if (r->fig.throttled_day) {
@@ -417,9 +427,14 @@ static void tell_text(const struct tell *t)
 	const struct sim *s = t->s;
 	bool any = false;
 
-	printf("%zu past calls under policy %.16s...\n", s->npast, policy_hash(s->policy));
+	printf("%zu %s calls under policy %.16s...\n", s->npast, s->captures ? "matched" : "past",
+	       policy_hash(s->policy));
 	for (size_t i = 0; i < s->nrule; i++)
 		rule_text(s, &s->rule[i]);
+	if (s->captures) {
+		printf("\nNo rule matched %" PRIu64 " calls\n", s->nomatch_captures);
+		return;
+	}
 	printf("\n%" PRIu64 " calls can be compared: %" PRIu64 " as it was, %" PRIu64
 	       " otherwise\n",
 	       t->compared, t->same, t->changed);

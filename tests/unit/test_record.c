@@ -263,7 +263,7 @@ struct link {
 	uint16_t seq[2];
 };
 
-static struct link *link_new(void)
+static struct link *link_with(bool no_audio)
 {
 	struct link *l = calloc(1, sizeof(*l));
 	struct recorder_settings s;
@@ -276,8 +276,14 @@ static struct link *link_new(void)
 	s.evidence = (struct evidence *)l; /* only told */
 	memset(told, 0, sizeof(told));
 	s.flow_lines = 1024;
+	s.no_audio = no_audio;
 	assert_int_equal(recorder_new(&s, &l->rec), 0);
 	return l;
+}
+
+static struct link *link_new(void)
+{
+	return link_with(false);
 }
 
 static struct recorder_figures finish(struct link *l)
@@ -421,6 +427,26 @@ static void test_kept(void **state)
 	assert_false(holds(&l->st, 0x44));
 	assert_false(holds(&l->st, 0x66));
 	assert_int_equal(l->st.last.leg[0].lost, 0);
+	link_free(l);
+}
+
+/* The same outcome and figures, and not a byte of audio (optag policy simulate on captures). */
+static void test_no_audio(void **state)
+{
+	struct link *l = link_with(true);
+	struct recorder_figures f;
+
+	(void)state;
+	establish(l, NULL);
+	for (int i = 0; i < 300; i++)
+		both(l, 0x22);
+	bye(l);
+	l->w->now += SEC;
+	f = finish(l);
+	assert_int_equal(f.kept, 1);
+	assert_int_equal(l->st.last.outcome, STORE_O_KEPT);
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLER].packets, 300);
+	assert_int_equal(l->st.n[0] + l->st.n[1], 0);
 	link_free(l);
 }
 
@@ -939,6 +965,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_no_audio),
 		cmocka_unit_test(test_tightened),
 		cmocka_unit_test(test_tightened_early),
 		cmocka_unit_test(test_shorter),
