@@ -48,11 +48,11 @@ void sim_capture_end(struct sim *s)
 	*s->scratch = 0;
 }
 
-/* Memory if there is some to be had, else where temporary files go. */
+/* Where the user wants temporary files; else memory, if there is some to be had. */
 static int scratch(struct sim *s)
 {
 	const char *tmp = getenv("TMPDIR");
-	const char *const places[] = {"/dev/shm", tmp && *tmp == '/' ? tmp : "/tmp"};
+	const char *const places[] = { tmp && *tmp == '/' ? tmp : "/dev/shm", "/tmp" };
 
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(s->scratch, sizeof(s->scratch), "%s/optag-simulate.XXXXXX", places[i]);

@@ -468,7 +468,8 @@ int sim_tell(struct sim *s)
 		rc = count_call(&t, &s->past[i]);
 	if (rc)
 		cli_err("%s", strerror(-rc));
-	qsort(t.v, t.n, sizeof(*t.v), most_first);
+	if (t.n)
+		qsort(t.v, t.n, sizeof(*t.v), most_first);
 	for (size_t i = 0; i < s->nrule; i++)
 		if (s->rule[i].nreason)
 			qsort(s->rule[i].reason, s->rule[i].nreason, sizeof(*s->rule[i].reason),
