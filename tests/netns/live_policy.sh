@@ -105,4 +105,11 @@ done
 "$O" export --store "$s" --keys "$k" --purpose documentation --call "$(row 3 | jq -r .call)" --format wav -o "$TMP/x.wav" >/dev/null 2>"$TMP/err" || fail "export: $(cat "$TMP/err")"
 grep -qE '203040|701020' "$TMP/optagd.err" && fail "a number in the log"
 "$O" fsck --store "$s" >/dev/null || fail fsck
+# log, rule and catalog agree on each, and what the policy at the end would have made of them is known
+for n in 1 2 3 5; do
+	"$O" why --store "$s" --json "$(row $n | jq -r .call)" >"$TMP/why" 2>"$TMP/err" || fail "why $n: $(cat "$TMP/err")"
+	jq -e '.calculated_again and .disagreements == []' "$TMP/why" >/dev/null || fail "why $n: $(jq -c '[.calculated_again,.disagreements]' "$TMP/why")"
+done
+"$O" policy simulate --store "$s" --policy "$live" --keys "$k" --json >"$TMP/sim" 2>"$TMP/err" || fail "simulate: $(cat "$TMP/err")"
+tail -n 1 "$TMP/sim" | jq -e '.calls == 4 and .compared == 4' >/dev/null || fail "simulate: $(tail -n 1 "$TMP/sim")"
 exit 0
