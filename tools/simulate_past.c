@@ -247,8 +247,8 @@ static int keep_record(struct sim *s, const struct sample_record *r, uint64_t or
 	if (s->nrec == s->rec_cap) {
 		size_t cap = s->rec_cap ? 2 * s->rec_cap : 4096;
 
-		v = realloc(s->rec, cap * sizeof(*v));
-		if (!v || cap > UINT32_MAX / 4)
+		v = cap < UINT32_MAX / 4 ? realloc(s->rec, cap * sizeof(*v)) : NULL;
+		if (!v)
 			return -ENOMEM;
 		s->rec = v;
 		s->rec_cap = cap;
@@ -269,7 +269,7 @@ static int on_record(void *arg, const struct sample_record *rec,
 		     const uint8_t link[SAMPLE_LOG_LINK], const char *file, uint64_t line)
 {
 	struct reading *r = arg;
-	struct link want, *hit = NULL;
+	struct link want = {.call = NONE32}, *hit = NULL;
 	int rc;
 
 	(void)file, (void)line;

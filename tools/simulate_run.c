@@ -414,16 +414,13 @@ static int fixed(struct run *r, struct sim_rec *x)
 	return rc;
 }
 
-static int one_step(struct run *r, const struct step *st)
+/* x: the record itself, or the draw that a release undoes. */
+static int record_step(struct run *r, enum what what, struct sim_rec *x)
 {
 	struct sim *s = r->s;
-	struct sim_rec *x = st->what == W_DRAW || st->what == W_END ? NULL : &s->rec[st->index];
-	struct past *c = !x					      ? &s->past[st->index]
-			 : st->what == W_RELEASE && x->call != NONE32 ? &s->past[x->call]
-								      : NULL;
-	struct sim_rule *rule = x ? rule_of(s, x->r.rule) : NULL;
+	struct sim_rule *rule = rule_of(s, x->r.rule);
 
-	switch (st->what) {
+	switch (what) {
 	case W_OPEN:
 		return rule ? sample_try_open(r->try, &rule->set, &x->r) : 0;
 	case W_USE:
@@ -434,14 +431,26 @@ static int one_step(struct run *r, const struct step *st)
 		return 0;
 	case W_FIXED:
 		return fixed(r, x);
-	case W_DRAW:
-		return one_call(r, c);
 	default:
 		break;
 	}
-	if (!c)
+	if (x->call == NONE32)
 		sample_try_release(r->try, x->slot);
-	else if (!c->training_kept)
+	else if (!s->past[x->call].training_kept)
+		sample_try_release(r->try, s->past[x->call].slot);
+	return 0;
+}
+
+static int one_step(struct run *r, const struct step *st)
+{
+	struct past *c;
+
+	if (st->what != W_DRAW && st->what != W_END)
+		return record_step(r, (enum what)st->what, &r->s->rec[st->index]);
+	c = &r->s->past[st->index];
+	if (st->what == W_DRAW)
+		return one_call(r, c);
+	if (!c->training_kept)
 		sample_try_release(r->try, c->slot);
 	return 0;
 }

@@ -157,6 +157,7 @@ static int count_call(struct tell *t, const struct past *c)
 			? &s->old[c->policy].rule[c->rule]
 			: NULL;
 	struct sim_rule *was = o && o->namesake >= 0 ? &s->rule[o->namesake] : NULL;
+	struct sim_rule *is = c->goes >= 0 ? &s->rule[c->goes] : NULL;
 	bool changed = false, sure = true, assumed = false;
 	struct change k = {.policy = c->policy, .rule = c->rule, .goes = c->goes, .purpose = -1};
 	int rc = 0;
@@ -172,11 +173,11 @@ static int count_call(struct tell *t, const struct past *c)
 		if (c->unsure[p] > ASSUMED && (p == 0 || c->unsure[p] != c->unsure[0]))
 			t->unsure[c->unsure[p]]++;
 	}
-	if (c->goes >= 0)
-		s->rule[c->goes].matched++;
+	if (is)
+		is->matched++;
 	else if (c->goes != GOES_UNKNOWN && sure)
 		t->gone++;
-	if (sure && o && (c->goes < 0 || strcmp(s->rule[c->goes].rule->name, o->rule->name) != 0)) {
+	if (sure && o && (!is || strcmp(is->rule->name, o->rule->name) != 0)) {
 		changed = true;
 		rc = note(t, &k, &c->uid);
 	}
