@@ -49,6 +49,7 @@ struct past { /* a call */
 	struct life life;
 	uint16_t policy, rule; /* of sim.old; UINT16_MAX not known */
 	bool has_row, media;
+	uint8_t hash[SAMPLE_ID]; /* of its Call-ID, as draws take it; with has_row */
 	uint8_t outcome; /* enum store_outcome, of the row */
 	uint8_t was[POLICY_PURPOSES];
 	uint16_t was_reason[POLICY_PURPOSES]; /* sim.word */

@@ -325,6 +325,7 @@ static int on_row(void *arg, const struct store_row *row)
 		return 0;
 	c->has_row = true;
 	c->answer_ns = row->answer_ns;
+	sample_call_hash(row->sip_call_id, strlen(row->sip_call_id), c->hash);
 	c->end_ns = row->end_ns;
 	c->outcome = (uint8_t)row->outcome;
 	c->media = row->leg[0].packets + row->leg[1].packets + row->leg[0].blocked +

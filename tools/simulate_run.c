@@ -248,7 +248,7 @@ static int draw(struct run *r, struct past *c, const char **ret_out)
 	if (!rule->samples || review_missed(rule->rule, c->start_ns))
 		return 0;
 	rule->eligible++;
-	if (c->life.undrawn && !rec) {
+	if (c->life.undrawn && !c->life.why) {
 		*ret_out = "sampling.unavailable";
 		return 0;
 	}
@@ -265,15 +265,15 @@ static int draw(struct run *r, struct past *c, const char **ret_out)
 				rule->agentless++;
 				break;
 			}
-	} else { /* any hash of the call will do: which calls it are is not known anyway */
-		memcpy(in.call, c->uid.b, SAMPLE_ID);
+	} else { /* without its Call-ID any hash will do: which calls it are is not known then */
+		memcpy(in.call, c->has_row ? c->hash : c->uid.b, SAMPLE_ID);
 	}
 	rc = sample_try_draw(r->try, &in, &res);
 	if (rc)
 		return rc;
 	c->why = (uint8_t)res.why;
 	c->slot = res.slot;
-	c->pseudo = res.pseudo || (!rec && res.why <= SAMPLE_OUT_SPREAD);
+	c->pseudo = res.pseudo || (!rec && !c->has_row && res.why <= SAMPLE_OUT_SPREAD);
 	rule->drawn[res.why]++;
 	rule->pseudo += c->pseudo;
 	if (res.why != SAMPLE_IN)

@@ -139,6 +139,14 @@ all_same 6000
 jq -s -e '.[0]|.draws["quota.throttle"]>0 and .draws["sample.spread"]>0 and .pseudo_draws==0 and .throttled_from!=null' out >/dev/null || fail "weeks: draws"
 run 0 "$BIN/optag" policy simulate --store weeks --policy b.policy --json --since 2026-11-25 --until 2026-12-02
 [ "$(sum '.same==.calls and .calls>1000')" = true ] || fail "a week of them: $(tail -1 out)"
+# without the sampler's records: by the published seeds and the calls' own Call-IDs it comes to the same
+mv weeks/sampling sampling.away
+run 0 "$BIN/optag" policy simulate --store weeks --policy b.policy --json --until 2026-12-05
+[ "$(sum '.changed==0 and .same==.calls and .calls>4000')" = true ] || fail "by seeds alone: $(tail -1 out)"
+[ "$(jq -s '.[0].pseudo_draws' out)" = 0 ] || fail "by seeds alone: pseudo-seeds"
+run 0 "$BIN/optag" policy simulate --store weeks --policy b.policy --json
+[ "$(jq -s '.[0].pseudo_draws' out)" -gt 0 ] || fail "the last days' seeds are not public"
+mv sampling.away weeks/sampling
 sed 's/sample 10%/sample 3%/; s/cap 30 per day/cap 8 per day/' b.policy >b2.policy
 run 0 "$BIN/optag" policy simulate --store weeks --policy b2.policy --json
 [ "$(jq -s '.[0].draws["sample.in"]' out)" -le $((22 * 8 * 4)) ] || fail "weeks: cap" # released slots are drawn again
