@@ -247,8 +247,9 @@ static void event(struct machine *m, enum purpose_event e)
 			a.state = PURPOSE_DENIED;
 	}
 	m->timed_out = a.state == PURPOSE_DENIED && e == PURPOSE_E_WINDOW;
+	if (a.state != m->state || *a.reason)
+		m->reason = a.reason;
 	m->state = a.state;
-	m->reason = a.reason;
 }
 
 static void step(struct machine *m, enum step what)

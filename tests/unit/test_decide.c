@@ -501,6 +501,31 @@ static void test_no_way_out(void **state)
 	fake_world_free(w);
 }
 
+/* What everybody has to see of a recording that is kept all the same stays over its end (story 44,
+ * N-31). */
+static void test_kept_and_said(void **state)
+{
+	struct world *w = world(POLICY_B_OBLIGATION, POLICY_B_NONE, false);
+	struct call *c;
+
+	(void)state;
+	c = answer_call(w);
+	call_recordpref_off(w->cs, c, OPTAG_LEG_CALLER, w->now);
+	bye(w);
+	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	assert_string_equal(c->reason[DOC], "optout.statute");
+	fake_world_free(w);
+	w = world(POLICY_B_OBLIGATION, POLICY_B_NONE, false);
+	w->policy.rule.proof = POLICY_PROOF_FINGERPRINT;
+	w->policy.rule.on_missing_notice = POLICY_MISSING_KEEP;
+	c = answer_call(w);
+	until(w, c, 70);
+	bye(w);
+	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	assert_string_equal(c->reason[DOC], "notice.missing");
+	fake_world_free(w);
+}
+
 static void test_review_missed(void **state)
 {
 	struct world *w = world(POLICY_B_INTEREST, POLICY_B_CONSENT, false);
@@ -532,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_no_way_out),
+		cmocka_unit_test(test_kept_and_said),
 		cmocka_unit_test(test_review_missed),
 	};
 
