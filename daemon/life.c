@@ -45,6 +45,11 @@ const char *life_end_name(enum life_end e)
 	return (unsigned)e < LIFE_ENDS ? ends[e] : "";
 }
 
+bool life_end_failed(const char *row_end)
+{
+	return row_end && (!strcmp(row_end, "crash") || !strcmp(row_end, "disk"));
+}
+
 static void add(struct life *l, enum step what, const struct evlog_event *e)
 {
 	if (l->n == LIFE_STEPS)

@@ -56,6 +56,10 @@ struct life {
 	bool settled; /* the outcome was said by a process after the one that recorded */
 };
 
+/* The row was written by who came after a failure of the recorder or its disk: its end says so.
+ * What the log said before need not be so then. */
+bool life_end_failed(const char *row_end);
+
 /* An event of the call. What it adds to nothing is ignored. */
 void life_event(struct life *l, const struct evlog_event *e);
 

@@ -325,6 +325,7 @@ static int on_row(void *arg, const struct store_row *row)
 		return 0;
 	c->has_row = true;
 	c->answer_ns = row->answer_ns;
+	c->life.settled |= life_end_failed(row->end);
 	sample_call_hash(row->sip_call_id, strlen(row->sip_call_id), c->hash);
 	c->end_ns = row->end_ns;
 	c->outcome = (uint8_t)row->outcome;

@@ -45,7 +45,7 @@ const char *sim_unsure_text(enum sim_unsure u)
 		[U_MATCH] = u_match,
 		[U_POLICY] = "the policy it was decided by is not in the store",
 		[U_LOG] = "the evidence log has no match of it",
-		[U_DIED] = "its recorder died in it",
+		[U_DIED] = "its recorder or its disk failed in it",
 		[U_OPEN] = "it had no outcome yet",
 		[U_NOTICE] = "another announcement is played",
 		[U_PROOF] = "the announcement is proven in another way",

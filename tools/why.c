@@ -379,6 +379,7 @@ static void compare(struct why *w)
 	uint64_t now = (uint64_t)time(NULL) * NS_PER_S;
 	struct life_how how;
 
+	w->life.settled |= w->has_row && life_end_failed(w->row.end);
 	w->replayed = w->rule && w->life.matched && !w->life.settled && !w->life.overflow &&
 		      w->life.outcome;
 	if (w->replayed) {

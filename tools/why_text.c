@@ -289,7 +289,7 @@ void why_text(const struct why *w)
 			       "catalog says."
 	       : !w->rule    ? "Log and catalog agree; without the policy the decision was not "
 			       "calculated again."
-	       : w->life.settled
-		       ? "The recorder died in this call; its outcome is what the next one found."
-		       : "Log and catalog agree.");
+	       : w->life.settled ? "The recorder or its disk failed in this call; the row is what "
+				   "was found afterwards."
+				 : "Log and catalog agree.");
 }

@@ -119,6 +119,11 @@ forge "UPDATE calls SET training_reason='optout'" "$(uid s 2)" 'training: the ca
 forge "UPDATE calls SET outcome='denied'" "$first" "outcome: the catalog has 'denied', the evidence log call.kept"
 forge "UPDATE calls SET rule='other'" "$first" 'rule: the evidence log has another'
 forge "UPDATE calls SET documentation_until=documentation_until+86400000000000" "$first" 'documentation: the catalog keeps it longer'
+# after a failure the row is what was found, whatever the log said before
+rm -rf copy && cp -a s copy
+for db in copy/catalog/*/*.db; do sqlite3 "$db" "UPDATE calls SET end='disk', outcome='gap', gap='disk'" || fail sqlite3; done
+why 0 copy "$first"
+has out 'The recorder or its disk failed in this call'
 rm -rf copy && cp -a s copy
 for db in copy/catalog/*/*.db; do sqlite3 "$db" "DELETE FROM calls"; done
 why 3 copy "$first"
