@@ -1,281 +1,458 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * explain.c - one rule in plain English
+ * explain.c - one rule in plain words, in English or Danish
  *
  * For the person who answers for it: in which situation of the guidance the
- * rule is, what each key does, what silence does, how long what is kept.
+ * rule is, which calls it records, what limits them, who answers. The sentences
+ * are in explain_en.c and explain_da.c; purposes and announcement have files of
+ * their own.
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "explain.h"
 
-static void span(FILE *f, const struct policy_span *s)
+#define COLUMNS 78
+#define GLUE	'\1' /* a blank at which no line ends; no text of a policy has it */
+
+/* ---- sentences ---- */
+
+static size_t columns(const char *s, size_t n)
 {
-	static const char *const one[] = {"second", "minute", "hour", "day", "month", "year"};
+	size_t c = 0;
 
-	fprintf(f, "%d %s%s", s->n, one[s->unit], s->n == 1 ? "" : "s");
+	for (size_t i = 0; i < n; i++)
+		c += ((unsigned char)s[i] & 0xc0) != 0x80;
+	return c;
 }
 
-static void keys(FILE *f, const char (*k)[POLICY_KEY_MAX])
+void explain_plain(struct explain *e, int indent, const char *bullet, const char *text)
 {
-	for (int i = 0; i < POLICY_KEYS_MAX && *k[i]; i++)
-		fprintf(f, "%s%s", i ? " or " : "", k[i]);
-}
+	int hang = indent + (int)strlen(bullet);
+	size_t at = (size_t)hang;
 
-static const char *situation(const char *s)
-{
-	static const struct {
-		const char *code, *text;
-	} all[] = {
-		{"A1", "documentation, without consent"},
-		{"A2", "documentation, with consent"},
-		{"A3", "documentation, because the law demands it"},
-		{"B", "training only, with consent"},
-		{"C", "training only, without consent; the caller can opt out"},
-		{"D", "training only, without consent, in special circumstances"},
-		{"E", "documentation without consent, and training with consent"},
-		{"F",
-		 "documentation and training without consent; the caller can opt out of training"},
-		{"G", "documentation and training without consent, in special circumstances"},
-	};
+	fprintf(e->f, "%*s%s", indent, "", bullet);
+	for (bool first = true; *text; first = false) {
+		size_t n = strcspn(text, " "), w = columns(text, n);
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (!strcmp(all[i].code, s))
-			return all[i].text;
-	return "documentation and training, each on its own basis";
-}
-
-static void match(FILE *f, const struct rule *r)
-{
-	static const int crit[] = {R_CALLED, R_CALLING,	  R_TRUNK, R_SIPDOMAIN, R_HEADER, R_QUEUE,
-				   R_AGENT,  R_DIRECTION, R_TIME,  R_MEDIA,	R_TAG};
-	const struct controller *c = r->controller->obj;
-
-	fprintf(f, "It records calls in which '%s' is the %s party",
-		c->legal_name ? c->legal_name : c->o.name,
-		r->pub.side == POLICY_SIDE_CALLED ? "called" : "calling");
-	fputs(" and all of this is so:\n", f);
-	for (size_t i = 0; i < sizeof(crit) / sizeof(crit[0]); i++)
-		if (r->at[crit[i]].line)
-			rule_print_setting(f, r, crit[i], "    ");
-	if (r->time)
-		fprintf(f, "  Times are those of %s.\n", c->pub.timezone);
-	if (c->pub.lab)
-		fputs("  This is a laboratory's rule: it is for capture files and never matches "
-		      "live traffic.\n",
-		      f);
-}
-
-static void notice(FILE *f, const struct rule *r)
-{
-	static const char *const proof[] = {
-		"its own sound is recognised in the call", "a SIP header says that it was played",
-		"the call centre reports that it was played",
-		"nobody checks it: the controller promises that it is played"};
-
-	fputs("The announcement: ", f);
-	for (const struct word *w = r->notice; w; w = w->next)
-		fprintf(f, "%s%s", w == r->notice ? "" : ", ", w->s);
-	fprintf(f, "; %s.\n", proof[r->pub.proof]);
-	if (r->pub.proof == POLICY_PROOF_ATTESTED)
-		return;
-	fprintf(f, "  Not proven %d s after the answer: no training;", r->pub.notice_timeout_s);
-	if (!r->block[POLICY_DOCUMENTATION].pos.line)
-		fputs(" nothing is kept.\n", f);
-	else if (r->pub.on_missing_notice == POLICY_MISSING_QUARANTINE) {
-		fputs(" documentation is locked away for ", f);
-		span(f, &r->pub.quarantine);
-		fputs(", then erased unless compliance confirms that it was heard.\n", f);
-	} else {
-		fputs(r->pub.on_missing_notice == POLICY_MISSING_KEEP
-			      ? " documentation is kept, with an alarm.\n"
-			      : " documentation is erased.\n",
-		      f);
-	}
-}
-
-static void window(FILE *f, const struct policy_window *w)
-{
-	if (w->from_answer)
-		fprintf(f, "from %d s to %d s after the answer", w->from_s, w->to_s);
-	else
-		fprintf(f, "from %d s after the announcement begins to %d s after it ends",
-			w->from_s, w->to_s);
-}
-
-static void consent(FILE *f, const struct rule *r, const struct block *b)
-{
-	const struct policy_block *x = b->pub;
-	bool alone = !r->block[!b->purpose].pos.line;
-	const char *doc = b->purpose == POLICY_DOCUMENTATION ? "documentation" : "training";
-
-	if (*x->consent_key) {
-		fprintf(f, "  Key %s from the caller's side means yes to %s, if pressed ",
-			x->consent_key, doc);
-		window(f, &x->window);
-		fprintf(f, ".\n");
-	}
-	if (b->consent_api)
-		fputs("  The call centre can report the caller's yes.\n", f);
-	if (b->consent_header)
-		fprintf(f, "  The SIP header %s can carry the caller's yes.\n", b->consent_header);
-	fprintf(f, "  Silence means no. So does any other key, and hanging up: %s.\n",
-		alone ? "then nothing is recorded" : "then the call is not used for this purpose");
-	if (alone)
-		fputs("  Recording starts at the yes, not one moment earlier.\n", f);
-	else if (b->purpose == POLICY_TRAINING)
-		fprintf(f, "  A yes covers %s.\n",
-			x->training_from_press ? "the call from the key on" : "the whole call");
-	fprintf(f, "  Withdrawing is always possible%s%s%s: then %s.\n",
-		*x->withdraw_key ? " (key " : "", x->withdraw_key,
-		*x->withdraw_key ? " in the call, or later)" : " later",
-		alone ? "the recording is erased" : "it is no longer used for this purpose");
-}
-
-static void opt_out(FILE *f, const struct rule *r, const struct block *b)
-{
-	const struct policy_block *x = b->pub;
-	bool alone = !r->block[POLICY_DOCUMENTATION].pos.line;
-
-	fputs("  Silence means that the call may be used for training, because there is an "
-	      "opt-out:\n",
-	      f);
-	if (*x->optout_key[0]) {
-		fputs("    the caller presses ", f);
-		keys(f, x->optout_key);
-		fputs(", at any time of the call;\n", f);
-	}
-	if (*x->optout_agent_key[0]) {
-		fputs("    the caller says so and the agent presses ", f);
-		keys(f, x->optout_agent_key);
-		fputs(";\n", f);
-	}
-	if (x->optout_agent_api || x->optout_agent_header)
-		fputs("    the caller says so and the agent's program reports it;\n", f);
-	if (alone) {
-		fputs("  then recording stops and all of the call is destroyed", f);
-		if (x->callback_unrecorded.n) {
-			fputs("; the caller can be rung back unrecorded for ", f);
-			span(f, &x->callback_unrecorded);
+		if (!first && at + 1 + w > COLUMNS) {
+			fprintf(e->f, "\n%*s", hang, "");
+			at = (size_t)hang;
+		} else if (!first) {
+			fputc(' ', e->f);
+			at++;
 		}
-		fputs(".\n", f);
-	} else {
-		fputs("  then it is not used for training; documentation goes on.\n", f);
+		for (size_t i = 0; i < n; i++)
+			fputc(text[i] == GLUE ? ' ' : text[i], e->f);
+		at += w;
+		text += n;
+		text += strspn(text, " ");
 	}
-	if (x->on_loss != 1)
-		fputs("  If packets were lost so that an opt-out may have been missed, there is no "
-		      "training.\n",
-		      f);
+	fputc('\n', e->f);
 }
 
-static void amount(FILE *f, const struct policy_block *x)
+static char *fill(const char *s, const char *const arg[EXPLAIN_ARGS])
 {
-	static const char *const of[] = {"", " per queue", " per agent"};
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
 
-	fprintf(f, "  Amount: %d.%d %% of the calls", x->sample_permille / 10,
-		x->sample_permille % 10);
-	for (int i = 0; i < x->ncap; i++)
-		fprintf(f, ", at most %d%s per %s", x->cap[i].n, of[x->cap[i].of],
-			per_names[x->cap[i].per]);
-	fprintf(f, "%s. A call that is not drawn is not recorded for training at all.\n",
-		x->spread_first_come ? " (first come)" : ", spread evenly");
-	fputs("  A recording that nobody used within ", f);
-	span(f, &x->use_within);
-	fprintf(f, " is erased; target: %d %% are used.\n", x->use_target_percent);
+	if (!f)
+		return NULL;
+	for (; *s; s++) {
+		if (s[0] == '{' && s[1] >= '1' && s[1] < '1' + EXPLAIN_ARGS && s[2] == '}') {
+			fputs(arg[s[1] - '1'] ? arg[s[1] - '1'] : "", f);
+			s += 2;
+		} else {
+			fputc(*s, f);
+		}
+	}
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }
 
-static void purpose(FILE *f, const struct rule *r, const struct block *b)
+/* Sentences begin with a capital letter, whatever the party is called; items do not. */
+static void capital(char *s)
 {
-	const struct policy_block *x = b->pub;
-	bool doc = b->purpose == POLICY_DOCUMENTATION;
+	if (*s >= 'a' && *s <= 'z')
+		*s = (char)(*s - 'a' + 'A');
+}
 
-	fprintf(f, "%s, by %s", doc ? "Documentation" : "Training", basis_names[x->basis]);
-	if (x->statute)
-		fprintf(f, " (%s)", x->statute);
-	if (x->assessment)
-		fprintf(f, "; assessment %s", x->assessment);
-	fputs(".\n", f);
-	if (x->basis == POLICY_B_CONSENT)
-		consent(f, r, b);
-	else if (x->special)
-		fprintf(f,
-			"  Special circumstances: %s\n  No key and no silence stops it; an "
-			"objection with particular grounds does.\n",
-			x->special_ground);
-	else if (!doc)
-		opt_out(f, r, b);
-	else
-		fprintf(f, "  Recorded %s; no key changes that, and silence neither.%s\n",
-			r->pub.record_early_media ? "from the first sound" : "from the answer",
-			x->basis == POLICY_B_OBLIGATION ? ""
-							: " Whoever objects gets a decision on "
-							  "that call; meanwhile nobody plays it.");
-	if (!doc)
-		amount(f, x);
-	fputs("  Erased ", f);
-	span(f, &x->retention);
-	fprintf(f, " after the call began, by the calendar of %s",
-		((const struct controller *)r->controller->obj)->pub.timezone);
-	fprintf(f, "%s%s.\n", x->retention_reason ? "; reason: " : "",
-		x->retention_reason ? x->retention_reason : "");
-	for (const struct role *k = r->roles; k; k = k->next) {
-		if (k->purpose != b->purpose)
-			continue;
-		fputs("  May be played by: ", f);
-		for (const struct word *w = k->names; w; w = w->next)
-			fprintf(f, "%s%s", w == k->names ? "" : ", ", w->s);
-		fputs(".\n", f);
+void explain_say(struct explain *e, int indent, const char *bullet, int id,
+		 const char *const arg[EXPLAIN_ARGS])
+{
+	char *text = fill(e->t->say[id], arg);
+
+	if (!text)
+		return; /* policy_explain_in sees that the stream got less: -ENOMEM */
+	if (!*bullet)
+		capital(text);
+	explain_plain(e, indent, bullet, text);
+	free(text);
+}
+
+void explain_head(struct explain *e, int id)
+{
+	fprintf(e->f, "\n%s\n", e->t->say[id]);
+}
+
+const char *explain_fmt(struct explain *e, const char *fmt, ...)
+{
+	char *out = e->buf[e->used++ % (sizeof(e->buf) / sizeof(e->buf[0]))];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(out, sizeof(e->buf[0]), fmt, ap);
+	va_end(ap);
+	return out;
+}
+
+/* ---- values ---- */
+
+const char *explain_span(struct explain *e, const struct policy_span *s)
+{
+	return explain_fmt(e, "%d\1%s", s->n, e->t->unit[s->unit][s->n != 1]);
+}
+
+const char *explain_seconds(struct explain *e, int s)
+{
+	struct policy_span span = {.n = s, .unit = POLICY_U_S};
+
+	if (s && s % 60 == 0)
+		span = (struct policy_span){.n = s / 60, .unit = POLICY_U_MIN};
+	return explain_span(e, &span);
+}
+
+const char *explain_date(struct explain *e, const struct policy_date *d)
+{
+	const char *arg[EXPLAIN_ARGS] = {explain_fmt(e, "%d", d->day), e->t->month[d->month - 1],
+					 explain_fmt(e, "%d", d->year)};
+	char *text = fill(e->t->say[X_DATE], arg);
+	const char *ret = explain_fmt(e, "%s", text ? text : "");
+
+	free(text);
+	return ret;
+}
+
+const char *explain_permille(struct explain *e, int v)
+{
+	return v % 10 ? explain_fmt(e, "%d%s%d\1%%", v / 10, e->t->say[X_DECIMAL], v % 10)
+		      : explain_fmt(e, "%d\1%%", v / 10);
+}
+
+const char *explain_keys(struct explain *e, const char (*k)[POLICY_KEY_MAX])
+{
+	char out[sizeof(e->buf[0])] = "";
+	size_t n = 0;
+
+	for (int i = 0; i < POLICY_KEYS_MAX && *k[i]; i++)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%s%s%s", i ? " " : "",
+				      i ? e->t->say[X_OR] : "", i ? " " : "", k[i]);
+	return explain_fmt(e, "%s", out);
+}
+
+const char *explain_word(const struct explain *e, const char *s)
+{
+	for (size_t i = 0; e->t->word[i][0]; i++)
+		if (!strcmp(e->t->word[i][0], s))
+			return e->t->word[i][1];
+	return s;
+}
+
+char *explain_list(const struct explain *e, const struct word *w)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = w ? open_memstream(&text, &n) : NULL;
+
+	if (!f)
+		return NULL;
+	for (const struct word *first = w; w; w = w->next) {
+		if (w != first)
+			w->next ? fputs(", ", f) : fprintf(f, " %s ", e->t->say[X_AND]);
+		fputs(w->s, f);
+	}
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* ---- which calls ---- */
+
+/* The value of a criterion as the policy writes it, each of its words in the language; malloc'ed.
+ */
+static char *criterion(const struct explain *e, int id)
+{
+	char *raw = NULL, *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&raw, &n);
+	const char *s;
+
+	if (!f)
+		return NULL;
+	rule_print_setting(f, e->r, id, "");
+	if (fclose(f) || !(f = open_memstream(&text, &n))) {
+		free(raw);
+		return NULL;
+	}
+	s = raw + strcspn(raw, " "); /* past the keyword */
+	while (*s) {
+		size_t w = strcspn(s, " ,-:\n\""), sep;
+		char one[32];
+
+		if (w && w < sizeof(one)) {
+			memcpy(one, s, w);
+			one[w] = 0;
+			fputs(explain_word(e, one), f);
+		} else {
+			fwrite(s, 1, w, f);
+		}
+		s += w;
+		sep = strspn(s, " ,-:\n\"");
+		for (size_t i = 0; i < sep; i++)
+			if (s[i] != '\n')
+				fputc(s[i], f);
+		s += sep;
+	}
+	free(raw);
+	if (fclose(f)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void plain_criterion(struct explain *e, int rule_id, int id)
+{
+	char *text;
+
+	if (!e->r->at[rule_id].line)
+		return;
+	text = criterion(e, rule_id);
+	if (text)
+		ITEM(e, id, text + (*text == ' '));
+	free(text);
+}
+
+static void header_criteria(struct explain *e)
+{
+	static const int what[] = {X_C_HEADER, X_C_QUEUE, X_C_AGENT};
+	static const int op[] = {X_OP_EQ, X_OP_PREFIX, X_OP_ONE_OF, X_OP_PRESENT};
+
+	for (const struct header_crit *h = e->r->headers; h; h = h->next) {
+		const char *arg[EXPLAIN_ARGS] = {h->value ? h->value->s : NULL};
+		char *how = fill(e->t->say[op[h->op]], arg);
+
+		if (how && h->which == H_HEADER)
+			ITEM(e, X_C_HEADER, h->name, how);
+		else if (how)
+			ITEM(e, what[h->which], how);
+		free(how);
 	}
 }
 
-static void pauses(FILE *f, const struct rule *r)
+static void media_criteria(struct explain *e)
 {
-	for (const struct sensitive *s = r->sensitive; s; s = s->next)
-		fprintf(f, "Sensitive: %s%s%s.\n", s->category, s->basis ? ", by " : "",
-			s->basis ? s->basis : "");
+	char *list = explain_list(e, e->r->codecs);
+
+	if (list)
+		ITEM(e, X_C_CODEC, list);
+	free(list);
+	if (e->r->encrypted)
+		ITEM(e, e->r->encrypted == 2 ? X_C_ENCRYPTED : X_C_PLAIN);
+}
+
+static void which_calls(struct explain *e)
+{
+	const struct rule *r = e->r;
+	const struct controller *c = r->controller->obj;
+	bool called = r->pub.side == POLICY_SIDE_CALLED;
+
+	explain_head(e, X_H_WHICH);
+	SAY(e, called ? X_WHO_CALLED : X_WHO_CALLING, c->legal_name ? c->legal_name : c->o.name);
+	plain_criterion(e, R_CALLED, X_C_CALLED);
+	plain_criterion(e, R_CALLING, X_C_CALLING);
+	plain_criterion(e, R_TRUNK, X_C_TRUNK);
+	plain_criterion(e, R_SIPDOMAIN, X_C_DOMAIN);
+	header_criteria(e);
+	if (r->direction)
+		ITEM(e, r->direction == DIR_INBOUND ? X_C_INBOUND : X_C_OUTBOUND);
+	plain_criterion(e, R_TIME, X_C_TIME);
+	media_criteria(e);
+	plain_criterion(e, R_TAG, X_C_TAG);
+	if (r->time)
+		SAY(e, X_TIMES_OF, c->pub.timezone);
+	if (c->pub.lab)
+		SAY(e, X_LAB);
+	SAY(e, X_SUBJECT, e->t->say[called ? X_CALLER_IS : X_CALLEE_IS]);
+	SAY(e,
+	    r->pub.exclude_leg == 0   ? X_NOT_SUBJECT
+	    : r->pub.exclude_leg == 1 ? X_NOT_AGENT
+				      : X_BOTH,
+	    e->party);
+	SAY(e, X_TRANSFER);
+}
+
+/* ---- pauses, limits, who answers ---- */
+
+static void sensitive(struct explain *e)
+{
+	static const int name[] = {X_DOC, X_TRAIN};
+
+	for (const struct sensitive *s = e->r->sensitive; s; s = s->next) {
+		if (s->basis)
+			SAY(e, X_SENSITIVE, explain_word(e, s->category), s->basis);
+		for (int i = 0; i < POLICY_PURPOSES; i++)
+			if (s->purpose_basis[i])
+				SAY(e, X_SENSITIVE_FOR, explain_word(e, s->category),
+				    e->t->say[name[i]], s->purpose_basis[i]);
+	}
+}
+
+static void pauses(struct explain *e)
+{
+	const struct rule *r = e->r;
+
+	explain_head(e, X_H_PAUSE);
+	sensitive(e);
 	if (*r->pub.pause_key)
-		fprintf(f, "The agent pauses the recording with %s%s%s; the gap exists nowhere.\n",
-			r->pub.pause_key, *r->pub.resume_key ? " and resumes with " : "",
-			r->pub.resume_key);
-	if (*r->pub.pause_key || r->pause_api || r->pause_header) {
-		fputs("A pause ends after ", f);
-		span(f, &r->pub.pause_max);
-		fprintf(f, ": %s.\n",
-			r->pause_stop ? "the recording stops, with an alarm"
-				      : "the recording goes on");
-	}
-	if (r->pub.mute_dtmf)
-		fputs("Key presses sent as events are not stored; tones in the sound are not silenced yet.\n", f);
-	fputs("Calls shorter than ", f);
-	span(f, &r->pub.min_length);
-	fputs(" are not kept, longer ones than ", f);
-	span(f, &r->pub.max_length);
-	fputs(" are cut.\n", f);
+		SAY(e, X_PAUSE_KEY, r->pub.pause_key);
+	if (*r->pub.resume_key)
+		SAY(e, X_RESUME_KEY, r->pub.resume_key);
+	if (r->pause_api)
+		SAY(e, X_PAUSE_API);
+	if (r->pause_header)
+		SAY(e, X_PAUSE_HEADER, r->pause_header);
+	if (*r->pub.pause_key || r->pause_api || r->pause_header)
+		SAY(e, r->pause_stop ? X_PAUSE_STOP : X_PAUSE_RESUME,
+		    explain_span(e, &r->pub.pause_max));
+	else
+		SAY(e, X_NO_PAUSE);
+	SAY(e, X_KEYS_UNSTORED);
+	SAY(e, r->pub.mute_dtmf ? X_TONES_YET : X_TONES_STAY);
+	if (r->pub.record_hold_music)
+		SAY(e, X_HOLD_MUSIC);
+	SAY(e, X_MIN_MAX, explain_span(e, &r->pub.min_length), explain_span(e, &r->pub.max_length));
 }
 
-int policy_explain(FILE *f, const struct policy *p, const struct policy_rule *pub)
+static void answers(struct explain *e)
 {
-	static const char *const missed[] = {"nothing more is recorded by this rule",
-					     "it goes on with consent only",
-					     "it goes on, with an alarm"};
-	const struct rule *r = NULL;
+	static const int missed[] = {X_MISSED_OFF, X_MISSED_CONSENT, X_MISSED_KEEP};
 
-	for (size_t i = 0; i < p->rules.n && !r; i++)
+	explain_head(e, X_H_OWNER);
+	SAY(e, X_OWNER, e->r->pub.owner);
+	SAY(e, X_REVIEW, explain_date(e, &e->r->pub.review),
+	    e->t->say[missed[e->r->pub.on_review_missed]]);
+	SAY(e, X_RECORD, explain_span(e, &e->r->decision_record));
+}
+
+/* ---- warnings ---- */
+
+/* The line at which the next object of that file begins. */
+static int end_of(const struct policy *p, const struct obj *o)
+{
+	const struct list *lists[] = {&p->controllers, &p->trunks, &p->sets, &p->announcements,
+				      &p->assessments, &p->nevers, &p->rules};
+	int end = INT32_MAX;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (const struct obj *x = lists[i]->first; x; x = x->next)
+			if (x->pos.file == o->pos.file && x->pos.line > o->pos.line &&
+			    x->pos.line < end)
+				end = x->pos.line;
+	return end;
+}
+
+static bool within(const struct policy *p, const struct policy_diag *d, const struct obj *o)
+{
+	return o && d->line >= o->pos.line && !strcmp(d->file, p->src[o->pos.file].name) &&
+	       d->line < end_of(p, o);
+}
+
+static bool concerns(const struct explain *e, const struct policy_diag *d)
+{
+	const struct rule *r = e->r;
+	bool yes = within(e->p, d, &r->o) || within(e->p, d, r->controller->obj);
+
+	for (const struct word *w = r->notice; w && !yes; w = w->next)
+		yes = within(e->p, d, w->obj);
+	for (int i = 0; i < POLICY_PURPOSES && !yes; i++) {
+		const struct word *notes[] = {r->block[i].assessment,
+					      r->block[i].special_assessment,
+					      r->block[i].reason_assessment};
+
+		for (size_t k = 0; k < sizeof(notes) / sizeof(notes[0]) && !yes; k++)
+			yes = notes[k] && within(e->p, d, notes[k]->obj);
+	}
+	return yes;
+}
+
+static void warnings(struct explain *e, const struct policy_diags *d)
+{
+	bool any = false;
+
+	for (size_t i = 0; d && i < d->n; i++) {
+		const char *text = d->d[i].text;
+
+		if (d->d[i].severity != POLICY_WARNING || !concerns(e, &d->d[i]))
+			continue;
+		if (!any)
+			explain_head(e, X_H_WARNINGS);
+		any = true;
+		for (size_t k = 0; e->t->warning[k][0]; k++)
+			if (!strcmp(e->t->warning[k][0], d->d[i].code))
+				text = e->t->warning[k][1];
+		SAY(e, X_WARNING, d->d[i].code, explain_fmt(e, "%d", d->d[i].line), text);
+	}
+}
+
+static int situation(const char *code)
+{
+	static const char *const codes[] = {"A1", "A2", "A3", "B", "C", "D", "E", "F", "G"};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (!strcmp(codes[i], code))
+			return X_S_A1 + (int)i;
+	return X_S_PAIR;
+}
+
+int policy_explain_in(FILE *f, const struct policy *p, const struct policy_rule *pub,
+		      enum policy_lang lang, const struct policy_diags *d)
+{
+	struct explain e = {
+		.f = f, .p = p, .lang = lang, .t = lang == POLICY_DA ? &explain_da : &explain_en};
+
+	for (size_t i = 0; i < p->rules.n && !e.r; i++)
 		if (&p->rule_array[i]->pub == pub)
-			r = p->rule_array[i];
-	if (!r)
+			e.r = p->rule_array[i];
+	if (!e.r)
 		return -ENOENT;
-	fprintf(f, "Rule \"%s\" (%s:%d)\n", pub->name, pub->file, pub->line);
-	fprintf(f, "Situation %s: %s.\n", pub->scenario, situation(pub->scenario));
-	match(f, r);
-	notice(f, r);
+	e.party = e.t->say[pub->side == POLICY_SIDE_CALLED ? X_CALLER : X_CALLEE];
+	explain_say(&e, 0, "", X_RULE,
+		    (const char *const[EXPLAIN_ARGS]){pub->name, pub->file,
+						      explain_fmt(&e, "%d", pub->line)});
+	explain_say(&e, 0, "", X_SITUATION,
+		    (const char *const[EXPLAIN_ARGS]){pub->scenario,
+						      e.t->say[situation(pub->scenario)]});
+	which_calls(&e);
+	explain_notice(&e);
 	for (int i = 0; i < POLICY_PURPOSES; i++)
-		if (r->block[i].pos.line)
-			purpose(f, r, &r->block[i]);
-	pauses(f, r);
-	fprintf(f, "Answers for it: %s. Review by %04d-%02d-%02d; if it is missed, %s.\n",
-		pub->owner, pub->review.year, pub->review.month, pub->review.day,
-		missed[pub->on_review_missed]);
+		if (e.r->block[i].pos.line)
+			explain_purpose(&e, &e.r->block[i]);
+	pauses(&e);
+	answers(&e);
+	warnings(&e, d);
 	return ferror(f) ? -EIO : 0;
+}
+
+int policy_explain(FILE *f, const struct policy *p, const struct policy_rule *r)
+{
+	return policy_explain_in(f, p, r, POLICY_EN, NULL);
 }

@@ -203,8 +203,38 @@ size_t policy_rules(const struct policy *p);
 const struct policy_rule *policy_rule(const struct policy *p, size_t i);
 /* Canonical text: parses back to the same policy and hash. -ENOMEM, or the stream's error. */
 int policy_print(FILE *f, const struct policy *p);
-/* Plain English for one rule: scenario, keys, silence, deadlines, notice. */
+
+/* Languages in which rules are explained and announcements are worded. */
+enum policy_lang { POLICY_EN, POLICY_DA, POLICY_LANGS };
+
+/*
+ * One rule in plain words, to be read aloud: situation, who is recorded, announcement, keys, silence,
+ * amounts, deadlines with an example, pauses, who answers for it; and the warnings of d (may be NULL)
+ * that concern it or what it names. -ENOENT: the rule is not of this policy. -ENOMEM, -EIO.
+ */
+int policy_explain_in(FILE *f, const struct policy *p, const struct policy_rule *r, enum policy_lang lang,
+		      const struct policy_diags *d);
+/* In English, without warnings. */
 int policy_explain(FILE *f, const struct policy *p, const struct policy_rule *r);
+
+/*
+ * template.c: the model text of an announcement, with the tags of its elements, and the elements by
+ * themselves. situation: "A1" to "G", also "S-C"; key, optout_key, link: NULL stands for the usual
+ * (1, none, an example's page). sms: the short text that is spoken when the rest goes by SMS.
+ * -ENOENT: no such situation.
+ */
+struct policy_template {
+	const char *situation;
+	enum policy_lang lang;
+	bool sms;
+	const char *key;	/* means yes: A2, B, E */
+	const char *optout_key; /* C, F */
+	bool optout_agent;	/* beside an opt-out key: saying so is enough, too */
+	const char *link;
+};
+int policy_template_print(FILE *f, const struct policy_template *t);
+int policy_template_elements(FILE *f, const struct policy_template *t);
+const char *policy_template_situation(size_t i); /* NULL past the last */
 
 /* Extra SIP headers that rules match on (queue, agent and `header NAME`), at most 8. */
 #define POLICY_HEADERS_MAX 8

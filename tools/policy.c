@@ -19,6 +19,8 @@
 static uint64_t today_ns;
 static bool json, write_back, drop_comments;
 static const char *rule_name, *past_file;
+static int lang;
+static const char *const languages[] = {"en", "da", NULL}; /* by enum policy_lang */
 
 #define OPT_TODAY                                                                                  \
 	{                                                                                          \
@@ -285,12 +287,12 @@ static int fmt(int argc, char **argv)
 
 /* ---- explain ---- */
 
-static int explain_json(const struct policy *p, const struct policy_rule *r)
+static int explain_json(const struct policy *p, const struct policy_rule *r, const struct policy_diags *d)
 {
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
-	int err = f ? policy_explain(f, p, r) : -ENOMEM;
+	int err = f ? policy_explain_in(f, p, r, (enum policy_lang)lang, d) : -ENOMEM;
 	json_t *o;
 
 	if (f && fclose(f) && !err)
@@ -303,6 +305,7 @@ static int explain_json(const struct policy *p, const struct policy_rule *r)
 		json_object_set_new(o, "file", cli_json_str(r->file));
 		json_object_set_new(o, "line", json_integer(r->line));
 		json_object_set_new(o, "policy_hash", json_string(policy_hash(p)));
+		json_object_set_new(o, "lang", json_string(languages[lang]));
 		json_object_set_new(o, "text", cli_json_str(text));
 		err = cli_json_line(stdout, o);
 	}
@@ -310,7 +313,7 @@ static int explain_json(const struct policy *p, const struct policy_rule *r)
 	return err;
 }
 
-static int explain_rules(const struct policy *p)
+static int explain_rules(const struct policy *p, const struct policy_diags *d)
 {
 	size_t shown = 0;
 	int err = 0;
@@ -322,7 +325,7 @@ static int explain_rules(const struct policy *p)
 			continue;
 		if (shown++ && !json)
 			putchar('\n');
-		err = json ? explain_json(p, r) : policy_explain(stdout, p, r);
+		err = json ? explain_json(p, r, d) : policy_explain_in(stdout, p, r, (enum policy_lang)lang, d);
 	}
 	if (err) {
 		cli_err("%s", strerror(-err));
@@ -333,7 +336,7 @@ static int explain_rules(const struct policy *p)
 		return CLI_FAILED;
 	}
 	if (!shown)
-		puts("No rule: nothing is recorded.");
+		puts(lang == POLICY_DA ? "Ingen regel: Der optages ikke noget." : "No rule: nothing is recorded.");
 	return CLI_OK;
 }
 
@@ -341,13 +344,14 @@ static int explain(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
 		{'r', "rule", CLI_STR, &rule_name, "NAME", "this rule only", false, NULL},
+		CLI_PICK('l', "lang", &lang, "LANG", "the language: en or da (default en)", false, languages),
 		OPT_TODAY,
 		CLI_OPT_JSON(&json),
 		{0},
 	};
 	static const struct cli cli = {
 		.name = "optag policy explain",
-		.summary = "say in plain English what each rule does: keys, silence, amounts, "
+		.summary = "say in plain English or Danish what each rule does: keys, silence, amounts, "
 			   "deadlines",
 		.opts = opts,
 		.operands = "FILE|DIR...",
@@ -362,7 +366,7 @@ static int explain(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rc = load(&a, false, NULL, &d, &p) ? 2 : explain_rules(p);
+	rc = load(&a, false, NULL, &d, &p) ? 2 : explain_rules(p, &d);
 	policy_free(p);
 	policy_diags_free(&d);
 	return cli_finish(rc);
@@ -373,7 +377,7 @@ int main(int argc, char **argv)
 	static const struct cli_cmd cmds[] = {
 		{"check", "find what is wrong or unlawful", check},
 		{"fmt", "print the canonical form", fmt},
-		{"explain", "say in plain English what it does", explain},
+		{"explain", "say in plain English or Danish what it does", explain},
 		{"diff", "say what a new policy tightens and loosens", policy_cmd_diff},
 		{"simulate", "say what it would have made of past calls", policy_cmd_simulate},
 		{"apply", "put it in force in the running daemon", policy_cmd_apply},

@@ -58,7 +58,7 @@ sum=$("$BIN/optag-policy" fmt --today $today $f | b2sum -l 256 | cut -d' ' -f1)
 
 # explain: what keys and silence do, in words.
 "$BIN/optag-policy" explain --today $today 002-clean-e.policy >"$TMP/e"
-grep -q 'Key 1 from the caller.*yes to training' "$TMP/e" || say "explain: key"
+tr -s "\n " " " <"$TMP/e" | grep -q "Key 1 from the caller means yes to training" || say "explain: key"
 grep -q 'Silence means no' "$TMP/e" || say "explain: silence"
 grep -q 'Erased 3 months after the call began' "$TMP/e" || say "explain: deadline"
 "$BIN/optag-policy" explain --today $today --rule nobody 002-clean-e.policy 2>"$TMP/err"
