@@ -65,6 +65,7 @@ SYS_all := -lbpf -lpcap $(SYS_store) $(SYS_core) -lm
 PROGS := $(patsubst tools/%.c,%,$(filter-out $(SRC_cli),$(foreach f,$(wildcard tools/*.c),$(if $(findstring _,$(notdir $(f))),,$(f)))))
 LIBS_optag := cli base
 LIBS_policy := cli policy media base
+LIBS_announcement := cli policy base
 LIBS_replay := cli core call media sip capture store policy base
 LIBS_init := cli store base
 LIBS_find := cli store base
