@@ -37,7 +37,7 @@ ALL_CFLAGS := $(CSTD) $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -fno-omit-frame-
 LDALL  := -pthread $(if $(SAN),-fsanitize=$(SAN))
 
 # ---- libraries, one per layer; the link line below is the layer check ----
-LIBNAMES := base store sip media capture call policy cli core
+LIBNAMES := base store sip media capture call policy twin cli core
 DIR_base := daemon/base
 DIR_store := daemon/store
 DIR_sip := daemon/sip
@@ -48,6 +48,8 @@ DIR_policy := policy
 src = $(sort $(wildcard $(1)/*.c))
 SRC_core := $(filter-out daemon/main.c,$(call src,daemon))
 SRC_cli := $(sort $(wildcard tools/cli*.c))
+# The JSON twin is optag-policy's; as a library it is there for the tests.
+SRC_twin := $(sort $(wildcard tools/policy_json*.c)) tools/policy_schema.c
 $(foreach l,base store sip media capture call policy,$(eval SRC_$(l) := $(call src,$(DIR_$(l)))))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 lib = $(patsubst %,$(BUILD)/lib/lib%.a,$(1))
@@ -114,7 +116,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/te
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(patsubst %,$(BUILD)/tests/fuzz/replay_%,$(FUZZ))
 GEN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/gen/*.c tests/bench/*.c))
-ALLLIBS := $(call lib,core call media sip capture store policy base)
+ALLLIBS := $(call lib,twin core call media sip capture store policy base)
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 	$(call say,LD)
@@ -228,13 +230,16 @@ deps-check:
 MAN := $(wildcard tools/*.[158] daemon/*.[158] policy/*.[158])
 INST_BIN := $(BINS) $(BUILD)/bin/optagd
 INST_EX := $(wildcard policy/examples/*.policy) daemon/optagd.conf
+INST_DATA := policy/optag-policy.schema.json
 UNITDIR := lib/systemd/system
 INSTALLED = $(addprefix bin/,$(notdir $(INST_BIN))) $(addprefix share/optag/examples/,$(notdir $(INST_EX))) \
+	$(addprefix share/optag/,$(notdir $(INST_DATA))) \
 	$(foreach m,$(MAN),share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) $(UNITDIR)/optagd.service
 install: all
 	$(Q)install -d -m 755 $(addprefix '$(DESTDIR)$(PREFIX)'/,$(sort $(dir $(INSTALLED))))
 	$(Q)install -m 755 $(INST_BIN) '$(DESTDIR)$(PREFIX)/bin'
 	$(Q)install -m 644 $(INST_EX) '$(DESTDIR)$(PREFIX)/share/optag/examples'
+	$(Q)install -m 644 $(INST_DATA) '$(DESTDIR)$(PREFIX)/share/optag'
 	$(Q)for m in $(MAN); do install -m 644 $$m "$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}" || exit 1; done
 	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' daemon/optagd.service >$(BUILD)/optagd.service
 	$(Q)install -m 644 $(BUILD)/optagd.service '$(DESTDIR)$(PREFIX)/$(UNITDIR)'

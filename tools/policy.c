@@ -378,6 +378,7 @@ int main(int argc, char **argv)
 		{"check", "find what is wrong or unlawful", check},
 		{"fmt", "print the canonical form", fmt},
 		{"explain", "say in plain English or Danish what it does", explain},
+		{"convert", "print it as JSON, or JSON as a policy", policy_cmd_convert},
 		{"diff", "say what a new policy tightens and loosens", policy_cmd_diff},
 		{"simulate", "say what it would have made of past calls", policy_cmd_simulate},
 		{"apply", "put it in force in the running daemon", policy_cmd_apply},
