@@ -231,15 +231,17 @@ MAN := $(wildcard tools/*.[158] daemon/*.[158] policy/*.[158])
 INST_BIN := $(BINS) $(BUILD)/bin/optagd
 INST_EX := $(wildcard policy/examples/*.policy) daemon/optagd.conf
 INST_DATA := policy/optag-policy.schema.json
+INST_ED := $(sort $(wildcard policy/editors/vim/*/*.vim policy/editors/vscode/*.json policy/editors/vscode/*/*.json))
 UNITDIR := lib/systemd/system
 INSTALLED = $(addprefix bin/,$(notdir $(INST_BIN))) $(addprefix share/optag/examples/,$(notdir $(INST_EX))) \
-	$(addprefix share/optag/,$(notdir $(INST_DATA))) \
+	$(addprefix share/optag/,$(notdir $(INST_DATA))) $(patsubst policy/%,share/optag/%,$(INST_ED)) \
 	$(foreach m,$(MAN),share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) $(UNITDIR)/optagd.service
 install: all
 	$(Q)install -d -m 755 $(addprefix '$(DESTDIR)$(PREFIX)'/,$(sort $(dir $(INSTALLED))))
 	$(Q)install -m 755 $(INST_BIN) '$(DESTDIR)$(PREFIX)/bin'
 	$(Q)install -m 644 $(INST_EX) '$(DESTDIR)$(PREFIX)/share/optag/examples'
 	$(Q)install -m 644 $(INST_DATA) '$(DESTDIR)$(PREFIX)/share/optag'
+	$(Q)for f in $(patsubst policy/%,%,$(INST_ED)); do install -m 644 policy/$$f "$(DESTDIR)$(PREFIX)/share/optag/$$f" || exit 1; done
 	$(Q)for m in $(MAN); do install -m 644 $$m "$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}" || exit 1; done
 	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' daemon/optagd.service >$(BUILD)/optagd.service
 	$(Q)install -m 644 $(BUILD)/optagd.service '$(DESTDIR)$(PREFIX)/$(UNITDIR)'
@@ -248,7 +250,7 @@ install: all
 # Directories that others use stay, empty or not.
 uninstall:
 	$(Q)rm -f $(addprefix '$(DESTDIR)$(PREFIX)'/,$(INSTALLED))
-	$(Q)rmdir '$(DESTDIR)$(PREFIX)/share/optag/examples' '$(DESTDIR)$(PREFIX)/share/optag' 2>/dev/null || :
+	$(Q)find '$(DESTDIR)$(PREFIX)/share/optag' -depth -type d -exec rmdir {} \; 2>/dev/null || :
 
 clean:
 	rm -rf build build-*
