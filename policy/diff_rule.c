@@ -242,12 +242,48 @@ static int not_needed(const struct block *a, const struct block *b)
 	return more(a->pub->not_needed, b->pub->not_needed);
 }
 
-static int on_loss(int old, int now)
+static int on_loss(const struct policy_block *a, const struct policy_block *b)
 {
 	/* deny, what the basis says, keep */
 	static const int order[] = { 1, 0, 2 };
+	int old = a->on_loss, now = b->on_loss;
 
+	/* with an opt-out it says deny */
+	if (a->basis == POLICY_B_INTEREST && !a->special && b->basis == a->basis && !b->special) {
+		old = old < 0 ? 0 : old;
+		now = now < 0 ? 0 : now;
+	}
 	return less(order[old + 1], order[now + 1]);
+}
+
+/* What is not written is what the basis says (guidance 6), where it says one thing. */
+static enum policy_predecision pre_decision(const struct policy_block *x)
+{
+	if (x->pre_decision != POLICY_PRE_DEFAULT)
+		return x->pre_decision;
+	if (x->basis == POLICY_B_CONSENT && !(x->dtmf & POLICY_DTMF_INBAND))
+		return POLICY_PRE_BLOCK;
+	return POLICY_PRE_DEFAULT;
+}
+
+static int pre_decisions(const struct block *a, const struct block *b)
+{
+	enum policy_predecision x = pre_decision(a->pub), y = pre_decision(b->pub);
+
+	/* training by interest is held until it is decided */
+	if (a->purpose == POLICY_TRAINING && a->pub->basis == POLICY_B_INTEREST && b->pub->basis == POLICY_B_INTEREST) {
+		x = x ? x : POLICY_PRE_HOLD;
+		y = y ? y : POLICY_PRE_HOLD;
+	}
+	return x == y ? 0 : y == POLICY_PRE_BLOCK ? -1 : x && y ? less(x, y) : UNKNOWN;
+}
+
+static int on_optout(const struct policy_block *a, const struct policy_block *b)
+{
+	return a->callback_unrecorded.n == b->callback_unrecorded.n &&
+			       (!a->callback_unrecorded.n || a->callback_unrecorded.unit == b->callback_unrecorded.unit) ?
+		       0 :
+		       1;
 }
 
 static int special(const struct policy_block *a, const struct policy_block *b)
@@ -282,14 +318,11 @@ static int judge_block(int id, const struct block *a, const struct block *b)
 	case B_DTMF:
 		return dtmf(x, y);
 	case B_PREDECISION:
-		return x->pre_decision == y->pre_decision ? 0 :
-		       y->pre_decision == POLICY_PRE_BLOCK ? -1 :
-		       x->pre_decision && y->pre_decision  ? less(x->pre_decision, y->pre_decision) :
-							     UNKNOWN;
+		return pre_decisions(a, b);
 	case B_TRAINING_FROM:
 		return more_bool(x->training_from_press, y->training_from_press);
 	case B_ON_LOSS:
-		return on_loss(x->on_loss, y->on_loss);
+		return on_loss(x, y);
 	case B_SAMPLE:
 		return less(x->sample_permille, y->sample_permille);
 	case B_CAP:
@@ -304,13 +337,17 @@ static int judge_block(int id, const struct block *a, const struct block *b)
 		return optional_span(&x->review_every, &y->review_every);
 	case B_NOT_NEEDED:
 		return not_needed(a, b);
+	case B_ON_OPTOUT:
+		return on_optout(x, y);
+	case B_WORM:
+		return x->worm != y->worm; /* as any change of it */
 	case B_COMMIT:
 		return more_bool(x->commit_at_end, y->commit_at_end);
 	case B_LEG:
 	case B_SPREAD:
 	case B_SEED:
 		return SAME_TEXT;
-	default: /* basis, assessment, consent-key, on-opt-out, retention-reason, worm */
+	default: /* basis, assessment, consent-key, retention-reason */
 		return ANY_LOOSE;
 	}
 }

@@ -378,6 +378,7 @@ int main(int argc, char **argv)
 		{"check", "find what is wrong or unlawful", check},
 		{"fmt", "print the canonical form", fmt},
 		{"explain", "say in plain English or Danish what it does", explain},
+		{"show", "print rules with every default filled in", policy_cmd_show},
 		{"convert", "print it as JSON, or JSON as a policy", policy_cmd_convert},
 		{"diff", "say what a new policy tightens and loosens", policy_cmd_diff},
 		{"simulate", "say what it would have made of past calls", policy_cmd_simulate},

@@ -27,6 +27,7 @@ void policy_tool_summary(FILE *f, const struct policy_diff *d);
 int policy_cmd_diff(int argc, char **argv);
 int policy_cmd_simulate(int argc, char **argv);
 int policy_cmd_convert(int argc, char **argv);
+int policy_cmd_show(int argc, char **argv);
 int policy_cmd_apply(int argc, char **argv);
 int policy_cmd_status(int argc, char **argv);
 

@@ -158,6 +158,13 @@ static const struct {
 	{"opt-out key 9", "opt-out key 9, 8", T, L, 1},
 	{"opt-out key 9", "opt-out key 9 opt-out agent key *7", T, L, 1},
 	{"sample 5%", "sample 5% on-loss keep", L, T, 1},
+	/* what holds when nothing is written, written */
+	{"opt-out key 9", "opt-out key 9 on-loss deny", N, N, 1},
+	{"opt-out key 9", "opt-out key 9 pre-decision hold", N, N, 1},
+	{"opt-out key 9", "opt-out key 9 on-opt-out stop", N, N, 1},
+	{"withdraw-key 0", "withdraw-key 0 pre-decision block", N, N, 1},
+	{"basis interest assessment d retention", "basis interest assessment d worm none retention", N, N, 1},
+	{"basis interest assessment d retention", "basis interest assessment d on-objection continue-restricted retention", N, N, 1},
 	{"sample 5%", "sample 5% use-target 90%", T, L, 1},
 	{"sample 5%", "sample 5% pre-decision block", T, L, 1},
 	{"window notice-start+3s to notice-end+10s", "window notice-start+3s to notice-end+8s", T, L, 1},
