@@ -386,6 +386,7 @@ struct policy {
 	bool oom;
 	int64_t today;
 	struct memo *memo; /* lint_number.c */
+	struct set *filling; /* the next source holds members of this set */
 	const struct policy_past_log *past;
 	size_t comments; /* in all files: fmt -w must not lose them */
 };
@@ -399,7 +400,7 @@ struct pos *at_of(const struct table *t, void *obj);
 struct obj *list_find(const struct list *l, const char *name);
 void list_append(struct list *l, struct obj *o);
 
-/* parse.c: one source into p; what is wrong goes to p->diags. include: NULL refuses. */
+/* parse.c: one source into p, or into p->filling; what is wrong goes to p->diags. include: NULL refuses. */
 int parse_source(struct policy *p, uint16_t file, int (*include)(struct policy *p, const char *name, struct pos at, void *arg),
 		 void *arg);
 /* lint.c: resolves names, applies defaults, fills what is derived, checks. */

@@ -478,12 +478,12 @@ static void tell_overlap(struct policy *p, const struct view *e, const struct vi
 
 static bool resolved(const struct word *w)
 {
-	while (w && w->obj)
+	while (w && w->obj && !((const struct obj *)w->obj)->bad)
 		w = w->next;
 	return !w;
 }
 
-/* Nothing is shown of a rule whose names mean nothing. */
+/* Nothing is shown of a rule whose names mean nothing, or something that was not understood. */
 static bool usable(const struct rule *r)
 {
 	if (r->o.bad || !resolved(r->called.sets) || !resolved(r->calling.sets))

@@ -184,8 +184,19 @@ static bool names_set(const struct numbers *c, const struct set *s)
 	return false;
 }
 
+/* What is in a set that was not understood nobody knows; that it was not is told. */
+static bool in_doubt(const struct numbers *c)
+{
+	for (const struct word *w = c->sets; w; w = w->next)
+		if (w->obj && ((const struct set *)w->obj)->o.bad)
+			return true;
+	return false;
+}
+
 bool numbers_cover(struct policy *p, const struct numbers *of, const struct numbers *in, bool still)
 {
+	if (in_doubt(of) || in_doubt(in))
+		return true;
 	if (!part_covered(p, &in->iv, of, still))
 		return false;
 	for (const struct word *w = in->sets; w; w = w->next) {

@@ -410,12 +410,40 @@ static int set_members(struct parser *ps, struct set *s)
 			skip_statement(ps);
 		}
 	}
+	return 0;
+}
+
+static int set_closed(struct parser *ps, struct set *s)
+{
 	if (!accept_tok(ps, T_CLOSE)) {
 		diag_add(ps->p, s->o.pos, "L-01", NULL, "add the missing }.",
 			 "the set that opens here is not closed.");
 		s->o.bad = true;
 	}
 	return 0;
+}
+
+/* `file NAME` in the place of the braces: members as they would stand between them. */
+static int set_file(struct parser *ps, struct set *s)
+{
+	const char *name;
+	struct pos at;
+	int err = get_name(ps, "the name of a file", &name, &at);
+
+	if (err)
+		return err;
+	if (!ps->include) {
+		s->o.bad = true;
+		diag_add(ps->p, at, "L-08", NULL, NULL,
+			 "a file of members has no place here: this text comes from no file.");
+		return -EINVAL;
+	}
+	ps->p->filling = s;
+	err = ps->include(ps->p, name, at, ps->include_arg);
+	if (ps->p->filling) /* it was not read; why is told */
+		s->o.bad = true;
+	ps->p->filling = NULL;
+	return err;
 }
 
 static int parse_set(struct parser *ps)
@@ -437,8 +465,12 @@ static int parse_set(struct parser *ps)
 	s->kind = (enum set_kind)kind;
 	s->sensitive = accept_word(ps, "sensitive");
 	s->o.bad = list_find(&ps->p->sets, s->o.name) != &s->o;
-	if (accept_tok(ps, T_OPEN))
-		return set_members(ps, s);
+	if (accept_tok(ps, T_OPEN)) {
+		err = set_members(ps, s);
+		return err ? err : set_closed(ps, s);
+	}
+	if (accept_word(ps, "file"))
+		return set_file(ps, s);
 	if (!s->dynamic) {
 		struct token t = peek(ps);
 
@@ -512,6 +544,23 @@ static int top_level(struct parser *ps)
 	return -EINVAL;
 }
 
+/* A file that holds members and nothing else. */
+static int set_source(struct parser *ps, struct set *s)
+{
+	struct token t;
+	int err;
+
+	ps->kwname = "set";
+	err = set_members(ps, s);
+	t = peek(ps);
+	if (!err && t.type != T_EOF) {
+		s->o.bad = true;
+		diag_add(ps->p, t.at, "L-01", NULL, "a file of members has one a line.", "this is no member of the set '%s'.",
+			 s->o.name);
+	}
+	return err;
+}
+
 int parse_source(struct policy *p, uint16_t file,
 		 int (*include)(struct policy *p, const char *name, struct pos at, void *arg),
 		 void *arg)
@@ -520,6 +569,12 @@ int parse_source(struct policy *p, uint16_t file,
 	struct token t;
 
 	lex_init(&ps.lex, &p->src[file], file);
+	if (p->filling) {
+		struct set *s = p->filling;
+
+		p->filling = NULL;
+		return set_source(&ps, s);
+	}
 	while (!p->oom) {
 		t = peek(&ps);
 		if (t.type == T_EOF)

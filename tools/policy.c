@@ -173,7 +173,8 @@ static bool has_include(const char *path)
 	bool found = false;
 
 	while (f && !found && fgets(line, sizeof(line), f))
-		found = !strncmp(line + strspn(line, " \t;}"), "include", 7);
+		found = !strncmp(line + strspn(line, " \t;}"), "include", 7) ||
+			(!strncmp(line, "set ", 4) && strstr(line, " file ") && !strchr(line, '{'));
 	if (f)
 		fclose(f);
 	return found;
