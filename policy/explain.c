@@ -76,7 +76,7 @@ static char *fill(const char *s, const char *const arg[EXPLAIN_ARGS])
 	return text;
 }
 
-/* Sentences begin with a capital letter, whatever the party is called; items do not. */
+/* A sentence that begins with the party ("the caller"); words of the policy stay as they are. */
 static void capital(char *s)
 {
 	if (*s >= 'a' && *s <= 'z')
@@ -90,7 +90,7 @@ void explain_say(struct explain *e, int indent, const char *bullet, int id,
 
 	if (!text)
 		return; /* policy_explain_in sees that the stream got less: -ENOMEM */
-	if (!*bullet)
+	if (!*bullet && !strncmp(e->t->say[id], "{1}", 3) && arg[0] == e->party)
 		capital(text);
 	explain_plain(e, indent, bullet, text);
 	free(text);

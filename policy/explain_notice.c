@@ -81,7 +81,7 @@ static bool says(const struct announcement *a, const struct must *m)
 	if (m->element >= 0)
 		return a->elements >> m->element & 1;
 	for (int i = 0; i < n; i++)
-		if (!strcmp(k[i], m->key))
+		if (m->key && !strcmp(k[i], m->key))
 			return true;
 	return false;
 }

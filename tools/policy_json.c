@@ -78,14 +78,15 @@ static json_t *two_words(const struct item *it, struct lexer *l)
 
 static json_t *number_value(const struct token *t)
 {
-	char s[16];
-	int used = 0, v;
+	char s[16], *end;
+	long v;
 
-	if (t->type != T_WORD || t->n >= sizeof(s))
+	if (t->type != T_WORD || t->n == 0 || t->n >= sizeof(s))
 		return NULL;
 	memcpy(s, t->s, t->n);
 	s[t->n] = 0;
-	return sscanf(s, "%d%n", &v, &used) == 1 && used == (int)t->n ? json_integer(v) : NULL;
+	v = strtol(s, &end, 10);
+	return *end ? NULL : json_integer(v);
 }
 
 /* One value of that kind; NULL when it is none. */

@@ -260,6 +260,8 @@ static bool fits(const struct item *it, size_t n, const json_t *j)
 	for (size_t i = 0; i < n; i++)
 		if (!it[i].lit)
 			v = &it[i];
+	if (!v)
+		return false; /* no way is literals alone */
 	if (v->list || json_is_object(j))
 		return v->list && json_is_array(j);
 	/* of several single values, the one that this is */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/effective.h"
 #include "policy/policy.h"
 
 #define TODAY 1796000000 /* 2026-11-30: the corpus must not age */
@@ -58,6 +59,12 @@ static void evaluate(const struct policy *p, const uint8_t *data, size_t size)
 	check(strlen(d.called) < POLICY_NUMBER_MAX && strlen(d.calling) < POLICY_NUMBER_MAX);
 }
 
+static void tell(void *arg, const struct policy_effective *e)
+{
+	check(e->setting && e->text && *e->text && (e->file != NULL) == (e->source != POLICY_BUILT_IN));
+	fputs(e->text, arg);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct policy *p = load((const char *)data, size), *q;
@@ -74,7 +81,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(n == m && !memcmp(a, b, n) && !strcmp(policy_hash(p), policy_hash(q)));
 	f = open_memstream(&e, &m);
 	for (size_t i = 0; f && i < policy_rules(p); i++)
-		check(!policy_explain(f, p, policy_rule(p, i)));
+		check(!policy_explain(f, p, policy_rule(p, i)) && !policy_explain_in(f, p, policy_rule(p, i), POLICY_DA, NULL) &&
+		      !policy_effective(p, policy_rule(p, i), tell, f));
 	if (f)
 		fclose(f);
 	evaluate(p, data, size);
