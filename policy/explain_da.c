@@ -67,8 +67,8 @@ static const char *const say[X_N] = {
 	[X_PROOF_HEADER] = "Sådan vides det, at det er afspillet: SIP-feltet {1} siger det.",
 	[X_PROOF_API] = "Sådan vides det, at det er afspillet: Callcentret melder det.",
 	[X_PROOF_NONE] = "Ingen kontrollerer, at det er afspillet: Den dataansvarlige lover det.",
-	[X_MISSING] = "Er det ikke godtgjort {1} efter svar, bruges samtalen ikke til uddannelse, "
-		      "og {2}.",
+	[X_MISSING] = "Er det ikke godtgjort {1} efter besvarelsen, bruges samtalen ikke til "
+		      "uddannelse, og {2}.",
 	[X_MISS_NOTHING] = "intet gemmes",
 	[X_MISS_QUARANTINE] = "dokumentationen låses inde i {1} og slettes så, medmindre "
 			      "compliance bekræfter, at speaket blev hørt",
@@ -102,15 +102,15 @@ static const char *const say[X_N] = {
 	[X_BASIS_CONSENT] = "Grundlaget er samtykke fra {1}.",
 	[X_BASIS_INTEREST] = "Grundlaget er en interesseafvejning; der bedes ikke om samtykke.",
 	[X_BASIS_LAW] = "Grundlaget er en pligt efter anden lovgivning: {1}.",
-	[X_ASSESSMENT] = "Overvejelserne er skrevet ned i {1} og skal ses efter igen senest {2}.",
+	[X_ASSESSMENT] = "Overvejelserne er skrevet ned i {1} og skal vurderes på ny senest {2}.",
 	[X_KEY_YES] = "Tast {1} fra {2} betyder ja til {3}, hvis der trykkes {4}.",
 	[X_WINDOW] = "fra {1} efter speakets begyndelse til {2} efter dets slutning",
-	[X_WINDOW_ANSWER] = "fra {1} til {2} efter svar",
+	[X_WINDOW_ANSWER] = "fra {1} til {2} efter besvarelsen",
 	[X_REOPEN] = "Spørger medarbejderen igen, begynder den tid forfra.",
 	[X_CONSENT_API] = "Callcentret kan melde et ja fra {1}.",
 	[X_CONSENT_HEADER] = "SIP-feltet {1} kan bære et ja fra {2}.",
-	[X_OTHER_KEY] = "Andre taster, tryk før eller efter den tid, og tryk fra medarbejderen "
-			"eller i en menu betyder ingenting.",
+	[X_OTHER_KEY] = "Ingen anden tast er et ja. Det er et tryk før eller efter den tid heller "
+			"ikke, og heller ikke et tryk fra medarbejderen eller i en menu.",
 	[X_NO_ALONE] = "Tavshed betyder nej: Så optages der ikke noget til {1}.",
 	[X_NO_BESIDE] = "Tavshed betyder nej: Så bruges samtalen ikke til {1}.",
 	[X_NO_HANGUP] = "Den, der lægger på under speaket, har heller ikke sagt ja.",
@@ -158,9 +158,10 @@ static const char *const say[X_N] = {
 			  "senere, hvis det ønskes.",
 	[X_SPECIAL_LOSS] = "Tabte pakker ændrer ikke noget: Der er ingen tast at overhøre.",
 
-	[X_DOC_ANSWER] = "Der optages fra svar. Ingen tast ændrer det, og tavshed heller ikke.",
-	[X_DOC_EARLY] = "Der optages fra den første lyd, også før svar. Ingen tast ændrer det, og "
-			"tavshed heller ikke.",
+	[X_DOC_ANSWER] = "Der optages, fra opkaldet besvares. Ingen tast ændrer det, og tavshed "
+			 "heller ikke.",
+	[X_DOC_EARLY] = "Der optages fra den første lyd, også før opkaldet besvares. Ingen tast "
+			"ændrer det, og tavshed heller ikke.",
 	[X_DOC_LOSS] = "Tabte pakker efterlader et hul, som bliver mærket; de ændrer ikke andet.",
 	[X_DOC_HANGUP] =
 		"Slutter samtalen under speaket, gemmes intet, hvis den varede mindre end {1}.",
@@ -236,7 +237,7 @@ static const char *const say[X_N] = {
 
 	[X_H_OWNER] = "Hvem der svarer for reglen",
 	[X_OWNER] = "{1}.",
-	[X_REVIEW] = "Reglen skal ses efter igen senest {1}. Sker det ikke, {2}.",
+	[X_REVIEW] = "Reglen skal vurderes på ny senest {1}. Sker det ikke, {2}.",
 	[X_MISSED_OFF] = "optager den ikke længere noget",
 	[X_MISSED_CONSENT] = "optager den kun med samtykke",
 	[X_MISSED_KEEP] = "fortsætter den, og der slås alarm",
@@ -282,7 +283,7 @@ static const char *const word[][2] = {
 };
 static const char *const warning[][2] = {
 	{"W-01", "Linket ligner den generelle privatlivspolitik, og den er som regel ikke nok."},
-	{"W-02", "En vurdering skal ses efter igen inden for 60 dage."},
+	{"W-02", "En vurdering skal fornyes inden for 60 dage."},
 	{"W-03", "Mange samtaler gemmes længere end slettefristen; fristen er nok forkert."},
 	{"W-04", "En grænse kan ikke nås og begrænser derfor ikke noget."},
 	{"W-05", "For få af optagelserne bliver brugt."},
@@ -301,7 +302,7 @@ static const char *const warning[][2] = {
 	{"W-16", "To speak på samme sprog gælder samtidig."},
 	{"W-17", "Man kan frabede sig det med en tast, som speaket ikke nævner."},
 	{"W-18", "Den dataansvarlige er et laboratorium; reglerne gælder ikke trafik i drift."},
-	{"W-19", "Svarene står i en fil, som et menneske må se efter i."},
+	{"W-19", "Svarene står i en fil, som et menneske må læse."},
 	{"W-20", "Reglen passer først, når lyden er kendt; det, der er sagt før, optages ikke."},
 	{"W-21",
 	 "Hvor længe loven kræver optagelser gemt, vides ikke her; et menneske må se efter."},

@@ -107,8 +107,8 @@ static const char *const say[X_N] = {
 	[X_REOPEN] = "When the agent asks again, that time begins once more.",
 	[X_CONSENT_API] = "The call centre can report the yes of {1}.",
 	[X_CONSENT_HEADER] = "The SIP header {1} can carry the yes of {2}.",
-	[X_OTHER_KEY] = "Any other key, a key before or after that time, and every key of the "
-			"agent or of a menu mean nothing.",
+	[X_OTHER_KEY] = "No other key is a yes, nor is a key before or after that time, or one of "
+			"the agent or of a menu.",
 	[X_NO_ALONE] = "Silence means no: then nothing is recorded for {1}.",
 	[X_NO_BESIDE] = "Silence means no: then the call is not used for {1}.",
 	[X_NO_HANGUP] = "Hanging up in the announcement is silence, too.",
