@@ -104,6 +104,8 @@ static const struct code codes[] = {
 	 "match by number, trunk, queue or agent."},
 	{"W-21", "RX-10", "the statute says how long; a person has to see to it.",
 	 "retention-reason \"...\" assessment NAME, of kind retention."},
+	{"W-22", "R-04, N-17", "who answers for a consideration must be able to show when, by whom and with which outcome it was made.",
+	 "author \"...\", date 2026-06-01 and outcome \"...\", or the file that says it."},
 };
 
 const struct code *code_find(const char *code)

@@ -306,6 +306,7 @@ static const char *const warning[][2] = {
 	{"W-20", "Reglen passer først, når lyden er kendt; det, der er sagt før, optages ikke."},
 	{"W-21",
 	 "Hvor længe loven kræver optagelser gemt, vides ikke her; et menneske må se efter."},
+	{"W-22", "En vurdering siger ikke, hvem der har skrevet den, hvornår, eller hvad den endte med."},
 	{NULL, NULL},
 };
 

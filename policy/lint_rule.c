@@ -84,6 +84,9 @@ void check_assessment(struct policy *p, struct assessment *a)
 			}
 		}
 	}
+	if (used && !a->file && !a->o.bad && (!a->author || !a->date.year || !a->outcome))
+		diag_add(p, a->o.pos, "W-22", NULL, NULL, "the assessment '%s' does not say %s.", a->o.name,
+			 !a->author ? "who wrote it" : !a->date.year ? "when it was made" : "what came of it");
 	check_persons(p, a);
 	today_date(p, &today);
 	/* a day more: days here are UTC's */

@@ -27,10 +27,10 @@ static const char head[] =
 	"controller c { name \"C\" cvr 12345678 timezone Europe/Copenhagen languages da numbers @own roles legal coach }\n"
 	"announcement n { language da link https://c.example/telefon elements rec doc train link object access optout then "
 	"optout-key:9 text \"x\" }\n"
-	"assessment d { kind documentation scope @own, @lines review 2027-09-01 no-other-way \"n\" factor 1 relied-on \"a\"\n"
+	"assessment d { kind documentation scope @own, @lines date 2026-06-01 review 2027-09-01 author A outcome ok no-other-way \"n\" factor 1 relied-on \"a\"\n"
 	"factor 2 relied-on \"a\"\nfactor 3 relied-on \"a\"\nfactor 4 relied-on \"a\"\nfactor 5 relied-on \"a\"\n"
 	"factor 6 relied-on \"a\"\n}\n"
-	"assessment a { kind training-amount scope @own, @lines review 2027-09-01 without-consent \"w\" }\n"
+	"assessment a { kind training-amount scope @own, @lines date 2026-06-01 review 2027-09-01 author A outcome ok without-consent \"w\" }\n"
 	"never \"list\" { calling @no-record }\nnever \"partners\" { calling @others queue = none }\n";
 
 static double now_ms(void)

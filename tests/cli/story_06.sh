@@ -16,7 +16,7 @@ controller own { timezone Europe/Copenhagen languages en numbers +45 3300 0001 l
 trunk mirror { address 0.0.0.0/0 }
 announcement n { language en link https://own.example/calls elements rec doc link object access text "x" }
 set own-numbers numbers { +45 3300 0001 }
-assessment d { kind documentation scope @own-numbers review $review no-other-way "n"
+assessment d { kind documentation scope @own-numbers date 2026-01-02 review $review author A outcome ok no-other-way "n"
  factor 1 relied-on "a"
  factor 2 relied-on "a"
  factor 3 relied-on "a"
@@ -63,10 +63,10 @@ run 0 "$BIN/optag" replay --store "$TMP/s2" --policy "$TMP/theirs.policy" --json
 jq -e '.matched == 0 and .unmatched == 4 and .audio_packets_delivered == 0' "$TMP/out" >/dev/null || fail "a number that somebody else calls"
 
 # ---- rules that would match strangers do not load ----
+mkdir -m 750 "$TMP/st"
 "$BUILD/tests/gen/policydaemon" "$TMP/control" "$good" "$TMP/st" >"$TMP/ready" 2>"$TMP/log" &
 daemon=$!
 trap 'kill $daemon 2>/dev/null' EXIT
-mkdir -p -m 750 "$TMP/st"
 for _ in $(seq 200); do [ -s "$TMP/ready" ] && break; kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
 [ -s "$TMP/ready" ] || fail "the daemon does not start: $(cat "$TMP/log")"
 hash() { "$BIN/optag" policy status --json --control "$TMP/control" | jq -r .hash; }
