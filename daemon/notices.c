@@ -304,7 +304,7 @@ int notices_resume(const struct policy *p, const char *store, struct notices **r
 		snprintf(path, sizeof(path), "%s/policies/%s.sounds", store ? store : "", policy_hash(p));
 		e = store ? read_file(path, &text, &n) : -ENOENT;
 	}
-	if (!e) {
+	if (!e && text) {
 		text[n] = 0; /* there is room for it */
 		ns->text = (char *)text;
 		e = from_text(ns);

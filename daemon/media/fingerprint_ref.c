@@ -14,7 +14,6 @@
 
 #include "media/fingerprint_internal.h"
 
-#define HALF	   (FP_WINDOW / 4) /* of the sums of two samples */
 #define RATE	   4000.0
 #define LOWEST	   300.0
 #define SPACING	   100.0
@@ -25,6 +24,8 @@
 #define LOUD	   10.0f  /* log2 of power below the loudest from which on it is a pause: 30 dB */
 #define QUICK_BITS 64
 #define SURE_BITS  200
+
+enum { HALF = FP_WINDOW / 4 }; /* of the sums of two samples */
 
 /* Products of 16 bits are summed in 32: 64 of 2^15 * 2^9 do not overflow. */
 static int16_t cosines[FP_BITS + 1][HALF], sines[FP_BITS + 1][HALF];
@@ -59,7 +60,7 @@ static float product(const int16_t a[HALF], const int16_t b[HALF])
 
 	for (int k = 0; k < HALF; k++)
 		sum += a[k] * b[k];
-	return (float)sum * (1.0f / (SCALE * HALF / 4));
+	return (float)sum * (4.0f / (SCALE * HALF));
 }
 
 /* The loudest of them is returned. */

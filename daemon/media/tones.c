@@ -20,7 +20,6 @@
 #include <string.h>
 
 #define WINDOW	 6 /* blocks that must be nothing but the two tones */
-#define HALF	 (WINDOW / 2)
 #define HITS	 2 /* windows in a row: 35 ms */
 #define GROUP	 4 /* frequencies of a group */
 #define PURITY	 0.85f /* 24 ms of tone are 0.8 of a window; a signal to noise ratio of 15 dB is 0.97 */
@@ -54,6 +53,8 @@ static const float step_cos[TONES_FREQS] = { -0.99556196f, 0.58778525f, -0.06279
 static const float step_sin[TONES_FREQS] = { 0.09410831f, -0.80901699f, 0.99802673f, -0.96029369f,
 					     0.27899111f, -0.90482705f, 0.66131187f, 0.86074203f };
 static const float freq[TONES_FREQS] = { 697, 770, 852, 941, 1209, 1336, 1477, 1633 };
+
+enum { HALF = WINDOW / 2 };
 
 struct cpx {
 	float re, im;
@@ -371,7 +372,7 @@ static bool window(const struct tones *t, unsigned *ret_key, float *ret_power)
 		return false;
 	if (a > TWIST * b || b > TWIST * a || (a > b ? a : b) < LEVEL_MIN * LEVEL_MIN)
 		return false;
-	if ((a + b) * (WINDOW * TONES_BLOCK / 2) < PURITY * energy)
+	if ((a + b) * (WINDOW * TONES_BLOCK * 0.5f) < PURITY * energy)
 		return false;
 	*ret_key = s < w ? s * GROUP + (w - GROUP) : w * GROUP + (s - GROUP);
 	*ret_power = (a + b) * FULL;
