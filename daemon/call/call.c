@@ -44,7 +44,7 @@ int calls_new(const struct call_limits *l, const struct calls_sink *sink, struct
 	cs->limit = *l;
 	cs->horizon = UINT64_MAX;
 	cs->sink = *sink;
-	if (htab_init(&cs->by_id, 1024) || htab_init(&cs->owners, 1024)) {
+	if (htab_init(&cs->by_id, 1024) || htab_init(&cs->owners, 1024) || htab_init(&cs->barred, 64)) {
 		calls_free(cs);
 		return -ENOMEM;
 	}
@@ -350,6 +350,7 @@ void calls_free(struct calls *cs)
 			call_forget(cs, cs->slot[i]);
 	htab_free(&cs->by_id);
 	htab_free(&cs->owners);
+	htab_free(&cs->barred);
 	free(cs->slot);
 	free(cs->slot_gen);
 	free(cs->free_slot);
@@ -404,7 +405,7 @@ uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
 {
 	enum call_audio a;
 
-	if (e->srtp || c->phase == CALL_TOMBSTONE)
+	if (e->srtp || e->barred || c->phase == CALL_TOMBSTONE)
 		return OPTAG_V_BLOCK;
 	if (c->phase == CALL_REJECTED && !c->quiet_ns)
 		return OPTAG_V_BLOCK;

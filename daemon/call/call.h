@@ -18,7 +18,10 @@
  * taken away from whoever held them; it never gets a flow entry.
  *
  * An address belongs to the call that announced it last: ports are reused, and
- * audio of a new call must never land in an old one's recording. Time is that
+ * audio of a new call must never land in an old one's recording. Nor the other way
+ * round: what a call announced that a `never` matched stays blocked for calls that
+ * announce it while that call is in progress (a forged SDP, or the other leg of a
+ * PBX), until they announce it again after its end. Time is that
  * of the messages; when calls_tick is given a time more than 5 s before the last
  * one (another capture file, a clock set back), timers keep what they had left.
  * All state belongs to one thread; a sink calls nothing of calls_* back.
@@ -85,6 +88,7 @@ struct call_endpoint {
 	uint8_t leg;  /* whose voice arrives there: the other one */
 	uint8_t te[2]; /* telephone-event numbers to let through: of formats, then of offered */
 	bool used, owner, srtp;
+	bool barred;	     /* was another call's that may never be recorded when it was named here: BLOCK */
 	bool in_force;	     /* false: only in an offer that is not answered yet */
 	uint8_t verdict;     /* as the sink was told last; 0 not yet */
 	uint32_t gen;	     /* the sink's own: generation of its entry in the flow table */
@@ -105,6 +109,7 @@ struct call {
 	uint32_t ring; /* its number in flow entries and capture records */
 	enum call_phase phase;
 	bool matched, partial; /* partial: the capture began after its INVITE */
+	bool never;	       /* not matched, because of a `never` */
 	bool answered, hold, srtp, overlong;
 	uint64_t start_ns, answer_ns, end_ns;
 	const char *end;	/* "bye", "cancel", "rejected", "timeout", "capture-end", "replaced"; static */
@@ -126,6 +131,7 @@ struct call {
 	struct hnode node;
 	struct call_endpoint *ep; /* CALL_ENDPOINTS_MAX at most, 2, then grown by 8 */
 	unsigned nep;
+	struct barred *barred; /* of a call with `never`: what it announced */
 	char *caller_tag;
 	uint64_t caller_alt; /* hash of the tag under which a back-to-back agent passed the INVITE on */
 	struct {

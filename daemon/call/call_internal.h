@@ -6,7 +6,8 @@
  * Invariants: a call is in `by_id` from its first message until its tombstone
  * expires, and in exactly one slot of the timer wheel, or in the list of old
  * tombstones. An endpoint with `owner`
- * set is in `owners`, and no other endpoint with its address is. Only matched
+ * set is in `owners`, and no other endpoint with its address is; a call with `never` has its
+ * addresses in `barred`. Only matched
  * calls have endpoints that were given to the sink.
  */
 #ifndef CALL_INTERNAL_H
@@ -29,6 +30,7 @@ struct calls {
 	const struct policy *policy;
 	struct htab by_id;  /* Call-ID -> call */
 	struct htab owners; /* address -> endpoint */
+	struct htab barred; /* address -> call in progress that may never be recorded (endpoint.c) */
 	struct call **slot; /* by ring number */
 	uint8_t *slot_gen;
 	uint32_t *free_slot;
@@ -92,6 +94,9 @@ void call_release_all(struct calls *cs, struct call *c);
 /* Addresses that were the restored call's are again, save those that another has by now. */
 void call_own_restored(struct calls *cs, struct call *c);
 void call_free_endpoints(struct calls *cs, struct call *c);
+/* What a call with `never` announced, for the next daemon; what is read sets r->bad. */
+void call_barred_put(const struct call *c, struct buf *b);
+void call_barred_get(struct calls *cs, struct call *c, struct rd *r);
 uint64_t call_next_release(const struct call *c); /* 0 none */
 
 #endif

@@ -16,7 +16,7 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define VERSION	   4 /* 2: decide.h; 3: samples; 4: objections */
+#define VERSION	   5 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred */
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -182,7 +182,8 @@ static void put_endpoint(struct buf *b, const struct call_endpoint *e, struct fo
 	buf_put_le16(b, e->at.port);
 	buf_put8(b, e->side);
 	buf_put8(b, e->leg);
-	buf_put8(b, (uint8_t)(e->owner | e->srtp << 1 | e->in_force << 2 | e->lost_fork << 3 | e->offered_srtp << 4));
+	buf_put8(b, (uint8_t)(e->owner | e->srtp << 1 | e->in_force << 2 | e->lost_fork << 3 | e->offered_srtp << 4 |
+			  e->barred << 5));
 	buf_put_le64(b, e->line);
 	buf_put_le64(b, e->origin);
 	buf_put_le64(b, e->dialog);
@@ -210,12 +211,13 @@ static void get_endpoint(struct rd *r, struct call_endpoint *e, const struct for
 	e->at.port = rd_le16(r);
 	e->side = get_below(r, OPTAG_LEG_MAX);
 	e->leg = get_below(r, OPTAG_LEG_MAX);
-	flags = get_below(r, 32);
+	flags = get_below(r, 64);
 	e->owner = flags & 1; /* not yet: see own */
 	e->srtp = flags & 2;
 	e->in_force = flags & 4;
 	e->lost_fork = flags & 8;
 	e->offered_srtp = flags & 16;
+	e->barred = flags & 32;
 	e->line = rd_le64(r);
 	e->origin = rd_le64(r);
 	e->dialog = rd_le64(r);
@@ -284,7 +286,9 @@ static void put_facts(struct buf *b, const struct call *c)
 {
 	int p;
 
-	buf_put8(b, c->matched);
+	buf_put8(b, (uint8_t)(c->matched | c->never << 1));
+	if (c->never)
+		call_barred_put(c, b);
 	if (!c->matched)
 		return;
 	put_str(b, policy_hash(c->policy));
@@ -353,13 +357,18 @@ static const struct policy_rule *rule_named(const struct policy *p, const char *
 	return NULL;
 }
 
-static int get_facts(struct rd *r, struct call *c, const struct calls_restore *how)
+static int get_facts(struct calls *cs, struct rd *r, struct call *c, const struct calls_restore *how)
 {
 	char hash[72], rule[256];
+	uint8_t kind;
 	int p;
 
 	c->reason[0] = c->reason[1] = "";
-	c->matched = get_bool(r);
+	kind = get_below(r, 3);
+	c->matched = kind == 1;
+	c->never = kind == 2;
+	if (c->never)
+		call_barred_get(cs, c, r);
 	if (!c->matched)
 		return 0;
 	get_str(r, hash, sizeof(hash));
@@ -478,7 +487,7 @@ static int read_call(struct calls *cs, struct rd *r, const struct calls_restore 
 
 	get_head(r, c, id, tag);
 	get_dialogs(r, c);
-	rc = get_facts(r, c, how);
+	rc = get_facts(cs, r, c, how);
 	if (rc)
 		return rc;
 	get_endpoints(r, c);

@@ -69,10 +69,12 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	policy_eval(cs->policy, &in, &d);
 	if (d.verdict != POLICY_MATCH) {
 		cs->stats.unmatched++;
-		cs->stats.never += d.verdict == POLICY_NEVER;
+		c->never = d.verdict == POLICY_NEVER;
+		cs->stats.never += c->never;
 		return;
 	}
 	cs->stats.matched++;
+	c->never = false;
 	c->matched = true;
 	c->policy = cs->policy;
 	c->rule = d.rule;

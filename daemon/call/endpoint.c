@@ -68,10 +68,98 @@ static void drop(struct calls *cs, struct call_endpoint *e)
 	memset(e, 0, sizeof(*e));
 }
 
+/* ---- addresses of calls that may never be recorded ---- */
+
+#define BARRED_MAX 16 /* of one call: hops, branches, early media; what is past it bars nothing */
+
+struct barred {
+	struct hnode node;
+	struct barred *next; /* of the call */
+	const struct call *call;
+	struct endpoint at;
+};
+
+static bool is_barred(const struct calls *cs, const struct endpoint *at, uint64_t hash)
+{
+	struct hnode *n = htab_first(&cs->barred, hash);
+
+	for (; n; n = htab_next(n)) {
+		const struct barred *b = container_of(n, struct barred, node);
+
+		if (endpoint_equal(&b->at, at) && (b->call->phase == CALL_SETUP || b->call->phase == CALL_ANSWERED))
+			return true;
+	}
+	return false;
+}
+
+static void bar(struct calls *cs, struct call *c, const struct endpoint *at)
+{
+	uint64_t hash = endpoint_hash(at);
+	struct barred *b = c->barred;
+	unsigned n = 0;
+
+	for (; b && !endpoint_equal(&b->at, at); b = b->next)
+		n++;
+	if (b || n == BARRED_MAX)
+		return;
+	b = calloc(1, sizeof(*b));
+	if (!b) {
+		cs->stats.endpoints_dropped++;
+		return;
+	}
+	b->call = c;
+	b->at = *at;
+	b->next = c->barred;
+	c->barred = b;
+	htab_add(&cs->barred, &b->node, hash);
+}
+
+void call_barred_put(const struct call *c, struct buf *b)
+{
+	const struct barred *a;
+	uint8_t n = 0;
+
+	for (a = c->barred; a; a = a->next)
+		n++;
+	buf_put8(b, n);
+	for (a = c->barred; a; a = a->next) {
+		buf_put(b, a->at.addr.b, 16);
+		buf_put_le16(b, a->at.port);
+	}
+}
+
+void call_barred_get(struct calls *cs, struct call *c, struct rd *r)
+{
+	uint8_t n = rd_u8(r);
+
+	r->bad |= n > BARRED_MAX;
+	for (uint8_t i = 0; i < n && !r->bad; i++) {
+		const uint8_t *addr = rd_bytes(r, 16);
+		struct endpoint at = { .port = rd_le16(r) };
+
+		if (addr)
+			memcpy(at.addr.b, addr, 16);
+		if (!r->bad)
+			bar(cs, c, &at);
+	}
+}
+
+static void bar_none(struct calls *cs, struct call *c)
+{
+	struct barred *b;
+
+	while ((b = c->barred)) {
+		c->barred = b->next;
+		htab_del(&cs->barred, &b->node);
+		free(b);
+	}
+}
+
 void call_release_all(struct calls *cs, struct call *c)
 {
 	unsigned i;
 
+	bar_none(cs, c);
 	for (i = 0; i < c->nep; i++)
 		if (c->ep[i].used)
 			drop(cs, &c->ep[i]);
@@ -241,12 +329,14 @@ static void claim_new(struct call_endpoint *e, const struct claim *k)
 }
 
 /* An unmatched call keeps no endpoints: it only takes the address away from a recorded one. */
-static void take_away(struct calls *cs, const struct endpoint *at)
+static void take_away(struct calls *cs, struct call *c, const struct endpoint *at)
 {
 	struct call_endpoint *e = owner_of(cs, at, endpoint_hash(at));
 
 	if (e)
 		disown(cs, e);
+	if (c->never)
+		bar(cs, c, at);
 }
 
 static void claim(struct calls *cs, struct call *c, const struct endpoint *at, const struct claim *k)
@@ -257,7 +347,7 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 	if (at->port == 0 || ipaddr_is_any(&at->addr))
 		return;
 	if (!c->matched) {
-		take_away(cs, at);
+		take_away(cs, c, at);
 		return;
 	}
 	e = find(c, at);
@@ -276,6 +366,7 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 		claim_new(e, k);
 	note_events(e);
 	c->srtp |= k->srtp;
+	e->barred = is_barred(cs, at, hash);
 	other = owner_of(cs, at, hash);
 	if (other != e) {
 		if (other)

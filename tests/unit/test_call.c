@@ -646,6 +646,41 @@ static void test_port_reuse(void **state)
 	}
 }
 
+/* What a call announced that may never be recorded is no other call's to record while it goes on: a forged SDP, or the
+ * other leg of a PBX that hands the addresses through. Afterwards the ports are anybody's. */
+static void test_barred(void **state)
+{
+	struct fake_msg invite = { .method = "INVITE", .id = "c2", .from_tag = "n", .to_tag = "", .cseq = 7,
+				   .sdp = sdp_of(9, 1, 4000, NULL) };
+	struct fake_msg ok = { .method = "INVITE", .status = 200, .id = "c2", .from_tag = "n", .to_tag = "m", .cseq = 7 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* while it rings, answered, and over */
+		struct world *w = fake_world(NULL);
+		bool over = i == 2;
+
+		w->called = "900";
+		if (i)
+			establish(w);
+		else
+			ask(w, "INVITE", "", 1, offer(4000));
+		if (over) {
+			hang_up(w);
+			wait_ns(w, SEC);
+		}
+		w->called = "100";
+		invite.sdp = sdp_of(9, 1, 4000, NULL);
+		send_msg(w, &invite);
+		assert_int_equal(w->matched, 1);
+		assert_int_equal(fake_verdict(w, 1, 4000), over ? GATE : BLK);
+		ok.sdp = sdp_of(8, 2, i ? 5000 : 6000, NULL);
+		send_msg(w, &ok);
+		assert_int_equal(fake_verdict(w, 1, 4000), over ? REC : BLK);
+		assert_int_equal(fake_verdict(w, 2, i ? 5000 : 6000), i == 1 ? BLK : REC);
+		fake_world_free(w);
+	}
+}
+
 static void test_call_id_reuse(void **state)
 {
 	struct world *w = fake_world(NULL);
@@ -1396,6 +1431,7 @@ int main(void)
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_recordpref),
 		cmocka_unit_test(test_unmatched),
+		cmocka_unit_test(test_barred),
 		cmocka_unit_test(test_situations),
 		cmocka_unit_test(test_settings_of_verdict),
 		cmocka_unit_test(test_payload_types),
