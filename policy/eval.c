@@ -212,6 +212,8 @@ static const struct trunk *find_trunks(struct ctx *c)
 			c->queue_idx = t->queue_idx;
 		if (c->agent_idx < 0)
 			c->agent_idx = t->agent_idx;
+		if (!c->d->correlate_header)
+			c->d->correlate_header = t->correlate_header;
 	}
 	return first;
 }

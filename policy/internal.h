@@ -205,7 +205,7 @@ struct controller {
 
 enum trunk_transport { TRANSPORT_ANY, TRANSPORT_UDP, TRANSPORT_TCP };
 enum { TK_INTERFACE, TK_VLAN, TK_ADDRESS, TK_PORT, TK_TRANSPORT, TK_DEDICATED, TK_COUNTRY, TK_INTL, TK_NATL,
-       TK_NATDIGITS, TK_QUEUE, TK_AGENT, TK_IDENTITY, TK_N };
+       TK_NATDIGITS, TK_QUEUE, TK_AGENT, TK_CORRELATE, TK_IDENTITY, TK_N };
 struct prefix {
 	struct prefix *next;
 	const char *text;
@@ -215,7 +215,7 @@ struct prefix {
 struct trunk {
 	struct obj o;
 	struct pos at[TK_N];
-	const char *interface, *country, *intl, *natl, *queue_header, *agent_header;
+	const char *interface, *country, *intl, *natl, *queue_header, *agent_header, *correlate_header;
 	int vlan, port, transport, identity;
 	int nat_min, nat_max; /* digits of a national number; 0 not known */
 	struct prefix *addr;

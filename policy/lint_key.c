@@ -180,6 +180,11 @@ void check_event_headers(struct policy *p)
 {
 	struct told t = {.n = 0};
 
+	for (struct obj *o = p->trunks.first; o; o = o->next) {
+		const struct trunk *k = (const struct trunk *)o;
+
+		told_by(p, &t, k->correlate_header, k->at[TK_CORRELATE]);
+	}
 	for (struct obj *o = p->rules.first; o; o = o->next) {
 		const struct rule *r = (const struct rule *)o;
 

@@ -84,7 +84,7 @@ void skip_statement(struct parser *ps);
 #define FUNC(name)                                   \
 	int parse_##name(struct parser *ps, void *obj); \
 	void print_##name(FILE *f, const void *obj, const char *indent)
-FUNC(c_numbers); FUNC(t_address); FUNC(t_country); FUNC(t_natdigits); FUNC(t_qheader); FUNC(t_aheader);
+FUNC(c_numbers); FUNC(t_address); FUNC(t_country); FUNC(t_natdigits); FUNC(t_qheader); FUNC(t_aheader); FUNC(t_cheader);
 FUNC(a_elements); FUNC(a_text); FUNC(a_audio); FUNC(a_menu); FUNC(as_file); FUNC(as_factor);
 FUNC(b_basis); FUNC(b_assessment); FUNC(b_special); FUNC(b_consent_source); FUNC(b_withdraw); FUNC(b_optout);
 FUNC(b_on_optout); FUNC(b_window); FUNC(b_leg); FUNC(b_seed); FUNC(b_dtmf); FUNC(b_cap); FUNC(b_use_target); FUNC(b_retention);

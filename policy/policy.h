@@ -241,7 +241,7 @@ const char *policy_template_situation(size_t i); /* NULL past the last */
 size_t policy_headers(const struct policy *p, const char *ret_names[POLICY_HEADERS_MAX]);
 
 /*
- * Headers in which a telephone system says what happened (proof, consent, opt-out, pause), at
+ * Headers in which a telephone system says what happened (proof, consent, opt-out, pause) or which calls are one, at
  * most max of them; how many there are is returned.
  */
 #define POLICY_EVENT_HEADERS_MAX 8
@@ -295,6 +295,7 @@ struct policy_decision {
 	/* normalised numbers (+E.164 by the trunk's dial plan, else the user part as it is; "" withheld) */
 	char calling[POLICY_NUMBER_MAX], called[POLICY_NUMBER_MAX];
 	struct policy_str queue, agent; /* into the input; p NULL none */
+	const char *correlate_header; /* of the call's trunk: calls with the same value in it are one conversation; NULL none */
 };
 
 void policy_eval(const struct policy *p, const struct policy_input *in, struct policy_decision *ret);

@@ -131,6 +131,11 @@ void print_t_aheader(FILE *f, const void *obj, const char *indent)
 	fprintf(f, "%sagent-header %s\n", indent, ((const struct trunk *)obj)->agent_header);
 }
 
+void print_t_cheader(FILE *f, const void *obj, const char *indent)
+{
+	fprintf(f, "%scorrelate-header %s\n", indent, ((const struct trunk *)obj)->correlate_header);
+}
+
 void print_a_elements(FILE *f, const void *obj, const char *indent)
 {
 	const struct announcement *a = obj;

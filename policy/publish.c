@@ -198,6 +198,8 @@ size_t policy_event_headers(const struct policy *p, const char *ret_names[], siz
 	const struct obj *o;
 	size_t n = 0;
 
+	for (o = p->trunks.first; o; o = o->next)
+		n = add_name(((const struct trunk *)o)->correlate_header, ret_names, n, max);
 	for (o = p->rules.first; o; o = o->next) {
 		const struct policy_rule *r = &((const struct rule *)o)->pub;
 

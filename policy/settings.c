@@ -160,6 +160,11 @@ int parse_t_aheader(struct parser *ps, void *obj)
 	return get_header_name(ps, &((struct trunk *)obj)->agent_header);
 }
 
+int parse_t_cheader(struct parser *ps, void *obj)
+{
+	return get_header_name(ps, &((struct trunk *)obj)->correlate_header);
+}
+
 /* ---- announcement, assessment ---- */
 
 static int element_key(struct parser *ps, const struct token *t, size_t skip,

@@ -62,6 +62,7 @@ static const struct setting trunk_settings[] = {
 	[TK_NATDIGITS] = {.name = "national-digits", FN(t_natdigits)},
 	[TK_QUEUE] = {.name = "queue-header", FN(t_qheader)},
 	[TK_AGENT] = {.name = "agent-header", FN(t_aheader)},
+	[TK_CORRELATE] = {.name = "correlate-header", FN(t_cheader)},
 	[TK_IDENTITY] = {"identity", K_ENUM, AT(trunk, identity), .words = identity_words},
 };
 const struct table trunk_table = {trunk_settings, TK_N, "trunk", offsetof(struct trunk, at)};

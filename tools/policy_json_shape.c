@@ -31,6 +31,7 @@ const struct shape shapes_trunk[] = {
 	{"national-digits", {":w"}, false},
 	{"queue-header", {":w"}, false},
 	{"agent-header", {":w"}, false},
+	{"correlate-header", {":w"}, false},
 	{"identity", {":asserted|from"}, false},
 	{NULL, {NULL}, false},
 };

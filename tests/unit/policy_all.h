@@ -14,7 +14,7 @@ static const char all_settings[] =
 	"transport udp dedicated yes\n"
 	" country +45 international-prefix 00 national-prefix 0 national-digits 6-8 queue-header "
 	"X-Queue\n"
-	" agent-header X-Agent identity from\n}\n"
+	" agent-header X-Agent correlate-header X-Ref identity from\n}\n"
 	"trunk t2 { vlan 13 }\n"
 	"set ts trunks { t t2 }\n"
 	"set own numbers { +45 7010 20*, +45 8812 3400-8812 3449\n +45 1234 5678 }\n"
