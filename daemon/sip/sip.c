@@ -39,6 +39,9 @@ enum header {
 	H_PRIVACY,
 	H_SESSION_ID,
 	H_REPLACES,
+	H_JOIN,
+	H_REFER_TO,
+	H_REFERRED_BY,
 };
 
 /* Compact forms of the IANA registry; those that sip_msg does not hold matter to sip_extra. */
@@ -59,11 +62,12 @@ static const struct {
 	{ "Privacy", 0, H_PRIVACY },
 	{ "Session-ID", 0, H_SESSION_ID },
 	{ "Replaces", 0, H_REPLACES },
+	{ "Join", 0, H_JOIN },
 	{ "Subject", 's', H_OTHER },
 	{ "Supported", 'k', H_OTHER },
 	{ "Content-Encoding", 'e', H_OTHER },
-	{ "Refer-To", 'r', H_OTHER },
-	{ "Referred-By", 'b', H_OTHER },
+	{ "Refer-To", 'r', H_REFER_TO },
+	{ "Referred-By", 'b', H_REFERRED_BY },
 	{ "Session-Expires", 'x', H_OTHER },
 	{ "Event", 'o', H_OTHER },
 	{ "Allow-Events", 'u', H_OTHER },
@@ -333,6 +337,15 @@ static const char *take_header(struct reading *r, struct sip_str name, struct si
 		break;
 	case H_REPLACES:
 		first(&m->replaces, value);
+		break;
+	case H_JOIN:
+		first(&m->join, value);
+		break;
+	case H_REFER_TO:
+		first(&m->refer_to, value);
+		break;
+	case H_REFERRED_BY:
+		first(&m->referred_by, value);
 		break;
 	case H_OTHER:
 		break;

@@ -71,6 +71,8 @@ struct sip_msg {
 	struct sip_str contact;	   /* raw */
 	struct sip_str session_id; /* RFC 7989, whole value with its remote parameter */
 	struct sip_str replaces;   /* RFC 3891, whole value */
+	struct sip_str join;	   /* RFC 3911, likewise */
+	struct sip_str refer_to, referred_by; /* RFC 3515, 3892, whole value */
 	struct sip_str content_type; /* type/subtype only */
 	struct sip_str boundary;     /* of multipart, unquoted */
 	bool has_content_length;
