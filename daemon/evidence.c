@@ -168,6 +168,17 @@ void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind ki
 	queue(ev, &e);
 }
 
+void evidence_link(struct evidence *ev, const struct call *c, const char *relation, const struct uid *other)
+{
+	struct evlog_event e = event_of(c, EVLOG_CALL_LINK);
+
+	e.source = EVLOG_S_DAEMON;
+	e.reason = relation;
+	e.has_data = true;
+	memcpy(e.data, other->b, sizeof(other->b));
+	queue(ev, &e);
+}
+
 void evidence_daemon(struct evidence *ev, enum evlog_kind kind, const char *hash, const char *reason)
 {
 	struct evlog_event e = { .kind = kind, .time_ns = clock_now_ns(), .source = EVLOG_S_DAEMON, .policy = hash, .reason = reason };

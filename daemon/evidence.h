@@ -70,6 +70,8 @@ struct evidence_num {
 };
 void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
 		   const char *reason, const struct evidence_num *num, unsigned nums);
+/* What another call is to this one (call_relation_name). */
+void evidence_link(struct evidence *ev, const struct call *c, const char *relation, const struct uid *other);
 /* Of none: the daemon, policies (hash or NULL). */
 void evidence_daemon(struct evidence *ev, enum evlog_kind kind, const char *policy_hash, const char *reason);
 void evidence_unmatched(struct evidence *ev, uint64_t more); /* an hourly total */

@@ -61,7 +61,14 @@ static int print_line(void *arg, const char *file, uint64_t n, const struct evlo
 	word("policy", e->policy);
 	word("reason", e->reason);
 	word("who", e->who);
-	for (size_t i = 0; e->has_data && i < sizeof(e->data); i++)
+	if (e->kind == EVLOG_CALL_LINK) { /* the data is a call */
+		struct uid other;
+
+		memcpy(other.b, e->data, sizeof(other.b));
+		uid_format(&other, text);
+		word("other", text);
+	}
+	for (size_t i = 0; e->has_data && e->kind != EVLOG_CALL_LINK && i < sizeof(e->data); i++)
 		printf("%s%02x", i ? "" : "  data ", e->data[i]);
 	for (unsigned i = 0; i < e->nums; i++)
 		printf("  %s=%" PRIu64, evlog_num_name(e->num[i].name), e->num[i].value);

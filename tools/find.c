@@ -123,6 +123,9 @@ static int row_json(const struct store_row *r)
 	(void)json_object_set_new(o, "end", cli_json_str(r->end));
 	(void)json_object_set_new(o, "policy_hash", cli_json_str(r->policy_hash));
 	(void)json_object_set_new(o, "gap", cli_json_str(r->gap && *r->gap ? r->gap : NULL));
+	uid_format(&r->other, id);
+	(void)json_object_set_new(o, "relation", cli_json_str(r->relation));
+	(void)json_object_set_new(o, "other_call", cli_json_str(r->relation ? id : NULL));
 	return cli_json_line(stdout, o);
 }
 
@@ -171,6 +174,15 @@ static void notes(const struct store_row *r)
 	if (r->gap && *r->gap) {
 		printf("%sgap: ", sep);
 		cli_text(stdout, r->gap, 0, false);
+		sep = "; ";
+	}
+	if (r->relation) {
+		char id[UID_TEXT];
+
+		uid_format(&r->other, id);
+		fputs(sep, stdout);
+		cli_text(stdout, r->relation, 0, false);
+		printf(" %s", id);
 	}
 }
 

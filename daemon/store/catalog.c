@@ -51,8 +51,13 @@ static const char upgrade[] =
 	"BEGIN; ALTER TABLE calls ADD COLUMN parts BLOB; ALTER TABLE legs ADD COLUMN inspected INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE legs ADD COLUMN muted INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2; COMMIT;";
 
+/* In catalogs made before there were any it is added. */
+static const char links[] = "CREATE TABLE IF NOT EXISTS links(uid TEXT NOT NULL PRIMARY KEY, relation TEXT NOT NULL,"
+			    " other TEXT NOT NULL) WITHOUT ROWID";
+
 static const char insert_call[] =
 	"INSERT INTO calls VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+static const char insert_link[] = "INSERT INTO links VALUES(?,?,?)";
 static const char insert_leg[] = "INSERT INTO legs VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static const char known_row[] =
@@ -62,7 +67,7 @@ struct db {
 	char controller[STORE_NAME_MAX];
 	uint32_t day;
 	sqlite3 *sql;
-	sqlite3_stmt *call, *leg, *known;
+	sqlite3_stmt *call, *leg, *link, *known;
 	bool in_txn;
 	uint64_t tick;
 };
@@ -147,6 +152,7 @@ static void db_close(struct db *d)
 		(void)sqlite3_exec(d->sql, "ROLLBACK", NULL, NULL, NULL); /* close would do it as well */
 	sqlite3_finalize(d->call);
 	sqlite3_finalize(d->leg);
+	sqlite3_finalize(d->link);
 	sqlite3_finalize(d->known);
 	sqlite3_close(d->sql);
 	*d = (struct db){ 0 };
@@ -193,6 +199,10 @@ static int db_setup(struct db *d, struct why *why)
 		rc = sqlite3_exec(d->sql, upgrade, NULL, NULL, NULL);
 	else if (rc == SQLITE_OK && (app != APP_ID || version != 2))
 		return db_fail(d, SQLITE_NOTADB, "not a catalog of this version (rule C-1)", why);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(d->sql, links, NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_prepare_v2(d->sql, insert_link, -1, &d->link, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(d->sql, insert_call, -1, &d->call, NULL);
 	if (rc == SQLITE_OK)
@@ -362,6 +372,19 @@ static int add_leg(struct db *d, const struct catalog_row *row, int leg)
 	return step_once(st);
 }
 
+static int add_link(struct db *d, const struct catalog_row *row)
+{
+	char uid[UID_TEXT], other[UID_TEXT];
+	int i = 1;
+
+	uid_format(&row->meta->uid, uid);
+	uid_format(&row->result->other, other);
+	bind_text(d->link, &i, uid);
+	bind_text(d->link, &i, row->result->relation);
+	bind_text(d->link, &i, other);
+	return step_once(d->link);
+}
+
 int catalog_prepare(struct catalog *c, const char *controller, uint32_t day, struct why *why)
 {
 	struct db *d;
@@ -396,6 +419,8 @@ int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *wh
 		rc = add_call(d, row);
 	for (int leg = 0; rc == SQLITE_OK && leg < 2; leg++)
 		rc = add_leg(d, row, leg);
+	if (rc == SQLITE_OK && row->result->relation)
+		rc = add_link(d, row);
 	if (rc != SQLITE_OK) {
 		rc = db_fail(d, rc, "cannot write a row", why);
 		(void)sqlite3_exec(d->sql, "ROLLBACK TO row", NULL, NULL, NULL); /* the first error counts */

@@ -24,7 +24,7 @@ struct cursor {
 	char rel[STORE_PATH_MAX];
 	uint32_t day;
 	sqlite3 *sql;
-	sqlite3_stmt *st, *legs;
+	sqlite3_stmt *st, *legs, *link; /* link: NULL in a catalog without the table */
 	bool immutable;
 	int version;
 	struct stat before;
@@ -42,6 +42,7 @@ static const char select_legs[] =
 static const char select_old_legs[] =
 	"SELECT leg,codec,clock,channels,pt,fmtp,packets,lost,duplicates,reordered,events,audio_ms,jitter_us,"
 	"blocked,0,0 FROM legs WHERE uid=?";
+static const char select_link[] = "SELECT relation,other FROM links WHERE uid=?";
 
 static int fail(struct cursor *c, int rc, const char *what, struct why *why)
 {
@@ -149,6 +150,8 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 		if (rc == SQLITE_ERROR)
 			rc = sqlite3_prepare_v2(c->sql, select_old_legs, -1, &c->legs, NULL);
 	}
+	if (rc == SQLITE_OK && sqlite3_table_column_metadata(c->sql, NULL, "links", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+		rc = sqlite3_prepare_v2(c->sql, select_link, -1, &c->link, NULL);
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot read", why);
 #define BIND(name, how, ...)                                                  \
@@ -202,6 +205,7 @@ void cursor_close(struct cursor *c)
 		return;
 	sqlite3_finalize(c->st);
 	sqlite3_finalize(c->legs);
+	sqlite3_finalize(c->link);
 	sqlite3_close(c->sql);
 	parts_free(&c->row.parts);
 	free(c);
@@ -367,6 +371,21 @@ static void get_shares(struct cursor_row *r)
 	}
 }
 
+static int get_link(struct cursor *c, struct store_row *row)
+{
+	int rc;
+
+	if (!c->link)
+		return SQLITE_OK;
+	sqlite3_reset(c->link);
+	sqlite3_bind_text(c->link, 1, get_text(c->st, 0), -1, SQLITE_TRANSIENT);
+	rc = sqlite3_step(c->link);
+	if (rc != SQLITE_ROW)
+		return rc == SQLITE_DONE ? SQLITE_OK : rc;
+	row->relation = get_text(c->link, 0); /* until it is reset: with the next row */
+	return uid_parse(get_text(c->link, 1), &row->other) ? SQLITE_CORRUPT : SQLITE_OK;
+}
+
 static bool changed(const struct cursor *c)
 {
 	struct stat now;
@@ -397,6 +416,8 @@ int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why
 		return why_set(why, -EBADMSG, "%s: row %.26s: values of another kind (rule C-2)", c->rel,
 			       get_text(c->st, 0));
 	rc = get_legs(c, &c->row.row);
+	if (rc == SQLITE_OK)
+		rc = get_link(c, &c->row.row);
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot read legs", why);
 	get_shares(&c->row);

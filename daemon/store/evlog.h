@@ -103,6 +103,7 @@ enum evlog_kind {
 	EVLOG_USE, /* "use.training": a recording was used; who, reason */
 	EVLOG_REAPER_RUN,
 	EVLOG_REPORT, /* "report.made": data = its hash */
+	EVLOG_CALL_LINK, /* reason "duplicate-of" and so on; data = the other call's uid, then zeros */
 	EVLOG_KINDS,
 };
 

@@ -66,6 +66,7 @@ static const struct {
 	[EVLOG_USE] = { "use.training", K_CALL | K_WHO },
 	[EVLOG_REAPER_RUN] = { "reaper.run", 0 },
 	[EVLOG_REPORT] = { "report.made", K_DATA },
+	[EVLOG_CALL_LINK] = { "call.link", K_CALL | K_REASON | K_DATA },
 };
 
 static const char *const purposes[EVLOG_PURPOSES] = { "", "documentation", "training" };

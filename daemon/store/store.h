@@ -148,6 +148,9 @@ struct store_call_result {
 	/* The caller took the call over and may not know all that was kept: packets are those in the
 	 * store, and the difference goes from or to lost. Done anyway when chunks were shed or lost. */
 	bool recount;
+	/* What another call is to this one: "duplicate-of", "transfer-of", "same-as" (static text), and which. NULL none. */
+	const char *relation;
+	struct uid other;
 };
 
 struct store_call;
@@ -358,6 +361,8 @@ struct store_row { /* pointers live during the callback */
 		uint64_t packets[2], audio_ms[2]; /* by leg */
 		bool whole;			   /* all of the call that is kept */
 	} share[STORE_PURPOSES];
+	const char *relation; /* as in store_call_result; NULL none */
+	struct uid other;
 	struct clock_date day; /* destroy-by day: which catalog and segments */
 };
 
