@@ -96,6 +96,16 @@ static uint64_t on_packets(void *arg, struct call *c)
 	return n;
 }
 
+static uint64_t on_kept(void *arg, struct call *c, unsigned leg)
+{
+	struct store_leg_figures f = { .packets = 0 };
+
+	(void)arg;
+	if (c->user)
+		recording_figures(c->user, leg, &f);
+	return f.packets;
+}
+
 static const char *on_interface(void *arg, uint32_t ifindex)
 {
 	struct recorder *r = arg;
@@ -217,6 +227,10 @@ static void on_ended(void *arg, struct call *c)
 		lost_call(r, c);
 		return;
 	}
+	if (c->peers)
+		c->peers->kept = end.end == RECORDING_KEPT;
+	if (told && c->peers && c->peers->relation)
+		evidence_link(r->set.evidence, c, call_relation_name((enum call_relation)c->peers->relation), &c->peers->other);
 	if (told && end.end == RECORDING_KEPT)
 		proof_kept(r, c, &end);
 	else if (told)
@@ -487,7 +501,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct classify_sink csink = { .arg = r, .media = on_media, .signalling = on_signalling, .soon = on_soon };
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
-				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets,
+				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets, .kept = on_kept,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
 				    .draw = proof_draw, .granted = on_granted, .heard = on_heard, .ready = proof_ready, .news = proof_news };

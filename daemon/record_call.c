@@ -731,6 +731,12 @@ static void decide_outcome(struct recording *rc, const struct call *c, struct st
 		r->outcome = STORE_O_DENIED;
 		return;
 	}
+	if (c->peers && c->peers->relation == CALL_R_DUPLICATE) {
+		r->outcome = STORE_O_DENIED;
+		r->gap = ""; /* whatever is missing here is there */
+		deny_rest(r, "duplicate");
+		return;
+	}
 	if (rc->sc && r->leg[0].packets + r->leg[1].packets && !too_short(rc, c)) {
 		r->outcome = STORE_O_KEPT;
 		return;
@@ -798,6 +804,10 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 	leg_figures(&rc->leg[0], &r.leg[0]);
 	leg_figures(&rc->leg[1], &r.leg[1]);
 	r.recount = rc->stale;
+	if (c->peers && c->peers->relation) {
+		r.relation = call_relation_name((enum call_relation)c->peers->relation);
+		r.other = c->peers->other;
+	}
 	decide_outcome(rc, c, &r);
 	ret->end = r.outcome == STORE_O_KEPT ? RECORDING_KEPT :
 		   r.outcome == STORE_O_GAP  ? RECORDING_GAP :

@@ -4,7 +4,7 @@
  *
  * The functions of policy.h that call/ uses are defined here, so that a test
  * can hold any rule at all, also such as the language refuses. A called number
- * that begins with 1 matches world.policy.rule, with 9 meets a never rule, and
+ * that begins with 1 matches world.policy.rule, with 2 the rule of another controller (second), with 9 meets a never rule, and
  * any other nothing. Included by one .c file each; everything is static but those.
  */
 #ifndef FAKECALLS_H
@@ -41,6 +41,9 @@
 struct policy {
 	struct policy_controller controller;
 	struct policy_rule rule;
+	struct policy_controller second_controller;
+	struct policy_rule second; /* without a controller: nothing matches it */
+	const char *correlate;	   /* the trunk's header; NULL none */
 };
 
 size_t policy_headers(const struct policy *p, const char *ret_names[POLICY_HEADERS_MAX])
@@ -56,12 +59,17 @@ void policy_eval(const struct policy *p, const struct policy_input *in, struct p
 	size_t n = in->calling.n < POLICY_NUMBER_MAX - 1 ? in->calling.n : POLICY_NUMBER_MAX - 1;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->verdict = first == '1' ? POLICY_MATCH : first == '9' ? POLICY_NEVER : POLICY_NO_MATCH;
-	if (ret->verdict != POLICY_MATCH)
-		return;
-	ret->rule = &p->rule;
+	ret->verdict = first == '1' || (first == '2' && p->second.controller) ? POLICY_MATCH :
+		       first == '9'					   ? POLICY_NEVER :
+										     POLICY_NO_MATCH;
 	if (n)
 		memcpy(ret->calling, in->calling.p, n);
+	n = in->called.n < POLICY_NUMBER_MAX - 1 ? in->called.n : POLICY_NUMBER_MAX - 1;
+	if (n)
+		memcpy(ret->called, in->called.p, n);
+	ret->correlate_header = p->correlate;
+	if (ret->verdict == POLICY_MATCH)
+		ret->rule = first == '1' ? &p->rule : &p->second;
 }
 
 const char *policy_hash(const struct policy *p)
@@ -72,14 +80,12 @@ const char *policy_hash(const struct policy *p)
 
 size_t policy_rules(const struct policy *p)
 {
-	(void)p;
-	return 1;
+	return p->second.controller ? 2 : 1;
 }
 
 const struct policy_rule *policy_rule(const struct policy *p, size_t i)
 {
-	(void)i;
-	return &p->rule;
+	return i ? &p->second : &p->rule;
 }
 
 static inline void fake_policy(struct policy *p)
@@ -110,6 +116,16 @@ static inline void fake_policy(struct policy *p)
 	strcpy(p->rule.resume_key, "*6");
 }
 
+/* A rule like the first, of another controller. */
+static inline void fake_second(struct policy *p)
+{
+	p->second = p->rule;
+	p->second_controller = p->controller;
+	p->second_controller.name = "bolt";
+	p->second.name = "second";
+	p->second.controller = &p->second_controller;
+}
+
 static inline const char *fake_draw(void *arg, struct call *c)
 {
 	(void)arg;
@@ -136,7 +152,9 @@ struct world {
 	uint64_t last_length_ns, packets;
 	unsigned tcp;
 	const char *called; /* user part of To and Request-URI */
+	const char *calling; /* user part of From; NULL 200 */
 	uint32_t src, dst;  /* IPv4 of the hop */
+	const struct sip_extra *extra; /* headers that messages are read for */
 	/* called at every callback; NULL none */
 	void (*watch)(struct world *w, struct call *c);
 };
@@ -294,7 +312,7 @@ static inline void fake_hand_over(struct world *w, const char *text, size_t n, b
 	ipaddr_v4(from_caller ? w->src : w->dst, &from.src.addr);
 	ipaddr_v4(from_caller ? w->dst : w->src, &from.dst.addr);
 	from.src.port = from.dst.port = 5060;
-	if (sip_parse(text, n, false, NULL, &m, &why) == 0)
+	if (sip_parse(text, n, false, w->extra, &m, &why) == 0)
 		calls_message(w->cs, &from, &m);
 }
 
@@ -310,7 +328,8 @@ struct fake_msg {
 
 static inline size_t fake_text(const struct world *w, const struct fake_msg *k, char *buf, size_t size)
 {
-	const char *from = k->by_callee ? w->called : "200", *to = k->by_callee ? "200" : w->called;
+	const char *calling = w->calling ? w->calling : "200";
+	const char *from = k->by_callee ? w->called : calling, *to = k->by_callee ? calling : w->called;
 	int n;
 
 	if (k->status)

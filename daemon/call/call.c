@@ -44,7 +44,8 @@ int calls_new(const struct call_limits *l, const struct calls_sink *sink, struct
 	cs->limit = *l;
 	cs->horizon = UINT64_MAX;
 	cs->sink = *sink;
-	if (htab_init(&cs->by_id, 1024) || htab_init(&cs->owners, 1024) || htab_init(&cs->barred, 64)) {
+	if (htab_init(&cs->by_id, 1024) || htab_init(&cs->owners, 1024) || htab_init(&cs->barred, 64) ||
+	    htab_init(&cs->group_keys, 1024)) {
 		calls_free(cs);
 		return -ENOMEM;
 	}
@@ -292,6 +293,7 @@ int calls_insert(struct calls *cs, struct call *c)
 void calls_restored(struct calls *cs)
 {
 	slots_sort(cs);
+	group_restored(cs);
 }
 
 static void old_unlink(struct calls *cs, struct call *c)
@@ -311,6 +313,7 @@ static void old_unlink(struct calls *cs, struct call *c)
 void call_old_keep(struct calls *cs, struct call *c)
 {
 	timer_unlink(c);
+	group_forget(cs, c);
 	c->old = true;
 	c->old_next = NULL;
 	c->old_prev = cs->old_last;
@@ -326,6 +329,7 @@ void call_forget(struct calls *cs, struct call *c)
 	old_unlink(cs, c);
 	call_release_all(cs, c);
 	call_free_endpoints(cs, c);
+	group_forget(cs, c);
 	htab_del(&cs->by_id, &c->node);
 	if (cs->sink.forgotten)
 		cs->sink.forgotten(cs->sink.arg, c);
@@ -351,6 +355,7 @@ void calls_free(struct calls *cs)
 	htab_free(&cs->by_id);
 	htab_free(&cs->owners);
 	htab_free(&cs->barred);
+	htab_free(&cs->group_keys);
 	free(cs->slot);
 	free(cs->slot_gen);
 	free(cs->free_slot);
@@ -506,6 +511,8 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 		tell_state(cs, c, p, was, e);
 	if (p == POLICY_DOCUMENTATION && e == PURPOSE_E_NO_NOTICE && c->state[p] == PURPOSE_OBJECTED)
 		call_quarantine(cs, c);
+	if (c->state[p] != was)
+		group_event(cs, c, p, e, cs->now_ns);
 }
 
 /* ---- ends ---- */
@@ -549,6 +556,8 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 	call_note(cs, c, CALL_T_END, 0, 0, c->end);
 	if (c->matched)
 		call_decide_end(cs, c, now);
+	if (c->matched)
+		group_end(cs, c);
 	call_free_endpoints(cs, c);
 	if (c->matched) {
 		cs->sink.ended(cs->sink.arg, c);
@@ -687,6 +696,7 @@ static void rebase(struct calls *cs, uint64_t now)
 		earlier(&c->overlong_ns, by);
 		call_decide_rebase(&c->decide, by);
 		call_changed(cs, c); /* who goes on after a crash must not have the old times */
+		group_rebase(c, by);
 		for (j = 0; j < c->nep; j++)
 			earlier(&c->ep[j].release_ns, by);
 		if (!c->old)

@@ -39,6 +39,7 @@
 #include "base/uid.h"
 #include "call/call_policy.h"
 #include "call/decide.h"
+#include "call/group.h"
 #include "call/purpose.h"
 #include "call/trace.h"
 #include "policy/policy.h"
@@ -125,6 +126,7 @@ struct call {
 	unsigned endpoints_dropped;
 	struct call_tight tight; /* what later policies took from it */
 	struct call_decide decide; /* notice, windows, pause */
+	struct call_peers *peers; /* what other calls are of the same conversation (group.h); NULL nothing known */
 	void *user;	      /* the sink's own */
 
 	/* private to call/ */
@@ -151,6 +153,7 @@ struct call {
 	uint64_t overlong_ns; /* max-length is reached then; 0 none */
 	struct call_trace *trace; /* NULL: nothing happened yet, or nobody records it */
 	struct call_facts *facts; /* what its INVITE was decided by; NULL not known */
+	uint64_t who;	      /* not matched: hash of the calling number; 0 not known */
 	uint64_t touched_ns;  /* last SIP message or change of the media count */
 	uint64_t media_count;
 	uint64_t timer_ns;
@@ -176,6 +179,9 @@ struct calls_sink {
 	void (*ended)(void *arg, struct call *c);
 	/* Packets counted so far at the addresses of this call, whatever their verdict. */
 	uint64_t (*packets)(void *arg, struct call *c);
+	/* Audio packets of a leg that were kept so far, to tell which of two recordings of a conversation is the better. No
+	 * function: none. */
+	uint64_t (*kept)(void *arg, struct call *c, unsigned leg);
 	/* Something that call_save writes may have changed (NULL: nobody wants to know). */
 	void (*changed)(void *arg, struct call *c);
 	/* No longer remembered; may be NULL. */
@@ -201,6 +207,9 @@ struct calls_stats {
 	uint64_t calls, matched, unmatched, never, refused_full, refused_id, endpoints_dropped;
 	uint64_t messages, ignored; /* not of a call: REGISTER, OPTIONS ... */
 	uint64_t bad_sdp, active;
+	/* group.h: calls tied to another, denials that came from one, recordings that another made superfluous, calls that a
+	 * full table left alone */
+	uint64_t tied, bound, duplicates, group_full;
 };
 
 int calls_new(const struct call_limits *l, const struct calls_sink *sink, struct calls **ret);

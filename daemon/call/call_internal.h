@@ -31,6 +31,8 @@ struct calls {
 	struct htab by_id;  /* Call-ID -> call */
 	struct htab owners; /* address -> endpoint */
 	struct htab barred; /* address -> call in progress that may never be recorded (endpoint.c) */
+	struct htab group_keys; /* group.c */
+	unsigned spreading;	/* group.c: what happens now comes from another call */
 	struct call **slot; /* by ring number */
 	uint8_t *slot_gen;
 	uint32_t *free_slot;
@@ -64,6 +66,9 @@ bool call_can_be_heard(const struct call_endpoint *e); /* may be G.711 */
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e);
 void call_refresh_verdicts(struct calls *cs, struct call *c);
 void call_tell_flow(struct calls *cs, struct call *c, struct call_endpoint *e);
+
+/* group.c: hash of a number; 0 of none */
+uint64_t call_who(const char *number);
 
 /* call_policy.c: in is what policy_eval(p) was asked; copied */
 void call_keep_facts(struct call *c, const struct policy *p, const struct policy_input *in);

@@ -16,7 +16,7 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define VERSION	   5 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred */
+#define VERSION	   6 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h */
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -343,6 +343,8 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_le64(out, c->media_count);
 	buf_put_le64(out, c->timer_ns);
 	buf_put8(out, c->old);
+	buf_put_le64(out, c->who);
+	group_save(c, out);
 	put_facts(out, c);
 	put_endpoints(out, c);
 }
@@ -445,6 +447,9 @@ static void get_dialogs(struct rd *r, struct call *c)
 	c->media_count = rd_le64(r);
 	c->timer_ns = rd_le64(r);
 	c->old = get_bool(r);
+	c->who = rd_le64(r);
+	if (!group_load(r, c))
+		r->bad = true;
 }
 
 static void drop_call(struct calls *cs, struct call *c)
@@ -455,6 +460,7 @@ static void drop_call(struct calls *cs, struct call *c)
 		c->ep[i].owner = false; /* nobody was told yet */
 	call_free_endpoints(cs, c);
 	call_facts_free(c->facts);
+	free(c->peers); /* its keys are in no table yet */
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
 	free(c);

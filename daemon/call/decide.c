@@ -23,7 +23,7 @@
 const char *call_how_name(enum call_how h)
 {
 	static const char *const name[CALL_HOWS] = { "time",	    "rfc4733",	"info", "inband", "header", "api",
-						     "fingerprint", "attested", "sdp",	"list",	  "loss",   "policy" };
+						     "fingerprint", "attested", "sdp",	"list",	  "loss",   "policy", "peer" };
 
 	return (unsigned)h < CALL_HOWS ? name[h] : "?";
 }
@@ -253,6 +253,8 @@ void call_slot_durable(struct calls *cs, struct call *c)
 	if (c->matched && c->state[POLICY_TRAINING] == PURPOSE_GRANTED && cs->sink.granted)
 		cs->sink.granted(cs->sink.arg, c, POLICY_TRAINING);
 	change(cs, c);
+	if (!c->decide.sample_shared)
+		group_slot(cs, c, true);
 }
 
 void call_slot_lost(struct calls *cs, struct call *c)
@@ -267,6 +269,8 @@ void call_slot_lost(struct calls *cs, struct call *c)
 	if (c->state[POLICY_TRAINING] != was)
 		c->reason[POLICY_TRAINING] = "sampling.unavailable";
 	change(cs, c);
+	if (!c->decide.sample_shared)
+		group_slot(cs, c, false);
 }
 
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
@@ -320,8 +324,11 @@ static void refuse(struct calls *cs, struct call *c, int p, const char *reason, 
 /* Only as many as are used (N-46, N-53): drawn before anything can be heard, so that a call that is out never leaves the kernel. */
 static void draw(struct calls *cs, struct call *c, uint64_t now)
 {
-	const char *out = cs->sink.draw ? cs->sink.draw(cs->sink.arg, c) : "sampling.unavailable";
+	const char *out;
 
+	if (!group_draw(cs, c, &out))
+		out = cs->sink.draw ? cs->sink.draw(cs->sink.arg, c) : "sampling.unavailable";
+	group_drawn(c, out);
 	tell(cs, c, (struct call_news){ .event = out ? "sample.out" : "sample.in", .purpose = POLICY_TRAINING, .actor = "system", .reason = out,
 					.at_ns = now });
 	call_event(cs, c, POLICY_TRAINING, out ? PURPOSE_E_SAMPLE_OUT : PURPOSE_E_MATCH);
@@ -656,17 +663,20 @@ static void give_consent(struct calls *cs, struct call *c, int p, enum call_how 
 {
 	const struct policy_notice *n = notice_of(c);
 	bool again = c->state[p] == PURPOSE_WITHDRAWN || (c->state[p] == PURPOSE_DENIED && c->decide.timed_out[p]);
+	struct call_news news = { .event = "consent.given", .purpose = p, .actor = actor, .how = how, .key = key,
+				  .notice = n ? n->name : NULL, .reason = "", .at_ns = now };
 
 	/* a consent that can give nothing (opted out, drawn out, taken by a later policy) is none in the log either */
 	if ((c->state[p] != PURPOSE_PENDING && !again) || c->tight.stopped[p] || over(cs, c, now) ||
 	    (cs->sink.ready && !cs->sink.ready(cs->sink.arg)))
 		return;
 	/* Told before it acts, so that no grant is without its event (INV-2). */
-	tell(cs, c, (struct call_news){ .event = "consent.given", .purpose = p, .actor = actor, .how = how, .key = key,
-					.notice = n ? n->name : NULL, .at_ns = now });
+	tell(cs, c, news);
 	/* E: consent is to the use of the conversation, so it covers what documentation has of it (guidance 6). */
 	c->decide.granted_ns[p] = again || c->rule->purpose[p].training_from_press || p == POLICY_DOCUMENTATION ? now : 0;
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_CONSENT);
+	if (c->state[p] == PURPOSE_GRANTED)
+		group_consent(cs, c, (enum policy_purpose)p, &news, c->decide.granted_ns[p] == 0);
 }
 
 static void press_consent(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how,
@@ -1269,7 +1279,7 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 	buf_put8(out, d->notice_how);
 	buf_put8(out, d->notice_which);
 	buf_put8(out, (uint8_t)(d->header_seen | d->paused << 1 | d->pause_over << 2 | d->recordpref_off << 3 |
-				 d->sample_waits << 4 | d->objected << 5));
+				 d->sample_waits << 4 | d->objected << 5 | d->sample_shared << 6));
 	buf_put_le64(out, d->sample_slot);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
 		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1));
@@ -1294,13 +1304,14 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->notice_how = rd_u8(r);
 	d->notice_which = rd_u8(r);
 	flags = rd_u8(r);
-	r->bad |= d->notice > CALL_NOTICE_MISSING || d->notice_how >= CALL_HOWS || flags > 63;
+	r->bad |= d->notice > CALL_NOTICE_MISSING || d->notice_how >= CALL_HOWS || flags > 127;
 	d->header_seen = flags & 1;
 	d->paused = flags & 2;
 	d->pause_over = flags & 4;
 	d->recordpref_off = flags & 8;
 	d->sample_waits = flags & 16;
 	d->objected = flags & 32;
+	d->sample_shared = flags & 64;
 	d->sample_slot = rd_le64(r);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
 		flags = rd_u8(r);

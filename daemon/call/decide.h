@@ -73,6 +73,7 @@ enum call_how {
 	CALL_BY_LIST,
 	CALL_BY_LOSS,
 	CALL_BY_POLICY,
+	CALL_BY_PEER, /* another call of the conversation */
 	CALL_HOWS,
 };
 const char *call_how_name(enum call_how h);
@@ -117,6 +118,7 @@ struct call_decide {
 	uint64_t granted_ns[POLICY_PURPOSES];	     /* when audio for it began; 0 from the call's start */
 	uint64_t sample_slot;			     /* of the draw; 0 none */
 	bool sample_waits;			     /* the slot is not durable: nothing is kept for training on it */
+	bool sample_shared;			     /* by another call's draw (group.h) */
 	struct call_typed typed[2];		     /* by leg */
 };
 

@@ -19,6 +19,17 @@ static struct policy_str pstr(struct sip_str s)
 	return (struct policy_str){ s.p, s.n };
 }
 
+/* The number as a dial plan reads it: with the context that makes a local one whole (RFC 3966 5.1.5), wherever in
+ * the URI that stood. */
+static struct policy_str number_of(const struct sip_uri *u)
+{
+	const char *end = u->phone_context.p ? u->phone_context.p + u->phone_context.n : NULL;
+
+	if (u->user.n && end > u->user.p + u->user.n && end - u->user.p < 256)
+		return (struct policy_str){ u->user.p, (size_t)(end - u->user.p) };
+	return pstr(u->user);
+}
+
 static bool anonymous(const struct sip_msg *m)
 {
 	return sip_str_ieq(m->from.uri.user, "anonymous") ||
@@ -33,10 +44,10 @@ static void fill_input(const struct calls *cs, const struct sigin_from *from, co
 	size_t i, n = policy_headers(p, names);
 
 	memset(in, 0, sizeof(*in));
-	in->calling = pstr(m->npai ? m->pai[0].uri.user : m->from.uri.user);
+	in->calling = number_of(m->npai ? &m->pai[0].uri : &m->from.uri);
 	in->withheld = m->npai ? m->privacy_id : m->privacy_id || anonymous(m);
-	in->called = pstr(m->request && m->ruri.user.n ? m->ruri.user : m->to.uri.user);
-	in->from_user = pstr(m->from.uri.user);
+	in->called = number_of(m->request && m->ruri.user.n ? &m->ruri : &m->to.uri);
+	in->from_user = number_of(&m->from.uri);
 	in->from_host = pstr(m->from.uri.host);
 	in->to_host = pstr(m->to.uri.host);
 	in->ruri_host = pstr(m->request ? m->ruri.host : m->to.uri.host);
@@ -50,6 +61,18 @@ static void fill_input(const struct calls *cs, const struct sigin_from *from, co
 	in->time = (int64_t)(from->ts_ns / 1000000000ULL);
 	for (i = 0; i < n && i < SIP_EXTRA_MAX; i++)
 		in->header[i] = pstr(m->extra[i]);
+}
+
+/* What ties it to other calls, before anything is decided about it (group.h). */
+static void take_keys(struct calls *cs, struct call *c, const struct sigin_from *from, const struct sip_msg *m,
+		      const struct policy_decision *d)
+{
+	struct sip_str body = sip_sdp_body(m);
+	const char *why;
+
+	group_begin(cs, c, m, d->correlate_header, from->ts_ns);
+	if (m->request && m->method == SIP_M_INVITE && body.p && !sdp_parse(body.p, body.n, &cs->sdp, &why))
+		group_sdp(cs, c, OPTAG_LEG_CALLER, true, &cs->sdp, from->ts_ns);
 }
 
 /* Asks the policy once and pins its answer. */
@@ -71,6 +94,9 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 		cs->stats.unmatched++;
 		c->never = d.verdict == POLICY_NEVER;
 		cs->stats.never += c->never;
+		c->who = call_who(d.calling);
+		if (d.verdict == POLICY_NEVER)
+			take_keys(cs, c, from, m, &d);
 		return;
 	}
 	cs->stats.matched++;
@@ -88,8 +114,10 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 		snprintf(c->queue, sizeof(c->queue), "%.*s", (int)(d.queue.n < 63 ? d.queue.n : 63), d.queue.p);
 	n = snprintf(seed, sizeof(seed), "%s\n%s", c->call_id, c->caller_tag);
 	uid_make(c->start_ns, seed, (size_t)n, &c->uid);
+	take_keys(cs, c, from, m, &d);
 	cs->sink.matched(cs->sink.arg, c);
 	call_decide_match(cs, c, from->ts_ns);
+	group_decided(cs, c, from->ts_ns);
 }
 
 /* One message and what it is within its call. */
@@ -205,6 +233,7 @@ static void take_sdp(struct calls *cs, struct call *c, const struct view *v)
 	}
 	if (cs->sdp.recordpref == SDP_PREF_OFF && c->matched)
 		call_recordpref_off(cs, c, v->side, v->from->ts_ns);
+	group_sdp(cs, c, v->side, v->initial, &cs->sdp, v->from->ts_ns);
 	from.line = line_of(v->side, v->from, v->m);
 	from.dialog = v->side == OPTAG_LEG_CALLEE ? v->dialog : 0;
 	from.offer = offer_of(v);
@@ -445,6 +474,7 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	if (from->ts_ns > c->touched_ns)
 		c->touched_ns = from->ts_ns;
 	v = view_of(c, from, m);
+	group_message(cs, c, m, from->ts_ns);
 	call_note(cs, c, m->request ? CALL_T_REQUEST : CALL_T_RESPONSE, m->method, m->request ? v.side : m->status, "");
 	if (m->request)
 		request(cs, c, &v);

@@ -47,6 +47,8 @@ static void formats_put(struct call_formats *f)
 		free(f);
 }
 
+static struct call_endpoint *find(struct call *c, const struct endpoint *at);
+
 /* The address is no longer this endpoint's; the flow entry goes with it. */
 static void disown(struct calls *cs, struct call_endpoint *e)
 {
@@ -60,12 +62,38 @@ static void disown(struct calls *cs, struct call_endpoint *e)
 	e->verdict = 0;
 }
 
+/* The address goes to the next call of the conversation that announced it. */
+static void inherit(struct calls *cs, const struct call *c, const struct endpoint *at)
+{
+	uint64_t hash = endpoint_hash(at);
+	struct call *o = NULL;
+
+	if (!cs->sink.flow) /* all is over (calls_free) */
+		return;
+	while ((o = group_next(c, o))) {
+		struct call_endpoint *e = o->matched ? find(o, at) : NULL;
+
+		if (!e || e->owner || e->release_ns || (o->phase != CALL_SETUP && o->phase != CALL_ANSWERED))
+			continue;
+		htab_add(&cs->owners, &e->node, hash);
+		e->owner = true;
+		call_tell_flow(cs, o, e);
+		return;
+	}
+}
+
 static void drop(struct calls *cs, struct call_endpoint *e)
 {
+	struct endpoint at = e->at;
+	struct call *c = e->call;
+	bool owned = e->owner;
+
 	disown(cs, e);
 	formats_put(e->formats);
 	formats_put(e->offered);
 	memset(e, 0, sizeof(*e));
+	if (owned && c->peers)
+		inherit(cs, c, &at);
 }
 
 /* ---- addresses of calls that may never be recorded ---- */
@@ -328,12 +356,15 @@ static void claim_new(struct call_endpoint *e, const struct claim *k)
 	e->srtp = k->srtp;
 }
 
-/* An unmatched call keeps no endpoints: it only takes the address away from a recorded one. */
-static void take_away(struct calls *cs, struct call *c, const struct endpoint *at)
+/*
+ * An unmatched call keeps no endpoints: it only takes the address away from a recorded one, unless it is the
+ * same description, passed on by a back-to-back agent.
+ */
+static void take_away(struct calls *cs, struct call *c, const struct endpoint *at, const struct claim *k)
 {
 	struct call_endpoint *e = owner_of(cs, at, endpoint_hash(at));
 
-	if (e)
+	if (e && (!k->origin || e->origin != k->origin || !group_leaves(c, e->call)))
 		disown(cs, e);
 	if (c->never)
 		bar(cs, c, at);
@@ -347,7 +378,7 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 	if (at->port == 0 || ipaddr_is_any(&at->addr))
 		return;
 	if (!c->matched) {
-		take_away(cs, c, at);
+		take_away(cs, c, at, k);
 		return;
 	}
 	e = find(c, at);
@@ -368,6 +399,8 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 	c->srtp |= k->srtp;
 	e->barred = is_barred(cs, at, hash);
 	other = owner_of(cs, at, hash);
+	if (other && other->call != c && group_leaves(c, other->call))
+		return; /* one conversation, heard there; ours when that call gives it up */
 	if (other != e) {
 		if (other)
 			disown(cs, other);
