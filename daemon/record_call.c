@@ -804,6 +804,7 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 	leg_figures(&rc->leg[0], &r.leg[0]);
 	leg_figures(&rc->leg[1], &r.leg[1]);
 	r.recount = rc->stale;
+	r.agent = c->agent[0] ? c->agent : NULL; /* it may have become known since */
 	if (c->peers && c->peers->relation) {
 		r.relation = call_relation_name((enum call_relation)c->peers->relation);
 		r.other = c->peers->other;

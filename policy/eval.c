@@ -276,11 +276,13 @@ static bool in_set(const struct set *s, struct policy_str v)
 	return false;
 }
 
-static bool header_matches(const struct ctx *c, const struct header_crit *h)
+static bool header_matches(const struct ctx *c, const struct header_crit *h, bool suppose)
 {
 	int idx = h->which == H_QUEUE ? c->queue_idx : h->which == H_AGENT ? c->agent_idx : h->idx;
 	struct policy_str v;
 
+	if (suppose)
+		return idx >= 0; /* another value may come */
 	if (idx < 0 || !c->in->header[idx].p)
 		return false;
 	v = trimmed(c->in->header[idx]);
@@ -416,6 +418,7 @@ static bool party_matches(struct ctx *c, const struct rule *r, const struct cont
 static bool rule_matches(struct ctx *c, const struct rule *r)
 {
 	const struct controller *k = r->controller ? r->controller->obj : NULL;
+	bool suppose = c->in->suppose && !r->never;
 
 	if (k && !party_matches(c, r, k))
 		return false;
@@ -427,15 +430,15 @@ static bool rule_matches(struct ctx *c, const struct rule *r)
 	if (r->at[R_TRUNK].line && !bits_meet(r->trunk_bits, c->trunk_any))
 		return false;
 	for (const struct header_crit *h = r->headers; h; h = h->next)
-		if (!header_matches(c, h))
+		if (!header_matches(c, h, suppose))
 			return false;
 	if (r->domains && !domain_matches(c->in, r->domains))
 		return false;
 	if (r->time && !time_matches(c, r, k))
 		return false;
-	if (r->at[R_MEDIA].line && !media_matches(c->in->media, r))
+	if (r->at[R_MEDIA].line && !media_matches(c->in->media, r) && !(suppose && !c->in->media))
 		return false;
-	return !r->tags || tag_matches(c->in, r->tags);
+	return !r->tags || tag_matches(c->in, r->tags) || suppose;
 }
 
 static void numbers(struct ctx *c, const struct trunk *t)

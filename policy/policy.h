@@ -279,6 +279,9 @@ struct policy_input {
 	const struct policy_media *media; /* NULL: not known yet */
 	const struct policy_str *tags;
 	size_t ntags;
+	/* What may still come or change (headers, media, tags) is supposed to be what a rule asks for, not what a never rule
+	 * does: whether the call may still match. */
+	bool suppose;
 };
 
 enum policy_verdict {

@@ -403,7 +403,8 @@ static inline void fake_check_call(struct world *w, const struct call *c)
 	MUST(!c->timer_next || c->timer_next->timer_prev == &c->timer_next);
 	MUST(calls_by_ring(w->cs, c->ring) == c);
 	MUST(c->nep <= CALL_ENDPOINTS_MAX);
-	MUST(c->matched || !c->nep);
+	MUST(c->matched || c->late || !c->nep);
+	MUST(!c->late || (!c->matched && c->facts && c->phase != CALL_TOMBSTONE));
 	MUST(c->phase != CALL_TOMBSTONE || !c->nep);
 	for (i = 0; i < c->nep; i++) {
 		const struct call_endpoint *e = &c->ep[i];

@@ -335,7 +335,9 @@ void call_forget(struct calls *cs, struct call *c)
 		cs->sink.forgotten(cs->sink.arg, c);
 	slot_give(cs, c);
 	cs->stats.active--;
+	call_no_more(cs, c);
 	call_facts_free(c->facts);
+	free(c->tag);
 	free(c->trace);
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
@@ -410,7 +412,7 @@ uint8_t call_verdict(const struct call *c, const struct call_endpoint *e)
 {
 	enum call_audio a;
 
-	if (e->srtp || e->barred || c->phase == CALL_TOMBSTONE)
+	if (e->srtp || e->barred || c->phase == CALL_TOMBSTONE || !c->matched)
 		return OPTAG_V_BLOCK;
 	if (c->phase == CALL_REJECTED && !c->quiet_ns)
 		return OPTAG_V_BLOCK;
@@ -564,6 +566,7 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 		c->user = NULL;
 	}
 	/* From here on it is only remembered, and its policy may go. */
+	call_no_more(cs, c);
 	call_facts_free(c->facts);
 	c->facts = NULL;
 	c->matched = false;

@@ -15,7 +15,13 @@
  *
  * Default deny: a call that no rule matches stays as a small entry without
  * names, so that its later messages are known and addresses it announces are
- * taken away from whoever held them; it never gets a flow entry.
+ * taken away from whoever held them; it never gets a flow entry. Only one that a rule would match if a
+ * header, media or a tag were known (`late`) keeps what the policy needs, and is recorded from then on.
+ *
+ * When a header that rules ask for changes in the call (a transfer to another queue or agent), its recording
+ * ends ("transfer") and, if a rule matches, another begins under that rule: new uid, new row, which names
+ * the one before. Nothing that was granted goes on unless rule and announcement are the same; what was
+ * refused does (group.h).
  *
  * An address belongs to the call that announced it last: ports are reused, and
  * audio of a new call must never land in an old one's recording. Nor the other way
@@ -50,6 +56,9 @@ struct sdp;
 
 #define CALL_ENDPOINTS_MAX 48 /* addresses one call may announce; more are counted and not recorded */
 #define CALL_ID_MAX	   256 /* longer Call-IDs are refused (RFC 4475 has none past 130) */
+#define CALL_SEGMENTS_MAX  32  /* recordings one call may be divided into by transfers; then it is not recorded any more */
+#define CALL_TAGS_MAX	   8   /* told by a telephone system (call_tag) */
+#define CALL_TAG_MAX	   32
 #define CALL_DIALOGS_MAX   4   /* 2xx of different To tags that are told apart */
 
 struct call_limits {
@@ -153,6 +162,12 @@ struct call {
 	uint64_t overlong_ns; /* max-length is reached then; 0 none */
 	struct call_trace *trace; /* NULL: nothing happened yet, or nobody records it */
 	struct call_facts *facts; /* what its INVITE was decided by; NULL not known */
+	bool late;	      /* not matched, and may be by a header, media or a tag that comes: has facts and addresses, owns none */
+	bool media_known;
+	bool refused;	      /* a telephone said a=recordpref:off, whenever: holds for whatever is recorded later */
+	uint8_t segment;      /* how many recordings it was divided into before */
+	uint8_t ntags;
+	char (*tag)[CALL_TAG_MAX]; /* of CALL_TAGS_MAX; NULL none */
 	uint64_t who;	      /* not matched: hash of the calling number; 0 not known */
 	uint64_t touched_ns;  /* last SIP message or change of the media count */
 	uint64_t media_count;
@@ -209,6 +224,7 @@ struct calls_stats {
 	uint64_t bad_sdp, active;
 	/* group.h: calls tied to another, denials that came from one, recordings that another made superfluous, calls that a
 	 * full table left alone */
+	uint64_t late_full; /* calls that wait for a header: there were too many */
 	uint64_t tied, bound, duplicates, group_full;
 };
 
@@ -240,6 +256,12 @@ void call_soon(const struct call *c, unsigned step);
 struct call *calls_by_uid(struct calls *cs, const struct uid *u);
 struct call *calls_by_id(struct calls *cs, const char *call_id, size_t n);
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret);
+
+/*
+ * A telephone system says something of the call that rules may ask for (`tag`). 0, -EINVAL (empty, or longer than
+ * CALL_TAG_MAX - 1), -ENOSPC (CALL_TAGS_MAX of them), -ENOMEM. What was not recorded before is not recovered.
+ */
+int call_tag(struct calls *cs, struct call *c, const char *tag, uint64_t now_ns);
 
 /*
  * Take-over. A call as bytes, for the daemon that comes after this one: appended to out. They

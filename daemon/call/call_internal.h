@@ -21,6 +21,8 @@
 #define WHEEL_NS    100000000ULL
 #define REJECT_MEDIA_NS 2000000000ULL /* a refusal of one branch does not end another's early media */
 #define STEP_SLOTS  50 /* messages come this late at most (TCP holes); a clock further back was set back */
+#define CALL_CODECS_MAX 32 /* names that a call's descriptions are compared by */
+#define CALL_LATE_MAX	65536 /* calls that no rule matched and that wait for a header; more do not */
 #define OFFER_NONE  0
 #define OFFER_NOW   UINT64_MAX /* no offer: in force at once */
 
@@ -32,6 +34,7 @@ struct calls {
 	struct htab owners; /* address -> endpoint */
 	struct htab barred; /* address -> call in progress that may never be recorded (endpoint.c) */
 	struct htab group_keys; /* group.c */
+	size_t late;		/* calls that may still match */
 	unsigned spreading;	/* group.c: what happens now comes from another call */
 	struct call **slot; /* by ring number */
 	uint8_t *slot_gen;
@@ -72,11 +75,34 @@ uint64_t call_who(const char *number);
 
 /* call_policy.c: in is what policy_eval(p) was asked; copied */
 void call_keep_facts(struct call *c, const struct policy *p, const struct policy_input *in);
+/* They again, for a policy p; the texts point into c. False: not known. */
+bool call_asked(const struct call *c, const struct policy *p, struct policy_input *ret);
 /* Facts and what was taken, for call_save.c; false: not what was written, or no memory. */
 void call_policy_save(const struct call *c, struct buf *out);
 bool call_policy_restore(struct rd *r, struct call *c);
 
+/* segment.c */
+/* A message of a known call, after its description was taken: does another rule hold from now on? */
+void call_reconsider(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now);
+/* No rule matched: what is still to come may change that. */
+void call_wait_for_more(struct calls *cs, struct call *c, const struct policy *p, struct policy_input *in);
+void call_no_more(struct calls *cs, struct call *c); /* it is over, or restored: c->late as it is is counted */
+/* What became known after the INVITE, added to its facts. */
+struct call_later {
+	struct policy_media media;
+	struct policy_str codec[CALL_CODECS_MAX], tag[CALL_TAGS_MAX];
+};
+void call_later_input(const struct call *c, struct call_later *later, struct policy_input *in);
+
+/* dialog.c: what the policy answered becomes the call's */
+void call_take_decision(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
+			const struct policy_input *in);
+void call_set_answered(struct calls *cs, struct call *c, uint64_t now);
+
 /* endpoint.c */
+/* A rule matched only now: its addresses become its own. It matches no rule any more: they are nobody's, and are kept. */
+void call_own_all(struct calls *cs, struct call *c);
+void call_disown_all(struct calls *cs, struct call *c);
 /* Where an SDP comes from. */
 struct sdp_source {
 	unsigned side;	 /* who announced it */

@@ -14,12 +14,22 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
+bool call_asked(const struct call *c, const struct policy *p, struct policy_input *ret)
+{
+	if (!c->facts)
+		return false;
+	call_facts_input(c->facts, p, ret, NULL);
+	return true;
+}
+
 void call_keep_facts(struct call *c, const struct policy *p, const struct policy_input *in)
 {
-	call_facts_free(c->facts);
+	struct call_facts *old = c->facts; /* in may point into them */
+
 	c->facts = NULL;
 	/* Without them the next change of policy finds no rule for the call: the strict side. */
 	(void)call_facts_make(p, in, &c->facts);
+	call_facts_free(old);
 }
 
 void call_policy_save(const struct call *c, struct buf *out)
@@ -210,6 +220,7 @@ static const struct policy_rule *rule_now(const struct call *c, const struct pol
 {
 	struct policy_decision d;
 	struct policy_input in;
+	struct call_later later;
 
 	if (!c->facts) {
 		sum->no_facts++;
@@ -218,6 +229,7 @@ static const struct policy_rule *rule_now(const struct call *c, const struct pol
 	if (!p)
 		return NULL;
 	call_facts_input(c->facts, p, &in, NULL);
+	call_later_input(c, &later, &in);
 	policy_eval(p, &in, &d);
 	if (d.verdict != POLICY_MATCH)
 		return NULL;

@@ -16,7 +16,7 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define VERSION	   6 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h */
+#define VERSION	   6 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments */
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -289,8 +289,11 @@ static void put_facts(struct buf *b, const struct call *c)
 	buf_put8(b, (uint8_t)(c->matched | c->never << 1));
 	if (c->never)
 		call_barred_put(c, b);
-	if (!c->matched)
+	if (!c->matched) {
+		if (c->late)
+			call_policy_save(c, b);
 		return;
+	}
 	put_str(b, policy_hash(c->policy));
 	put_str(b, c->rule->name);
 	put_str(b, c->calling);
@@ -344,6 +347,11 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_le64(out, c->timer_ns);
 	buf_put8(out, c->old);
 	buf_put_le64(out, c->who);
+	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2));
+	buf_put8(out, c->segment);
+	buf_put8(out, c->ntags);
+	for (i = 0; i < c->ntags; i++)
+		put_str(out, c->tag[i]);
 	group_save(c, out);
 	put_facts(out, c);
 	put_endpoints(out, c);
@@ -372,7 +380,7 @@ static int get_facts(struct calls *cs, struct rd *r, struct call *c, const struc
 	if (c->never)
 		call_barred_get(cs, c, r);
 	if (!c->matched)
-		return 0;
+		return !c->late || call_policy_restore(r, c) ? 0 : -EBADMSG;
 	get_str(r, hash, sizeof(hash));
 	get_str(r, rule, sizeof(rule));
 	get_str(r, c->calling, sizeof(c->calling));
@@ -421,6 +429,29 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 	c->endpoints_dropped = (unsigned)rd_varint(r);
 }
 
+/* What makes it another segment, or may (segment.c). */
+static void get_more(struct rd *r, struct call *c)
+{
+	uint8_t flags = get_below(r, 8);
+	unsigned i, n;
+
+	c->late = flags & 1;
+	c->media_known = flags & 2;
+	c->refused = flags & 4;
+	c->segment = get_below(r, CALL_SEGMENTS_MAX + 1);
+	n = get_below(r, CALL_TAGS_MAX + 1);
+	if (!n || r->bad)
+		return;
+	c->tag = calloc(CALL_TAGS_MAX, sizeof(*c->tag));
+	if (!c->tag) {
+		r->bad = true;
+		return;
+	}
+	for (i = 0; i < n; i++)
+		get_str(r, c->tag[i], sizeof(c->tag[i]));
+	c->ntags = (uint8_t)n;
+}
+
 static void get_dialogs(struct rd *r, struct call *c)
 {
 	const uint8_t *p;
@@ -448,6 +479,7 @@ static void get_dialogs(struct rd *r, struct call *c)
 	c->timer_ns = rd_le64(r);
 	c->old = get_bool(r);
 	c->who = rd_le64(r);
+	get_more(r, c);
 	if (!group_load(r, c))
 		r->bad = true;
 }
@@ -460,6 +492,7 @@ static void drop_call(struct calls *cs, struct call *c)
 		c->ep[i].owner = false; /* nobody was told yet */
 	call_free_endpoints(cs, c);
 	call_facts_free(c->facts);
+	free(c->tag);
 	free(c->peers); /* its keys are in no table yet */
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
@@ -471,13 +504,15 @@ static bool plausible(const struct call *c)
 {
 	int p;
 
-	if (c->nep && (!c->matched || c->phase == CALL_TOMBSTONE))
+	if (c->nep && ((!c->matched && !c->late) || c->phase == CALL_TOMBSTONE))
 		return false;
 	if ((c->phase == CALL_REJECTED || c->phase == CALL_ENDING) && !*c->end)
 		return false;
 	if ((c->phase == CALL_ANSWERED && !c->answered) || (c->old && c->phase != CALL_TOMBSTONE))
 		return false;
 	if (c->end_ns && c->end_ns < (c->answered ? c->answer_ns : c->start_ns))
+		return false;
+	if (c->late && (c->matched || c->phase == CALL_TOMBSTONE))
 		return false;
 	for (p = 0; c->matched && p < POLICY_PURPOSES; p++)
 		if (c->rule->purpose[p].basis == POLICY_B_NONE && c->state[p] != PURPOSE_NONE)
@@ -523,6 +558,7 @@ int calls_restore(struct calls *cs, const struct calls_restore *how, const void 
 		drop_call(cs, c);
 		return rc;
 	}
+	cs->late += c->late;
 	old = c->old;
 	c->old = false;
 	call_own_restored(cs, c);

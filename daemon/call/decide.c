@@ -570,6 +570,21 @@ static void answered(struct calls *cs, struct call *c, uint64_t now)
 	set_timer(cs, c);
 }
 
+void call_decide_carry(struct calls *cs, struct call *c, const struct call_decide *before, const bool consent[POLICY_PURPOSES],
+		       uint64_t now_ns)
+{
+	struct call_decide *d = &c->decide;
+	int p;
+
+	if (before->notice != CALL_NOTICE_PROVEN || d->notice != CALL_NOTICE_WAIT)
+		return;
+	d->notice_which = before->notice_which;
+	notice_proven(cs, c, (enum call_how)before->notice_how, before->notice_start_ns, before->notice_end_ns, now_ns);
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		if (consent[p] && by_consent(c, p))
+			give_consent(cs, c, p, CALL_BY_PEER, "system", NULL, now_ns);
+}
+
 /* ---- keys ---- */
 
 enum meaning { M_NONE, M_CONSENT, M_WITHDRAW, M_OPT_OUT, M_OPT_OUT_AGENT, M_PAUSE, M_RESUME, M_NOT_NEEDED };

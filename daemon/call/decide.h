@@ -145,6 +145,9 @@ void call_slot_durable(struct calls *cs, struct call *c);
 /* It has no slot any more (taken over from a process that died too soon). */
 void call_slot_lost(struct calls *cs, struct call *c);
 /* The call is over: what still waits for an answer gets none. */
+/* Another recording of the call begins under this rule: the notice that was proven before, and the consents, go on. */
+void call_decide_carry(struct calls *cs, struct call *c, const struct call_decide *before, const bool consent[POLICY_PURPOSES],
+		       uint64_t now_ns);
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns);
 
 /*

@@ -75,14 +75,37 @@ static void take_keys(struct calls *cs, struct call *c, const struct sigin_from 
 		group_sdp(cs, c, OPTAG_LEG_CALLER, true, &cs->sdp, from->ts_ns);
 }
 
-/* Asks the policy once and pins its answer. */
+static void take_name(char *to, size_t size, struct policy_str s)
+{
+	snprintf(to, size, "%.*s", s.p ? (int)(s.n < size ? s.n : size - 1) : 0, s.p ? s.p : "");
+}
+
+void call_take_decision(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
+			const struct policy_input *in)
+{
+	char seed[2 * CALL_ID_MAX + 8];
+	int n;
+
+	cs->stats.matched++;
+	c->matched = true;
+	c->policy = p;
+	c->rule = d->rule;
+	memcpy(c->calling, d->calling, sizeof(c->calling));
+	memcpy(c->called, d->called, sizeof(c->called));
+	take_name(c->agent, sizeof(c->agent), d->agent);
+	take_name(c->queue, sizeof(c->queue), d->queue);
+	call_keep_facts(c, p, in); /* last: in may point into the old ones */
+	n = c->segment ? snprintf(seed, sizeof(seed), "%s\n%s\n%u", c->call_id, c->caller_tag, c->segment) :
+			 snprintf(seed, sizeof(seed), "%s\n%s", c->call_id, c->caller_tag);
+	uid_make(c->start_ns, seed, (size_t)n, &c->uid);
+}
+
+/* Asks the policy at the first message and pins its answer; segment.c asks again when something changes. */
 static void decide(struct calls *cs, struct call *c, const struct sigin_from *from,
 		   const struct sip_msg *m)
 {
 	struct policy_decision d;
 	struct policy_input in;
-	char seed[2 * CALL_ID_MAX + 2];
-	int n;
 
 	if (!cs->policy) {
 		cs->stats.unmatched++;
@@ -97,23 +120,12 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 		c->who = call_who(d.calling);
 		if (d.verdict == POLICY_NEVER)
 			take_keys(cs, c, from, m, &d);
+		else
+			call_wait_for_more(cs, c, cs->policy, &in);
 		return;
 	}
-	cs->stats.matched++;
 	c->never = false;
-	c->matched = true;
-	c->policy = cs->policy;
-	c->rule = d.rule;
-	call_keep_facts(c, cs->policy, &in);
-	memcpy(c->calling, d.calling, sizeof(c->calling));
-	memcpy(c->called, d.called, sizeof(c->called));
-	if (d.agent.p)
-		snprintf(c->agent, sizeof(c->agent), "%.*s", (int)(d.agent.n < 63 ? d.agent.n : 63),
-			 d.agent.p);
-	if (d.queue.p)
-		snprintf(c->queue, sizeof(c->queue), "%.*s", (int)(d.queue.n < 63 ? d.queue.n : 63), d.queue.p);
-	n = snprintf(seed, sizeof(seed), "%s\n%s", c->call_id, c->caller_tag);
-	uid_make(c->start_ns, seed, (size_t)n, &c->uid);
+	call_take_decision(cs, c, cs->policy, &d, &in);
 	take_keys(cs, c, from, m, &d);
 	cs->sink.matched(cs->sink.arg, c);
 	call_decide_match(cs, c, from->ts_ns);
@@ -224,13 +236,14 @@ static void take_sdp(struct calls *cs, struct call *c, const struct view *v)
 	if (!body.p || v->m->method == SIP_M_OPTIONS || (!v->m->request && v->m->status >= 300))
 		return;
 	/* a branch that lost still rings: its address went, or never comes */
-	if (c->matched && c->ndialog && v->initial && !v->m->request && v->m->status < 200 &&
+	if ((c->matched || c->late) && c->ndialog && v->initial && !v->m->request && v->m->status < 200 &&
 	    v->dialog && !known_dialog(c, v->dialog, &i))
 		return;
 	if (sdp_parse(body.p, body.n, &cs->sdp, &why)) {
 		cs->stats.bad_sdp++;
 		return;
 	}
+	c->refused |= cs->sdp.recordpref == SDP_PREF_OFF;
 	if (cs->sdp.recordpref == SDP_PREF_OFF && c->matched)
 		call_recordpref_off(cs, c, v->side, v->from->ts_ns);
 	group_sdp(cs, c, v->side, v->initial, &cs->sdp, v->from->ts_ns);
@@ -251,7 +264,7 @@ static uint64_t span_ns(struct policy_span s)
 	return (uint64_t)s.n * seconds[s.unit] * 1000000000ULL;
 }
 
-static void answered(struct calls *cs, struct call *c, uint64_t now)
+void call_set_answered(struct calls *cs, struct call *c, uint64_t now)
 {
 	c->answered = true;
 	c->answer_ns = now;
@@ -282,7 +295,7 @@ static void invite_accepted(struct calls *cs, struct call *c, const struct view 
 	if (c->phase == CALL_ENDING)
 		return;
 	if (first) {
-		answered(cs, c, v->from->ts_ns);
+		call_set_answered(cs, c, v->from->ts_ns);
 		call_refresh_verdicts(cs, c);
 	}
 	if (!v->dialog || known_dialog(c, v->dialog, &i))
@@ -429,7 +442,7 @@ static struct call *begin(struct calls *cs, const struct sigin_from *from, const
 	decide(cs, c, from, m);
 	/* Joined in the middle: a request inside the dialog means it was answered before. */
 	if (c->partial && m->request)
-		answered(cs, c, from->ts_ns);
+		call_set_answered(cs, c, from->ts_ns);
 	return c;
 }
 
@@ -482,6 +495,7 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 		response(cs, c, &v);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		take_sdp(cs, c, &v);
+	call_reconsider(cs, c, m, from->ts_ns);
 	call_decide_message(cs, c, m, from->ts_ns);
 	call_changed(cs, c);
 }

@@ -222,6 +222,35 @@ void call_own_restored(struct calls *cs, struct call *c)
 	}
 }
 
+void call_own_all(struct calls *cs, struct call *c)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++) {
+		struct call_endpoint *e = &c->ep[i], *other;
+		uint64_t hash;
+
+		if (!e->used || e->owner)
+			continue;
+		hash = endpoint_hash(&e->at);
+		other = owner_of(cs, &e->at, hash);
+		if (other) /* announced after us */
+			continue;
+		htab_add(&cs->owners, &e->node, hash);
+		e->owner = true;
+		call_tell_flow(cs, c, e);
+	}
+}
+
+void call_disown_all(struct calls *cs, struct call *c)
+{
+	unsigned i;
+
+	for (i = 0; i < c->nep; i++)
+		if (c->ep[i].used)
+			disown(cs, &c->ep[i]);
+}
+
 void call_free_endpoints(struct calls *cs, struct call *c)
 {
 	call_release_all(cs, c);
@@ -377,10 +406,10 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 
 	if (at->port == 0 || ipaddr_is_any(&at->addr))
 		return;
-	if (!c->matched) {
+	if (!c->matched)
 		take_away(cs, c, at, k);
+	if (!c->matched && !c->late)
 		return;
-	}
 	e = find(c, at);
 	if (!e) {
 		e = room(cs, c);
@@ -398,6 +427,8 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 	note_events(e);
 	c->srtp |= k->srtp;
 	e->barred = is_barred(cs, at, hash);
+	if (!c->matched) /* remembered, and nobody's */
+		return;
 	other = owner_of(cs, at, hash);
 	if (other && other->call != c && group_leaves(c, other->call))
 		return; /* one conversation, heard there; ours when that call gives it up */

@@ -654,6 +654,19 @@ void group_forget(struct calls *cs, struct call *c)
 	c->peers = NULL;
 }
 
+void group_leave(struct calls *cs, struct call *c)
+{
+	uint8_t bound = c->peers ? c->peers->bound : 0;
+
+	group_forget(cs, c);
+	c->peers = calloc(1, sizeof(*c->peers));
+	if (!c->peers)
+		return; /* group_decided denies */
+	c->peers->call = c;
+	c->peers->bound = bound;
+	snprintf(c->peers->controller, sizeof(c->peers->controller), "%s", c->rule->controller->name);
+}
+
 void group_segment(struct call *c, const struct uid *before)
 {
 	if (!c->peers)

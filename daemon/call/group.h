@@ -137,6 +137,8 @@ bool group_leaves(const struct call *c, const struct call *owner);
 /* The next call of its group, any order; begin with NULL. For the address that one of them gives up. */
 struct call *group_next(const struct call *c, const struct call *prev);
 
+/* It is another controller's from now on: ties to the old one's calls go, what it refused stays refused. */
+void group_leave(struct calls *cs, struct call *c);
 /* Another recording of the same call goes on where one ended: the next one names it. */
 void group_segment(struct call *c, const struct uid *before);
 

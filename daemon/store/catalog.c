@@ -322,7 +322,9 @@ static int add_call(struct db *d, const struct catalog_row *row)
 	bind_text(st, &i, store_outcome_names[r->outcome]);
 	bind_text(st, &i, r->end);
 	bind_text(st, &i, r->gap);
-	if (row->kept && m->agent && *m->agent)
+	if (row->kept && r->agent && *r->agent)
+		bind_text(st, &i, r->agent);
+	else if (row->kept && m->agent && *m->agent)
 		bind_text(st, &i, m->agent);
 	else
 		bind_blob(st, &i, NULL, 0);

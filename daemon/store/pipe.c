@@ -53,7 +53,7 @@ struct job {
 	struct coded coded;
 	struct store_call_now now;
 	struct store_call_result result;
-	char text[2 + STORE_PURPOSES][TEXTS];
+	char text[3 + STORE_PURPOSES][TEXTS];
 	uint8_t tail[]; /* the chunk, plain or coded */
 };
 
@@ -714,6 +714,7 @@ static void take_result(struct job *j, const struct store_call_result *r)
 	j->result.gap = keep_text(j->text[1], r->gap);
 	for (int i = 0; i < STORE_PURPOSES; i++)
 		j->result.reason[i] = keep_text(j->text[2 + i], r->reason[i]);
+	j->result.agent = r->agent ? keep_text(j->text[2 + STORE_PURPOSES], r->agent) : NULL;
 }
 
 int pipe_end(struct store_call *sc, const struct store_call_result *r)

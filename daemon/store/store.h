@@ -148,6 +148,7 @@ struct store_call_result {
 	/* The caller took the call over and may not know all that was kept: packets are those in the
 	 * store, and the difference goes from or to lost. Done anyway when chunks were shed or lost. */
 	bool recount;
+	const char *agent; /* NULL: as in the call's meta */
 	/* What another call is to this one: "duplicate-of", "transfer-of", "same-as" (static text), and which. NULL none. */
 	const char *relation;
 	struct uid other;

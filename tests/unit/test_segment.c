@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What becomes known after the INVITE, and transfers within a call (guidance X-6, policy-language 2), by policies of the real
+ * language: when a call begins to be recorded, under which rule it goes on, what of its permissions is left.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "call/call_internal.h"
+#include "optag.h"
+
+#define TODAY 1796000000LL /* 2026-11-30 */
+#define SEC   1000000000ULL
+#define MS    1000000ULL
+#define DOC   POLICY_DOCUMENTATION
+#define TRAIN POLICY_TRAINING
+#define SUBJECT OPTAG_LEG_CALLER
+
+static const char text[] =
+	"trunk t { address 10.0.0.2 queue-header X-Queue agent-header X-Agent }\n"
+	"set own numbers { +45 7010 20* }\n"
+	"announcement nf { language da link https://c.example/t elements rec doc train link object access optout then optout-key:9 "
+	"text \"x\" }\n"
+	"announcement nc { language da link https://c.example/t elements rec train withdraw link access key:1 text \"x\" }\n"
+	"announcement nd { language da link https://c.example/t elements rec doc link object access text \"x\" }\n"
+	"assessment d { kind documentation scope @own review 2027-09-01 no-other-way \"n\" factor 1 relied-on \"a\"\n"
+	" factor 2 relied-on \"a\"\n factor 3 relied-on \"a\"\n factor 4 relied-on \"a\"\n factor 5 relied-on \"a\"\n"
+	" factor 6 relied-on \"a\"\n}\n"
+	"assessment a { kind training-amount scope @own review 2027-09-01 without-consent \"w\" }\n"
+	"controller c { timezone UTC languages da numbers @own roles r }\n"
+	"controller k { timezone UTC languages da numbers @own roles r }\n"
+#define INTEREST(q) \
+	"rule \"" q "\" { controller c side called called +45 7010 201* queue = " q " owner O review 2027-10-01 notice nf notice-proof attested\n" \
+	" documentation { basis interest assessment d }\n" \
+	" training { basis interest assessment a opt-out key 9 opt-out agent api sample 5% cap 5 per day use-within 5 days }\n" \
+	" roles documentation r roles training r }\n"
+#define CONSENT(q, k) \
+	"rule \"" q "\" { controller " k " side called called +45 7010 201* queue = " q " owner O review 2027-10-01 notice nc notice-proof attested\n" \
+	" training { basis consent assessment a consent-key 1 withdraw-key 0 sample 5% cap 5 per day use-within 5 days }\n" \
+	" roles training r }\n"
+#define DOCUMENT(name, match) \
+	"rule \"" name "\" { controller c side called " match " owner O review 2027-10-01 notice nd notice-proof attested\n" \
+	" documentation { basis interest assessment d } roles documentation r }\n"
+	INTEREST("a") INTEREST("b") CONSENT("c1", "c") CONSENT("c2", "c") CONSENT("k", "k")
+	DOCUMENT("media", "called +45 7010 2099 media codec PCMA") DOCUMENT("tag", "called +45 7010 2088 tag vip");
+
+struct world {
+	struct calls *cs;
+	struct policy *policy;
+	uint64_t now;
+	unsigned matched, ended, draws;
+	char end[16], rule[16];
+	struct uid uid;
+	enum purpose_state state[2];
+	const char *called;
+	uint8_t verdict[2]; /* at the caller's and the callee's address */
+};
+
+static void on_flow(void *arg, struct call *c, const struct call_endpoint *e, uint8_t v)
+{
+	assert_true(c->matched);
+	((struct world *)arg)->verdict[e->side] = v;
+}
+
+static void on_unflow(void *arg, struct call *c, const struct call_endpoint *e)
+{
+	(void)c;
+	((struct world *)arg)->verdict[e->side] = 0;
+}
+
+static void on_matched(void *arg, struct call *c)
+{
+	struct world *w = arg;
+
+	assert_null(c->user);
+	c->user = w;
+	w->matched++;
+}
+
+static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
+{
+	(void)arg;
+	assert_int_not_equal(c->state[p], PURPOSE_GRANTED);
+}
+
+static void on_ended(void *arg, struct call *c)
+{
+	struct world *w = arg;
+
+	assert_ptr_equal(c->user, w);
+	snprintf(w->end, sizeof(w->end), "%s", c->end);
+	snprintf(w->rule, sizeof(w->rule), "%s", c->rule->name);
+	w->uid = c->uid;
+	memcpy(w->state, c->state, sizeof(w->state));
+	assert_true(c->end_ns >= (c->answered ? c->answer_ns : c->start_ns));
+	w->ended++;
+}
+
+static uint64_t on_packets(void *arg, struct call *c)
+{
+	(void)c;
+	return ((struct world *)arg)->now;
+}
+
+static const char *on_draw(void *arg, struct call *c)
+{
+	(void)c;
+	((struct world *)arg)->draws++;
+	return NULL;
+}
+
+static struct calls_sink sink_of(struct world *w)
+{
+	return (struct calls_sink){ .arg = w, .flow = on_flow, .unflow = on_unflow, .matched = on_matched, .destroy = on_destroy,
+				    .ended = on_ended, .packets = on_packets, .draw = on_draw };
+}
+
+static void begin(struct world *w, const char *called)
+{
+	struct calls_sink sink;
+	struct policy_diags d = { 0 };
+	struct call_limits l;
+
+	memset(w, 0, sizeof(*w));
+	sink = sink_of(w);
+	call_default_limits(&l);
+	w->now = (uint64_t)TODAY * SEC;
+	w->called = called;
+	if (policy_load_mem("t", text, strlen(text), TODAY, &d, &w->policy))
+		for (size_t i = 0; i < d.n; i++)
+			policy_diag_print(stderr, &d.d[i]);
+	assert_non_null(w->policy);
+	policy_diags_free(&d);
+	assert_int_equal(calls_new(&l, &sink, &w->cs), 0);
+	calls_set_policy(w->cs, w->policy);
+}
+
+static void finish(struct world *w)
+{
+	calls_finish(w->cs, w->now);
+	assert_int_equal(w->matched, w->ended);
+	calls_free(w->cs);
+	policy_free(w->policy);
+}
+
+static const struct policy *the_policy(void *arg, const char *hash)
+{
+	(void)hash;
+	return ((struct world *)arg)->policy;
+}
+
+static struct call *call_of(struct world *w)
+{
+	return calls_by_id(w->cs, "x", 1);
+}
+
+/* Another process goes on. */
+static void reborn(struct world *w)
+{
+	const struct calls_restore how = { w, the_policy };
+	struct calls_sink sink = sink_of(w);
+	struct buf b = { 0 };
+	struct calls *cs;
+	struct call_limits l;
+	struct call *c;
+	void *user = call_of(w)->user;
+
+	call_default_limits(&l);
+	assert_int_equal(calls_new(&l, &sink, &cs), 0);
+	calls_set_policy(cs, w->policy);
+	call_save(call_of(w), &b);
+	assert_int_equal(calls_restore(cs, &how, b.p, b.len, &c), 0);
+	calls_restored(cs);
+	c->user = user;
+	calls_free(w->cs);
+	w->cs = cs;
+	calls_refresh(cs, c);
+	buf_free(&b);
+}
+
+static const struct sip_extra extra = { { "X-Queue", "X-Agent" }, 2 };
+
+/* sdp: codec number of its only format; 0xff none. */
+static void send_msg(struct world *w, const char *start, bool by_callee, const char *to_tag, unsigned cseq, const char *method,
+		     const char *headers, unsigned sdp)
+{
+	struct sigin_from from = { .ts_ns = w->now += 10 * MS };
+	char b[2048], body[512] = "";
+	struct sip_msg m;
+	const char *why;
+	int n;
+
+	if (sdp != 0xff)
+		snprintf(body, sizeof(body), "v=0\r\no=- %u 1 IN IP4 h\r\ns=-\r\nc=IN IP4 10.0.1.%u\r\nt=0 0\r\nm=audio %u RTP/AVP %u 101\r\n"
+					     "a=rtpmap:101 telephone-event/8000\r\n",
+			 by_callee, by_callee, 4000 + by_callee * 1000, sdp);
+	n = snprintf(b, sizeof(b), "%s\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%u\r\nFrom: <sip:+4520000000@h>;tag=a\r\nTo: <sip:%s@h>%s%s\r\n"
+				   "Call-ID: x\r\nCSeq: %u %s\r\n%s%sContent-Length: %zu\r\n\r\n%s",
+		     start, cseq, w->called, *to_tag ? ";tag=" : "", to_tag, cseq, method, headers,
+		     *body ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
+	ipaddr_v4(by_callee ? 0x0a000002 : 0x0a000001, &from.src.addr);
+	ipaddr_v4(by_callee ? 0x0a000001 : 0x0a000002, &from.dst.addr);
+	from.src.port = from.dst.port = 5060;
+	assert_int_equal(sip_parse(b, (size_t)n, false, &extra, &m, &why), 0);
+	calls_message(w->cs, &from, &m);
+}
+
+static void ask(struct world *w, const char *method, const char *to_tag, unsigned cseq, const char *headers, unsigned sdp)
+{
+	char start[128];
+
+	snprintf(start, sizeof(start), "%s sip:%s@h SIP/2.0", method, w->called);
+	send_msg(w, start, false, to_tag, cseq, method, headers, sdp);
+}
+
+static void say(struct world *w, unsigned cseq, const char *headers, unsigned sdp)
+{
+	send_msg(w, "SIP/2.0 200 OK", true, "b", cseq, "INVITE", headers, sdp);
+}
+
+static struct call *establish(struct world *w, const char *headers)
+{
+	ask(w, "INVITE", "", 1, headers, 8);
+	say(w, 1, "", 8);
+	ask(w, "ACK", "b", 1, "", 0xff);
+	return call_of(w);
+}
+
+static void later(struct world *w, double s)
+{
+	w->now += (uint64_t)(s * 1e9);
+	calls_tick(w->cs, w->now);
+}
+
+static void press(struct world *w, char key)
+{
+	call_key(w->cs, call_of(w), SUBJECT, key, CALL_BY_RFC4733, true, w->now);
+}
+
+#define NUMBER "+4570102010"
+
+/* No rule until the header is there; then from that moment, at the addresses of before. */
+static void test_header_comes_later(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct world w;
+		struct call *c;
+
+		begin(&w, NUMBER);
+		c = establish(&w, "");
+		assert_false(c->matched);
+		assert_true(c->late && c->nep);
+		assert_int_equal(w.verdict[0] + w.verdict[1], 0);
+		later(&w, 10);
+		if (i == 3)
+			reborn(&w);
+		if (i == 0)
+			ask(&w, "UPDATE", "b", 2, "X-Queue: a\r\nX-Agent: anna\r\n", 0xff);
+		else if (i == 1)
+			ask(&w, "INVITE", "b", 2, "X-Queue: a\r\n", 8);
+		else
+			ask(&w, "INFO", "b", 2, "X-Queue: a\r\n", 0xff);
+		c = call_of(&w);
+		assert_true(c->matched && !c->late);
+		assert_string_equal(c->rule->name, "a");
+		assert_int_equal(c->start_ns, w.now);
+		assert_int_equal(c->answer_ns, w.now);
+		assert_int_equal(w.verdict[0], OPTAG_V_RECORD);
+		assert_int_equal(w.verdict[1], OPTAG_V_RECORD);
+		assert_string_equal(c->agent, i ? "" : "anna");
+		assert_int_equal(c->peers->relation, CALL_R_NONE);
+		finish(&w);
+	}
+}
+
+/* A call that no header can make ours keeps nothing. */
+static void test_nothing_to_wait_for(void **state)
+{
+	struct world w;
+	struct call *c;
+
+	(void)state;
+	begin(&w, "+4588888888");
+	c = establish(&w, "");
+	assert_false(c->matched || c->late || c->nep || c->facts);
+	ask(&w, "UPDATE", "b", 2, "X-Queue: a\r\n", 0xff);
+	assert_false(call_of(&w)->matched);
+	finish(&w);
+	begin(&w, NUMBER);
+	c = establish(&w, "X-Queue: zz\r\n"); /* another queue: it may be transferred to ours */
+	assert_false(c->matched);
+	ask(&w, "UPDATE", "b", 2, "X-Queue: a\r\n", 0xff);
+	assert_true(call_of(&w)->matched);
+	finish(&w);
+}
+
+static void transfer(struct world *w, const char *from, const char *to, char key, double when)
+{
+	char h[64];
+
+	begin(w, NUMBER);
+	snprintf(h, sizeof(h), "X-Queue: %s\r\nX-Agent: anna\r\n", from);
+	establish(w, h);
+	later(w, when);
+	if (key)
+		press(w, key);
+	later(w, 90);
+	snprintf(h, sizeof(h), "X-Queue: %s\r\nX-Agent: bo\r\n", to);
+	ask(w, "INVITE", "b", 2, h, 8);
+	say(w, 2, "", 8);
+}
+
+static void test_transfer(void **state)
+{
+	struct world w;
+	struct call *c;
+	struct uid first;
+
+	(void)state;
+	transfer(&w, "a", "b", 0, 5);
+	c = call_of(&w);
+	assert_int_equal(w.ended, 1);
+	assert_string_equal(w.end, "transfer");
+	assert_string_equal(w.rule, "a");
+	assert_int_equal(w.state[TRAIN], PURPOSE_GRANTED);
+	assert_string_equal(c->rule->name, "b");
+	assert_string_equal(c->agent, "bo");
+	assert_int_equal(c->peers->relation, CALL_R_TRANSFER);
+	assert_true(uid_equal(&c->peers->other, &w.uid));
+	assert_false(uid_equal(&c->uid, &w.uid));
+	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	/* the same announcement was heard, its window is over: nobody opted out */
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(w.draws, 2);
+	/* and back, under another process */
+	first = c->uid;
+	reborn(&w);
+	ask(&w, "UPDATE", "b", 3, "X-Queue: a\r\n", 0xff);
+	c = call_of(&w);
+	assert_int_equal(w.ended, 2);
+	assert_true(uid_equal(&c->peers->other, &first) && !uid_equal(&c->uid, &first));
+	finish(&w);
+}
+
+static void test_what_travels(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		char key;
+		double when;
+		enum purpose_state was, is;
+	} t[] = {
+		{ "a", "b", '9', 5, PURPOSE_OPTED_OUT, PURPOSE_OPTED_OUT },
+		{ "a", "c1", '9', 5, PURPOSE_OPTED_OUT, PURPOSE_DENIED },
+		{ "a", "k", '9', 5, PURPOSE_OPTED_OUT, PURPOSE_DENIED }, /* another controller: his wish all the same */
+		{ "c1", "c1", '1', 5, PURPOSE_GRANTED, PURPOSE_GRANTED }, /* another agent of the same rule */
+		{ "c1", "c2", '1', 5, PURPOSE_GRANTED, PURPOSE_PENDING },
+		{ "c1", "k", '1', 5, PURPOSE_GRANTED, PURPOSE_PENDING },
+		{ "c1", "c1", '0', 5, PURPOSE_DENIED, PURPOSE_PENDING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct world w;
+		struct call *c;
+
+		transfer(&w, t[i].from, t[i].to, t[i].key, t[i].when);
+		c = call_of(&w);
+		assert_int_equal(w.state[TRAIN], t[i].was);
+		assert_string_equal(c->rule->name, t[i].to);
+		if (i == 6) { /* silence was about that recording: its notice is over, and so is its window */
+			assert_int_not_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		} else {
+			assert_int_equal(c->state[TRAIN], t[i].is);
+		}
+		/* asked again, and not answered */
+		later(&w, 100);
+		assert_int_equal(c->state[TRAIN] == PURPOSE_GRANTED, t[i].is == PURPOSE_GRANTED);
+		finish(&w);
+	}
+}
+
+/* To a queue that nobody may record, and back. */
+static void test_out_and_in(void **state)
+{
+	struct world w;
+	struct call *c;
+
+	(void)state;
+	transfer(&w, "a", "zz", 0, 5);
+	c = call_of(&w);
+	assert_int_equal(w.ended, 1);
+	assert_true(!c->matched && c->late && !*c->called && !*c->calling);
+	assert_int_equal(w.verdict[0] + w.verdict[1], 0);
+	reborn(&w);
+	later(&w, 20);
+	ask(&w, "UPDATE", "b", 4, "X-Queue: b\r\n", 0xff);
+	c = call_of(&w);
+	assert_true(c->matched);
+	assert_string_equal(c->rule->name, "b");
+	assert_int_equal(c->start_ns, w.now);
+	assert_int_equal(w.verdict[0], OPTAG_V_RECORD);
+	finish(&w);
+}
+
+/* An opt-out outlives a time that nobody recorded. */
+static void test_opt_out_through(void **state)
+{
+	struct world w;
+
+	(void)state;
+	transfer(&w, "a", "zz", '9', 5);
+	ask(&w, "UPDATE", "b", 4, "X-Queue: b\r\n", 0xff);
+	assert_string_equal(call_of(&w)->rule->name, "b");
+	assert_int_equal(call_of(&w)->state[TRAIN], PURPOSE_OPTED_OUT);
+	finish(&w);
+}
+
+/* What was not known is filled in; what another hop of the first INVITE says is no transfer. */
+static void test_filled_in(void **state)
+{
+	struct world w;
+	struct call *c;
+
+	(void)state;
+	begin(&w, NUMBER);
+	ask(&w, "INVITE", "", 1, "X-Queue: a\r\n", 8);
+	ask(&w, "INVITE", "", 1, "X-Queue: b\r\nX-Agent: bo\r\n", 8);
+	c = call_of(&w);
+	assert_string_equal(c->rule->name, "a");
+	assert_string_equal(c->agent, "bo");
+	say(&w, 1, "X-Queue: a\r\nX-Agent: bo\r\n", 8);
+	assert_int_equal(w.ended, 0);
+	ask(&w, "UPDATE", "b", 2, "X-Queue:  a\r\n", 0xff);
+	assert_int_equal(w.ended, 0);
+	finish(&w);
+}
+
+static void test_media(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct world w;
+		struct call *c;
+
+		begin(&w, "+4570102099");
+		ask(&w, "INVITE", "", 1, "", 8);
+		assert_true(call_of(&w)->late);
+		say(&w, 1, "", i ? 0 : 8);
+		c = call_of(&w);
+		assert_int_equal(c->matched, !i);
+		assert_int_equal(w.verdict[0], i ? 0 : OPTAG_V_RECORD);
+		finish(&w);
+	}
+}
+
+static void test_tag(void **state)
+{
+	struct world w;
+	struct call *c;
+
+	(void)state;
+	begin(&w, "+4570102088");
+	c = establish(&w, "");
+	assert_true(c->late);
+	assert_int_equal(call_tag(w.cs, c, "other", w.now), 0);
+	assert_false(c->matched);
+	reborn(&w);
+	c = call_of(&w);
+	later(&w, 5);
+	assert_int_equal(call_tag(w.cs, c, "vip", w.now), 0);
+	assert_true(c->matched);
+	assert_int_equal(c->start_ns, w.now);
+	assert_int_equal(call_tag(w.cs, c, "", w.now), -EINVAL);
+	assert_int_equal(call_tag(w.cs, c, "a tag that is longer than any tag may be", w.now), -EINVAL);
+	for (int i = 2; i < CALL_TAGS_MAX; i++)
+		assert_int_equal(call_tag(w.cs, c, (char[]){ (char)('a' + i), 0 }, w.now), 0);
+	assert_int_equal(call_tag(w.cs, c, "more", w.now), -ENOSPC);
+	finish(&w);
+}
+
+/* Whoever sends a transfer with every message gets no row with every message. */
+static void test_endless(void **state)
+{
+	struct world w;
+
+	(void)state;
+	begin(&w, NUMBER);
+	establish(&w, "X-Queue: a\r\n");
+	for (unsigned i = 0; i < 200; i++)
+		ask(&w, "UPDATE", "b", 2 + i, i % 2 ? "X-Queue: a\r\n" : "X-Queue: b\r\n", 0xff);
+	assert_int_equal(w.ended, CALL_SEGMENTS_MAX);
+	assert_false(call_of(&w)->matched || call_of(&w)->late || call_of(&w)->nep);
+	finish(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_header_comes_later),
+		cmocka_unit_test(test_nothing_to_wait_for),
+		cmocka_unit_test(test_transfer),
+		cmocka_unit_test(test_what_travels),
+		cmocka_unit_test(test_out_and_in),
+		cmocka_unit_test(test_opt_out_through),
+		cmocka_unit_test(test_filled_in),
+		cmocka_unit_test(test_media),
+		cmocka_unit_test(test_tag),
+		cmocka_unit_test(test_endless),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
