@@ -120,12 +120,18 @@ bool group_same(const struct call *a, const struct call *b)
 	return false;
 }
 
+static bool began_before(const struct call *a, const struct call *b)
+{
+	return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->ring < b->ring;
+}
+
 bool group_leaves(const struct call *c, const struct call *owner)
 {
 	if (!in_progress(owner) || !owner->matched)
 		return false;
+	/* all of them at one call: the one that began first */
 	if (c->matched)
-		return c->peers && owner->peers && c->peers->group && c->peers->group == owner->peers->group && group_same(c, owner);
+		return began_before(owner, c) && c->peers && owner->peers && c->peers->group && c->peers->group == owner->peers->group && group_same(c, owner);
 	/* A back-to-back agent that passes the description on does so while the first call still rings. */
 	return c->who && c->who == call_who(owner->calling) && c->start_ns >= owner->start_ns &&
 	       (!owner->answered || owner->answer_ns >= c->start_ns);
@@ -760,7 +766,7 @@ static bool replaces(struct calls *cs, struct call *o, struct call *c)
 	b = voices(cs, c);
 	if (a != b)
 		return a > b;
-	return o->start_ns != c->start_ns ? o->start_ns < c->start_ns : o->ring < c->ring;
+	return began_before(o, c);
 }
 
 static void hand_over_slot(struct call *c, struct call *o)

@@ -181,15 +181,17 @@ struct before {
 static void begin_recording(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
 			    const struct policy_input *in, const struct sip_msg *m, const struct before *b, uint64_t now)
 {
+	bool other = b->rule && strcmp(b->rule->controller->name, d->rule->controller->name) != 0;
+
 	call_no_more(cs, c);
 	call_take_decision(cs, c, p, d, in);
-	if (b->rule && strcmp(b->rule->controller->name, c->rule->controller->name) != 0)
+	if (other) /* whose calls are none of the first one's business (RX-2) */
 		group_leave(cs, c);
 	if (b->rule != c->rule && c->peers)
 		c->peers->drawn = 0;
 	if (m)
 		group_begin(cs, c, m, d->correlate_header, now);
-	if (b->rule)
+	if (b->rule && !other)
 		group_segment(c, &b->uid);
 	cs->sink.matched(cs->sink.arg, c);
 	call_decide_match(cs, c, now);

@@ -69,7 +69,9 @@ static void choose(const char *list)
 		while (i < SCENARIOS && (strlen(scenarios[i].name) != n || strncmp(scenarios[i].name, list, n)))
 			i++;
 		if (n == 3 && !strncmp(list, "mix", 3)) {
-			for (i = 0; i < SCENARIOS && !scenarios[i].apart; i++) {
+			for (i = 0; i < SCENARIOS; i++) {
+				if (scenarios[i].apart)
+					continue;
 				chosen[nchosen++] = &scenarios[i];
 				if (!strcmp(scenarios[i].name, "port-reuse")) /* takes two */
 					chosen[nchosen++] = &scenarios[i];
@@ -80,6 +82,28 @@ static void choose(const char *list)
 			errx(2, "--scenario: '%.*s' is not known", (int)n, list);
 		chosen[nchosen++] = &scenarios[i];
 	}
+}
+
+/* S:KEYS */
+static void keys(const char *s, int side)
+{
+	char *end;
+	unsigned long at = strtoul(s, &end, 10);
+
+	if (end == s || *end != ':' || !end[1] || end[1 + strspn(end + 1, "0123456789*#")] || at > 86400)
+		errx(2, "--keys: '%s' is not SECONDS:KEYS", s);
+	opt.keys_at[side] = (unsigned)at;
+	opt.keys[side] = end + 1;
+}
+
+static void header(const char *s)
+{
+	static char lines[1024];
+	size_t n = strlen(lines);
+
+	if (snprintf(lines + n, sizeof(lines) - n, "%s\r\n", s) >= (int)(sizeof(lines) - n))
+		errx(2, "--header: too many");
+	opt.headers = lines;
 }
 
 static _Noreturn void usage(int status)
@@ -96,6 +120,9 @@ static _Noreturn void usage(int status)
 		"  --speech DIR                  wav files (8 kHz, 16 bit, mono) instead of a synthetic voice\n"
 		"  --notice FILE.wav             the announcement of the scenarios that have one\n"
 		"  --loss P --dup P --reorder P  of RTP packets, 0 to 1\n"
+		"  --keys S:KEYS --callee-keys S:KEYS  pressed from second S of the audio on, one a second\n"
+		"  --header LINE                 in the first INVITE; again for more\n"
+		"  --recordpref-off              in the caller's description\n"
 		"  --ip 4|6 --transport udp|tcp --tcp-split BYTES --tcp-retrans P --tcp-shared\n"
 		"  --fragment MTU                larger IP packets become fragments\n"
 		"  --link ethernet|sll|sll2|raw|null\n"
@@ -119,6 +146,8 @@ static void options(int argc, char **argv)
 		{"tcp-retrans", 1, NULL, 'X'}, {"tcp-shared", 0, NULL, 'h'}, {"fragment", 1, NULL, 'f'},
 		{"link", 1, NULL, 'L'}, {"encap", 1, NULL, 'e'}, {"nano", 0, NULL, 'n'},
 		{"pcapng", 0, NULL, 'p'}, {"script", 1, NULL, 'F'}, {"notice", 1, NULL, 'N'},
+		{"keys", 1, NULL, 'K'}, {"callee-keys", 1, NULL, 'A'}, {"header", 1, NULL, 'E'},
+		{"recordpref-off", 0, NULL, 'R'},
 		{"help", 0, NULL, 'H'}, {NULL, 0, NULL, 0},
 	};
 	static const char *const ips[] = {"4", "6", NULL}, *const transports[] = {"udp", "tcp", NULL};
@@ -151,6 +180,10 @@ static void options(int argc, char **argv)
 		case 'L': net.link = (enum link)word(a, link_names, "link"); break;
 		case 'e': net.encap = (enum encap)word(a, encap_names, "encap"); break;
 		case 'n': net.nano = true; break;
+		case 'K': keys(a, 0); break;
+		case 'A': keys(a, 1); break;
+		case 'E': header(a); break;
+		case 'R': opt.recordpref_off = true; break;
 		case 'p': net.pcapng = true; break;
 		case 'F': script_read(a); break;
 		case 'N': opt.notice = a; break;

@@ -35,6 +35,10 @@ struct opts {
 	bool tcp, tcp_shared;
 	int codec; /* 0 PCMU, 1 PCMA, 2 by turns */
 	const char *speech, *notice;
+	const char *keys[2]; /* pressed by caller and callee, one a second; NULL none */
+	unsigned keys_at[2]; /* seconds after the audio began */
+	const char *headers; /* more lines of each first INVITE, each with CRLF */
+	bool recordpref_off; /* the caller's description says so */
 };
 
 struct endp {
@@ -74,6 +78,7 @@ struct stream {
 	uint64_t notice_from, notice_to, tone_at;
 	double tone_level;
 	char tone;
+	unsigned key_at; /* without keys_from: the second of the first one */
 	bool noise, srtp, cut_some, marker_next;
 	/* truth */
 	uint64_t first, last, distinct, copies, audio, events, cut, audio_at_end;
@@ -401,7 +406,7 @@ static void overlay(const struct stream *s, bool law, uint64_t t, uint8_t *out)
 static size_t fill(struct stream *s, uint8_t *pt, bool *marker, uint32_t *ts, uint8_t *out)
 {
 	uint64_t t = s->start + s->tick * TICK_NS, keyed = t >= s->keys_from ? (t - s->keys_from) / TICK_NS : 0;
-	uint64_t press = s->keys_from ? keyed / 50 : s->tick / 50, j = s->keys_from ? keyed % 50 : s->tick % 50;
+	uint64_t press = s->keys_from ? keyed / 50 : s->tick / 50 + 1 - s->key_at, j = s->keys_from ? keyed % 50 : s->tick % 50;
 	uint64_t id = (uint64_t)s->call->idx << 8 | s->leg << 4 | s->number;
 
 	*ts = s->ts0 + (uint32_t)(s->tick * SAMPLES);
@@ -409,7 +414,7 @@ static size_t fill(struct stream *s, uint8_t *pt, bool *marker, uint32_t *ts, ui
 	*pt = s->pt_change && t >= s->pt_change ? s->pt_later : s->pt;
 	if (t >= s->mute_from && t < s->mute_to)
 		return 0;
-	if (s->keys && press >= 1 && press <= strlen(s->keys) && s->keys[press - 1] != ' ' && j < 8)
+	if (s->keys && (s->keys_from || s->tick / 50 >= s->key_at) && press >= 1 && press <= strlen(s->keys) && s->keys[press - 1] != ' ' && j < 8)
 		return digit(s, s->keys[press - 1], j, pt, marker, ts, out);
 	for (unsigned i = 0; i < s->npress; i++)
 		if (t >= s->press[i].at && t < s->press[i].at + 8 * TICK_NS)
@@ -527,6 +532,7 @@ static struct stream *stream(struct call *c, unsigned leg, uint64_t from_ms, uin
 	s->srtp = c->srtp;
 	if (l->n == STREAMS)
 		errx(1, "gencap: too many streams");
+	s->key_at = 1;
 	s->number = l->n;
 	l->stream[l->n++] = s;
 	at(s->start, EV_STREAM, s);

@@ -44,6 +44,18 @@
  *   notice-both  as notice-key, and the sound has the key too, 60 ms later
  *   notice-echo  as notice-tone, but it is the callee's key, and comes back in the caller's sound 40 ms later, 15 dB softer
  *   tones        1 in the sound of the caller at 2000, of the callee at 3000; telephone-event is negotiated
+ *   b2bua-pass   (none of these in `mix`; the truth has the first dialog's legs) a second INVITE, other Call-ID, from
+ *                192.0.2.70, 20 ms later, with the same description; audio goes directly; both end 20 ms apart
+ *   b2bua-session  likewise, with descriptions of its own: the agent relays the audio, so there are two streams of each
+ *                voice; Session-ID (RFC 7989) in both dialogs
+ *   b2bua-header likewise with X-Ref in both INVITEs instead of Session-ID
+ *   b2bua-none   likewise with neither
+ *   transfer-queue  at S/2 re-INVITE with X-Queue: second, X-Agent: bo
+ *   transfer-attended  at S/2 another INVITE with Replaces and X-Queue: second, answered at once; the first dialog
+ *                is hung up on; audio of the callee from another port from then on
+ *   transfer-blind  likewise after REFER, with Referred-By
+ *   conference   at S/2 re-INVITE of the callee whose Contact is a focus (RFC 4579)
+ *   third-line   at S/2 re-INVITE of the callee with a second m=audio
  *   retransmit   INVITE, 200 and BYE come again after 500 ms (the same bytes), the 200 before its ACK
  */
 #ifndef GENCAP_SCENARIO_H
@@ -54,7 +66,7 @@
 struct scenario {
 	const char *name;
 	void (*run)(struct call *c);
-	bool apart; /* not in mix */
+	bool apart; /* not in `mix`: needs a sound, is more than one call for who reads it, or its rules know headers */
 };
 
 #define MEDIA_END (1040 + (uint64_t)opt.seconds * 1000)
@@ -88,7 +100,8 @@ static struct sdp_want side(const struct call *c, int who)
 
 static struct message *invite(struct call *c, const struct sdp_want *d)
 {
-	struct message *m = request(c, 0, "INVITE", 0, 1, d);
+	struct sip_want w = {.method = "INVITE", .cseq = 1, .sdp = d, .headers = opt.headers, .branch = ++c->branch};
+	struct message *m = sip(c, 0, &w);
 
 	answer(c, 5, "INVITE", 1, 1, 100, "Trying", NULL);
 	c->cseq = 1;
@@ -119,6 +132,10 @@ static void audio_both(struct call *c, struct stream *ret[2])
 	struct stream *callee = stream(c, 1, 1030, MEDIA_END);
 	struct stream *caller = stream(c, 0, 1040, MEDIA_END);
 
+	caller->keys = opt.keys[0];
+	caller->key_at = opt.keys_at[0];
+	callee->keys = opt.keys[1];
+	callee->key_at = opt.keys_at[1];
 	if (ret) {
 		ret[0] = caller;
 		ret[1] = callee;
@@ -338,6 +355,7 @@ static void run_dtmf(struct call *c)
 
 	common(c, s);
 	s[0]->keys = "123#";
+	s[0]->key_at = 1;
 	bye(c);
 }
 
@@ -521,6 +539,219 @@ static void run_retransmit(struct call *c)
 	c->end = "bye";
 }
 
+/* ---- calls that are one conversation ---- */
+
+#define AGENT_HOST 60 /* 192.0.2.70 */
+
+static struct message *invite_at(struct call *c, uint64_t ms, const char *headers, const struct sdp_want *d)
+{
+	struct sip_want w = {.method = "INVITE", .cseq = 1, .sdp = d, .headers = headers, .branch = ++c->branch};
+
+	c->cseq = 1;
+	return sip(c, ms, &w);
+}
+
+static void ok_at(struct call *c, uint64_t ms, const char *headers, const struct sdp_want *d)
+{
+	struct sip_want w = {.method = "INVITE", .from = 1, .cseq = 1, .code = 200, .reason = "OK", .sdp = d, .branch = c->branch,
+			     .to_tag = c->tag[1], .headers = headers};
+
+	sip(c, ms, &w);
+	request(c, ms + 20, "ACK", 0, 1, NULL);
+}
+
+static void bye_at(struct call *c, uint64_t ms)
+{
+	request(c, ms, "BYE", 0, ++c->cseq, NULL);
+	answer(c, ms + 10, "BYE", 1, c->cseq, 200, "OK", NULL);
+}
+
+/* From here on messages are those of another dialog of the same people, as a back-to-back agent makes it. */
+static void other_dialog(struct call *c, bool agent)
+{
+	c->id[0] = 'B';
+	c->tag[0][0] = 'c';
+	c->tag[1][0] = 'd';
+	if (agent)
+		c->sig[0].host.ip[net.v6 ? 15 : 3] += AGENT_HOST;
+}
+
+static struct stream *relayed(struct call *c, unsigned leg, const struct stream *of, uint16_t port)
+{
+	struct stream *s = stream(c, leg, (of->start - c->t0) / MS + 1, (of->end - c->t0) / MS);
+
+	s->audio_from = of->audio_from;
+	s->keys = of->keys;
+	s->key_at = of->key_at;
+	s->src.port += port;
+	s->dst.port += port;
+	c->leg[leg].n--; /* a copy of what the truth has */
+	return s;
+}
+
+static void b2bua(struct call *c, const char *first[2], const char *second[2], bool relays)
+{
+	struct sdp_want o = side(c, 0), a = side(c, 1), o2, a2;
+	struct stream *s[2];
+	char id[64], tag[2][16];
+	struct endp sig = c->sig[0];
+
+	memcpy(id, c->id, sizeof(id));
+	memcpy(tag, c->tag, sizeof(tag));
+	invite_at(c, 0, first[0], &o);
+	ok_at(c, 1000, first[1], &a);
+	c->answered = true;
+	c->end = "bye";
+	bye_at(c, MEDIA_END + 100);
+	audio_both(c, s);
+	o2 = o;
+	a2 = a;
+	if (relays) {
+		o2.at.port += 1000;
+		a2.at.port += 1000;
+		o2.side = 1; /* the session number of another host */
+	} else {
+		c->sdp_version[0] = c->sdp_version[1] = 0;
+	}
+	other_dialog(c, true);
+	invite_at(c, 20, second[0], &o2);
+	ok_at(c, 990, second[1], &a2);
+	bye_at(c, MEDIA_END + 120);
+	if (relays)
+		for (unsigned i = 0; i < 2; i++)
+			relayed(c, i, s[i], 1000);
+	memcpy(c->id, id, sizeof(id));
+	memcpy(c->tag, tag, sizeof(tag));
+	c->sig[0] = sig;
+}
+
+#define SESSION(l, r) "Session-ID: " l ";remote=" r "\r\n"
+#define UUID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1"
+#define UUID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb2"
+#define UUID_0 "00000000000000000000000000000000"
+
+static void run_b2bua_pass(struct call *c)
+{
+	const char *none[2] = {opt.headers, NULL};
+
+	b2bua(c, none, none, false);
+}
+
+static void run_b2bua_none(struct call *c)
+{
+	const char *none[2] = {opt.headers, NULL};
+
+	b2bua(c, none, none, true);
+}
+
+static void run_b2bua_session(struct call *c)
+{
+	const char *h[2] = {SESSION(UUID_A, UUID_0), SESSION(UUID_B, UUID_A)};
+
+	b2bua(c, h, h, true);
+}
+
+static void run_b2bua_header(struct call *c)
+{
+	const char *h[2] = {"X-Ref: 4711\r\n", NULL};
+
+	b2bua(c, h, h, true);
+}
+
+static void run_transfer_queue(struct call *c)
+{
+	struct sdp_want o = side(c, 0), a = side(c, 1);
+	struct sip_want w = {.method = "INVITE", .from = 0, .asker = 0, .sdp = &o, .headers = "X-Queue: second\r\nX-Agent: bo\r\n"};
+	uint64_t half = 1040 + opt.seconds * 500;
+
+	common(c, NULL);
+	w.cseq = ++c->cseq;
+	w.branch = ++c->branch;
+	w.to_tag = c->tag[1];
+	sip(c, half, &w);
+	answer(c, half + 20, "INVITE", 1, c->cseq, 200, "OK", &a);
+	request(c, half + 40, "ACK", 0, c->cseq, NULL);
+	bye(c);
+}
+
+static void transfer(struct call *c, bool blind)
+{
+	struct sdp_want o = side(c, 0), a = side(c, 1);
+	uint64_t half = 1040 + opt.seconds * 500;
+	char headers[256], number[24];
+	struct stream *s[2];
+
+	common(c, s);
+	number_text(c, 1, number);
+	if (blind) {
+		struct sip_want w = {.method = "REFER", .from = 1, .asker = 1, .cseq = 1, .to_tag = c->tag[1], .headers = headers};
+
+		snprintf(headers, sizeof(headers), "Refer-To: <sip:%s@%s>\r\n", number, uri_host(&c->sig[1].host));
+		w.branch = ++c->branch;
+		sip(c, half - 100, &w);
+		answer(c, half - 90, "REFER", 0, 1, 202, "Accepted", NULL);
+		snprintf(headers, sizeof(headers), "Referred-By: <sip:%s@%s>\r\nX-Queue: second\r\n", number, uri_host(&c->sig[1].host));
+	} else {
+		snprintf(headers, sizeof(headers), "Replaces: %s;to-tag=%s;from-tag=%s\r\nX-Queue: second\r\n", c->id, c->tag[1],
+			 c->tag[0]);
+	}
+	bye_at(c, half + 60);
+	s[0]->end = s[1]->end = c->t0 + (half + 60) * MS;
+	c->end = "bye";
+	other_dialog(c, false);
+	o.at.port += 1000;
+	a.at.port += 1000;
+	invite_at(c, half, headers, &o);
+	ok_at(c, half + 30, NULL, &a);
+	for (unsigned i = 0; i < 2; i++) {
+		struct stream *t = stream(c, i, half + 70, MEDIA_END);
+
+		t->src.port += 1000;
+		t->dst.port += 1000;
+		c->leg[i].n--;
+	}
+	bye_at(c, MEDIA_END + 100);
+	c->id[0] = '0';
+}
+
+static void run_transfer_attended(struct call *c)
+{
+	transfer(c, false);
+}
+
+static void run_transfer_blind(struct call *c)
+{
+	transfer(c, true);
+}
+
+static void joined(struct call *c, bool focus)
+{
+	struct sdp_want o = side(c, 0), a = side(c, 1);
+	struct sip_want w = {.method = "INVITE", .from = 1, .asker = 1, .cseq = 1, .sdp = &a};
+	uint64_t half = 1040 + opt.seconds * 500;
+
+	common(c, NULL);
+	a.third = !focus;
+	w.contact = focus ? ";isfocus" : NULL;
+	w.to_tag = c->tag[1];
+	w.branch = ++c->branch;
+	sip(c, half, &w);
+	answer(c, half + 20, "INVITE", 0, 1, 200, "OK", &o);
+	request(c, half + 40, "ACK", 1, 1, NULL);
+	bye_at(c, MEDIA_END + 100);
+	c->end = "bye";
+}
+
+static void run_conference(struct call *c)
+{
+	joined(c, true);
+}
+
+static void run_third_line(struct call *c)
+{
+	joined(c, false);
+}
+
 static const struct scenario scenarios[] = {
 	{"basic", run_basic, false},
 	{"early-media", run_early_media, false},
@@ -555,6 +786,15 @@ static const struct scenario scenarios[] = {
 	{"notice-echo", run_notice_echo, true},
 	{"tones", run_tones, true},
 	{"yes-no-yes", run_yes_no_yes, false},
+	{"b2bua-pass", run_b2bua_pass, true},
+	{"b2bua-session", run_b2bua_session, true},
+	{"b2bua-header", run_b2bua_header, true},
+	{"b2bua-none", run_b2bua_none, true},
+	{"transfer-queue", run_transfer_queue, true},
+	{"transfer-attended", run_transfer_attended, true},
+	{"transfer-blind", run_transfer_blind, true},
+	{"conference", run_conference, true},
+	{"third-line", run_third_line, true},
 };
 
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))

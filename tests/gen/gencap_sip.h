@@ -59,7 +59,7 @@ struct sdp_want {
 	int side; /* who describes itself */
 	struct endp at;
 	const char *direction; /* NULL sendrecv */
-	bool both_codecs, te, cn, srtp, video;
+	bool both_codecs, te, cn, srtp, video, third;
 	uint8_t te_pt; /* 0: PT_TE */
 	bool off;      /* a=recordpref:off */
 	bool again; /* same version as the last one of this side */
@@ -109,6 +109,10 @@ static void sdp(struct text *t, struct call *c, const struct sdp_want *w)
 	if (w->off)
 		add(t, "a=recordpref:off\r\n");
 	add(t, "a=ptime:20\r\na=%s\r\n", w->direction ? w->direction : "sendrecv");
+	if (opt.recordpref_off && !w->side)
+		add(t, "a=recordpref:off\r\n");
+	if (w->third)
+		add(t, "m=audio %u RTP/AVP 0\r\na=sendrecv\r\n", w->at.port + 8);
 	if (w->video)
 		add(t, "m=video %u RTP/AVP %u\r\na=rtpmap:%u raw/90000\r\na=sendrecv\r\n",
 		    w->at.port + 2, PT_VIDEO, PT_VIDEO);
@@ -127,6 +131,7 @@ struct sip_want {
 	const char *to_tag; /* NULL none; of the callee's side of the dialog */
 	const char *headers; /* more header lines, each with CRLF */
 	const char *body; /* of another type, which headers names */
+	const char *contact; /* parameters of Contact, with their ";"; NULL none */
 	const struct sdp_want *sdp;
 };
 
@@ -165,8 +170,8 @@ static struct message *sip(struct call *c, uint64_t ms, const struct sip_want *w
 	add_dialog(&t, c, w);
 	number_text(c, w->from, number);
 	if (!w->code || w->sdp)
-		add(&t, "Contact: <sip:%s@%s:5060%s>\r\n", number, uri_host(&c->sig[w->from].host),
-		    opt.tcp ? ";transport=tcp" : "");
+		add(&t, "Contact: <sip:%s@%s:5060%s>%s\r\n", number, uri_host(&c->sig[w->from].host),
+		    opt.tcp ? ";transport=tcp" : "", w->contact ? w->contact : "");
 	if (!w->code)
 		add(&t, "Max-Forwards: 70\r\nUser-Agent: gencap\r\n");
 	if (w->headers)

@@ -278,7 +278,7 @@ static void test_description_passed_on(void **state)
 {
 	static const struct leg in = { "x1", { NULL }, 1, { 1, 2 }, { 4000, 5000 } };
 	static const struct leg out = { "x2", { NULL }, 1, { 1, 2 }, { 4000, 5000 } };
-	struct endpoint at = fake_at(1, 4000);
+	struct endpoint at = fake_at(1, 4000), to = fake_at(2, 5000);
 
 	(void)state;
 	for (int matched = 0; matched < 2; matched++) {
@@ -292,6 +292,7 @@ static void test_description_passed_on(void **state)
 		w->called = "100";
 		answer(w, &in);
 		assert_true(call_endpoint_at(a, &at)->owner);
+		assert_true(call_endpoint_at(a, &to)->owner); /* which the second call named first */
 		assert_int_equal(fake_verdict(w, 1, 4000), OPTAG_V_RECORD);
 		assert_int_equal(fake_verdict(w, 2, 5000), OPTAG_V_RECORD);
 		bye(w, &in);
