@@ -203,7 +203,7 @@ static void lost_call(struct recorder *r, struct call *c)
 	evidence_call(r->set.evidence, c, EVLOG_CALL_GAP, -1, EVLOG_S_CAPTURE, "store", NULL, 0);
 }
 
-static void on_ended(void *arg, struct call *c)
+void recorder_ended(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
 	struct recording_result end;
@@ -213,6 +213,11 @@ static void on_ended(void *arg, struct call *c)
 	if (!c->user) {
 		if (r->set.evidence)
 			lost_call(r, c);
+		return;
+	}
+	if (!r->err && park(r, c)) {
+		c->peers->kept = true; /* unless all of the conversation is denied */
+		c->user = NULL;
 		return;
 	}
 	begun = recording_begun(c->user);
@@ -501,7 +506,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct classify_sink csink = { .arg = r, .media = on_media, .signalling = on_signalling, .soon = on_soon };
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
-				    .destroy = on_destroy, .ended = on_ended, .packets = on_packets, .kept = on_kept,
+				    .destroy = on_destroy, .ended = recorder_ended, .unpark = park_over, .packets = on_packets, .kept = on_kept,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
 				    .draw = proof_draw, .granted = on_granted, .heard = on_heard, .ready = proof_ready, .news = proof_news };
@@ -658,7 +663,7 @@ bool recorder_tighten(struct recorder *r, const struct policy *p, bool restart, 
 
 size_t recorder_pinned(const struct recorder *r, const struct policy *p)
 {
-	return calls_pinned(r->calls, p);
+	return calls_pinned(r->calls, p) + park_pinned(r, p);
 }
 
 int recorder_finish(struct recorder *r)
@@ -667,6 +672,7 @@ int recorder_finish(struct recorder *r)
 
 	sigin_tick(r->sigin, UINT64_MAX); /* what waited for a lost segment comes now or never */
 	calls_finish(r->calls, clock_now_ns());
+	park_deny_all(r, "capture-end"); /* none: all conversations are over */
 	proof_unmatched(r);
 	e = store_sync(r->set.store);
 	if (r->err)
@@ -705,6 +711,7 @@ void recorder_free(struct recorder *r)
 		r->err = r->err ? r->err : -ECANCELED;
 		calls_finish(r->calls, clock_now_ns());
 	}
+	park_deny_all(r, "capture-end");
 	calls_free(r->calls);
 	sigin_free(r->sigin);
 	classify_free(r->classify);

@@ -41,6 +41,7 @@ struct recorder {
 	bool restoring; /* who ends now is told by evidence_settle */
 	uint32_t waiting[WAITING_MAX]; /* rings of calls whose slot is not durable yet */
 	size_t nwaiting;
+	struct parked *parked; /* recordings whose conversation goes on */
 	uint64_t saved; /* evidence_saved at the last look */
 	uint64_t unmatched; /* told so far */
 	char policy_told[65]; /* hash of the latest in the log */
@@ -54,6 +55,15 @@ void recorder_sounds(struct recorder *r, const struct call *c, struct recording 
 void recorder_changed(void *arg, struct call *c);
 void recorder_forgotten(void *arg, struct call *c);
 void recorder_save(struct recorder *r); /* those that changed */
+
+/* ---- record_park.c ---- */
+/* Whether c's recording waits there from now on, for on_ended to be called with a copy of c. */
+bool park(struct recorder *r, struct call *c);
+void park_over(void *arg, struct call *ghost, enum purpose_event e); /* calls_sink.unpark */
+/* The program goes: no later opt-out could reach them. */
+void park_deny_all(struct recorder *r, const char *reason);
+size_t park_pinned(const struct recorder *r, const struct policy *p);
+void recorder_ended(void *arg, struct call *c); /* record.c: calls_sink.ended, and for what was parked */
 
 /* ---- record_proof.c ---- */
 struct recording_result;

@@ -176,6 +176,7 @@ int recorder_leave(struct recorder *r)
 		return -EINVAL;
 	sigin_tick(r->sigin, UINT64_MAX); /* what waited for a lost segment comes now or never */
 	recorder_save(r);
+	park_deny_all(r, "restart"); /* what the next daemon hears could not take them back */
 	calls_each(r->calls, leave_call, r);
 	e = store_sync(r->set.store);
 	if (!e)

@@ -553,6 +553,8 @@ void call_reject(struct calls *cs, struct call *c, const char *why, uint64_t now
 
 static void call_over(struct calls *cs, struct call *c, uint64_t now)
 {
+	bool was_ours;
+
 	if (!c->end_ns)
 		set_end(c, now);
 	call_note(cs, c, CALL_T_END, 0, 0, c->end);
@@ -565,6 +567,7 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 		cs->sink.ended(cs->sink.arg, c);
 		c->user = NULL;
 	}
+	was_ours = c->matched;
 	/* From here on it is only remembered, and its policy may go. */
 	call_no_more(cs, c);
 	call_facts_free(c->facts);
@@ -573,6 +576,8 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 	c->policy = NULL;
 	c->rule = NULL;
 	c->phase = CALL_TOMBSTONE;
+	if (was_ours || c->segment)
+		group_quiet(cs, c);
 	call_set_timer(cs, c, now + cs->limit.tombstone_ns);
 }
 

@@ -164,6 +164,7 @@ struct call {
 	struct call_facts *facts; /* what its INVITE was decided by; NULL not known */
 	bool late;	      /* not matched, and may be by a header, media or a tag that comes: has facts and addresses, owns none */
 	bool media_known;
+	bool ghost;	      /* a copy of one that ended, held by group_park */
 	bool refused;	      /* a telephone said a=recordpref:off, whenever: holds for whatever is recorded later */
 	uint8_t segment;      /* how many recordings it was divided into before */
 	uint8_t ntags;
@@ -201,6 +202,9 @@ struct calls_sink {
 	void (*changed)(void *arg, struct call *c);
 	/* No longer remembered; may be NULL. */
 	void (*forgotten)(void *arg, struct call *c);
+	/* A recording that group_park holds: its conversation is over (e PURPOSE_E_BYE), or something binds training of all of
+	 * it. May be NULL when nothing is parked. */
+	void (*unpark)(void *arg, struct call *ghost, enum purpose_event e);
 	/* A later policy took something (c->tight); verdicts are set and destroy was called. May be NULL. */
 	void (*tightened)(void *arg, struct call *c);
 	/* Name of the interface with this index, by which trunks are told apart; NULL: packets of a file. No

@@ -170,6 +170,10 @@ static void bind_one(struct calls *cs, struct call *o, enum purpose_event e, con
 {
 	enum purpose_state was = o->state[POLICY_TRAINING];
 
+	if (o->ghost && cs->sink.unpark) {
+		cs->sink.unpark(cs->sink.arg, o, e);
+		return;
+	}
 	if (!decides(o) || (e == PURPOSE_E_LOSS && o->rule->purpose[POLICY_TRAINING].on_loss == 1))
 		return;
 	call_event(cs, o, POLICY_TRAINING, e);
@@ -202,13 +206,15 @@ static void stop_all(struct calls *cs, struct call *o)
 
 static void spread(struct calls *cs, struct call *c, enum purpose_event e, const char *reason, bool self, uint64_t now)
 {
-	struct call *o = NULL;
+	struct call *o, *next;
 
 	cs->spreading++;
 	if (self)
 		bind_one(cs, c, e, reason, now);
-	while ((o = group_next(c, o)))
+	for (o = group_next(c, NULL); o; o = next) {
+		next = group_next(c, o); /* a ghost goes with what binds it */
 		bind_one(cs, o, e, reason, now);
+	}
 	cs->spreading--;
 }
 
@@ -638,24 +644,19 @@ void group_sdp(struct calls *cs, struct call *c, unsigned side, bool initial, co
 	}
 }
 
+static void leave(struct call_peers *p);
+
 void group_forget(struct calls *cs, struct call *c)
 {
-	struct call_peers *p = c->peers, **at;
-	struct call_group *g = p ? p->group : NULL;
+	struct call_peers *p = c->peers;
 
 	if (!p)
 		return;
+	group_quiet(cs, c);
 	for (int i = 0; i < GROUP_KEYS_MAX; i++)
 		if (p->key[i].peers)
 			htab_del(&cs->group_keys, &p->key[i].node);
-	if (g) {
-		for (at = &g->first; *at && *at != p;)
-			at = &(*at)->next;
-		if (*at)
-			*at = p->next;
-		if (--g->members == 0)
-			free(g);
-	}
+	leave(p);
 	free(p);
 	c->peers = NULL;
 }
@@ -680,6 +681,80 @@ void group_segment(struct call *c, const struct uid *before)
 	c->peers->relation = CALL_R_TRANSFER;
 	c->peers->other = *before;
 	c->peers->kept = false;
+}
+
+/* ---- parts that are over ---- */
+
+bool group_lasts(const struct call *c)
+{
+	struct call *o = NULL;
+
+	if (strcmp(c->end, "transfer") == 0) /* another part of the same call */
+		return c->peers != NULL;
+	while ((o = group_next(c, o)))
+		if (o->matched && in_progress(o))
+			return true;
+	return false;
+}
+
+bool group_park(struct calls *cs, struct call *c, struct call *ghost, struct call_peers *part)
+{
+	struct call_group *g = c->peers ? group_of(c->peers) : NULL;
+
+	if (!g || g->members >= GROUP_MEMBERS_MAX) {
+		if (g)
+			overfull(cs, c);
+		return false;
+	}
+	*part = *c->peers;
+	memset(part->key, 0, sizeof(part->key));
+	part->call = ghost;
+	part->bound = 0;
+	part->next = g->first;
+	g->first = part;
+	g->members++;
+	ghost->peers = part;
+	ghost->ghost = true;
+	ghost->matched = false; /* nothing is decided about it any more */
+	ghost->phase = CALL_TOMBSTONE;
+	return true;
+}
+
+static void leave(struct call_peers *p)
+{
+	struct call_group *g = p->group;
+	struct call_peers **at;
+
+	if (!g)
+		return;
+	for (at = &g->first; *at && *at != p;)
+		at = &(*at)->next;
+	if (*at)
+		*at = p->next;
+	if (--g->members == 0)
+		free(g);
+	p->group = NULL;
+}
+
+void group_unpark(struct call *ghost)
+{
+	leave(ghost->peers);
+}
+
+void group_quiet(struct calls *cs, struct call *c)
+{
+	struct call *o = NULL, *next;
+
+	if (!c->peers || !c->peers->group || !cs->sink.unpark)
+		return;
+	while ((o = group_next(c, o)))
+		if (!o->ghost && o->matched && in_progress(o))
+			return;
+	for (o = group_next(c, NULL); o; o = next) {
+		next = group_next(c, o);
+		if (o->ghost)
+			cs->sink.unpark(cs->sink.arg, o, PURPOSE_E_BYE);
+	}
 }
 
 /* ---- one draw ---- */

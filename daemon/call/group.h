@@ -16,6 +16,8 @@
  *  - Deny wins. An opt-out, an objection with grounds, a consent taken back and a loss that may hide a key press
  *    bind training of every call of the group, also of those that come later. A denial for want of something (no
  *    notice, no press, hung up) is that call's own: nobody said no.
+ *  - What was recorded for training in a part of a conversation that is over waits, uncommitted, for the end of all of it
+ *    (group_park): who opts out does so for the whole (R-41).
  *  - A consent counts for the other calls only when it came from the data subject's own leg, under the same rule, and when
  *    the two are surely the same (group_same).
  *  - A `never` rule (a no-record list) that one of them met stops training of all, and all recording of those that are
@@ -141,6 +143,17 @@ struct call *group_next(const struct call *c, const struct call *prev);
 void group_leave(struct calls *cs, struct call *c);
 /* Another recording of the same call goes on where one ended: the next one names it. */
 void group_segment(struct call *c, const struct uid *before);
+
+/*
+ * c, which ends, has a recording that is not to be committed while its conversation lasts. ghost: a copy of it, the sink's, with
+ * memory for its part in the group; it stays there until group_unpark, which it is time for when the sink's unpark() is
+ * called. False: the group is full, or no memory.
+ */
+bool group_lasts(const struct call *c); /* it goes on after this recording of c */
+bool group_park(struct calls *cs, struct call *c, struct call *ghost, struct call_peers *part);
+void group_unpark(struct call *ghost);
+/* c is over, and the sink was told: if nobody of the conversation goes on, what was parked may be committed. */
+void group_quiet(struct calls *cs, struct call *c);
 
 /* ---- take-over ---- */
 void group_save(const struct call *c, struct buf *out);

@@ -29,6 +29,11 @@ for how in transfer-queue transfer-attended transfer-blind; do
 		second kept GRANTED OPTED_OUT  optout transfer-of
 	END
 	[ "$(jq -r .other_call "$TMP/rows" | sed -n 2p)" = "$(jq -r .call "$TMP/rows" | sed -n 1p)" ] || fail "$how: no link"
+	# an opt-out is one for the whole conversation: what was recorded for training before goes, too
+	told "$how: opts out at the end" optout --scenario $how --keys 14:9 <<-'END'
+		first kept GRANTED OPTED_OUT  optout -
+		second kept GRANTED OPTED_OUT  optout transfer-of
+	END
 	told "$how: nobody says no" optout --scenario $how <<-'END'
 		first kept GRANTED GRANTED   -
 		second kept GRANTED GRANTED   transfer-of

@@ -708,6 +708,8 @@ static void transfer(struct call *c, bool blind)
 
 		t->src.port += 1000;
 		t->dst.port += 1000;
+		t->keys = opt.keys[i]; /* counted from the first audio */
+		t->key_at = opt.keys_at[i] > opt.seconds / 2 ? opt.keys_at[i] - opt.seconds / 2 : 86400;
 		c->leg[i].n--;
 	}
 	bye_at(c, MEDIA_END + 100);
