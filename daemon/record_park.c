@@ -43,7 +43,7 @@ bool park(struct recorder *r, struct call *c)
 	if (!p || !group_park(r->calls, c, &p->c, &p->part) || recording_flush(c->user)) {
 		/* an opt-out could not reach it */
 		if (p && p->c.ghost)
-			group_unpark(&p->c);
+			group_unpark(r->calls, &p->c);
 		free(p);
 		c->state[POLICY_TRAINING] = PURPOSE_DENIED;
 		c->reason[POLICY_TRAINING] = "group.full";
@@ -63,7 +63,7 @@ static void finish(struct recorder *r, struct parked *p)
 		at = &(*at)->next;
 	if (*at)
 		*at = p->next;
-	group_unpark(&p->c);
+	group_unpark(r->calls, &p->c);
 	p->c.matched = true; /* as it was when it ended */
 	recorder_ended(r, &p->c);
 	free(p);

@@ -471,6 +471,11 @@ static void tell_state(struct calls *cs, struct call *c, enum policy_purpose p, 
 
 void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e)
 {
+	call_event_why(cs, c, p, e, NULL);
+}
+
+void call_event_why(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e, const char *why)
+{
 	const struct policy_block *b = &c->rule->purpose[p];
 	enum purpose_state was = c->state[p];
 	struct purpose_answer a;
@@ -481,6 +486,8 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 	/* What a later policy took nobody gives back (policy-language 5.3). */
 	if (!a.changed || (c->tight.stopped[p] && c->state[p] != PURPOSE_GRANTED && a.state == PURPOSE_GRANTED))
 		return;
+	if (why && a.state != c->state[p])
+		a.reason = why;
 	/* on-missing-notice: the table has its default, quarantine (guidance 5.5) */
 	if (p == POLICY_DOCUMENTATION && e == PURPOSE_E_NO_NOTICE && a.state == PURPOSE_OBJECTED) {
 		if (c->rule->on_missing_notice == POLICY_MISSING_KEEP) {
@@ -513,8 +520,10 @@ void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum pu
 		tell_state(cs, c, p, was, e);
 	if (p == POLICY_DOCUMENTATION && e == PURPOSE_E_NO_NOTICE && c->state[p] == PURPOSE_OBJECTED)
 		call_quarantine(cs, c);
-	if (c->state[p] != was)
+	if (c->state[p] != was) {
 		group_event(cs, c, p, e, cs->now_ns);
+		group_refresh(cs, c);
+	}
 }
 
 /* ---- ends ---- */
@@ -576,8 +585,10 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 	c->policy = NULL;
 	c->rule = NULL;
 	c->phase = CALL_TOMBSTONE;
-	if (was_ours || c->segment)
+	if (was_ours || c->segment) {
 		group_quiet(cs, c);
+		group_refresh(cs, c);
+	}
 	call_set_timer(cs, c, now + cs->limit.tombstone_ns);
 }
 

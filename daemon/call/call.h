@@ -18,6 +18,9 @@
  * taken away from whoever held them; it never gets a flow entry. Only one that a rule would match if a
  * header, media or a tag were known (`late`) keeps what the policy needs, and is recorded from then on.
  *
+ * When a third party joins (a conference's focus, one more audio line, Join), training ends with what was recorded
+ * before: another recording begins, of which nothing is for training, and its documentation says "third-party" (X-7).
+ *
  * When a header that rules ask for changes in the call (a transfer to another queue or agent), its recording
  * ends ("transfer") and, if a rule matches, another begins under that rule: new uid, new row, which names
  * the one before. Nothing that was granted goes on unless rule and announcement are the same; what was
@@ -164,6 +167,8 @@ struct call {
 	struct call_facts *facts; /* what its INVITE was decided by; NULL not known */
 	bool late;	      /* not matched, and may be by a header, media or a tag that comes: has facts and addresses, owns none */
 	bool media_known;
+	bool third;	      /* somebody joined who heard no notice: no training from then on */
+	uint8_t lines[2];     /* audio lines in force, by side */
 	bool ghost;	      /* a copy of one that ended, held by group_park */
 	bool refused;	      /* a telephone said a=recordpref:off, whenever: holds for whatever is recorded later */
 	uint8_t segment;      /* how many recordings it was divided into before */
@@ -307,5 +312,7 @@ enum call_payload call_format(const struct call *c, const struct call_endpoint *
 			      struct media_format *ret);
 /* Reports an event of one purpose (guidance 5.1) and carries out what follows. */
 void call_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e);
+/* The same; why: the reason instead of the table's, when the state changes. Static text, NULL the table's. */
+void call_event_why(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e, const char *why);
 
 #endif

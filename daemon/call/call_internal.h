@@ -87,6 +87,10 @@ void call_reconsider(struct calls *cs, struct call *c, const struct sip_msg *m, 
 /* No rule matched: what is still to come may change that. */
 void call_wait_for_more(struct calls *cs, struct call *c, const struct policy *p, struct policy_input *in);
 void call_no_more(struct calls *cs, struct call *c); /* it is over, or restored: c->late as it is is counted */
+/* Somebody joined. */
+void call_third_party(struct calls *cs, struct call *c, uint64_t now);
+/* Does this message say so? lines: audio lines of its description, -1 none. */
+void call_watch_parties(struct calls *cs, struct call *c, const struct sip_msg *m, unsigned side, bool initial, int lines, uint64_t now);
 /* What became known after the INVITE, added to its facts. */
 struct call_later {
 	struct policy_media media;

@@ -347,7 +347,9 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_le64(out, c->timer_ns);
 	buf_put8(out, c->old);
 	buf_put_le64(out, c->who);
-	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2));
+	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2 | c->third << 3));
+	buf_put8(out, c->lines[0]);
+	buf_put8(out, c->lines[1]);
 	buf_put8(out, c->segment);
 	buf_put8(out, c->ntags);
 	for (i = 0; i < c->ntags; i++)
@@ -432,12 +434,15 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 /* What makes it another segment, or may (segment.c). */
 static void get_more(struct rd *r, struct call *c)
 {
-	uint8_t flags = get_below(r, 8);
+	uint8_t flags = get_below(r, 16);
 	unsigned i, n;
 
 	c->late = flags & 1;
 	c->media_known = flags & 2;
 	c->refused = flags & 4;
+	c->third = flags & 8;
+	c->lines[0] = rd_u8(r);
+	c->lines[1] = rd_u8(r);
 	c->segment = get_below(r, CALL_SEGMENTS_MAX + 1);
 	n = get_below(r, CALL_TAGS_MAX + 1);
 	if (!n || r->bad)

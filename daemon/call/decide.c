@@ -326,6 +326,10 @@ static void draw(struct calls *cs, struct call *c, uint64_t now)
 {
 	const char *out;
 
+	if (c->third) { /* nobody need be drawn */
+		call_event_why(cs, c, POLICY_TRAINING, PURPOSE_E_SAMPLE_OUT, "third-party");
+		return;
+	}
 	if (!group_draw(cs, c, &out))
 		out = cs->sink.draw ? cs->sink.draw(cs->sink.arg, c) : "sampling.unavailable";
 	group_drawn(c, out);
@@ -353,6 +357,8 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 		return;
 	}
 	call_event(cs, c, POLICY_DOCUMENTATION, PURPOSE_E_MATCH);
+	if (c->third && c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED)
+		c->reason[POLICY_DOCUMENTATION] = "third-party";
 	if (has(c, POLICY_TRAINING))
 		draw(cs, c, now_ns);
 }
@@ -718,9 +724,12 @@ static void not_early(struct calls *cs, struct call *c, int p)
 static void withdraw(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
 	not_early(cs, c, p);
-	if (c->state[p] != PURPOSE_GRANTED || !by_consent(c, p))
+	if (!by_consent(c, p))
 		return;
-	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_WITHDRAW);
+	if (c->state[p] == PURPOSE_GRANTED)
+		call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_WITHDRAW);
+	else if (p != POLICY_TRAINING || !group_refuse(cs, c, PURPOSE_E_OPT_OUT, now)) /* an earlier part's consent */
+		return;
 	tell(cs, c, (struct call_news){ .event = "consent.withdrawn", .purpose = p, .actor = actor, .how = how, .key = key, .at_ns = now });
 }
 
@@ -756,7 +765,9 @@ static bool opt_out(struct calls *cs, struct call *c, int p, enum call_how how, 
 		if (how == CALL_BY_SDP && (was == PURPOSE_PENDING || was == PURPOSE_GRANTED))
 			tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = p, .actor = actor, .how = how,
 							.reason = "grounds.absent", .at_ns = now });
-		return false;
+		/* this part of the conversation is not for training anyway; others are */
+		if (p != POLICY_TRAINING || (!by_consent(c, p) && !by_opt_out(c)) || !group_refuse(cs, c, PURPOSE_E_OPT_OUT, now))
+			return false;
 	}
 	tell(cs, c, (struct call_news){ .event = c->state[p] == PURPOSE_WITHDRAWN ? "consent.withdrawn" :
 						 c->state[p] == PURPOSE_OBJECTED  ? "objection.opened" :
@@ -1134,7 +1145,8 @@ int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum p
 	case CALL_C_CONSENT:
 		return command_consent(cs, c, p, how, now_ns);
 	case CALL_C_WITHDRAW:
-		if (!by_consent(c, p) || (c->state[p] != PURPOSE_GRANTED && !c->decide.consent_early[p]))
+		if (!by_consent(c, p) || (c->state[p] != PURPOSE_GRANTED && !c->decide.consent_early[p] &&
+					  (p != POLICY_TRAINING || !group_waits(c))))
 			return -EALREADY;
 		withdraw(cs, c, p, how, "agent", NULL, now_ns);
 		return 0;
@@ -1274,11 +1286,22 @@ static bool purpose_listens(const struct call *c, int p, unsigned leg)
 	}
 }
 
+/* An opt-out said here concerns another part of the conversation. */
+static bool listens_for_others(const struct call *c, unsigned leg)
+{
+	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
+
+	if (!c->peers || !c->peers->group || b->basis == POLICY_B_NONE || !group_waits(c))
+		return false;
+	return leg == call_subject_leg(c) ? *b->withdraw_key || *b->optout_key[0] || *c->tight.optout_key[0] :
+					    *b->optout_agent_key[0] || *c->tight.optout_agent_key[0];
+}
+
 bool call_listens(const struct call *c, unsigned leg)
 {
 	bool live = call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING) || call_holds(c);
 
-	if (purpose_listens(c, POLICY_DOCUMENTATION, leg) || purpose_listens(c, POLICY_TRAINING, leg))
+	if (purpose_listens(c, POLICY_DOCUMENTATION, leg) || purpose_listens(c, POLICY_TRAINING, leg) || listens_for_others(c, leg))
 		return true;
 	return live && leg != call_subject_leg(c) &&
 	       (*c->rule->pause_key || *c->rule->resume_key || *c->tight.pause_key || *c->tight.resume_key);

@@ -226,7 +226,17 @@ static bool known_dialog(const struct call *c, uint64_t tag, unsigned *ret)
 	return false;
 }
 
-static void take_sdp(struct calls *cs, struct call *c, const struct view *v)
+static int audio_lines(const struct sdp *s)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < s->nmedia; i++)
+		n += s->media[i].audio && s->media[i].at.port != 0;
+	return n;
+}
+
+/* Audio lines of its description; -1 it has none. */
+static int take_sdp(struct calls *cs, struct call *c, const struct view *v)
 {
 	struct sip_str body = sip_sdp_body(v->m);
 	struct sdp_source from = { .side = v->side, .initial = v->initial };
@@ -234,14 +244,14 @@ static void take_sdp(struct calls *cs, struct call *c, const struct view *v)
 	unsigned i;
 
 	if (!body.p || v->m->method == SIP_M_OPTIONS || (!v->m->request && v->m->status >= 300))
-		return;
+		return -1;
 	/* a branch that lost still rings: its address went, or never comes */
 	if ((c->matched || c->late) && c->ndialog && v->initial && !v->m->request && v->m->status < 200 &&
 	    v->dialog && !known_dialog(c, v->dialog, &i))
-		return;
+		return -1;
 	if (sdp_parse(body.p, body.n, &cs->sdp, &why)) {
 		cs->stats.bad_sdp++;
-		return;
+		return -1;
 	}
 	c->refused |= cs->sdp.recordpref == SDP_PREF_OFF;
 	if (cs->sdp.recordpref == SDP_PREF_OFF && c->matched)
@@ -251,6 +261,7 @@ static void take_sdp(struct calls *cs, struct call *c, const struct view *v)
 	from.dialog = v->side == OPTAG_LEG_CALLEE ? v->dialog : 0;
 	from.offer = offer_of(v);
 	call_sdp(cs, c, &from, &cs->sdp, v->from->ts_ns);
+	return audio_lines(&cs->sdp);
 }
 
 /* ---- the INVITE's life ---- */
@@ -466,6 +477,7 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 {
 	struct call *c;
 	struct view v;
+	int lines = -1;
 
 	cs->stats.messages++;
 	cs->now_ns = from->ts_ns;
@@ -494,8 +506,10 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	else
 		response(cs, c, &v);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
-		take_sdp(cs, c, &v);
+		lines = take_sdp(cs, c, &v);
 	call_reconsider(cs, c, m, from->ts_ns);
+	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
+		call_watch_parties(cs, c, m, v.side, v.initial, lines, from->ts_ns);
 	call_decide_message(cs, c, m, from->ts_ns);
 	call_changed(cs, c);
 }

@@ -176,11 +176,9 @@ static void bind_one(struct calls *cs, struct call *o, enum purpose_event e, con
 	}
 	if (!decides(o) || (e == PURPOSE_E_LOSS && o->rule->purpose[POLICY_TRAINING].on_loss == 1))
 		return;
-	call_event(cs, o, POLICY_TRAINING, e);
+	call_event_why(cs, o, POLICY_TRAINING, e, reason);
 	if (o->state[POLICY_TRAINING] == was)
 		return;
-	if (reason)
-		o->reason[POLICY_TRAINING] = reason;
 	cs->stats.bound++;
 	if (e == PURPOSE_E_LOSS)
 		tell(cs, o, "optout.uncertain", "peer", now);
@@ -195,13 +193,8 @@ static void stop_all(struct calls *cs, struct call *o)
 {
 	if (!decides(o))
 		return;
-	for (int p = 0; p < POLICY_PURPOSES; p++) {
-		enum purpose_state was = o->state[p];
-
-		call_event(cs, o, (enum policy_purpose)p, PURPOSE_E_TIGHTENED);
-		if (o->state[p] != was)
-			o->reason[p] = "never";
-	}
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		call_event_why(cs, o, (enum policy_purpose)p, PURPOSE_E_TIGHTENED, "never");
 }
 
 static void spread(struct calls *cs, struct call *c, enum purpose_event e, const char *reason, bool self, uint64_t now)
@@ -272,6 +265,34 @@ void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum p
 		if (decides(o) && group_same(c, o))
 			call_event(cs, o, p, e);
 	cs->spreading--;
+}
+
+void group_refresh(struct calls *cs, const struct call *c)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o)))
+		if (!o->ghost && o->matched && !over(o))
+			call_refresh_verdicts(cs, o);
+}
+
+bool group_waits(const struct call *c)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o)))
+		if ((o->ghost || decides(o)) && (o->state[POLICY_TRAINING] == PURPOSE_GRANTED || o->state[POLICY_TRAINING] == PURPOSE_PENDING))
+			return true;
+	return false;
+}
+
+bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns)
+{
+	if (!group_waits(c))
+		return false;
+	c->peers->bound = (uint8_t)(e + 1);
+	spread(cs, c, e, NULL, false, now_ns);
+	return true;
 }
 
 /* The notice that was proven there was heard by the person who answered it. */
@@ -429,8 +450,11 @@ static void look(struct calls *cs, struct call *c, struct group_key *mine, uint6
 		}
 		changed |= meet(cs, c, mine, container_of(n, struct group_key, node), now);
 	}
-	if (changed && decides(c))
+	if (changed && decides(c)) {
 		settle(cs, c, now);
+		call_refresh_verdicts(cs, c);
+		group_refresh(cs, c);
+	}
 	if (c->peers->full && decides(c))
 		bind_one(cs, c, PURPOSE_E_TIGHTENED, "group.full", now);
 }
@@ -515,7 +539,7 @@ static void take_session(struct calls *cs, struct call *c, const struct sip_msg 
 }
 
 /* A new call takes another one's place, or joins it. */
-static void take_dialog(struct calls *cs, struct call *c, struct sip_str value, uint64_t now)
+static void take_dialog(struct calls *cs, struct call *c, struct sip_str value, bool joins, uint64_t now)
 {
 	struct sip_dialog d;
 	struct call *o;
@@ -526,8 +550,12 @@ static void take_dialog(struct calls *cs, struct call *c, struct sip_str value, 
 	if (!o || o == c || !o->peers || !still_known(o, now) || strcmp(o->peers->controller, c->peers->controller) != 0)
 		return;
 	if (tie(cs, c, o) || (c->peers->group && c->peers->group == o->peers->group)) {
-		c->peers->relation = CALL_R_TRANSFER;
+		c->peers->relation = joins ? CALL_R_SAME : CALL_R_TRANSFER;
 		c->peers->other = o->uid;
+		if (joins) {
+			c->third = true;
+			call_third_party(cs, o, now);
+		}
 	}
 }
 
@@ -573,8 +601,8 @@ void group_begin(struct calls *cs, struct call *c, const struct sip_msg *m, cons
 		add_key(cs, c, GROUP_K_HEADER, key_hash(GROUP_K_HEADER, v.p, v.n), now_ns);
 	if (!c->matched || !m->request || m->method != SIP_M_INVITE)
 		return;
-	take_dialog(cs, c, m->replaces, now_ns);
-	take_dialog(cs, c, m->join, now_ns);
+	take_dialog(cs, c, m->replaces, false, now_ns);
+	take_dialog(cs, c, m->join, true, now_ns);
 	if (m->ruri.user.n)
 		take_referred(cs, c, m, now_ns);
 }
@@ -648,7 +676,8 @@ static void leave(struct call_peers *p);
 
 void group_forget(struct calls *cs, struct call *c)
 {
-	struct call_peers *p = c->peers;
+	struct call_peers *p = c->peers, *first;
+	bool last;
 
 	if (!p)
 		return;
@@ -656,7 +685,14 @@ void group_forget(struct calls *cs, struct call *c)
 	for (int i = 0; i < GROUP_KEYS_MAX; i++)
 		if (p->key[i].peers)
 			htab_del(&cs->group_keys, &p->key[i].node);
+	last = !p->group || p->group->members == 1;
+	first = last ? NULL : p->group->first == p ? p->next : p->group->first;
 	leave(p);
+	if (first) { /* what they listened for on its behalf */
+		if (!first->call->ghost && first->call->matched && !over(first->call))
+			call_refresh_verdicts(cs, first->call);
+		group_refresh(cs, first->call);
+	}
 	free(p);
 	c->peers = NULL;
 }
@@ -736,9 +772,15 @@ static void leave(struct call_peers *p)
 	p->group = NULL;
 }
 
-void group_unpark(struct call *ghost)
+void group_unpark(struct calls *cs, struct call *ghost)
 {
+	struct call_group *g = ghost->peers->group;
+	bool last = !g || g->members == 1;
+
 	leave(ghost->peers);
+	for (struct call_peers *p = last ? NULL : g->first; p; p = p->next)
+		if (!p->call->ghost && p->call->matched && !over(p->call))
+			call_refresh_verdicts(cs, p->call);
 }
 
 void group_quiet(struct calls *cs, struct call *c)
@@ -875,8 +917,7 @@ void group_end(struct calls *cs, struct call *c)
 	}
 	/* It goes on for longer than the one whose slot it had: a second recording needs one of its own (INV-10). */
 	if (c->decide.sample_shared && !c->decide.sample_slot && holds_audio(c, POLICY_TRAINING)) {
-		call_event(cs, c, POLICY_TRAINING, PURPOSE_E_TIGHTENED);
-		c->reason[POLICY_TRAINING] = "sample.shared";
+		call_event_why(cs, c, POLICY_TRAINING, PURPOSE_E_TIGHTENED, "sample.shared");
 	}
 }
 

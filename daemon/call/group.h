@@ -119,6 +119,12 @@ void group_message(struct calls *cs, struct call *c, const struct sip_msg *m, ui
 void group_sdp(struct calls *cs, struct call *c, unsigned side, bool initial, const struct sdp *s, uint64_t now_ns);
 /* A purpose changed its state by this event. */
 void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e, uint64_t now_ns);
+/* Training of another of its calls, or of an earlier part, may still be refused; and it is (e), although this call has
+ * none. False: there is none. */
+bool group_waits(const struct call *c);
+bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns);
+/* What can be heard on the others may depend on c, which has changed. */
+void group_refresh(struct calls *cs, const struct call *c);
 /* Consent was given on it, by the data subject. from_call: for what was recorded before as well. */
 struct call_news;
 void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call);
@@ -151,7 +157,7 @@ void group_segment(struct call *c, const struct uid *before);
  */
 bool group_lasts(const struct call *c); /* it goes on after this recording of c */
 bool group_park(struct calls *cs, struct call *c, struct call *ghost, struct call_peers *part);
-void group_unpark(struct call *ghost);
+void group_unpark(struct calls *cs, struct call *ghost);
 /* c is over, and the sink was told: if nobody of the conversation goes on, what was parked may be committed. */
 void group_quiet(struct calls *cs, struct call *c);
 

@@ -14,6 +14,7 @@
 
 #include "call/call_internal.h"
 #include "optag.h"
+#include "sip/peers.h"
 
 /* ---- what is known later ---- */
 
@@ -312,6 +313,58 @@ static void media_is_known(struct calls *cs, struct call *c, const struct policy
 		return;
 	call_later_input(c, &later, &in);
 	decide_again(cs, c, p, &in, NULL, now);
+}
+
+/* ---- third parties ---- */
+
+static void no_training(struct calls *cs, struct call *c)
+{
+	call_event_why(cs, c, POLICY_TRAINING, PURPOSE_E_TIGHTENED, "third-party");
+	if (c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED && !*c->reason[POLICY_DOCUMENTATION])
+		c->reason[POLICY_DOCUMENTATION] = "third-party";
+	call_changed(cs, c);
+}
+
+void call_third_party(struct calls *cs, struct call *c, uint64_t now)
+{
+	struct policy_decision d;
+	struct policy_input in;
+	struct call_later later;
+	struct before b;
+
+	if (c->third)
+		return;
+	c->third = true;
+	if (!c->matched)
+		return;
+	if (c->state[POLICY_TRAINING] != PURPOSE_GRANTED || !call_facts_input(c, c->policy, &in) || c->segment + 1 >= CALL_SEGMENTS_MAX) {
+		no_training(cs, c);
+		return;
+	}
+	/* what was said by people who knew stays; it has a key of its own only as a recording of its own */
+	call_later_input(c, &later, &in);
+	policy_eval(c->policy, &in, &d);
+	if (d.verdict != POLICY_MATCH || d.rule != c->rule) { /* members of a set changed meanwhile: call_tighten's to say */
+		no_training(cs, c);
+		return;
+	}
+	remember(c, &b);
+	end_recording(cs, c, now);
+	start_anew(c, now);
+	b.consent[POLICY_TRAINING] = false;
+	begin_recording(cs, c, c->policy, &d, &in, NULL, &b, now);
+	no_training(cs, c);
+}
+
+void call_watch_parties(struct calls *cs, struct call *c, const struct sip_msg *m, unsigned side, bool initial, int lines, uint64_t now)
+{
+	bool speaks = m->request ? m->method == SIP_M_INVITE || m->method == SIP_M_UPDATE : m->method == SIP_M_INVITE && m->status / 100 == 2;
+	bool more = lines > 1 && !initial && lines > c->lines[side];
+
+	if (lines >= 0)
+		c->lines[side] = (uint8_t)lines;
+	if (more || (speaks && sip_is_focus(m->contact)))
+		call_third_party(cs, c, now);
 }
 
 static bool has_answer(const struct call *c)

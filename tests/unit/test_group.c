@@ -497,8 +497,11 @@ static void test_transfer(void **state)
 			msg(w, &in, "REFER", 0, true, 3, NULL, "Refer-To: <sip:150@h>\r\n");
 		w->called = "150";
 		b = invite(w, &out);
-		assert_int_equal(b->peers->relation, i < 3 ? CALL_R_TRANSFER : CALL_R_NONE);
-		assert_int_equal(b->state[TRAIN], i < 3 ? PURPOSE_OPTED_OUT : PURPOSE_PENDING);
+		assert_int_equal(b->peers->relation, i == 1 ? CALL_R_SAME : i < 3 ? CALL_R_TRANSFER : CALL_R_NONE);
+		/* who joins has heard no notice, and whom he joins has a third party */
+		assert_int_equal(b->state[TRAIN], i == 1 ? PURPOSE_DENIED : i < 3 ? PURPOSE_OPTED_OUT : PURPOSE_PENDING);
+		assert_int_equal(a->third, i == 1);
+		assert_int_equal(b->third, i == 1);
 		if (i < 3)
 			assert_true(uid_equal(&b->peers->other, &first));
 		fake_world_free(w);
