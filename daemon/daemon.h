@@ -36,6 +36,7 @@ struct daemon {
 	struct policies *policies;
 	struct store *store;
 	struct evidence *evidence;
+	struct callbacks *callbacks;
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
 	uint32_t ifindex[CONF_INTERFACES]; /* of conf.interface, when it was attached */

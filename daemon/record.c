@@ -506,7 +506,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct classify_sink csink = { .arg = r, .media = on_media, .signalling = on_signalling, .soon = on_soon };
 	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
-				    .destroy = on_destroy, .ended = recorder_ended, .unpark = park_over, .packets = on_packets, .kept = on_kept,
+				    .destroy = on_destroy, .ended = recorder_ended, .unpark = park_over, .callback_add = callback_add,
+				    .callback_due = callback_due, .callback_used = callback_used, .packets = on_packets, .kept = on_kept,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
 				    .draw = proof_draw, .granted = on_granted, .heard = on_heard, .ready = proof_ready, .news = proof_news };

@@ -48,6 +48,7 @@ struct recorder_settings {
 	/* To be started (evidence_start) before the first packet; stays the caller's and outlives the recorder. NULL: nothing is
 	 * proven, and rules with a sample keep nothing. */
 	struct evidence *evidence;
+	struct callbacks *callbacks; /* stays the caller's and outlives the recorder; NULL: nobody is rung back without a recording */
 	void *arg;
 	/* Live: the name of an interface by its index, never NULL; NULL: packets come from files. */
 	const char *(*interface)(void *arg, uint32_t ifindex);
@@ -92,6 +93,7 @@ struct recorder_figures {
 	uint64_t muted_samples;		  /* of calls that ended kept: key tones silenced in what is stored */
 	uint64_t event_packets, blocked_packets;
 	uint64_t bad_rtp, unknown_payload, flow_full, lost_calls; /* lost: in progress when the store failed */
+	uint64_t callbacks_lost; /* promises to ring back without a recording that could not be noted */
 	uint64_t call_ns;      /* sum of the kept calls' durations */
 	uint64_t counts[OPTAG_C_MAX];
 	uint64_t drained, media[MEDIA_FATES];

@@ -65,6 +65,12 @@ void park_deny_all(struct recorder *r, const char *reason);
 size_t park_pinned(const struct recorder *r, const struct policy *p);
 void recorder_ended(void *arg, struct call *c); /* record.c: calls_sink.ended, and for what was parked */
 
+/* ---- record_callback.c ---- */
+/* calls_sink's; arg is the recorder */
+void callback_add(void *arg, struct call *c, uint64_t until_ns);
+bool callback_due(void *arg, struct call *c);
+void callback_used(void *arg, struct call *c);
+
 /* ---- record_proof.c ---- */
 struct recording_result;
 /* calls_sink's; arg is the recorder */

@@ -23,6 +23,7 @@
 #include "capture/live.h"
 #include "capture/xdp.h"
 #include "daemon.h"
+#include "callback.h"
 #include "evidence.h"
 #include "metrics.h"
 #include "nic.h"
@@ -222,6 +223,7 @@ static int make_recorder(struct daemon *d)
 	s.call_memory = d->conf.call_memory;
 	s.call_ring = (uint32_t)d->conf.call_ring_bytes;
 	s.evidence = d->evidence;
+	s.callbacks = d->callbacks;
 	s.arg = d;
 	s.decided = on_decided;
 	s.interface = on_interface;
@@ -367,6 +369,8 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 
 	if (!e)
 		e = evidence_new(&(struct evidence_settings){ d->conf.store, true }, &d->evidence, why, n);
+	if (!e)
+		e = callbacks_open(d->conf.store, &d->callbacks, why, n);
 	if (!e && !pcap)
 		e = open_state(d);
 	if (!e)
@@ -451,6 +455,7 @@ int daemon_finish(struct daemon *d, int e)
 	if (d->evidence && evidence_finish(d->evidence) && !e2)
 		e2 = -EIO; /* said there */
 	evidence_free(d->evidence);
+	callbacks_close(d->callbacks);
 	live_close(d->live);
 	flow_free(d->flows);
 	keep_free(d->keep);

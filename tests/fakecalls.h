@@ -44,13 +44,14 @@ struct policy {
 	struct policy_controller second_controller;
 	struct policy_rule second; /* without a controller: nothing matches it */
 	const char *correlate;	   /* the trunk's header; NULL none */
+	bool queues;		   /* called numbers that begin with 5: by the first character of X-Queue, as if called so */
 };
 
 size_t policy_headers(const struct policy *p, const char *ret_names[POLICY_HEADERS_MAX])
 {
-	(void)p;
-	(void)ret_names;
-	return 0;
+	if (p && p->queues)
+		ret_names[0] = "X-Queue";
+	return p && p->queues;
 }
 
 void policy_eval(const struct policy *p, const struct policy_input *in, struct policy_decision *ret)
@@ -59,6 +60,10 @@ void policy_eval(const struct policy *p, const struct policy_input *in, struct p
 	size_t n = in->calling.n < POLICY_NUMBER_MAX - 1 ? in->calling.n : POLICY_NUMBER_MAX - 1;
 
 	memset(ret, 0, sizeof(*ret));
+	if (p->queues && first == '5') {
+		first = in->suppose ? '1' : in->header[0].n ? in->header[0].p[0] : 0;
+		ret->queue = in->header[0];
+	}
 	ret->verdict = first == '1' || (first == '2' && p->second.controller) ? POLICY_MATCH :
 		       first == '9'					   ? POLICY_NEVER :
 										     POLICY_NO_MATCH;

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "capture/pcap.h"
 #include "cli.h"
+#include "callback.h"
 #include "evidence.h"
 #include "notices.h"
 #include "policies_kept.h"
@@ -60,6 +61,7 @@ struct replay {
 	struct store *store;
 	struct policy *policy;
 	struct evidence *evidence;
+	struct callbacks *callbacks;
 	struct recorder *rec;
 	struct notices *notices;
 	uint64_t done_bytes, total_bytes, cut_files, skipped;
@@ -305,12 +307,15 @@ static int replay(struct replay *r, const struct cli_args *a)
 	e = evidence_new(&(struct evidence_settings){ opt_store, false }, &r->evidence, why, sizeof(why));
 	if (!e)
 		e = evidence_start(r->evidence, NULL, 0, why, sizeof(why));
+	if (!e)
+		e = callbacks_open(opt_store, &r->callbacks, why, sizeof(why));
 	if (e) {
 		cli_err("%s", *why ? why : strerror(-e));
 		return e;
 	}
 	recorder_default_settings(&set);
 	set.evidence = r->evidence;
+	set.callbacks = r->callbacks;
 	set.store = r->store;
 	set.policy = r->policy;
 	set.arg = r;
@@ -349,6 +354,7 @@ int main(int argc, char **argv)
 	if (r.evidence && evidence_finish(r.evidence))
 		e = e ? e : -EIO; /* said there */
 	evidence_free(r.evidence);
+	callbacks_close(r.callbacks);
 	store_close(r.store);
 	notices_free(r.notices);
 	policy_free(r.policy);

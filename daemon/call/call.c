@@ -438,7 +438,7 @@ void call_refresh_verdicts(struct calls *cs, struct call *c)
 {
 	unsigned i;
 
-	if (!c->matched)
+	if (!c->matched || !cs->sink.flow) /* nobody listens any more (calls_free) */
 		return;
 	for (i = 0; i < c->nep; i++)
 		if (c->ep[i].used && c->ep[i].owner)

@@ -223,6 +223,11 @@ struct calls_sink {
 	void (*granted)(void *arg, struct call *c, enum policy_purpose p);
 	/* How much of the announcement that is being heard was heard until now, ms. May be NULL. */
 	uint32_t (*heard)(void *arg, const struct call *c);
+	/* Numbers to be rung back once without a recording (N-65): remember that of c's data subject until then; is it c's
+	 * (a call of the controller's to such a number)?; it was answered. NULL: nobody remembers. */
+	void (*callback_add)(void *arg, struct call *c, uint64_t until_ns);
+	bool (*callback_due)(void *arg, struct call *c);
+	void (*callback_used)(void *arg, struct call *c);
 	/* For the evidence log. May be NULL. */
 	void (*news)(void *arg, const struct call *c, const struct call_news *n);
 };

@@ -340,6 +340,18 @@ static void draw(struct calls *cs, struct call *c, uint64_t now)
 		c->reason[POLICY_TRAINING] = out;
 }
 
+/* Who opted out is rung back, and that call is not recorded (N-65); a statute does not ask what was promised. */
+static void promised(struct calls *cs, struct call *c, uint64_t now)
+{
+	c->decide.callback = true;
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		if (c->rule->purpose[p].basis == POLICY_B_OBLIGATION)
+			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_MATCH);
+		else
+			refuse(cs, c, p, "callback", now);
+	}
+}
+
 void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	int p;
@@ -354,6 +366,10 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 	if (review_missed(c, now_ns)) {
 		for (p = 0; p < POLICY_PURPOSES; p++)
 			refuse(cs, c, p, "review.missed", now_ns);
+		return;
+	}
+	if (c->rule->side == POLICY_SIDE_CALLING && cs->sink.callback_due && cs->sink.callback_due(cs->sink.arg, c)) {
+		promised(cs, c, now_ns);
 		return;
 	}
 	call_event(cs, c, POLICY_DOCUMENTATION, PURPOSE_E_MATCH);
@@ -744,6 +760,23 @@ static bool objects(struct calls *cs, struct call *c, int p)
 	return true;
 }
 
+static uint64_t span_ns(struct policy_span s)
+{
+	static const uint64_t seconds[] = { [POLICY_U_S] = 1,	   [POLICY_U_MIN] = 60,		[POLICY_U_H] = 3600,
+					    [POLICY_U_DAYS] = 86400, [POLICY_U_MONTHS] = 2678400, [POLICY_U_YEARS] = 31622400 };
+
+	return (uint64_t)s.n * seconds[s.unit] * NS_PER_S;
+}
+
+/* The rule says that the person is rung back without a recording. */
+static void promise(struct calls *cs, struct call *c, int p, uint64_t now)
+{
+	uint64_t span = span_ns(c->rule->purpose[p].callback_unrecorded);
+
+	if (span && cs->sink.callback_add)
+		cs->sink.callback_add(cs->sink.arg, c, now + span);
+}
+
 static bool opt_out(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
 	enum purpose_state was = c->state[p];
@@ -769,19 +802,12 @@ static bool opt_out(struct calls *cs, struct call *c, int p, enum call_how how, 
 		if (p != POLICY_TRAINING || (!by_consent(c, p) && !by_opt_out(c)) || !group_refuse(cs, c, PURPOSE_E_OPT_OUT, now))
 			return false;
 	}
+	promise(cs, c, p, now);
 	tell(cs, c, (struct call_news){ .event = c->state[p] == PURPOSE_WITHDRAWN ? "consent.withdrawn" :
 						 c->state[p] == PURPOSE_OBJECTED  ? "objection.opened" :
 										    "optout",
 					.purpose = p, .actor = actor, .how = how, .key = key, .at_ns = now });
 	return true;
-}
-
-static uint64_t span_ns(struct policy_span s)
-{
-	static const uint64_t seconds[] = { [POLICY_U_S] = 1,	   [POLICY_U_MIN] = 60,		[POLICY_U_H] = 3600,
-					    [POLICY_U_DAYS] = 86400, [POLICY_U_MONTHS] = 2678400, [POLICY_U_YEARS] = 31622400 };
-
-	return (uint64_t)s.n * seconds[s.unit] * NS_PER_S;
 }
 
 static bool pause_recording(struct calls *cs, struct call *c, enum call_how how, const char *actor, uint64_t now)
@@ -1066,6 +1092,11 @@ void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg 
 		return;
 	call_decide_time(cs, c, now_ns);
 	take_headers(cs, c, m, now_ns);
+	if (c->answered && c->decide.callback) {
+		c->decide.callback = false;
+		if (cs->sink.callback_used)
+			cs->sink.callback_used(cs->sink.arg, c);
+	}
 	if (c->answered)
 		answered(cs, c, now_ns);
 	check_paths(cs, c);
@@ -1317,7 +1348,7 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 	buf_put8(out, d->notice_how);
 	buf_put8(out, d->notice_which);
 	buf_put8(out, (uint8_t)(d->header_seen | d->paused << 1 | d->pause_over << 2 | d->recordpref_off << 3 |
-				 d->sample_waits << 4 | d->objected << 5 | d->sample_shared << 6));
+				 d->sample_waits << 4 | d->objected << 5 | d->sample_shared << 6 | d->callback << 7));
 	buf_put_le64(out, d->sample_slot);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
 		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1));
@@ -1342,7 +1373,7 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->notice_how = rd_u8(r);
 	d->notice_which = rd_u8(r);
 	flags = rd_u8(r);
-	r->bad |= d->notice > CALL_NOTICE_MISSING || d->notice_how >= CALL_HOWS || flags > 127;
+	r->bad |= d->notice > CALL_NOTICE_MISSING || d->notice_how >= CALL_HOWS;
 	d->header_seen = flags & 1;
 	d->paused = flags & 2;
 	d->pause_over = flags & 4;
@@ -1350,6 +1381,7 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->sample_waits = flags & 16;
 	d->objected = flags & 32;
 	d->sample_shared = flags & 64;
+	d->callback = flags & 128;
 	d->sample_slot = rd_le64(r);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
 		flags = rd_u8(r);

@@ -118,6 +118,7 @@ struct call_decide {
 	uint64_t granted_ns[POLICY_PURPOSES];	     /* when audio for it began; 0 from the call's start */
 	uint64_t sample_slot;			     /* of the draw; 0 none */
 	bool sample_waits;			     /* the slot is not durable: nothing is kept for training on it */
+	bool callback;				     /* the one that was promised not to be recorded, not answered yet */
 	bool sample_shared;			     /* by another call's draw (group.h) */
 	struct call_typed typed[2];		     /* by leg */
 };

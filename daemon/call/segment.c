@@ -337,7 +337,7 @@ void call_third_party(struct calls *cs, struct call *c, uint64_t now)
 	c->third = true;
 	if (!c->matched)
 		return;
-	if (c->state[POLICY_TRAINING] != PURPOSE_GRANTED || !call_facts_input(c, c->policy, &in) || c->segment + 1 >= CALL_SEGMENTS_MAX) {
+	if (c->state[POLICY_TRAINING] != PURPOSE_GRANTED || !call_asked(c, c->policy, &in) || c->segment + 1 >= CALL_SEGMENTS_MAX) {
 		no_training(cs, c);
 		return;
 	}

@@ -89,6 +89,17 @@ static void message(struct world *w, struct input *in, bool changed)
 	static const unsigned statuses[] = { 0, 0, 0, 0, 0, 100, 180, 183, 200, 200, 200, 401, 407, 481, 486, 487, 488, 603 };
 	static const char *const tags[] = { "", "a", "b", "x", "y", "z" };
 	static const char *const called[] = { "100", "101", "500", "900" };
+	/* what ties calls together, moves them to another rule, or brings somebody in */
+	static const char *const extra[] = {
+		NULL,
+		NULL,
+		"Session-ID: a0000000000000000000000000000001;remote=00000000000000000000000000000000\r\n",
+		"Session-ID: b0000000000000000000000000000002;remote=a0000000000000000000000000000001\r\n",
+		"Replaces: c0;to-tag=b;from-tag=a\r\nX-Queue: 1\r\n",
+		"Join: c1;to-tag=b;from-tag=a\r\nX-Queue: 2\r\n",
+		"Contact: <sip:h>;isfocus\r\nRefer-To: <sip:101@h>\r\n",
+		"X-Queue: 3\r\nReferred-By: <sip:200@h>\r\n",
+	};
 	char id[8], sdp[2048], text[8192];
 	struct fake_msg k = { .id = id };
 	unsigned b = take(in, 256);
@@ -105,6 +116,7 @@ static void message(struct world *w, struct input *in, bool changed)
 	b = take(in, 256);
 	w->src = 0x0a000001 + (b & 3);
 	w->dst = 0x0a000001 + (b >> 2 & 3);
+	k.extra = extra[b >> 5 & 7];
 	k.sdp = description(in, sdp, sizeof(sdp));
 	n = fake_text(w, &k, text, sizeof(text));
 	if (changed)
@@ -151,6 +163,8 @@ static void decision(struct world *w, struct input *in)
 			   (enum purpose_event)(take(in, 256) % PURPOSE_EVENTS));
 }
 
+static const struct sip_extra queue = { { "X-Queue" }, 1 };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
@@ -162,6 +176,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	l.calls = 1 + take(&in, 8);
 	w = fake_world(&l);
 	choose_rule(w, &in);
+	fake_second(&w->policy);
+	w->policy.queues = true;
+	w->extra = &queue;
 	for (steps = 0; in.n && steps < STEPS_MAX; steps++) {
 		unsigned op = take(&in, 16);
 

@@ -122,6 +122,7 @@ static _Noreturn void usage(int status)
 		"  --loss P --dup P --reorder P  of RTP packets, 0 to 1\n"
 		"  --keys S:KEYS --callee-keys S:KEYS  pressed from second S of the audio on, one a second\n"
 		"  --header LINE                 in the first INVITE; again for more\n"
+		"  --swap-numbers                who calls has the number of who is called otherwise\n"
 		"  --recordpref-off              in the caller's description\n"
 		"  --ip 4|6 --transport udp|tcp --tcp-split BYTES --tcp-retrans P --tcp-shared\n"
 		"  --fragment MTU                larger IP packets become fragments\n"
@@ -147,7 +148,7 @@ static void options(int argc, char **argv)
 		{"link", 1, NULL, 'L'}, {"encap", 1, NULL, 'e'}, {"nano", 0, NULL, 'n'},
 		{"pcapng", 0, NULL, 'p'}, {"script", 1, NULL, 'F'}, {"notice", 1, NULL, 'N'},
 		{"keys", 1, NULL, 'K'}, {"callee-keys", 1, NULL, 'A'}, {"header", 1, NULL, 'E'},
-		{"recordpref-off", 0, NULL, 'R'},
+		{"recordpref-off", 0, NULL, 'R'}, {"swap-numbers", 0, NULL, 'W'},
 		{"help", 0, NULL, 'H'}, {NULL, 0, NULL, 0},
 	};
 	static const char *const ips[] = {"4", "6", NULL}, *const transports[] = {"udp", "tcp", NULL};
@@ -183,6 +184,7 @@ static void options(int argc, char **argv)
 		case 'K': keys(a, 0); break;
 		case 'A': keys(a, 1); break;
 		case 'E': header(a); break;
+		case 'W': opt.swap = true; break;
 		case 'R': opt.recordpref_off = true; break;
 		case 'p': net.pcapng = true; break;
 		case 'F': script_read(a); break;

@@ -38,6 +38,7 @@ struct opts {
 	const char *keys[2]; /* pressed by caller and callee, one a second; NULL none */
 	unsigned keys_at[2]; /* seconds after the audio began */
 	const char *headers; /* more lines of each first INVITE, each with CRLF */
+	bool swap;	     /* the caller has the callee's number and the other way round */
 	bool recordpref_off; /* the caller's description says so */
 };
 

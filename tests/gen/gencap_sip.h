@@ -50,7 +50,7 @@ static void number_text(const struct call *c, int side, char out[24])
 	if (c->number[side])
 		snprintf(out, 24, "%s", c->number[side]);
 	else
-		snprintf(out, 24, side ? "+4533%06u" : "+4570%06u", c->idx % 1000000);
+		snprintf(out, 24, (side != 0) != opt.swap ? "+4533%06u" : "+4570%06u", c->idx % 1000000);
 }
 
 /* ---- session descriptions ---- */

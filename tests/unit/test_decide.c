@@ -289,6 +289,76 @@ static void test_opt_out(void **state)
 	}
 }
 
+static uint64_t promised_until;
+static unsigned promises, used;
+static bool due;
+
+static void on_callback_add(void *arg, struct call *c, uint64_t until_ns)
+{
+	(void)arg;
+	(void)c;
+	promised_until = until_ns;
+	promises++;
+}
+
+static bool on_callback_due(void *arg, struct call *c)
+{
+	(void)arg;
+	(void)c;
+	return due;
+}
+
+static void on_callback_used(void *arg, struct call *c)
+{
+	(void)arg;
+	(void)c;
+	used++;
+}
+
+/* N-65: who opts out is promised a call that is not recorded; that call is not, and a call that nobody answers keeps the promise. */
+static void test_callback(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct world *w = world(i == 3 ? POLICY_B_OBLIGATION : POLICY_B_NONE, POLICY_B_INTEREST, false);
+		struct call *c;
+
+		promises = used = 0;
+		w->cs->sink.callback_add = on_callback_add;
+		w->cs->sink.callback_due = on_callback_due;
+		w->cs->sink.callback_used = on_callback_used;
+		w->policy.rule.purpose[TRAIN].callback_unrecorded = (struct policy_span){ 48, POLICY_U_H };
+		due = i > 0;
+		if (i == 0) {
+			c = answer_call(w); /* inbound: whoever rings is recorded, promised or not */
+			until(w, c, 5);
+			press(w, c, SUBJECT, "9");
+			assert_int_equal(promises, 1);
+			assert_true(promised_until == w->now + 48 * 3600 * SEC);
+			press(w, c, SUBJECT, "9");
+			assert_int_equal(promises, 1);
+		} else if (i == 1) {
+			w->policy.rule.side = POLICY_SIDE_CALLING;
+			message(w, "INVITE", 0, "", 1, NULL);
+			message(w, "INVITE", 486, "b", 1, NULL);
+			assert_int_equal(used, 0);
+		} else {
+			w->policy.rule.side = POLICY_SIDE_CALLING;
+			c = answer_call(w);
+			assert_int_equal(used, 1);
+			assert_string_equal(c->reason[TRAIN], "callback");
+			assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+			assert_int_equal(c->state[DOC], i == 3 ? PURPOSE_GRANTED : PURPOSE_NONE);
+			assert_int_equal(call_audio(c, SUBJECT), i == 3 ? CALL_A_WRITE : CALL_A_BLOCK);
+			bye(w);
+			assert_int_equal(used, 1);
+			assert_int_equal(promises, 0);
+		}
+		due = false;
+		fake_world_free(w);
+	}
+}
+
 static void test_keys_of_two(void **state)
 {
 	struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
@@ -549,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_purposes_are_asked_apart),
 		cmocka_unit_test(test_consent_again),
 		cmocka_unit_test(test_opt_out),
+		cmocka_unit_test(test_callback),
 		cmocka_unit_test(test_keys_of_two),
 		cmocka_unit_test(test_digits_go),
 		cmocka_unit_test(test_special),

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* callback.c - numbers to be rung back without a recording, see callback.h */
+#include "callback.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/le.h"
+
+#define HEAD	  "OPTAGCBK"
+#define HEAD_SIZE 16 /* HEAD, version 1, zero */
+#define TAG	  16
+#define SPARE	  1024 /* records of history before the file is written anew */
+#define FILE_MAX  (HEAD_SIZE + (size_t)CALLBACK_RECORD * 4 * CALLBACKS_MAX)
+
+struct entry {
+	struct hnode node;
+	uint8_t tag[TAG];
+	uint64_t until_s;
+};
+
+struct callbacks {
+	char *path, *tmp, *dir;
+	int fd; /* -1: the file must be written anew */
+	uint8_t key[32];
+	struct htab by_tag;
+	size_t records; /* in the file */
+	struct callbacks_figures fig;
+};
+
+/* ---- records ---- */
+
+static void seal(const uint8_t key[32], const uint8_t *p, uint8_t out[8])
+{
+	uint8_t h[16];
+
+	crypto_generichash(h, sizeof(h), p, TAG + 8, key, 32);
+	memcpy(out, h, 8);
+}
+
+static void record_put(const struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s, uint8_t out[CALLBACK_RECORD])
+{
+	memcpy(out, tag, TAG);
+	le64enc(out + TAG, until_s);
+	seal(cb->key, out, out + TAG + 8);
+}
+
+static bool record_ok(const uint8_t key[32], const uint8_t *p)
+{
+	uint8_t s[8];
+
+	seal(key, p, s);
+	return sodium_memcmp(s, p + TAG + 8, sizeof(s)) == 0;
+}
+
+size_t callbacks_sound(const uint8_t key[32], const uint8_t *p, size_t n)
+{
+	size_t at = HEAD_SIZE;
+
+	if (n < HEAD_SIZE || memcmp(p, HEAD, 8) != 0 || le32dec(p + 8) != 1 || le32dec(p + 12) != 0)
+		return 0;
+	while (n - at >= CALLBACK_RECORD && record_ok(key, p + at))
+		at += CALLBACK_RECORD;
+	return at;
+}
+
+/* ---- in memory ---- */
+
+static void tag_of(const struct callbacks *cb, const char *controller, const char *number, uint8_t out[TAG])
+{
+	crypto_generichash_state st;
+
+	crypto_generichash_init(&st, cb->key, sizeof(cb->key), TAG);
+	crypto_generichash_update(&st, (const uint8_t *)controller, strlen(controller) + 1);
+	crypto_generichash_update(&st, (const uint8_t *)number, strlen(number));
+	crypto_generichash_final(&st, out, TAG);
+	sodium_memzero(&st, sizeof(st));
+}
+
+static struct entry *find(const struct callbacks *cb, const uint8_t tag[TAG])
+{
+	struct hnode *n = htab_first(&cb->by_tag, hash_bytes(tag, TAG));
+
+	for (; n; n = htab_next(n)) {
+		struct entry *e = container_of(n, struct entry, node);
+
+		if (memcmp(e->tag, tag, TAG) == 0)
+			return e;
+	}
+	return NULL;
+}
+
+static void forget(struct callbacks *cb, struct entry *e)
+{
+	htab_del(&cb->by_tag, &e->node);
+	free(e);
+}
+
+typedef void each(struct callbacks *cb, struct entry *e, void *arg);
+
+static void walk(struct callbacks *cb, each *f, void *arg)
+{
+	for (size_t i = 0; i <= cb->by_tag.mask; i++) {
+		struct hnode *n = cb->by_tag.slot[i], *next;
+
+		for (; n; n = next) {
+			next = n->next;
+			f(cb, container_of(n, struct entry, node), arg);
+		}
+	}
+}
+
+static void drop_old(struct callbacks *cb, struct entry *e, void *arg)
+{
+	if (e->until_s <= *(const uint64_t *)arg)
+		forget(cb, e);
+}
+
+static void soonest(struct callbacks *cb, struct entry *e, void *arg)
+{
+	struct entry **best = arg;
+
+	(void)cb;
+	if (!*best || e->until_s < (*best)->until_s)
+		*best = e;
+}
+
+/* until_s 0: it goes. */
+static int set(struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s)
+{
+	struct entry *e = find(cb, tag), *out = NULL;
+
+	if (!until_s) {
+		if (e)
+			forget(cb, e);
+		return 0;
+	}
+	if (e) {
+		if (until_s > e->until_s)
+			e->until_s = until_s;
+		return 0;
+	}
+	if (cb->by_tag.count >= CALLBACKS_MAX) {
+		walk(cb, soonest, &out);
+		forget(cb, out);
+		cb->fig.pushed_out++;
+	}
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	memcpy(e->tag, tag, TAG);
+	e->until_s = until_s;
+	htab_add(&cb->by_tag, &e->node, hash_bytes(tag, TAG));
+	return 0;
+}
+
+/* ---- on disk ---- */
+
+static int write_all(int fd, const void *p, size_t n)
+{
+	while (n) {
+		ssize_t k = write(fd, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return k < 0 ? -errno : -EIO;
+		p = (const char *)p + k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+struct writing {
+	int fd, err;
+	size_t n;
+};
+
+static void write_entry(struct callbacks *cb, struct entry *e, void *arg)
+{
+	struct writing *w = arg;
+	uint8_t r[CALLBACK_RECORD];
+
+	if (w->err)
+		return;
+	record_put(cb, e->tag, e->until_s, r);
+	w->err = write_all(w->fd, r, sizeof(r));
+	w->n++;
+}
+
+static int sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e = fd < 0 || fsync(fd) ? -errno : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+static int write_anew(struct callbacks *cb, uint64_t now_s)
+{
+	uint8_t head[HEAD_SIZE] = HEAD;
+	struct writing w = { .n = 0 };
+
+	walk(cb, drop_old, &now_s);
+	le32enc(head + 8, 1);
+	le32enc(head + 12, 0);
+	w.fd = open(cb->tmp, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (w.fd < 0)
+		return -errno;
+	w.err = write_all(w.fd, head, sizeof(head));
+	walk(cb, write_entry, &w);
+	if (!w.err && (fdatasync(w.fd) || rename(cb->tmp, cb->path)))
+		w.err = -errno;
+	if (!w.err)
+		w.err = sync_dir(cb->dir);
+	if (w.err) {
+		close(w.fd);
+		(void)unlink(cb->tmp); /* may be the file by now */
+		return w.err;
+	}
+	if (cb->fd >= 0)
+		close(cb->fd);
+	cb->fd = w.fd;
+	cb->records = w.n;
+	return 0;
+}
+
+static int append(struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s, uint64_t now_s)
+{
+	uint8_t r[CALLBACK_RECORD];
+	off_t at;
+	int e;
+
+	if (cb->fd < 0 || cb->records >= 2 * cb->by_tag.count + SPARE)
+		return write_anew(cb, now_s);
+	record_put(cb, tag, until_s, r);
+	at = lseek(cb->fd, 0, SEEK_END);
+	e = write_all(cb->fd, r, sizeof(r));
+	if (!e && fdatasync(cb->fd))
+		e = -errno;
+	if (e) { /* half a record would end the file for whoever reads it */
+		if (at < 0 || ftruncate(cb->fd, at)) {
+			close(cb->fd);
+			cb->fd = -1;
+		}
+		return e;
+	}
+	cb->records++;
+	return 0;
+}
+
+static int read_key(const char *dir, uint8_t key[32], char *why, size_t n)
+{
+	char path[4096];
+	int fd, e = 0;
+
+	snprintf(path, sizeof(path), "%s/number.key", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || read(fd, key, 32) != 32)
+		e = fd < 0 ? -errno : -EBADMSG;
+	if (fd >= 0)
+		close(fd);
+	if (e)
+		snprintf(why, n, "%s: %s", path, e == -EBADMSG ? "not 32 bytes" : strerror(-e));
+	return e;
+}
+
+static int load(struct callbacks *cb, const uint8_t *p, size_t n)
+{
+	size_t good = callbacks_sound(cb->key, p, n);
+	int e = 0;
+
+	for (size_t at = HEAD_SIZE; at < good && !e; at += CALLBACK_RECORD)
+		e = set(cb, p + at, le64dec(p + at + TAG));
+	cb->fig.damaged = n - good;
+	return e;
+}
+
+static int read_file(struct callbacks *cb)
+{
+	int fd = open(cb->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), e = 0;
+	size_t n = 0;
+	uint8_t *p;
+	ssize_t k = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(fd, &st) || st.st_size < 0 || (uint64_t)st.st_size > FILE_MAX) {
+		close(fd);
+		return -EFBIG;
+	}
+	p = malloc((size_t)st.st_size + 1);
+	while (p && n < (size_t)st.st_size && (k = read(fd, p + n, (size_t)st.st_size - n)) > 0)
+		n += (size_t)k;
+	if (!p || k < 0)
+		e = p ? -errno : -ENOMEM;
+	close(fd);
+	if (!e)
+		e = load(cb, p, n);
+	free(p);
+	return e;
+}
+
+int callbacks_open(const char *dir, struct callbacks **ret, char *why, size_t n)
+{
+	struct callbacks *cb = calloc(1, sizeof(*cb));
+	int e = -ENOMEM;
+
+	if (!cb)
+		return e;
+	cb->fd = -1;
+	if (sodium_init() < 0 || htab_init(&cb->by_tag, 64) || asprintf(&cb->path, "%s/callback", dir) < 0 ||
+	    asprintf(&cb->tmp, "%s/callback.tmp", dir) < 0 || !(cb->dir = strdup(dir)))
+		goto out;
+	e = read_key(dir, cb->key, why, n);
+	if (e)
+		goto out;
+	e = read_file(cb);
+	/* What was torn goes, and history with it; what ended when stays, since the clock may be that of old captures. */
+	if (!e && access(cb->path, F_OK) == 0)
+		e = write_anew(cb, 0);
+	if (e) {
+		snprintf(why, n, "%s: %s", cb->path, strerror(-e));
+		goto out;
+	}
+	*ret = cb;
+	return 0;
+out:
+	callbacks_close(cb);
+	return e;
+}
+
+static void drop(struct callbacks *cb, struct entry *e, void *arg)
+{
+	(void)arg;
+	forget(cb, e);
+}
+
+void callbacks_close(struct callbacks *cb)
+{
+	if (!cb)
+		return;
+	if (cb->by_tag.slot)
+		walk(cb, drop, NULL);
+	htab_free(&cb->by_tag);
+	if (cb->fd >= 0)
+		close(cb->fd);
+	free(cb->path);
+	free(cb->tmp);
+	free(cb->dir);
+	sodium_memzero(cb->key, sizeof(cb->key));
+	free(cb);
+}
+
+int callbacks_add(struct callbacks *cb, const char *controller, const char *number, uint64_t until_ns)
+{
+	uint64_t until_s = until_ns / NS_PER_S;
+	uint8_t tag[TAG];
+	int e;
+
+	if (!*number || !until_s)
+		return 0;
+	tag_of(cb, controller, number, tag);
+	e = set(cb, tag, until_s);
+	if (e)
+		return e;
+	cb->fig.added++;
+	return append(cb, tag, until_s, clock_now_ns() / NS_PER_S);
+}
+
+bool callbacks_has(const struct callbacks *cb, const char *controller, const char *number, uint64_t now_ns)
+{
+	uint8_t tag[TAG];
+	struct entry *e;
+
+	if (!*number || !cb->by_tag.count)
+		return false;
+	tag_of(cb, controller, number, tag);
+	e = find(cb, tag);
+	return e && now_ns / NS_PER_S < e->until_s;
+}
+
+int callbacks_used(struct callbacks *cb, const char *controller, const char *number)
+{
+	uint8_t tag[TAG];
+
+	tag_of(cb, controller, number, tag);
+	if (!find(cb, tag))
+		return -ENOENT;
+	(void)set(cb, tag, 0); /* taking away needs no memory */
+	cb->fig.used++;
+	return append(cb, tag, 0, clock_now_ns() / NS_PER_S);
+}
+
+void callbacks_figures(const struct callbacks *cb, struct callbacks_figures *ret)
+{
+	*ret = cb->fig;
+	ret->entries = cb->by_tag.count;
+}

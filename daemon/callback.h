@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * callback.h - numbers that are to be rung back once without a recording (N-65, `on-opt-out callback-unrecorded`)
+ *
+ * Who opts out of being recorded is rung back; that call is not recorded, once. What is kept of a number is a keyed hash (of
+ * controller and number, under the store's number.key) and when it stops to matter, in STORE/callback: so it
+ * outlives restarts and names nobody. At most CALLBACKS_MAX entries; when there are more, the one that would end
+ * soonest goes, which is counted.
+ *
+ * The file is a log (FORMAT.md section 12): an entry is durable when callbacks_add returns, as the destruction of a recording
+ * is; it is written anew when more than half of it is history. Its reader takes any bytes; what is torn or damaged ends
+ * it. Errors are 0 or -errno; nothing here prints. One thread.
+ */
+#ifndef CALLBACK_H
+#define CALLBACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CALLBACKS_MAX 65536
+#define CALLBACK_RECORD 32 /* bytes */
+
+struct callbacks;
+
+/* dir: a store, whose lock the caller holds. why (size n): one line. */
+int callbacks_open(const char *dir, struct callbacks **ret, char *why, size_t n);
+void callbacks_close(struct callbacks *cb); /* NULL-tolerant */
+/* The next call of this controller to this number before until_ns is not to be recorded. number "": nothing happens. */
+int callbacks_add(struct callbacks *cb, const char *controller, const char *number, uint64_t until_ns);
+bool callbacks_has(const struct callbacks *cb, const char *controller, const char *number, uint64_t now_ns);
+/* That call was made: the entry is gone, also from the disk. -ENOENT. */
+int callbacks_used(struct callbacks *cb, const char *controller, const char *number);
+
+struct callbacks_figures {
+	size_t entries;
+	uint64_t added, used, pushed_out; /* pushed_out: there were too many */
+	uint64_t damaged;		  /* bytes at the end of the file that were cut when it was opened */
+};
+void callbacks_figures(const struct callbacks *cb, struct callbacks_figures *ret);
+
+/* The records of a file, for its fuzzer: how many of n bytes are sound. */
+size_t callbacks_sound(const uint8_t key[32], const uint8_t *p, size_t n);
+
+#endif
