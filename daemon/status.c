@@ -326,6 +326,10 @@ static json_t *calls_json(const struct status *s)
 	num(o, "unmatched", s->calls.unmatched);
 	num(o, "never", s->calls.never);
 	num(o, "refused", s->calls.refused_full + s->calls.refused_id);
+	num(o, "tied", s->calls.tied);
+	num(o, "bound", s->calls.bound);
+	num(o, "duplicates", s->calls.duplicates);
+	num(o, "untied", s->calls.group_full + s->calls.late_full);
 	num(o, "kept", s->kept);
 	num(o, "denied", s->denied);
 	num(o, "gaps", s->gaps);
@@ -541,6 +545,11 @@ static void call_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_calls_limit", "gauge", "Calls at once that are followed.", s->calls_limit);
 	one(b, "optag_calls_total", "counter", "Calls seen.", s->calls.calls);
 	one(b, "optag_calls_matched_total", "counter", "Calls that a rule matched.", s->calls.matched);
+	one(b, "optag_calls_tied_total", "counter", "Calls found to be of one conversation with another.", s->calls.tied);
+	one(b, "optag_calls_bound_total", "counter", "Calls whose training was denied by what was said in another.", s->calls.bound);
+	one(b, "optag_calls_duplicate_total", "counter", "Calls whose audio another call's recording has.", s->calls.duplicates);
+	one(b, "optag_calls_untied_total", "counter", "Calls that a full table left without what belongs to them.",
+	    s->calls.group_full + s->calls.late_full);
 	head(b, "optag_calls_ended_total", "counter", "Matched calls that are over, by what is kept of them.");
 	with_label(b, "optag_calls_ended_total", "outcome", "kept", s->kept);
 	with_label(b, "optag_calls_ended_total", "outcome", "denied", s->denied);
