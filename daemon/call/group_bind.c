@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* group_bind.c - calls that are one conversation: one set of decisions, one draw; see group.h */
+#include <string.h>
+
+#include "call/group_internal.h"
+
+/* ---- one set of decisions ---- */
+
+static void tell(struct calls *cs, struct call *o, const char *event, const char *reason, uint64_t now)
+{
+	struct call_news n = { .event = event, .purpose = POLICY_TRAINING, .actor = "system", .how = CALL_BY_PEER, .reason = reason,
+			       .at_ns = now };
+
+	if (cs->sink.news)
+		cs->sink.news(cs->sink.arg, o, &n);
+}
+
+void group_bind_one(struct calls *cs, struct call *o, enum purpose_event e, const char *reason, uint64_t now)
+{
+	enum purpose_state was = o->state[POLICY_TRAINING];
+
+	if (o->ghost && cs->sink.unpark) {
+		cs->sink.unpark(cs->sink.arg, o, e);
+		return;
+	}
+	if (!decides(o) || (e == PURPOSE_E_LOSS && o->rule->purpose[POLICY_TRAINING].on_loss == 1))
+		return;
+	call_event_why(cs, o, POLICY_TRAINING, e, reason);
+	if (o->state[POLICY_TRAINING] == was)
+		return;
+	cs->stats.bound++;
+	if (e == PURPOSE_E_LOSS)
+		tell(cs, o, "optout.uncertain", "peer", now);
+	else if (e == PURPOSE_E_OPT_OUT)
+		tell(cs, o, o->state[POLICY_TRAINING] == PURPOSE_WITHDRAWN ? "consent.withdrawn" : "optout", "peer", now);
+	else if (e == PURPOSE_E_OBJECT || e == PURPOSE_E_OBJECT_GROUNDS)
+		tell(cs, o, "objection.opened", "peer", now);
+}
+
+void group_stop_all(struct calls *cs, struct call *o)
+{
+	if (!decides(o))
+		return;
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		call_event_why(cs, o, (enum policy_purpose)p, PURPOSE_E_TIGHTENED, "never");
+}
+
+void group_spread(struct calls *cs, struct call *c, enum purpose_event e, const char *reason, bool self, uint64_t now)
+{
+	struct call *o, *next;
+
+	cs->spreading++;
+	if (self)
+		group_bind_one(cs, c, e, reason, now);
+	for (o = group_next(c, NULL); o; o = next) {
+		next = group_next(c, o); /* a ghost goes with what binds it */
+		group_bind_one(cs, o, e, reason, now);
+	}
+	cs->spreading--;
+}
+
+static const char *reason_of(enum purpose_event e)
+{
+	return e == PURPOSE_E_TIGHTENED ? "never" : NULL;
+}
+
+/* Of calls under one rule that were drawn apart, the first one's result counts. */
+static void settle_draws(struct calls *cs, struct call *c)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o))) {
+		bool mine = o->start_ns <= c->start_ns;
+		struct call *first = mine ? o : c, *later = mine ? c : o;
+
+		if (decides(o) && decides(c) && o->rule == c->rule && first->peers->drawn == 2 && later->peers->drawn == 1) {
+			later->peers->drawn = 2;
+			group_bind_one(cs, later, PURPOSE_E_TIGHTENED, first->peers->out, cs->now_ns);
+		}
+	}
+}
+
+void group_settle(struct calls *cs, struct call *c, uint64_t now)
+{
+	struct call *o = NULL;
+	unsigned bound = c->peers->bound;
+
+	while (!bound && (o = group_next(c, o)))
+		bound = o->peers->bound;
+	if (bound)
+		group_spread(cs, c, (enum purpose_event)(bound - 1), reason_of((enum purpose_event)(bound - 1)), true, now);
+	settle_draws(cs, c);
+}
+
+void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e, uint64_t now_ns)
+{
+	bool person = e == PURPOSE_E_OPT_OUT || e == PURPOSE_E_WITHDRAW || e == PURPOSE_E_OBJECT || e == PURPOSE_E_OBJECT_GROUNDS;
+	struct call *o = NULL;
+
+	if (cs->spreading || !c->peers || c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_PENDING)
+		return;
+	if (p == POLICY_TRAINING && (person || e == PURPOSE_E_LOSS)) {
+		if (e == PURPOSE_E_WITHDRAW)
+			e = PURPOSE_E_OPT_OUT;
+		c->peers->bound = (uint8_t)(e + 1);
+		group_spread(cs, c, e, NULL, false, now_ns);
+		return;
+	}
+	if (p != POLICY_DOCUMENTATION || !person)
+		return;
+	cs->spreading++;
+	while ((o = group_next(c, o)))
+		if (decides(o) && group_same(c, o))
+			call_event(cs, o, p, e);
+	cs->spreading--;
+}
+
+void group_refresh(struct calls *cs, const struct call *c)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o)))
+		if (!o->ghost && o->matched && !over(o))
+			call_refresh_verdicts(cs, o);
+}
+
+bool group_waits(const struct call *c)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o)))
+		if ((o->ghost || decides(o)) && (o->state[POLICY_TRAINING] == PURPOSE_GRANTED || o->state[POLICY_TRAINING] == PURPOSE_PENDING))
+			return true;
+	return false;
+}
+
+bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns)
+{
+	if (!group_waits(c))
+		return false;
+	c->peers->bound = (uint8_t)(e + 1);
+	group_spread(cs, c, e, NULL, false, now_ns);
+	return true;
+}
+
+/* The notice that was proven there was heard by the person who answered it. */
+static void copy_notice(struct call_decide *to, const struct call_decide *from)
+{
+	if (to->notice != CALL_NOTICE_WAIT || from->notice != CALL_NOTICE_PROVEN)
+		return;
+	to->notice = from->notice;
+	to->notice_how = from->notice_how;
+	to->notice_which = from->notice_which;
+	to->notice_start_ns = from->notice_start_ns;
+	to->notice_end_ns = from->notice_end_ns;
+	to->notice_due_ns = 0;
+}
+
+void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call)
+{
+	struct call *o = NULL;
+
+	if (cs->spreading || !c->peers)
+		return;
+	c->peers->bound = 0; /* who took it back has given it again */
+	cs->spreading++;
+	while ((o = group_next(c, o))) {
+		bool open = o->state[p] == PURPOSE_PENDING || (o->state[p] == PURPOSE_DENIED && o->decide.timed_out[p]);
+		struct call_news peer = *n;
+
+		if (!decides(o) || o->rule != c->rule || !open || !group_same(c, o))
+			continue;
+		copy_notice(&o->decide, &c->decide);
+		o->decide.granted_ns[p] = from_call && o->state[p] == PURPOSE_PENDING ? 0 : n->at_ns;
+		peer.how = CALL_BY_PEER;
+		peer.actor = "system";
+		peer.key = NULL;
+		if (cs->sink.news)
+			cs->sink.news(cs->sink.arg, o, &peer);
+		call_event(cs, o, p, PURPOSE_E_CONSENT);
+	}
+	cs->spreading--;
+}
+
+/* ---- one draw ---- */
+
+bool group_draw(struct calls *cs, struct call *c, const char **ret_out)
+{
+	struct call *o = NULL;
+
+	(void)cs;
+	if (c->peers && c->peers->drawn == 2) { /* an earlier part of this call, under this rule */
+		*ret_out = c->peers->out;
+		return true;
+	}
+	while ((o = group_next(c, o))) {
+		if (!o->peers->drawn || o->rule != c->rule || !in_progress(o) || !group_same(c, o))
+			continue;
+		*ret_out = o->peers->drawn == 2 ? o->peers->out : NULL;
+		c->decide.sample_shared = o->peers->drawn == 1;
+		c->decide.sample_waits = o->peers->drawn == 1 && o->decide.sample_waits;
+		return true;
+	}
+	return false;
+}
+
+void group_drawn(struct call *c, const char *out)
+{
+	if (!c->peers)
+		return;
+	c->peers->drawn = out ? 2 : 1;
+	c->peers->out = out ? out : "";
+}
+
+void group_slot(struct calls *cs, struct call *c, bool durable)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o))) {
+		if (!o->decide.sample_shared || o->decide.sample_slot || o->rule != c->rule || !o->matched)
+			continue;
+		if (durable)
+			call_slot_durable(cs, o);
+		else
+			call_slot_lost(cs, o);
+	}
+}
