@@ -59,7 +59,7 @@ static void fill_input(const struct calls *cs, const struct sigin_from *from, co
 	in->interface = cs->sink.interface ? cs->sink.interface(cs->sink.arg, from->ifindex) : NULL;
 	in->tcp = from->tcp;
 	in->time = (int64_t)(from->ts_ns / 1000000000ULL);
-	for (i = 0; i < n && i < SIP_EXTRA_MAX; i++)
+	for (i = 0; i < n && i < SIP_EXTRA_MAX && i < POLICY_HEADERS_MAX; i++)
 		in->header[i] = pstr(m->extra[i]);
 }
 

@@ -4,7 +4,6 @@
  *
  * Keys lie in one hash table, groups are lists of calls; here is who is tied to whom.
  */
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,14 +142,14 @@ struct call_group *group_make(struct call_peers *p)
 	return g;
 }
 
-/* The smaller one goes into the larger one. */
-static bool merge(struct call_group *a, struct call_group *b)
+/* The smaller one goes into the larger one, which is returned; NULL when they are too large. */
+static struct call_group *merge(struct call_group *a, struct call_group *b)
 {
 	struct call_group *to = a->members >= b->members ? a : b, *from = to == a ? b : a;
 	struct call_peers *p, *next;
 
 	if (a->members + b->members > GROUP_MEMBERS_MAX)
-		return false;
+		return NULL;
 	for (p = from->first; p; p = next) {
 		next = p->next;
 		p->group = to;
@@ -159,7 +158,7 @@ static bool merge(struct call_group *a, struct call_group *b)
 		to->members++;
 	}
 	free(from);
-	return true;
+	return to;
 }
 
 bool group_tie(struct calls *cs, struct call *c, struct call *o)
@@ -170,10 +169,13 @@ bool group_tie(struct calls *cs, struct call *c, struct call *o)
 		return false;
 	a = group_make(c->peers);
 	b = a ? group_make(o->peers) : NULL;
-	if (!b || !merge(a, b)) {
+	if (b)
+		b = merge(a, b);
+	if (!b) {
 		group_overfull(cs, c);
 		return false;
 	}
+	c->peers->group = o->peers->group = b;
 	cs->stats.tied++;
 	call_changed(cs, o);
 	return true;
