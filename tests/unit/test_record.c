@@ -450,6 +450,71 @@ static void test_no_audio(void **state)
 	link_free(l);
 }
 
+/*
+ * A transfer to another dialog: training of the first part waits for the end of the conversation (R-41, guidance 6), and goes
+ * when somebody opts out in the second.
+ */
+static void test_parked(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct link *l = link_new();
+		struct policy_block *b = &l->w->policy.rule.purpose[POLICY_TRAINING];
+		struct fake_msg k = { .method = "INVITE", .id = "c2", .from_tag = "c", .to_tag = "", .cseq = 1,
+				      .extra = "Replaces: c1;to-tag=b;from-tag=a\r\n" };
+		struct recorder_figures f;
+		char sdp[2048];
+		struct call *c;
+
+		b->basis = POLICY_B_INTEREST;
+		b->retention = (struct policy_span){ 3, POLICY_U_MONTHS };
+		establish(l, NULL);
+		for (int n = 0; n < 300; n++)
+			both(l, 0x22);
+		c = calls_by_id(recorder_calls(l->rec), "c1", 2);
+		assert_int_equal(c->state[POLICY_TRAINING], PURPOSE_GRANTED);
+		k.sdp = fake_sdp(sdp, sizeof(sdp), 3, 1, 4400, NULL);
+		sip(l, &k);
+		k = (struct fake_msg){ .method = "INVITE", .status = 200, .id = "c2", .from_tag = "c", .to_tag = "d", .cseq = 1,
+				       .sdp = fake_sdp(sdp, sizeof(sdp), 4, 3, 5500, NULL) };
+		sip(l, &k);
+		bye(l);
+		l->w->now += SEC;
+		rtp(l, 3, 5500, 8, 0x33, 160);
+		assert_int_equal(c->phase, CALL_TOMBSTONE);
+		assert_int_equal(l->st.ended, 0);
+		assert_int_equal(l->st.committed, 0);
+		assert_int_equal(recorder_pinned(l->rec, &l->w->policy), 2);
+		c = calls_by_id(recorder_calls(l->rec), "c2", 2);
+		if (i == 1) {
+			call_key(recorder_calls(l->rec), c, OPTAG_LEG_CALLER, '9', CALL_BY_INFO, true, l->w->now);
+			assert_int_equal(l->st.ended, 1);
+			assert_int_equal(l->st.dropped, 2);
+			assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_OPTED_OUT);
+			assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], STORE_S_GRANTED);
+		}
+		if (i < 2) {
+			sip(l, &(struct fake_msg){ .method = "BYE", .id = "c2", .from_tag = "c", .to_tag = "d", .cseq = 2 });
+			l->w->now += SEC;
+			rtp(l, 3, 5500, 8, 0x44, 160);
+		}
+		if (i == 3) { /* the program ends in the middle: nothing is left readable */
+			recorder_free(l->rec);
+			assert_int_equal(l->st.begun, l->st.ended + l->st.aborted);
+			assert_int_equal(l->st.committed, 0);
+			l->rec = NULL;
+			fake_world_free(l->w);
+			clock_set_ns(0);
+			free(l);
+			continue;
+		}
+		f = finish(l);
+		assert_int_equal(f.kept, 2); /* the second has its one packet of documentation */
+		assert_int_equal(l->st.committed, i == 1 ? 0 : 1);
+		link_free(l);
+	}
+}
+
 static struct calls_tightened tighten(struct link *l, const struct policy *p)
 {
 	struct calls_tightened sum = { 0 };
@@ -966,6 +1031,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_no_audio),
+		cmocka_unit_test(test_parked),
 		cmocka_unit_test(test_tightened),
 		cmocka_unit_test(test_tightened_early),
 		cmocka_unit_test(test_shorter),
