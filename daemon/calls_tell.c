@@ -58,11 +58,15 @@ static json_t *leg_json(const struct recorder *r, const struct call *c, unsigned
 
 static json_t *call_json(const struct recorder *r, const struct call *c)
 {
-	char uid[UID_TEXT];
+	char uid[UID_TEXT], other[UID_TEXT] = "";
 	uint64_t now = clock_now_ns();
+	bool linked = c->peers && c->peers->relation;
 
 	uid_format(&c->uid, uid);
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:[o, o]}", "call", uid, "rule",
+	if (linked)
+		uid_format(&c->peers->other, other);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:s, s:s, s:s, s:b, s:[o, o]}", "call", uid, "relation",
+			 linked ? call_relation_name((enum call_relation)c->peers->relation) : "", "other_call", other, "rule",
 			 c->rule ? c->rule->name : "", "scenario", c->rule ? c->rule->scenario : "", "state", state_of(c), "age",
 			 seconds(c->start_ns, c->end_ns ? c->end_ns : now), "documentation",
 			 purpose_state_name(c->state[POLICY_DOCUMENTATION]), "documentation_reason", c->reason[POLICY_DOCUMENTATION],

@@ -156,6 +156,8 @@ static void print_head(const json_t *o)
 	       json_is_true(json_object_get(o, "recording")) ? ", recording" : "");
 	printf("purposes  documentation %s %s, training %s %s\n", cli_ctl_str(o, "documentation"),
 	       cli_ctl_str(o, "documentation_reason"), cli_ctl_str(o, "training"), cli_ctl_str(o, "training_reason"));
+	if (*cli_ctl_str(o, "relation"))
+		printf("belongs   %s %s\n", cli_ctl_str(o, "relation"), cli_ctl_str(o, "other_call"));
 	for (i = 0; (l = json_array_get(legs, i)); i++)
 		printf("%-8s  %s %s: passed %.0f, events %.0f, blocked %.0f, kept %.0f, inspected %.0f, lost %.0f\n", cli_ctl_str(l, "leg"),
 		       *cli_ctl_str(l, "codec") ? cli_ctl_str(l, "codec") : "no audio", cli_ctl_str(l, "verdict"),

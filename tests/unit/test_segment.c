@@ -503,6 +503,65 @@ static void test_endless(void **state)
 	finish(&w);
 }
 
+/*
+ * Whose numbers these are, from SIP to the policy: asserted before From, the Request-URI before To, contexts of local
+ * numbers (RFC 3966), withheld (RFC 3323, 3325).
+ */
+static void test_identity(void **state)
+{
+	static const struct {
+		const char *ruri, *to, *from, *more, *calling, *called;
+	} t[] = {
+		{ "sip:+4570102010@h", "<sip:+4570102010@h>", "<sip:+4520000000@h>", "", "+4520000000", "+4570102010" },
+		/* P-Asserted-Identity is what the network says, From what the telephone says */
+		{ "sip:+4570102010@h", "<sip:+4570102010@h>", "<sip:boss@h>", "P-Asserted-Identity: \"x\" <sip:+4520000001@h>\r\n", "+4520000001",
+		  "+4570102010" },
+		{ "sip:+4570102010@h", "<sip:+4570102010@h>", "<sip:boss@h>", "P-Asserted-Identity: <tel:+45-2000-0002>, <sip:z@h>\r\n",
+		  "+4520000002", "+4570102010" },
+		/* whom it went to, not whom somebody dialled */
+		{ "sip:+4570102010@h", "<sip:+4599999999@h>", "<sip:+4520000000@h>", "", "+4520000000", "+4570102010" },
+		/* a local number with its context, three ways to write it */
+		{ "tel:2010;phone-context=+457010", "<sip:x@h>", "<sip:+4520000000@h>", "", "+4520000000", "+4570102010" },
+		{ "sip:2010;phone-context=+457010@h;user=phone", "<sip:x@h>", "<sip:+4520000000@h>", "", "+4520000000", "+4570102010" },
+		{ "sip:+4570102010@h", "<sip:x@h>", "<tel:0000;phone-context=+452000>", "", "+4520000000", "+4570102010" },
+		/* withheld: no number, whatever From says; asserted and withheld as well */
+		{ "sip:+4570102010@h", "<sip:x@h>", "<sip:anonymous@anonymous.invalid>", "", "", "+4570102010" },
+		{ "sip:+4570102010@h", "<sip:x@h>", "<sip:+4520000000@h>", "Privacy: id\r\n", "", "+4570102010" },
+		{ "sip:+4570102010@h", "<sip:x@h>", "<sip:anonymous@anonymous.invalid>",
+		  "Privacy: id\r\nP-Asserted-Identity: <sip:+4520000001@h>\r\n", "", "+4570102010" },
+		/* anonymous to the telephone, known to the network and not withheld from us */
+		{ "sip:+4570102010@h", "<sip:x@h>", "<sip:anonymous@anonymous.invalid>", "P-Asserted-Identity: <sip:+4520000001@h>\r\n",
+		  "+4520000001", "+4570102010" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct sigin_from from = { .ts_ns = (uint64_t)TODAY * SEC };
+		struct world w;
+		struct sip_msg m;
+		const char *why;
+		char b[1024];
+		struct call *c;
+		int n;
+
+		begin(&w, NUMBER);
+		n = snprintf(b, sizeof(b), "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: %s;tag=a\r\nTo: %s\r\nCall-ID: x\r\n"
+					   "CSeq: 1 INVITE\r\nX-Queue: a\r\n%s\r\n",
+			     t[i].ruri, t[i].from, t[i].to, t[i].more);
+		ipaddr_v4(0x0a000001, &from.src.addr);
+		ipaddr_v4(0x0a000002, &from.dst.addr);
+		assert_int_equal(sip_parse(b, (size_t)n, false, &extra, &m, &why), 0);
+		calls_message(w.cs, &from, &m);
+		c = call_of(&w);
+		assert_non_null(c);
+		assert_true(c->matched);
+		assert_string_equal(c->calling, t[i].calling);
+		assert_string_equal(c->called, t[i].called);
+		assert_string_equal(c->queue, "a");
+		finish(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_media),
 		cmocka_unit_test(test_tag),
 		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_identity),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
