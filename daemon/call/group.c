@@ -318,6 +318,28 @@ static void take_session(struct calls *cs, struct call *c, const struct sip_msg 
 		sure_now(cs, c, now);
 }
 
+static bool caller_has(const struct call *o, struct sip_str tag)
+{
+	return (strlen(o->caller_tag) == tag.n && memcmp(o->caller_tag, tag.p, tag.n) == 0) ||
+	       (o->caller_alt && o->caller_alt == (hash_bytes(tag.p, tag.n) | 1));
+}
+
+static bool callee_has(const struct call *o, struct sip_str tag)
+{
+	uint64_t h = hash_bytes(tag.p, tag.n) | 1;
+
+	for (unsigned i = 0; i < o->ndialog; i++)
+		if (o->dialog[i].tag == h)
+			return true;
+	return o->ndialog == 0 || o->ndialog == CALL_DIALOGS_MAX; /* not answered, or more than are told apart */
+}
+
+/* Whoever only guessed a Call-ID does not know its tags (RFC 3891 3). */
+static bool names_dialog(const struct call *o, const struct sip_dialog *d)
+{
+	return (caller_has(o, d->from_tag) && callee_has(o, d->to_tag)) || (caller_has(o, d->to_tag) && callee_has(o, d->from_tag));
+}
+
 /* A new call takes another one's place, or joins it. */
 static void take_dialog(struct calls *cs, struct call *c, struct sip_str value, bool joins, uint64_t now)
 {
@@ -327,7 +349,7 @@ static void take_dialog(struct calls *cs, struct call *c, struct sip_str value, 
 	if (!value.p || !sip_dialog_of(value, &d))
 		return;
 	o = calls_find(cs, d.call_id);
-	if (!o || o == c || !o->peers || !still_known(o, now) || strcmp(o->peers->controller, c->peers->controller) != 0)
+	if (!o || o == c || !o->peers || !names_dialog(o, &d) || !still_known(o, now) || strcmp(o->peers->controller, c->peers->controller) != 0)
 		return;
 	if (group_tie(cs, c, o) || (c->peers->group && c->peers->group == o->peers->group)) {
 		c->peers->relation = joins ? CALL_R_SAME : CALL_R_TRANSFER;

@@ -26,8 +26,8 @@
  *  - One recording. Of calls that are surely the same, at the same time, the one with both voices is kept, then the one
  *    that began first; the others are denied, "duplicate", and name it.
  *
- * What a forger can do. Who sends calls with somebody else's half of a Session-ID, or with a Replaces for
- * somebody else's call, ties his call to it: he can then opt out for both, so that training of the other is denied; never
+ * What a forger can do. Who sends calls with somebody else's half of a Session-ID, or with a Replaces or Join that
+ * knows somebody else's Call-ID and tags, ties his call to it: he can then opt out for both, so that training of the other is denied; never
  * more. He cannot have the other's documentation stopped, nor its recording dropped: for both the two must be surely the
  * same - both halves of the Session-ID known and equal, the trunk's header equal, or one media address - and the
  * recording that is dropped is always one whose whole time another one covers. What he can lose

@@ -480,10 +480,14 @@ static void test_transfer(void **state)
 		"Referred-By: <sip:100@h>\r\n", /* after a REFER */
 		"Replaces: x1\r\n",	     /* malformed: tied to nothing */
 		"Replaces: x9;to-tag=b;from-tag=a\r\n",
+		"Replaces: x1;to-tag=z;from-tag=a\r\n", /* a Call-ID that was guessed */
+		"Join: x1;to-tag=b;from-tag=z\r\n",
+		"Replaces: x1;to-tag=a;from-tag=b\r\n", /* as the other party sees it */
 	};
 
 	(void)state;
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 8; i++) {
+		bool tied = i < 3 || i == 7;
 		struct world *w = world(POLICY_B_INTEREST);
 		struct leg in = { "x1", { NULL }, 1, { 1, 2 }, { 4000, 5000 } };
 		struct leg out = { "x2", { how[i], NULL }, 7, { 1, 4 }, { 4100, 5100 } };
@@ -497,12 +501,12 @@ static void test_transfer(void **state)
 			msg(w, &in, "REFER", 0, true, 3, NULL, "Refer-To: <sip:150@h>\r\n");
 		w->called = "150";
 		b = invite(w, &out);
-		assert_int_equal(b->peers->relation, i == 1 ? CALL_R_SAME : i < 3 ? CALL_R_TRANSFER : CALL_R_NONE);
+		assert_int_equal(b->peers->relation, i == 1 ? CALL_R_SAME : tied ? CALL_R_TRANSFER : CALL_R_NONE);
 		/* who joins has heard no notice, and whom he joins has a third party */
-		assert_int_equal(b->state[TRAIN], i == 1 ? PURPOSE_DENIED : i < 3 ? PURPOSE_OPTED_OUT : PURPOSE_PENDING);
+		assert_int_equal(b->state[TRAIN], i == 1 ? PURPOSE_DENIED : tied ? PURPOSE_OPTED_OUT : PURPOSE_PENDING);
 		assert_int_equal(a->third, i == 1);
 		assert_int_equal(b->third, i == 1);
-		if (i < 3)
+		if (tied)
 			assert_true(uid_equal(&b->peers->other, &first));
 		fake_world_free(w);
 	}
