@@ -47,6 +47,7 @@ struct calls {
 	struct call *old_first, *old_last; /* tombstones kept while there is room */
 	size_t old_count;
 	size_t tighten_at; /* slot at which calls_tighten_step goes on */
+	const struct sip_msg *sdp_of; /* the message at hand, when sdp is its description already */
 	struct sdp sdp;	   /* being read: too large for a stack */
 	struct calls_stats stats;
 };

@@ -71,8 +71,10 @@ static void take_keys(struct calls *cs, struct call *c, const struct sigin_from 
 	const char *why;
 
 	group_begin(cs, c, m, d->correlate_header, from->ts_ns);
-	if (m->request && m->method == SIP_M_INVITE && body.p && !sdp_parse(body.p, body.n, &cs->sdp, &why))
-		group_sdp(cs, c, OPTAG_LEG_CALLER, true, &cs->sdp, from->ts_ns);
+	if (!m->request || m->method != SIP_M_INVITE || !body.p || sdp_parse(body.p, body.n, &cs->sdp, &why))
+		return;
+	cs->sdp_of = m;
+	group_sdp(cs, c, OPTAG_LEG_CALLER, true, &cs->sdp, from->ts_ns);
 }
 
 static void take_name(char *to, size_t size, struct policy_str s)
@@ -249,7 +251,7 @@ static int take_sdp(struct calls *cs, struct call *c, const struct view *v)
 	if ((c->matched || c->late) && c->ndialog && v->initial && !v->m->request && v->m->status < 200 &&
 	    v->dialog && !known_dialog(c, v->dialog, &i))
 		return -1;
-	if (sdp_parse(body.p, body.n, &cs->sdp, &why)) {
+	if (cs->sdp_of != v->m && sdp_parse(body.p, body.n, &cs->sdp, &why)) {
 		cs->stats.bad_sdp++;
 		return -1;
 	}
@@ -480,6 +482,7 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	int lines = -1;
 
 	cs->stats.messages++;
+	cs->sdp_of = NULL;
 	cs->now_ns = from->ts_ns;
 	calls_advance(cs, from->ts_ns);
 	c = calls_find(cs, m->call_id);

@@ -367,6 +367,14 @@ void call_watch_parties(struct calls *cs, struct call *c, const struct sip_msg *
 		call_third_party(cs, c, now);
 }
 
+static bool has_headers(const struct sip_msg *m)
+{
+	for (size_t i = 0; m->wanted && i < m->wanted->n && i < SIP_EXTRA_MAX; i++)
+		if (m->extra[i].p)
+			return true;
+	return false;
+}
+
 static bool has_answer(const struct call *c)
 {
 	for (unsigned i = 0; i < c->nep; i++)
@@ -390,7 +398,8 @@ void call_reconsider(struct calls *cs, struct call *c, const struct sip_msg *m, 
 			return;
 		p = c->matched ? c->policy : cs->policy;
 	}
-	if (!call_asked(c, p, &in) || !take_headers(c, p, m, &in))
+	/* most messages have none of these headers: the facts are not unpacked for them */
+	if (!has_headers(m) || !call_asked(c, p, &in) || !take_headers(c, p, m, &in))
 		return;
 	call_later_input(c, &later, &in);
 	decide_again(cs, c, p, &in, m, now);
