@@ -92,6 +92,14 @@ void recording_init(struct recording *rc, struct store *st, const struct call *c
 	rc->undated = deadlines(rc, c) || rc->meta.until_ns[0] > INT64_MAX || rc->meta.until_ns[1] > INT64_MAX;
 }
 
+void recording_moved(struct recording *rc, const struct call *c)
+{
+	rc->meta.sip_call_id = c->call_id;
+	rc->meta.caller = c->calling;
+	rc->meta.callee = c->called;
+	rc->meta.agent = c->agent[0] ? c->agent : NULL;
+}
+
 int recording_new(struct store *st, const struct call *c, struct recording **ret)
 {
 	struct recording *rc = calloc(1, sizeof(*rc));

@@ -48,6 +48,8 @@ void recording_gap(struct recording *rc, const char *why); /* static text; the f
 int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p);
 /* A later policy took something (c->tight): deadlines come nearer. */
 int recording_tighten(struct recording *rc, const struct call *c);
+/* The recording is now that of this copy of its call, whose texts outlive it. */
+void recording_moved(struct recording *rc, const struct call *c);
 /* Nothing is recorded: the call is in the store already, or its clock beyond any deadline. */
 bool recording_known(const struct recording *rc);
 /* How it ended, as the row says: "too-short" and the like are decided here. */

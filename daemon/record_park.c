@@ -49,6 +49,7 @@ bool park(struct recorder *r, struct call *c)
 		c->reason[POLICY_TRAINING] = "group.full";
 		return false;
 	}
+	recording_moved(c->user, &p->c);
 	c->decide.sample_slot = 0; /* the copy's now */
 	p->next = r->parked;
 	r->parked = p;
