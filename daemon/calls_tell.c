@@ -214,7 +214,7 @@ static json_t *event_json(const struct call *c, const struct call_trace_event *e
 	return NULL;
 }
 
-static struct call *asked_call(struct recorder *r, const json_t *request, char *why, size_t n)
+struct call *calls_tell_find(struct recorder *r, const json_t *request, char *why, size_t n)
 {
 	const char *text = json_string_value(json_object_get(request, "call"));
 	const char *id = json_string_value(json_object_get(request, "sip_call_id"));
@@ -244,7 +244,7 @@ int calls_tell_trace(struct recorder *r, const json_t *request, json_t *answer, 
 
 	if (unknown_member(request, known, why, n))
 		return -EINVAL;
-	c = asked_call(r, request, why, n);
+	c = calls_tell_find(r, request, why, n);
 	if (!c)
 		return -ENOENT;
 	t = c->trace;

@@ -30,6 +30,10 @@ struct recorder;
 int calls_tell_list(struct recorder *r, const json_t *request, json_t *answer, char *why, size_t n);
 int calls_tell_trace(struct recorder *r, const json_t *request, json_t *answer, char *why, size_t n);
 
+/* The call that "call" or "sip_call_id" names, one that a rule matched; NULL: why says it. */
+struct call;
+struct call *calls_tell_find(struct recorder *r, const json_t *request, char *why, size_t n);
+
 struct status;
 /* in_setup, answered, on_hold, ending, recording */
 void calls_tell_count(struct recorder *r, struct status *s);

@@ -38,6 +38,8 @@ static const struct conf_setting interface_table[] = {
 static const struct conf_setting control_table[] = {
 	{ "socket", CK_PATH, AT(conf, control), 0, 0, NULL, 0 },
 	{ "group", CK_NAME, AT(conf, control_group), 0, 0, NULL, CONF_OPTIONAL },
+	{ "calls-group", CK_NAME, AT(conf, calls_group), 0, 0, NULL, CONF_OPTIONAL },
+	{ "use-group", CK_NAME, AT(conf, use_group), 0, 0, NULL, CONF_OPTIONAL },
 };
 
 static const struct conf_setting top_table[] = {

@@ -66,6 +66,8 @@ struct conf {
 	char policy[CONF_PATH];	  /* file or directory */
 	char control[CONF_SOCKET];
 	char control_group[CONF_NAME]; /* who may ask beside root and the daemon's user; "" nobody */
+	char calls_group[CONF_NAME];   /* who may say what happens in calls; "" nobody else */
+	char use_group[CONF_NAME];     /* who may note that a recording was used; "" nobody else */
 	struct endpoint metrics;  /* port 0: off */
 	char user[CONF_NAME], group[CONF_NAME];
 	bool seccomp;

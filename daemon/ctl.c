@@ -43,6 +43,11 @@ struct ctl {
 	dev_t dev; /* of the socket file: another daemon's is not removed */
 	ino_t ino;
 	gid_t gid;
+	struct {
+		gid_t gid;
+		unsigned may;
+	} allowed[CTL_GROUPS_MAX];
+	size_t nallowed;
 	const struct ctl_handler *handlers;
 	void *arg;
 	uint64_t until_ns; /* of this turn */
@@ -123,6 +128,15 @@ static int depth_of(const char *s, size_t n)
 	return most;
 }
 
+static bool may_do(const struct ctl_handler *h, const struct ctl_peer *peer)
+{
+	unsigned own = h->flags & (CTL_CALLS | CTL_USE);
+
+	if (peer->owner)
+		return true;
+	return !(h->flags & CTL_OWNER) && (own ? own & peer->may : !peer->narrow);
+}
+
 /* Runs the handler; text gets what went wrong. */
 static int run(const struct ctl_handler *handlers, void *arg, const struct ctl_peer *peer, const json_t *rq,
 	       json_t *fields, char *text, size_t n)
@@ -135,8 +149,9 @@ static int run(const struct ctl_handler *handlers, void *arg, const struct ctl_p
 		snprintf(text, n, name ? "this daemon does not know the request" : "the request has no \"do\"");
 		return name ? -EOPNOTSUPP : -EINVAL;
 	}
-	if (h->flags & CTL_OWNER && !peer->owner) {
-		snprintf(text, n, "only root and the daemon's user may do this");
+	if (!may_do(h, peer)) {
+		snprintf(text, n, "only root%s the daemon's user%s may do this", h->flags & CTL_OWNER ? " and" : ",",
+			 h->flags & CTL_OWNER ? "" : " and members of the group for it (control in optagd.conf)");
 		return -EPERM;
 	}
 	e = h->run(arg, peer, rq, fields, text, n);
@@ -249,7 +264,11 @@ static bool may_ask(struct ctl *c, int fd, struct ctl_peer *p)
 	p->gid = u.gid;
 	p->pid = u.pid;
 	p->owner = u.uid == 0 || u.uid == geteuid();
-	return p->owner || in_group(fd, p, c->gid);
+	p->narrow = !p->owner && !in_group(fd, p, c->gid);
+	for (size_t i = 0; i < c->nallowed; i++)
+		if (in_group(fd, p, c->allowed[i].gid))
+			p->may |= c->allowed[i].may;
+	return !p->narrow || p->may;
 }
 
 static void refuse(int fd, const char *name, const char *text)
@@ -269,7 +288,7 @@ static void accept_one(struct ctl *c, int fd)
 
 	if (!may_ask(c, fd, &p)) {
 		c->stats.refused_peer++;
-		refuse(fd, "EACCES", "you are not in the group of the control socket");
+		refuse(fd, "EACCES", "you are in no group of the control socket");
 		return;
 	}
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX && !k; i++)
@@ -561,6 +580,17 @@ int ctl_new(const char *path, gid_t gid, const struct ctl_handler *handlers, voi
 		return e;
 	}
 	*ret = c;
+	return 0;
+}
+
+int ctl_allow(struct ctl *c, gid_t gid, unsigned may)
+{
+	if (c->nallowed == CTL_GROUPS_MAX)
+		return -ENOSPC;
+	if (chmod(c->addr.sun_path, 0666))
+		return -errno;
+	c->allowed[c->nallowed].gid = gid;
+	c->allowed[c->nallowed++].may = may;
 	return 0;
 }
 

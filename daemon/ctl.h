@@ -13,7 +13,9 @@
  *
  * Who may ask is told by the kernel (SO_PEERCRED, SO_PEERGROUPS): root, the
  * daemon's user, and members of the group. Handlers marked CTL_OWNER are not
- * for the group. All others are disconnected after one line that says so.
+ * for the group; those marked CTL_CALLS or CTL_USE are for groups of their own
+ * (ctl_allow), whose members may do nothing else unless they are in the first
+ * one too. All others are disconnected after one line that says so.
  *
  * Never blocks: ctl_run does what is ready, for CTL_RUN_NS and one request at most (the daemon's loop
  * calls it at intervals, so that a flood of requests delays no packet; ctl_fd is for tests that wait). Limits below; a client that
@@ -54,13 +56,15 @@ struct ctl_peer {
 	gid_t gid;
 	pid_t pid;
 	bool owner; /* root or the daemon's user */
+	bool narrow; /* not in the socket's group: only what `may` says */
+	unsigned may; /* CTL_CALLS, CTL_USE */
 };
 
 #define CTL_LATER 1
 
 struct ctl_handler {
 	const char *name; /* of "do" */
-	unsigned flags;	  /* CTL_OWNER */
+	unsigned flags;	  /* CTL_OWNER, or CTL_CALLS or CTL_USE */
 	/*
 	 * Adds fields to the answer: 0. -errno with a line in why: refused (the fields are
 	 * dropped). CTL_LATER: the answer comes by ctl_answer; until then the client's further
@@ -69,10 +73,18 @@ struct ctl_handler {
 	int (*run)(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n);
 };
 #define CTL_OWNER 1u
+#define CTL_CALLS 2u /* what telephone systems say about calls */
+#define CTL_USE	  4u /* use of recordings */
+#define CTL_GROUPS_MAX 4
 
 /* handlers end with { 0 } and stay the caller's. gid (gid_t)-1: no group. -EADDRINUSE: another daemon answers there. */
 int ctl_new(const char *path, gid_t gid, const struct ctl_handler *handlers, void *arg, struct ctl **ret, char *why, size_t n);
 void ctl_free(struct ctl *c); /* NULL-tolerant */
+/*
+ * Members of this group too may connect, for handlers with one of these flags. While still root. The
+ * socket's file then lets everybody connect, and who is in none of the groups is told so. -ENOSPC, -errno.
+ */
+int ctl_allow(struct ctl *c, gid_t gid, unsigned may);
 int ctl_fd(const struct ctl *c);
 void ctl_run(struct ctl *c);
 

@@ -144,6 +144,8 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 	e.purpose = (enum evlog_purpose)(n->purpose + 1);
 	e.source = kind == EVLOG_CALL_MATCH ? EVLOG_S_POLICY : source_of(n);
 	e.reason = n->reason && *n->reason ? n->reason : n->how != CALL_BY_TIME ? call_how_name(n->how) : NULL;
+	if (n->how == CALL_BY_API)
+		e.who = ev->speaker;
 	/* how much of the notice they had heard */
 	if (kind == EVLOG_CONSENT_GIVEN && d->notice_start_ns && n->at_ns >= d->notice_start_ns)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, (n->at_ns - d->notice_start_ns) / NS_PER_MS);
@@ -152,6 +154,11 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 	if (kind == EVLOG_NOTICE_PLAYED && n->how == CALL_BY_FINGERPRINT)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, d->notice_heard_ms);
 	queue(ev, &e);
+}
+
+void evidence_speaker(struct evidence *ev, const char *who)
+{
+	ev->speaker = who;
 }
 
 void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,

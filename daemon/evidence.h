@@ -63,6 +63,8 @@ bool evidence_ready(const struct evidence *ev);
 /* ---- events ---- */
 
 void evidence_news(struct evidence *ev, const struct call *c, const struct call_news *n);
+/* Whose word the news by api are from now on ("agent", "system"; static), their `who`; NULL nobody's. */
+void evidence_speaker(struct evidence *ev, const char *who);
 /* Of a call: kind with reason (NULL none), purpose (-1 neither) and up to two numbers (value UINT64_MAX: none). */
 struct evidence_num {
 	enum evlog_num name;

@@ -48,6 +48,7 @@ struct evidence {
 	struct sample *sample;
 	struct sample_log *slog;
 	const struct call *drawing;
+	const char *speaker; /* the recorder's thread's */
 	uint64_t ticked_ns;
 	atomic_uint_fast64_t saved;
 	atomic_bool usable;   /* seeds of before are known, draws may be made */

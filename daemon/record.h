@@ -156,6 +156,15 @@ void recorder_missed(struct recorder *r, bool all);
 int recorder_finish(struct recorder *r);
 /* For who asks what calls do; they are the recorder's. */
 struct calls *recorder_calls(struct recorder *r);
+/* What a telephone system says about a call; the news in the evidence log are by `who` ("agent", "system"; static). */
+struct recorder_said {
+	const char *who;
+	uint64_t now_ns;
+};
+/* As call_command, by api. */
+int recorder_command(struct recorder *r, struct call *c, enum call_command cmd, enum policy_purpose p, const struct recorder_said *by);
+/* As call_notice_heard, by api, of the announcement `which` (-1 not known). -EALREADY: nothing to change; -ETIME too late. */
+int recorder_notice(struct recorder *r, struct call *c, int which, uint64_t start_ns, uint64_t end_ns, const struct recorder_said *by);
 struct recorder_leg {
 	uint64_t inspected; /* by the recorder, since the call began: in passed, and not kept */
 	uint64_t muted;	    /* samples silenced so far */

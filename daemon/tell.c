@@ -11,6 +11,7 @@
 #include "capture/flow.h"
 #include "capture/live.h"
 #include "capture/xdp.h"
+#include "calls_say.h"
 #include "calls_tell.h"
 #include "daemon.h"
 #include "metrics.h"
@@ -152,6 +153,13 @@ static int on_call_trace(void *arg, const struct ctl_peer *peer, const json_t *r
 	return calls_tell_trace(d->rec, request, answer, why, n);
 }
 
+static int on_call_event(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
+{
+	const struct daemon *d = arg;
+
+	return calls_say(d->rec, peer, request, answer, why, n);
+}
+
 static int on_policies(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why,
 		       size_t n)
 {
@@ -161,7 +169,8 @@ static int on_policies(void *arg, const struct ctl_peer *peer, const json_t *req
 }
 
 static const struct ctl_handler handlers[] = { { "status", 0, on_status }, { "call-list", 0, on_call_list },
-					       { "call-trace", 0, on_call_trace }, POLICIES_CTL(on_policies), { 0 } };
+					       { "call-trace", 0, on_call_trace }, { "call-event", CTL_CALLS, on_call_event },
+					       POLICIES_CTL(on_policies), { 0 } };
 
 static void on_metrics(void *arg, struct buf *out)
 {
@@ -176,6 +185,24 @@ static void on_metrics(void *arg, struct buf *out)
 	free(s);
 }
 
+/* A group of its own for a kind of request. */
+static int allow(struct daemon *d, const char *group, unsigned may, char *why, size_t n)
+{
+	gid_t gid;
+	int e;
+
+	if (!*group)
+		return 0;
+	if (priv_find_group(group, &gid)) {
+		log_warn("no group '%s': what it may do is for root and '%s' only", group, d->conf.user);
+		return 0;
+	}
+	e = ctl_allow(d->ctl, gid, may);
+	if (e)
+		snprintf(why, n, "'%s': %s", d->conf.control, strerror(-e));
+	return e;
+}
+
 int daemon_open_sockets(struct daemon *d, char *why, size_t n)
 {
 	gid_t gid = (gid_t)-1;
@@ -184,6 +211,10 @@ int daemon_open_sockets(struct daemon *d, char *why, size_t n)
 	if (*d->conf.control_group && priv_find_group(d->conf.control_group, &gid))
 		log_warn("no group '%s': the control socket is for root and '%s' only", d->conf.control_group, d->conf.user);
 	e = ctl_new(d->conf.control, gid, handlers, d, &d->ctl, why, n);
+	if (!e)
+		e = allow(d, d->conf.calls_group, CTL_CALLS, why, n);
+	if (!e)
+		e = allow(d, d->conf.use_group, CTL_USE, why, n);
 	if (!e && d->conf.metrics.port)
 		e = metrics_new(&d->conf.metrics, on_metrics, d, &d->metrics, why, n);
 	return e;

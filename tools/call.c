@@ -3,14 +3,14 @@
  * call.c - optag call: calls in progress, and what happens to one of them
  *
  * Asks the daemon (daemon/calls_tell.h). Nothing that it prints says who talks
- * to whom.
+ * to whom. What is said about a call is in call_say.c.
  */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "cli.h"
+#include "call.h"
 #include "cli_ctl.h"
 
 static const char *control = CLI_CTL_PATH, *state, *rule, *call_id;
@@ -265,8 +265,18 @@ int main(int argc, char **argv)
 	static const struct cli_cmd cmds[] = {
 		{ "list", "calls in progress", cmd_list },
 		{ "trace", "follow one call", cmd_trace },
+		{ "notice", "the announcement was played", call_cmd_say },
+		{ "consent", "the caller consents", call_cmd_say },
+		{ "withdraw", "the caller takes the consent back", call_cmd_say },
+		{ "opt-out", "the caller does not want it", call_cmd_say },
+		{ "object", "the caller objects", call_cmd_say },
+		{ "pause", "record nothing for a while", call_cmd_say },
+		{ "resume", "go on after a pause", call_cmd_say },
+		{ "not-needed", "nobody needs the recording", call_cmd_say },
+		{ "reopen", "the agent asks for consent again", call_cmd_say },
+		{ "-", "such events as JSON lines from standard input", call_cmd_batch },
 		{ 0 },
 	};
 
-	return cli_dispatch("optag call", "look at calls in progress", cmds, argc, argv);
+	return cli_dispatch("optag call", "look at calls in progress, and say what happens in them", cmds, argc, argv);
 }

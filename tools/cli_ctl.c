@@ -113,7 +113,7 @@ static int read_line(struct cli_ctl *c, size_t *ret_n)
 	}
 }
 
-int cli_ctl_next(struct cli_ctl *c, json_t **ret_answer)
+static int read_answer(struct cli_ctl *c, json_t **ret)
 {
 	json_t *o;
 	size_t n = 0;
@@ -123,22 +123,33 @@ int cli_ctl_next(struct cli_ctl *c, json_t **ret_answer)
 		return e;
 	o = json_loadb((const char *)c->in.p, n, JSON_REJECT_DUPLICATES, NULL);
 	c->at = n + 1;
-	if (json_is_object(o) && json_is_true(json_object_get(o, "ok"))) {
+	if (json_is_boolean(json_object_get(o, "ok"))) {
+		*ret = o;
+		return 0;
+	}
+	cli_err("the answer is not one of optagd's");
+	json_decref(o);
+	return -EPROTO;
+}
+
+int cli_ctl_next(struct cli_ctl *c, json_t **ret_answer)
+{
+	json_t *o = NULL;
+	int e = read_answer(c, &o);
+
+	if (e)
+		return e;
+	if (json_is_true(json_object_get(o, "ok"))) {
 		*ret_answer = o;
 		return 0;
 	}
-	if (!json_is_object(o) || !json_is_false(json_object_get(o, "ok"))) {
-		cli_err("the answer is not one of optagd's");
-		e = -EPROTO;
-	} else {
-		cli_err("%s", cli_ctl_str(o, "error"));
-		e = strcmp(cli_ctl_str(o, "errno"), "EACCES") == 0 ? -EACCES : -EIO;
-	}
+	cli_err("%s", cli_ctl_str(o, "error"));
+	e = strcmp(cli_ctl_str(o, "errno"), "EACCES") == 0 ? -EACCES : -EIO;
 	json_decref(o);
 	return e;
 }
 
-int cli_ctl_ask(struct cli_ctl *c, json_t *request, json_t **ret_answer)
+static int send_request(struct cli_ctl *c, json_t *request)
 {
 	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	size_t n = line ? strlen(line) : 0;
@@ -161,7 +172,29 @@ int cli_ctl_ask(struct cli_ctl *c, json_t *request, json_t **ret_answer)
 	/* Who is refused was told so before the line could be sent. */
 	if (e && e != EPIPE && e != ECONNRESET)
 		return lost(e);
-	return cli_ctl_next(c, ret_answer);
+	return 0;
+}
+
+int cli_ctl_ask(struct cli_ctl *c, json_t *request, json_t **ret_answer)
+{
+	int e = send_request(c, request);
+
+	return e ? e : cli_ctl_next(c, ret_answer);
+}
+
+int cli_ctl_pass(struct cli_ctl *c, json_t *request, json_t **ret_answer)
+{
+	int e = send_request(c, request);
+
+	return e ? e : read_answer(c, ret_answer);
+}
+
+bool cli_ctl_stale(const struct cli_ctl *c)
+{
+	char x;
+	ssize_t n = c->in.len > c->at ? 1 : recv(c->fd, &x, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
 static const json_t *at_path(const json_t *o, const char *path)

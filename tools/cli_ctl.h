@@ -12,6 +12,8 @@
 #ifndef CLI_CTL_H
 #define CLI_CTL_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 #define CLI_CTL_PATH	  "/run/optag/control"
@@ -30,6 +32,13 @@ void cli_ctl_close(struct cli_ctl *c); /* NULL-tolerant */
  * what happened to the connection.
  */
 int cli_ctl_ask(struct cli_ctl *c, json_t *request, json_t **ret_answer);
+/*
+ * The same for who passes answers on: whatever the daemon answered is the caller's, refusals too, and nothing is
+ * said unless there is none (-errno).
+ */
+int cli_ctl_pass(struct cli_ctl *c, json_t *request, json_t **ret_answer);
+/* The daemon has closed the connection, or something came that was not asked for. */
+bool cli_ctl_stale(const struct cli_ctl *c);
 int cli_ctl_next(struct cli_ctl *c, json_t **ret_answer);
 
 /* Number at a path of names, "calls.active"; 0 when it is not there or no number. */

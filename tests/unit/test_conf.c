@@ -158,6 +158,8 @@ static void test_values(void **state)
 	assert_int_equal(c.log_level, LOG_L_DEBUG);
 	assert_true(conf_cpu(&c, 0) && !conf_cpu(&c, 1) && conf_cpu(&c, 5) && conf_cpu(&c, 7) && !conf_cpu(&c, 8));
 	assert_string_equal(c.control_group, "staff");
+	assert_string_equal(c.calls_group, "cti");
+	assert_string_equal(c.use_group, "");
 	text = printed(&c);
 	read_ok(text, &again);
 	free(text);

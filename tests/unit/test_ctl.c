@@ -88,7 +88,7 @@ static int h_slow(void *arg, const struct ctl_peer *p, const json_t *rq, json_t 
 static const struct ctl_handler handlers[] = {
 	{ "echo", 0, h_echo },	     { "later", 0, h_later },		 { "large", 0, h_large },
 	{ "refuse", 0, h_refuse },   { "owner", CTL_OWNER, h_echo }, { "slow", 0, h_slow },
-	{ 0 },
+	{ "calls", CTL_CALLS, h_echo }, { "use", CTL_USE, h_echo },	 { 0 },
 };
 
 static struct ctl *c;
@@ -391,6 +391,37 @@ static void test_peers(void **state)
 	assert_string_equal(got, "{\"ok\":true,\"x\":1}\n");
 	assert_int_equal(as_other_user(12345, "{\"do\":\"owner\",\"x\":1}\n", got, sizeof(got)), 0);
 	assert_non_null(strstr(got, "EPERM"));
+	assert_int_equal(as_other_user(12345, "{\"do\":\"calls\",\"x\":1}\n", got, sizeof(got)), 0);
+	assert_non_null(strstr(got, "EPERM")); /* who looks at the daemon says nothing about calls */
+}
+
+/* A group of its own may do one kind of thing and no other. */
+static void test_groups(void **state)
+{
+	char got[512];
+
+	(void)state;
+	if (getuid() != 0) {
+		print_message("SKIP: only root can be two users\n");
+		return;
+	}
+	assert_int_equal(ctl_allow(c, 12346, CTL_CALLS), 0);
+	assert_int_equal(ctl_allow(c, 12347, CTL_USE), 0);
+	assert_int_equal(as_other_user(12346, "{\"do\":\"calls\",\"x\":1}\n", got, sizeof(got)), 0);
+	assert_string_equal(got, "{\"ok\":true,\"x\":1}\n");
+	as_other_user(12346, "{\"do\":\"use\"}\n", got, sizeof(got));
+	assert_non_null(strstr(got, "EPERM"));
+	as_other_user(12346, "{\"do\":\"echo\"}\n", got, sizeof(got));
+	assert_non_null(strstr(got, "EPERM"));
+	as_other_user(12346, "{\"do\":\"owner\"}\n", got, sizeof(got));
+	assert_non_null(strstr(got, "EPERM"));
+	as_other_user(12347, "{\"do\":\"use\",\"x\":2}\n", got, sizeof(got));
+	assert_string_equal(got, "{\"ok\":true,\"x\":2}\n");
+	as_other_user(12348, "{\"do\":\"use\"}\n", got, sizeof(got));
+	assert_non_null(strstr(got, "EACCES"));
+	assert_int_equal(ctl_allow(c, 1, CTL_USE), 0);
+	assert_int_equal(ctl_allow(c, 2, CTL_USE), 0);
+	assert_int_equal(ctl_allow(c, 3, CTL_USE), -ENOSPC);
 }
 
 static void test_socket_file(void **state)
@@ -630,6 +661,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_socket_file, setup, teardown),
 		cmocka_unit_test(test_status),
 		cmocka_unit_test(test_metrics),
