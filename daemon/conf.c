@@ -19,6 +19,7 @@
 #include "base/chunk.h"
 #include "base/clock.h"
 #include "conf_internal.h"
+#include "policy/approval.h"
 
 #define DIAGS_MAX 20
 #define LINE_MAX_SHOWN 400
@@ -40,6 +41,12 @@ static const struct conf_setting control_table[] = {
 	{ "group", CK_NAME, AT(conf, control_group), 0, 0, NULL, CONF_OPTIONAL },
 	{ "calls-group", CK_NAME, AT(conf, calls_group), 0, 0, NULL, CONF_OPTIONAL },
 	{ "use-group", CK_NAME, AT(conf, use_group), 0, 0, NULL, CONF_OPTIONAL },
+};
+
+static const char *const approval_words[] = { "no", "loosening", NULL };
+
+static const struct conf_setting approval_table[] = {
+	{ "required", CK_ENUM, AT(conf, approval), 0, 0, approval_words, 0 },
 };
 
 static const struct conf_setting top_table[] = {
@@ -247,11 +254,14 @@ struct block {
 	const char *what; /* "an interface", for messages; NULL top level */
 	void *obj;
 	struct pos written[SETTINGS_MAX];
+	/* a setting that the table does not have: may be written several times */
+	const char *many;
+	int (*many_run)(struct conf_reader *r, void *obj);
 };
 
 static int unknown(struct conf_reader *r, const struct token *t, const struct block *b)
 {
-	const char *words[SETTINGS_MAX + 3] = { 0 };
+	const char *words[SETTINGS_MAX + 4] = { 0 };
 	size_t n = 0;
 	int near;
 
@@ -260,6 +270,9 @@ static int unknown(struct conf_reader *r, const struct token *t, const struct bl
 	if (!b->what) {
 		words[n++] = "interface";
 		words[n++] = "control";
+		words[n++] = "approval";
+	} else if (b->many) {
+		words[n++] = b->many;
 	}
 	near = did_you_mean(t->s, t->n, words);
 	if (near >= 0)
@@ -276,6 +289,12 @@ static int setting(struct conf_reader *r, struct block *b)
 	size_t i;
 	int e;
 
+	if (b->many && conf_is(&t, b->many)) {
+		r->setting = b->many;
+		conf_next(r);
+		e = b->many_run(r, b->obj);
+		return e ? e : end_of_statement(r);
+	}
 	for (i = 0; i < b->n && !conf_is(&t, b->table[i].name); i++)
 		;
 	if (i == b->n)
@@ -355,21 +374,62 @@ static int interface(struct conf_reader *r, struct conf *c)
 	return e ? e : end_of_statement(r);
 }
 
-static int control(struct conf_reader *r, struct conf *c, struct pos *seen)
+/* approver NAME KEYFILE */
+static int approver(struct conf_reader *r, void *obj)
 {
-	struct block b = { .table = control_table, .n = COUNT(control_table), .what = "control", .obj = c };
+	struct conf *c = obj;
+	struct conf_approver new;
+	struct pos at = conf_peek(r).at;
+	int e = conf_text(r, "the name of a person", NULL, new.name, sizeof(new.name));
+
+	if (e)
+		return e;
+	if (!approval_name_ok(new.name))
+		return conf_wrong(r, at, "C-03", "a-z 0-9 . _ -, starting with a letter, without five digits in a row.",
+				  "this cannot be an approver's name.");
+	for (size_t i = 0; i < c->napprover; i++)
+		if (strcmp(c->approver[i].name, new.name) == 0)
+			return conf_wrong(r, at, "C-04", "remove one of them.", "this approver stands in the file twice.");
+	at = conf_peek(r).at;
+	e = conf_text(r, "the file with the approver's public key", NULL, new.key, sizeof(new.key));
+	if (e)
+		return e;
+	if (new.key[0] != '/')
+		return conf_wrong(r, at, "C-03", "write the whole path, from / on.", "'approver' needs an absolute path here.");
+	if (c->napprover == CONF_APPROVERS)
+		return conf_wrong(r, at, "C-03", NULL, "there are %d approvers at most.", CONF_APPROVERS);
+	c->approver[c->napprover++] = new;
+	return 0;
+}
+
+/* control { } and approval { }, once each */
+static int once_block(struct conf_reader *r, struct block b, struct pos *seen)
+{
 	struct pos at = conf_next(r).at;
 	int e;
 
-	r->setting = "control";
+	r->setting = b.what;
 	if (seen->line)
-		return conf_wrong(r, at, "C-04", "remove one of them.", "'control' stands on line %d already.", seen->line);
+		return conf_wrong(r, at, "C-04", "remove one of them.", "'%s' stands on line %d already.", b.what, seen->line);
 	*seen = at;
 	e = body(r, &b);
 	return e ? e : end_of_statement(r);
 }
 
-static void statement(struct conf_reader *r, struct block *top, struct conf *c, struct pos *seen_control)
+static int control(struct conf_reader *r, struct conf *c, struct pos *seen)
+{
+	return once_block(r, (struct block){ .table = control_table, .n = COUNT(control_table), .what = "control", .obj = c }, seen);
+}
+
+static int approval(struct conf_reader *r, struct conf *c, struct pos *seen)
+{
+	return once_block(r,
+			  (struct block){ .table = approval_table, .n = COUNT(approval_table), .what = "approval", .obj = c,
+					  .many = "approver", .many_run = approver },
+			  seen);
+}
+
+static void statement(struct conf_reader *r, struct block *top, struct conf *c, struct pos seen[2])
 {
 	struct token t = conf_peek(r);
 	int e;
@@ -377,7 +437,9 @@ static void statement(struct conf_reader *r, struct block *top, struct conf *c, 
 	if (conf_is(&t, "interface"))
 		e = interface(r, c);
 	else if (conf_is(&t, "control"))
-		e = control(r, c, seen_control);
+		e = control(r, c, &seen[0]);
+	else if (conf_is(&t, "approval"))
+		e = approval(r, c, &seen[1]);
 	else if (t.type == T_WORD)
 		e = setting(r, top);
 	else
@@ -400,6 +462,8 @@ static void check(struct conf_reader *r, const struct conf *c, const struct bloc
 	for (size_t i = 0; i < top->n; i++)
 		if (strcmp(top->table[i].name, "flow-lines") == 0 || (strcmp(top->table[i].name, "calls") == 0 && !at.line))
 			at = top->written[i];
+	if (c->approval && !c->napprover && r->d->errors == 0)
+		conf_wrong(r, nowhere, "C-06", "write: approver NAME KEYFILE", "approval is required, and nobody can give it.");
 	/* A call takes four addresses (RTP of two parties, early media or a second hop); a line has two. */
 	if ((uint64_t)c->flow_lines < (uint64_t)c->calls * 2)
 		conf_wrong(r, at, "C-08", "double flow-lines until it is at least twice calls.",
@@ -434,7 +498,7 @@ int conf_read(const char *name, const char *text, size_t len, struct policy_diag
 	struct conf_reader r = { .name = name, .text = text, .len = len, .d = d, .setting = "" };
 	struct conf c;
 	struct block top = { .table = top_table, .n = COUNT(top_table), .obj = &c };
-	struct pos seen_control = { 0 };
+	struct pos seen[2] = { { 0 }, { 0 } };
 	size_t before = d->errors;
 
 	conf_defaults(&c);
@@ -445,7 +509,7 @@ int conf_read(const char *name, const char *text, size_t len, struct policy_diag
 		skip_newlines(&r);
 		if (conf_peek(&r).type == T_EOF)
 			break;
-		statement(&r, &top, &c, &seen_control);
+		statement(&r, &top, &c, seen);
 	}
 	check(&r, &c, &top);
 	if (r.oom)
@@ -537,6 +601,18 @@ int conf_print(FILE *f, const struct conf *c)
 	fputs("control {\n", f);
 	print_table(f, control_table, COUNT(control_table), c, "\t");
 	fputs("}\n", f);
+	if (c->approval || c->napprover) {
+		fputs("approval {\n", f);
+		print_table(f, approval_table, COUNT(approval_table), c, "\t");
+		for (size_t i = 0; i < c->napprover; i++) {
+			fputs("\tapprover ", f);
+			conf_text_print(f, c->approver[i].name);
+			fputc(' ', f);
+			conf_text_print(f, c->approver[i].key);
+			fputc('\n', f);
+		}
+		fputs("}\n", f);
+	}
 	return fflush(f) || ferror(f) ? -EIO : 0;
 }
 
@@ -557,5 +633,10 @@ const char *conf_first_change(const struct conf *a, const struct conf *b)
 	for (size_t k = 0; k < COUNT(control_table); k++)
 		if (!conf_value_equal(&control_table[k], a, b))
 			return "control";
+	if (a->approval != b->approval || a->napprover != b->napprover)
+		return "approval";
+	for (size_t i = 0; i < a->napprover; i++)
+		if (strcmp(a->approver[i].name, b->approver[i].name) != 0 || strcmp(a->approver[i].key, b->approver[i].key) != 0)
+			return "approval";
 	return NULL;
 }

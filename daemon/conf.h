@@ -36,6 +36,7 @@
 #define CONF_SIP_PORTS	  15 /* and the 0 that ends the list of struct optag_config */
 #define CONF_CPUS	  1024
 #define CONF_FILE_MAX	  (1u << 20)
+#define CONF_APPROVERS	  16
 
 /* auto: native, else generic with a warning, else none. none: libpcap, same classifier in user space. */
 enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC, CONF_XDP_NONE };
@@ -46,6 +47,12 @@ struct conf_interface {
 	enum conf_xdp xdp;
 	uint32_t queues;  /* receive queues the NIC is set to; 0 as they are */
 	uint32_t budget;  /* packets a leg may send per 100 ms; 0 no limit */
+};
+
+/* A person who may say yes to what loosens; the key file is policy/approval.h's. */
+struct conf_approver {
+	char name[CONF_NAME];
+	char key[CONF_PATH];
 };
 
 struct conf {
@@ -68,6 +75,9 @@ struct conf {
 	char control_group[CONF_NAME]; /* who may ask beside root and the daemon's user; "" nobody */
 	char calls_group[CONF_NAME];   /* who may say what happens in calls; "" nobody else */
 	char use_group[CONF_NAME];     /* who may note that a recording was used; "" nobody else */
+	int approval; /* 1: what loosens needs an approver */
+	struct conf_approver approver[CONF_APPROVERS];
+	size_t napprover;
 	struct endpoint metrics;  /* port 0: off */
 	char user[CONF_NAME], group[CONF_NAME];
 	bool seccomp;

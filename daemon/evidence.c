@@ -57,7 +57,7 @@ struct item *evidence_item(const struct evlog_event *e)
 	return i;
 }
 
-static void queue(struct evidence *ev, const struct evlog_event *e)
+void evidence_queue(struct evidence *ev, const struct evlog_event *e)
 {
 	const char *wrong = evlog_check(e);
 	struct item *i = wrong ? NULL : evidence_item(e);
@@ -153,7 +153,7 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 		evlog_num_add(&e, EVLOG_N_VERSION, d->notice_which);
 	if (kind == EVLOG_NOTICE_PLAYED && n->how == CALL_BY_FINGERPRINT)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, d->notice_heard_ms);
-	queue(ev, &e);
+	evidence_queue(ev, &e);
 }
 
 void evidence_speaker(struct evidence *ev, const char *who)
@@ -172,7 +172,7 @@ void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind ki
 	for (unsigned i = 0; i < nums; i++)
 		if (num[i].value <= EVLOG_NUM_MAX)
 			evlog_num_add(&e, num[i].name, num[i].value);
-	queue(ev, &e);
+	evidence_queue(ev, &e);
 }
 
 void evidence_link(struct evidence *ev, const struct call *c, const char *relation, const struct uid *other)
@@ -183,14 +183,14 @@ void evidence_link(struct evidence *ev, const struct call *c, const char *relati
 	e.reason = relation;
 	e.has_data = true;
 	memcpy(e.data, other->b, sizeof(other->b));
-	queue(ev, &e);
+	evidence_queue(ev, &e);
 }
 
 void evidence_daemon(struct evidence *ev, enum evlog_kind kind, const char *hash, const char *reason)
 {
 	struct evlog_event e = { .kind = kind, .time_ns = clock_now_ns(), .source = EVLOG_S_DAEMON, .policy = hash, .reason = reason };
 
-	queue(ev, &e);
+	evidence_queue(ev, &e);
 }
 
 void evidence_unmatched(struct evidence *ev, uint64_t more)

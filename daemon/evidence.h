@@ -76,6 +76,9 @@ void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind ki
 void evidence_link(struct evidence *ev, const struct call *c, const char *relation, const struct uid *other);
 /* Of none: the daemon, policies (hash or NULL). */
 void evidence_daemon(struct evidence *ev, enum evlog_kind kind, const char *policy_hash, const char *reason);
+/* What people did to the policy; hash of the line in the history. */
+struct polhist_line;
+void evidence_policy(struct evidence *ev, const struct polhist_line *l, const uint8_t hash[32]);
 void evidence_unmatched(struct evidence *ev, uint64_t more); /* an hourly total */
 
 /* ---- samples ---- */

@@ -67,6 +67,7 @@ struct evidence {
 };
 
 /* ---- evidence.c ---- */
+void evidence_queue(struct evidence *ev, const struct evlog_event *e); /* any thread */
 struct item *evidence_item(const struct evlog_event *e);
 int evidence_append(struct evidence *ev, const struct evlog_event *e);
 void evidence_said(struct evidence *ev, int e, const char *what, const char *why);

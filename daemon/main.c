@@ -9,6 +9,7 @@
  * start.c is how it comes to run, tell.c what it says.
  */
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include "evidence.h"
 #include "metrics.h"
 #include "policies.h"
+#include "polhist.h"
 #include "sd.h"
 #include "store/store.h"
 
@@ -74,7 +76,16 @@ static void on_use(void *arg, const struct policy *p)
 {
 	struct daemon *d = arg;
 
-	recorder_set_policy(d->rec, p);
+	if (d->rec) /* the first one is there before the recorder */
+		recorder_set_policy(d->rec, p);
+}
+
+static void on_done(void *arg, const struct polhist_line *l, const uint8_t hash[32])
+{
+	struct daemon *d = arg;
+
+	if (d->evidence)
+		evidence_policy(d->evidence, l, hash);
 }
 
 static bool on_tighten(void *arg, bool restart, struct calls_tightened *sum)
@@ -96,17 +107,44 @@ static void on_reloaded(void *arg, int err)
 	struct daemon *d = arg;
 
 	if (err && d->evidence)
-		evidence_daemon(d->evidence, EVLOG_POLICY_REJECT, NULL, "errors");
+		evidence_daemon(d->evidence, EVLOG_POLICY_REJECT, NULL, err == -EACCES ? "unapproved" : "errors");
 	(void)sd_ready();
+}
+
+/* Keys are read while we are root, and the names looked up: later no file of users is open to us. */
+static int load_approvers(const struct conf *c, struct policies_approval *ret)
+{
+	int e = 0;
+
+	ret->loosening = c->approval;
+	ret->n = c->napprover;
+	for (size_t i = 0; i < c->napprover; i++) {
+		struct policies_approver *a = &ret->approver[i];
+		const struct passwd *u = getpwnam(c->approver[i].name);
+		int rc = approval_key_load(c->approver[i].key, false, a->name, a->key);
+
+		if (!rc && strcmp(a->name, c->approver[i].name) != 0)
+			rc = -EKEYREJECTED;
+		if (rc)
+			log_err("%s: the key of approver '%s' is not taken: %s", c->approver[i].key, c->approver[i].name,
+				rc == -EBADMSG	      ? "the file holds no approver's key" :
+				rc == -EPERM	      ? "others may write the file" :
+				rc == -EKEYREJECTED   ? "it is somebody else's" :
+							strerror(-rc));
+		a->uid = u ? (int64_t)u->pw_uid : -1;
+		e = e ? e : rc;
+	}
+	return e;
 }
 
 static int load_policies(struct daemon *d)
 {
 	struct policies_settings s = { .path = d->conf.policy, .store = d->conf.store, .arg = d, .use = on_use,
 				       .tighten = on_tighten, .pinned = on_pinned, .reloaded = on_reloaded,
-				       .ctl = &d->ctl };
+				       .ctl = &d->ctl, .done = on_done };
+	int e = load_approvers(&d->conf, &s.approval);
 
-	return policies_new(&s, &d->policies);
+	return e ? e : policies_new(&s, &d->policies);
 }
 
 /* ---- running ---- */
@@ -245,8 +283,14 @@ static int check_only(const struct daemon *d, bool print)
 {
 	struct policy_diags diags = { 0 };
 	const char *path = d->conf.policy;
+	struct policies_approval approval = { 0 };
 	struct policy *p = NULL;
 	int e = policy_load(&path, 1, (int64_t)time(NULL), &diags, &p);
+
+	if (load_approvers(&d->conf, &approval) && !e) {
+		policy_free(p);
+		e = -EINVAL;
+	}
 
 	log_diags(&diags);
 	policy_diags_free(&diags);

@@ -3,6 +3,7 @@
 #include "policies.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,31 +30,56 @@ static void entry_free(struct entry *e)
 	free(e);
 }
 
+/* Nothing is recorded by it, and nobody. */
+static int no_policy(struct policy **ret)
+{
+	struct policy_diags d = { 0 };
+	int e = policy_load_mem("none", "", 0, (int64_t)time(NULL), &d, ret);
+
+	policy_diags_free(&d);
+	return e;
+}
+
+static int read_files(struct policies *ps)
+{
+	struct policy_diags d = { 0 };
+	int e = policy_load((const char *const *)&ps->path, 1, (int64_t)time(NULL), &d, &ps->now->p);
+
+	policies_log_diags(&d);
+	if (e) {
+		snprintf(ps->file_error, sizeof(ps->file_error), "%s: %s", ps->path, strerror(-e));
+		policies_first_error(&d, ps->file_error, sizeof(ps->file_error));
+		e = no_policy(&ps->now->p);
+	}
+	policy_diags_free(&d);
+	return e;
+}
+
 int policies_new(const struct policies_settings *s, struct policies **ret)
 {
 	struct policies *ps = calloc(1, sizeof(*ps));
-	struct policy_diags d = { 0 };
 	int e = -ENOMEM;
 
 	if (!ps)
 		return e;
 	ps->set = *s;
 	ps->w.fd = -1;
+	ps->w.approval = &ps->set.approval;
 	ps->path = strdup(s->path);
 	ps->store = s->store ? strdup(s->store) : NULL;
 	ps->now = calloc(1, sizeof(*ps->now));
-	if (ps->path && ps->now && (ps->store || !s->store))
+	ps->hist = calloc(1, sizeof(*ps->hist));
+	if (ps->path && ps->now && ps->hist && (ps->store || !s->store))
 		e = policy_members_new(&ps->members);
 	if (!e)
-		e = policy_load((const char *const *)&ps->path, 1, (int64_t)time(NULL), &d, &ps->now->p);
-	policies_log_diags(&d);
-	policy_diags_free(&d);
+		e = read_files(ps);
 	if (!e)
 		e = policy_text(ps->now->p, &ps->now->text, &ps->now->len);
 	if (e) {
 		policies_free(ps);
 		return e;
 	}
+	ps->hist->confirmed = true;
 	ps->now->loaded_ns = clock_now_ns();
 	ps->now->uid = (uid_t)-1;
 	ps->set.path = ps->path;
@@ -64,32 +90,32 @@ int policies_new(const struct policies_settings *s, struct policies **ret)
 
 int policies_start(struct policies *ps, char *why, size_t n)
 {
-	struct setfile *sets = NULL;
 	char path[4200];
 	int e = 0;
 
 	if (ps->store) {
 		snprintf(path, sizeof(path), "%s/sets", ps->store);
-		e = setfile_open(path, ps->members, &sets, why, n);
+		e = setfile_open(path, ps->members, &ps->w.sets, why, n);
 	}
 	if (!e)
-		e = policy_keep(ps->store, ps->now->p, ps->now->text, ps->now->len, why, n);
-	if (!e)
-		e = notices_load(ps->now->p, ps->store, &ps->now->notices, why, n);
-	if (e) {
-		setfile_close(sets);
-		return e;
-	}
+		e = policies_first(ps, why, n);
+	if (e)
+		return e; /* policies_free closes */
 	e = policy_bind(ps->now->p, ps->members);
 	if (!e)
-		e = work_start(&ps->w, ps->path, ps->store, sets);
+		e = work_start(&ps->w, ps->path, ps->store);
 	if (e) {
-		setfile_close(ps->w.sets ? NULL : sets);
 		snprintf(why, n, "cannot start the policy thread: %s", strerror(-e));
 		return e;
 	}
 	ps->set.use(ps->set.arg, ps->now->p);
 	log_notice("policy.load: policy %.12s, %zu rules, in force", policy_hash(ps->now->p), policy_rules(ps->now->p));
+	if (ps->hist->now.n && ps->hist->now.uid >= 0 && !strcmp(ps->hist->now.policy, policy_hash(ps->now->p)))
+		ps->now->uid = (uid_t)ps->hist->now.uid;
+	if (ps->hist->nstop) { /* calls taken over are asked again */
+		log_notice("%zu rules are stopped", ps->hist->nstop);
+		policies_sweep(ps);
+	}
 	return 0;
 }
 
@@ -118,6 +144,7 @@ void policies_free(struct policies *ps)
 		entry_free(e);
 	}
 	policy_members_free(ps->members);
+	free(ps->hist);
 	free(ps->path);
 	free(ps->store);
 	free(ps);
@@ -141,7 +168,7 @@ void policies_push(struct policies *ps, struct job *j)
 	work_push(&ps->w, j);
 }
 
-static void next_load(struct policies *ps)
+void policies_next(struct policies *ps)
 {
 	struct job *j = ps->waiting;
 
@@ -150,6 +177,8 @@ static void next_load(struct policies *ps)
 	ps->waiting = j->next;
 	ps->loading = true;
 	j->against = ps->now->p;
+	j->pending = !ps->hist->confirmed;
+	snprintf(j->staged, sizeof(j->staged), "%s", ps->hist->stage.n ? ps->hist->stage.policy : "");
 	policies_push(ps, j);
 }
 
@@ -161,7 +190,7 @@ void policies_queue_load(struct policies *ps, struct job *j)
 	for (at = &ps->waiting; *at; at = &(*at)->next)
 		;
 	*at = j;
-	next_load(ps);
+	policies_next(ps);
 }
 
 void policies_reload(struct policies *ps)
@@ -170,7 +199,7 @@ void policies_reload(struct policies *ps)
 	size_t n = 0;
 
 	for (j = ps->waiting; j; j = j->next)
-		if (!j->client && ++n > 1)
+		if (j->note.how == POLHIST_H_SIGNAL && ++n > 1)
 			return; /* one that has not begun will read what is there then */
 	j = calloc(1, sizeof(*j));
 	if (!j) {
@@ -181,6 +210,7 @@ void policies_reload(struct policies *ps)
 	}
 	j->kind = JOB_LOAD;
 	j->uid = (uid_t)-1;
+	j->note = (struct polhist_line){ .what = POLHIST_LOAD, .how = POLHIST_H_SIGNAL, .uid = -1 };
 	j->asked_ns = clock_now_ns();
 	policies_queue_load(ps, j);
 }
@@ -196,8 +226,32 @@ void policies_tell(struct policies *ps, uint64_t client, int err, const char *te
 		json_decref(fields);
 }
 
-static const char *by(uid_t uid, char out[32])
+void policies_raise(struct policies *ps, const char *fmt, ...)
 {
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(ps->alarm, sizeof(ps->alarm), fmt, ap);
+	va_end(ap);
+	log_err("policy.alarm: %s", ps->alarm);
+}
+
+const char *policies_alarm(const struct policies *ps)
+{
+	return ps->alarm;
+}
+
+bool policies_stopped(const struct policies *ps, const struct policy_rule *r)
+{
+	return ps->hist->nstop && polhist_stop(ps->hist, r->name);
+}
+
+static const char *by(const struct job *j, char out[32])
+{
+	uid_t uid = j->uid;
+
+	if (uid == (uid_t)-1 && j->note.how != POLHIST_H_SIGNAL)
+		return polhist_how_name(j->note.how);
 	if (uid == (uid_t)-1)
 		return "signal";
 	snprintf(out, 32, "uid %u", (unsigned)uid);
@@ -214,7 +268,7 @@ static void refuse(struct policies *ps, struct job *j)
 	snprintf(ps->last_error, sizeof(ps->last_error), "%s", j->why);
 	ps->last_error_ns = clock_now_ns();
 	policies_log_diags(&j->diags);
-	log_err("policy.reject: by %s: %s; the policy %.12s in force since %llu s stays", by(j->uid, who), j->why,
+	log_err("policy.reject: by %s: %s; the policy %.12s in force since %llu s stays", by(j, who), j->why,
 		policy_hash(ps->now->p), (unsigned long long)((clock_now_ns() - ps->now->loaded_ns) / NS_PER_S));
 	policies_tell(ps, j->client, j->err, j->why, NULL);
 }
@@ -236,7 +290,7 @@ static void log_swap(const struct policies *ps, const struct job *j)
 	char who[32];
 
 	log_notice("policy.load: policy %.12s, %zu rules, in force (was %.12s), by %s: %zu tighten, %zu shorten, %zu loosen, %zu neutral",
-		   policy_hash(ps->now->p), policy_rules(ps->now->p), j->was, by(j->uid, who), j->change[POLICY_TIGHTEN],
+		   policy_hash(ps->now->p), policy_rules(ps->now->p), j->was, by(j, who), j->change[POLICY_TIGHTEN],
 		   j->change[POLICY_SHORTEN], j->change[POLICY_LOOSEN], j->change[POLICY_NEUTRAL]);
 }
 
@@ -289,6 +343,10 @@ static bool loaded(struct policies *ps, struct job *j)
 	ps->loading = false;
 	if (ok && !j->same)
 		ok = swap(ps, j);
+	if (ok)
+		ps->alarm[0] = 0;
+	if (j->noted)
+		policies_noted(ps, j);
 	if (!ok) {
 		refuse(ps, j);
 	} else if (j->same) {
@@ -301,7 +359,7 @@ static bool loaded(struct policies *ps, struct job *j)
 	}
 	if (ps->set.reloaded)
 		ps->set.reloaded(ps->set.arg, j->err);
-	next_load(ps);
+	policies_next(ps);
 	if (!ok || j->same)
 		return false;
 	j->next = ps->swept;
@@ -328,7 +386,15 @@ static bool done(struct policies *ps, struct job *j)
 	ps->out--;
 	switch (j->kind) {
 	case JOB_LOAD:
+		if (j->note.how == POLHIST_H_REVERT || j->note.how == POLHIST_H_EFFECTIVE)
+			ps->timing = false;
 		return loaded(ps, j);
+	case JOB_PROPOSE:
+	case JOB_STAGE:
+	case JOB_NOTE:
+	case JOB_PAGE:
+	case JOB_TEXT:
+		return policies_changed(ps, j);
 	case JOB_DRIFT:
 		drifted(ps, j);
 		break;
@@ -364,8 +430,14 @@ static void sweep_slice(struct policies *ps)
 			   (unsigned long long)ps->sweep.changed, (unsigned long long)ps->sweep.seen,
 			   (unsigned long long)ps->sweep.denied);
 	for (j = ps->swept; j; j = next) {
+		struct calls_tightened t = ps->sweep;
+
 		next = j->next;
-		policies_tell(ps, j->client, 0, NULL, apply_answer(j, policy_hash(ps->now->p), &ps->sweep));
+		if (j->note.what == POLHIST_STOP) {
+			t.changed = ps->fig.tightened.changed - j->before.changed;
+			t.denied = ps->fig.tightened.denied - j->before.denied;
+		}
+		policies_tell(ps, j->client, 0, NULL, apply_answer(j, policy_hash(ps->now->p), &t));
 		job_free(j);
 	}
 	ps->swept = NULL;
@@ -415,6 +487,7 @@ void policies_run(struct policies *ps, uint64_t now)
 		if (!done(ps, j))
 			job_free(j);
 	}
+	policies_time(ps, now);
 	if (ps->sweeping)
 		sweep_slice(ps);
 	if (now - ps->looked_ns >= LOOK_NS)

@@ -18,6 +18,16 @@
  *
  * What is put in force is written to STORE/policies/HASH.policy first (FORMAT.md
  * 9): the evidence of what a call was decided by, and what policies_resume reads.
+ * Beside it lies the history (polhist.h): what was done by whom, and why.
+ *
+ * What starts. The files, when they hold what ran last or a change that may be made without anybody's yes.
+ * Else what ran last: when the files do not load, hold what was reverted or rolled back from, or loosen
+ * without approval. When that is not to be had either, nothing: no call matches. The alarm says so.
+ *
+ * Approval (policy/approval.h). Where the settings ask for it, what loosens is refused until a second
+ * person signed it, whichever way it comes: apply, SIGHUP, start, rollback, the start of a stopped rule. A
+ * change back because nobody confirmed needs none. Without approval asked for, changes of amounts still
+ * need a reason (N-51), so SIGHUP and start do not take them.
  * Members of dynamic sets are in STORE/sets; see policy.h, policy_members.
  *
  * Calls in progress (policy-language 5.2): after each change, of policy or set,
@@ -38,9 +48,24 @@
 
 #include "call/call_policy.h"
 #include "ctl.h"
+#include "policy/approval.h"
 #include "policy/policy.h"
 
 struct policies;
+
+#define POLICIES_APPROVERS 16
+
+struct policies_approval {
+	bool loosening; /* what loosens needs a second person */
+	size_t n;
+	struct policies_approver {
+		char name[APPROVAL_NAME];
+		uint8_t key[APPROVAL_PUBLIC];
+		int64_t uid; /* the person's on this machine, who then cannot approve what that uid proposed; -1 none */
+	} approver[POLICIES_APPROVERS];
+};
+
+struct polhist_line;
 
 struct policies_settings {
 	const char *path;  /* policy file or directory, as in optagd.conf */
@@ -55,9 +80,12 @@ struct policies_settings {
 	/* SIGHUP or apply is over (systemd is told); err 0: taken, or the same as before. May be NULL. */
 	void (*reloaded)(void *arg, int err);
 	struct ctl *const *ctl; /* where answers go; looked at when one is given */
+	struct policies_approval approval;
+	/* A line of the history is durable; hash: for the evidence log. May be NULL. */
+	void (*done)(void *arg, const struct polhist_line *l, const uint8_t hash[32]);
 };
 
-/* -errno: the first policy does not load; what is wrong was logged. */
+/* Files that do not load are logged; what starts then is told by policies_start. -ENOMEM. */
 int policies_new(const struct policies_settings *s, struct policies **ret);
 int policies_start(struct policies *ps, char *why, size_t n);
 void policies_free(struct policies *ps); /* NULL-tolerant */
@@ -67,6 +95,11 @@ int policies_fd(const struct policies *ps); /* -1 before policies_start */
 void policies_run(struct policies *ps, uint64_t now_ns);
 /* Reads the files again, in the background. */
 void policies_reload(struct policies *ps);
+
+/* Somebody stopped this rule (rule-stop). */
+bool policies_stopped(const struct policies *ps, const struct policy_rule *r);
+/* "" or one line: the files are not what runs, and why. */
+const char *policies_alarm(const struct policies *ps);
 
 const struct policy *policies_current(const struct policies *ps);
 /*
@@ -96,17 +129,34 @@ void policies_figures(const struct policies *ps, struct policies_figures *ret);
  *
  *	{"do":"policy"}				what is in force, since when, by whom
  *	{"do":"policy","drift":true}		and whether the files say the same
- *	{"do":"policy-text","offset":N}		canonical text in pieces (root and the daemon's user)
- *	{"do":"policy-apply","hash":H}		reads the configured path; -ESTALE when that is not H
+ *	{"do":"policy-text","offset":N,"policy":H}	canonical text in pieces, of the one in force, or of a proposed one
+ *						(root, the daemon's user and approvers)
+ *	{"do":"policy-apply","hash":H,"reason":T,"ticket":T,"confirm_s":N,"effective_s":N}
+ *						reads the configured path; -ESTALE when that is not H. ticket,
+ *						confirm_s, effective_s (after now) optional
+ *	{"do":"policy-confirm"}			what was applied with confirm_s stays
+ *	{"do":"policy-cancel"}			what was applied with effective_s does not come
+ *	{"do":"policy-rollback","n":N,"reason":T,"ticket":T}	what line N of the history put in force
+ *	{"do":"policy-history","before":N}	lines, newest first, 100 at most; "next" for more
+ *	{"do":"policy-propose","hash":H,"reason":T,"ticket":T,"valid_s":N}	asks for approval of what the path holds
+ *	{"do":"policy-proposal","policy":H}	what an approver signs; the first digits suffice
+ *	{"do":"policy-approve","approval":TEXT}	a signed approval (policy/approval.h)
+ *	{"do":"rule-stop","rule":R,"reason":T}	(reason optional) nothing of the rule is recorded from now on
+ *	{"do":"rule-start","rule":R,"reason":T}	for new calls; loosens
  *	{"do":"set-add","set":S,"number":N,"until":NS,"note":T}	until, note optional
  *	{"do":"set-del","set":S,"number":N}
  *	{"do":"set-list","set":S,"after":KEY}	both optional; numbers for root and the daemon's user
  *
- * The group of the control socket may change a set only where that tightens.
+ * Apply, confirm, cancel and rollback are for root and the daemon's user. The group of the control socket may
+ * look, propose and deliver approvals, change a set only where that tightens, and stop a rule; start it when
+ * the start was approved.
  */
 #define POLICIES_CTL(fn)                                                                                       \
-	{ "policy", 0, fn }, { "policy-text", CTL_OWNER, fn }, { "policy-apply", CTL_OWNER, fn },              \
-		{ "set-add", 0, fn }, { "set-del", 0, fn }, { "set-list", 0, fn }
+	{ "policy", 0, fn }, { "policy-text", 0, fn }, { "policy-apply", CTL_OWNER, fn }, { "policy-confirm", CTL_OWNER, fn }, \
+		{ "policy-cancel", CTL_OWNER, fn }, { "policy-rollback", CTL_OWNER, fn }, { "policy-history", 0, fn },         \
+		{ "policy-propose", 0, fn }, { "policy-proposal", 0, fn }, { "policy-approve", 0, fn },        \
+		{ "rule-stop", 0, fn }, { "rule-start", 0, fn }, { "set-add", 0, fn }, { "set-del", 0, fn },   \
+		{ "set-list", 0, fn }
 int policies_ctl(struct policies *ps, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why,
 		 size_t n);
 

@@ -18,7 +18,7 @@
 #define OLDER_MAX 100	       /* old policies that are named */
 
 /* Members of a request beside do and id: only these. */
-static bool knows(const json_t *rq, const char *const *names, char *why, size_t n)
+bool policies_knows(const json_t *rq, const char *const *names, char *why, size_t n)
 {
 	const char *key;
 	json_t *v;
@@ -38,21 +38,24 @@ static bool knows(const json_t *rq, const char *const *names, char *why, size_t 
 	return true;
 }
 
-static int no_memory(char *why, size_t n)
+int policies_no_memory(char *why, size_t n)
 {
 	snprintf(why, n, "out of memory");
 	return -ENOMEM;
 }
 
-static json_t *when(uint64_t ns)
+json_t *policies_when(uint64_t ns)
 {
 	char s[32];
+
+	if (!ns)
+		return json_null();
 
 	clock_format(ns, s);
 	return json_string(s);
 }
 
-/* ---- policy, policy-text, policy-apply ---- */
+/* ---- policy, policy-text ---- */
 
 json_t *policies_status(const struct policies *ps)
 {
@@ -71,7 +74,7 @@ json_t *policies_status(const struct policies *ps)
 	json_object_set_new(o, "hash", json_string(policy_hash(ps->now->p)));
 	json_object_set_new(o, "path", json_string(ps->path));
 	json_object_set_new(o, "rules", json_integer((json_int_t)policy_rules(ps->now->p)));
-	json_object_set_new(o, "loaded", when(ps->now->loaded_ns));
+	json_object_set_new(o, "loaded", policies_when(ps->now->loaded_ns));
 	json_object_set_new(o, "age_s", json_integer((json_int_t)((now - ps->now->loaded_ns) / NS_PER_S)));
 	json_object_set_new(o, "uid", ps->now->uid == (uid_t)-1 ? json_null() : json_integer(ps->now->uid));
 	json_object_set_new(o, "loads", json_integer((json_int_t)ps->fig.loads));
@@ -80,15 +83,16 @@ json_t *policies_status(const struct policies *ps)
 	json_object_set_new(o, "calls_pinned_to_older", json_integer((json_int_t)calls));
 	json_object_set_new(o, "older", older);
 	json_object_set_new(o, "calls_tightened", json_integer((json_int_t)ps->fig.tightened.changed));
+	policies_change_status(ps, o);
 	json_object_set_new(o, "tightening_now", json_boolean(ps->sweeping));
 	if (ps->last_error_ns) {
 		json_object_set_new(o, "last_error", json_string(ps->last_error));
-		json_object_set_new(o, "last_error_at", when(ps->last_error_ns));
+		json_object_set_new(o, "last_error_at", policies_when(ps->last_error_ns));
 	}
 	return o;
 }
 
-static struct job *new_job(enum job_kind k, const struct ctl_peer *peer)
+struct job *policies_job(enum job_kind k, const struct ctl_peer *peer)
 {
 	struct job *j = calloc(1, sizeof(*j));
 
@@ -97,6 +101,7 @@ static struct job *new_job(enum job_kind k, const struct ctl_peer *peer)
 		j->client = peer->client;
 		j->uid = peer->uid;
 		j->asked_ns = clock_now_ns();
+		j->note.uid = peer->uid;
 	}
 	return j;
 }
@@ -107,12 +112,12 @@ static int on_policy(struct policies *ps, const struct ctl_peer *peer, const jso
 	struct job *j;
 	json_t *o;
 
-	if (!knows(rq, names, why, n))
+	if (!policies_knows(rq, names, why, n))
 		return -EINVAL;
 	if (json_is_true(json_object_get(rq, "drift"))) {
-		j = new_job(JOB_DRIFT, peer);
+		j = policies_job(JOB_DRIFT, peer);
 		if (!j)
-			return no_memory(why, n);
+			return policies_no_memory(why, n);
 		policies_push(ps, j);
 		return CTL_LATER;
 	}
@@ -138,44 +143,63 @@ static size_t piece_end(const char *s, size_t at, size_t len)
 	return end;
 }
 
-static int on_text(struct policies *ps, const json_t *rq, json_t *answer, char *why, size_t n)
+static int answer_piece(const char *hash, const char *text, size_t len, size_t at, json_t *answer, char *why, size_t n)
 {
-	static const char *const names[] = { "offset", NULL };
-	json_int_t off = json_integer_value(json_object_get(rq, "offset"));
-	size_t at = (size_t)off, end;
+	size_t end;
 
-	if (!knows(rq, names, why, n))
-		return -EINVAL;
-	if (off < 0 || at > ps->now->len || (((unsigned char)ps->now->text[at]) & 0xc0) == 0x80) {
+	if (at > len || (at < len && ((unsigned char)text[at] & 0xc0) == 0x80)) {
 		snprintf(why, n, "the offset is not one of the text");
 		return -EINVAL;
 	}
-	end = piece_end(ps->now->text, at, ps->now->len);
-	json_object_set_new(answer, "hash", json_string(policy_hash(ps->now->p)));
-	json_object_set_new(answer, "size", json_integer((json_int_t)ps->now->len));
-	json_object_set_new(answer, "text", json_stringn(ps->now->text + at, end - at));
-	if (end < ps->now->len)
+	end = piece_end(text, at, len);
+	json_object_set_new(answer, "hash", json_string(hash));
+	json_object_set_new(answer, "size", json_integer((json_int_t)len));
+	json_object_set_new(answer, "text", json_stringn(text + at, end - at));
+	if (end < len)
 		json_object_set_new(answer, "next", json_integer((json_int_t)end));
 	return 0;
 }
 
-static int on_apply(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, char *why, size_t n)
+json_t *policies_text_json(const struct job *j, char *why, size_t n)
 {
-	static const char *const names[] = { "hash", NULL };
-	const char *hash = json_string_value(json_object_get(rq, "hash"));
+	json_t *o = json_object();
+
+	if (!answer_piece(j->kept, j->text, j->len, (size_t)j->from_n, o, why, n))
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
+/* Numbers of the controller are in it: not for everybody who may look at the daemon. */
+static int on_text(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, json_t *answer, char *why, size_t n)
+{
+	static const char *const names[] = { "offset", "policy", NULL };
+	json_int_t off = json_integer_value(json_object_get(rq, "offset"));
+	const char *hash = json_string_value(json_object_get(rq, "policy"));
 	struct job *j;
 
-	if (!knows(rq, names, why, n))
+	if (!policies_knows(rq, names, why, n))
 		return -EINVAL;
-	if (!hash || strlen(hash) != 64 || strspn(hash, "0123456789abcdef") != 64) {
-		snprintf(why, n, "the hash of the policy to be taken is missing");
+	if (!peer->owner && !policies_is_approver(ps, peer->uid)) {
+		snprintf(why, n, "only root, the daemon's user and approvers may read the policy's text");
+		return -EPERM;
+	}
+	if (off < 0) {
+		snprintf(why, n, "the offset is not one of the text");
 		return -EINVAL;
 	}
-	j = new_job(JOB_LOAD, peer);
+	if (!hash || !strcmp(hash, policy_hash(ps->now->p)))
+		return answer_piece(policy_hash(ps->now->p), ps->now->text, ps->now->len, (size_t)off, answer, why, n);
+	if (!polhist_proposal(ps->hist, hash)) {
+		snprintf(why, n, "no such policy was proposed");
+		return -ENOENT;
+	}
+	j = policies_job(JOB_TEXT, peer);
 	if (!j)
-		return no_memory(why, n);
-	memcpy(j->hash, hash, sizeof(j->hash));
-	policies_queue_load(ps, j);
+		return policies_no_memory(why, n);
+	snprintf(j->kept, sizeof(j->kept), "%s", hash);
+	j->from_n = (uint64_t)off;
+	policies_push(ps, j);
 	return CTL_LATER;
 }
 
@@ -217,13 +241,13 @@ static int may(const struct ctl_peer *peer, bool loosens, char *why, size_t n)
 static int changed(struct policies *ps, const struct ctl_peer *peer, const char *set, const char *number,
 		   const struct policy_member *x, unsigned use, char *why, size_t n)
 {
-	struct job *j = new_job(JOB_SET, peer);
+	struct job *j = policies_job(JOB_SET, peer);
 
 	if (j)
 		j->line = setfile_line(set, number, x);
 	if (!j || !j->line) {
 		job_free(j);
-		return no_memory(why, n);
+		return policies_no_memory(why, n);
 	}
 	log_notice("set.%s: '%s' by uid %u", x ? "add" : "del", set, (unsigned)peer->uid);
 	if (use)
@@ -247,7 +271,7 @@ static int on_add(struct policies *ps, const struct ctl_peer *peer, const json_t
 	bool looser;
 	int e;
 
-	if (!knows(rq, names, why, n))
+	if (!policies_knows(rq, names, why, n))
 		return -EINVAL;
 	e = the_set(ps, rq, &set, x.number, &use, why, n);
 	if (e)
@@ -279,7 +303,7 @@ static int on_del(struct policies *ps, const struct ctl_peer *peer, const json_t
 	unsigned use;
 	int e;
 
-	if (!knows(rq, names, why, n))
+	if (!policies_knows(rq, names, why, n))
 		return -EINVAL;
 	e = the_set(ps, rq, &set, number, &use, why, n);
 	if (!e)
@@ -306,8 +330,8 @@ static json_t *member_row(const struct policy_member *x)
 {
 	json_t *o = json_pack("{s:s, s:s, s:I}", "number", x->number, "note", x->note, "uid", (json_int_t)x->uid);
 
-	json_object_set_new(o, "added", when((uint64_t)x->added * NS_PER_S));
-	json_object_set_new(o, "until", x->until ? when((uint64_t)x->until * NS_PER_S) : json_null());
+	json_object_set_new(o, "added", policies_when((uint64_t)x->added * NS_PER_S));
+	json_object_set_new(o, "until", x->until ? policies_when((uint64_t)x->until * NS_PER_S) : json_null());
 	return o;
 }
 
@@ -337,7 +361,7 @@ static int on_list(struct policies *ps, const struct ctl_peer *peer, const json_
 	const char *name;
 	json_t *a;
 
-	if (!knows(rq, names, why, n))
+	if (!policies_knows(rq, names, why, n))
 		return -EINVAL;
 	if (set && peer->owner) {
 		for (size_t i = 0; (name = policy_members_set(ps->members, i)); i++)
@@ -365,15 +389,12 @@ int policies_ctl(struct policies *ps, const struct ctl_peer *peer, const json_t 
 	if (!strcmp(name, "policy"))
 		return on_policy(ps, peer, request, answer, why, n);
 	if (!strcmp(name, "policy-text"))
-		return on_text(ps, request, answer, why, n);
-	if (!strcmp(name, "policy-apply"))
-		return on_apply(ps, peer, request, why, n);
+		return on_text(ps, peer, request, answer, why, n);
 	if (!strcmp(name, "set-add"))
 		return on_add(ps, peer, request, why, n);
 	if (!strcmp(name, "set-del"))
 		return on_del(ps, peer, request, why, n);
 	if (!strcmp(name, "set-list"))
 		return on_list(ps, peer, request, answer, why, n);
-	snprintf(why, n, "this daemon does not know the request");
-	return -EOPNOTSUPP;
+	return policies_change_ctl(ps, peer, request, answer, why, n);
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KEPT_MAX (256 << 20)
@@ -81,6 +82,22 @@ static int keep_in(int dir, const char *name, const char *text, size_t len)
 		e = -errno;
 	if (e)
 		(void)unlinkat(dir, tmp, 0); /* what is left over is written anew the next time */
+	return e;
+}
+
+int policy_write_file(const char *store, const char *name, const char *text, size_t len)
+{
+	char dir[PATH_MAX];
+	int fd, e;
+
+	snprintf(dir, sizeof(dir), "%s/policies", store);
+	if (mkdir(dir, 0750) && errno != EEXIST)
+		return -errno;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	e = keep_in(fd, name, text, len);
+	close(fd);
 	return e;
 }
 
@@ -185,4 +202,66 @@ int policies_kept(const char *store, const char *hash, struct policy **ret, int6
 	if (ret_since)
 		*ret_since = then;
 	return 0;
+}
+
+/* ---- other files of the directory ---- */
+
+static int read_file(const char *path, size_t max, char **ret, size_t *ret_len, int64_t *ret_time)
+{
+	FILE *f = fopen(path, "re");
+	struct stat st;
+	char *s;
+	int e = 0;
+
+	if (!f)
+		return -errno;
+	if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode) || (size_t)st.st_size > max)
+		e = -EBADMSG;
+	s = e ? NULL : malloc((size_t)st.st_size + 1);
+	if (!e && !s)
+		e = -ENOMEM;
+	if (!e && fread(s, 1, (size_t)st.st_size, f) != (size_t)st.st_size)
+		e = -EIO;
+	fclose(f);
+	if (e) {
+		free(s);
+		return e;
+	}
+	*ret = s;
+	*ret_len = (size_t)st.st_size;
+	*ret_time = st.st_mtime;
+	return 0;
+}
+
+int policy_read_file(const char *store, const char *name, size_t max, char **ret, size_t *ret_len)
+{
+	char path[PATH_MAX + 96];
+	int64_t then;
+
+	snprintf(path, sizeof(path), "%s/policies/%s", store, name);
+	return read_file(path, max, ret, ret_len, &then);
+}
+
+int policy_from_store(const char *store, const char *hash, bool as_then, struct policy_diags *d, struct policy **ret)
+{
+	char path[PATH_MAX + 96], *text = NULL;
+	struct policy *p = NULL;
+	int64_t then = 0;
+	size_t len = 0;
+	int e;
+
+	if (!store)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/policies/%s.policy", store, hash);
+	e = read_file(path, KEPT_MAX, &text, &len, &then);
+	if (!e)
+		e = policy_load_mem("kept", text, len, as_then ? then : (int64_t)time(NULL), d, &p);
+	free(text);
+	if (!e && strcmp(policy_hash(p), hash) != 0) {
+		policy_free(p);
+		return -EBADMSG;
+	}
+	if (!e)
+		*ret = p;
+	return e;
 }

@@ -9,6 +9,7 @@
 #ifndef POLICIES_KEPT_H
 #define POLICIES_KEPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,5 +31,15 @@ int policies_keep_once(const char *store, const char *name, const char *text, si
  * seconds. Files it names, such as sounds, are not looked for.
  */
 int policies_kept(const char *store, const char *hash, struct policy **ret, int64_t *ret_since);
+
+/*
+ * The policy with this hash from the store, verified by it. as_then: judged as on the day it was first in force,
+ * not as of today. -EBADMSG damaged, -EINVAL not a policy any more (d).
+ */
+int policy_from_store(const char *store, const char *hash, bool as_then, struct policy_diags *d, struct policy **ret);
+/* A whole file of the store's policies, at most max bytes; to be freed. */
+int policy_read_file(const char *store, const char *name, size_t max, char **ret, size_t *ret_len);
+/* A new file in place of an old one, durable. */
+int policy_write_file(const char *store, const char *name, const char *text, size_t len);
 
 #endif

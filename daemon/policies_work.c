@@ -12,9 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "policies_internal.h"
+
+#define KEPT_MAX (256u << 20)
+#define PAGE_MAX 100 /* lines in an answer */
 
 void policies_log_diags(const struct policy_diags *d)
 {
@@ -26,9 +30,27 @@ void policies_log_diags(const struct policy_diags *d)
 			d->d[i].line, d->d[i].col, d->d[i].code, d->d[i].text);
 }
 
+/* ---- the history ---- */
+
+int work_note(struct worker *w, struct job *j)
+{
+	int e;
+
+	if (!w->hist)
+		return 0;
+	j->note.at_ns = clock_now_ns();
+	if (j->span_ns)
+		j->note.until_ns = j->note.at_ns + j->span_ns;
+	e = polhist_append(w->hist, &j->note, j->note_hash);
+	if (e)
+		snprintf(j->why, sizeof(j->why), "%.250s/policies/history: cannot be written: %s", w->store, strerror(-e));
+	j->noted = !e;
+	return e;
+}
+
 /* ---- jobs ---- */
 
-static void first_error(const struct policy_diags *d, char *out, size_t n)
+void policies_first_error(const struct policy_diags *d, char *out, size_t n)
 {
 	size_t i;
 
@@ -39,49 +61,188 @@ static void first_error(const struct policy_diags *d, char *out, size_t n)
 		}
 }
 
-static void compare(struct job *j)
+/* Its counts, and whether one person alone may make it. */
+static int compare(const struct worker *w, struct job *j, bool allow)
 {
 	struct policy_diff d;
+	int e;
 
-	if (!j->against || policy_diff(j->against, j->p, &d))
-		return; /* only counts for the log */
+	if (!j->against)
+		return 0;
+	e = policy_diff(j->against, j->p, &d);
+	if (e) { /* what cannot be compared is not known to tighten */
+		snprintf(j->why, sizeof(j->why), "it cannot be compared with what runs: %s", strerror(-e));
+		return e;
+	}
 	memcpy(j->change, d.count, sizeof(j->change));
+	if (allow)
+		e = policies_allow(w->approval, *w->store ? w->store : NULL, &d, j);
 	policy_diff_free(&d);
+	return e;
 }
 
-static void load(const struct worker *w, struct job *j)
+struct find_line {
+	uint64_t n;
+	struct polhist_line l;
+};
+
+static int take_line(void *arg, const struct polhist_line *l)
+{
+	struct find_line *f = arg;
+
+	f->l = *l;
+	return 0;
+}
+
+/* Which policy the line put in force. */
+static int rollback_to(const struct worker *w, struct job *j)
+{
+	struct find_line f = { .n = j->from_n };
+	int e = *w->store ? polhist_page(w->store, j->from_n + 1, 1, take_line, &f) : -ENOENT;
+
+	if (!e && (f.l.n != j->from_n || f.l.what != POLHIST_LOAD))
+		e = -ENOENT;
+	if (e)
+		snprintf(j->why, sizeof(j->why), "line %llu of the history put no policy in force", (unsigned long long)j->from_n);
+	else
+		memcpy(j->kept, f.l.policy, sizeof(j->kept));
+	return e;
+}
+
+/* Files or store to j->p. */
+static int read_policy(const struct worker *w, struct job *j)
 {
 	const char *path = w->path;
 
-	j->err = policy_load(&path, 1, (int64_t)time(NULL), &j->diags, &j->p);
+	if (j->from_n)
+		j->err = rollback_to(w, j);
+	if (j->err)
+		return j->err;
+	if (*j->kept)
+		j->err = policy_from_store(*w->store ? w->store : NULL, j->kept, j->note.how != POLHIST_H_ROLLBACK, &j->diags, &j->p);
+	else
+		j->err = policy_load(&path, 1, (int64_t)time(NULL), &j->diags, &j->p);
 	if (j->err) {
-		snprintf(j->why, sizeof(j->why), "%s: %s", path, strerror(-j->err));
-		first_error(&j->diags, j->why, sizeof(j->why));
-		return;
-	}
-	if (j->kind == JOB_DRIFT)
-		return;
-	if (*j->hash && strcmp(j->hash, policy_hash(j->p)) != 0) {
+		snprintf(j->why, sizeof(j->why), "%s%.12s: %s", *j->kept ? "kept policy " : path, j->kept, strerror(-j->err));
+		policies_first_error(&j->diags, j->why, sizeof(j->why));
+	} else if (*j->hash && strcmp(j->hash, policy_hash(j->p)) != 0) {
 		j->err = -ESTALE;
 		snprintf(j->why, sizeof(j->why),
 			 "what %s holds (%.12s) is not the policy given (%.12s): the daemon takes its policy from there only", path,
 			 policy_hash(j->p), j->hash);
-		return;
 	}
-	/* Asked for the same policy, too: it may name the same files with something else in them. */
-	j->err = notices_load(j->p, *w->store ? w->store : NULL, &j->notices, j->why, sizeof(j->why));
 	if (j->err)
+		return j->err;
+	/* Asked for the same policy, too: it may name the same files with something else in them. What was kept has the
+	 * sounds that were checked then, or none. */
+	if (*j->kept)
+		(void)notices_resume(j->p, *w->store ? w->store : NULL, &j->notices);
+	else
+		j->err = notices_load(j->p, *w->store ? w->store : NULL, &j->notices, j->why, sizeof(j->why));
+	return j->err;
+}
+
+/* What the files hold, when something else is put in force: nobody shall put it back by a restart. */
+static void look_at_files(const struct worker *w, struct job *j)
+{
+	struct policy_diags d = { 0 };
+	const char *path = w->path;
+	struct policy *p = NULL;
+
+	if (*j->kept && policy_load(&path, 1, (int64_t)time(NULL), &d, &p) == 0 && strcmp(policy_hash(p), policy_hash(j->p)) != 0)
+		snprintf(j->note.files, sizeof(j->note.files), "%s", policy_hash(p));
+	policy_free(p);
+	policy_diags_free(&d);
+}
+
+static void note_policy(struct job *j)
+{
+	snprintf(j->note.policy, sizeof(j->note.policy), "%s", policy_hash(j->p));
+	snprintf(j->note.was, sizeof(j->note.was), "%s", j->against ? policy_hash(j->against) : "");
+	for (int i = 0; i < POLICY_CHANGES; i++)
+		j->note.change[i] = (unsigned)j->change[i];
+}
+
+/* A policy that is not the one in force: compared, allowed, kept, noted. */
+int work_take_policy(struct worker *w, struct job *j)
+{
+	int e = compare(w, j, j->kind != JOB_PROPOSE);
+
+	if (!e && j->pending && j->note.how != POLHIST_H_REVERT && j->note.how != POLHIST_H_ROLLBACK) {
+		e = -EBUSY;
+		snprintf(j->why, sizeof(j->why), "a change waits to be confirmed: optag policy confirm, or rollback, comes first");
+	}
+	if (!e && j->note.how == POLHIST_H_SIGNAL && !strcmp(j->staged, policy_hash(j->p))) {
+		e = -EBUSY;
+		snprintf(j->why, sizeof(j->why), "the files hold what comes in force later (optag policy status)");
+	}
+	if (!e)
+		e = policy_text(j->p, &j->text, &j->len);
+	if (e) {
+		if (!*j->why)
+			snprintf(j->why, sizeof(j->why), "%.300s: %s", w->path, strerror(-e));
+		return e;
+	}
+	e = policy_keep(*w->store ? w->store : NULL, j->p, j->text, j->len, j->why, sizeof(j->why));
+	if (e)
+		return e;
+	note_policy(j);
+	look_at_files(w, j);
+	return work_note(w, j);
+}
+
+void work_load(struct worker *w, struct job *j)
+{
+	if (read_policy(w, j) || j->kind == JOB_DRIFT)
 		return;
 	if (j->against && strcmp(policy_hash(j->against), policy_hash(j->p)) == 0) {
 		j->same = true;
 		return;
 	}
-	compare(j);
-	j->err = policy_text(j->p, &j->text, &j->len);
+	j->err = work_take_policy(w, j);
+}
+
+static void note(struct worker *w, struct job *j)
+{
+	char name[80], text[APPROVAL_MAX];
+	size_t n;
+
+	if (j->has_approval && *w->store) {
+		n = approval_format(&j->approval, text);
+		snprintf(name, sizeof(name), "%s.approval", j->approval.policy);
+		j->err = policy_write_file(w->store, name, text, n);
+		if (j->err)
+			snprintf(j->why, sizeof(j->why), "%.200s/policies/%s: %s", w->store, name, strerror(-j->err));
+	}
+	if (!j->err)
+		j->err = work_note(w, j);
+}
+
+static int add_line(void *arg, const struct polhist_line *l)
+{
+	return json_array_append_new(arg, policies_line_json(l)) ? -ENOMEM : 0;
+}
+
+static void page(const struct worker *w, struct job *j)
+{
+	json_t *lines = json_array();
+	json_t *last;
+
+	j->err = *w->store ? polhist_page(w->store, j->from_n, PAGE_MAX, add_line, lines) : 0;
 	if (j->err)
-		snprintf(j->why, sizeof(j->why), "%s: %s", path, strerror(-j->err));
-	else
-		j->err = policy_keep(*w->store ? w->store : NULL, j->p, j->text, j->len, j->why, sizeof(j->why));
+		snprintf(j->why, sizeof(j->why), "history: %s", strerror(-j->err));
+	last = json_array_size(lines) == PAGE_MAX ? json_object_get(json_array_get(lines, PAGE_MAX - 1), "n") : NULL;
+	j->answer = json_pack("{s:o, s:O*}", "lines", lines, "next", last);
+}
+
+static void kept_text(const struct worker *w, struct job *j)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s.policy", j->kept);
+	j->err = *w->store ? policy_read_file(w->store, name, KEPT_MAX, &j->text, &j->len) : -ENOENT;
+	if (j->err)
+		snprintf(j->why, sizeof(j->why), "policy %.12s: %s", j->kept, strerror(-j->err));
 }
 
 static void run(struct worker *w, struct job *j)
@@ -89,10 +250,21 @@ static void run(struct worker *w, struct job *j)
 	switch (j->kind) {
 	case JOB_LOAD:
 	case JOB_DRIFT:
-		load(w, j);
+	case JOB_PROPOSE:
+	case JOB_STAGE:
+		work_load(w, j);
 		break;
 	case JOB_SET:
 		j->err = w->sets ? setfile_append(w->sets, j->line, j->why, sizeof(j->why)) : 0;
+		break;
+	case JOB_NOTE:
+		note(w, j);
+		break;
+	case JOB_PAGE:
+		page(w, j);
+		break;
+	case JOB_TEXT:
+		kept_text(w, j);
 		break;
 	case JOB_FREE:
 		notices_free(j->notices);
@@ -137,7 +309,7 @@ static void *work(void *arg)
 	}
 }
 
-int work_start(struct worker *w, const char *path, const char *store, struct setfile *sets)
+int work_start(struct worker *w, const char *path, const char *store)
 {
 	sigset_t all, old;
 	int e;
@@ -149,7 +321,6 @@ int work_start(struct worker *w, const char *path, const char *store, struct set
 		return -ENAMETOOLONG;
 	strcpy(w->path, path);
 	strcpy(w->store, store ? store : "");
-	w->sets = sets;
 	mutex_init(&w->lock);
 	pthread_cond_init(&w->cond, NULL);
 	/* signals are the main thread's */
@@ -183,6 +354,8 @@ void work_stop(struct worker *w)
 	w->fd = -1;
 	setfile_close(w->sets);
 	w->sets = NULL;
+	polhist_close(w->hist);
+	w->hist = NULL;
 }
 
 void work_push(struct worker *w, struct job *j)
@@ -218,6 +391,7 @@ void job_free(struct job *j)
 	notices_free(j->notices);
 	policy_free(j->p);
 	policy_diags_free(&j->diags);
+	json_decref(j->answer);
 	free(j->text);
 	if (j->line)
 		explicit_bzero(j->line, strlen(j->line));

@@ -462,6 +462,13 @@ static void on_learned(void *arg, const struct endpoint *a, const struct endpoin
 		r->fig.flow_full++;
 }
 
+static bool on_stopped(void *arg, const struct policy_rule *rule)
+{
+	const struct recorder *r = arg;
+
+	return r->set.stopped && r->set.stopped(r->set.arg, rule);
+}
+
 /* ---- life ---- */
 
 /* At the front: the input of rules is by index of policy_headers. */
@@ -510,7 +517,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 				    .callback_due = callback_due, .callback_used = callback_used, .packets = on_packets, .kept = on_kept,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
-				    .draw = proof_draw, .granted = on_granted, .heard = on_heard, .ready = proof_ready, .news = proof_news };
+				    .stopped = on_stopped, .draw = proof_draw, .granted = on_granted, .heard = on_heard, .ready = proof_ready, .news = proof_news };
 	size_t i;
 	int e = -ENOMEM;
 

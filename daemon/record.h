@@ -50,6 +50,8 @@ struct recorder_settings {
 	struct evidence *evidence;
 	struct callbacks *callbacks; /* stays the caller's and outlives the recorder; NULL: nobody is rung back without a recording */
 	void *arg;
+	/* Somebody stopped this rule (calls_sink); NULL: none is. */
+	bool (*stopped)(void *arg, const struct policy_rule *r);
 	/* Live: the name of an interface by its index, never NULL; NULL: packets come from files. */
 	const char *(*interface)(void *arg, uint32_t ifindex);
 	/* How the announcements of this rule sound; NULL, or no function: none is recognised. What is returned lives as long

@@ -203,6 +203,13 @@ static const struct fp_set *on_sounds(void *arg, const struct policy *p, const s
 	return policies_sounds(d->policies, p, r);
 }
 
+static bool on_stopped(void *arg, const struct policy_rule *r)
+{
+	const struct daemon *d = arg;
+
+	return policies_stopped(d->policies, r);
+}
+
 static int make_recorder(struct daemon *d)
 {
 	struct recorder_settings s;
@@ -226,6 +233,7 @@ static int make_recorder(struct daemon *d)
 	s.callbacks = d->callbacks;
 	s.arg = d;
 	s.decided = on_decided;
+	s.stopped = on_stopped;
 	s.interface = on_interface;
 	s.sounds = on_sounds;
 	memcpy(s.sip_ports, d->conf.sip_ports, sizeof(s.sip_ports));
@@ -374,9 +382,9 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 	if (!e && !pcap)
 		e = open_state(d);
 	if (!e)
-		e = make_recorder(d);
-	if (!e)
 		e = policies_start(d->policies, why, n);
+	if (!e)
+		e = make_recorder(d);
 	if (!e)
 		e = pcap ? start_store(d) : take_calls_over(d);
 	if (!e)

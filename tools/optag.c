@@ -38,6 +38,8 @@ static const struct {
 	{ "top", "terminal dashboard" },
 	{ "call", "follow one call" },
 	{ "set", "change the sets of a running policy" },
+	{ "rule", "stop a rule at once, and start it again" },
+	{ "use", "note that a recording was used" },
 	{ "doctor", "what this machine can do" },
 	{ "keys", "key pairs and their custody" },
 };

@@ -4,8 +4,10 @@
  *
  * Works on files alone: no store, no keys, no privileges. Diagnostics go to
  * stderr with the source line and a caret, or as JSON to stdout. diff is in
- * policy_diff.c; apply and status, which ask the daemon, in policy_live.c;
- * simulate, which reads a store, is the program optag-simulate.
+ * policy_diff.c; apply and status, which ask the daemon, in policy_live.c; what
+ * else people do to the running policy in policy_change.c, and in
+ * policy_approve.c what takes two of them; simulate, which reads a store, is the
+ * program optag-simulate.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -384,7 +386,15 @@ int main(int argc, char **argv)
 		{"diff", "say what a new policy tightens and loosens", policy_cmd_diff},
 		{"simulate", "say what it would have made of past calls", policy_cmd_simulate},
 		{"apply", "put it in force in the running daemon", policy_cmd_apply},
+		{"confirm", "keep what was applied with --confirm", policy_cmd_confirm},
+		{"cancel", "take back what was applied with --effective", policy_cmd_cancel},
+		{"rollback", "put back what ran before", policy_cmd_rollback},
+		{"propose", "ask for approval of a policy that loosens", policy_cmd_propose},
+		{"approve", "approve what somebody else proposed", policy_cmd_approve},
+		{"approver-key", "make an approver's key", policy_cmd_approver_key},
 		{"status", "say which policy the daemon runs", policy_cmd_status},
+		{"drift", "say whether the files hold what runs", policy_cmd_drift},
+		{"history", "say who put what in force, when, and why", policy_cmd_history},
 		{0},
 	};
 

@@ -24,10 +24,26 @@ int policy_tool_print_diff(const struct policy_diff *d, bool json, bool neutral)
 /* "3 tighten, 1 shorten, 2 loosen, 1 neutral" */
 void policy_tool_summary(FILE *f, const struct policy_diff *d);
 
+/* The policy in force (which NULL) or a proposed one, by its whole hash, from the daemon; told. then: judged as on that day. */
+struct cli_ctl;
+int policy_tool_fetch(struct cli_ctl *c, const char *which, int64_t then, struct policy **ret);
+/* sure: without asking. `not`: what is said when the answer is no. */
+bool policy_tool_confirmed(bool sure, const char *question, const char *not);
+/* Asks for it when it is NULL. CLI_USAGE, told: there is none. */
+int policy_tool_reason(const char **text);
+
 int policy_cmd_diff(int argc, char **argv);
 int policy_cmd_simulate(int argc, char **argv);
 int policy_cmd_convert(int argc, char **argv);
 int policy_cmd_show(int argc, char **argv);
+int policy_cmd_confirm(int argc, char **argv);
+int policy_cmd_cancel(int argc, char **argv);
+int policy_cmd_rollback(int argc, char **argv);
+int policy_cmd_history(int argc, char **argv);
+int policy_cmd_drift(int argc, char **argv);
+int policy_cmd_propose(int argc, char **argv);
+int policy_cmd_approve(int argc, char **argv);
+int policy_cmd_approver_key(int argc, char **argv);
 int policy_cmd_apply(int argc, char **argv);
 int policy_cmd_status(int argc, char **argv);
 

@@ -15,7 +15,8 @@
 #include "cli_ctl.h"
 #include "policy.h"
 
-static const char *control = CLI_CTL_PATH;
+static const char *control = CLI_CTL_PATH, *reason, *ticket;
+static uint64_t confirm_ns, effective_ns;
 static bool json, yes, dry_run;
 
 #define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
@@ -24,14 +25,14 @@ static bool json, yes, dry_run;
 /* ---- what is in force ---- */
 
 /* All pieces; a swap in between starts anew a few times. */
-static int running_text(struct cli_ctl *c, struct buf *out, char hash[65])
+static int running_text(struct cli_ctl *c, const char *which, struct buf *out, char hash[65])
 {
 	json_int_t at = 0;
 	int tries = 0, e;
 	json_t *o;
 
 	for (;;) {
-		e = cli_ctl_ask(c, json_pack("{s:s, s:I}", "do", "policy-text", "offset", at), &o);
+		e = cli_ctl_ask(c, json_pack("{s:s, s:I, s:s*}", "do", "policy-text", "offset", at, "policy", which), &o);
 		if (e)
 			return e;
 		if (at && strcmp(hash, cli_ctl_str(o, "hash")) != 0) {
@@ -56,50 +57,75 @@ static int running_text(struct cli_ctl *c, struct buf *out, char hash[65])
 	return out->failed ? -1 : 0;
 }
 
-/* Judged as on the day it was loaded, when it had no error. */
-static int running_policy(struct cli_ctl *c, const json_t *status, struct policy **ret)
+int policy_tool_fetch(struct cli_ctl *c, const char *which, int64_t then, struct policy **ret)
 {
 	struct policy_diags d = { 0 };
 	struct buf text = { 0 };
-	uint64_t then = 0;
 	char hash[65] = "";
-	int e = running_text(c, &text, hash);
+	int e = running_text(c, which, &text, hash);
 
-	if (!e && cli_time(cli_ctl_str(status, "loaded"), &then))
-		then = (uint64_t)time(NULL) * 1000000000;
 	if (!e) {
-		e = policy_load_mem("running", (const char *)text.p, text.len, (int64_t)(then / 1000000000), &d, ret);
-		if (!e && strcmp(policy_hash(*ret), hash) != 0) {
+		e = policy_load_mem("running", text.len ? (const char *)text.p : "", text.len, then, &d, ret);
+		if (!e && (strcmp(policy_hash(*ret), hash) != 0 || (which && strcmp(which, hash) != 0))) {
 			policy_free(*ret);
 			e = -1;
 		}
 		if (e)
-			cli_err("the policy in force cannot be read here: is this program of the daemon's version?");
+			cli_err("the policy %s cannot be read here: is this program of the daemon's version?", which ? "proposed" : "in force");
 	}
 	policy_diags_free(&d);
 	buf_free(&text);
 	return e;
 }
 
+/* Judged as on the day it was loaded, when it had no error. */
+static int running_policy(struct cli_ctl *c, const json_t *status, struct policy **ret)
+{
+	uint64_t then = 0;
+
+	if (cli_time(cli_ctl_str(status, "loaded"), &then))
+		then = (uint64_t)time(NULL) * 1000000000;
+	return policy_tool_fetch(c, NULL, (int64_t)(then / 1000000000), ret);
+}
+
 /* ---- apply ---- */
 
-static bool confirmed(void)
+bool policy_tool_confirmed(bool sure, const char *question, const char *not)
 {
 	char line[16];
 
-	if (yes)
+	if (sure)
 		return true;
 	if (!isatty(STDIN_FILENO)) {
-		cli_err("not applied: nobody to ask here; --yes says yes");
+		cli_err("%s: nobody to ask here; --yes says yes", not);
 		return false;
 	}
 	fflush(stdout);
-	fputs("Put it in force? [y/N] ", stderr);
+	fprintf(stderr, "%s [y/N] ", question);
 	if (!fgets(line, sizeof(line), stdin) || (line[0] != 'y' && line[0] != 'Y')) {
-		cli_err("not applied");
+		cli_err("%s", not);
 		return false;
 	}
 	return true;
+}
+
+int policy_tool_reason(const char **text)
+{
+	static char line[256];
+
+	if (*text)
+		return 0;
+	if (isatty(STDIN_FILENO)) {
+		fflush(stdout);
+		fputs("Why? ", stderr);
+		if (fgets(line, sizeof(line), stdin)) {
+			line[strcspn(line, "\n")] = 0;
+			*text = line;
+			if (*line)
+				return 0;
+		}
+	}
+	return cli_usage("a change needs a reason: --reason TEXT");
 }
 
 static void tell_applied(const json_t *o)
@@ -112,16 +138,25 @@ static void tell_applied(const json_t *o)
 	printf("Calls in progress: %.0f of %.0f tightened, %.0f purposes ended, after %.0f ms; the others go on as they began.\n",
 	       cli_ctl_num(o, "calls_tightened"), cli_ctl_num(o, "calls"), cli_ctl_num(o, "purposes_ended"),
 	       cli_ctl_num(o, "done_ms"));
+	if (confirm_ns)
+		puts("It is reverted unless it is confirmed in time: optag policy confirm");
 }
 
 static int do_apply(struct cli_ctl *c, const struct policy *now, const char *daemon_path)
 {
-	json_t *o = NULL;
-	int e;
+	json_t *o = NULL, *rq;
+	int e = policy_tool_reason(&reason);
 
-	if (!confirmed())
+	if (e)
+		return e;
+	if (!policy_tool_confirmed(yes, effective_ns ? "Put it in force then?" : "Put it in force?", "not applied"))
 		return CLI_FAILED;
-	e = cli_ctl_ask(c, json_pack("{s:s, s:s}", "do", "policy-apply", "hash", policy_hash(now)), &o);
+	rq = json_pack("{s:s, s:s, s:s, s:s*}", "do", "policy-apply", "hash", policy_hash(now), "reason", reason, "ticket", ticket);
+	if (confirm_ns)
+		json_object_set_new(rq, "confirm_s", json_integer((json_int_t)(confirm_ns / 1000000000)));
+	if (effective_ns)
+		json_object_set_new(rq, "effective_s", json_integer((json_int_t)(effective_ns / 1000000000)));
+	e = cli_ctl_ask(c, rq, &o);
 	if (e) {
 		cli_err("nothing changed; the daemon reads '%s': what is to be in force must be there", daemon_path);
 		return CLI_FAILED;
@@ -129,7 +164,11 @@ static int do_apply(struct cli_ctl *c, const struct policy *now, const char *dae
 	(void)json_object_del(o, "ok");
 	if (json)
 		return cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK;
-	tell_applied(o);
+	if (effective_ns)
+		printf("Policy %.12s comes in force at %s, unless optag policy cancel comes before.\n", cli_ctl_str(o, "policy"),
+		       cli_ctl_str(o, "until"));
+	else
+		tell_applied(o);
 	json_decref(o);
 	return CLI_OK;
 }
@@ -185,6 +224,10 @@ int policy_cmd_apply(int argc, char **argv)
 	static const struct cli_opt opts[] = {
 		CLI_OPT('y', "yes", CLI_FLAG, &yes, NULL, "do not ask"),
 		CLI_OPT('n', "dry-run", CLI_FLAG, &dry_run, NULL, "show what would change, and change nothing"),
+		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for the history; asked for when left out"),
+		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),
+		CLI_OPT(0, "confirm", CLI_DURATION, &confirm_ns, "SPAN", "revert after so long unless confirmed (10m)"),
+		CLI_OPT(0, "effective", CLI_DURATION, &effective_ns, "SPAN", "not now, but in so long (24h)"),
 		OPT_CONTROL,
 		OPT_SOCKET,
 		CLI_OPT_JSON(&json),
@@ -207,6 +250,10 @@ int policy_cmd_apply(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
+	if (confirm_ns && effective_ns)
+		return cli_usage("either --confirm or --effective");
+	if ((confirm_ns && confirm_ns < 1000000000) || (effective_ns && effective_ns < 1000000000))
+		return cli_usage("a second is the least");
 	rc = policy_tool_load((const char *const *)a.v, 1, (int64_t)time(NULL), &now) ? 2 : apply(now);
 	policy_free(now);
 	return cli_finish(rc);
@@ -250,6 +297,24 @@ static void print_status(const json_t *o)
 		printf("          %.12s %.0f calls\n", cli_ctl_str(e, "hash"), cli_ctl_num(e, "calls"));
 	printf("changes   %.0f taken, %.0f refused; %.0f calls tightened\n", cli_ctl_num(o, "loads"), cli_ctl_num(o, "refused"),
 	       cli_ctl_num(o, "calls_tightened"));
+	if (*cli_ctl_str(o, "confirm_until"))
+		printf("confirm   until %s, or it is reverted (optag policy confirm)\n", cli_ctl_str(o, "confirm_until"));
+	if (json_object_get(o, "staged"))
+		printf("staged    %.12s comes in force at %s\n", cli_ctl_str(o, "staged.policy"), cli_ctl_str(o, "staged.until"));
+	if (json_is_true(json_object_get(o, "approval")))
+		puts("approval  what loosens needs a second person (optag policy propose)");
+	for (i = 0; (e = json_array_get(json_object_get(o, "stopped"), i)); i++) {
+		fputs("STOPPED   rule ", stdout);
+		cli_text(stdout, cli_ctl_str(e, "rule"), 0, false);
+		printf(", since %s, by uid %.0f: ", cli_ctl_str(e, "at"), cli_ctl_num(e, "uid"));
+		cli_text(stdout, cli_ctl_str(e, "reason"), 0, false);
+		putchar('\n');
+	}
+	if (*cli_ctl_str(o, "alarm")) {
+		fputs("ALARM     ", stdout);
+		cli_text(stdout, cli_ctl_str(o, "alarm"), 0, false);
+		putchar('\n');
+	}
 	if (*cli_ctl_str(o, "last_error")) {
 		printf("refused   %s: ", cli_ctl_str(o, "last_error_at"));
 		cli_text(stdout, cli_ctl_str(o, "last_error"), 0, false);

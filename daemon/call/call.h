@@ -215,6 +215,9 @@ struct calls_sink {
 	/* Name of the interface with this index, by which trunks are told apart; NULL: packets of a file. No
 	 * function: all of them are. */
 	const char *(*interface)(void *arg, uint32_t ifindex);
+	/* Somebody stopped this rule: it matches nothing, and calls in progress are tightened as by a `never`. No
+	 * function: none is. */
+	bool (*stopped)(void *arg, const struct policy_rule *r);
 	/* What begins can be proven now; no function: yes (INV-7). */
 	bool (*ready)(void *arg);
 	/* Is this call one of the sample (N-46)? NULL yes (decide.sample_slot, sample_waits), else why not (static text). No function: no samples. */

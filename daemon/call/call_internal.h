@@ -135,4 +135,7 @@ void call_barred_put(const struct call *c, struct buf *b);
 void call_barred_get(struct calls *cs, struct call *c, struct rd *r);
 uint64_t call_next_release(const struct call *c); /* 0 none */
 
+/* ---- call_policy.c ---- */
+bool call_rule_stopped(const struct calls *cs, const struct policy_rule *r);
+
 #endif

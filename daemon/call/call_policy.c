@@ -215,13 +215,20 @@ static bool end_purpose(struct calls *cs, struct call *c, enum policy_purpose p)
 
 /* ---- who decides now ---- */
 
+bool call_rule_stopped(const struct calls *cs, const struct policy_rule *r)
+{
+	return cs->sink.stopped && cs->sink.stopped(cs->sink.arg, r);
+}
+
 /* NULL: nobody records this call any more. */
-static const struct policy_rule *rule_now(const struct call *c, const struct policy *p, struct calls_tightened *sum)
+static const struct policy_rule *rule_now(const struct calls *cs, const struct call *c, const struct policy *p, struct calls_tightened *sum)
 {
 	struct policy_decision d;
 	struct policy_input in;
 	struct call_later later;
 
+	if (call_rule_stopped(cs, c->rule))
+		return NULL;
 	if (!c->facts) {
 		sum->no_facts++;
 		return NULL;
@@ -231,7 +238,7 @@ static const struct policy_rule *rule_now(const struct call *c, const struct pol
 	call_facts_input(c->facts, p, &in, NULL);
 	call_later_input(c, &later, &in);
 	policy_eval(p, &in, &d);
-	if (d.verdict != POLICY_MATCH)
+	if (d.verdict != POLICY_MATCH || call_rule_stopped(cs, d.rule))
 		return NULL;
 	/* another party's rule is no rule for a call that was announced as this party's */
 	if (strcmp(d.rule->controller->name, c->rule->controller->name) != 0 || d.rule->side != c->rule->side)
@@ -249,7 +256,7 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
 	sum->seen++;
-	r = rule_now(c, p, sum);
+	r = rule_now(cs, c, p, sum);
 	if (r)
 		changed = tighten_sound(c, r);
 	for (i = 0; i < POLICY_PURPOSES; i++)

@@ -11,6 +11,8 @@
  *	calls_tighten_start(cs)			then, until it returns false:
  *	calls_tighten_step(cs, p, n, &sum)	looks at n slots of the table
  *
+ * A rule that somebody stopped (sink's `stopped`) is no rule for anybody.
+ *
  * What is taken away: a purpose that no rule, another controller's rule, a
  * `never`, or a rule without it answers for now ("policy.tightened"); recording
  * of hold music, early media or a leg; time, by a shorter retention, quarantine

@@ -115,6 +115,8 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	}
 	fill_input(cs, from, m, &in);
 	policy_eval(cs->policy, &in, &d);
+	if (d.verdict == POLICY_MATCH && call_rule_stopped(cs, d.rule))
+		d.verdict = POLICY_NEVER;
 	if (d.verdict != POLICY_MATCH) {
 		cs->stats.unmatched++;
 		c->never = d.verdict == POLICY_NEVER;

@@ -104,6 +104,14 @@ enum evlog_kind {
 	EVLOG_REAPER_RUN,
 	EVLOG_REPORT, /* "report.made": data = its hash */
 	EVLOG_CALL_LINK, /* reason "duplicate-of" and so on; data = the other call's uid, then zeros */
+	/* What people did to the policy; data = hash of its line in STORE/policies/history */
+	EVLOG_POLICY_CHANGE,  /* "policy.change": `policy` by reason ("apply", "revert" ...); who: the approver */
+	EVLOG_POLICY_CONFIRM,
+	EVLOG_POLICY_PROPOSE,
+	EVLOG_POLICY_APPROVE, /* who: the approver */
+	EVLOG_POLICY_STAGE,   /* comes in force at num until_s; reason "cancel": no more */
+	EVLOG_RULE_STOP,      /* "rule.stop": nothing of `rule` is recorded */
+	EVLOG_RULE_START,
 	EVLOG_KINDS,
 };
 
@@ -150,6 +158,10 @@ enum evlog_num {
 	EVLOG_N_ERRORS,
 	EVLOG_N_INSPECTED, /* packets that were listened to and not kept */
 	EVLOG_N_MUTED,	   /* samples in which key tones were silenced */
+	EVLOG_N_UID,	 /* of who asked, on this machine */
+	EVLOG_N_TIGHTEN, /* changes of a policy */
+	EVLOG_N_SHORTEN,
+	EVLOG_N_LOOSEN,
 	EVLOG_NUM_NAMES,
 };
 

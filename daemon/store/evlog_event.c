@@ -67,6 +67,13 @@ static const struct {
 	[EVLOG_REAPER_RUN] = { "reaper.run", 0 },
 	[EVLOG_REPORT] = { "report.made", K_DATA },
 	[EVLOG_CALL_LINK] = { "call.link", K_CALL | K_REASON | K_DATA },
+	[EVLOG_POLICY_CHANGE] = { "policy.change", K_POLICY | K_REASON | K_DATA },
+	[EVLOG_POLICY_CONFIRM] = { "policy.confirm", K_POLICY | K_DATA },
+	[EVLOG_POLICY_PROPOSE] = { "policy.propose", K_POLICY | K_DATA },
+	[EVLOG_POLICY_APPROVE] = { "policy.approve", K_POLICY | K_DATA | K_WHO },
+	[EVLOG_POLICY_STAGE] = { "policy.stage", K_POLICY | K_DATA },
+	[EVLOG_RULE_STOP] = { "rule.stop", K_POLICY | K_RULE | K_DATA },
+	[EVLOG_RULE_START] = { "rule.start", K_POLICY | K_RULE | K_DATA },
 };
 
 static const char *const purposes[EVLOG_PURPOSES] = { "", "documentation", "training" };
@@ -75,7 +82,7 @@ static const char *const sources[EVLOG_SOURCES] = { "",	  "policy", "caller",  "
 static const char *const nums[EVLOG_NUM_NAMES] = { "count",    "bytes",	   "ms",      "packets", "blocked", "lost",
 						   "calls",    "day",	   "draw",    "threshold", "permille", "cap",
 						   "used",     "version",  "offset_ms", "until_s", "leg", "segments",
-						   "errors",   "inspected", "muted" };
+						   "errors",   "inspected", "muted", "uid",	   "tighten", "shorten", "loosen" };
 
 const char *evlog_kind_name(enum evlog_kind k)
 {

@@ -52,7 +52,7 @@ for _ in $(seq 100); do [ "$("$O" status --socket "$c" --json | jq .calls.active
 sleep 3.5 # answered, and something was said
 "$O" set add --control "$c" no-record +4520304051 --for 1h || fail "set add"
 sed -i -e 's/retention 3 months/retention 10 days/' -e 's/^\tcalling @no-record/\tcalling @no-record, +45 2030 4052/' "$live"
-"$O" policy apply --yes --control "$c" "$live" >"$TMP/out" 2>"$TMP/err" || fail "apply: $(cat "$TMP/err")"
+"$O" policy apply --yes --reason test --control "$c" "$live" >"$TMP/out" 2>"$TMP/err" || fail "apply: $(cat "$TMP/err")"
 grep -q '^1 tighten, 1 shorten, 0 loosen, 0 neutral' "$TMP/out" || fail "apply said: $(cat "$TMP/out")"
 grep -q '^Calls in progress: 2 of 3 tightened, 1 purposes ended' "$TMP/out" || fail "apply said: $(cat "$TMP/out")"
 second=$("$O" policy status --control "$c" --json | jq -r .hash)
@@ -61,7 +61,7 @@ sipp_call new +4520304053 +4570102001 PCMA 2500 demo-echotest.wav demo-nogo.wav 
 for _ in $(seq 100); do [ "$("$O" status --socket "$c" --json | jq .calls.matched)" = 4 ] && break; sleep 0.05; done
 # longer and without the never again: not for those that run
 sed -i -e 's/retention 10 days/retention 20 days/' -e 's/, +45 2030 4052//' "$live"
-"$O" policy apply --yes --control "$c" "$live" >"$TMP/out" 2>"$TMP/err" || fail "apply: $(cat "$TMP/err")"
+"$O" policy apply --yes --reason test --control "$c" "$live" >"$TMP/out" 2>"$TMP/err" || fail "apply: $(cat "$TMP/err")"
 grep -q '^0 tighten, 0 shorten, 2 loosen, 0 neutral' "$TMP/out" || fail "apply said: $(cat "$TMP/out")"
 [ "$("$O" policy status --control "$c" --json | jq .drift)" = false ] || fail "drift"
 sipp_wait || fail "a call went wrong"

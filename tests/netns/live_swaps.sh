@@ -32,7 +32,7 @@ now=a
 for n in $(seq "$swaps"); do
 	if [ $((n % 25)) = 0 ]; then
 		put bad
-		"$O" policy apply --yes --socket "$TMP/control" "$policy" >/dev/null 2>&1 && fail "swap $n: a policy with an error was applied"
+		"$O" policy apply --yes --reason test --socket "$TMP/control" "$policy" >/dev/null 2>&1 && fail "swap $n: a policy with an error was applied"
 		kill -HUP "$load_daemon_pid"
 		sleep 0.1
 		[ "$(in_force)" = "${hash[$now]}" ] || fail "swap $n: a policy with an error changed something"
@@ -40,7 +40,7 @@ for n in $(seq "$swaps"); do
 	[ $now = a ] && now=b || now=a
 	put $now
 	if [ $((n % 2)) = 1 ]; then
-		"$O" policy apply --yes --socket "$TMP/control" --json "$policy" >"$TMP/applied" 2>"$TMP/err" || fail "swap $n: apply: $(cat "$TMP/applied" "$TMP/err")"
+		"$O" policy apply --yes --reason test --socket "$TMP/control" --json "$policy" >"$TMP/applied" 2>"$TMP/err" || fail "swap $n: apply: $(cat "$TMP/applied" "$TMP/err")"
 		tail -n 1 "$TMP/applied" >>"$TMP/all-applied"
 	else
 		kill -HUP "$load_daemon_pid"
