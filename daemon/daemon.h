@@ -28,6 +28,7 @@ struct port {
 };
 
 struct evidence;
+struct uses;
 
 struct daemon {
 	const char *conf_path;
@@ -37,6 +38,7 @@ struct daemon {
 	struct store *store;
 	struct evidence *evidence;
 	struct callbacks *callbacks;
+	struct uses *uses;
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
 	uint32_t ifindex[CONF_INTERFACES]; /* of conf.interface, when it was attached */

@@ -93,6 +93,21 @@ void evidence_slot_end(struct evidence *ev, struct call *c, bool kept);
 /* A call taken over goes on with its slot; false: it has none (any more). */
 bool evidence_claim(struct evidence *ev, struct call *c);
 
+/* ---- use (N-49) ---- */
+
+struct evidence_used {
+	struct uid call;
+	const char *controller, *rule, *policy; /* as the store's row says */
+	const char *kind, *by; /* "played", "scored", "course"; a person's name, a word of evlog_check */
+	uint64_t uid;
+	bool first; /* of this call */
+};
+/* Whether the use counts for the rule's next caps: a first one, and the rule has drawn calls here. */
+bool evidence_use(struct evidence *ev, const struct evidence_used *u);
+/* -EINVAL: the rule has no sample; -ENOENT: it never drew. */
+struct sample_quota;
+int evidence_quota(struct evidence *ev, const struct policy_rule *r, struct sample_quota *ret);
+
 struct evidence_figures {
 	uint64_t events, refused, waiting; /* refused: not valid, or no memory; waiting: queued */
 	uint64_t rounds, errors;

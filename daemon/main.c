@@ -29,6 +29,7 @@
 #include "polhist.h"
 #include "sd.h"
 #include "store/store.h"
+#include "uses.h"
 
 #define DRAIN_MS     2	  /* a 64 MiB ring holds 230 ms at 1.5 million packets a second */
 #define DRAIN_BUDGET 512 /* records before signalling has its turn again: 0.1 ms */
@@ -232,6 +233,8 @@ static int run(struct daemon *d)
 		for (i = 0; i < n; i++) {
 			if (ev[i].data.fd == d->sigfd)
 				on_signal_fd(d);
+			else if (ev[i].data.fd == uses_fd(d->uses))
+				uses_run(d->uses);
 			else if (ev[i].data.fd == d->port_events)
 				ports_run(d);
 		}

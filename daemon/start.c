@@ -31,6 +31,7 @@
 #include "priv.h"
 #include "sd.h"
 #include "store/store.h"
+#include "uses.h"
 
 #define WATCH_NS       (10 * NS_PER_S) /* a loop that hangs for longer is no daemon */
 #define STATE_PER_CALL 3 /* blocks: what most calls need */
@@ -271,6 +272,21 @@ static int start_evidence(struct daemon *d, char *why, size_t n)
 	return e;
 }
 
+static bool on_used(void *arg, const struct evidence_used *u)
+{
+	struct daemon *d = arg;
+
+	return evidence_use(d->evidence, u);
+}
+
+static int start_uses(struct daemon *d, char *why, size_t n)
+{
+	struct uses_settings s = { .store = d->conf.store, .arg = d, .used = on_used, .ctl = &d->ctl };
+	int e = uses_new(&s, &d->uses, why, n);
+
+	return e ? e : uses_start(d->uses);
+}
+
 /* ---- the event loop's descriptors ---- */
 
 static int watch(struct daemon *d, int fd)
@@ -299,6 +315,8 @@ static int watch_all(struct daemon *d)
 	e = watch(d, d->sigfd);
 	if (!e)
 		e = watch(d, policies_fd(d->policies));
+	if (!e)
+		e = watch(d, uses_fd(d->uses));
 	if (!e)
 		e = watch(d, d->nxdp ? xdp_signal_fd(d->xdp[0]) : live_fd(d->live));
 	if (!e && d->nxdp)
@@ -389,6 +407,8 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 		e = pcap ? start_store(d) : take_calls_over(d);
 	if (!e)
 		e = start_evidence(d, why, n);
+	if (!e)
+		e = start_uses(d, why, n);
 	if (!e && pcap)
 		e = attach_pcap(d);
 	if (!e)
@@ -458,6 +478,7 @@ int daemon_finish(struct daemon *d, int e)
 			   (unsigned long long)(d->conf.take_over_ns / NS_PER_S));
 	leave = leave && !e2;
 	recorder_free(d->rec);
+	uses_free(d->uses);
 	if (d->evidence)
 		evidence_daemon(d->evidence, EVLOG_DAEMON_STOP, NULL, leave ? "hand-over" : e ? "error" : "stop");
 	if (d->evidence && evidence_finish(d->evidence) && !e2)

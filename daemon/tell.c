@@ -17,7 +17,9 @@
 #include "metrics.h"
 #include "policies.h"
 #include "priv.h"
+#include "quota_tell.h"
 #include "store/store.h"
+#include "uses.h"
 
 /* ---- the structure ---- */
 
@@ -160,6 +162,23 @@ static int on_call_event(void *arg, const struct ctl_peer *peer, const json_t *r
 	return calls_say(d->rec, peer, request, answer, why, n);
 }
 
+static int on_use(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
+{
+	const struct daemon *d = arg;
+
+	(void)answer;
+	return uses_ctl(d->uses, peer, request, why, n);
+}
+
+static int on_quota(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
+{
+	const struct daemon *d = arg;
+
+	(void)peer;
+	(void)request;
+	return quota_tell(d->evidence, policies_current(d->policies), answer, why, n);
+}
+
 static int on_policies(void *arg, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why,
 		       size_t n)
 {
@@ -170,6 +189,7 @@ static int on_policies(void *arg, const struct ctl_peer *peer, const json_t *req
 
 static const struct ctl_handler handlers[] = { { "status", 0, on_status }, { "call-list", 0, on_call_list },
 					       { "call-trace", 0, on_call_trace }, { "call-event", CTL_CALLS, on_call_event },
+					       { "use", CTL_USE, on_use }, { "quota", 0, on_quota },
 					       POLICIES_CTL(on_policies), { 0 } };
 
 static void on_metrics(void *arg, struct buf *out)

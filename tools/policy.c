@@ -394,6 +394,7 @@ int main(int argc, char **argv)
 		{"approver-key", "make an approver's key", policy_cmd_approver_key},
 		{"status", "say which policy the daemon runs", policy_cmd_status},
 		{"drift", "say whether the files hold what runs", policy_cmd_drift},
+		{"quota", "say what is used up of the caps", policy_cmd_quota},
 		{"history", "say who put what in force, when, and why", policy_cmd_history},
 		{0},
 	};

@@ -40,6 +40,7 @@ int policy_cmd_confirm(int argc, char **argv);
 int policy_cmd_cancel(int argc, char **argv);
 int policy_cmd_rollback(int argc, char **argv);
 int policy_cmd_history(int argc, char **argv);
+int policy_cmd_quota(int argc, char **argv);
 int policy_cmd_drift(int argc, char **argv);
 int policy_cmd_propose(int argc, char **argv);
 int policy_cmd_approve(int argc, char **argv);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* policy_change.c - optag policy confirm, cancel, rollback, drift, history: asks the daemon (daemon/policies.h) */
+/* policy_change.c - optag policy confirm, cancel, rollback, drift, history, quota: asks the daemon (daemon/policies.h) */
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,4 +248,59 @@ int policy_cmd_history(int argc, char **argv)
 	}
 	cli_ctl_close(c);
 	return cli_finish(e ? CLI_FAILED : CLI_OK);
+}
+
+/* ---- quota ---- */
+
+static void print_cap(const json_t *c)
+{
+	bool others = strcmp(cli_ctl_str(c, "of"), "rule") != 0;
+
+	printf("  %.0f per %s%s%s: ", cli_ctl_num(c, "policy"), others ? cli_ctl_str(c, "of") : "", others ? " per " : "", cli_ctl_str(c, "per"));
+	if (cli_ctl_num(c, "cap") < cli_ctl_num(c, "policy"))
+		printf("%.0f by low use, ", cli_ctl_num(c, "cap"));
+	if (others)
+		printf("%.0f seen, %.0f full, the most used %.0f\n", cli_ctl_num(c, "seen"), cli_ctl_num(c, "full"), cli_ctl_num(c, "used"));
+	else
+		printf("%.0f used, %.0f left\n", cli_ctl_num(c, "used"), cli_ctl_num(c, "left"));
+}
+
+static void print_quota(const json_t *r)
+{
+	const json_t *c;
+	size_t i;
+
+	cli_text(stdout, cli_ctl_str(r, "rule"), 0, false);
+	printf(", sample %.1f%%", cli_ctl_num(r, "sample") / 10);
+	if (json_is_true(json_object_get(r, "drawn")))
+		printf(", in 30 days %.0f recorded, %.0f used\n", cli_ctl_num(r, "recorded30"), cli_ctl_num(r, "used30"));
+	else
+		puts(", no call was drawn yet");
+	for (i = 0; (c = json_array_get(json_object_get(r, "caps"), i)); i++)
+		print_cap(c);
+}
+
+int policy_cmd_quota(int argc, char **argv)
+{
+	static const struct cli cli = {
+		.name = "optag policy quota",
+		.summary = "say what is used up of the caps on training recordings",
+		.opts = simple_opts,
+	};
+	struct cli_args a;
+	json_t *o = NULL, *r;
+	size_t i;
+	int rc = cli_parse(&cli, argc, argv, &a), e = 0;
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	rc = ask(json_pack("{s:s}", "do", "quota"), &o);
+	for (i = 0; !rc && !e && (r = json_array_get(json_object_get(o, "rules"), i)); i++) {
+		if (json)
+			e = cli_json_line(stdout, json_incref(r));
+		else
+			print_quota(r);
+	}
+	json_decref(o);
+	return cli_finish(e ? CLI_FAILED : rc);
 }

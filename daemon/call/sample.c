@@ -42,12 +42,21 @@ bool sample_zone_ok(const char zone[SAMPLE_ZONE])
 	       strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == n;
 }
 
+void sample_rule_id(const char *controller, const char *rule, uint8_t ret[SAMPLE_ID])
+{
+	crypto_generichash_state h;
+
+	crypto_generichash_init(&h, NULL, 0, SAMPLE_ID);
+	crypto_generichash_update(&h, (const unsigned char *)controller, strlen(controller) + 1);
+	crypto_generichash_update(&h, (const unsigned char *)rule, strlen(rule));
+	crypto_generichash_final(&h, ret, SAMPLE_ID);
+}
+
 int sample_rule_init(const struct policy_rule *r, struct sample_rule *ret)
 {
 	const struct policy_block *b = &r->purpose[POLICY_TRAINING];
-	const char *c = r->controller->name, *zone = r->controller->timezone;
+	const char *zone = r->controller->timezone;
 	struct sample_rule v;
-	crypto_generichash_state h;
 
 	if (b->basis == POLICY_B_NONE || !zone || strlen(zone) >= SAMPLE_ZONE || b->ncap < 0 ||
 	    b->ncap > POLICY_CAPS_MAX)
@@ -56,10 +65,7 @@ int sample_rule_init(const struct policy_rule *r, struct sample_rule *ret)
 	memcpy(v.zone, zone, strlen(zone));
 	if (!sample_zone_ok(v.zone))
 		return -EINVAL;
-	crypto_generichash_init(&h, NULL, 0, SAMPLE_ID);
-	crypto_generichash_update(&h, (const unsigned char *)c, strlen(c) + 1);
-	crypto_generichash_update(&h, (const unsigned char *)r->name, strlen(r->name));
-	crypto_generichash_final(&h, v.id, SAMPLE_ID);
+	sample_rule_id(r->controller->name, r->name, v.id);
 	v.permille = b->sample_permille;
 	for (v.ncap = 0; v.ncap < b->ncap; v.ncap++) {
 		v.cap[v.ncap].n = b->cap[v.ncap].n;

@@ -93,6 +93,8 @@ struct sample_rule {
 
 /* Of the rule's training block. -EINVAL: it has none, or an unusable zone name. Do it once per policy and rule. */
 int sample_rule_init(const struct policy_rule *r, struct sample_rule *ret);
+/* The id alone. */
+void sample_rule_id(const char *controller, const char *rule, uint8_t ret[SAMPLE_ID]);
 void sample_call_hash(const void *call_id, size_t n, uint8_t ret[SAMPLE_ID]);
 
 /* ---- records ---- */
@@ -252,6 +254,17 @@ struct sample_figures {
 	uint64_t seq;
 };
 int sample_rule_figures(struct sample *s, const uint8_t rule[SAMPLE_ID], struct sample_figures *ret); /* -ENOENT */
+/* What is used up of each cap of a rule at this instant, in the order of the settings. */
+struct sample_quota {
+	struct {
+		uint32_t cap;  /* the policy's, or less by low use */
+		uint32_t used; /* of a cap per agent or queue: by the one that used most */
+		uint32_t subs, full; /* agents or queues that used some; that used all */
+	} cap[POLICY_CAPS_MAX];
+	bool throttled; /* some cap is less than the policy's */
+	uint32_t recorded30, used30;
+};
+int sample_rule_quota(struct sample *s, const struct sample_rule *rule, uint64_t now_ns, struct sample_quota *ret); /* -ENOENT: never drew */
 size_t sample_slots(struct sample *s); /* calls with a slot in progress */
 
 /* ---- for who checks ---- */
