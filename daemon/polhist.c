@@ -459,7 +459,7 @@ int polhist_page(const char *store, uint64_t before, size_t max, int (*cb)(void 
 	close(fd);
 	if (e)
 		return e;
-	end = memrchr(s, '\n', len); /* a line that is being written is none yet */
+	end = !s ? NULL : memrchr(s, '\n', len); /* a line that is being written is none yet */
 	while (!e && end && max) {
 		p = line_before(s, end);
 		e = polhist_parse(p, (size_t)(end - p), &l);

@@ -133,7 +133,9 @@ void policies_figures(const struct policies *ps, struct policies_figures *ret);
  *						(root, the daemon's user and approvers)
  *	{"do":"policy-apply","hash":H,"reason":T,"ticket":T,"confirm_s":N,"effective_s":N}
  *						reads the configured path; -ESTALE when that is not H. ticket,
- *						confirm_s, effective_s (after now) optional
+ *						confirm_s, effective_s (after now) optional. What shortens the
+ *						time of stored calls is refused with -EBUSY and how many, unless
+ *						effective_s says when (0: now)
  *	{"do":"policy-confirm"}			what was applied with confirm_s stays
  *	{"do":"policy-cancel"}			what was applied with effective_s does not come
  *	{"do":"policy-rollback","n":N,"reason":T,"ticket":T}	what line N of the history put in force

@@ -47,11 +47,11 @@ int policies_words(const json_t *rq, struct polhist_line *note, char *why, size_
 static int get_hash(const json_t *rq, const char *name, char out[65], char *why, size_t n)
 {
 	const char *hash = json_string_value(json_object_get(rq, name));
+	bool ok = hash && strlen(hash) == 64 && strspn(hash, "0123456789abcdef") == 64;
 
-	if (!hash || strlen(hash) != 64 || strspn(hash, "0123456789abcdef") != 64)
-		return refuse(why, n, -EINVAL, "the hash of the policy is missing");
-	memcpy(out, hash, 65);
-	return 0;
+	if (ok)
+		memcpy(out, hash, 65);
+	return ok ? 0 : refuse(why, n, -EINVAL, "the hash of the policy is missing");
 }
 
 /* Seconds; 0 when it is not there. */
@@ -60,6 +60,7 @@ static int get_span(const json_t *rq, const char *name, json_int_t max, uint64_t
 	const json_t *v = json_object_get(rq, name);
 	json_int_t s = json_integer_value(v);
 
+	*ret_ns = 0;
 	if (v && (!json_is_integer(v) || s < 1 || s > max)) {
 		snprintf(why, n, "%s is 1 to %lld", name, (long long)max);
 		return -EINVAL;
@@ -142,6 +143,8 @@ static json_t *answer_of(const struct policies *ps, const struct job *j)
 	json_t *o = policies_line_json(&j->note);
 
 	json_object_set_new(o, "running", json_string(policy_hash(ps->now->p)));
+	if (j->kind == JOB_PROPOSE || j->kind == JOB_STAGE)
+		json_object_set_new(o, "stored_calls", json_integer((json_int_t)j->stored.calls));
 	return o;
 }
 
@@ -262,7 +265,9 @@ static int on_apply(struct policies *ps, const struct ctl_peer *peer, const json
 		e = policies_words(rq, &j->note, why, n);
 	if (!e)
 		e = get_span(rq, "confirm_s", CONFIRM_MAX_S, &confirm, why, n);
-	if (!e)
+	if (!e && json_is_integer(json_object_get(rq, "effective_s")) && !json_integer_value(json_object_get(rq, "effective_s")))
+		j->now = true;
+	else if (!e)
 		e = get_span(rq, "effective_s", EFFECTIVE_MAX_S, &effective, why, n);
 	if (!e && confirm && effective)
 		e = refuse(why, n, -EINVAL, "either confirm_s or effective_s");

@@ -34,6 +34,12 @@ enum job_kind {
 	JOB_FREE,  /* p and text go */
 };
 
+/* Stored calls of which a policy with shorter retentions shortens the time. */
+struct policies_stored {
+	uint64_t calls, due; /* due: at once */
+	bool more; /* counting took too long: at least so many */
+};
+
 struct job {
 	struct job *next;
 	enum job_kind kind;
@@ -48,6 +54,8 @@ struct job {
 	bool pending;	    /* a change waits to be confirmed */
 	char staged[65];    /* what comes later */
 	struct polhist_line note; /* how, uid, reason, ticket, until as asked for; whole when it was written */
+	bool now;	    /* even if it shortens the time of stored calls */
+	struct policies_stored stored;
 	uint64_t span_ns;   /* note.until_ns so long after it is written */
 	bool has_approval, noted; /* noted: note is in the history, with note_hash */
 	struct approval approval;
@@ -133,7 +141,11 @@ int work_take_policy(struct worker *w, struct job *j);
 /* Writes j->note, sets noted. Without a history: 0. */
 int work_note(struct worker *w, struct job *j);
 
+/* policies_stored.c: the worker; reads the catalogs, for some seconds at most */
+int policies_stored(const char *store, const struct policy *old, const struct policy *now, struct policies_stored *ret);
+
 /* policies_allow.c: any thread */
+#define POLICIES_STORED_ALONE 100 /* stored calls whose time one person may shorten where approval is required */
 /* Whether the change d of j may be made. 0, with the approver in j->note; -EACCES with the reason in j->why. */
 int policies_allow(const struct policies_approval *a, const char *store, const struct policy_diff *d, struct job *j);
 /* A start of a rule that was stopped, by this identifier. */

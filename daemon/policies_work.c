@@ -163,6 +163,35 @@ static void note_policy(struct job *j)
 		j->note.change[i] = (unsigned)j->change[i];
 }
 
+/* What shortens the time of stored calls: said first, later, and by two persons when it is many. */
+static int look_at_stored(const struct worker *w, struct job *j)
+{
+	const struct policies_stored *s = &j->stored;
+	char reason[128];
+	int e;
+
+	if (!j->change[POLICY_SHORTEN] || !*w->store || (j->note.how != POLHIST_H_APPLY && j->kind == JOB_LOAD))
+		return 0;
+	e = policies_stored(w->store, j->against, j->p, &j->stored);
+	if (e) {
+		snprintf(j->why, sizeof(j->why), "how many stored calls it shortens the time of is not known: %s", strerror(-e));
+		return e;
+	}
+	if (j->kind != JOB_PROPOSE && w->approval->loosening && s->calls > POLICIES_STORED_ALONE &&
+	    policies_allow_id(w->approval, w->store, policy_hash(j->p), policy_hash(j->against), j->note.approver, reason, sizeof(reason))) {
+		snprintf(j->why, sizeof(j->why), "it shortens the time of %s%llu stored calls, and %s (optag policy propose)",
+			 s->more ? "more than " : "", (unsigned long long)s->calls, reason);
+		return -EACCES;
+	}
+	if (j->kind == JOB_LOAD && s->calls && !j->now) {
+		snprintf(j->why, sizeof(j->why),
+			 "it shortens the time of %s%llu stored calls, %llu of them are then due at once: --effective 24h, or, if that is meant, --effective 0s",
+			 s->more ? "more than " : "", (unsigned long long)s->calls, (unsigned long long)s->due);
+		return -EBUSY;
+	}
+	return 0;
+}
+
 /* A policy that is not the one in force: compared, allowed, kept, noted. */
 int work_take_policy(struct worker *w, struct job *j)
 {
@@ -176,6 +205,8 @@ int work_take_policy(struct worker *w, struct job *j)
 		e = -EBUSY;
 		snprintf(j->why, sizeof(j->why), "the files hold what comes in force later (optag policy status)");
 	}
+	if (!e)
+		e = look_at_stored(w, j);
 	if (!e)
 		e = policy_text(j->p, &j->text, &j->len);
 	if (e) {

@@ -168,7 +168,7 @@ static int take_lines(struct uses *u, const char *s, size_t n, size_t *ret_end, 
 
 static int read_file(struct uses *u, char *why, size_t n)
 {
-	struct stat st;
+	struct stat st = { .st_size = 0 };
 	size_t end = 0, line = 0, at = 0;
 	char *s = NULL;
 	int e = 0;

@@ -16,7 +16,7 @@
 #include "policy.h"
 
 static const char *control = CLI_CTL_PATH, *reason, *ticket;
-static uint64_t confirm_ns, effective_ns;
+static uint64_t confirm_ns, effective_ns = UINT64_MAX;
 static bool json, yes, dry_run;
 
 #define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
@@ -142,6 +142,11 @@ static void tell_applied(const json_t *o)
 		puts("It is reverted unless it is confirmed in time: optag policy confirm");
 }
 
+static bool later(void)
+{
+	return effective_ns && effective_ns != UINT64_MAX;
+}
+
 static int do_apply(struct cli_ctl *c, const struct policy *now, const char *daemon_path)
 {
 	json_t *o = NULL, *rq;
@@ -149,12 +154,12 @@ static int do_apply(struct cli_ctl *c, const struct policy *now, const char *dae
 
 	if (e)
 		return e;
-	if (!policy_tool_confirmed(yes, effective_ns ? "Put it in force then?" : "Put it in force?", "not applied"))
+	if (!policy_tool_confirmed(yes, later() ? "Put it in force then?" : "Put it in force?", "not applied"))
 		return CLI_FAILED;
 	rq = json_pack("{s:s, s:s, s:s, s:s*}", "do", "policy-apply", "hash", policy_hash(now), "reason", reason, "ticket", ticket);
 	if (confirm_ns)
 		json_object_set_new(rq, "confirm_s", json_integer((json_int_t)(confirm_ns / 1000000000)));
-	if (effective_ns)
+	if (effective_ns != UINT64_MAX)
 		json_object_set_new(rq, "effective_s", json_integer((json_int_t)(effective_ns / 1000000000)));
 	e = cli_ctl_ask(c, rq, &o);
 	if (e) {
@@ -164,9 +169,9 @@ static int do_apply(struct cli_ctl *c, const struct policy *now, const char *dae
 	(void)json_object_del(o, "ok");
 	if (json)
 		return cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK;
-	if (effective_ns)
-		printf("Policy %.12s comes in force at %s, unless optag policy cancel comes before.\n", cli_ctl_str(o, "policy"),
-		       cli_ctl_str(o, "until"));
+	if (later())
+		printf("Policy %.12s comes in force at %s, unless optag policy cancel comes before; it shortens the time of %.0f stored calls.\n",
+		       cli_ctl_str(o, "policy"), cli_ctl_str(o, "until"), cli_ctl_num(o, "stored_calls"));
 	else
 		tell_applied(o);
 	json_decref(o);
@@ -227,7 +232,7 @@ int policy_cmd_apply(int argc, char **argv)
 		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for the history; asked for when left out"),
 		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),
 		CLI_OPT(0, "confirm", CLI_DURATION, &confirm_ns, "SPAN", "revert after so long unless confirmed (10m)"),
-		CLI_OPT(0, "effective", CLI_DURATION, &effective_ns, "SPAN", "not now, but in so long (24h)"),
+		CLI_OPT(0, "effective", CLI_DURATION, &effective_ns, "SPAN", "not now, but in so long (24h); 0s: now, whatever stored calls lose"),
 		OPT_CONTROL,
 		OPT_SOCKET,
 		CLI_OPT_JSON(&json),
@@ -250,7 +255,7 @@ int policy_cmd_apply(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	if (confirm_ns && effective_ns)
+	if (confirm_ns && later())
 		return cli_usage("either --confirm or --effective");
 	if ((confirm_ns && confirm_ns < 1000000000) || (effective_ns && effective_ns < 1000000000))
 		return cli_usage("a second is the least");

@@ -30,7 +30,7 @@ int sample_rule_quota(struct sample *s, const struct sample_rule *rule, uint64_t
 	struct sample_count now;
 	struct sample_open o;
 	struct srule *r;
-	struct when t;
+	struct when t = { .day = 0 };
 	int e = 0;
 
 	pthread_mutex_lock(&s->lock);

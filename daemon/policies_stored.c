@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* policies_stored.c - how many stored calls a policy with shorter retentions concerns (policy-language 5.1); the worker's thread */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "policies_internal.h"
+#include "store/store.h"
+
+#define TIME_NS (5 * NS_PER_S) /* then "at least" is good enough to decide by */
+
+struct counting {
+	const struct policy_rule *rule;
+	bool shorter[POLICY_PURPOSES];
+	uint64_t begin_ns, rows;
+	struct policies_stored *sum;
+};
+
+static bool deadline(const struct policy_rule *r, enum policy_purpose p, uint64_t from, uint64_t *ret)
+{
+	static const uint64_t seconds[] = { [POLICY_U_S] = 1, [POLICY_U_MIN] = 60, [POLICY_U_H] = 3600 };
+	struct policy_span s = r->purpose[p].retention;
+	enum clock_unit u = s.unit == POLICY_U_MONTHS ? CLOCK_U_MONTHS : s.unit == POLICY_U_YEARS ? CLOCK_U_YEARS : CLOCK_U_DAYS;
+
+	if (s.unit < POLICY_U_DAYS) {
+		*ret = from + (uint64_t)s.n * seconds[s.unit] * NS_PER_S;
+		return true;
+	}
+	return clock_add(from, r->controller->timezone, s.n, u, ret) == 0;
+}
+
+static bool shorter(const struct policy_rule *old, const struct policy_rule *now, enum policy_purpose p)
+{
+	uint64_t a, b, from = clock_now_ns();
+
+	if (old->purpose[p].basis == POLICY_B_NONE || now->purpose[p].basis == POLICY_B_NONE)
+		return false;
+	return deadline(old, p, from, &a) && deadline(now, p, from, &b) && b < a;
+}
+
+static int count_row(void *arg, const struct store_row *r)
+{
+	struct counting *c = arg;
+	bool less = false, due = false;
+
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		bool live = r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED;
+		uint64_t then;
+
+		if (!c->shorter[p] || !live || !r->until_ns[p] || !deadline(c->rule, (enum policy_purpose)p, r->start_ns, &then))
+			continue;
+		less |= then < r->until_ns[p];
+		due |= then < r->until_ns[p] && then <= c->begin_ns;
+	}
+	c->sum->calls += less;
+	c->sum->due += due;
+	c->sum->more = ++c->rows % 1024 == 0 && clock_now_ns() - c->begin_ns > TIME_NS;
+	return c->sum->more;
+}
+
+static const struct policy_rule *rule_of(const struct policy *p, const struct policy_rule *like)
+{
+	for (size_t i = 0; i < policy_rules(p); i++) {
+		const struct policy_rule *r = policy_rule(p, i);
+
+		if (!strcmp(r->name, like->name) && !strcmp(r->controller->name, like->controller->name))
+			return r;
+	}
+	return NULL;
+}
+
+int policies_stored(const char *store, const struct policy *old, const struct policy *now, struct policies_stored *ret)
+{
+	struct counting c = { .begin_ns = clock_now_ns(), .sum = ret };
+	struct store *st = NULL;
+	char why[256];
+	int e = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	for (size_t i = 0; !e && !ret->more && i < policy_rules(now); i++) {
+		struct store_filter f = { .state = -1 };
+		const struct policy_rule *was;
+
+		c.rule = policy_rule(now, i);
+		was = rule_of(old, c.rule);
+		for (int p = 0; p < POLICY_PURPOSES; p++)
+			c.shorter[p] = was && shorter(was, c.rule, (enum policy_purpose)p);
+		if (!c.shorter[0] && !c.shorter[1])
+			continue;
+		if (!st)
+			e = store_open(store, STORE_RO, &st, why, sizeof(why));
+		if (e == -ENOENT) /* no store, no calls */
+			return 0;
+		f.rule = c.rule->name;
+		f.controller = c.rule->controller->name;
+		if (!e)
+			e = store_find(st, &f, count_row, &c);
+		e = e > 0 ? 0 : e;
+	}
+	store_close(st);
+	return e;
+}
