@@ -2,17 +2,22 @@
 /*
  * call_say.c - optag call EVENT CALL: what a telephone system says about a call (daemon/calls_say.h)
  *
- * `optag call -` passes JSON lines on over one connection, so that a telephone system needs no process an event.
- * It sends a line when the answer to the one before is there. When the daemon has closed the connection (a restart,
- * ten minutes of silence) it opens another; a request that may have been heard is never sent twice.
+ * `optag call -` passes JSON lines on over one connection, so that a telephone system needs no process an event. What
+ * is there is sent ahead of the answers, WAITING_MAX lines at most: the daemon answers in turns, 10 ms apart. When the
+ * daemon has closed the connection (a restart, ten minutes of silence) it opens another; a request that may have been
+ * heard is never sent twice.
  */
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "call.h"
 #include "cli_ctl.h"
 
-#define LINE_SIZE 65536 /* the daemon's limit of a request */
+#define LINE_SIZE   65536 /* the daemon's limit of a request */
+#define WAITING_MAX 64
 
 static const char *control = CLI_CTL_PATH, *sip_id, *grounds, *notice;
 static int purpose = -1, actor = -1;
@@ -104,84 +109,144 @@ int call_cmd_say(int argc, char **argv)
 
 /* ---- many ---- */
 
-static int answer_line(json_t *o)
-{
-	int e = cli_json_line(stdout, o);
+struct batch {
+	struct cli_ctl *c; /* NULL: not connected */
+	json_t *id[WAITING_MAX]; /* of the requests under way, oldest first; NULL none */
+	unsigned waiting;
+	char buf[LINE_SIZE]; /* of standard input */
+	size_t n;
+	bool eof, skip; /* skip: what comes up to the next newline was refused */
+	bool refused, failed;
+};
 
-	return fflush(stdout) ? -1 : e;
+static void print_line(struct batch *b, json_t *o)
+{
+	if (!json_is_true(json_object_get(o, "ok")))
+		b->refused = true;
+	if (cli_json_line(stdout, o) || fflush(stdout))
+		b->failed = true;
 }
 
 /* Without the daemon: what it would say, so that who reads the answers has one for each line. */
-static json_t *refusal(json_t *id, const char *name, const char *text)
+static void refuse(struct batch *b, json_t *id, const char *name, const char *text)
 {
 	json_t *o = json_pack("{s:b, s:s, s:s}", "ok", 0, "errno", name, "error", text);
 
 	if (id)
 		json_object_set(o, "id", id);
-	return o;
+	print_line(b, o);
 }
 
-static int connected(struct cli_ctl **c)
+/* The answer to the oldest request under way; when the connection is gone, of all of them. */
+static void take_answer(struct batch *b)
 {
-	if (*c && !cli_ctl_stale(*c))
+	json_t *o = NULL;
+	bool gone = cli_ctl_receive(b->c, &o) != 0;
+	unsigned n = gone ? b->waiting : 1;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (gone)
+			refuse(b, b->id[i], "EPIPE", "the daemon went away: whether it heard this is not known");
+		else
+			print_line(b, o);
+		json_decref(b->id[i]);
+	}
+	b->waiting -= n;
+	memmove(b->id, b->id + n, b->waiting * sizeof(b->id[0]));
+	if (gone) {
+		cli_ctl_close(b->c);
+		b->c = NULL;
+	}
+}
+
+static void take_all(struct batch *b)
+{
+	while (b->waiting)
+		take_answer(b);
+}
+
+static int connected(struct batch *b)
+{
+	if (b->c && (b->waiting || !cli_ctl_stale(b->c)))
 		return 0;
-	cli_ctl_close(*c);
-	*c = NULL;
-	return cli_ctl_open(control, c);
+	cli_ctl_close(b->c);
+	b->c = NULL;
+	return cli_ctl_open(control, &b->c);
 }
 
-/* One line of input to one answer. */
-static json_t *pass_on(struct cli_ctl **c, const char *line, size_t n)
+/* One line of input; its answer is printed after those of the lines before. */
+static void pass_on(struct batch *b, const char *line, size_t n)
 {
-	json_t *rq = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL), *o = NULL, *id;
+	json_t *rq, *id;
 
-	if (!json_is_object(rq)) {
-		json_decref(rq);
-		return refusal(NULL, "EINVAL", "a request is one JSON object on one line");
-	}
-	id = json_object_get(rq, "id");
-	if (json_object_get(rq, "do")) {
-		o = refusal(id, "EINVAL", "only call events are taken here: leave \"do\" out");
-		json_decref(rq);
-		return o;
-	}
-	json_object_set_new(rq, "do", json_string("call-event"));
-	json_incref(id);
-	if (connected(c)) {
-		json_decref(rq);
-		o = refusal(id, "ECONNREFUSED", "no daemon answers");
-	} else if (cli_ctl_pass(*c, rq, &o)) {
-		cli_ctl_close(*c);
-		*c = NULL;
-		o = refusal(id, "EPIPE", "the daemon went away: whether it heard this is not known");
+	if (strspn(line, " \t\r") == n)
+		return;
+	if (b->waiting == WAITING_MAX)
+		take_answer(b);
+	rq = json_loadb(line, n, JSON_REJECT_DUPLICATES, NULL);
+	id = json_incref(json_object_get(rq, "id"));
+	if (!json_is_object(rq) || json_object_get(rq, "do")) {
+		take_all(b);
+		refuse(b, id, "EINVAL", json_is_object(rq) ? "only call events are taken here: leave \"do\" out" :
+							     "a request is one JSON object on one line");
+	} else if (connected(b)) {
+		refuse(b, id, "ECONNREFUSED", "no daemon answers");
+	} else {
+		json_object_set_new(rq, "do", json_string("call-event"));
+		(void)cli_ctl_send(b->c, json_incref(rq)); /* what went wrong is seen when the answer is read */
+		b->id[b->waiting++] = json_incref(id);
 	}
 	json_decref(id);
-	return o;
+	json_decref(rq);
 }
 
-static int batch(struct cli_ctl **c)
+/* More of standard input; answers are printed while none is there. */
+static void read_more(struct batch *b)
 {
-	static char line[LINE_SIZE];
-	int rc = CLI_OK, e = 0, ch;
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	ssize_t n;
 
-	while (!e && fgets(line, sizeof(line), stdin)) {
-		size_t n = strlen(line);
-		json_t *o;
-
-		if (n && line[n - 1] != '\n' && !feof(stdin)) {
-			while ((ch = getchar()) != EOF && ch != '\n')
-				;
-			o = refusal(NULL, "EMSGSIZE", "the request is too long");
-		} else if (strspn(line, " \t\r\n") == n) {
-			continue;
-		} else {
-			o = pass_on(c, line, n);
-		}
-		if (!json_is_true(json_object_get(o, "ok")))
-			rc = CLI_FAILED;
-		e = answer_line(o);
+	if (b->waiting && poll(&in, 1, 0) == 0) {
+		take_answer(b);
+		return;
 	}
-	return e ? CLI_FAILED : rc;
+	if (b->n == sizeof(b->buf) - 1) {
+		take_all(b);
+		if (!b->skip)
+			refuse(b, NULL, "EMSGSIZE", "the request is too long");
+		b->skip = true;
+		b->n = 0;
+	}
+	n = read(STDIN_FILENO, b->buf + b->n, sizeof(b->buf) - 1 - b->n);
+	if (n < 0 && errno == EINTR)
+		return;
+	b->eof = n <= 0;
+	b->n += n > 0 ? (size_t)n : 0;
+	if (b->eof && b->n) /* a last line without newline is one */
+		b->buf[b->n++] = '\n';
+}
+
+static int batch(struct batch *b)
+{
+	while (!b->failed) {
+		char *nl = memchr(b->buf, '\n', b->n);
+		size_t n = nl ? (size_t)(nl - b->buf) : 0;
+
+		if (!nl && b->eof)
+			break;
+		if (!nl) {
+			read_more(b);
+			continue;
+		}
+		*nl = 0;
+		if (!b->skip)
+			pass_on(b, b->buf, n);
+		b->skip = false;
+		b->n -= n + 1;
+		memmove(b->buf, nl + 1, b->n);
+	}
+	take_all(b);
+	return b->failed || b->refused ? CLI_FAILED : CLI_OK;
 }
 
 int call_cmd_batch(int argc, char **argv)
@@ -194,13 +259,13 @@ int call_cmd_batch(int argc, char **argv)
 		.notes = "{\"event\":\"consent\",\"sip_call_id\":\"...\",\"purpose\":\"training\",\"id\":7}\n"
 			 "Exit status: 0 all were taken, 1 some were refused.\n",
 	};
-	struct cli_ctl *c = NULL;
+	static struct batch b;
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a);
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rc = batch(&c);
-	cli_ctl_close(c);
+	rc = batch(&b);
+	cli_ctl_close(b.c);
 	return cli_finish(rc);
 }

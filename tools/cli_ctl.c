@@ -113,7 +113,7 @@ static int read_line(struct cli_ctl *c, size_t *ret_n)
 	}
 }
 
-static int read_answer(struct cli_ctl *c, json_t **ret)
+int cli_ctl_receive(struct cli_ctl *c, json_t **ret)
 {
 	json_t *o;
 	size_t n = 0;
@@ -135,7 +135,7 @@ static int read_answer(struct cli_ctl *c, json_t **ret)
 int cli_ctl_next(struct cli_ctl *c, json_t **ret_answer)
 {
 	json_t *o = NULL;
-	int e = read_answer(c, &o);
+	int e = cli_ctl_receive(c, &o);
 
 	if (e)
 		return e;
@@ -149,7 +149,7 @@ int cli_ctl_next(struct cli_ctl *c, json_t **ret_answer)
 	return e;
 }
 
-static int send_request(struct cli_ctl *c, json_t *request)
+int cli_ctl_send(struct cli_ctl *c, json_t *request)
 {
 	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	size_t n = line ? strlen(line) : 0;
@@ -177,16 +177,9 @@ static int send_request(struct cli_ctl *c, json_t *request)
 
 int cli_ctl_ask(struct cli_ctl *c, json_t *request, json_t **ret_answer)
 {
-	int e = send_request(c, request);
+	int e = cli_ctl_send(c, request);
 
 	return e ? e : cli_ctl_next(c, ret_answer);
-}
-
-int cli_ctl_pass(struct cli_ctl *c, json_t *request, json_t **ret_answer)
-{
-	int e = send_request(c, request);
-
-	return e ? e : read_answer(c, ret_answer);
 }
 
 bool cli_ctl_stale(const struct cli_ctl *c)

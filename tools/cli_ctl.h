@@ -33,10 +33,11 @@ void cli_ctl_close(struct cli_ctl *c); /* NULL-tolerant */
  */
 int cli_ctl_ask(struct cli_ctl *c, json_t *request, json_t **ret_answer);
 /*
- * The same for who passes answers on: whatever the daemon answered is the caller's, refusals too, and nothing is
- * said unless there is none (-errno).
+ * The two halves, for who passes answers on: they come in the order of the requests, several of which may be under way.
+ * Whatever the daemon answered is the caller's, refusals too; nothing is said unless there is none (-errno).
  */
-int cli_ctl_pass(struct cli_ctl *c, json_t *request, json_t **ret_answer);
+int cli_ctl_send(struct cli_ctl *c, json_t *request);
+int cli_ctl_receive(struct cli_ctl *c, json_t **ret_answer);
 /* The daemon has closed the connection, or something came that was not asked for. */
 bool cli_ctl_stale(const struct cli_ctl *c);
 int cli_ctl_next(struct cli_ctl *c, json_t **ret_answer);

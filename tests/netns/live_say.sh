@@ -126,12 +126,19 @@ id=$("$O" call list --json --control "$c" --rule claims | jq -r .call | head -1)
 } | "$O" call - --control "$c" >"$TMP/out" 2>"$TMP/err" && fail "a batch with refusals ends with 0"
 jq -sce 'length == 6 and map(.ok) == [true,true,false,false,false,false] and map(.id) == [1,"two",3,null,5,null]
 	and .[2].errno == "EALREADY" and .[0].paused' "$TMP/out" >/dev/null || fail "batch: $(cat "$TMP/out" "$TMP/err")"
+head -c 70000 /dev/zero | tr '\0' x >"$TMP/long"
+printf '\n{"event":"pause","call":"%s","id":8}\n{"event":"resume","call":"%s","id":9}' "${claim[5]}" "${claim[5]}" >>"$TMP/long"
+"$O" call - --control "$c" <"$TMP/long" >"$TMP/out" && fail "a batch with a line too long ends with 0"
+jq -sce 'map(.errno) == ["EMSGSIZE", null, null] and map(.id) == [null, 8, 9]' "$TMP/out" >/dev/null || fail "a line too long: $(cat "$TMP/out")"
+echo '{"event":"pause","call":"x","id":1}' | "$O" call - --control "$c.not" >"$TMP/out" 2>/dev/null && fail "without a daemon: 0"
+jq -e '.errno == "ECONNREFUSED" and .id == 1' "$TMP/out" >/dev/null || fail "without a daemon: $(cat "$TMP/out")"
 # how long an event takes, answer included: 500 pauses and as many ends of them
 for i in $(seq 500); do printf '{"event":"pause","call":"%s"}\n{"event":"resume","call":"%s"}\n' "${claim[5]}" "${claim[5]}"; done >"$TMP/lines"
 t=$(date +%s%N)
 "$O" call - --control "$c" <"$TMP/lines" >"$TMP/out" || fail "1000 events: $(tail -1 "$TMP/out")"
 t=$((($(date +%s%N) - t) / 1000000))
 echo "1000 events and their answers in $t ms"
+[ "$(jq -s 'map(.paused) == [range(500) | true, false]' "$TMP/out")" = true ] || fail "answers out of order"
 [ $t -lt 200000 ] || fail "an event takes more than 200 ms" # guidance R-20
 # ---- who may: games says what happens in calls and sees nothing; audio may only note uses; others nothing ----
 as() { # GROUP STATUS ARGUMENTS
