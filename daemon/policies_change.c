@@ -255,9 +255,11 @@ static int on_apply(struct policies *ps, const struct ctl_peer *peer, const json
 	static const char *const names[] = { "hash", "reason", "ticket", "confirm_s", "effective_s", NULL };
 	uint64_t confirm = 0, effective = 0;
 	struct job *j = load_job(JOB_LOAD, peer, POLHIST_LOAD, POLHIST_H_APPLY);
-	int e = j ? 0 : policies_no_memory(why, n);
+	int e = 0;
 
-	if (!e && !policies_knows(rq, names, why, n))
+	if (!j)
+		return policies_no_memory(why, n);
+	if (!policies_knows(rq, names, why, n))
 		e = -EINVAL;
 	if (!e)
 		e = get_hash(rq, "hash", j->hash, why, n);
@@ -290,9 +292,11 @@ static int on_rollback(struct policies *ps, const struct ctl_peer *peer, const j
 	static const char *const names[] = { "n", "reason", "ticket", NULL };
 	json_int_t line = json_integer_value(json_object_get(rq, "n"));
 	struct job *j = load_job(JOB_LOAD, peer, POLHIST_LOAD, POLHIST_H_ROLLBACK);
-	int e = j ? 0 : policies_no_memory(why, n);
+	int e = 0;
 
-	if (!e && !policies_knows(rq, names, why, n))
+	if (!j)
+		return policies_no_memory(why, n);
+	if (!policies_knows(rq, names, why, n))
 		e = -EINVAL;
 	if (!e && line < 1)
 		e = refuse(why, n, -EINVAL, "n is a line of the history (optag policy history)");
@@ -311,9 +315,11 @@ static int on_propose(struct policies *ps, const struct ctl_peer *peer, const js
 {
 	static const char *const names[] = { "hash", "reason", "ticket", "valid_s", NULL };
 	struct job *j = load_job(JOB_PROPOSE, peer, POLHIST_PROPOSE, POLHIST_H_NONE);
-	int e = j ? 0 : policies_no_memory(why, n);
+	int e = 0;
 
-	if (!e && !policies_knows(rq, names, why, n))
+	if (!j)
+		return policies_no_memory(why, n);
+	if (!policies_knows(rq, names, why, n))
 		e = -EINVAL;
 	if (!e)
 		e = get_hash(rq, "hash", j->hash, why, n);
