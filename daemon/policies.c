@@ -567,6 +567,7 @@ void policies_figures(const struct policies *ps, struct policies_figures *ret)
 	ret->loaded_ns = ps->now->loaded_ns;
 	for (e = ps->older; e; e = e->next)
 		ret->older += e->pinned > 0;
+	ret->stopped = ps->hist->nstop;
 	ret->sets = policy_members_sets(ps->members);
 	ret->members = policy_members_count(ps->members, NULL, (int64_t)(clock_now_ns() / NS_PER_S));
 }

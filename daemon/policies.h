@@ -119,6 +119,7 @@ struct policies_figures {
 	uint64_t last_swap_ns;	/* from request to new calls using it */
 	struct calls_tightened tightened; /* since the start */
 	size_t older;		/* policies only kept because calls are pinned to them */
+	size_t stopped;		/* rules */
 	size_t sets, members;	/* dynamic, expired ones not counted */
 };
 void policies_figures(const struct policies *ps, struct policies_figures *ret);

@@ -406,6 +406,8 @@ json_t *status_json(const struct status *s)
 	when(o, "now", s->now_ns);
 	p = json_pack("{s:s, s:s}", "hash", s->policy_hash, "path", s->policy_path);
 	num(p, "rules", s->policy_rules);
+	num(p, "alarm", s->policy_alarm);
+	num(p, "stopped", s->policy_stopped);
 	when(p, "loaded", s->policy_loaded_ns);
 	if (json_object_set_new(o, "policy", p) || json_object_set_new(o, "take_over", take_over_json(&s->took)) || json_object_set_new(o, "interfaces", interfaces_json(s)) ||
 	    json_object_set_new(o, "packets", packets_json(s)) ||
@@ -606,6 +608,8 @@ void status_metrics(const struct status *s, struct buf *b)
 	take_over_metrics(&s->took, b);
 	store_metrics(s, b);
 	one(b, "optag_policy_rules", "gauge", "Rules of the policy in force.", s->policy_rules);
+	one(b, "optag_policy_alarm", "gauge", "1: the files are not what runs, for a reason that somebody must look at.", s->policy_alarm);
+	one(b, "optag_policy_rules_stopped", "gauge", "Rules that somebody stopped.", s->policy_stopped);
 	one(b, "optag_policy_loaded_timestamp_seconds", "gauge", "When the policy in force was loaded.",
 	    s->policy_loaded_ns / NS_PER_S);
 	head(b, "process_cpu_seconds_total", "counter", "CPU time of the daemon.");

@@ -112,6 +112,7 @@ struct status {
 	uint64_t start_ns, now_ns;
 	char policy_hash[65], policy_path[256];
 	uint64_t policy_rules, policy_loaded_ns;
+	uint64_t policy_alarm, policy_stopped; /* 1: what should run does not (policies_alarm); rules that are stopped */
 	unsigned ninterface, nring;
 	struct status_interface interface[STATUS_INTERFACES];
 	struct status_ring ring[STATUS_RINGS];

@@ -81,6 +81,8 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->policy_rules = policy_rules(p);
 	policies_figures(d->policies, &pf);
 	s->policy_loaded_ns = pf.loaded_ns;
+	s->policy_alarm = *policies_alarm(d->policies) != 0;
+	s->policy_stopped = pf.stopped;
 	interface_status(d, s);
 	if (d->nxdp)
 		ring_status(d, s);

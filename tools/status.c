@@ -65,6 +65,10 @@ static void print_head(const json_t *o)
 	duration(seconds_between(cli_ctl_str(o, "start"), cli_ctl_str(o, "now")));
 	printf("\npolicy     %.12s, %.0f rules, loaded %s\n", cli_ctl_str(o, "policy.hash"), N("policy.rules"),
 	       cli_ctl_str(o, "policy.loaded"));
+	if (N("policy.stopped") > 0)
+		printf("STOPPED    %.0f rules (optag rule list)\n", N("policy.stopped"));
+	if (N("policy.alarm") > 0)
+		puts("ALARM      the policy that should run does not (optag policy status)");
 	print_take_over(json_object_get(o, "take_over"));
 	json_array_foreach(json_object_get(o, "interfaces"), i, f)
 	{

@@ -57,7 +57,7 @@ P 2 rollback 0 --yes --reason r
 # ---- not confirmed: back, whether the daemon lives or not ----
 cp "$TMP/b" "$live"
 P 0 apply --yes --reason r --confirm 1s "$live"
-[ "$(hash)" = "$B" ] || fail "not in force until then"
+has out "^In force: policy ${B:0:12}"
 wait_for "$A" hash
 grep -q '^done load revert' "$TMP/ready" || fail "the switch back was not told to the evidence log"
 P 0 history --limit 2
@@ -68,9 +68,9 @@ has out "files hold policy ${B:0:12}, and ${A:0:12} runs"
 ended # the files still hold what was reverted: a restart does not bring it back
 start
 [ "$(hash)" = "$A" ] || fail "a restart brings back what was reverted"
-P 0 apply --yes --reason 'meant this time' --confirm 1s "$live"
+P 0 apply --yes --reason 'meant this time' --confirm 4s "$live"
 ended -KILL
-sleep 1.2
+sleep 4.2
 start
 [ "$(hash)" = "$A" ] || fail "the daemon died, and what nobody confirmed stays"
 grep -q '^done load revert' "$TMP/ready" || fail "the revert at the start was not told"
