@@ -923,6 +923,7 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 		return;
 	}
 	call_decide_time(cs, c, now_ns); /* a window that closed before the press is closed */
+	trusted = trusted && hears(c, how); /* by another way than the rule's a press may deny and never grants */
 	if (is_twin(t, key, how, trusted, now_ns))
 		return;
 	c->presses++;
@@ -937,7 +938,7 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	t->digit[t->n++] = key;
 	t->last_ns = now_ns;
 	keys_of(c, leg, longest, t, &f);
-	act(cs, c, &f, t, how, trusted && hears(c, how), leg, now_ns);
+	act(cs, c, &f, t, how, trusted, leg, now_ns);
 	if (f.what != M_NONE)
 		forget_digits(t);
 	else

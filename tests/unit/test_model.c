@@ -67,6 +67,10 @@ static struct run {
 	uint64_t until[2], notice_due; /* INV-5 */
 	enum purpose_state end_state[2];
 	const char *end_reason[2];
+	struct {
+		enum call_how how;
+		uint64_t ns;
+	} pressed[2]; /* by leg, the latest */
 } R;
 
 /* ---- what the table tells ---- */
@@ -302,6 +306,12 @@ static void linger(void)
 		R.w->now = R.m.end + 300 * MS;
 }
 
+/* The same key by another way within a second is the same press (test_decide has those); the model knows presses only. */
+static bool twin(const struct event *e)
+{
+	return R.pressed[e->a & 1].ns && R.pressed[e->a & 1].how != e->how && R.w->now <= R.pressed[e->a & 1].ns + SAME_PRESS_NS;
+}
+
 static void press(const struct event *e)
 {
 	uint64_t *due[] = { &R.m.p[0].to, &R.m.p[1].to, &R.m.p[0].from, &R.m.p[1].from, &R.m.notice_due, &R.m.pause_due };
@@ -311,6 +321,10 @@ static void press(const struct event *e)
 		R.w->now = *due[e->b % 6] + e->exact - 2;
 	for (const char *k = e->keys; *k; k++) {
 		linger();
+		if (twin(e))
+			return;
+		R.pressed[e->a & 1].how = e->how;
+		R.pressed[e->a & 1].ns = R.w->now;
 		m_press(&R.m, e->a & 1, *k, e->how, e->trusted, R.w->now);
 		call_key(R.w->cs, R.c, e->a & 1, *k, e->how, e->trusted, R.w->now);
 		if (k[1])
