@@ -36,17 +36,17 @@ syn match optagPolicyKeyComma contained ',' nextgroup=optagPolicyKey skipwhite s
 " words.py: begin
 syn keyword optagPolicyObject announcement assessment controller defaults include never rule set trunk
 syn keyword optagPolicySetting address agent agent-header alarm approver audio author basis called calling cap commit
-syn keyword optagPolicySetting consent-source contact country cvr date decision-record dedicated direction disk-share
-syn keyword optagPolicySetting documentation dtmf early-media elements exclude-leg factor file header identity interface
-syn keyword optagPolicySetting international-prefix key-ring keys kind lab language languages leg link link-is-specific
-syn keyword optagPolicySetting max-concurrent max-length media min-length mute-dtmf name national-digits national-prefix
-syn keyword optagPolicySetting no-other-way not-needed notice notice-proof notice-timeout numbers on-loss
-syn keyword optagPolicySetting on-missing-notice on-objection on-opt-out on-review-missed opt-out outcome owner pause
-syn keyword optagPolicySetting pause-max play-reason port pre-decision proof queue queue-header reason record-hold-music
-syn keyword optagPolicySetting retention retention-reason review roles sample sample-seed scope second-approver sensitive
-syn keyword optagPolicySetting sip-domain sms special-circumstances spread tag text ticket time timezone training
-syn keyword optagPolicySetting training-from transport trunks use-target use-within valid-from valid-until version vlan
-syn keyword optagPolicySetting window without-consent worm zstd
+syn keyword optagPolicySetting consent-source contact correlate-header country cvr date decision-record dedicated
+syn keyword optagPolicySetting direction disk-share documentation dtmf early-media elements exclude-leg factor file
+syn keyword optagPolicySetting header identity interface international-prefix key-ring keys kind lab language languages
+syn keyword optagPolicySetting leg link link-is-specific max-concurrent max-length media min-length mute-dtmf name
+syn keyword optagPolicySetting national-digits national-prefix no-other-way not-needed notice notice-proof notice-timeout
+syn keyword optagPolicySetting numbers on-loss on-missing-notice on-objection on-opt-out on-review-missed opt-out outcome
+syn keyword optagPolicySetting owner pause pause-max play-reason port pre-decision proof queue queue-header reason
+syn keyword optagPolicySetting record-hold-music retention retention-reason review roles sample sample-seed scope
+syn keyword optagPolicySetting second-approver sensitive sip-domain sms special-circumstances spread tag text ticket time
+syn keyword optagPolicySetting timezone training training-from transport trunks use-target use-within valid-from
+syn keyword optagPolicySetting valid-until version vlan window without-consent worm zstd
 syn keyword optagPolicyValue access agents any any-time api asserted at-end at-grant attested biometric block bucket
 syn keyword optagPolicyValue call callback-unrecorded card codec consent continue-restricted cpr daily day deadline
 syn keyword optagPolicyValue deny discard doc dynamic encrypted ethnicity even every except fingerprint first-come
