@@ -336,7 +336,7 @@ static void pauses(struct explain *e)
 	else
 		SAY(e, X_NO_PAUSE);
 	SAY(e, X_KEYS_UNSTORED);
-	SAY(e, r->pub.mute_dtmf ? X_TONES_YET : X_TONES_STAY);
+	SAY(e, r->pub.mute_dtmf ? X_TONES_MUTED : X_TONES_STAY);
 	if (r->pub.record_hold_music)
 		SAY(e, X_HOLD_MUSIC);
 	SAY(e, X_MIN_MAX, explain_span(e, &r->pub.min_length), explain_span(e, &r->pub.max_length));
