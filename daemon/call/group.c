@@ -53,6 +53,15 @@ static bool near(uint32_t a, uint32_t b)
 	return (a > b ? a - b : b - a) <= GROUP_FRESH_NS / DS_NS;
 }
 
+/* A back-to-back agent makes its second call while the first one rings. What begins later at an address is another
+ * call there, whose BYE or whose numbers we did not see. */
+static bool while_it_rang(const struct call *a, const struct call *b)
+{
+	const struct call *first = a->start_ns <= b->start_ns ? a : b, *then = first == a ? b : a;
+
+	return !first->answered || first->answer_ns >= then->start_ns;
+}
+
 static bool is_sdp(unsigned kind)
 {
 	return kind == GROUP_K_SDP || kind == GROUP_K_MEDIA;
@@ -81,7 +90,7 @@ bool group_same(const struct call *a, const struct call *b)
 			continue;
 		for (int j = 0; j < GROUP_KEYS_MAX; j++)
 			if (y->key[j].peers && y->key[j].node.hash == k->node.hash && y->key[j].kind == k->kind &&
-			    (k->kind == GROUP_K_HEADER || near(y->key[j].at_ds, k->at_ds)))
+			    (k->kind == GROUP_K_HEADER || (near(y->key[j].at_ds, k->at_ds) && while_it_rang(a, b))))
 				return true;
 	}
 	return false;
@@ -212,7 +221,7 @@ static bool meet(struct calls *cs, struct call *c, const struct group_key *mine,
 	if (*c->peers->controller && *k->peers->controller && strcmp(c->peers->controller, k->peers->controller) != 0)
 		return false;
 	/* an address is the same conversation only when both describe it now, and both go on */
-	if (is_sdp(k->kind) && (!near(k->at_ds, mine->at_ds) || over(o) || over(c) || !numbers_agree(c, o)))
+	if (is_sdp(k->kind) && (!near(k->at_ds, mine->at_ds) || over(o) || over(c) || !while_it_rang(c, o) || !numbers_agree(c, o)))
 		return false;
 	if (*c->peers->controller && *k->peers->controller)
 		return group_tie(cs, c, o);

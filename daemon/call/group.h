@@ -8,8 +8,8 @@
  *	Session-ID (RFC 7989)	either half that is not nil		while one lasts, and GROUP_LINGER_NS after
  *	the trunk's correlate-header, by its value			likewise
  *	Replaces, Join (RFC 3891, 3911), REFER and what follows it	likewise
- *	SDP: the same session (o=) at the same address, or the same	announced within GROUP_FRESH_NS, between
- *	address of a called party					numbers that do not contradict
+ *	SDP: the same session (o=) at the same address, or the same	announced within GROUP_FRESH_NS, the second call made
+ *	address of a called party					while the first one rang, between numbers that do not contradict
  *
  * Only calls of one controller are ever tied (RX-2). A group has one set of decisions:
  *

@@ -26,5 +26,5 @@ run 1 "$BIN/optag" policy check --past "$TMP/log" "$p"
 cat "$TMP/out" "$TMP/err" >"$TMP/said"
 grep -q 'W-05' "$TMP/said" || fail "nobody says that recordings are not used: $(cat "$TMP/said")"
 run 0 "$BIN/optag" policy explain "$p"
-has out 'A recording that nobody used within 30 days is erased'
+has out 'A recording that nobody has used after 30 days is erased'
 whole

@@ -151,6 +151,36 @@ static void test_opt_out_binds_all(void **state)
 	}
 }
 
+/* One description passed on while the first call rings is one conversation; the same one again from a telephone that always says
+ * the same, after an answer whose BYE nobody saw, is another call: what is said in it must not land in the old one. */
+static void test_description_again(void **state)
+{
+	static const struct leg first = { "x1", { NULL, NULL }, 1, { 1, 2 }, { 4000, 5000 } };
+	static const struct leg again = { "x2", { NULL, NULL }, 1, { 1, 2 }, { 4000, 5000 } };
+
+	(void)state;
+	for (int rang = 0; rang < 2; rang++) {
+		struct world *w = world(POLICY_B_INTEREST);
+		struct call *a = invite(w, &first), *b;
+
+		if (rang)
+			b = invite(w, &again);
+		answer(w, &first);
+		later(w, 3);
+		if (!rang)
+			b = invite(w, &again);
+		answer(w, &again);
+		assert_int_equal(group_same(a, b), rang);
+		call_key(w->cs, b, SUBJECT, '9', CALL_BY_RFC4733, true, w->now);
+		assert_int_equal(b->state[TRAIN], PURPOSE_OPTED_OUT);
+		assert_int_equal(a->state[TRAIN], rang ? PURPOSE_OPTED_OUT : PURPOSE_PENDING);
+		later(w, 5);
+		bye(w, &again);
+		assert_int_equal(b->peers->relation == CALL_R_DUPLICATE, rang);
+		fake_world_free(w);
+	}
+}
+
 /* Also a call that comes later, while the other lasts or half a minute after it. */
 static void test_opt_out_travels(void **state)
 {
@@ -606,6 +636,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_opt_out_binds_all),
 		cmocka_unit_test(test_opt_out_travels),
+		cmocka_unit_test(test_description_again),
 		cmocka_unit_test(test_loss_binds_all),
 		cmocka_unit_test(test_consent),
 		cmocka_unit_test(test_consent_needs_certainty),
