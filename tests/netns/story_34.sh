@@ -32,7 +32,7 @@ jq -es 'length == 1000 and all(.documentation == "GRANTED" and (.legs | all(.ver
 
 sed -i -e 's/^\tcalling @no-record/\tcalling @no-record, +45 40*/' -e 's/sample 10%/sample 5%/' "$policy"
 begin=$(date +%s%N)
-"$O" policy apply --yes --control "$TMP/control" --json "$policy" >"$TMP/applied" 2>"$TMP/err" || fail "apply: $(cat "$TMP/applied" "$TMP/err")"
+"$O" policy apply --yes --reason "story 34" --control "$TMP/control" --json "$policy" >"$TMP/applied" 2>"$TMP/err" || fail "apply: $(cat "$TMP/applied" "$TMP/err")"
 list >"$TMP/list"
 took=$((($(date +%s%N) - begin) / 1000000))
 tail -n 1 "$TMP/applied" | jq -e --argjson n "$calls" '.effective_ms <= 1000 and .done_ms <= 1000 and .calls == $n + 50 and .calls_tightened == $n and .purposes_ended == $n' >/dev/null ||

@@ -57,6 +57,10 @@ load_begin "$TMP/load2" --packet --kind 'kept:1:+4523######:+45701020##' --kind 
 for _ in $(seq 200); do [ "$(fresh sales)" -gt 10 ] && break; sleep 0.05; done
 [ "$(fresh sales)" -gt 10 ] || fail "new calls of another rule do not match"
 [ "$(fresh claims)" = 0 ] || fail "new calls of a stopped rule match"
+# (they hang up: what they announced is nobody else's to record while they last, and the next ones announce the same)
+kill -TERM "${load_pids[1]}"
+wait "${load_pids[1]}"
+load_pids=("${load_pids[0]}")
 # started: new calls only
 "$O" rule start claims --reason "it is over" --control "$c" >/dev/null || fail "rule start"
 load_begin "$TMP/load3" --packet --kind 'kept:1:+4525######:+45701020##' --calls 10 --rate 100 --duration 60 --seed 8
