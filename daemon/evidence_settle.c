@@ -207,14 +207,15 @@ int evidence_look_back(struct evidence *ev, bool seeds, bool do_settle)
 {
 	struct look l = { .ev = ev, .seeds = seeds, .settle = do_settle, .before_seq = ev->first_seq };
 	int32_t day = newest_day(ev->dir);
-	/* seeds are made up to two days ahead, and revealed when their day is over everywhere */
-	struct evlog_look how = { .arg = &l, .line = on_line, .from_day = day - (seeds ? 4 : 1) };
+	struct evlog_look how = { .arg = &l, .line = on_line };
 	struct evlog_report rep;
 	char why[256] = "";
 	int e;
 
 	if (day == INT32_MIN)
 		return 0;
+	/* seeds are made up to two days ahead, and revealed when their day is over everywhere */
+	how.from_day = day - (seeds ? 4 : 1);
 	if (htab_init(&l.open, 1024))
 		return -ENOMEM;
 	e = evlog_look(ev->dir, &how, &rep, why, sizeof(why));
