@@ -274,6 +274,7 @@ static void discard(struct recording *rc)
 
 	if (rc->sc)
 		store_call_abort(rc->sc);
+	rc->part_for[0] = rc->part_for[1] = 0;
 	rc->sc = NULL;
 	hold_wipe(&rc->hold, rc->memory);
 	rc->first_ns = 0;
@@ -593,6 +594,7 @@ int recording_destroy(struct recording *rc, const struct call *c, enum policy_pu
 		    (other == POLICY_TRAINING && call_holds(c));
 	int i, e = 0;
 
+	rc->part_for[0] = rc->part_for[1] = 0;
 	if (live && rc->sc) {
 		e = store_call_drop(rc->sc, (enum store_purpose)p);
 		recording_drop_legs(rc);

@@ -56,6 +56,7 @@ struct recording {
 		bool answered;
 	} noted;	   /* of the call, in the store */
 	uint64_t retry_ns; /* the store did not take it: not again before */
+	uint8_t part_for[2]; /* by leg: it is in the newest part, which is for these purposes, plus 1; 0 the store must be asked */
 	unsigned unsaved;  /* packets since recording_save */
 	bool stale;	   /* resumed, perhaps from an old state: the store knows the figures better */
 	struct hold *hold;  /* of both legs: no purpose is decided yet; empty while sc */

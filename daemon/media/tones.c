@@ -352,12 +352,25 @@ static unsigned strongest(const float p[TONES_FREQS])
 }
 
 /* Whether the latest window is a digit: true, with its number and the power of a full block. */
+/* A block in the middle of a window that is all tone has half its power, less what leaks, in one of the frequencies. */
+static bool hopeless(const struct tones_block *b)
+{
+	float most = 0;
+
+	for (unsigned f = 0; f < TONES_FREQS; f++) {
+		float p = norm(at(b, f));
+
+		most = p > most ? p : most;
+	}
+	return most < b->energy * (TONES_BLOCK / 2 * 0.1f);
+}
+
 static bool window(const struct tones *t, unsigned *ret_key, float *ret_power)
 {
 	float p[TONES_FREQS] = { 0 }, energy = 0, a, b;
 	unsigned s, w;
 
-	if (t->run < WINDOW || (ago(t, 1)->re[0] == 0 && ago(t, 1)->im[0] == 0))
+	if (t->run < WINDOW || (ago(t, 1)->re[0] == 0 && ago(t, 1)->im[0] == 0) || hopeless(ago(t, HALF)))
 		return false;
 	for (unsigned n = 1; n <= WINDOW; n++) {
 		const struct tones_block *k = ago(t, n);
@@ -419,7 +432,55 @@ static v4 load(const float *p)
 	return v;
 }
 
-static v4 turned[TONES_BLOCK][4]; /* cosines of the eight frequencies, then sines */
+typedef float v16 __attribute__((vector_size(64)));
+
+static float linear[2][256]; /* g711_linear, of which no number must be converted */
+static v16 turned[TONES_BLOCK]; /* cosines of the eight frequencies, then sines */
+
+/* The compiler makes of it what the function that it stands in may use. */
+static inline __attribute__((always_inline)) void transform_with(const float x[TONES_BLOCK], struct tones_block *b)
+{
+	v16 sum[4] = { { 0 } };
+
+	for (unsigned i = 0; i < TONES_BLOCK; i += 4)
+		for (unsigned k = 0; k < 4; k++)
+			sum[k] += x[i + k] * turned[i + k];
+	sum[0] += sum[1] + (sum[2] + sum[3]);
+	memcpy(b->re, &sum[0], sizeof(b->re));
+	memcpy(b->im, (const float *)&sum[0] + TONES_FREQS, sizeof(b->im));
+}
+
+static void transform_any(const float x[TONES_BLOCK], struct tones_block *b)
+{
+	transform_with(x, b);
+}
+
+static void (*transform)(const float x[TONES_BLOCK], struct tones_block *b) = transform_any;
+
+#ifdef __x86_64__
+__attribute__((target("avx2,fma"))) static void transform_avx2(const float x[TONES_BLOCK], struct tones_block *b)
+{
+	transform_with(x, b);
+}
+
+__attribute__((target("avx512f,fma"))) static void transform_avx512(const float x[TONES_BLOCK], struct tones_block *b)
+{
+	transform_with(x, b);
+}
+
+static void choose(void)
+{
+	__builtin_cpu_init();
+	if (__builtin_cpu_supports("avx512f"))
+		transform = transform_avx512;
+	else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+		transform = transform_avx2;
+}
+#else
+static void choose(void)
+{
+}
+#endif
 
 __attribute__((constructor)) static void make_turned(void)
 {
@@ -427,26 +488,13 @@ __attribute__((constructor)) static void make_turned(void)
 		for (unsigned f = 0; f < TONES_FREQS; f++) {
 			double w = 2 * M_PI * (double)freq[f] / 8000 * (TONES_BLOCK - 1 - i);
 
-			turned[i][f / 4][f % 4] = (float)cos(w);
-			turned[i][2 + f / 4][f % 4] = (float)sin(w);
+			turned[i][f] = (float)cos(w);
+			turned[i][TONES_FREQS + f] = (float)sin(w);
 		}
 	}
-}
-
-static void transform(const float x[TONES_BLOCK], struct tones_block *b)
-{
-	v4 sum[2][4] = { { { 0 } } };
-
-	for (unsigned i = 0; i < TONES_BLOCK; i += 2) {
-		for (unsigned k = 0; k < 4; k++) {
-			sum[0][k] += x[i] * turned[i][k];
-			sum[1][k] += x[i + 1] * turned[i + 1][k];
-		}
-	}
-	for (unsigned k = 0; k < 4; k++)
-		sum[0][k] += sum[1][k];
-	memcpy(b->re, sum[0], sizeof(b->re));
-	memcpy(b->im, sum[0] + 2, sizeof(b->im));
+	for (unsigned i = 0; i < 2 * 256; i++)
+		linear[i / 256][i % 256] = g711_linear[i / 256][i % 256];
+	choose();
 }
 
 static void measure(struct tones *t, uint32_t ts, const uint8_t *raw, enum g711_law law)
@@ -458,7 +506,7 @@ static void measure(struct tones *t, uint32_t ts, const uint8_t *raw, enum g711_
 
 	b->ts = ts;
 	for (unsigned i = 0; i < TONES_BLOCK; i++)
-		x[i] = g711_linear[law][raw[i]];
+		x[i] = linear[law][raw[i]];
 	memset(x + TONES_BLOCK, 0, 4 * sizeof(*x));
 	for (unsigned i = 0; i < TONES_BLOCK; i += 4) {
 		v4 here = load(x + i), next = i + 4 < TONES_BLOCK ? load(x + i + 1) : here;
