@@ -69,6 +69,7 @@ static const char *const say[X_N] = {
 	[X_PROOF_NONE] = "Ingen kontrollerer, at det er afspillet: Den dataansvarlige lover det.",
 	[X_MISSING] = "Er det ikke godtgjort {1} efter besvarelsen, bruges samtalen ikke til "
 		      "uddannelse, og {2}.",
+	[X_MISSING_DOC] = "Er det ikke godtgjort {1} efter besvarelsen, gælder det, at {2}.",
 	[X_MISS_NOTHING] = "intet gemmes",
 	[X_MISS_QUARANTINE] = "dokumentationen låses inde i {1} og slettes så, medmindre "
 			      "compliance bekræfter, at speaket blev hørt",
@@ -192,6 +193,8 @@ static const char *const say[X_N] = {
 	[X_FIRST_COME] = "Det er tidens første samtaler, der tages.",
 	[X_UNUSED] = "En optagelse, som ingen har brugt efter {1}, slettes: en fra den {2} slettes "
 		     "den {3}.",
+	[X_UNUSED_BESIDE] = "En optagelse, som ingen har brugt til uddannelse efter {1}, kan ikke længere "
+			    "høres til uddannelse: en fra den {2} fra og med den {3}.",
 	[X_TARGET] = "Bruges mindre end {1} % af optagelserne, er den næste grænse det brugte "
 		     "antal gange {2}, dog mindst {3} og aldrig mere end "
 		     "ovenfor.",
@@ -233,7 +236,7 @@ static const char *const say[X_N] = {
 	[X_TONES_MUTED] = "Toner i lyden dæmpes i det, der gemmes, når lyden er G.711.",
 	[X_TONES_STAY] = "Toner i lyden bliver stående i optagelsen.",
 	[X_HOLD_MUSIC] = "Ventemusik optages også.",
-	[X_MIN_MAX] = "Samtaler på under {1} gemmes ikke; længere end {2} afskæres.",
+	[X_MIN_MAX] = "Samtaler på under {1} gemmes ikke; samtaler på over {2} afskæres.",
 
 	[X_H_OWNER] = "Hvem der svarer for reglen",
 	[X_OWNER] = "{1}.",

@@ -66,6 +66,7 @@ static const char *const say[X_N] = {
 	[X_PROOF_API] = "How it is known that it was played: the call centre reports it.",
 	[X_PROOF_NONE] = "Nobody checks that it was played: the controller promises it.",
 	[X_MISSING] = "Not proven {1} after the answer: no training; {2}.",
+	[X_MISSING_DOC] = "Not proven {1} after the answer: {2}.",
 	[X_MISS_NOTHING] = "nothing is kept",
 	[X_MISS_QUARANTINE] = "documentation is locked away for {1}, then erased unless compliance "
 			      "confirms that it was heard",
@@ -184,6 +185,8 @@ static const char *const say[X_N] = {
 	[X_EVENLY] = "The draws are spread evenly over the time.",
 	[X_FIRST_COME] = "The first calls of the time are taken.",
 	[X_UNUSED] = "A recording that nobody has used after {1} is erased: one of {2} on {3}.",
+	[X_UNUSED_BESIDE] = "A recording that nobody has used for training after {1} can no longer be played "
+			    "for training: one of {2} from {3} on.",
 	[X_TARGET] = "If less than {1} % of the recordings are used, the next limit is the number "
 		     "used times {2}, at least {3}, and never "
 		     "more than above.",

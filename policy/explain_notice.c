@@ -35,7 +35,8 @@ static void missing(struct explain *e)
 	const char *after = explain_seconds(e, r->pub.notice_timeout_s);
 	const char *then;
 
-	if (!r->block[POLICY_DOCUMENTATION].pos.line)
+	/* a consent that nobody was asked for is none: there is nothing to lock away */
+	if (!r->block[POLICY_DOCUMENTATION].pos.line || r->pub.purpose[POLICY_DOCUMENTATION].basis == POLICY_B_CONSENT)
 		then = e->t->say[X_MISS_NOTHING];
 	else if (r->pub.on_missing_notice != POLICY_MISSING_QUARANTINE)
 		then = e->t->say[what[r->pub.on_missing_notice]];
@@ -46,7 +47,7 @@ static void missing(struct explain *e)
 		then = explain_fmt(e, "%.*s%s%s", (int)(hole - s), s,
 				   explain_span(e, &r->pub.quarantine), hole + 3);
 	}
-	SAY(e, X_MISSING, after, then);
+	SAY(e, r->block[POLICY_TRAINING].pos.line ? X_MISSING : X_MISSING_DOC, after, then);
 }
 
 static void proof(struct explain *e)

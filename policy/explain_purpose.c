@@ -154,7 +154,7 @@ static void amount(struct explain *e, const struct policy_block *x)
 	SAY(e, x->spread_first_come ? X_FIRST_COME : X_EVENLY);
 	SAY(e, X_NOT_DRAWN);
 	if (date_after(&from, &x->use_within, &until))
-		SAY(e, X_UNUSED, explain_span(e, &x->use_within), explain_date(e, &from),
+		SAY(e, alone(e, &e->r->block[POLICY_TRAINING]) ? X_UNUSED : X_UNUSED_BESIDE, explain_span(e, &x->use_within), explain_date(e, &from),
 		    explain_date(e, &until));
 	SAY(e, X_TARGET, explain_fmt(e, "%d", x->use_target_percent),
 	    explain_fmt(e, "%d%s%02d", x->throttle_percent / 100, e->t->say[X_DECIMAL],
