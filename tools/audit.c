@@ -193,8 +193,10 @@ static int cmd_sums(int argc, char **argv)
 	static const struct cli_opt opts[] = {
 		OPT_STORE,
 		CLI_OPT(0, "rule", CLI_STR, &rule, "R", "of this rule only"),
-		CLI_OPT(0, "from", CLI_TIME, &from_ns, "T", "from this day (UTC) on"),
-		CLI_OPT(0, "to", CLI_TIME, &to_ns, "T", "before this day"),
+		CLI_OPT(0, "since", CLI_TIME, &from_ns, "T", "from this day (UTC) on"),
+		CLI_OPT(0, "from", CLI_TIME, &from_ns, "T", "the same"),
+		CLI_OPT(0, "until", CLI_TIME, &to_ns, "T", "before this day"),
+		CLI_OPT(0, "to", CLI_TIME, &to_ns, "T", "the same"),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};

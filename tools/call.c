@@ -227,7 +227,8 @@ static int follow(struct cli_ctl *c, const char *uid)
 static int cmd_trace(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_OPT(0, "call-id", CLI_STR, &call_id, "ID", "the call with this SIP Call-ID, instead of CALL"),
+		CLI_OPT(0, "sip-call-id", CLI_STR, &call_id, "ID", "the call with this SIP Call-ID, instead of CALL"),
+		CLI_OPT(0, "call-id", CLI_STR, &call_id, "ID", "the same"),
 		CLI_OPT(0, "once", CLI_FLAG, &once, NULL, "what is known now; do not follow the call to its end"),
 		OPT_CONTROL,
 		OPT_SOCKET,
@@ -250,7 +251,7 @@ static int cmd_trace(int argc, char **argv)
 	if (rc != CLI_GO_ON)
 		return rc;
 	if (!call_id == !a.n)
-		return cli_usage("either CALL or --call-id");
+		return cli_usage("either CALL or --sip-call-id");
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	e = cli_ctl_open(control, &c);

@@ -131,6 +131,7 @@ static int set_choice(const struct cli_opt *o, const char *v)
 {
 	size_t n = 0;
 	const char *near;
+	char words[128] = "";
 
 	for (; o->choices[n]; n++) {
 		if (strcasecmp(o->choices[n], v) == 0) {
@@ -139,8 +140,10 @@ static int set_choice(const struct cli_opt *o, const char *v)
 		}
 	}
 	near = cli_nearest(v, o->choices, n);
-	return cli_usage("--%s: no such %s%s%s%s", o->name, o->name, near ? " (did you mean " : "",
-			 near ? near : "", near ? "?)" : "");
+	for (size_t i = 0, len = 0; i < n && len < sizeof(words); i++)
+		len += (size_t)snprintf(words + len, sizeof(words) - len, "%s%s", i ? ", " : "", o->choices[i]);
+	return cli_usage("--%s: expected one of %s%s%s%s", o->name, words, near ? " (did you mean " : "", near ? near : "",
+			 near ? "?)" : "");
 }
 
 static int parse_uint(const char *s, uint64_t *ret)
@@ -377,9 +380,13 @@ int cli_parse(const struct cli *c, int argc, char **argv, struct cli_args *ret)
 
 static int dispatch_help(const char *name, const char *summary, const struct cli_cmd *cmds)
 {
+	int width = 12;
+
+	for (const struct cli_cmd *m = cmds; m->name; m++)
+		width = (int)strlen(m->name) > width ? (int)strlen(m->name) : width;
 	printf("%s - %s\n\nUsage: %s COMMAND [OPTIONS]\n\n", name, summary, name);
 	for (const struct cli_cmd *m = cmds; m->name; m++)
-		printf("  %-12s %s\n", m->name, m->help);
+		printf("  %-*s %s\n", width, m->name, m->help);
 	printf("\n%s COMMAND --help tells more.\n", name);
 	return cli_finish(CLI_OK);
 }

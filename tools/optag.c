@@ -21,7 +21,7 @@ static const struct {
 } commands[] = {
 	{ "init", "make an empty store and its key pairs" },
 	{ "replay", "run captures through the whole pipeline into a store" },
-	{ "policy", "check, explain and print policies" },
+	{ "policy", "read, check, explain and apply recording policies" },
 	{ "announcement", "model texts of what callers are to hear" },
 	{ "find", "list calls, kept and denied" },
 	{ "why", "say what was decided about a call, and why" },
@@ -31,12 +31,12 @@ static const struct {
 	{ "withdraw", "act on a withdrawn consent" },
 	{ "erase", "destroy one call" },
 	{ "reap", "destroy what is due" },
-	{ "audit", "verify the evidence" },
+	{ "audit", "verify and read the evidence log" },
 	{ "fsck", "check the files of a store" },
 	{ "report", "reports for regulator, complaint, inventory" },
 	{ "status", "live figures of the daemon" },
 	{ "top", "terminal dashboard" },
-	{ "call", "follow one call" },
+	{ "call", "look at calls in progress, and say what happens in them" },
 	{ "set", "change the sets of a running policy" },
 	{ "rule", "stop a rule at once, and start it again" },
 	{ "use", "note that a recording was used" },
@@ -129,8 +129,8 @@ static int print_help(void)
 	       "Usage: optag COMMAND [OPTIONS]\n\n");
 	for (size_t i = 0; i < NCOMMANDS; i++)
 		if (find_program(commands[i].name, path))
-			printf("  %-10s %s\n", commands[i].name, commands[i].help);
-	printf("  %-10s %s\n", "help", "this, or the help of a command");
+			printf("  %-12s %s\n", commands[i].name, commands[i].help);
+	printf("  %-12s %s\n", "help", "this, or the help of a command");
 	printf("\n"
 	       "  -h, --help             print this\n"
 	       "      --version          print the version\n"

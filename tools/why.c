@@ -502,7 +502,7 @@ int main(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
 		CLI_OPT_STORE(&store_dir),
-		CLI_OPT('c', "sip-call-id", CLI_STR, &sip_call_id, "ID",
+		CLI_OPT(0, "sip-call-id", CLI_STR, &sip_call_id, "ID",
 			"the call with this SIP Call-ID"),
 		CLI_OPT('p', "policy", CLI_FILE, &policy_path, "PATH",
 			"the policy it was decided by, if the store does not have it"),

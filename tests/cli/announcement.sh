@@ -57,6 +57,7 @@ run 2 A B --key x
 run 2 A B --link 'a b'
 run 2 A B --link 'a"b'
 run 2 A B --lang sv
+has err 'one of en, da'
 run 2 A B --plain --json
 run 2 A
 run 2 A B C

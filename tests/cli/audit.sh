@@ -48,7 +48,7 @@ run 0 "$BIN/optag" audit sums s
 has out '^2026-11-23 +4 +2 +1 +1 +0  support$'
 has out '^2026-11-25 +2 +0 +2 +0 +0  sales$'
 has out '^sum +18 +6 +9 +3 +0$'
-run 0 "$BIN/optag" audit sums --json --rule support --from 2026-11-24 --to 2026-11-25 s
+run 0 "$BIN/optag" audit sums --json --rule support --since 2026-11-24 --until 2026-11-25 s
 [ "$(cat out)" = '{"day":"2026-11-24","rule":"support","matched":4,"kept":2,"denied":1,"gap":1,"open":0}' ] || fail "sums in JSON"
 
 # ---- show ----

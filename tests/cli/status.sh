@@ -34,13 +34,13 @@ has "$TMP/out" "200.0 MB of audio in 101.0 MB, disk 25 % free"
 grep -q $'\033' "$TMP/out" && fail "status passes an escape through"
 [ -s "$TMP/err" ] && fail "status: stderr"
 
-"$BIN/optag-status" --json --socket "$sock" >"$TMP/out" || fail "status --json: exit code"
+"$BIN/optag-status" --json --control "$sock" >"$TMP/out" || fail "status --json: exit code"
 [ "$(wc -l <"$TMP/out")" = 1 ] || fail "--json: not one line"
 [ "$(jq -c '[.packets.seen, .packets.balanced, .calls.kept, .losses.capture_ring, .losses.store_queue, .losses.store_disk, .interfaces[0].name, has("ok")]' "$TMP/out")" = \
 	'[2000,true,3000,10,800,160,"mon0",false]' ] || { fail "--json: fields"; cat "$TMP/out"; }
 
 # Rates: between two answers lies one second of the daemon's clock, whatever this machine's did.
-"$BIN/optag-top" --once --socket "$sock" >"$TMP/out" 2>"$TMP/err" || fail "top: exit code"
+"$BIN/optag-top" --once --control "$sock" >"$TMP/out" 2>"$TMP/err" || fail "top: exit code"
 has "$TMP/out" "1.000 Gbit/s  1.00k packets/s"
 has "$TMP/out" "audio 700  keys 0  blocked 200  signalling 95"
 has "$TMP/out" "capture_ring 20 (5/s)"
