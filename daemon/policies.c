@@ -275,11 +275,11 @@ static void refuse(struct policies *ps, struct job *j)
 
 static json_t *apply_answer(const struct job *j, const char *hash, const struct calls_tightened *t)
 {
-	return json_pack("{s:s, s:s, s:b, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I}", "hash", hash, "was", *j->was ? j->was : hash,
+	return json_pack("{s:s, s:s, s:b, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "hash", hash, "was", *j->was ? j->was : hash,
 			 "unchanged", j->same, "effective_ms",
 			 j->effective_ns > j->asked_ns ? (double)(j->effective_ns - j->asked_ns) / 1e6 : 0.0, "done_ms",
 			 (double)(clock_now_ns() - j->asked_ns) / 1e6, "tightens",
-			 (json_int_t)j->change[POLICY_TIGHTEN] + (json_int_t)j->change[POLICY_SHORTEN], "loosens",
+			 (json_int_t)j->change[POLICY_TIGHTEN], "shortens", (json_int_t)j->change[POLICY_SHORTEN], "loosens",
 			 (json_int_t)j->change[POLICY_LOOSEN], "calls", t ? (json_int_t)t->seen : 0, "calls_tightened",
 			 t ? (json_int_t)t->changed : 0, "purposes_ended", t ? (json_int_t)t->denied : 0, "calls_without_facts",
 			 t ? (json_int_t)t->no_facts : 0);

@@ -136,7 +136,8 @@ int policies_allow(const struct policies_approval *a, const char *store, const s
 		return 0;
 	if (policies_allow_id(a, store, policy_hash(j->p), policy_hash(j->against), j->note.approver, reason, sizeof(reason)) == 0)
 		return 0;
-	snprintf(j->why, sizeof(j->why), "%zu changes loosen, and %s (optag policy propose)", d->count[POLICY_LOOSEN], reason);
+	snprintf(j->why, sizeof(j->why), "%zu change%s, and %s (optag policy propose)", d->count[POLICY_LOOSEN],
+		 d->count[POLICY_LOOSEN] == 1 ? " loosens" : "s loosen", reason);
 	name_lines(d, loosens, j->why, sizeof(j->why));
 	return -EACCES;
 }

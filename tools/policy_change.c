@@ -79,8 +79,9 @@ static int print_rollback(const json_t *o)
 	if (json_is_true(json_object_get(o, "unchanged")))
 		printf("Policy %.12s is in force already.\n", cli_ctl_str(o, "hash"));
 	else
-		printf("In force: policy %.12s, was %.12s: %.0f tighten, %.0f loosen. The daemon's files hold what they held.\n",
-		       cli_ctl_str(o, "hash"), cli_ctl_str(o, "was"), cli_ctl_num(o, "tightens"), cli_ctl_num(o, "loosens"));
+		printf("In force: policy %.12s, was %.12s: %.0f tighten, %.0f shorten, %.0f loosen. The daemon's files hold what they held.\n",
+		       cli_ctl_str(o, "hash"), cli_ctl_str(o, "was"), cli_ctl_num(o, "tightens"),
+		       cli_ctl_num(o, "shortens"), cli_ctl_num(o, "loosens"));
 	return CLI_OK;
 }
 

@@ -6,6 +6,7 @@
  * what the person saw here. So nobody can slip the daemon another policy over
  * the socket, and it never takes one that changed between the look and the yes.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,7 +17,7 @@
 #include "policy.h"
 
 static const char *control = CLI_CTL_PATH, *reason, *ticket;
-static uint64_t confirm_ns, effective_ns = UINT64_MAX;
+static uint64_t confirm_ns = UINT64_MAX, effective_ns = UINT64_MAX;
 static bool json, yes, dry_run;
 
 #define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
@@ -138,7 +139,7 @@ static void tell_applied(const json_t *o)
 	printf("Calls in progress: %.0f of %.0f tightened, %.0f purposes ended, after %.0f ms; the others go on as they began.\n",
 	       cli_ctl_num(o, "calls_tightened"), cli_ctl_num(o, "calls"), cli_ctl_num(o, "purposes_ended"),
 	       cli_ctl_num(o, "done_ms"));
-	if (confirm_ns)
+	if (confirm_ns != UINT64_MAX)
 		puts("It is reverted unless it is confirmed in time: optag policy confirm");
 }
 
@@ -157,13 +158,14 @@ static int do_apply(struct cli_ctl *c, const struct policy *now, const char *dae
 	if (!policy_tool_confirmed(yes, later() ? "Put it in force then?" : "Put it in force?", "not applied"))
 		return CLI_FAILED;
 	rq = json_pack("{s:s, s:s, s:s, s:s*}", "do", "policy-apply", "hash", policy_hash(now), "reason", reason, "ticket", ticket);
-	if (confirm_ns)
+	if (confirm_ns != UINT64_MAX)
 		json_object_set_new(rq, "confirm_s", json_integer((json_int_t)(confirm_ns / 1000000000)));
 	if (effective_ns != UINT64_MAX)
 		json_object_set_new(rq, "effective_s", json_integer((json_int_t)(effective_ns / 1000000000)));
 	e = cli_ctl_ask(c, rq, &o);
 	if (e) {
-		cli_err("nothing changed; the daemon reads '%s': what is to be in force must be there", daemon_path);
+		if (e != -EACCES) /* who is to approve, and what, is said */
+			cli_err("nothing changed; the daemon reads '%s': what is to be in force must be there", daemon_path);
 		return CLI_FAILED;
 	}
 	(void)json_object_del(o, "ok");
@@ -210,9 +212,11 @@ static int apply(const struct policy *now)
 	if (cli_ctl_open(control, &c) || cli_ctl_ask(c, json_pack("{s:s}", "do", "policy"), &status))
 		goto out;
 	if (strcmp(cli_ctl_str(status, "hash"), policy_hash(now)) == 0) {
+		rc = CLI_OK;
 		if (!json)
 			printf("Policy %.12s is in force already.\n", policy_hash(now));
-		rc = CLI_OK;
+		else if (cli_json_line(stdout, json_pack("{s:s, s:b}", "hash", policy_hash(now), "unchanged", 1)))
+			rc = CLI_FAILED;
 		goto out;
 	}
 	if (show_change(c, status, now))
@@ -255,9 +259,9 @@ int policy_cmd_apply(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	if (confirm_ns && later())
+	if (confirm_ns != UINT64_MAX && later())
 		return cli_usage("either --confirm or --effective");
-	if ((confirm_ns && confirm_ns < 1000000000) || (effective_ns && effective_ns < 1000000000))
+	if (confirm_ns < 1000000000 || (effective_ns && effective_ns < 1000000000))
 		return cli_usage("a second is the least");
 	rc = policy_tool_load((const char *const *)a.v, 1, (int64_t)time(NULL), &now) ? 2 : apply(now);
 	policy_free(now);
@@ -311,7 +315,7 @@ static void print_status(const json_t *o)
 	for (i = 0; (e = json_array_get(json_object_get(o, "stopped"), i)); i++) {
 		fputs("STOPPED   rule ", stdout);
 		cli_text(stdout, cli_ctl_str(e, "rule"), 0, false);
-		printf(", since %s, by uid %.0f: ", cli_ctl_str(e, "at"), cli_ctl_num(e, "uid"));
+		printf(", since %s, by uid %.0f%s", cli_ctl_str(e, "at"), cli_ctl_num(e, "uid"), *cli_ctl_str(e, "reason") ? ": " : "");
 		cli_text(stdout, cli_ctl_str(e, "reason"), 0, false);
 		putchar('\n');
 	}

@@ -123,7 +123,7 @@ static int cmd_list(int argc, char **argv)
 			continue;
 		}
 		cli_text(stdout, cli_ctl_str(l, "rule"), 0, false);
-		printf("  since %s, by uid %.0f: ", cli_ctl_str(l, "at"), cli_ctl_num(l, "uid"));
+		printf("  since %s, by uid %.0f%s", cli_ctl_str(l, "at"), cli_ctl_num(l, "uid"), *cli_ctl_str(l, "reason") ? ": " : "");
 		cli_text(stdout, cli_ctl_str(l, "reason"), 0, false);
 		putchar('\n');
 	}

@@ -21,6 +21,7 @@ has err 'up to 200 bytes'
 P 1 apply --yes --reason 'line
 line' "$live"
 P 2 apply --yes --reason x --confirm 10m --effective 1h "$live"
+P 2 apply --yes --reason x --confirm 0s "$live"
 [ "$(hash)" = "$A" ] || fail "changed without a reason"
 P 0 apply --yes --reason "counsel's note" --ticket CHG-17 "$live"
 [ "$(hash)" = "$B" ] || fail "not applied"
@@ -87,7 +88,7 @@ start
 # ---- rollback ----
 n=$("$BIN/optag" policy history --control "$sock" --json --limit 100 | jq -s '[.[] | select(.policy == "'"$C"'" and .what == "load")][0].n')
 P 0 rollback "$n" --yes --reason 'as it was'
-has out "^In force: policy ${C:0:12}, was ${B:0:12}: 1 tighten, 0 loosen"
+has out "^In force: policy ${C:0:12}, was ${B:0:12}: 0 tighten, 1 shorten, 0 loosen"
 [ "$(hash)" = "$C" ] || fail "not rolled back"
 P 1 rollback 9999 --yes --reason r
 has err 'put no policy in force'

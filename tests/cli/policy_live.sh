@@ -75,6 +75,8 @@ run 0 "$BIN/optag" policy status --control "$sock"
 has out '^files +hold what runs$'
 apply 0 "$live"
 has out 'in force already'
+apply 0 --json "$live"
+jq -e --arg h "$old" '. == {"hash": $h, "unchanged": true}' "$TMP/out" >/dev/null || fail "in force already, --json: $(cat "$TMP/out")"
 # the daemon's own file is another one: nothing changes
 apply 1 --yes --reason test "$TMP/b.policy"
 has err 'is not the policy given'
