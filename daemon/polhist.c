@@ -253,7 +253,14 @@ int polhist_apply(struct polhist_state *s, const struct polhist_line *l)
 		s->stage.n = 0;
 		memcpy(s->now.files, l->policy, sizeof(s->now.files)); /* a restart does not bring it either */
 		break;
-	case POLHIST_APPROVE: /* the approval is a file of its own */
+	case POLHIST_APPROVE: /* the approval is a file of its own; here it is for who looks */
+		for (size_t i = s->nproposal; i > 0; i--) {
+			if (strcmp(s->proposal[i - 1].policy, l->policy) != 0)
+				continue;
+			memcpy(s->proposal[i - 1].approver, l->approver, sizeof(l->approver));
+			break;
+		}
+		break;
 	default:
 		break;
 	}

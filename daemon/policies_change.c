@@ -100,10 +100,17 @@ json_t *policies_line_json(const struct polhist_line *l)
 	return o;
 }
 
+/* What was asked for and may still come: of the policy that runs, in time, not in force yet. */
+static bool open_proposal(const struct policies *ps, const struct polhist_line *l)
+{
+	return l->until_ns > clock_now_ns() && !strcmp(l->was, policy_hash(ps->now->p)) && polhist_proposal(ps->hist, l->policy) == l &&
+	       (!*l->rule || polhist_stop(ps->hist, l->rule));
+}
+
 void policies_change_status(const struct policies *ps, json_t *o)
 {
 	const struct polhist_state *h = ps->hist;
-	json_t *stopped = json_array();
+	json_t *stopped = json_array(), *proposed = json_array();
 
 	json_object_set_new(o, "history", json_integer((json_int_t)h->n));
 	if (!h->confirmed)
@@ -113,6 +120,10 @@ void policies_change_status(const struct policies *ps, json_t *o)
 	for (size_t i = 0; i < h->nstop; i++)
 		json_array_append_new(stopped, policies_line_json(&h->stop[i]));
 	json_object_set_new(o, "stopped", stopped);
+	for (size_t i = 0; i < h->nproposal; i++)
+		if (open_proposal(ps, &h->proposal[i]))
+			json_array_append_new(proposed, policies_line_json(&h->proposal[i]));
+	json_object_set_new(o, "proposed", proposed);
 	json_object_set_new(o, "approval", json_boolean(ps->set.approval.loosening));
 	if (*ps->alarm)
 		json_object_set_new(o, "alarm", json_string(ps->alarm));
@@ -560,7 +571,7 @@ static int may_start(struct policies *ps, const struct ctl_peer *peer, const str
 	start_id(ps, stop, id);
 	if (policies_allow_id(&ps->set.approval, ps->store, id, policy_hash(ps->now->p), j->note.approver, why, n) == 0)
 		return 0;
-	if (polhist_proposal(ps->hist, id)) {
+	if (polhist_proposal(ps->hist, id) && polhist_proposal(ps->hist, id)->until_ns > clock_now_ns()) {
 		snprintf(why + strlen(why), n - strlen(why), " (optag policy approve %.12s)", id);
 		return -EACCES;
 	}

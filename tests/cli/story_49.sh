@@ -38,11 +38,17 @@ daemon_
 P 0 status
 has out '^ALARM +the files are not put in force, and nothing is recorded: 1 change loosens, and nobody approved it.*live.policy:1[0-9] rule "claims inbound"'
 as $ops 0 policy propose --reason "first" "$live"
+P 0 status
+has out "^proposed  ${A:0:12}, until 20.*Z, by uid 1501: not approved yet"
 as $anna 0 policy approve "${A:0:12}" --key "$TMP/keys/anna" --yes
 has out '^Reason: first$'
 has out '^Proposed by uid 1501 at '
 has out '^Approved by anna until 20'
+P 0 status
+has out "^proposed  ${A:0:12}, until 20.*Z, by uid 1501: approved by anna$"
 P 0 apply --yes --reason first "$live"
+P 0 status
+hasnt out '^proposed'
 [ "$(hash)" = "$A" ] || fail "approved, and not in force"
 # ---- loosening without approval: apply, SIGHUP, start ----
 cp "$TMP/loose" "$live"
