@@ -120,6 +120,14 @@ static const char *situation(const char *s)
 	return strcasecmp(s, "a") ? s : "A1";
 }
 
+static bool known(const char *s)
+{
+	for (size_t i = 0; policy_template_situation(i); i++)
+		if (!strcmp(situation(s), policy_template_situation(i)))
+			return true;
+	return false;
+}
+
 static int template_cmd(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
@@ -160,6 +168,13 @@ static int template_cmd(int argc, char **argv)
 		return rc;
 	if ((key && !is_key(key)) || (optout_key && !is_key(optout_key)))
 		return cli_usage("a key is one to six of 0-9 * # A-D");
+	/* what would not be said is not taken: who gives a key believes that it is in the text */
+	if (known(a.v[0]) && key && !strstr("A2 B E", situation(a.v[0])))
+		return cli_usage("--key: nobody is asked for a consent in situation %s", situation(a.v[0]));
+	if (known(a.v[0]) && (optout_key || tell) && !strstr("C F", situation(a.v[0])))
+		return cli_usage("%s: there is no opt-out in situation %s", optout_key ? "--opt-out-key" : "--tell", situation(a.v[0]));
+	if (tell && !optout_key)
+		return cli_usage("--tell goes with --opt-out-key; without a key the text says so anyway");
 	if (link_to && !strncmp(link_to, "https://", 8))
 		link_to += 8;
 	if (link_to && (!is_link(link_to) || strlen(link_to) > 500 || !*link_to))
