@@ -232,6 +232,8 @@ int main(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
+	if (!strcmp(out, "-")) /* it is written whole or not at all, which a pipe cannot be */
+		return cli_usage("--output: '-' is not standard output here; name a file");
 	cli_no_dump();
 	out_signals();
 	rc = store_open(store_dir, STORE_RO, &st, why, sizeof(why));

@@ -159,6 +159,8 @@ only() { # here: the directory may be empty
 	[ -z "$(ls -A o)" ] || fail "o holds: $(ls -A o)"
 }
 no 1 'DENIED' --call "$(call denied)"
+run 2 "$BIN/optag" export --store "$TMP/s" --keys "$TMP/k" --purpose documentation --call "$(call denied)" -o -
+has err 'name a file'
 no 1 'DENIED' --call "$(call training)"
 no 1 'NONE' --purpose training
 no 1 'no audio' --call "$(call silent)"
