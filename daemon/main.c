@@ -31,6 +31,13 @@
 #include "store/store.h"
 #include "uses.h"
 
+#define VERSION "0.1.0" /* as tools/cli.h has it */
+#define USAGE "optagd - record the calls that a policy lets us keep\n\nUsage: optagd [-nrv] [-c FILE]\n\n" \
+	      "  -c FILE    settings (default " CONF_FILE ")\n" \
+	      "  -n         check settings and policy, print what is wrong, and exit\n" \
+	      "  -r         detach from the interfaces, unless a daemon captures there, and exit\n" \
+	      "  -v         with -n: print the settings in canonical form\n\n" \
+	      "Exit status: 0 ended or right, 1 failed, 2 usage, settings or policy have an error, 3 store damaged. optagd(8) tells more."
 #define DRAIN_MS     2	  /* a 64 MiB ring holds 230 ms at 1.5 million packets a second */
 #define DRAIN_BUDGET 512 /* records before signalling has its turn again: 0.1 ms */
 #define SIG_BUDGET   512
@@ -308,10 +315,13 @@ int main(int argc, char **argv)
 {
 	static struct daemon d = { .conf_path = CONF_FILE, .sigfd = -1, .epoll = -1, .port_events = -1, .port_ask = -1 };
 	struct policy_diags diags = { 0 };
-	bool check = false, print = false, release = false;
+	bool check = false, print = false, release = false, wrong = false;
 	int c, e;
 
 	log_init("optagd", LOG_L_INFO);
+	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "--version")))
+		return puts(argv[1][2] == 'h' ? USAGE : "optagd " VERSION) < 0 || fflush(stdout) ? 1 : 0;
+	opterr = 0;
 	while ((c = getopt(argc, argv, "c:nrv")) != -1) {
 		if (c == 'c')
 			d.conf_path = optarg;
@@ -322,10 +332,10 @@ int main(int argc, char **argv)
 		else if (c == 'v')
 			print = true;
 		else
-			return 2;
+			wrong = true;
 	}
-	if (optind < argc) {
-		log_err("usage: optagd [-nrv] [-c FILE]");
+	if (wrong || optind < argc) {
+		log_err("usage: optagd [-nrv] [-c FILE], see --help");
 		return 2;
 	}
 	e = conf_load(d.conf_path, &diags, &d.conf);

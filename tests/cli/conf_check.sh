@@ -90,7 +90,12 @@ has err 'p.policy.*(No such file|cannot be read)'
 run 2 "$D" -n -c "$TMP/good.conf" more
 has err 'usage: optagd'
 run 2 "$D" -z
-has err 'optagd'
+has err 'usage: optagd'
+one_line err
+run 0 "$D" --help
+has out '^  -n '
+run 0 "$D" --version
+has out '^optagd [0-9]'
 
 # No store, no interface: the daemon itself ends with 1 and says which.
 [ "$(id -u)" = 0 ] && unshare -n -m true 2>/dev/null || exit 0
