@@ -32,17 +32,50 @@ void call_keep_facts(struct call *c, const struct policy *p, const struct policy
 	call_facts_free(old);
 }
 
+/* The keys that later policies added, one after the other. */
+#define N_ADDED (2 * POLICY_KEYS_MAX + 2)
+
+static char *added(struct call_tight *t, size_t i)
+{
+	return i < POLICY_KEYS_MAX     ? t->optout_key[i] :
+	       i < 2 * POLICY_KEYS_MAX ? t->optout_agent_key[i - POLICY_KEYS_MAX] :
+	       i == 2 * POLICY_KEYS_MAX ? t->pause_key :
+					  t->resume_key;
+}
+
+static bool is_added(const char k[POLICY_KEY_MAX])
+{
+	size_t n = strnlen(k, POLICY_KEY_MAX);
+
+	return n < POLICY_KEY_MAX && strspn(k, "0123456789*#ABCD") == n;
+}
+
+static bool load_added(struct rd *r, struct call_tight *t)
+{
+	for (size_t i = 0; i < N_ADDED; i++) {
+		const uint8_t *b = rd_bytes(r, POLICY_KEY_MAX);
+
+		if (!b || !is_added((const char *)b))
+			return false;
+		memcpy(added(t, i), b, POLICY_KEY_MAX);
+	}
+	return true;
+}
+
 void call_policy_save(const struct call *c, struct buf *out)
 {
-	const struct call_tight *t = &c->tight;
+	struct call_tight copy = c->tight, *t = &copy;
+	bool keys = *t->optout_key[0] || *t->optout_agent_key[0] || *t->pause_key;
 	int p;
 
-	buf_put8(out, (uint8_t)(t->stopped[0] | t->stopped[1] << 1 | t->no_early_media << 2 | t->no_hold_music << 3));
+	buf_put8(out, (uint8_t)(t->stopped[0] | t->stopped[1] << 1 | t->no_early_media << 2 | t->no_hold_music << 3 | keys << 4));
 	buf_put8(out, t->no_leg);
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		buf_put_le64(out, t->until_ns[p]);
 	buf_put_le64(out, t->min_length_ns);
 	buf_put_le64(out, t->max_length_ns);
+	for (size_t i = 0; keys && i < N_ADDED; i++)
+		buf_put(out, added(t, i), POLICY_KEY_MAX);
 	buf_put_varint(out, c->facts ? call_facts_size(c->facts) + 1 : 0);
 	call_facts_save(c->facts, out);
 }
@@ -64,8 +97,10 @@ bool call_policy_restore(struct rd *r, struct call *c)
 		t->until_ns[p] = rd_le64(r);
 	t->min_length_ns = rd_le64(r);
 	t->max_length_ns = rd_le64(r);
+	if (flags & 16 && !load_added(r, t))
+		return false;
 	n = rd_varint(r);
-	if (r->bad || flags > 15 || t->no_leg >> OPTAG_LEG_MAX)
+	if (r->bad || flags > 31 || t->no_leg >> OPTAG_LEG_MAX)
 		return false;
 	if (!n)
 		return true;
@@ -186,6 +221,55 @@ static bool tighten_sound(struct call *c, const struct policy_rule *r)
 	return changed;
 }
 
+static bool among(const char keys[POLICY_KEYS_MAX][POLICY_KEY_MAX], const char *key)
+{
+	for (int i = 0; i < POLICY_KEYS_MAX; i++)
+		if (!strcmp(keys[i], key))
+			return true;
+	return false;
+}
+
+/* Those that are new join what was added before; a key is never taken away. */
+static bool add_keys(char to[POLICY_KEYS_MAX][POLICY_KEY_MAX], const char has[POLICY_KEYS_MAX][POLICY_KEY_MAX],
+		     const char with[POLICY_KEYS_MAX][POLICY_KEY_MAX])
+{
+	bool changed = false;
+	int i, k;
+
+	for (i = 0; i < POLICY_KEYS_MAX; i++) {
+		if (!*with[i] || among(has, with[i]) || among((const char(*)[POLICY_KEY_MAX])to, with[i]))
+			continue;
+		for (k = 0; k < POLICY_KEYS_MAX && *to[k]; k++)
+			;
+		if (k == POLICY_KEYS_MAX)
+			break;
+		memcpy(to[k], with[i], POLICY_KEY_MAX);
+		changed = true;
+	}
+	return changed;
+}
+
+/* Ways out of training, and into a pause, work at once (policy-language 5.2); who was told of others has those, too. */
+static bool tighten_keys(struct call *c, const struct policy_rule *r)
+{
+	const struct policy_block *mine = &c->rule->purpose[POLICY_TRAINING], *theirs = &r->purpose[POLICY_TRAINING];
+	struct call_tight *t = &c->tight;
+	bool changed = false;
+
+	if (mine->basis == POLICY_B_INTEREST && theirs->basis == POLICY_B_INTEREST && !mine->special) {
+		changed |= add_keys(t->optout_key, mine->optout_key, theirs->optout_key);
+		changed |= add_keys(t->optout_agent_key, mine->optout_agent_key, theirs->optout_agent_key);
+	}
+	if (*r->pause_key && strcmp(r->pause_key, c->rule->pause_key) != 0 && strcmp(r->pause_key, t->pause_key) != 0) {
+		memcpy(t->pause_key, r->pause_key, sizeof(t->pause_key));
+		/* where nobody could end a pause nobody can now */
+		if (!*c->rule->pause_key || *c->rule->resume_key)
+			memcpy(t->resume_key, r->resume_key, sizeof(t->resume_key));
+		changed = true;
+	}
+	return changed;
+}
+
 static bool over(enum purpose_state s)
 {
 	return s == PURPOSE_DENIED || s == PURPOSE_WITHDRAWN || s == PURPOSE_OPTED_OUT || s == PURPOSE_EXPIRED;
@@ -263,8 +347,10 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 		if (!r || r->purpose[i].basis == POLICY_B_NONE || (r->needs_pause && !c->rule->needs_pause) ||
 		    (unproven(c, i) && r->on_missing_notice == POLICY_MISSING_DISCARD))
 			ended += end_purpose(cs, c, (enum policy_purpose)i);
-	if (r)
+	if (r) {
 		changed |= tighten_time(cs, c, r);
+		changed |= tighten_keys(c, r);
+	}
 	if (!changed && !ended)
 		return;
 	call_note(cs, c, CALL_T_POLICY, 0, 0, "");

@@ -68,12 +68,13 @@ static void put_rule(FILE *f, int i)
 		fprintf(f, " documentation { basis interest assessment d retention %s } roles documentation r\n",
 			PICK("3 months", "2 months", "60 days", "10 days"));
 	if (kind > 0)
-		fprintf(f, " training { basis interest assessment a opt-out key 9 opt-out agent api sample 5%% cap 5 per day use-within 5 days "
+		fprintf(f, " training { basis interest assessment a opt-out key 9 %s %s opt-out agent api sample 5%% cap 5 per day use-within 5 days "
 			   "retention %s } roles training r\n",
+			PICK("", "", "opt-out key 8", "opt-out key *9"), PICK("", "", "opt-out agent key *7", "opt-out agent key *8"),
 			PICK("10 days", "6 days"));
-	fprintf(f, " %s %s %s %s %s %s\n}\n", PICK("", "", "record-hold-music yes"), PICK("", "", "early-media yes"),
+	fprintf(f, " %s %s %s %s %s %s %s\n}\n", PICK("", "", "record-hold-music yes"), PICK("", "", "early-media yes"),
 		PICK("", "", "exclude-leg agent", "exclude-leg subject"), PICK("", "", "min-length 20 s"), PICK("", "", "max-length 1 h"),
-		PICK("", "", "", "", "", "pause api"));
+		PICK("", "", "", "", "", "pause api"), PICK("", "", "", "", "pause-key *5", "pause-key *4 resume-key *6"));
 }
 
 /* Rules that leave nothing for each other: the linter refuses them, and another draw is made. */
@@ -290,8 +291,11 @@ static void only_down(const struct call *c, const struct before *b)
 	assert_true(now.tight.no_hold_music >= b->tight.no_hold_music && now.tight.no_early_media >= b->tight.no_early_media);
 	assert_true(now.tight.min_length_ns >= b->tight.min_length_ns);
 	assert_false(up(b->tight.max_length_ns, now.tight.max_length_ns));
+	/* where a way out was added somebody listens for its key */
 	for (int i = 0; i < 4; i++)
-		assert_true(height(now.verdict[i]) <= height(b->verdict[i]));
+		assert_true(height(now.verdict[i]) <= height(b->verdict[i]) ||
+			    (now.verdict[i] == OPTAG_V_GATE && memcmp(now.tight.optout_key, b->tight.optout_key,
+								     offsetof(struct call_tight, window_s) - offsetof(struct call_tight, optout_key))));
 }
 
 /* What the policy says of the call when it is asked by hand. */
@@ -314,6 +318,29 @@ static const struct policy_rule *asked(struct world *w, unsigned i, const struct
 			in.header[k] = (struct policy_str){ w->queue[i], strlen(w->queue[i]) };
 	policy_eval(p, &in, &d);
 	return d.verdict == POLICY_MATCH ? d.rule : NULL;
+}
+
+static bool has_key(const char keys[POLICY_KEYS_MAX][POLICY_KEY_MAX], const char *k)
+{
+	for (int i = 0; i < POLICY_KEYS_MAX; i++)
+		if (!strcmp(keys[i], k))
+			return true;
+	return false;
+}
+
+/* Keys that were added work at once; what the call's own rule has stays in its rule. */
+static void ways_out(const struct call *c, const struct policy_rule *r)
+{
+	const struct policy_block *mine = &c->rule->purpose[POLICY_TRAINING], *theirs = &r->purpose[POLICY_TRAINING];
+
+	for (int i = 0; i < POLICY_KEYS_MAX && mine->basis == POLICY_B_INTEREST && theirs->basis == POLICY_B_INTEREST; i++) {
+		const char *k = theirs->optout_key[i], *a = theirs->optout_agent_key[i];
+
+		assert_true(!*k || has_key(mine->optout_key, k) || has_key(c->tight.optout_key, k));
+		assert_true(!*a || has_key(mine->optout_agent_key, a) || has_key(c->tight.optout_agent_key, a));
+	}
+	if (*r->pause_key && strcmp(r->pause_key, c->rule->pause_key) != 0)
+		assert_string_equal(c->tight.pause_key, r->pause_key);
 }
 
 static void nothing_without_room(struct world *w, const struct call *c, const struct policy *p)
@@ -339,6 +366,8 @@ static void nothing_without_room(struct world *w, const struct call *c, const st
 		assert_true(c->tight.no_leg);
 	if (r && !r->record_hold_music && c->rule->record_hold_music)
 		assert_true(c->tight.no_hold_music);
+	if (r)
+		ways_out(c, r);
 }
 
 /* No event of the call's life brings back what a policy took. */
