@@ -53,6 +53,7 @@ struct daemon {
 	struct ctl *ctl;
 	struct metrics *metrics;
 	struct status_decisions decisions;
+	uint64_t alarms[RECORDER_ALARMS], alarms_told[RECORDER_ALARMS], alarm_ns[RECORDER_ALARMS]; /* alarm_ns: of the latest line */
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
 	bool stop, hand_over; /* hand_over: capture goes on without us for a while */

@@ -35,6 +35,12 @@ struct policy;
 struct policy_rule;
 struct recorder;
 
+enum recorder_alarm {
+	RECORDER_NOTICE_MISSING, /* nothing proved the announcement in time */
+	RECORDER_PAUSE_OVER,	 /* nobody ended a pause within pause-max */
+	RECORDER_ALARMS,
+};
+
 struct recorder_settings {
 	struct store *store;	     /* open for writing; stays the caller's */
 	const struct policy *policy; /* stays the caller's */
@@ -60,6 +66,8 @@ struct recorder_settings {
 	bool no_audio; /* rows, no audio: for who only wants to know what would be recorded */
 	/* A matched call ended, once for each purpose of its rule; NULL: nobody wants to know. */
 	void (*decided)(void *arg, enum policy_purpose p, enum purpose_state s, const char *reason);
+	/* What somebody must look at, as it happens; NULL: nobody does. */
+	void (*alarm)(void *arg, const struct call *c, enum recorder_alarm what);
 };
 void recorder_default_settings(struct recorder_settings *ret);
 

@@ -44,6 +44,10 @@ void proof_news(void *arg, const struct call *c, const struct call_news *n)
 {
 	struct recorder *r = arg;
 
+	if (r->set.alarm && !strcmp(n->event, "notice.missing"))
+		r->set.alarm(r->set.arg, c, RECORDER_NOTICE_MISSING);
+	else if (r->set.alarm && n->reason && !strcmp(n->reason, "pause-max"))
+		r->set.alarm(r->set.arg, c, RECORDER_PAUSE_OVER);
 	if (proof_wanted(r, c))
 		evidence_news(r->set.evidence, c, n);
 }

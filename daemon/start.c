@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/keep.h"
 #include "base/log.h"
+#include "base/uid.h"
 #include "capture/flow.h"
 #include "capture/live.h"
 #include "capture/xdp.h"
@@ -34,6 +35,7 @@
 #include "uses.h"
 
 #define WATCH_NS       (10 * NS_PER_S) /* a loop that hangs for longer is no daemon */
+#define ALARM_NS       (60 * NS_PER_S)
 #define STATE_PER_CALL 3 /* blocks: what most calls need */
 
 /* ---- capture ---- */
@@ -138,6 +140,27 @@ static void on_decided(void *arg, enum policy_purpose p, enum purpose_state s, c
 	status_decided(&d->decisions, p, s, reason);
 }
 
+/* The first at once, then a line a minute: an announcement that no call hears any more is no reason to flood the log. */
+static void on_alarm(void *arg, const struct call *c, enum recorder_alarm what)
+{
+	static const char *const text[RECORDER_ALARMS] = {
+		[RECORDER_NOTICE_MISSING] = "notice-missing: nothing proved in time that the announcement was played",
+		[RECORDER_PAUSE_OVER] = "pause-max: nobody ended a pause",
+	};
+	struct daemon *d = arg;
+	uint64_t now = clock_now_ns();
+	char uid[UID_TEXT];
+
+	d->alarms[what]++;
+	if (d->alarm_ns[what] && now - d->alarm_ns[what] < ALARM_NS)
+		return;
+	uid_format(&c->uid, uid);
+	log_warn("alarm: %s, call %s of rule '%s'; %llu such calls since the last line", text[what], uid, c->rule->name,
+		 (unsigned long long)(d->alarms[what] - d->alarms_told[what]));
+	d->alarm_ns[what] = now;
+	d->alarms_told[what] = d->alarms[what];
+}
+
 /* One that came back under another number is still not a file: rules of a laboratory must not match it. */
 static const char *on_interface(void *arg, uint32_t ifindex)
 {
@@ -234,6 +257,7 @@ static int make_recorder(struct daemon *d)
 	s.callbacks = d->callbacks;
 	s.arg = d;
 	s.decided = on_decided;
+	s.alarm = on_alarm;
 	s.stopped = on_stopped;
 	s.interface = on_interface;
 	s.sounds = on_sounds;

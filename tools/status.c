@@ -70,6 +70,10 @@ static void print_head(const json_t *o)
 		printf("STOPPED    %.0f rules (optag rule list)\n", N("policy.stopped"));
 	if (N("policy.alarm") > 0)
 		puts("ALARM      the policy that should run does not (optag policy status)");
+	if (N("alarms.notice_missing") > 0)
+		printf("ALARM      calls whose announcement nothing proved in time: %.0f\n", N("alarms.notice_missing"));
+	if (N("alarms.pause_over") > 0)
+		printf("ALARM      pauses that nobody ended within pause-max: %.0f\n", N("alarms.pause_over"));
 	print_take_over(json_object_get(o, "take_over"));
 	json_array_foreach(json_object_get(o, "interfaces"), i, f)
 	{
