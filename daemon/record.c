@@ -652,7 +652,11 @@ void recorder_leg(const struct recorder *r, const struct call *c, unsigned leg, 
 
 bool recorder_recording(const struct call *c)
 {
-	return c->user && recording_begun(c->user);
+	bool goes_on = false;
+
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		goes_on |= c->rule && c->rule->purpose[p].basis != POLICY_B_NONE && !c->tight.stopped[p];
+	return goes_on && c->user && recording_begun(c->user);
 }
 
 void recorder_set_policy(struct recorder *r, const struct policy *p)

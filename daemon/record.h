@@ -183,7 +183,7 @@ struct recorder_leg {
 	struct store_leg_figures kept;
 };
 void recorder_leg(const struct recorder *r, const struct call *c, unsigned leg, struct recorder_leg *ret);
-bool recorder_recording(const struct call *c); /* something of it was kept */
+bool recorder_recording(const struct call *c); /* something of it was kept, and no later policy stopped that */
 void recorder_figures(const struct recorder *r, struct recorder_figures *ret);
 void recorder_free(struct recorder *r);
 

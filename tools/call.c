@@ -13,7 +13,9 @@
 #include "call.h"
 #include "cli_ctl.h"
 
-static const char *control = CLI_CTL_PATH, *state, *rule, *call_id;
+static const char *control = CLI_CTL_PATH, *rule, *call_id;
+static const char *const states[] = { "setup", "answered", "hold", "ending", "ended", NULL };
+static int state = -1;
 static uint64_t limit = 100;
 static bool json, once;
 static volatile sig_atomic_t stop;
@@ -46,8 +48,8 @@ static json_t *list_request(json_int_t after, uint64_t left)
 {
 	json_t *rq = json_pack("{s:s, s:I}", "do", "call-list", "limit", (json_int_t)(left < AT_ONCE ? left : AT_ONCE));
 
-	if (state)
-		json_object_set_new(rq, "state", cli_json_str(state));
+	if (state >= 0)
+		json_object_set_new(rq, "state", json_string(states[state]));
 	if (rule)
 		json_object_set_new(rq, "rule", cli_json_str(rule));
 	if (after)
@@ -86,7 +88,7 @@ static int list_calls(struct cli_ctl *c, uint64_t *listed, double *total)
 static int cmd_list(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_OPT(0, "state", CLI_STR, &state, "STATE", "setup, answered, hold, ending, or ended (the latest ones)"),
+		CLI_PICK(0, "state", &state, "STATE", "calls in this state; ended: the latest ones", false, states),
 		CLI_OPT(0, "rule", CLI_STR, &rule, "NAME", "calls of this rule"),
 		CLI_OPT(0, "limit", CLI_UINT, &limit, "N", "so many at most, up to 1000 (default 100)"),
 		OPT_CONTROL,
@@ -154,8 +156,9 @@ static void print_head(const json_t *o)
 	cli_text(stdout, cli_ctl_str(o, "rule"), 0, false);
 	printf(" (%s)\nstate     %s, %.1f s%s\n", cli_ctl_str(o, "scenario"), cli_ctl_str(o, "state"), cli_ctl_num(o, "age"),
 	       json_is_true(json_object_get(o, "recording")) ? ", recording" : "");
-	printf("purposes  documentation %s %s, training %s %s\n", cli_ctl_str(o, "documentation"),
-	       cli_ctl_str(o, "documentation_reason"), cli_ctl_str(o, "training"), cli_ctl_str(o, "training_reason"));
+	printf("purposes  documentation %s%s%s, training %s%s%s\n", cli_ctl_str(o, "documentation"),
+	       *cli_ctl_str(o, "documentation_reason") ? " " : "", cli_ctl_str(o, "documentation_reason"), cli_ctl_str(o, "training"),
+	       *cli_ctl_str(o, "training_reason") ? " " : "", cli_ctl_str(o, "training_reason"));
 	if (*cli_ctl_str(o, "relation"))
 		printf("belongs   %s %s\n", cli_ctl_str(o, "relation"), cli_ctl_str(o, "other_call"));
 	for (i = 0; (l = json_array_get(legs, i)); i++)
