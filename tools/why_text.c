@@ -210,7 +210,7 @@ static void purpose(const struct why *w, int p)
 	if (w->has_row || w->replayed)
 		printf("%s", purpose_state_name(w->state[p]));
 	else
-		printf("not decided, as far as is known");
+		printf("no final state, as far as is known");
 	if (b)
 		printf(", basis %s%s%s%s", why_basis(b->basis), b->statute ? " (" : "",
 		       b->statute ? b->statute : "", b->statute ? ")" : "");
