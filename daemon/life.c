@@ -30,6 +30,7 @@ enum step {
 	S_REJECTED,
 	S_NO_EVIDENCE,
 	S_REVIEW,
+	S_CALLBACK,
 	STEPS,
 };
 #define STEP(what, p)	((uint8_t)((what) | (p) << 6))
@@ -38,7 +39,7 @@ enum step {
 
 static const char *const ends[LIFE_ENDS] = {
 	"",	"not-answered", "too-short", "gap",  "policy.tightened", "consent.late",
-	"disk", "deadline",	"crash",     "other"};
+	"disk", "deadline",	"crash",     "duplicate",    "no-media",	 "other"};
 
 const char *life_end_name(enum life_end e)
 {
@@ -71,6 +72,26 @@ static uint8_t end_of(const char *reason)
 	return LIFE_OTHER;
 }
 
+/* What a later policy, a list, or the rest of the conversation takes (group.h). */
+static bool tightens(const char *reason)
+{
+	static const char *const all[] = {"policy.tightened", "never", "third-party", "group.full",
+					  "sample.shared", "restart", "capture-end"};
+
+	for (size_t i = 0; reason && i < sizeof(all) / sizeof(all[0]); i++)
+		if (!strcmp(all[i], reason))
+			return true;
+	return false;
+}
+
+static uint8_t why_of(const char *reason);
+
+/* The draw of another call of the conversation. */
+static bool drawn_out(const char *reason)
+{
+	return reason && why_of(reason) != SAMPLE_IN && !strcmp(sample_why_name((enum sample_why)why_of(reason)), reason);
+}
+
 /* Of a denial: what no other event of the call says. */
 static void denied(struct life *l, const struct evlog_event *e)
 {
@@ -84,7 +105,13 @@ static void denied(struct life *l, const struct evlog_event *e)
 		add(l, S_HANGUP, e);
 	else if (is(e, "optout.no-path"))
 		add(l, S_NO_PATH, e);
-	else if (is(e, "policy.tightened"))
+	else if (is(e, "callback"))
+		add(l, S_CALLBACK, e);
+	else if (is(e, "sampling.unavailable"))
+		l->undrawn = true;
+	else if (drawn_out(e->reason))
+		l->why = why_of(e->reason);
+	else if (tightens(e->reason))
 		add(l, S_TIGHTENED, e);
 	else if (is(e, "evidence.unavailable"))
 		add(l, S_NO_EVIDENCE, e);
@@ -285,6 +312,9 @@ static void step(struct machine *m, enum step what)
 	else if (what == S_NO_EVIDENCE) {
 		m->state = PURPOSE_DENIED;
 		m->reason = "evidence.unavailable";
+	} else if (what == S_CALLBACK) {
+		m->state = PURPOSE_DENIED;
+		m->reason = "callback";
 	} else if (plain[what])
 		event(m, (enum purpose_event)(plain[what] - 1));
 }
@@ -346,7 +376,7 @@ static const char *class_of(const char *reason)
 	if (!reason)
 		return "";
 	/* a slot that never became durable is told as what ends a purpose (call_slot_lost) */
-	if (!strcmp(reason, "sampling.unavailable"))
+	if (!strcmp(reason, "sampling.unavailable") || tightens(reason))
 		return "policy.tightened";
 	return reason;
 }

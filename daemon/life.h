@@ -39,6 +39,8 @@ enum life_end {
 	LIFE_DISK,
 	LIFE_DEADLINE,
 	LIFE_CRASH,
+	LIFE_DUPLICATE, /* another call of the conversation has it */
+	LIFE_NO_MEDIA,	/* allowed, and nothing was said any more */
 	LIFE_OTHER,
 	LIFE_ENDS,
 };
