@@ -242,6 +242,9 @@ static int the_purpose(const struct call *c, struct calls_say *s, char *why, siz
 		s->purpose = doc ? POLICY_DOCUMENTATION : POLICY_TRAINING;
 	if (s->purpose == POLICY_DOCUMENTATION ? doc : train)
 		return 0;
+	/* other parts of the conversation may be for it: whoever says no says it of them */
+	if (s->purpose == POLICY_TRAINING && (s->cmd == CALL_C_OPT_OUT || s->cmd == CALL_C_WITHDRAW))
+		return 0;
 	snprintf(why, n, "the call's rule does not record for %s", purpose_word(s->purpose));
 	return -ENOENT;
 }
@@ -262,6 +265,8 @@ static int say_command(struct recorder *r, struct call *c, struct calls_say *s, 
 		why_not_allowed(c, s->cmd, s->purpose, why, n);
 	else if (e == -EALREADY)
 		why_nothing(c, s->cmd, s->purpose, why, n);
+	else if (e == -ENOENT)
+		snprintf(why, n, "the call's rule does not record for %s", purpose_word(s->purpose));
 	else if (e)
 		snprintf(why, n, "%s", strerror(-e));
 	return e;
@@ -324,6 +329,16 @@ static json_t *states(const struct call *c)
 			 "training", purpose_state_name(c->state[POLICY_TRAINING]), "paused", c->decide.paused);
 }
 
+/* No rule matches the call as it is now; who says no says it of its earlier parts, and of later ones. */
+static int say_between(struct recorder *r, struct call *c, const struct calls_say *s, const struct recorder_said *by, char *why, size_t n)
+{
+	int e = s->is_notice || s->purpose == POLICY_DOCUMENTATION ? -ENOENT : recorder_command(r, c, s->cmd, POLICY_TRAINING, by);
+
+	if (e)
+		snprintf(why, n, "no rule matches the call now");
+	return e;
+}
+
 int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
 {
 	struct recorder_said by = { .now_ns = clock_now_ns() };
@@ -342,7 +357,7 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 		return -ENOENT;
 	}
 	by.who = s.actor;
-	e = s.is_notice ? say_notice(r, c, &s, &by, why, n) : say_command(r, c, &s, &by, why, n);
+	e = !c->matched ? say_between(r, c, &s, &by, why, n) : s.is_notice ? say_notice(r, c, &s, &by, why, n) : say_command(r, c, &s, &by, why, n);
 	log_msg(LOG_L_DEBUG, "call.event: %s by uid %u: %s", s.is_notice ? "notice" : call_command_name(s.cmd), (unsigned)peer->uid,
 		e ? "refused" : "taken");
 	if (e)

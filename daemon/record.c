@@ -670,6 +670,8 @@ bool recorder_tighten(struct recorder *r, const struct policy *p, bool restart, 
 {
 	if (restart)
 		calls_tighten_start(r->calls);
+	if (restart)
+		park_tighten(r, p);
 	return calls_tighten_step(r->calls, p, TIGHTEN_SLOTS, sum);
 }
 

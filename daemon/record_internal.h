@@ -59,7 +59,9 @@ void recorder_save(struct recorder *r); /* those that changed */
 /* ---- record_park.c ---- */
 /* Whether c's recording waits there from now on, for on_ended to be called with a copy of c. */
 bool park(struct recorder *r, struct call *c);
-void park_over(void *arg, struct call *ghost, enum purpose_event e); /* calls_sink.unpark */
+void park_over(void *arg, struct call *ghost, enum policy_purpose q, enum purpose_event e); /* calls_sink.unpark */
+/* A later policy: what it has no room for goes. */
+void park_tighten(struct recorder *r, const struct policy *p);
 /* The program goes: no later opt-out could reach them. */
 void park_deny_all(struct recorder *r, const char *reason);
 size_t park_pinned(const struct recorder *r, const struct policy *p);

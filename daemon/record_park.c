@@ -2,8 +2,8 @@
 /*
  * record_park.c - training recordings of parts of a conversation that goes on
  *
- * A transfer ends a recording, not the conversation: who opts out in its second part does so for the whole (R-41), and
- * nothing of training is committed before the hang-up (guidance 6). So the recording waits, as complete as it is, with a copy of
+ * A transfer ends a recording, not the conversation: who opts out in its second part does so for the whole (R-41), who takes a
+ * consent back takes it back from all that it gave, and nothing of training is committed before the hang-up (guidance 6). So the recording waits, as complete as it is, with a copy of
  * its call, until group.c says that the conversation is over or that somebody said no. When this process dies its
  * documentation gets a row from store_settle, and its training is gone. One thread.
  */
@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "evidence.h"
 #include "record_call.h"
 #include "record_internal.h"
@@ -22,11 +24,52 @@ struct parked {
 	char call_id[CALL_ID_MAX + 1];
 };
 
+static bool by_consent(const struct call *c, int p)
+{
+	return c->rule->purpose[p].basis == POLICY_B_CONSENT;
+}
+
+/* What is said later in the conversation may still take it back: training, and documentation by consent. */
+static bool may_be_taken(const struct call *c)
+{
+	return c->state[POLICY_TRAINING] == PURPOSE_GRANTED ||
+	       (c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED && by_consent(c, POLICY_DOCUMENTATION));
+}
+
+static void free_parked(struct parked *p)
+{
+	call_facts_free(p->c.facts);
+	free(p->c.tag);
+	free(p);
+}
+
+/* What a later policy is asked about it. Without, it is judged as if nothing matched. */
+static void copy_facts(struct call *to, const struct call *from)
+{
+	struct buf b = { 0 };
+
+	to->facts = NULL;
+	to->tag = NULL;
+	to->ntags = 0;
+	call_facts_save(from->facts, &b);
+	if (!from->facts || b.failed || call_facts_load(b.p, b.len, &to->facts))
+		to->facts = NULL;
+	if (b.p)
+		explicit_bzero(b.p, b.cap);
+	buf_free(&b);
+	if (from->ntags)
+		to->tag = calloc(CALL_TAGS_MAX, sizeof(*to->tag));
+	if (!to->tag)
+		return;
+	memcpy(to->tag, from->tag, from->ntags * sizeof(*to->tag));
+	to->ntags = from->ntags;
+}
+
 bool park(struct recorder *r, struct call *c)
 {
 	struct parked *p;
 
-	if (c->ghost || c->state[POLICY_TRAINING] != PURPOSE_GRANTED || !c->user || !recording_begun(c->user) || !group_lasts(c))
+	if (c->ghost || !may_be_taken(c) || !c->user || !recording_begun(c->user) || !group_lasts(c))
 		return false;
 	p = calloc(1, sizeof(*p));
 	if (p) {
@@ -35,18 +78,20 @@ bool park(struct recorder *r, struct call *c)
 		p->c.call_id = p->call_id;
 		p->c.ep = NULL;
 		p->c.nep = 0;
-		p->c.facts = NULL;
 		p->c.trace = NULL;
-		p->c.tag = NULL;
 		p->c.caller_tag = NULL;
+		copy_facts(&p->c, c);
 	}
 	if (!p || !group_park(r->calls, c, &p->c, &p->part) || recording_flush(c->user)) {
 		/* an opt-out could not reach it */
 		if (p && p->c.ghost)
 			group_unpark(r->calls, &p->c);
-		free(p);
-		c->state[POLICY_TRAINING] = PURPOSE_DENIED;
-		c->reason[POLICY_TRAINING] = "group.full";
+		if (p)
+			free_parked(p);
+		if (c->state[POLICY_TRAINING] == PURPOSE_GRANTED) {
+			c->state[POLICY_TRAINING] = PURPOSE_DENIED;
+			c->reason[POLICY_TRAINING] = "group.full";
+		}
 		return false;
 	}
 	recording_moved(c->user, &p->c);
@@ -67,51 +112,98 @@ static void finish(struct recorder *r, struct parked *p)
 	group_unpark(r->calls, &p->c);
 	p->c.matched = true; /* as it was when it ended */
 	recorder_ended(r, &p->c);
-	free(p);
+	free_parked(p);
 }
 
-/* Training of it is over: the key first, then the log. */
-static void deny(struct recorder *r, struct call *c, enum purpose_state s, const char *reason)
+/* It is over: the key first, then the log. said: what somebody said, NULL nobody did. */
+static void deny(struct recorder *r, struct call *c, enum policy_purpose q, enum purpose_state s, const char *reason,
+		 const struct call_news *said)
 {
-	if (c->state[POLICY_TRAINING] != PURPOSE_GRANTED)
+	struct call_news n = { .event = "purpose.deny", .purpose = q, .actor = "system", .reason = reason };
+
+	if (c->state[q] != PURPOSE_GRANTED)
 		return;
-	c->state[POLICY_TRAINING] = s;
-	c->reason[POLICY_TRAINING] = reason;
-	if (recording_destroy(c->user, c, POLICY_TRAINING) && !r->err)
+	c->state[q] = s;
+	c->reason[q] = reason;
+	if (recording_destroy(c->user, c, q) && !r->err)
 		r->err = -EIO;
 	if (!proof_wanted(r, c))
 		return;
-	evidence_call(r->set.evidence, c, EVLOG_PURPOSE_DENY, POLICY_TRAINING, EVLOG_S_DAEMON, reason, NULL, 0);
-	evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, POLICY_TRAINING, EVLOG_S_DAEMON, reason, NULL, 0);
+	proof_news(r, c, &n);
+	if (said)
+		proof_news(r, c, said);
+	evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, (int)q, EVLOG_S_DAEMON, reason, NULL, 0);
 }
 
-void park_over(void *arg, struct call *ghost, enum purpose_event e)
+static enum purpose_kind kind_of(const struct call *c, int p)
+{
+	if (by_consent(c, p))
+		return PURPOSE_K_CONSENT;
+	if (p == POLICY_DOCUMENTATION)
+		return PURPOSE_K_DOCUMENT;
+	return c->rule->purpose[p].special ? PURPOSE_K_SPECIAL : PURPOSE_K_OPTOUT;
+}
+
+static const char *word_of(enum purpose_event e, enum purpose_state s)
+{
+	switch (e) {
+	case PURPOSE_E_LOSS:
+		return "optout.uncertain";
+	case PURPOSE_E_OBJECT:
+	case PURPOSE_E_OBJECT_GROUNDS:
+		return "objection.opened";
+	default:
+		return s == PURPOSE_WITHDRAWN ? "consent.withdrawn" : "optout";
+	}
+}
+
+/* What the table of guidance 5 says of a granted purpose; restricting is not enough for what is not committed. */
+static void bind_parked(struct recorder *r, struct call *c, enum policy_purpose q, enum purpose_event e)
+{
+	struct purpose_answer a = purpose_step(kind_of(c, q), c->state[q], e, false);
+	struct call_news said = { .purpose = q, .actor = "system", .how = CALL_BY_PEER };
+
+	if (!a.changed || a.state == PURPOSE_GRANTED || (q == POLICY_DOCUMENTATION && !by_consent(c, q)) ||
+	    (e == PURPOSE_E_LOSS && c->rule->purpose[q].on_loss == 1))
+		return;
+	if (a.state == PURPOSE_OBJECTED) {
+		a.state = PURPOSE_OPTED_OUT;
+		a.reason = "optout";
+		e = PURPOSE_E_OPT_OUT;
+	}
+	said.event = word_of(e, a.state);
+	said.reason = e == PURPOSE_E_OBJECT ? "grounds.absent" : e == PURPOSE_E_OBJECT_GROUNDS ? "grounds.present" : "peer";
+	said.at_ns = clock_now_ns();
+	deny(r, c, q, a.state, a.reason, e == PURPOSE_E_TIGHTENED ? NULL : &said);
+}
+
+void park_over(void *arg, struct call *ghost, enum policy_purpose q, enum purpose_event e)
 {
 	struct recorder *r = arg;
-	struct parked *p = (struct parked *)ghost;
-	const struct policy_block *b = &ghost->rule->purpose[POLICY_TRAINING];
-	bool consent = b->basis == POLICY_B_CONSENT;
 
-	/* what the table of guidance 5 says of a granted purpose */
-	if (e == PURPOSE_E_LOSS && (consent || b->special || b->on_loss == 1))
-		return; /* it hid no opt-out that counts here; the conversation goes on */
-	if (e == PURPOSE_E_OBJECT && b->special)
-		return;
-	if (e == PURPOSE_E_OPT_OUT && b->special)
-		return;
-	if (e == PURPOSE_E_LOSS)
-		deny(r, ghost, PURPOSE_DENIED, "optout.uncertain");
-	else if (e == PURPOSE_E_TIGHTENED)
-		deny(r, ghost, PURPOSE_DENIED, "policy.tightened");
-	else if (e != PURPOSE_E_BYE)
-		deny(r, ghost, consent ? PURPOSE_WITHDRAWN : PURPOSE_OPTED_OUT, consent ? "consent.withdrawn" : "optout");
-	finish(r, p);
+	if (e != PURPOSE_E_BYE) {
+		bind_parked(r, ghost, q, e);
+		if (may_be_taken(ghost))
+			return; /* the conversation goes on */
+	}
+	finish(r, (struct parked *)ghost);
+}
+
+void park_tighten(struct recorder *r, const struct policy *p)
+{
+	struct parked *k, *next;
+
+	for (k = r->parked; k; k = next) {
+		next = k->next;
+		if (!call_tighten_parked(r->calls, &k->c, p))
+			park_over(r, &k->c, POLICY_TRAINING, PURPOSE_E_TIGHTENED);
+	}
 }
 
 void park_deny_all(struct recorder *r, const char *reason)
 {
 	while (r->parked) {
-		deny(r, &r->parked->c, PURPOSE_DENIED, reason);
+		deny(r, &r->parked->c, POLICY_TRAINING, PURPOSE_DENIED, reason, NULL);
 		finish(r, r->parked);
 	}
 }

@@ -169,6 +169,7 @@ struct call {
 	bool media_known;
 	bool third;	      /* somebody joined who heard no notice: no training from then on */
 	uint8_t lines[2];     /* audio lines in force, by side */
+	bool promised;	      /* the one call that is not recorded, as who opted out was promised (N-65) */
 	bool ghost;	      /* a copy of one that ended, held by group_park */
 	bool refused;	      /* a telephone said a=recordpref:off, whenever: holds for whatever is recorded later */
 	uint8_t segment;      /* how many recordings it was divided into before */
@@ -207,9 +208,9 @@ struct calls_sink {
 	void (*changed)(void *arg, struct call *c);
 	/* No longer remembered; may be NULL. */
 	void (*forgotten)(void *arg, struct call *c);
-	/* A recording that group_park holds: its conversation is over (e PURPOSE_E_BYE), or something binds training of all of
-	 * it. May be NULL when nothing is parked. */
-	void (*unpark)(void *arg, struct call *ghost, enum purpose_event e);
+	/* A recording that group_park holds: its conversation is over (e PURPOSE_E_BYE), something binds training of all of
+	 * it, or a consent to documentation was taken back. May be NULL when nothing is parked. */
+	void (*unpark)(void *arg, struct call *ghost, enum policy_purpose p, enum purpose_event e);
 	/* A later policy took something (c->tight); verdicts are set and destroy was called. May be NULL. */
 	void (*tightened)(void *arg, struct call *c);
 	/* Name of the interface with this index, by which trunks are told apart; NULL: packets of a file. No

@@ -342,14 +342,13 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 	sum->seen++;
 	r = rule_now(cs, c, p, sum);
 	if (r)
-		changed = tighten_sound(c, r);
+		changed = tighten_sound(c, r) | tighten_keys(c, r);
 	for (i = 0; i < POLICY_PURPOSES; i++)
 		if (!r || r->purpose[i].basis == POLICY_B_NONE || (r->needs_pause && !c->rule->needs_pause) ||
 		    (unproven(c, i) && r->on_missing_notice == POLICY_MISSING_DISCARD))
 			ended += end_purpose(cs, c, (enum policy_purpose)i);
 	if (r) {
 		changed |= tighten_time(cs, c, r);
-		changed |= tighten_keys(c, r);
 	}
 	if (!changed && !ended)
 		return;
@@ -360,6 +359,18 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 	call_refresh_verdicts(cs, c);
 	if (cs->sink.tightened)
 		cs->sink.tightened(cs->sink.arg, c);
+}
+
+bool call_tighten_parked(struct calls *cs, struct call *ghost, const struct policy *p)
+{
+	struct calls_tightened sum = { 0 };
+	const struct policy_rule *r = rule_now(cs, ghost, p, &sum);
+
+	if (!r || r->purpose[POLICY_TRAINING].basis == POLICY_B_NONE || (r->needs_pause && !ghost->rule->needs_pause))
+		return false;
+	if (tighten_time(cs, ghost, r) && cs->sink.tightened)
+		cs->sink.tightened(cs->sink.arg, ghost);
+	return true;
 }
 
 /* ---- all of them ---- */

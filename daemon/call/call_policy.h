@@ -52,6 +52,9 @@ bool calls_tighten_step(struct calls *cs, const struct policy *p, size_t slots, 
 /* One call. */
 void call_tighten(struct calls *cs, struct call *c, const struct policy *p, struct calls_tightened *sum);
 
+/* One that waits for the end of its conversation (group.h): its deadlines; false: training of it is over. */
+bool call_tighten_parked(struct calls *cs, struct call *ghost, const struct policy *p);
+
 /* Its documentation goes into quarantine (N-31): destroyed by then, unless it goes sooner. */
 void call_quarantine(struct calls *cs, struct call *c);
 

@@ -16,7 +16,7 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define VERSION	   6 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments */
+#define VERSION	   7 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys */
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -347,7 +347,7 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_le64(out, c->timer_ns);
 	buf_put8(out, c->old);
 	buf_put_le64(out, c->who);
-	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2 | c->third << 3));
+	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2 | c->third << 3 | c->promised << 4));
 	buf_put8(out, c->lines[0]);
 	buf_put8(out, c->lines[1]);
 	buf_put8(out, c->segment);
@@ -434,13 +434,14 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 /* What makes it another segment, or may (segment.c). */
 static void get_more(struct rd *r, struct call *c)
 {
-	uint8_t flags = get_below(r, 16);
+	uint8_t flags = get_below(r, 32);
 	unsigned i, n;
 
 	c->late = flags & 1;
 	c->media_known = flags & 2;
 	c->refused = flags & 4;
 	c->third = flags & 8;
+	c->promised = flags & 16;
 	c->lines[0] = rd_u8(r);
 	c->lines[1] = rd_u8(r);
 	c->segment = get_below(r, CALL_SEGMENTS_MAX + 1);

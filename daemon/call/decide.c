@@ -325,17 +325,20 @@ static void refuse(struct calls *cs, struct call *c, int p, const char *reason, 
 static void draw(struct calls *cs, struct call *c, uint64_t now)
 {
 	const char *out;
+	bool shared;
 
 	if (c->third) { /* nobody need be drawn */
 		call_event_why(cs, c, POLICY_TRAINING, PURPOSE_E_SAMPLE_OUT, "third-party");
 		return;
 	}
-	if (!group_draw(cs, c, &out))
+	shared = group_draw(cs, c, &out);
+	if (!shared)
 		out = cs->sink.draw ? cs->sink.draw(cs->sink.arg, c) : "sampling.unavailable";
 	group_drawn(c, out);
 	tell(cs, c, (struct call_news){ .event = out ? "sample.out" : "sample.in", .purpose = POLICY_TRAINING, .actor = "system", .reason = out,
 					.at_ns = now });
-	call_event(cs, c, POLICY_TRAINING, out ? PURPOSE_E_SAMPLE_OUT : PURPOSE_E_MATCH);
+	/* the sampler tells the log of its draws; of another call's this does */
+	call_event_why(cs, c, POLICY_TRAINING, out ? PURPOSE_E_SAMPLE_OUT : PURPOSE_E_MATCH, shared ? out : NULL);
 	if (out && c->state[POLICY_TRAINING] == PURPOSE_DENIED)
 		c->reason[POLICY_TRAINING] = out;
 }
@@ -343,7 +346,8 @@ static void draw(struct calls *cs, struct call *c, uint64_t now)
 /* Who opted out is rung back, and that call is not recorded (N-65); a statute does not ask what was promised. */
 static void promised(struct calls *cs, struct call *c, uint64_t now)
 {
-	c->decide.callback = true;
+	c->decide.callback = !c->promised && !c->answered; /* not used up twice */
+	c->promised = true;
 	for (int p = 0; p < POLICY_PURPOSES; p++) {
 		if (c->rule->purpose[p].basis == POLICY_B_OBLIGATION)
 			call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_MATCH);
@@ -368,7 +372,9 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 			refuse(cs, c, p, "review.missed", now_ns);
 		return;
 	}
-	if (c->rule->side == POLICY_SIDE_CALLING && cs->sink.callback_due && cs->sink.callback_due(cs->sink.arg, c)) {
+	/* also its later parts, and the calls that it is transferred to */
+	if (c->promised || group_promised(c) ||
+	    (c->rule->side == POLICY_SIDE_CALLING && cs->sink.callback_due && cs->sink.callback_due(cs->sink.arg, c))) {
 		promised(cs, c, now_ns);
 		return;
 	}
@@ -592,6 +598,11 @@ static void answered(struct calls *cs, struct call *c, uint64_t now)
 	set_timer(cs, c);
 }
 
+void call_decide_answered(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	answered(cs, c, now_ns);
+}
+
 void call_decide_carry(struct calls *cs, struct call *c, const struct call_decide *before, const bool consent[POLICY_PURPOSES],
 		       uint64_t now_ns)
 {
@@ -703,8 +714,8 @@ static void give_consent(struct calls *cs, struct call *c, int p, enum call_how 
 	struct call_news news = { .event = "consent.given", .purpose = p, .actor = actor, .how = how, .key = key,
 				  .notice = n ? n->name : NULL, .reason = "", .at_ns = now };
 
-	/* a consent that can give nothing (opted out, drawn out, taken by a later policy) is none in the log either */
-	if ((c->state[p] != PURPOSE_PENDING && !again) || c->tight.stopped[p] || over(cs, c, now) ||
+	/* a consent that can give nothing (opted out, drawn out, taken by a later policy, a third party) is none in the log either */
+	if ((c->state[p] != PURPOSE_PENDING && !again) || c->tight.stopped[p] || (p == POLICY_TRAINING && c->third) || over(cs, c, now) ||
 	    (cs->sink.ready && !cs->sink.ready(cs->sink.arg)))
 		return;
 	/* Told before it acts, so that no grant is without its event (INV-2). */
@@ -757,6 +768,8 @@ static bool objects(struct calls *cs, struct call *c, int p)
 		return false;
 	c->decide.objected = true;
 	change(cs, c);
+	if (c->state[p] == PURPOSE_OBJECTED) /* else with the event that follows */
+		group_objection(cs, c, cs->now_ns);
 	return true;
 }
 
@@ -780,6 +793,7 @@ static void promise(struct calls *cs, struct call *c, int p, uint64_t now)
 static bool opt_out(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
 	enum purpose_state was = c->state[p];
+	bool first;
 
 	/* What a statute demands is recorded, and everybody can see that the person did not want it (A3; story 44). */
 	if (c->rule->purpose[p].basis == POLICY_B_OBLIGATION) {
@@ -798,9 +812,15 @@ static bool opt_out(struct calls *cs, struct call *c, int p, enum call_how how, 
 		if (how == CALL_BY_SDP && (was == PURPOSE_PENDING || was == PURPOSE_GRANTED))
 			tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = p, .actor = actor, .how = how,
 							.reason = "grounds.absent", .at_ns = now });
-		/* this part of the conversation is not for training anyway; others are */
-		if (p != POLICY_TRAINING || (!by_consent(c, p) && !by_opt_out(c)) || !group_refuse(cs, c, PURPOSE_E_OPT_OUT, now))
+		/* this part of the conversation is not for training anyway; others are, or will be */
+		if (p != POLICY_TRAINING || (!by_consent(c, p) && !by_opt_out(c)))
 			return false;
+		first = !c->peers || !c->peers->bound;
+		if (!group_refuse(cs, c, PURPOSE_E_OPT_OUT, now)) {
+			if (first)
+				promise(cs, c, p, now);
+			return false;
+		}
 	}
 	promise(cs, c, p, now);
 	tell(cs, c, (struct call_news){ .event = c->state[p] == PURPOSE_WITHDRAWN ? "consent.withdrawn" :
@@ -821,7 +841,41 @@ static bool pause_recording(struct calls *cs, struct call *c, enum call_how how,
 	change(cs, c); /* deny first */
 	tell(cs, c, (struct call_news){ .event = "audio.pause", .purpose = -1, .actor = actor, .how = how, .at_ns = now });
 	set_timer(cs, c);
+	group_pause(cs, c, true, now); /* the same words are on the other call */
 	return true;
+}
+
+void call_pause_by_peer(struct calls *cs, struct call *c, bool pause, uint64_t now_ns)
+{
+	if (pause)
+		(void)pause_recording(cs, c, CALL_BY_PEER, "system", now_ns);
+	else if (c->decide.paused && !c->decide.pause_over)
+		resume(cs, c, "system", CALL_BY_PEER, "", now_ns);
+}
+
+void call_pause_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns)
+{
+	if (!before->paused)
+		return;
+	(void)pause_recording(cs, c, CALL_BY_PEER, "system", now_ns);
+	if (before->pause_over) {
+		c->decide.pause_over = true;
+		c->decide.pause_due_ns = 0;
+	}
+}
+
+void call_objection_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns)
+{
+	if (!before->objected || !objects(cs, c, POLICY_DOCUMENTATION))
+		return;
+	call_event(cs, c, POLICY_DOCUMENTATION, PURPOSE_E_OBJECT);
+	tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = POLICY_DOCUMENTATION, .actor = "system", .how = CALL_BY_PEER,
+					.reason = "grounds.absent", .at_ns = now_ns });
+}
+
+void call_objected(struct calls *cs, struct call *c)
+{
+	(void)objects(cs, c, POLICY_DOCUMENTATION);
 }
 
 static bool end_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, uint64_t now)
@@ -829,6 +883,7 @@ static bool end_pause(struct calls *cs, struct call *c, enum call_how how, const
 	if (!c->decide.paused || c->decide.pause_over)
 		return false;
 	resume(cs, c, actor, how, "", now);
+	group_pause(cs, c, false, now);
 	return true;
 }
 
@@ -1159,19 +1214,38 @@ static int command_object(struct calls *cs, struct call *c, int p, bool grounds,
 	return 0;
 }
 
+/* Nothing of this part is for training, or no rule matches it: earlier parts wait for the end, and what is said now is said of
+ * them (R-41). */
+static int refuse_others(struct calls *cs, struct call *c, enum call_command cmd, uint64_t now)
+{
+	bool refuses = cmd == CALL_C_OPT_OUT || cmd == CALL_C_WITHDRAW || cmd == CALL_C_OBJECT || cmd == CALL_C_OBJECT_GROUNDS;
+	bool waits;
+
+	if (!refuses || !c->peers)
+		return -ENOENT;
+	waits = group_refuse(cs, c, cmd == CALL_C_OBJECT_GROUNDS ? PURPOSE_E_OBJECT_GROUNDS : PURPOSE_E_OPT_OUT, now);
+	call_changed(cs, c);
+	/* documentation that goes on is not to be taken for refused */
+	return waits || !c->matched ? 0 : -ENOENT;
+}
+
 int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how, uint64_t now_ns)
 {
 	const struct policy_block *b;
 
-	if (!c->matched || c->phase == CALL_TOMBSTONE)
+	if (c->phase == CALL_TOMBSTONE)
 		return -ENOENT;
+	if (!c->matched)
+		return refuse_others(cs, c, cmd, now_ns);
 	call_decide_time(cs, c, now_ns);
 	if (cmd == CALL_C_PAUSE) /* whoever asks for silence gets it */
 		return pause_recording(cs, c, how, speaker(how), now_ns) ? 0 : -EALREADY;
 	if (cmd == CALL_C_RESUME)
 		return !c->rule->pause_api && how == CALL_BY_API ? -EPERM : end_pause(cs, c, how, speaker(how), now_ns) ? 0 : -EALREADY;
-	if ((unsigned)p >= POLICY_PURPOSES || !has(c, p))
+	if ((unsigned)p >= POLICY_PURPOSES)
 		return -ENOENT;
+	if (!has(c, p))
+		return p == POLICY_TRAINING ? refuse_others(cs, c, cmd, now_ns) : -ENOENT;
 	b = &c->rule->purpose[p];
 	switch (cmd) {
 	case CALL_C_CONSENT:
@@ -1286,7 +1360,7 @@ enum call_audio call_audio(const struct call *c, unsigned leg)
 		if (call_holds(c))
 			return CALL_A_HOLD;
 	}
-	if (call_seeks_notice(c, leg))
+	if (!stopped(c) && call_seeks_notice(c, leg)) /* a pause is for everybody */
 		return CALL_A_INSPECT;
 	/* Both legs: a key of the other one that comes back as an echo must be known for what it is. */
 	if (only_tones(c, OPTAG_LEG_CALLER) || only_tones(c, OPTAG_LEG_CALLEE))

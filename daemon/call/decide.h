@@ -149,6 +149,8 @@ void call_slot_lost(struct calls *cs, struct call *c);
 /* Another recording of the call begins under this rule: the notice that was proven before, and the consents, go on. */
 void call_decide_carry(struct calls *cs, struct call *c, const struct call_decide *before, const bool consent[POLICY_PURPOSES],
 		       uint64_t now_ns);
+/* It was answered before it began to be recorded, and no message says so now. */
+void call_decide_answered(struct calls *cs, struct call *c, uint64_t now_ns);
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns);
 
 /*
@@ -194,6 +196,13 @@ const char *call_command_name(enum call_command cmd);
  */
 int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how,
 		 uint64_t now_ns);
+
+/* Another call of the conversation, surely the same, was paused or goes on; this one's earlier part was
+ * paused, or objected to; somebody objected there. */
+void call_pause_by_peer(struct calls *cs, struct call *c, bool pause, uint64_t now_ns);
+void call_pause_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);
+void call_objection_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);
+void call_objected(struct calls *cs, struct call *c);
 
 /* What happens to audio of a leg now (guidance 1, audio states). */
 enum call_audio {

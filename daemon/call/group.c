@@ -398,7 +398,7 @@ static void take_referred(struct calls *cs, struct call *c, const struct sip_msg
 
 void group_begin(struct calls *cs, struct call *c, const struct sip_msg *m, const char *correlate_header, uint64_t now_ns)
 {
-	struct sip_str v = correlate_header ? sip_extra_value(m, correlate_header) : (struct sip_str){ NULL, 0 };
+	struct sip_str v = m && correlate_header ? sip_extra_value(m, correlate_header) : (struct sip_str){ NULL, 0 };
 	struct call_peers *p = c->peers ? c->peers : calloc(1, sizeof(*p));
 
 	if (!p)
@@ -407,6 +407,8 @@ void group_begin(struct calls *cs, struct call *c, const struct sip_msg *m, cons
 	c->peers = p;
 	if (c->matched)
 		snprintf(p->controller, sizeof(p->controller), "%s", c->rule->controller->name);
+	if (!m) /* a tag made it match */
+		return;
 	take_session(cs, c, m, now_ns);
 	if (v.n)
 		add_key(cs, c, GROUP_K_HEADER, key_hash(GROUP_K_HEADER, v.p, v.n), now_ns);

@@ -110,7 +110,8 @@ struct call_peers {
 
 /* ---- from dialog.c, call.c, decide.c ---- */
 
-/* A rule matched, or a never rule did (c->matched says which): remembers its keys. Before call_decide_match. */
+/* A rule matched, or a never rule did (c->matched says which): remembers its keys. Before call_decide_match. m NULL: no
+ * message made it so. */
 void group_begin(struct calls *cs, struct call *c, const struct sip_msg *m, const char *correlate_header, uint64_t now_ns);
 /* After call_decide_match: what others of the group said holds for it, too. */
 void group_decided(struct calls *cs, struct call *c, uint64_t now_ns);
@@ -120,9 +121,17 @@ void group_sdp(struct calls *cs, struct call *c, unsigned side, bool initial, co
 /* A purpose changed its state by this event. */
 void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e, uint64_t now_ns);
 /* Training of another of its calls, or of an earlier part, may still be refused; and it is (e), although this call has
- * none. False: there is none. */
+ * none. False: there is none now; what comes later is bound all the same. */
 bool group_waits(const struct call *c);
 bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns);
+/* Somebody objected to documentation on c, which may be restricted already for another reason. */
+void group_objection(struct calls *cs, struct call *c, uint64_t now_ns);
+/* A pause begins or ends on c: so it does on what is surely the same. */
+void group_pause(struct calls *cs, struct call *c, bool pause, uint64_t now_ns);
+/* c has come to where nobody may be recorded: training of the rest ends, too. */
+void group_never(struct calls *cs, struct call *c, uint64_t now_ns);
+/* One of its calls is the one that was promised not to be recorded. */
+bool group_promised(const struct call *c);
 /* What can be heard on the others may depend on c, which has changed. */
 void group_refresh(struct calls *cs, const struct call *c);
 /* Consent was given on it, by the data subject. from_call: for what was recorded before as well. */

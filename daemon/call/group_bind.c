@@ -6,13 +6,35 @@
 
 /* ---- one set of decisions ---- */
 
-static void tell(struct calls *cs, struct call *o, const char *event, const char *reason, uint64_t now)
+static void tell_of(struct calls *cs, struct call *o, int p, const char *event, const char *reason, uint64_t now)
 {
-	struct call_news n = { .event = event, .purpose = POLICY_TRAINING, .actor = "system", .how = CALL_BY_PEER, .reason = reason,
+	struct call_news n = { .event = event, .purpose = p, .actor = "system", .how = CALL_BY_PEER, .reason = reason,
 			       .at_ns = now };
 
 	if (cs->sink.news)
 		cs->sink.news(cs->sink.arg, o, &n);
+}
+
+static void tell(struct calls *cs, struct call *o, const char *event, const char *reason, uint64_t now)
+{
+	tell_of(cs, o, POLICY_TRAINING, event, reason, now);
+}
+
+static bool by_person(enum purpose_event e)
+{
+	return e == PURPOSE_E_OPT_OUT || e == PURPOSE_E_WITHDRAW || e == PURPOSE_E_OBJECT || e == PURPOSE_E_OBJECT_GROUNDS;
+}
+
+/* It holds for the whole conversation, and not only for one call's want of something. */
+static bool binds(enum purpose_event e, const char *reason)
+{
+	return by_person(e) || e == PURPOSE_E_LOSS || (e == PURPOSE_E_TIGHTENED && reason && strcmp(reason, "never") == 0);
+}
+
+static void bind_later(struct calls *cs, struct call *c, enum purpose_event e)
+{
+	c->peers->bound = (uint8_t)(e + 1);
+	call_changed(cs, c);
 }
 
 void group_bind_one(struct calls *cs, struct call *o, enum purpose_event e, const char *reason, uint64_t now)
@@ -20,9 +42,12 @@ void group_bind_one(struct calls *cs, struct call *o, enum purpose_event e, cons
 	enum purpose_state was = o->state[POLICY_TRAINING];
 
 	if (o->ghost && cs->sink.unpark) {
-		cs->sink.unpark(cs->sink.arg, o, e);
+		cs->sink.unpark(cs->sink.arg, o, POLICY_TRAINING, e);
 		return;
 	}
+	/* for its later parts, when whoever said it is not remembered any more */
+	if (o->peers && !o->peers->bound && binds(e, reason))
+		bind_later(cs, o, e);
 	if (!decides(o) || (e == PURPOSE_E_LOSS && o->rule->purpose[POLICY_TRAINING].on_loss == 1))
 		return;
 	call_event_why(cs, o, POLICY_TRAINING, e, reason);
@@ -34,7 +59,7 @@ void group_bind_one(struct calls *cs, struct call *o, enum purpose_event e, cons
 	else if (e == PURPOSE_E_OPT_OUT)
 		tell(cs, o, o->state[POLICY_TRAINING] == PURPOSE_WITHDRAWN ? "consent.withdrawn" : "optout", "peer", now);
 	else if (e == PURPOSE_E_OBJECT || e == PURPOSE_E_OBJECT_GROUNDS)
-		tell(cs, o, "objection.opened", "peer", now);
+		tell(cs, o, "objection.opened", e == PURPOSE_E_OBJECT ? "grounds.absent" : "grounds.present", now);
 }
 
 void group_stop_all(struct calls *cs, struct call *o)
@@ -92,10 +117,38 @@ void group_settle(struct calls *cs, struct call *c, uint64_t now)
 	settle_draws(cs, c);
 }
 
+/* Somebody said of documentation on another call that is surely this one. */
+static void documentation_too(struct calls *cs, struct call *o, enum purpose_event e, uint64_t now)
+{
+	enum purpose_state was = o->state[POLICY_DOCUMENTATION];
+
+	call_objected(cs, o); /* what the rule says of objections holds here, too */
+	call_event(cs, o, POLICY_DOCUMENTATION, e);
+	if (o->state[POLICY_DOCUMENTATION] == was)
+		return;
+	if (o->state[POLICY_DOCUMENTATION] == PURPOSE_OBJECTED)
+		tell_of(cs, o, POLICY_DOCUMENTATION, "objection.opened", e == PURPOSE_E_OBJECT_GROUNDS ? "grounds.present" : "grounds.absent", now);
+	else if (o->state[POLICY_DOCUMENTATION] == PURPOSE_WITHDRAWN)
+		tell_of(cs, o, POLICY_DOCUMENTATION, "consent.withdrawn", "peer", now);
+}
+
+void group_objection(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	struct call *o = NULL;
+
+	if (cs->spreading)
+		return;
+	cs->spreading++;
+	while ((o = group_next(c, o)))
+		if (decides(o) && group_same(c, o))
+			documentation_too(cs, o, PURPOSE_E_OBJECT, now_ns);
+	cs->spreading--;
+}
+
 void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e, uint64_t now_ns)
 {
-	bool person = e == PURPOSE_E_OPT_OUT || e == PURPOSE_E_WITHDRAW || e == PURPOSE_E_OBJECT || e == PURPOSE_E_OBJECT_GROUNDS;
-	struct call *o = NULL;
+	bool person = by_person(e);
+	struct call *o, *next;
 
 	if (cs->spreading || !c->peers || c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_PENDING)
 		return;
@@ -109,9 +162,13 @@ void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum p
 	if (p != POLICY_DOCUMENTATION || !person)
 		return;
 	cs->spreading++;
-	while ((o = group_next(c, o)))
-		if (decides(o) && group_same(c, o))
-			call_event(cs, o, p, e);
+	for (o = group_next(c, NULL); o; o = next) {
+		next = group_next(c, o);
+		if (o->ghost && o->rule == c->rule) /* an earlier part, by the same consent */
+			cs->sink.unpark(cs->sink.arg, o, p, e);
+		else if (decides(o) && group_same(c, o))
+			documentation_too(cs, o, e, now_ns);
+	}
 	cs->spreading--;
 }
 
@@ -136,11 +193,35 @@ bool group_waits(const struct call *c)
 
 bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns)
 {
-	if (!group_waits(c))
+	bool waits = group_waits(c);
+
+	if (c->peers && (waits || !c->peers->bound)) /* what comes later is bound, too */
+		bind_later(cs, c, e);
+	if (!waits)
 		return false;
-	c->peers->bound = (uint8_t)(e + 1);
 	group_spread(cs, c, e, NULL, false, now_ns);
 	return true;
+}
+
+void group_pause(struct calls *cs, struct call *c, bool pause, uint64_t now_ns)
+{
+	struct call *o = NULL;
+
+	if (cs->spreading)
+		return;
+	cs->spreading++;
+	while ((o = group_next(c, o)))
+		if (decides(o) && group_same(c, o))
+			call_pause_by_peer(cs, o, pause, now_ns);
+	cs->spreading--;
+}
+
+void group_never(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	if (!c->peers)
+		return;
+	bind_later(cs, c, PURPOSE_E_TIGHTENED);
+	group_spread(cs, c, PURPOSE_E_TIGHTENED, "never", false, now_ns);
 }
 
 /* The notice that was proven there was heard by the person who answered it. */
@@ -156,19 +237,34 @@ static void copy_notice(struct call_decide *to, const struct call_decide *from)
 	to->notice_due_ns = 0;
 }
 
+/* Who took it back has given it again; no list is changed by that. */
+static void given_again(struct calls *cs, struct call *c)
+{
+	if (!c->peers->bound || c->peers->bound == PURPOSE_E_TIGHTENED + 1)
+		return;
+	c->peers->bound = 0;
+	if (!c->ghost)
+		call_changed(cs, c);
+}
+
 void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call)
 {
 	struct call *o = NULL;
 
 	if (cs->spreading || !c->peers)
 		return;
-	c->peers->bound = 0; /* who took it back has given it again */
+	if (p == POLICY_TRAINING) /* of which alone `bound` speaks (INV-4) */
+		given_again(cs, c);
 	cs->spreading++;
 	while ((o = group_next(c, o))) {
 		bool open = o->state[p] == PURPOSE_PENDING || (o->state[p] == PURPOSE_DENIED && o->decide.timed_out[p]);
 		struct call_news peer = *n;
 
-		if (!decides(o) || o->rule != c->rule || !open || !group_same(c, o))
+		if (!group_same(c, o))
+			continue;
+		if (p == POLICY_TRAINING)
+			given_again(cs, o);
+		if (!decides(o) || o->rule != c->rule || !open || (p == POLICY_TRAINING && o->third))
 			continue;
 		copy_notice(&o->decide, &c->decide);
 		o->decide.granted_ns[p] = from_call && o->state[p] == PURPOSE_PENDING ? 0 : n->at_ns;
@@ -183,6 +279,16 @@ void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, cons
 }
 
 /* ---- one draw ---- */
+
+bool group_promised(const struct call *c)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o)))
+		if (o->promised)
+			return true;
+	return false;
+}
 
 bool group_draw(struct calls *cs, struct call *c, const char **ret_out)
 {

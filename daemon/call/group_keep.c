@@ -20,8 +20,8 @@ static unsigned voices(struct calls *cs, struct call *c)
 static bool keeps_as_much(const struct call *o, const struct call *c)
 {
 	for (int p = 0; p < POLICY_PURPOSES; p++)
-		if (holds_audio(c, p) && !holds_audio(o, p))
-			return false;
+		if (holds_audio(c, p) && (!holds_audio(o, p) || (c->state[p] == PURPOSE_GRANTED && o->state[p] != PURPOSE_GRANTED)))
+			return false; /* one that is restricted may be gone in a week */
 	return true;
 }
 
@@ -145,7 +145,7 @@ void group_quiet(struct calls *cs, struct call *c)
 	for (o = group_next(c, NULL); o; o = next) {
 		next = group_next(c, o);
 		if (o->ghost)
-			cs->sink.unpark(cs->sink.arg, o, PURPOSE_E_BYE);
+			cs->sink.unpark(cs->sink.arg, o, POLICY_TRAINING, PURPOSE_E_BYE);
 	}
 }
 

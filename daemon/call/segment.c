@@ -190,7 +190,7 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 		group_leave(cs, c);
 	if (b->rule != c->rule && c->peers)
 		c->peers->drawn = 0;
-	if (m)
+	if (m || !c->peers)
 		group_begin(cs, c, m, d->correlate_header, now);
 	if (b->rule && !other)
 		group_segment(c, &b->uid);
@@ -203,6 +203,11 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 		call_set_answered(cs, c, now);
 	if (b->rule && same_notices(b->rule, c->rule))
 		call_decide_carry(cs, c, &b->decide, b->consent, now);
+	if (c->answered)
+		call_decide_answered(cs, c, now);
+	call_pause_goes_on(cs, c, &b->decide, now);
+	if (!other)
+		call_objection_goes_on(cs, c, &b->decide, now);
 	call_own_all(cs, c);
 	call_refresh_verdicts(cs, c);
 	call_changed(cs, c);
@@ -279,7 +284,7 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 	struct before b;
 
 	policy_eval(p, in, &d);
-	if (!c->matched && d.verdict != POLICY_MATCH) {
+	if (!c->matched && (d.verdict != POLICY_MATCH || call_rule_stopped(cs, d.rule))) {
 		if (c->late)
 			call_keep_facts(c, p, in);
 		return;
@@ -288,10 +293,14 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 		goes_on(cs, c, p, &d, in);
 		return;
 	}
+	if (d.verdict == POLICY_MATCH && call_rule_stopped(cs, d.rule))
+		d.verdict = POLICY_NO_MATCH;
 	remember(c, &b);
 	if (c->matched)
 		end_recording(cs, c, now);
 	start_anew(c, now);
+	if (d.verdict == POLICY_NEVER)
+		group_never(cs, c, now);
 	if (d.verdict != POLICY_MATCH || c->segment >= CALL_SEGMENTS_MAX) {
 		stop_recording(cs, c, p, in, d.verdict == POLICY_NEVER || c->segment >= CALL_SEGMENTS_MAX);
 		return;
@@ -304,7 +313,7 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 
 /* What a rule that asks for media waited for. A rule that matched without stays: never rules cannot ask for it, and media
  * gives nothing that the INVITE did not (policy-language 2). */
-static void media_is_known(struct calls *cs, struct call *c, const struct policy *p, uint64_t now)
+static void media_is_known(struct calls *cs, struct call *c, const struct policy *p, const struct sip_msg *m, uint64_t now)
 {
 	struct policy_input in;
 	struct call_later later;
@@ -312,7 +321,7 @@ static void media_is_known(struct calls *cs, struct call *c, const struct policy
 	if (c->matched || !call_asked(c, p, &in))
 		return;
 	call_later_input(c, &later, &in);
-	decide_again(cs, c, p, &in, NULL, now);
+	decide_again(cs, c, p, &in, m, now);
 }
 
 /* ---- third parties ---- */
@@ -330,6 +339,7 @@ void call_third_party(struct calls *cs, struct call *c, uint64_t now)
 	struct policy_decision d;
 	struct policy_input in;
 	struct call_later later;
+	struct calls_tightened sum = { 0 };
 	struct before b;
 
 	if (c->third)
@@ -354,6 +364,8 @@ void call_third_party(struct calls *cs, struct call *c, uint64_t now)
 	b.consent[POLICY_TRAINING] = false;
 	begin_recording(cs, c, c->policy, &d, &in, NULL, &b, now);
 	no_training(cs, c);
+	if (cs->policy != c->policy) /* what it had taken from the part before holds */
+		call_tighten(cs, c, cs->policy, &sum);
 }
 
 void call_watch_parties(struct calls *cs, struct call *c, const struct sip_msg *m, unsigned side, bool initial, int lines, uint64_t now)
@@ -393,7 +405,7 @@ void call_reconsider(struct calls *cs, struct call *c, const struct sip_msg *m, 
 		return;
 	if (!c->media_known && c->answered && has_answer(c)) {
 		c->media_known = true;
-		media_is_known(cs, c, p, now);
+		media_is_known(cs, c, p, m, now);
 		if (!c->matched && !c->late)
 			return;
 		p = c->matched ? c->policy : cs->policy;

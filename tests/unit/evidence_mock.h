@@ -16,6 +16,12 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 			told[k]++;
 }
 
+void evidence_speaker(struct evidence *ev, const char *who)
+{
+	(void)ev;
+	(void)who;
+}
+
 void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
 		   const char *reason, const struct evidence_num *num, unsigned nums)
 {

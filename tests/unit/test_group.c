@@ -542,6 +542,255 @@ static void test_transfer(void **state)
 	}
 }
 
+static const struct sip_extra queue = { { "X-Queue" }, 1 };
+
+static struct world *with_queues(enum policy_basis train)
+{
+	struct world *w = world(train);
+
+	w->extra = &queue;
+	w->policy.queues = true;
+	w->called = "500";
+	return w;
+}
+
+static struct call *to_queue(struct world *w, const char *header)
+{
+	w->now += 10 * MS;
+	fake_send(w, &(struct fake_msg){ .method = "UPDATE", .id = "x2", .from_tag = "a", .to_tag = "b", .cseq = 7, .extra = header });
+	fake_check(w);
+	return fake_call(w, "x2");
+}
+
+/* Said in one call, heard in another one's later part, when nobody remembers the first any more (X-6); and a consent to something
+ * else changes nothing of it (INV-4). */
+static void test_bound_for_good(void **state)
+{
+	(void)state;
+	for (int other = 0; other < 2; other++) {
+		struct leg in = one, out = { "x2", { "X-Queue: 1a\r\n" SID(UUID_A, NIL), SID(UUID_B, UUID_A) }, 7, { 3, 4 }, { 4100, 5100 } };
+		struct world *w = with_queues(POLICY_B_INTEREST);
+		struct call *a, *b;
+
+		if (other) {
+			w->policy.rule.purpose[DOC].basis = POLICY_B_CONSENT;
+			w->policy.rule.purpose[DOC].window.to_s = 120;
+		}
+		in.headers[0] = "X-Queue: 1a\r\n" SID(UUID_A, NIL);
+		a = invite(w, &in);
+		b = invite(w, &out);
+		answer(w, &out);
+		answer(w, &in);
+		later(w, 5);
+		call_key(w->cs, other ? b : a, SUBJECT, '9', CALL_BY_RFC4733, true, w->now);
+		assert_int_equal(b->state[TRAIN], PURPOSE_OPTED_OUT);
+		if (other) {
+			later(w, 5);
+			call_key(w->cs, b, SUBJECT, '2', CALL_BY_RFC4733, true, w->now);
+			assert_int_equal(b->state[DOC], PURPOSE_GRANTED);
+		}
+		bye(w, &in);
+		later(w, 90);
+		b = to_queue(w, "X-Queue: 1b\r\n");
+		assert_string_equal(b->queue, "1b");
+		assert_int_equal(b->state[TRAIN], PURPOSE_OPTED_OUT);
+		fake_world_free(w);
+	}
+}
+
+/* Who opts out where nothing is for training does so for what comes after it. */
+static void test_opt_out_ahead(void **state)
+{
+	struct leg out = { "x2", { "X-Queue: 1a\r\n", NULL }, 7, { 3, 4 }, { 4100, 5100 } };
+	struct world *w = with_queues(POLICY_B_INTEREST);
+	struct call *b;
+
+	(void)state;
+	fake_second(&w->policy);
+	w->policy.second_controller.name = "acme";
+	draw_result = "sample.draw";
+	b = invite(w, &out);
+	answer(w, &out);
+	later(w, 5);
+	assert_int_equal(b->state[TRAIN], PURPOSE_DENIED);
+	assert_int_equal(call_command(w->cs, b, CALL_C_OPT_OUT, TRAIN, CALL_BY_API, w->now), -EALREADY);
+	draw_result = NULL;
+	w->policy.rule.name = "first";
+	b = to_queue(w, "X-Queue: 2b\r\n");
+	assert_string_equal(b->rule->name, "second");
+	assert_int_equal(b->state[TRAIN], PURPOSE_OPTED_OUT);
+	/* and in a queue of nobody's */
+	b = to_queue(w, "X-Queue: 3c\r\n");
+	assert_false(b->matched);
+	assert_int_equal(call_command(w->cs, b, CALL_C_PAUSE, TRAIN, CALL_BY_API, w->now), -ENOENT);
+	assert_int_equal(call_command(w->cs, b, CALL_C_OPT_OUT, TRAIN, CALL_BY_API, w->now), 0);
+	fake_world_free(w);
+}
+
+static bool owed;
+
+static bool on_due(void *arg, struct call *c)
+{
+	(void)arg;
+	(void)c;
+	return owed;
+}
+
+static void on_used(void *arg, struct call *c)
+{
+	(void)arg;
+	(void)c;
+	assert_true(owed);
+	owed = false;
+}
+
+/* The call that is not recorded, as was promised: nor after a transfer, nor by another process (N-65). */
+static void test_promise_travels(void **state)
+{
+	struct leg out = { "x2", { "X-Queue: 1a\r\n", NULL }, 7, { 3, 4 }, { 4100, 5100 } };
+
+	(void)state;
+	for (int reborn = 0; reborn < 2; reborn++) {
+		struct world *w = with_queues(POLICY_B_INTEREST);
+		struct call *b;
+
+		w->policy.rule.side = POLICY_SIDE_CALLING;
+		w->cs->sink.callback_due = on_due;
+		w->cs->sink.callback_used = on_used;
+		owed = true;
+		b = invite(w, &out);
+		answer(w, &out);
+		assert_false(owed);
+		assert_string_equal(b->reason[DOC], "callback");
+		if (reborn) {
+			fake_reborn(w);
+			w->cs->sink.callback_due = on_due;
+			w->cs->sink.callback_used = on_used;
+		}
+		later(w, 10);
+		b = to_queue(w, "X-Queue: 1b\r\n");
+		assert_string_equal(b->queue, "1b");
+		assert_string_equal(b->reason[DOC], "callback");
+		assert_string_equal(b->reason[TRAIN], "callback");
+		assert_int_equal(fake_verdict(w, 3, 4100), OPTAG_V_BLOCK);
+		fake_world_free(w);
+	}
+}
+
+/* A consent says nothing of somebody who joins later. */
+static void test_third_and_consent(void **state)
+{
+	struct world *w = world(POLICY_B_CONSENT);
+	struct call *a;
+
+	(void)state;
+	w->policy.rule.purpose[TRAIN].window.reopen_agent = true;
+	a = invite(w, &one);
+	answer(w, &one);
+	later(w, 30);
+	assert_string_equal(a->reason[TRAIN], "consent.none");
+	call_third_party(w->cs, a, w->now);
+	assert_int_equal(call_command(w->cs, a, CALL_C_REOPEN, TRAIN, CALL_BY_API, w->now), 0);
+	later(w, 1);
+	call_key(w->cs, a, SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
+	assert_int_not_equal(a->state[TRAIN], PURPOSE_GRANTED);
+	fake_world_free(w);
+}
+
+/* One that is in quarantine, and gone in a week, is no copy of one whose notice was proven. */
+static void test_quarantined_copy(void **state)
+{
+	struct world *w = world(POLICY_B_NONE);
+	struct call *a, *b;
+
+	(void)state;
+	w->policy.rule.proof = POLICY_PROOF_FINGERPRINT;
+	w->policy.rule.nnotice = 1;
+	w->policy.rule.notice = &(struct policy_notice){ .name = "n", .length_ms = 5000 };
+	a = invite(w, &one); /* to the agent, who hears no announcement */
+	b = invite(w, &two);
+	answer(w, &two);
+	answer(w, &one);
+	later(w, 5);
+	call_notice_heard(w->cs, b, 0, CALL_BY_FINGERPRINT, b->answer_ns, w->now, w->now);
+	later(w, 90);
+	assert_int_equal(a->state[DOC], PURPOSE_OBJECTED);
+	assert_int_equal(b->state[DOC], PURPOSE_GRANTED);
+	bye(w, &one);
+	bye(w, &two);
+	assert_int_not_equal(b->peers->relation, CALL_R_DUPLICATE);
+	fake_world_free(w);
+}
+
+/* What is said in a pause is on both calls of a back-to-back agent, and goes on over a transfer; so does an objection. */
+static void test_pause_binds(void **state)
+{
+	struct leg in = one, out = { "x2", { "X-Queue: 1a\r\n" SID(UUID_A, NIL), SID(UUID_B, UUID_A) }, 7, { 3, 4 }, { 4100, 5100 } };
+	struct world *w = with_queues(POLICY_B_INTEREST);
+	struct call *a, *b;
+
+	(void)state;
+	w->policy.rule.purpose[DOC].on_objection = POLICY_OBJ_STOP;
+	in.headers[0] = "X-Queue: 1a\r\n" SID(UUID_A, NIL);
+	a = invite(w, &in);
+	b = invite(w, &out);
+	answer(w, &out);
+	answer(w, &in);
+	assert_int_equal(call_command(w->cs, b, CALL_C_PAUSE, DOC, CALL_BY_API, w->now), 0);
+	assert_int_equal(call_audio(b, SUBJECT), CALL_A_BLOCK);
+	assert_int_equal(call_audio(a, SUBJECT), CALL_A_BLOCK);
+	b = to_queue(w, "X-Queue: 1b\r\n");
+	assert_string_equal(b->queue, "1b");
+	assert_int_equal(call_audio(b, SUBJECT), CALL_A_BLOCK);
+	call_key(w->cs, b, AGENT, '*', CALL_BY_RFC4733, true, w->now);
+	call_key(w->cs, b, AGENT, '6', CALL_BY_RFC4733, true, w->now);
+	assert_int_equal(call_audio(a, SUBJECT), CALL_A_WRITE);
+	assert_int_equal(call_audio(b, SUBJECT), CALL_A_WRITE);
+	assert_int_equal(call_command(w->cs, b, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+	assert_int_equal(call_command(w->cs, b, CALL_C_OPT_OUT, TRAIN, CALL_BY_API, w->now), 0);
+	assert_int_equal(call_audio(b, SUBJECT), CALL_A_BLOCK);
+	assert_int_equal(call_audio(a, SUBJECT), CALL_A_BLOCK);
+	b = to_queue(w, "X-Queue: 1c\r\n");
+	assert_string_equal(b->queue, "1c");
+	assert_int_equal(b->state[DOC], PURPOSE_OBJECTED);
+	assert_int_equal(call_audio(b, SUBJECT), CALL_A_BLOCK);
+	fake_world_free(w);
+}
+
+/* A way out that a later policy adds works at once, under the next process as well; what the caller was told stays (policy-language
+ * 5.2). */
+static void test_added_keys(void **state)
+{
+	(void)state;
+	for (int reborn = 0; reborn < 2; reborn++) {
+		struct world *w = world(POLICY_B_INTEREST);
+		struct calls_tightened sum = { 0 };
+		struct policy p = w->policy;
+		struct call *a = invite(w, &one);
+
+		p.rule.controller = &p.controller;
+		strcpy(p.rule.purpose[TRAIN].optout_key[0], "4");
+		strcpy(p.rule.pause_key, "*4");
+		answer(w, &one);
+		later(w, 75);
+		call_tighten(w->cs, a, &p, &sum);
+		assert_int_equal(sum.changed, 1);
+		call_tighten(w->cs, a, &p, &sum);
+		assert_int_equal(sum.changed, 1);
+		if (reborn) {
+			fake_reborn(w);
+			a = fake_call(w, "x1");
+		}
+		call_key(w->cs, a, AGENT, '*', CALL_BY_RFC4733, true, w->now);
+		call_key(w->cs, a, AGENT, '4', CALL_BY_RFC4733, true, w->now);
+		assert_true(a->decide.paused);
+		assert_int_equal(a->state[TRAIN], PURPOSE_GRANTED);
+		call_key(w->cs, a, SUBJECT, reborn ? '4' : '9', CALL_BY_RFC4733, true, w->now);
+		assert_int_equal(a->state[TRAIN], PURPOSE_OPTED_OUT);
+		fake_world_free(w);
+	}
+}
+
 /* Who forges somebody else's half ties himself to him: training of both may be denied, nothing else is lost. */
 static void test_forger(void **state)
 {
@@ -649,6 +898,13 @@ int main(void)
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_transfer),
+		cmocka_unit_test(test_added_keys),
+		cmocka_unit_test(test_bound_for_good),
+		cmocka_unit_test(test_pause_binds),
+		cmocka_unit_test(test_opt_out_ahead),
+		cmocka_unit_test(test_promise_travels),
+		cmocka_unit_test(test_third_and_consent),
+		cmocka_unit_test(test_quarantined_copy),
 		cmocka_unit_test(test_forger),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_addresses),

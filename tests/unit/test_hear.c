@@ -119,6 +119,20 @@ static void bye(struct world *w)
 	fake_check(w);
 }
 
+/* In a pause nobody listens to the announcement either (guidance 1, PAUSE). */
+static void test_pause(void **state)
+{
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT);
+	struct call *c = answer_call(w, NULL);
+
+	(void)state;
+	assert_int_equal(AGENT_VERDICT(w), OPTAG_V_INSPECT);
+	assert_int_equal(call_command(w->cs, c, CALL_C_PAUSE, POLICY_TRAINING, CALL_BY_API, w->now), 0);
+	fake_check(w);
+	assert_int_not_equal(AGENT_VERDICT(w), OPTAG_V_INSPECT);
+	fake_world_free(w);
+}
+
 static void test_heard_out(void **state)
 {
 	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT);
@@ -401,7 +415,8 @@ static void test_twins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_heard_out), cmocka_unit_test(test_key_in_the_middle), cmocka_unit_test(test_broken_off),
+		cmocka_unit_test(test_heard_out),
+		cmocka_unit_test(test_pause), cmocka_unit_test(test_key_in_the_middle), cmocka_unit_test(test_broken_off),
 		cmocka_unit_test(test_late),	  cmocka_unit_test(test_reborn),	    cmocka_unit_test(test_tones),
 		cmocka_unit_test(test_no_path),	  cmocka_unit_test(test_twins),
 	};

@@ -374,13 +374,16 @@ static void both(struct link *l, uint8_t fill)
 	rtp(l, 1, CALLER_PORT, 8, fill, 160);
 }
 
+static const char *queue_header; /* of the INVITE */
+
 static void establish(struct link *l, const char *more)
 {
 	char a[2048], b[2048];
 
 	fake_sdp(a, sizeof(a), 1, 1, CALLER_PORT, more);
 	fake_sdp(b, sizeof(b), 2, 2, CALLEE_PORT, more);
-	sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "", .cseq = 1, .sdp = a });
+	sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "", .cseq = 1, .sdp = a,
+				   .extra = queue_header });
 	both(l, 0x11); /* before the answer: nobody's */
 	sip(l, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a", .to_tag = "b",
 				   .cseq = 1, .sdp = b });
@@ -450,6 +453,16 @@ static void test_no_audio(void **state)
 	link_free(l);
 }
 
+static struct calls_tightened tighten(struct link *l, const struct policy *p)
+{
+	struct calls_tightened sum = { 0 };
+	bool first = true;
+
+	while (recorder_tighten(l->rec, p, first, &sum))
+		first = false;
+	return sum;
+}
+
 /*
  * A transfer to another dialog: training of the first part waits for the end of the conversation (R-41, guidance 6), and goes
  * when somebody opts out in the second.
@@ -457,7 +470,7 @@ static void test_no_audio(void **state)
 static void test_parked(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 6; i++) {
 		struct link *l = link_new();
 		struct policy_block *b = &l->w->policy.rule.purpose[POLICY_TRAINING];
 		struct fake_msg k = { .method = "INVITE", .id = "c2", .from_tag = "c", .to_tag = "", .cseq = 1,
@@ -493,6 +506,16 @@ static void test_parked(void **state)
 			assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_OPTED_OUT);
 			assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], STORE_S_GRANTED);
 		}
+		if (i >= 4) { /* a later policy has no room for it; or none for training */
+			struct policy none = l->w->policy;
+
+			none.rule.purpose[POLICY_TRAINING].basis = POLICY_B_NONE;
+			(void)tighten(l, i == 4 ? NULL : &none);
+			assert_int_equal(l->st.ended, 1);
+			assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_DENIED);
+			assert_string_equal(l->st.last.reason[POLICY_TRAINING], "policy.tightened");
+			assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], STORE_S_GRANTED);
+		}
 		if (i < 2) {
 			sip(l, &(struct fake_msg){ .method = "BYE", .id = "c2", .from_tag = "c", .to_tag = "d", .cseq = 2 });
 			l->w->now += SEC;
@@ -510,19 +533,97 @@ static void test_parked(void **state)
 		}
 		f = finish(l);
 		assert_int_equal(f.kept, 2); /* the second has its one packet of documentation */
-		assert_int_equal(l->st.committed, i == 1 ? 0 : 1);
+		assert_int_equal(l->st.committed, i == 1 || i >= 4 ? 0 : 1);
 		link_free(l);
 	}
 }
 
-static struct calls_tightened tighten(struct link *l, const struct policy *p)
+/* A consent to documentation that is taken back after a transfer is taken back from the first part as well (guidance 5.2). */
+static void test_parked_consent(void **state)
 {
-	struct calls_tightened sum = { 0 };
-	bool first = true;
+	(void)state;
+	for (int back = 0; back < 2; back++) {
+		struct link *l = link_new();
+		struct policy_block *b = &l->w->policy.rule.purpose[POLICY_DOCUMENTATION];
+		struct fake_msg k = { .method = "INVITE", .id = "c2", .from_tag = "c", .to_tag = "", .cseq = 1,
+				      .extra = "Replaces: c1;to-tag=b;from-tag=a\r\n" };
+		struct recorder_figures f;
+		char sdp[2048];
+		struct call *c;
 
-	while (recorder_tighten(l->rec, p, first, &sum))
-		first = false;
-	return sum;
+		b->basis = POLICY_B_CONSENT;
+		establish(l, NULL);
+		for (int n = 0; n < 150; n++)
+			both(l, 0x22);
+		c = calls_by_id(recorder_calls(l->rec), "c1", 2);
+		call_key(recorder_calls(l->rec), c, OPTAG_LEG_CALLER, '2', CALL_BY_INFO, true, l->w->now);
+		assert_int_equal(c->state[POLICY_DOCUMENTATION], PURPOSE_GRANTED);
+		for (int n = 0; n < 300; n++)
+			both(l, 0x33);
+		k.sdp = fake_sdp(sdp, sizeof(sdp), 3, 1, 4400, NULL);
+		sip(l, &k);
+		k = (struct fake_msg){ .method = "INVITE", .status = 200, .id = "c2", .from_tag = "c", .to_tag = "d", .cseq = 1,
+				       .sdp = fake_sdp(sdp, sizeof(sdp), 4, 3, 5500, NULL) };
+		sip(l, &k);
+		bye(l);
+		l->w->now += SEC;
+		rtp(l, 3, 5500, 8, 0x44, 160);
+		assert_int_equal(l->st.ended, 0);
+		c = calls_by_id(recorder_calls(l->rec), "c2", 2);
+		l->w->now += 4 * SEC;
+		call_key(recorder_calls(l->rec), c, OPTAG_LEG_CALLER, '2', CALL_BY_INFO, true, l->w->now);
+		assert_int_equal(c->state[POLICY_DOCUMENTATION], PURPOSE_GRANTED);
+		l->w->now += SEC;
+		rtp(l, 3, 5500, 8, 0x55, 160);
+		if (back) {
+			call_key(recorder_calls(l->rec), c, OPTAG_LEG_CALLER, '8', CALL_BY_INFO, true, l->w->now);
+			assert_int_equal(c->state[POLICY_DOCUMENTATION], PURPOSE_WITHDRAWN);
+			assert_int_equal(l->st.ended, 0);
+			assert_int_equal(l->st.denied, 1);
+		}
+		sip(l, &(struct fake_msg){ .method = "BYE", .id = "c2", .from_tag = "c", .to_tag = "d", .cseq = 2 });
+		l->w->now += SEC;
+		rtp(l, 3, 5500, 8, 0x66, 160);
+		f = finish(l);
+		assert_int_equal(f.kept, back ? 0 : 2);
+		assert_int_equal(f.denied, back ? 2 : 0);
+		link_free(l);
+	}
+}
+
+/* Transferred to where nothing may be recorded: who says no there says it of what was recorded before. */
+static void test_said_of_nobody(void **state)
+{
+	struct link *l = link_new();
+	struct policy_block *b = &l->w->policy.rule.purpose[POLICY_TRAINING];
+	struct recorder_said by = { .who = "agent" };
+	struct recorder_figures f;
+	struct call *c;
+
+	(void)state;
+	l->w->policy.queues = true;
+	recorder_set_policy(l->rec, &l->w->policy);
+	l->w->called = "500";
+	b->basis = POLICY_B_INTEREST;
+	b->retention = (struct policy_span){ 3, POLICY_U_MONTHS };
+	queue_header = "X-Queue: 1\r\n";
+	establish(l, NULL);
+	queue_header = NULL;
+	for (int n = 0; n < 300; n++)
+		both(l, 0x22);
+	sip(l, &(struct fake_msg){ .method = "UPDATE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 2, .extra = "X-Queue: 3\r\n" });
+	assert_false(calls_by_id(recorder_calls(l->rec), "c1", 2)->matched);
+	assert_int_equal(l->st.ended, 0);
+	c = calls_by_id(recorder_calls(l->rec), "c1", 2);
+	by.now_ns = l->w->now;
+	assert_int_equal(recorder_command(l->rec, c, CALL_C_PAUSE, POLICY_TRAINING, &by), -ENOENT);
+	assert_int_equal(recorder_command(l->rec, c, CALL_C_OPT_OUT, POLICY_TRAINING, &by), 0);
+	assert_int_equal(l->st.ended, 1);
+	assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_OPTED_OUT);
+	bye(l);
+	f = finish(l);
+	assert_int_equal(f.kept, 1);
+	link_free(l);
 }
 
 /* A later policy without a rule: what was recorded stays, not a packet more is. */
@@ -1032,6 +1133,8 @@ int main(void)
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_no_audio),
 		cmocka_unit_test(test_parked),
+		cmocka_unit_test(test_parked_consent),
+		cmocka_unit_test(test_said_of_nobody),
 		cmocka_unit_test(test_tightened),
 		cmocka_unit_test(test_tightened_early),
 		cmocka_unit_test(test_shorter),

@@ -50,7 +50,11 @@ static const char text[] =
 	"rule \"" name "\" { controller c side called " match " owner O review 2027-10-01 notice nd notice-proof attested\n" \
 	" documentation { basis interest assessment d } roles documentation r }\n"
 	INTEREST("a") INTEREST("b") CONSENT("c1", "c") CONSENT("c2", "c") CONSENT("k", "k")
-	DOCUMENT("media", "called +45 7010 2099 media codec PCMA") DOCUMENT("tag", "called +45 7010 2088 tag vip");
+	DOCUMENT("media", "called +45 7010 2099 media codec PCMA") DOCUMENT("tag", "called +45 7010 2088 tag vip")
+	"rule \"tt\" { controller c side called called +45 7010 2077 tag vip owner O review 2027-10-01 notice nf notice-proof attested\n"
+	" documentation { basis interest assessment d }\n"
+	" training { basis interest assessment a opt-out key 9 opt-out agent api sample 5% cap 5 per day use-within 5 days }\n"
+	" roles documentation r roles training r }\n";
 
 struct world {
 	struct calls *cs;
@@ -488,6 +492,57 @@ static void test_tag(void **state)
 	finish(&w);
 }
 
+/* What makes a call match later is no reason to lose its training. */
+static void test_training_of_a_tag(void **state)
+{
+	struct world w;
+	struct call *c;
+
+	(void)state;
+	begin(&w, "+4570102077");
+	c = establish(&w, "");
+	assert_int_equal(call_tag(w.cs, c, "vip", w.now), 0);
+	assert_true(c->matched);
+	assert_string_equal(c->reason[TRAIN], "");
+	later(&w, 90);
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	finish(&w);
+}
+
+static const char *stopped_rule;
+
+static bool on_stopped(void *arg, const struct policy_rule *r)
+{
+	(void)arg;
+	return stopped_rule && strcmp(r->name, stopped_rule) == 0;
+}
+
+/* Somebody stopped the rule: nobody gets there by a transfer, a header or a tag either. */
+static void test_stopped(void **state)
+{
+	struct world w;
+	struct call *c;
+
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		begin(&w, NUMBER);
+		w.cs->sink.stopped = on_stopped;
+		stopped_rule = "b";
+		establish(&w, late ? "" : "X-Queue: a\r\n");
+		later(&w, 5);
+		ask(&w, "UPDATE", "b", 2, "X-Queue: b\r\n", 0xff);
+		c = call_of(&w);
+		assert_false(c->matched);
+		assert_int_equal(w.verdict[0] + w.verdict[1], 0);
+		/* and on to one that is not stopped */
+		ask(&w, "UPDATE", "b", 3, "X-Queue: a\r\n", 0xff);
+		c = call_of(&w);
+		assert_true(c->matched);
+		finish(&w);
+	}
+	stopped_rule = NULL;
+}
+
 /* Whoever sends a transfer with every message gets no row with every message. */
 static void test_endless(void **state)
 {
@@ -574,6 +629,8 @@ int main(void)
 		cmocka_unit_test(test_filled_in),
 		cmocka_unit_test(test_media),
 		cmocka_unit_test(test_tag),
+		cmocka_unit_test(test_training_of_a_tag),
+		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_identity),
 	};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_say.c - requests of telephone systems about calls that go in and out of what rules match */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../fakecalls.h"
+#include "calls_say.h"
+#include "ctl.h"
+#include "record.h"
+
+/* The recorder is the call table here. */
+struct recorder {
+	struct calls *cs;
+};
+
+struct calls *recorder_calls(struct recorder *r)
+{
+	return r->cs;
+}
+
+int recorder_command(struct recorder *r, struct call *c, enum call_command cmd, enum policy_purpose p, const struct recorder_said *by)
+{
+	return call_command(r->cs, c, cmd, p, CALL_BY_API, by->now_ns);
+}
+
+int recorder_notice(struct recorder *r, struct call *c, int which, uint64_t start_ns, uint64_t end_ns, const struct recorder_said *by)
+{
+	call_notice_heard(r->cs, c, which, CALL_BY_API, start_ns, end_ns, by->now_ns);
+	return 0;
+}
+
+void recorder_leg(const struct recorder *r, const struct call *c, unsigned leg, struct recorder_leg *ret)
+{
+	(void)r;
+	(void)c;
+	(void)leg;
+	memset(ret, 0, sizeof(*ret));
+}
+
+bool recorder_recording(const struct call *c)
+{
+	(void)c;
+	return false;
+}
+
+static int say(struct world *w, const char *event)
+{
+	struct recorder r = { w->cs };
+	struct ctl_peer peer = { 0 };
+	json_t *rq = json_pack("{s:s, s:s}", "event", event, "sip_call_id", "x1"), *answer = json_object();
+	char why[256] = "";
+	int e = calls_say(&r, &peer, rq, answer, why, sizeof(why));
+
+	assert_true(e == 0 || *why);
+	json_decref(rq);
+	json_decref(answer);
+	return e;
+}
+
+static void message(struct world *w, const char *method, unsigned status, const char *sdp, const char *extra)
+{
+	bool answered = status || strcmp(method, "INVITE") != 0;
+
+	w->now += 10 * MS;
+	fake_send(w, &(struct fake_msg){ .method = method, .status = status, .id = "x1", .from_tag = "a", .to_tag = answered ? "b" : "",
+					 .cseq = strcmp(method, "INVITE") ? 2 : 1, .sdp = sdp, .extra = extra });
+	fake_check(w);
+}
+
+/* A transfer to where no rule matches, and what is said there. */
+static void test_no_rule_now(void **state)
+{
+	static const struct sip_extra queue = { { "X-Queue" }, 1 };
+	static const char *const events[] = { "notice", "consent", "pause", "resume", "not-needed", "reopen" };
+	struct world *w = fake_world(NULL);
+	char a[512], b[512];
+	struct call *c;
+
+	(void)state;
+	w->extra = &queue;
+	w->policy.queues = true;
+	w->policy.rule.purpose[POLICY_TRAINING].basis = POLICY_B_INTEREST;
+	w->called = "500";
+	message(w, "INVITE", 0, fake_sdp(a, sizeof(a), 1, 1, 4000, NULL), "X-Queue: 1\r\n");
+	message(w, "INVITE", 200, fake_sdp(b, sizeof(b), 2, 2, 5000, NULL), NULL);
+	message(w, "UPDATE", 0, NULL, "X-Queue: 3\r\n");
+	c = fake_call(w, "x1");
+	assert_true(!c->matched && c->trace);
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		assert_int_equal(say(w, events[i]), -ENOENT);
+	assert_int_equal(say(w, "opt-out"), 0);
+	message(w, "UPDATE", 0, NULL, "X-Queue: 1\r\n");
+	assert_true(c->matched);
+	assert_int_equal(c->state[POLICY_TRAINING], PURPOSE_OPTED_OUT);
+	fake_world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_rule_now),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
