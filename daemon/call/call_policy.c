@@ -347,9 +347,8 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 		if (!r || r->purpose[i].basis == POLICY_B_NONE || (r->needs_pause && !c->rule->needs_pause) ||
 		    (unproven(c, i) && r->on_missing_notice == POLICY_MISSING_DISCARD))
 			ended += end_purpose(cs, c, (enum policy_purpose)i);
-	if (r) {
+	if (r)
 		changed |= tighten_time(cs, c, r);
-	}
 	if (!changed && !ended)
 		return;
 	call_note(cs, c, CALL_T_POLICY, 0, 0, "");
