@@ -42,7 +42,9 @@ static const char *leg_name(unsigned leg)
 
 static double seconds(uint64_t from, uint64_t to)
 {
-	return to > from ? (double)((to - from) / 1000) / 1e6 : 0;
+	uint64_t us = to > from ? (to - from) / 1000 : 0;
+
+	return (double)us / 1e6;
 }
 
 static json_t *leg_json(const struct recorder *r, const struct call *c, unsigned leg)

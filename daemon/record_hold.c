@@ -111,7 +111,7 @@ void hold_wipe(struct hold **h, struct chunker_memory *m)
 {
 	struct held *first, *next;
 
-	if (!*h)
+	if (!*h || !(*h)->first)
 		return;
 	first = (*h)->first;
 	for (struct held *k = first->next; k; k = next) {

@@ -26,7 +26,7 @@ srcs=$(ls daemon/*.c daemon/*/*.c policy/*.c tools/*.c)
 if step tidy; then
 	if command -v clang-tidy >/dev/null; then
 		# shellcheck disable=SC2086
-		export TIDY='-*,bugprone-*,clang-analyzer-*,cert-err34-c,misc-redundant-expression,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-implicit-widening-of-multiplication-result,-bugprone-reserved-identifier,-bugprone-assignment-in-if-condition,-bugprone-branch-clone,-bugprone-macro-parentheses,-bugprone-suspicious-include,-bugprone-suspicious-string-compare,-bugprone-sizeof-expression,-bugprone-not-null-terminated-result,-clang-analyzer-valist.Uninitialized,-clang-analyzer-security.insecureAPI.*,-clang-analyzer-optin.performance.*'
+		export TIDY='-*,bugprone-*,clang-analyzer-*,cert-err34-c,misc-redundant-expression,-bugprone-easily-swappable-parameters,-bugprone-narrowing-conversions,-bugprone-implicit-widening-of-multiplication-result,-bugprone-reserved-identifier,-bugprone-assignment-in-if-condition,-bugprone-branch-clone,-bugprone-macro-parentheses,-bugprone-suspicious-include,-bugprone-suspicious-string-compare,-bugprone-sizeof-expression,-bugprone-not-null-terminated-result,-bugprone-suspicious-missing-comma,-clang-analyzer-valist.Uninitialized,-clang-analyzer-security.insecureAPI.*,-clang-analyzer-optin.performance.*'
 		# shellcheck disable=SC2016
 		printf '%s\n' $srcs | xargs -P "$(nproc)" -n 4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" --checks="$TIDY" "$@" -- -std=gnu11 -D_GNU_SOURCE -Ibpf -Idaemon -I. -Itools -isystem build-check-gcc/gen -isystem build/gen' sh >"$log" 2>&1 ||
 			{ grep -E 'warning|error' "$log" | grep -v 'warnings treated' | head -40; fail clang-tidy; }

@@ -192,7 +192,7 @@ static void policy_changed(struct reader *r, const char *hash)
 	if (!strcmp(r->policy, hash) || strlen(hash) >= sizeof(r->policy))
 		return;
 	strcpy(r->policy, hash);
-	for (size_t i = 0; i < r->log->n; i++) {
+	for (size_t i = 0; r->days && i < r->log->n; i++) {
 		struct rule_days *d = &r->days[i];
 
 		r->log->rule[i].matched_before += d->matched;
@@ -308,7 +308,7 @@ int policy_tool_past(const char *file, struct policy_past_log *ret)
 		else if (e)
 			cli_err("%s: %s", file, strerror(-e));
 	}
-	if (!e && ferror(f)) {
+	if (!e && f && ferror(f)) {
 		e = -EIO;
 		cli_err("%s: cannot be read", file);
 	}
