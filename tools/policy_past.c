@@ -5,6 +5,7 @@
  * FILE is what `optag audit show --json` prints. It is read as it comes, so that a log of millions of lines
  * needs memory for its calls only: 32 bytes each. Nothing is verified here; that is `optag audit verify`.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,7 @@ static int rule_index(struct reader *r, const char *name, size_t *ret)
 
 static void count(struct counter *c, int32_t period, uint64_t *most)
 {
+	assert(c);
 	if (c->period != period)
 		*c = (struct counter){ .period = period };
 	if (++c->n > *most)
@@ -278,6 +280,8 @@ static void sum_up(struct reader *r)
 	for (size_t i = 0; i < r->log->n; i++) {
 		struct rule_days *d = &r->days[i];
 
+		assert(r->days);
+
 		for (size_t k = 0; k < d->ndays; k++)
 			if (r->first + (int32_t)k > r->last - RECENT)
 				r->log->rule[i].recent += d->by_day[k];
@@ -316,7 +320,7 @@ int policy_tool_past(const char *file, struct policy_past_log *ret)
 		fclose(f);
 	if (!e)
 		sum_up(&r);
-	for (size_t i = 0; i < ret->n; i++)
+	for (size_t i = 0; r.days && i < ret->n; i++)
 		free(r.days[i].by_day);
 	free(r.days);
 	free(r.slot);
