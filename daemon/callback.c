@@ -299,7 +299,7 @@ static int read_file(struct callbacks *cb)
 		close(fd);
 		return -EFBIG;
 	}
-	p = malloc((size_t)st.st_size + 1);
+	p = calloc(1, (size_t)st.st_size + 1);
 	while (p && n < (size_t)st.st_size && (k = read(fd, p + n, (size_t)st.st_size - n)) > 0)
 		n += (size_t)k;
 	if (!p || k < 0)

@@ -202,9 +202,11 @@ void park_tighten(struct recorder *r, const struct policy *p)
 
 void park_deny_all(struct recorder *r, const char *reason)
 {
-	while (r->parked) {
-		deny(r, &r->parked->c, POLICY_TRAINING, PURPOSE_DENIED, reason, NULL);
-		finish(r, r->parked);
+	struct parked *p;
+
+	while ((p = r->parked)) {
+		deny(r, &p->c, POLICY_TRAINING, PURPOSE_DENIED, reason, NULL);
+		finish(r, p);
 	}
 }
 
