@@ -441,13 +441,17 @@ static v16 turned[TONES_BLOCK]; /* cosines of the eight frequencies, then sines 
 static inline __attribute__((always_inline)) void transform_with(const float x[TONES_BLOCK], struct tones_block *b)
 {
 	v16 sum[4] = { { 0 } };
+	union {
+		v16 v;
+		float f[2 * TONES_FREQS];
+	} all;
 
 	for (unsigned i = 0; i < TONES_BLOCK; i += 4)
 		for (unsigned k = 0; k < 4; k++)
 			sum[k] += x[i + k] * turned[i + k];
-	sum[0] += sum[1] + (sum[2] + sum[3]);
-	memcpy(b->re, &sum[0], sizeof(b->re));
-	memcpy(b->im, (const float *)&sum[0] + TONES_FREQS, sizeof(b->im));
+	all.v = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+	memcpy(b->re, all.f, sizeof(b->re));
+	memcpy(b->im, all.f + TONES_FREQS, sizeof(b->im));
 }
 
 static void transform_any(const float x[TONES_BLOCK], struct tones_block *b)
