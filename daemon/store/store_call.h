@@ -99,7 +99,7 @@ void scall_free(struct store_call *sc); /* wipes the key; unlinks; NULL-tolerant
 uint64_t leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns);
 int scall_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable);
 /*
- * The half of each step that needs the disk; by the caller's thread, or by the disk's (pipe.c).
+ * The half of each step that needs the disk; by the caller's thread, or by the disk's (pipe_disk.c).
  */
 int scall_open(struct store_call *sc);
 /* A chunk of the caller's as bytes in c->chunk, and what is still to be known of it. */

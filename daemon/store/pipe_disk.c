@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pipe_disk.c - the disk's thread: jobs in their order, sync and flush in time, repair, see pipe_internal.h */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/catalog.h"
+#include "store/opens.h"
+#include "store/pipe_internal.h"
+
+#define REPAIR_NS    (5 * NS_PER_S)
+#define UNERASED_NS  NS_PER_S
+#define REPAIR_SPACE (64ULL << 20) /* a disk that was full has this much again */
+
+/* ---- the disk's thread: jobs ---- */
+
+static void disk_coded(struct pipe *p, struct job *j)
+{
+	struct store *st = p->st;
+	struct store_call *sc = j->sc;
+
+	if (sc->dead)
+		return;
+	/* Of before a repair: chunks before it are lost, so its number would tell of a hole. */
+	if (st->err || j->coded.h.epoch != st->epoch || scall_write(sc, &j->coded, j->tail))
+		pipe_count_lost(sc, j->coded.h.packets);
+	p->unflushed = true;
+}
+
+/* The disk does not take its row now. It keeps its record and gets one after the repair. */
+static void end_broken(struct store_call *sc, const struct store_call_result *r)
+{
+	struct store *st = sc->st;
+
+	for (int i = 0; r && i < STORE_PURPOSES; i++)
+		if (!state_holds(r->state[i]))
+			(void)scall_drop_wrap(sc, (enum store_purpose)i, true); /* or later: unerased */
+	if (sc->listed) {
+		scall_free(sc);
+		return;
+	}
+	figure_add(&st->figures.lost_calls, 1);
+	scall_abort(sc);
+}
+
+static void disk_end(struct store *st, struct job *j)
+{
+	if (st->err) {
+		end_broken(j->sc, &j->result);
+		return;
+	}
+	if (scall_end(j->sc, &j->result) && !st->err)
+		figure_add(&st->figures.lost_calls, 1); /* refused, not broken: it was destroyed */
+}
+
+static void disk_job(struct pipe *p, struct job *j)
+{
+	struct store *st = p->st;
+	uint64_t calls;
+	int rc = 0;
+
+	p->why.text[0] = 0;
+	switch (j->op) {
+	case OP_OPEN:
+		if (st->err)
+			scall_link(j->sc);
+		else
+			rc = scall_open(j->sc);
+		break;
+	case OP_CODED:
+		disk_coded(p, j);
+		break;
+	case OP_NOTE:
+		scall_note(j->sc, &j->now);
+		break;
+	case OP_FORGET: /* broken: with the repair, which writes all records anew */
+		rc = st->err ? 0 : scall_forget(j->sc);
+		break;
+	case OP_END:
+		disk_end(st, j);
+		break;
+	case OP_LEAVE:
+		if (st->err)
+			end_broken(j->sc, NULL);
+		else
+			(void)scall_leave(j->sc); /* on failure it was aborted, and the store is broken */
+		break;
+	case OP_ABORT:
+		if (st->err)
+			scall_free(j->sc); /* a record that stays has no wraps any more */
+		else
+			rc = scall_close(j->sc, j->tell);
+		break;
+	case OP_DENIED:
+		if (st->err || denied_row(st, &j->sc->meta, &j->result))
+			figure_add(&st->figures.lost_calls, 1);
+		scall_free(j->sc);
+		break;
+	case OP_SETTLE:
+		rc = st->err ? 0 : settle_here(st, &calls);
+		break;
+	case OP_BARRIER:
+		p->passed[j->leg] = j->number;
+		break;
+	case OP_CHUNK:
+		break;
+	}
+	if (rc && !st->err)
+		st->err = rc;
+	pipe_finish(p, j->wait, rc);
+	job_free(p, j);
+}
+
+/* ---- the disk's thread: now and then ---- */
+
+static void disk_sync(struct pipe *p)
+{
+	struct store *st = p->st;
+	uint64_t from = mono_ns(), ns;
+
+	p->sync_at = p->set.sync_ns ? from + p->set.sync_ns : UINT64_MAX;
+	p->unflushed = false;
+	if (p->broken)
+		return;
+	(void)sync_here(st); /* sets err */
+	ns = mono_ns() - from;
+	figure_add(&st->figures.syncs, 1);
+	__atomic_store_n(&st->figures.sync_last_ns, ns, __ATOMIC_RELAXED);
+	if (ns > __atomic_load_n(&st->figures.sync_max_ns, __ATOMIC_RELAXED))
+		__atomic_store_n(&st->figures.sync_max_ns, ns, __ATOMIC_RELAXED);
+}
+
+/* A sync that was asked for is due when all encoders have passed its number on. */
+static void disk_asked(struct pipe *p)
+{
+	uint64_t all = UINT64_MAX;
+
+	for (unsigned i = 0; i < (p->n ? p->n : 1); i++)
+		all = p->passed[i] < all ? p->passed[i] : all;
+	if (all == p->synced)
+		return;
+	disk_sync(p);
+	pthread_mutex_lock(&p->lock);
+	p->synced = all;
+	p->sync_rc = p->st->err;
+	pthread_cond_broadcast(&p->done);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void disk_breaks(struct pipe *p)
+{
+	struct store *st = p->st;
+	int err = st->err;
+
+	figure_add(&st->figures.errors, 1);
+	pthread_mutex_lock(&p->lock);
+	if (p->why.text[0])
+		memcpy(p->broken_why, p->why.text, sizeof(p->broken_why));
+	else
+		snprintf(p->broken_why, sizeof(p->broken_why), "%s: %s", st->root.path, strerror(-err));
+	pthread_mutex_unlock(&p->lock);
+	(void)sync_here(st); /* calls that were complete: as much of them as the disk takes */
+	p->broken = true;
+	p->repair_at = mono_ns() + REPAIR_NS;
+}
+
+/* Everything that writes is opened anew; what the disk had of each call is what the last sync covered. */
+static int reopen(struct store *st)
+{
+	int rc;
+
+	writer_free(st->writer);
+	catalog_free(st->catalog);
+	opens_free(st->opens);
+	st->writer = NULL;
+	st->catalog = NULL;
+	st->opens = NULL;
+	rc = epoch_next(&st->root, &st->epoch, why_of(st));
+	if (!rc)
+		rc = writer_recover(&st->root, why_of(st));
+	if (!rc)
+		rc = writer_new(&st->root, &st->writer, why_of(st));
+	if (!rc)
+		rc = catalog_new(&st->root, &st->catalog);
+	if (!rc)
+		rc = opens_new(&st->root, &st->opens, why_of(st));
+	if (!rc && !st->reserve)
+		reserve_take(st);
+	return rc;
+}
+
+static int go_on(struct store *st)
+{
+	uint64_t calls = 0;
+	int rc = 0;
+
+	for (struct store_call *sc = st->calls; !rc && sc; sc = sc->next) {
+		scall_shorten(sc);
+		if (!sc->from.segment)
+			rc = writer_where(st->writer, sc->meta.controller, sc->day, &sc->from.segment, &sc->from.end,
+					  why_of(st));
+	}
+	if (rc || !st->settled)
+		return rc;
+	/* Calls that ended meanwhile, and those whose end was rolled back. */
+	rc = left_load(st);
+	if (!rc)
+		rc = settle_left(st, &calls);
+	figure_add(&st->figures.cut_calls, calls);
+	return rc;
+}
+
+static void disk_repair(struct pipe *p)
+{
+	struct store *st = p->st;
+	int err = st->err, rc;
+
+	p->repair_at = mono_ns() + REPAIR_NS;
+	if ((err == -ENOSPC || err == -EDQUOT) && free_space(st) < REPAIR_SPACE)
+		return;
+	rc = reopen(st);
+	if (!rc) {
+		st->err = 0;
+		rc = go_on(st);
+		if (!rc)
+			rc = sync_here(st);
+		if (rc)
+			st->err = rc;
+	}
+	if (!rc) {
+		p->broken = false;
+		figure_add(&st->figures.repairs, 1);
+	}
+}
+
+static void disk_now_and_then(struct pipe *p)
+{
+	uint64_t now = mono_ns();
+
+	if (p->st->err && !p->broken)
+		disk_breaks(p);
+	disk_asked(p);
+	if (p->broken && now >= p->repair_at)
+		disk_repair(p);
+	if (now >= p->sync_at)
+		disk_sync(p);
+	if (now >= p->flush_at) {
+		p->flush_at = now + p->set.flush_ns;
+		if (p->unflushed && !p->broken && !p->st->err)
+			writer_flush(p->st->writer);
+		p->unflushed = false;
+	}
+	if (now >= p->erase_at) {
+		p->erase_at = now + UNERASED_NS;
+		(void)unerased_retry(p->st); /* counted */
+	}
+}
+
+static struct job *disk_next(struct pipe *p, bool *ret_stop)
+{
+	uint64_t until = p->flush_at < p->sync_at ? p->flush_at : p->sync_at;
+	struct timespec ts = { .tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S) };
+	struct queue *q = &p->disk;
+	struct job *j;
+
+	pthread_mutex_lock(&q->lock);
+	if (!q->first && !q->stop)
+		(void)pthread_cond_timedwait(&q->more, &q->lock, &ts); /* for whatever reason: looks again */
+	j = q->first;
+	if (j)
+		queue_unlink(q, j);
+	*ret_stop = q->stop && !j;
+	pthread_mutex_unlock(&q->lock);
+	return j;
+}
+
+void *disk_run(void *arg)
+{
+	struct pipe *p = arg;
+	bool stop = false;
+
+	why_here = &p->why;
+	while (!stop) {
+		struct job *j = disk_next(p, &stop);
+
+		if (j)
+			disk_job(p, j);
+		disk_now_and_then(p);
+	}
+	return NULL;
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pipe_encode.c - queues, jobs, and the encoders' threads, see pipe_internal.h */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mutex.h"
+#include "store/pipe_internal.h"
+
+#define BEHIND 10 /* niceness of encoders: capture, which waits for nobody, comes first */
+
+/* ---- queues ---- */
+
+void queue_init(struct queue *q)
+{
+	pthread_condattr_t a;
+
+	mutex_init(&q->lock);
+	pthread_condattr_init(&a);
+	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->more, &a);
+	pthread_condattr_destroy(&a);
+}
+
+void queue_put(struct queue *q, struct job *j)
+{
+	pthread_mutex_lock(&q->lock);
+	j->next = NULL;
+	j->prev = q->last;
+	if (q->last)
+		q->last->next = j;
+	else
+		q->first = j;
+	q->last = j;
+	pthread_cond_signal(&q->more);
+	pthread_mutex_unlock(&q->lock);
+}
+
+void queue_unlink(struct queue *q, struct job *j)
+{
+	if (j->prev)
+		j->prev->next = j->next;
+	else
+		q->first = j->next;
+	if (j->next)
+		j->next->prev = j->prev;
+	else
+		q->last = j->prev;
+}
+
+void queue_stop(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->stop = true;
+	pthread_cond_signal(&q->more);
+	pthread_mutex_unlock(&q->lock);
+}
+
+void job_charge(struct pipe *p, struct job *j, size_t n)
+{
+	uint64_t now = __atomic_add_fetch(&p->bytes, n, __ATOMIC_RELAXED);
+	uint64_t max = __atomic_load_n(&p->max, __ATOMIC_RELAXED);
+
+	j->bytes = n;
+	while (now > max && !__atomic_compare_exchange_n(&p->max, &max, now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
+/* Plain audio does not stay in freed memory. */
+void job_free(struct pipe *p, struct job *j)
+{
+	__atomic_fetch_sub(&p->bytes, j->bytes, __ATOMIC_RELAXED);
+	if (j->op == OP_CHUNK)
+		explicit_bzero(j->tail, j->bytes);
+	free(j);
+}
+
+struct job *job_new(enum op op, struct store_call *sc, size_t tail)
+{
+	struct job *j = malloc(sizeof(*j) + tail);
+
+	if (j) {
+		memset(j, 0, sizeof(*j));
+		j->op = op;
+		j->sc = sc;
+	}
+	return j;
+}
+
+void pipe_finish(struct pipe *p, struct waiter *w, int rc)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&p->lock);
+	w->done = true;
+	w->rc = rc;
+	pthread_cond_broadcast(&p->done);
+	pthread_mutex_unlock(&p->lock);
+}
+
+struct encoder *encoder_of(struct pipe *p, const struct store_call *sc)
+{
+	return p->n ? &p->enc[sc->id % p->n] : NULL;
+}
+
+void pipe_count_lost(struct store_call *sc, uint32_t packets)
+{
+	struct store_figures *f = &sc->st->figures;
+
+	sc->lost++;
+	figure_add(&f->lost_chunks, 1);
+	figure_add(&f->lost_packets, packets);
+}
+
+/* ---- encoders ---- */
+
+struct job *job_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes)
+{
+	struct job *j = job_new(OP_CODED, sc, k->h.length);
+
+	if (!j)
+		return NULL;
+	job_charge(p, j, sizeof(*j) + k->h.length);
+	j->coded = *k;
+	memcpy(j->tail, bytes, k->h.length);
+	return j;
+}
+
+static void encode(struct encoder *e, struct job *j)
+{
+	struct pipe *p = e->p;
+	struct job *out = NULL;
+	struct coded k;
+
+	if (!chunk_code(&e->coder, j->sc, j->leg, j->part, j->key, &j->chunk, &k))
+		out = job_coded(p, j->sc, &k, e->coder.chunk);
+	if (out)
+		queue_put(&p->disk, out);
+	else
+		pipe_count_lost(j->sc, j->chunk.npkt);
+	job_free(p, j);
+}
+
+/*
+ * `now` is set in the moment a job leaves the queue, so that an abort finds the
+ * call's jobs either in the queue or in `now`.
+ */
+void *encoder_run(void *arg)
+{
+	struct encoder *e = arg;
+	struct job *j;
+
+	why_here = &e->why;
+	(void)nice(BEHIND); /* of this thread alone; without it calls are recorded just so */
+	pthread_mutex_lock(&e->q.lock);
+	for (;;) {
+		while (!e->q.first && !e->q.stop)
+			pthread_cond_wait(&e->q.more, &e->q.lock);
+		j = e->q.first;
+		if (!j)
+			break;
+		queue_unlink(&e->q, j);
+		e->now = j->sc;
+		pthread_mutex_unlock(&e->q.lock);
+		if (j->op == OP_CHUNK)
+			encode(e, j);
+		else
+			queue_put(&e->p->disk, j); /* after this the call may be gone */
+		pthread_mutex_lock(&e->q.lock);
+		e->now = NULL;
+		pthread_cond_signal(&e->idle);
+	}
+	pthread_mutex_unlock(&e->q.lock);
+	return NULL;
+}
+
+void encoder_discard(struct encoder *e, struct store_call *sc, const struct partkey *key)
+{
+	struct job *j, *next;
+
+	pthread_mutex_lock(&e->q.lock);
+	for (j = e->q.first; j; j = next) {
+		next = j->next;
+		if (j->sc != sc || (key && (j->op != OP_CHUNK || j->key != key)))
+			continue;
+		queue_unlink(&e->q, j);
+		if (key)
+			scall_forgotten(sc, j->leg, &j->chunk);
+		job_free(e->p, j);
+	}
+	while (e->now == sc)
+		pthread_cond_wait(&e->idle, &e->q.lock);
+	pthread_mutex_unlock(&e->q.lock);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pipe_internal.h - what the files of pipe.h share
+ *
+ * pipe.c has the caller's requests, start and end; pipe_encode.c queues, jobs and encoders; pipe_disk.c the disk's
+ * thread, and the repair of a broken store.
+ *
+ * Who touches what: the caller a call's key, wraps and numbers; its encoder
+ * `chunks` and `epoch`; the disk's thread everything else. A call that was ended
+ * or aborted is no longer the caller's: its last job frees it. Each queue has a
+ * lock, held for a few instructions; waiting for the disk happens outside.
+ */
+#ifndef PIPE_INTERNAL_H
+#define PIPE_INTERNAL_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "store/pipe.h"
+#include "store/store_call.h"
+
+#define ENCODERS_MAX 16
+#define TEXTS	     64 /* of ends, reasons and gaps, each */
+
+enum op { OP_OPEN, OP_CHUNK, OP_CODED, OP_NOTE, OP_FORGET, OP_END, OP_LEAVE, OP_ABORT, OP_DENIED, OP_SETTLE, OP_BARRIER };
+
+/* Somebody waits for a job; guarded by pipe.lock. */
+struct waiter {
+	bool done;
+	int rc;
+};
+
+struct job {
+	struct job *next, *prev;
+	enum op op;
+	struct store_call *sc;
+	size_t bytes; /* of the queue's limit */
+	unsigned leg; /* CHUNK; BARRIER: which encoder */
+	uint32_t part; /* CHUNK */
+	const struct partkey *key; /* CHUNK: of the part; pipe_forget_part takes the job away before it goes */
+	uint64_t number; /* BARRIER */
+	bool tell;	 /* ABORT */
+	struct waiter *wait;
+	struct chunk chunk;
+	struct coded coded;
+	struct store_call_now now;
+	struct store_call_result result;
+	char text[3 + STORE_PURPOSES][TEXTS];
+	uint8_t tail[]; /* the chunk, plain or coded */
+};
+
+struct queue {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct job *first, *last;
+	bool stop;
+};
+
+struct encoder {
+	struct pipe *p;
+	unsigned index;
+	pthread_t thread;
+	bool runs;
+	struct queue q;
+	struct store_call *now; /* whose job it is at; guarded by q.lock */
+	pthread_cond_t idle;	/* `now` has changed */
+	struct coder coder;
+	struct why why;
+};
+
+struct pipe {
+	struct store *st;
+	struct store_threads_settings set;
+	unsigned n; /* encoders */
+	struct encoder enc[ENCODERS_MAX];
+	struct queue disk;
+	pthread_t thread;
+	bool runs;
+	uint64_t bytes, max; /* atomic */
+	pthread_mutex_t lock; /* guards waiters, synced, sync_rc, broken_why */
+	pthread_cond_t done;
+	uint64_t synced; /* number of the last sync that was asked for and is done */
+	int sync_rc;
+	char broken_why[512];
+	uint64_t wanted; /* the caller's */
+	/* the disk's thread */
+	struct why why;
+	uint64_t passed[ENCODERS_MAX];
+	bool unflushed, broken;
+	uint64_t flush_at, sync_at, repair_at, erase_at;
+};
+
+/* CLOCK_MONOTONIC, as the queues' conditions. */
+static inline uint64_t mono_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- pipe_encode.c ---- */
+
+void queue_init(struct queue *q);
+void queue_put(struct queue *q, struct job *j);
+void queue_unlink(struct queue *q, struct job *j); /* with the lock held */
+void queue_stop(struct queue *q);		    /* its thread ends when it is empty */
+
+struct job *job_new(enum op op, struct store_call *sc, size_t tail); /* NULL no memory */
+void job_charge(struct pipe *p, struct job *j, size_t n);	      /* to the queue's limit, until job_free */
+void job_free(struct pipe *p, struct job *j);
+/* For the disk: a chunk as bytes. NULL no memory. */
+struct job *job_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes);
+/* A chunk that comes to nothing. */
+void pipe_count_lost(struct store_call *sc, uint32_t packets);
+void pipe_finish(struct pipe *p, struct waiter *w, int rc); /* w NULL: nobody waits */
+
+struct encoder *encoder_of(struct pipe *p, const struct store_call *sc); /* NULL: there are none */
+void *encoder_run(void *arg);						  /* the thread; arg: its encoder */
+/* Nothing of the call (key: of this part of it) is in the encoder any more, and nothing comes. */
+void encoder_discard(struct encoder *e, struct store_call *sc, const struct partkey *key);
+
+/* ---- pipe_disk.c ---- */
+
+void *disk_run(void *arg); /* the thread; arg: the pipe */
+
+#endif
