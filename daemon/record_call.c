@@ -404,7 +404,7 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
 	int64_t seq;
-	int e = rtp_leg_packet(&l->rtp, p, arrival_ns, f->clock, &s, &seq);
+	int law, e = rtp_leg_packet(&l->rtp, p, arrival_ns, f->clock, &s, &seq);
 
 	if (e < 0)
 		return no_memory(rc, ret_fate);
@@ -433,7 +433,10 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 			return no_memory(rc, ret_fate);
 		chunker_limit(l->chunker, rc->memory, rc->leg_bytes);
 	}
-	hear_packet(rc, leg, wanted, law_of(f, p->pt), p, arrival_ns);
+	law = law_of(f, p->pt);
+	hear_packet(rc, leg, wanted, law, p, arrival_ns);
+	if (!is_noise(f, p->pt))
+		chunker_mute(l->chunker, wanted & HEAR_W_MUTE && law >= 0, law > 0 ? (enum g711_law)law : G711_ULAW);
 	e = chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
 			arrival_ns, p->payload, p->len);
 	if (e == -ENOBUFS)
@@ -442,8 +445,6 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 		l->noise++;
 	else
 		count_audio(l, f, p);
-	e = e ? e : l->late_err;
-	l->late_err = 0;
 	if (!e)
 		*ret_fate = MEDIA_KEPT;
 	return e;
@@ -469,9 +470,7 @@ static int inspect(struct recording *rc, unsigned leg, const struct rtp_pkt *p, 
 	hear_packet(rc, leg, wanted, law_of(f, p->pt), p, arrival_ns);
 	l->inspected++;
 	*ret_fate = MEDIA_INSPECTED;
-	e = l->late_err;
-	l->late_err = 0;
-	return e;
+	return 0;
 }
 
 static int take_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p, const struct media_format *f,
@@ -690,6 +689,7 @@ int recording_flush(struct recording *rc)
 		if (!rc->leg[i].chunker)
 			continue;
 		e = chunker_flush(rc->leg[i].chunker);
+		chunker_forget(rc->leg[i].chunker);
 		if (e && !rc2)
 			rc2 = e;
 	}

@@ -29,7 +29,6 @@ struct leg_state {
 	uint64_t last_key_ns;
 	char last_key;		/* until a tick after HEAR_ECHO_NS; 0 */
 	bool echo;		/* the press that goes on is one of the other leg's */
-	int late_err;		/* of the store, met while listening */
 	bool any;
 	bool resumed;	/* no packet since recording_resume; the one that comes next if none is missing: */
 	uint32_t expect_ssrc;

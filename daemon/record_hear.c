@@ -9,8 +9,6 @@
 #include "media/tones.h"
 #include "record_call_internal.h"
 
-#define JUMP 8000 /* samples between two packets from which on the later one is another timeline */
-
 struct ear { /* of one leg */
 	struct tones tones;
 	uint32_t ssrc;
@@ -113,8 +111,6 @@ static void end_ear(struct leg_state *l)
 {
 	if (!l->ear)
 		return;
-	if (l->chunker)
-		chunker_mute(l->chunker, NULL, G711_ULAW);
 	tones_wipe(&l->ear->tones);
 	free(l->ear);
 	l->ear = NULL;
@@ -135,25 +131,10 @@ static void no_memory(struct recording *rc)
 	recording_gap(rc, "memory");
 }
 
-/* What the chunker holds was heard on a timeline that ends here. */
-static void new_timeline(struct leg_state *l, const struct rtp_pkt *p)
-{
-	int32_t d = (int32_t)(p->ts - l->ear->tones.next);
-
-	if (l->ear->tones.any && l->ear->ssrc == p->ssrc && d > -2400 && d < JUMP)
-		return;
-	if (l->chunker)
-		l->late_err = chunker_flush(l->chunker);
-	if (l->ear->ssrc != p->ssrc)
-		tones_wipe(&l->ear->tones); /* a press that goes on there begins anew */
-	l->ear->ssrc = p->ssrc;
-}
-
-static void hear_tones(struct recording *rc, unsigned leg, unsigned wanted, enum g711_law law, const struct rtp_pkt *p,
-		       uint64_t arrival_ns)
+static void hear_tones(struct recording *rc, unsigned leg, enum g711_law law, const struct rtp_pkt *p, uint64_t arrival_ns)
 {
 	struct at_hand a = { rc, leg, arrival_ns };
-	struct tones_sink sink = { &a, wanted & HEAR_W_KEYS ? on_press : NULL };
+	struct tones_sink sink = { &a, on_press };
 	struct leg_state *l = &rc->leg[leg];
 
 	if (!l->ear)
@@ -162,9 +143,9 @@ static void hear_tones(struct recording *rc, unsigned leg, unsigned wanted, enum
 		no_memory(rc);
 		return;
 	}
-	new_timeline(l, p);
-	if (l->chunker && wanted & HEAR_W_MUTE)
-		chunker_mute(l->chunker, &l->ear->tones, law);
+	if (l->ear->ssrc != p->ssrc)
+		tones_wipe(&l->ear->tones); /* a press that goes on there begins anew */
+	l->ear->ssrc = p->ssrc;
 	tones_packet(&l->ear->tones, law, p->ts, arrival_ns, p->payload, p->len, &sink);
 }
 
@@ -186,10 +167,10 @@ void hear_packet(struct recording *rc, unsigned leg, unsigned wanted, int law, c
 {
 	struct leg_state *l = &rc->leg[leg];
 
-	if (law < 0 || !(wanted & (HEAR_W_KEYS | HEAR_W_MUTE)))
+	if (law < 0 || !(wanted & HEAR_W_KEYS))
 		end_ear(l);
 	else
-		hear_tones(rc, leg, wanted, (enum g711_law)law, p, arrival_ns);
+		hear_tones(rc, leg, (enum g711_law)law, p, arrival_ns);
 	if (law >= 0 && wanted & HEAR_W_NOTICE)
 		hear_notice(rc, leg, (enum g711_law)law, p, arrival_ns);
 }
@@ -222,16 +203,14 @@ void hear_tick(struct recording *rc, const struct call *c, uint64_t now_ns)
 	for (unsigned leg = 0; leg < 2; leg++) {
 		struct leg_state *l = &rc->leg[leg];
 		struct at_hand a = { rc, leg, now_ns };
-		unsigned wanted;
 
 		if (l->last_key && now_ns - l->last_key_ns > HEAR_ECHO_NS)
 			l->last_key = 0;
 		if (!l->ear)
 			continue;
-		wanted = hear_wanted(rc, c, leg, true);
-		if (wanted & HEAR_W_KEYS)
+		if (hear_wanted(rc, c, leg, true) & HEAR_W_KEYS)
 			tones_idle(&l->ear->tones, now_ns, &(struct tones_sink){ &a, on_press });
-		else if (!(wanted & HEAR_W_MUTE) || !rc->leg[leg].chunker)
+		else
 			end_ear(l);
 	}
 }

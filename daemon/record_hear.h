@@ -3,8 +3,8 @@
  * record_hear.h - what is listened for in a call's audio: its announcement, and keys by their tones
  *
  * Between record_call.c, whose packets these are, and the detectors of media/. A detector exists while the call's
- * rule wants it (call_seeks_notice, call_hears_tones, mute-dtmf of what is kept) and is wiped as soon
- * as it does not, audio and digits with it. What was heard waits in hear_next until record.c tells the
+ * rule wants it (call_seeks_notice, call_hears_tones) and is wiped as soon as it does not, audio and digits with it. (Muting
+ * listens to whole chunks instead: media/mute.h.) What was heard waits in hear_next until record.c tells the
  * call, after the packet was dealt with. Nothing of this outlives the process: an announcement or key
  * that is half heard at a restart is lost. One thread.
  *

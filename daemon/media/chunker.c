@@ -4,7 +4,8 @@
  *
  * Memory starts at about a second of G.711 and doubles up to the limits of
  * base/chunk.h; 100,000 idle legs must not cost 150 KiB each. Payloads are
- * found by offset, so growing moves them freely. The thread of the call.
+ * found by offset, so growing moves them freely; they lie one behind the other. In front of the
+ * chunk lies its context. The thread of the call.
  */
 #include "media/chunker.h"
 
@@ -13,20 +14,32 @@
 #include <string.h>
 
 #include "base/slab.h"
-#include "media/tones.h"
+#include "media/mute.h"
 
 #define FIRST_PACKETS 102 /* 4 KiB, doubled the most that fits each time; a chunk of G.711 has 80 */
 #define FIRST_BYTES   8192
 
+/* Context is no more than this, whatever the packets are like. */
+#define LEAD_PACKETS 16
+#define LEAD_BYTES   2048
+
+struct lead {
+	uint32_t n, bytes;
+	uint8_t data[LEAD_BYTES];
+};
+
 struct chunker {
 	struct chunker_sink sink;
-	struct chunk c;
+	struct chunk c; /* pkt and data: behind the context in those below */
+	struct chunk_pkt *pkt;
+	uint8_t *data;
 	uint32_t cap_pkt, cap_bytes, max_bytes;
 	struct chunker_memory *memory; /* NULL: no limit */
 	bool noise_only; /* c.format is that of comfort noise so far */
-	const struct tones *tones; /* NULL: nothing is silenced */
+	bool muting;
 	enum g711_law law;
-	uint32_t decided; /* packets of the chunk, from the first on, in which nothing is silenced any more */
+	uint32_t lead, lead_bytes; /* context: packets of the chunk before, of the same stream */
+	uint32_t plain;		   /* packets of the chunk, from the first on, that are not to be muted (any more) */
 	uint64_t muted;
 };
 
@@ -83,47 +96,29 @@ void chunker_free(struct chunker *c)
 		return;
 	if (c->memory)
 		c->memory->used -= memory_of(c);
-	give(c->memory, c->c.pkt, c->cap_pkt * sizeof(*c->c.pkt));
-	give(c->memory, c->c.data, c->cap_bytes);
+	give(c->memory, c->pkt, c->cap_pkt * sizeof(*c->pkt));
+	give(c->memory, c->data, c->cap_bytes);
 	free(c);
 }
 
 /* ---- muting ---- */
 
-/* Before all of it is known, the tone that a packet is part of may go on. A timestamp that the detector has not come to is of another
- * timeline: nothing is waited for. */
-static bool undecided(const struct chunker *c, const struct chunk_pkt *k)
+/* What of the chunk is to be muted: its packets before n. */
+static void mute(struct chunker *c, uint32_t n)
 {
-	uint32_t end = k->ts + k->len, last = tones_final(c->tones);
-
-	return (int32_t)(end - last) > 0 && end - last <= TONES_DELAY;
+	if (c->muting && c->plain < n)
+		c->muted += mute_keys(c->law, c->pkt, c->lead + c->c.npkt, c->data, c->lead + c->plain, c->lead + n);
+	if (c->plain < n)
+		c->plain = n;
 }
 
-static void mute(struct chunker *c, struct chunk_pkt *k)
+void chunker_mute(struct chunker *c, bool on, enum g711_law law)
 {
-	if (!(k->flags & CHUNK_P_CN))
-		c->muted += tones_mute(c->tones, c->law, k->ts, c->c.data + k->off, k->len);
-}
-
-static void mute_decided(struct chunker *c)
-{
-	while (c->tones && c->decided < c->c.npkt && !undecided(c, &c->c.pkt[c->decided]))
-		mute(c, &c->c.pkt[c->decided++]);
-}
-
-static void mute_rest(struct chunker *c)
-{
-	while (c->tones && c->decided < c->c.npkt)
-		mute(c, &c->c.pkt[c->decided++]);
-}
-
-void chunker_mute(struct chunker *c, const struct tones *t, enum g711_law law)
-{
-	if (c->tones && (c->tones != t || c->law != law))
-		mute_rest(c);
-	if (!c->tones)
-		c->decided = c->c.npkt;
-	c->tones = t;
+	if (c->muting == on && c->law == law)
+		return;
+	mute(c, c->c.npkt);
+	c->plain = c->c.npkt;
+	c->muting = on;
 	c->law = law;
 }
 
@@ -134,40 +129,103 @@ uint64_t chunker_muted(const struct chunker *c)
 
 /* ---- closing ---- */
 
+/* Samples, whose packets are the last of n. */
+static uint32_t packets_of(const struct chunk_pkt *pkt, uint32_t n, uint32_t samples)
+{
+	uint32_t k = 0, sum = 0;
+
+	while (k < n && sum < samples)
+		sum += pkt[n - ++k].len;
+	return k;
+}
+
+static void move(struct chunker *c, uint32_t lead, uint32_t lead_bytes)
+{
+	c->lead = lead;
+	c->lead_bytes = lead_bytes;
+	c->c.pkt = c->pkt ? c->pkt + lead : NULL;
+	c->c.data = c->data ? c->data + lead_bytes : NULL;
+}
+
+/* What the chunk's first n packets leave as context: whole, as it came. */
+static void take_lead(const struct chunker *c, uint32_t n, struct lead *ret)
+{
+	const struct chunk *k = &c->c;
+	uint32_t gone = n < k->npkt ? k->pkt[n].off : k->nbytes;
+
+	ret->n = ret->bytes = 0;
+	if (!c->muting)
+		return;
+	ret->n = packets_of(k->pkt, n, MUTE_BEFORE);
+	ret->bytes = ret->n ? gone - k->pkt[n - ret->n].off : 0;
+	if (ret->n > LEAD_PACKETS || ret->bytes > LEAD_BYTES)
+		ret->n = ret->bytes = 0;
+	else if (ret->bytes)
+		memcpy(ret->data, k->data + gone - ret->bytes, ret->bytes);
+}
+
+/* The first n packets were handed over; the rest begins the next chunk. */
+static void go_on(struct chunker *c, uint32_t n, struct lead *l)
+{
+	struct chunk *k = &c->c;
+	uint32_t gone = n < k->npkt ? k->pkt[n].off : k->nbytes;
+
+	memmove(c->pkt, k->pkt + n - l->n, (l->n + k->npkt - n) * sizeof(*k->pkt));
+	memmove(c->data + l->bytes, k->data + gone, k->nbytes - gone);
+	if (l->bytes) {
+		memcpy(c->data, l->data, l->bytes);
+		explicit_bzero(l->data, l->bytes);
+	}
+	move(c, l->n, l->bytes);
+	k->npkt -= n;
+	k->nbytes -= gone;
+	for (uint32_t i = 0; i < k->npkt; i++)
+		k->pkt[i].off -= gone;
+	c->plain = c->plain > n ? c->plain - n : 0;
+}
+
+void chunker_forget(struct chunker *c)
+{
+	if (c->c.npkt)
+		return;
+	if (c->data)
+		explicit_bzero(c->data, c->lead_bytes);
+	move(c, 0, 0);
+}
+
 int chunker_flush(struct chunker *c)
 {
-	int err = 0;
+	struct lead l;
+	int err;
 
-	mute_rest(c);
-	if (c->c.npkt)
-		err = c->sink.chunk(c->sink.arg, &c->c);
-	c->c.npkt = 0;
-	c->c.nbytes = 0;
-	c->decided = 0;
+	if (!c->c.npkt)
+		return 0;
+	take_lead(c, c->c.npkt, &l);
+	mute(c, c->c.npkt);
+	err = c->sink.chunk(c->sink.arg, &c->c);
+	go_on(c, c->c.npkt, &l);
 	return err;
 }
 
-/* Closes what is decided; the rest begins the next chunk. */
+/* All but what may begin a press. */
 static int close_decided(struct chunker *c)
 {
 	struct chunk *k = &c->c;
-	uint32_t n = c->decided, rest, bytes, all = k->nbytes;
+	uint32_t all = k->npkt, bytes = k->nbytes, n;
+	struct lead l;
 	int err;
 
-	if (!c->tones || !n || n == k->npkt)
+	n = all - (c->muting ? packets_of(k->pkt, all, MUTE_AFTER) : 0);
+	if (!n || n == all || bytes - k->pkt[n].off > LEAD_BYTES)
 		return chunker_flush(c);
-	rest = k->npkt - n;
-	bytes = k->pkt[n].off;
+	take_lead(c, n, &l);
+	mute(c, n);
 	k->npkt = n;
-	k->nbytes = bytes;
+	k->nbytes = k->pkt[n].off;
 	err = c->sink.chunk(c->sink.arg, k);
-	memmove(k->pkt, k->pkt + n, rest * sizeof(*k->pkt));
-	memmove(k->data, k->data + bytes, all - bytes);
-	for (uint32_t i = 0; i < rest; i++)
-		k->pkt[i].off -= bytes;
-	k->npkt = rest;
-	k->nbytes = all - bytes;
-	c->decided = 0;
+	k->npkt = all;
+	k->nbytes = bytes;
+	go_on(c, n, &l);
 	return err;
 }
 
@@ -196,17 +254,18 @@ int chunker_tick(struct chunker *c, uint64_t now_ns)
 	return c->c.npkt && is_old(&c->c, now_ns) ? close_decided(c) : 0;
 }
 
-/* Whether the open chunk must be closed whole before this packet. */
-static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream,
-		       const struct media_format *f, bool cn)
+/* Whether the packet is of the stream and format of the chunk, or of the one before when that is empty. */
+static bool follows(const struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f, bool cn)
 {
 	const struct chunk *k = &c->c;
 
-	if (!k->npkt)
-		return false;
-	if (k->ssrc != ssrc || k->stream != stream)
-		return true;
-	return !cn && !c->noise_only && !same_format(&k->format, f);
+	return k->ssrc == ssrc && k->stream == stream && (cn || c->noise_only || same_format(&k->format, f));
+}
+
+/* Whether the open chunk must be closed whole before this packet. */
+static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f, bool cn)
+{
+	return c->c.npkt && !follows(c, ssrc, stream, f, cn);
 }
 
 static bool is_full(const struct chunker *c, size_t len)
@@ -243,17 +302,17 @@ static int grow(struct chunker_memory *m, void **p, size_t size, uint32_t need, 
 
 static int make_room(struct chunker *c, size_t len)
 {
-	void *pkt = c->c.pkt, *data = c->c.data;
+	void *pkt = c->pkt, *data = c->data;
 	int err;
 
-	err = grow(c->memory, &pkt, sizeof(*c->c.pkt), c->c.npkt + 1, FIRST_PACKETS, CHUNK_MAX_PACKETS,
+	err = grow(c->memory, &pkt, sizeof(*c->pkt), c->lead + c->c.npkt + 1, FIRST_PACKETS, CHUNK_MAX_PACKETS + LEAD_PACKETS,
 		   &c->cap_pkt);
-	c->c.pkt = pkt;
-	if (err)
-		return err;
-	err = grow(c->memory, &data, 1, c->c.nbytes + (uint32_t)len, FIRST_BYTES, CHUNK_MAX_BYTES,
-		   &c->cap_bytes);
-	c->c.data = data;
+	if (!err)
+		err = grow(c->memory, &data, 1, c->lead_bytes + c->c.nbytes + (uint32_t)len, FIRST_BYTES,
+			   CHUNK_MAX_BYTES + LEAD_BYTES, &c->cap_bytes);
+	c->pkt = pkt;
+	c->data = data;
+	move(c, c->lead, c->lead_bytes);
 	return err;
 }
 
@@ -275,9 +334,9 @@ void chunker_soon(const struct chunker *c)
 {
 	const char *to = (const char *)c->c.data + c->c.nbytes;
 
-	if (c->c.pkt && c->c.npkt < c->cap_pkt)
+	if (c->c.pkt && c->lead + c->c.npkt < c->cap_pkt)
 		__builtin_prefetch(&c->c.pkt[c->c.npkt], 1);
-	for (size_t i = 0; c->c.data && i <= 192 && c->c.nbytes + i < c->cap_bytes; i += 64)
+	for (size_t i = 0; c->c.data && i <= 192 && c->lead_bytes + c->c.nbytes + i < c->cap_bytes; i += 64)
 		__builtin_prefetch(to + i, 1);
 	if (c->c.pkt && c->c.npkt)
 		__builtin_prefetch(&c->c.pkt[0]); /* how old the chunk is */
@@ -300,6 +359,8 @@ int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct 
 		err = chunker_flush(c);
 		sunk = sunk ? sunk : err;
 	}
+	if (c->lead && !follows(c, ssrc, stream, f, cn))
+		chunker_forget(c);
 	err = make_room(c, len);
 	if (err)
 		return err;
@@ -317,6 +378,5 @@ int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct 
 	if (len)
 		memcpy(c->c.data + k->off, payload, len);
 	c->c.nbytes += (uint32_t)len;
-	mute_decided(c);
 	return sunk;
 }

@@ -7,9 +7,9 @@
  * grown to what the leg's packets need, and kept until the leg ends. All chunkers
  * together may be given a limit: who needs more loses the packet. One thread.
  *
- * Muting (tones.h): with chunker_mute the key tones of the packets are silenced before a chunk is handed
- * over. What the detector has not decided yet, the latest 60 ms, then stays for the next chunk,
- * unless the chunk must close whole (another stream, flush, full).
+ * Muting (mute.h): with chunker_mute the key tones in a chunk are silenced before it is handed over. The latest 60 ms of
+ * a chunk that closes for its age are left for the next one, since they may begin a press, and 80 ms of a chunk stay in
+ * memory as context for the next one of its stream. Who drops audio for good frees the chunker or calls chunker_forget.
  */
 #ifndef CHUNKER_H
 #define CHUNKER_H
@@ -21,7 +21,6 @@
 #define CHUNKER_SPAN_NS 1600000000ULL
 
 struct chunker;
-struct tones;
 
 struct chunker_sink {
 	void *arg;
@@ -40,11 +39,10 @@ int chunker_new(const struct chunker_sink *sink, struct chunker **ret);
 /* Before the first packet. m: of all legs, stays the caller's and outlives them; bytes: of payload, when
  * a chunk has so much it is closed (CHUNK_MAX_BYTES at most; 0 is that). */
 void chunker_limit(struct chunker *c, struct chunker_memory *m, uint32_t bytes);
-/*
- * From the next packet on the payloads are G.711 of this law, and t, which has heard each before chunker_add takes it, says
- * what is silenced; it stays the caller's. NULL: nothing is silenced any more; what waits still is.
- */
-void chunker_mute(struct chunker *c, const struct tones *t, enum g711_law law);
+/* From the next packet on the payloads are G.711 of this law and are muted; or (on false) are not any more. */
+void chunker_mute(struct chunker *c, bool on, enum g711_law law);
+/* No context is kept of what was flushed. */
+void chunker_forget(struct chunker *c);
 uint64_t chunker_muted(const struct chunker *c); /* samples overwritten so far */
 void chunker_free(struct chunker *c); /* drops what was not flushed */
 /* Prefetching, before chunker_add: where the packet will go. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_tones.c - ns a 20 ms packet of the tone detector, bytes a stream
+ * bench_tones.c - ns a 20 ms packet of the tone detector, and of muting by chunks; bytes a stream
  *
  * Thread CPU time, median (lowest) of the rounds, over many streams in turn, so
  * that their state is as cold as live. Silence, noise, a held key, and a voice.
@@ -11,12 +11,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "media/mute.h"
 #include "media/tones.h"
 #include "tests/unit/speech.h"
 
 #define STREAMS 2000
 #define PACKETS 50
 #define ROUNDS	9
+#define PROMPTS_S 120
 
 static uint8_t sound[4][8000];
 
@@ -44,6 +46,31 @@ static int by_value(const void *a, const void *b)
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return x < y ? -1 : x > y;
+}
+
+/* Muting of a second of each of many streams, whose sound is as cold as a chunk's that was filled for so long. */
+static void bench_mute(const char *name, const uint8_t *from, size_t n)
+{
+	static uint8_t chunk[STREAMS][8000];
+	struct chunk_pkt pkt[PACKETS] = { 0 };
+	double v[ROUNDS];
+	size_t muted = 0;
+
+	for (uint32_t k = 0; k < PACKETS; k++)
+		pkt[k] = (struct chunk_pkt){ .ts = k * 160, .len = 160 };
+	for (int r = 0; r < ROUNDS; r++) {
+		double at;
+
+		for (int i = 0; i < STREAMS; i++)
+			memcpy(chunk[i], from + (size_t)i * sizeof(chunk[i]) % n, sizeof(chunk[i]));
+		at = cpu_ns();
+		for (int i = 0; i < STREAMS; i++)
+			muted += mute_keys(G711_ALAW, pkt, PACKETS, chunk[i], 0, PACKETS);
+		v[r] = (cpu_ns() - at) / PACKETS / STREAMS;
+	}
+	qsort(v, ROUNDS, sizeof(*v), by_value);
+	printf("mute,  %-9s %7.0f ns a 20 ms packet (%.0f), %.0f %% muted\n", name, v[ROUNDS / 2], v[0],
+	       100.0 * (double)muted / ROUNDS / STREAMS / sizeof(chunk[0]));
 }
 
 int main(void)
@@ -80,7 +107,21 @@ int main(void)
 		printf("tones, %-9s %7.0f ns a 20 ms packet (%.0f)\n", names[s], v[ROUNDS / 2], v[0]);
 		for (int i = 0; i < STREAMS; i++)
 			tones_wipe(&t[i]);
+		bench_mute(names[s], sound[s], sizeof(sound[s]));
 	}
+	sound_tree(&voice, "/usr/share/asterisk/sounds", (size_t)PROMPTS_S * 8000);
+	if (voice.n < (size_t)PROMPTS_S * 8000) {
+		printf("mute, speech: SKIP (no asterisk-core-sounds)\n");
+	} else {
+		uint8_t *speech_of = malloc(voice.n);
+
+		for (size_t i = 0; speech_of && i < voice.n; i++)
+			speech_of[i] = octet(voice.x[i]);
+		if (speech_of)
+			bench_mute("speech", speech_of, (size_t)PROMPTS_S * 8000);
+		free(speech_of);
+	}
+	sound_free(&voice);
 	printf("tones, %zu bytes a stream\n", sizeof(*t));
 	free(t);
 	return 0;
