@@ -34,7 +34,7 @@ static void put_behind(struct pipe *p, struct job *j)
 int pipe_open(struct store_call *sc)
 {
 	struct pipe *p = sc->st->pipe;
-	struct job *j = job_new(OP_OPEN, sc, 0);
+	struct job *j = queue_job(OP_OPEN, sc, 0);
 
 	if (!j)
 		return -ENOMEM;
@@ -68,7 +68,7 @@ static int append_coded(struct store_call *sc, unsigned leg, const struct chunk 
 
 	if (rc)
 		return rc;
-	j = job_coded(st->pipe, sc, &k, st->coder.chunk);
+	j = queue_coded(st->pipe, sc, &k, st->coder.chunk);
 	if (j)
 		queue_put(&st->pipe->disk, j);
 	else
@@ -94,12 +94,12 @@ int pipe_append(struct store_call *sc, unsigned leg, const struct chunk *c)
 	}
 	if (!p->n)
 		return append_coded(sc, leg, c);
-	j = job_new(OP_CHUNK, sc, n);
+	j = queue_job(OP_CHUNK, sc, n);
 	if (!j) {
 		shed(sc, c);
 		return 0;
 	}
-	job_charge(p, j, n);
+	queue_charge(p, j, n);
 	j->leg = leg;
 	j->part = sc->leg_part[leg];
 	j->key = sc->parts.v[j->part].key;
@@ -122,7 +122,7 @@ static const char *keep_text(char to[TEXTS], const char *s)
 void pipe_note(struct store_call *sc, const struct store_call_now *now)
 {
 	struct pipe *p = sc->st->pipe;
-	struct job *j = job_new(OP_NOTE, sc, 0);
+	struct job *j = queue_job(OP_NOTE, sc, 0);
 
 	if (!j)
 		return; /* the record says what was true before */
@@ -144,7 +144,7 @@ static int put_and_wait(struct pipe *p, struct job *j)
 
 int pipe_forget(struct store_call *sc)
 {
-	struct job *j = job_new(OP_FORGET, sc, 0);
+	struct job *j = queue_job(OP_FORGET, sc, 0);
 
 	return j ? put_and_wait(sc->st->pipe, j) : -ENOMEM;
 }
@@ -170,7 +170,7 @@ int pipe_end(struct store_call *sc, const struct store_call_result *r)
 			return why_set(why_of(st), -EINVAL, "%s is granted but was never committed",
 				       store_purpose_names[p]);
 		}
-	j = job_new(OP_END, sc, 0);
+	j = queue_job(OP_END, sc, 0);
 	if (!j) {
 		pipe_abort(sc);
 		return why_set(why_of(st), -ENOMEM, "out of memory");
@@ -183,7 +183,7 @@ int pipe_end(struct store_call *sc, const struct store_call_result *r)
 int pipe_leave(struct store_call *sc)
 {
 	struct store *st = sc->st;
-	struct job *j = job_new(OP_LEAVE, sc, 0);
+	struct job *j = queue_job(OP_LEAVE, sc, 0);
 
 	if (!j) {
 		pipe_abort(sc);
@@ -197,7 +197,7 @@ void pipe_abort(struct store_call *sc)
 {
 	struct store *st = sc->st;
 	struct encoder *e = encoder_of(st->pipe, sc);
-	struct job *j = job_new(OP_ABORT, sc, 0);
+	struct job *j = queue_job(OP_ABORT, sc, 0);
 	bool tell;
 	int rc;
 
@@ -228,7 +228,7 @@ void pipe_forget_part(struct store_call *sc, const struct partkey *key)
 int pipe_denied(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r)
 {
 	struct store_call *sc = scall_new(st);
-	struct job *j = sc ? job_new(OP_DENIED, sc, 0) : NULL;
+	struct job *j = sc ? queue_job(OP_DENIED, sc, 0) : NULL;
 	int rc = j ? scall_copy_meta(sc, meta) : -ENOMEM;
 	size_t n[2] = { meta->caller ? strlen(meta->caller) : 0, meta->callee ? strlen(meta->callee) : 0 };
 	char *at;
@@ -256,7 +256,7 @@ int pipe_denied(struct store *st, const struct store_call_meta *meta, const stru
 
 int pipe_settle(struct store *st)
 {
-	struct job *j = job_new(OP_SETTLE, NULL, 0);
+	struct job *j = queue_job(OP_SETTLE, NULL, 0);
 
 	if (!j)
 		return why_set(why_of(st), -ENOMEM, "out of memory");
@@ -273,7 +273,7 @@ uint64_t store_sync_start(struct store *st)
 		return 0;
 	}
 	for (unsigned i = 0; i < (p->n ? p->n : 1); i++) {
-		struct job *j = job_new(OP_BARRIER, NULL, 0);
+		struct job *j = queue_job(OP_BARRIER, NULL, 0);
 
 		if (!j) /* the next one includes it */
 			break;

@@ -108,7 +108,7 @@ static void disk_job(struct pipe *p, struct job *j)
 	if (rc && !st->err)
 		st->err = rc;
 	pipe_finish(p, j->wait, rc);
-	job_free(p, j);
+	queue_job_free(p, j);
 }
 
 /* ---- the disk's thread: now and then ---- */

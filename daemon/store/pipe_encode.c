@@ -56,7 +56,7 @@ void queue_stop(struct queue *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
-void job_charge(struct pipe *p, struct job *j, size_t n)
+void queue_charge(struct pipe *p, struct job *j, size_t n)
 {
 	uint64_t now = __atomic_add_fetch(&p->bytes, n, __ATOMIC_RELAXED);
 	uint64_t max = __atomic_load_n(&p->max, __ATOMIC_RELAXED);
@@ -67,7 +67,7 @@ void job_charge(struct pipe *p, struct job *j, size_t n)
 }
 
 /* Plain audio does not stay in freed memory. */
-void job_free(struct pipe *p, struct job *j)
+void queue_job_free(struct pipe *p, struct job *j)
 {
 	__atomic_fetch_sub(&p->bytes, j->bytes, __ATOMIC_RELAXED);
 	if (j->op == OP_CHUNK)
@@ -75,7 +75,7 @@ void job_free(struct pipe *p, struct job *j)
 	free(j);
 }
 
-struct job *job_new(enum op op, struct store_call *sc, size_t tail)
+struct job *queue_job(enum op op, struct store_call *sc, size_t tail)
 {
 	struct job *j = malloc(sizeof(*j) + tail);
 
@@ -114,13 +114,13 @@ void pipe_count_lost(struct store_call *sc, uint32_t packets)
 
 /* ---- encoders ---- */
 
-struct job *job_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes)
+struct job *queue_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes)
 {
-	struct job *j = job_new(OP_CODED, sc, k->h.length);
+	struct job *j = queue_job(OP_CODED, sc, k->h.length);
 
 	if (!j)
 		return NULL;
-	job_charge(p, j, sizeof(*j) + k->h.length);
+	queue_charge(p, j, sizeof(*j) + k->h.length);
 	j->coded = *k;
 	memcpy(j->tail, bytes, k->h.length);
 	return j;
@@ -133,12 +133,12 @@ static void encode(struct encoder *e, struct job *j)
 	struct coded k;
 
 	if (!chunk_code(&e->coder, j->sc, j->leg, j->part, j->key, &j->chunk, &k))
-		out = job_coded(p, j->sc, &k, e->coder.chunk);
+		out = queue_coded(p, j->sc, &k, e->coder.chunk);
 	if (out)
 		queue_put(&p->disk, out);
 	else
 		pipe_count_lost(j->sc, j->chunk.npkt);
-	job_free(p, j);
+	queue_job_free(p, j);
 }
 
 /*
@@ -186,7 +186,7 @@ void encoder_discard(struct encoder *e, struct store_call *sc, const struct part
 		queue_unlink(&e->q, j);
 		if (key)
 			scall_forgotten(sc, j->leg, &j->chunk);
-		job_free(e->p, j);
+		queue_job_free(e->p, j);
 	}
 	while (e->now == sc)
 		pthread_cond_wait(&e->idle, &e->q.lock);

@@ -106,11 +106,11 @@ void queue_put(struct queue *q, struct job *j);
 void queue_unlink(struct queue *q, struct job *j); /* with the lock held */
 void queue_stop(struct queue *q);		    /* its thread ends when it is empty */
 
-struct job *job_new(enum op op, struct store_call *sc, size_t tail); /* NULL no memory */
-void job_charge(struct pipe *p, struct job *j, size_t n);	      /* to the queue's limit, until job_free */
-void job_free(struct pipe *p, struct job *j);
+struct job *queue_job(enum op op, struct store_call *sc, size_t tail); /* NULL no memory */
+void queue_charge(struct pipe *p, struct job *j, size_t n);	      /* to the queue's limit, until queue_job_free */
+void queue_job_free(struct pipe *p, struct job *j);
 /* For the disk: a chunk as bytes. NULL no memory. */
-struct job *job_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes);
+struct job *queue_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes);
 /* A chunk that comes to nothing. */
 void pipe_count_lost(struct store_call *sc, uint32_t packets);
 void pipe_finish(struct pipe *p, struct waiter *w, int rc); /* w NULL: nobody waits */
