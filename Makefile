@@ -127,6 +127,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 # Tests in which system calls fail on purpose.
 WRAP_test_store_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
 	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
+WRAP_test_store_told := -Wl,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
 WRAP_test_evlog_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
 	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=openat
 WRAP_test_sample_log_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fdatasync,--wrap=fsync \

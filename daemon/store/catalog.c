@@ -78,6 +78,7 @@ struct catalog {
 	struct known *known;
 	uint64_t tick;
 	size_t pending;
+	int undone; /* SQLite rolled rows back that catalog_add had taken */
 };
 
 void catalog_path(const char *controller, uint32_t day, char out[STORE_PATH_MAX])
@@ -426,8 +427,10 @@ int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *wh
 	if (rc != SQLITE_OK) {
 		rc = db_fail(d, rc, "cannot write a row", why);
 		(void)sqlite3_exec(d->sql, "ROLLBACK TO row", NULL, NULL, NULL); /* the first error counts */
-		if (sqlite3_get_autocommit(d->sql))
-			d->in_txn = false; /* SQLite rolled the whole transaction back */
+		if (sqlite3_get_autocommit(d->sql)) { /* SQLite rolled the whole transaction back */
+			d->in_txn = false;
+			c->undone = rc;
+		}
 		return rc;
 	}
 	(void)sqlite3_exec(d->sql, "RELEASE row", NULL, NULL, NULL); /* inside a transaction: cannot fail */
@@ -448,9 +451,14 @@ int catalog_sync(struct catalog *c, struct why *why)
 			continue;
 		err = sqlite3_exec(d->sql, "COMMIT", NULL, NULL, NULL);
 		d->in_txn = !sqlite3_get_autocommit(d->sql);
-		if (err != SQLITE_OK)
-			rc = db_fail(d, err, "cannot commit", why);
+		if (err == SQLITE_OK)
+			continue;
+		rc = db_fail(d, err, "cannot commit", why);
+		if (!d->in_txn) /* not only not durable: gone */
+			c->undone = rc;
 	}
+	if (!rc && c->undone)
+		rc = why_set(why, c->undone, "catalog: rows were rolled back: %s", strerror(-c->undone));
 	if (!rc)
 		c->pending = 0;
 	return rc;
@@ -501,6 +509,75 @@ int catalog_has(struct catalog *c, const char *controller, uint32_t day, const s
 	uid_format(uid, text);
 	rc = known_in(c, controller, day, text, NULL, why);
 	return rc == -ENOENT ? 0 : rc;
+}
+
+static const char outcome_row[] =
+	"SELECT outcome, gap, documentation_state, documentation_reason, training_state, training_reason,"
+	" (SELECT sum(packets) FROM legs WHERE uid=?1), (SELECT sum(audio_ms) FROM legs WHERE uid=?1),"
+	" (SELECT sum(muted) FROM legs WHERE uid=?1), (SELECT sum(inspected) FROM legs WHERE uid=?1) FROM calls WHERE uid=?1";
+
+static int word_of(sqlite3_stmt *st, int column, const char *const *words, int n)
+{
+	const char *s = (const char *)sqlite3_column_text(st, column);
+
+	for (int i = 0; s && i < n; i++)
+		if (!strcmp(s, words[i]))
+			return i;
+	return -1;
+}
+
+static void text_of(sqlite3_stmt *st, int column, char to[CATALOG_TEXT])
+{
+	const char *s = (const char *)sqlite3_column_text(st, column);
+
+	snprintf(to, CATALOG_TEXT, "%s", s ? s : "");
+}
+
+static bool read_outcome(sqlite3_stmt *st, struct catalog_outcome *ret)
+{
+	uint64_t *sum[] = { &ret->packets, &ret->audio_ms, &ret->muted, &ret->inspected };
+	int outcome = word_of(st, 0, store_outcome_names, STORE_O_MAX);
+
+	if (outcome < 0)
+		return false;
+	ret->outcome = (enum store_outcome)outcome;
+	text_of(st, 1, ret->gap);
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		int state = word_of(st, 2 + 2 * p, store_state_names, STORE_S_MAX);
+
+		if (state < 0)
+			return false;
+		ret->state[p] = (enum store_state)state;
+		text_of(st, 3 + 2 * p, ret->reason[p]);
+	}
+	for (int i = 0; i < 4; i++)
+		*sum[i] = (uint64_t)sqlite3_column_int64(st, 6 + i);
+	return true;
+}
+
+int catalog_outcome(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid,
+		    struct catalog_outcome *ret, struct why *why)
+{
+	sqlite3_stmt *st = NULL;
+	char text[UID_TEXT];
+	struct db *d;
+	int rc = db_get(c, controller, day, false, &d, why);
+
+	if (rc)
+		return rc;
+	uid_format(uid, text);
+	rc = sqlite3_prepare_v2(d->sql, outcome_row, -1, &st, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_bind_text(st, 1, text, -1, SQLITE_STATIC);
+	rc = rc == SQLITE_OK ? sqlite3_step(st) : rc;
+	if (rc == SQLITE_DONE)
+		rc = -ENOENT;
+	else if (rc != SQLITE_ROW)
+		rc = db_fail(d, rc, "cannot read", why);
+	else
+		rc = read_outcome(st, ret) ? 0 : why_set(why, -EBADMSG, "catalog/%s: a row's words are none (rule C-2)", controller);
+	sqlite3_finalize(st);
+	return rc;
 }
 
 static int day_parse(const char *name, uint32_t *ret_day)

@@ -44,6 +44,17 @@ int catalog_names(struct catalog *c, const char *controller, const struct uid *u
 		  uint32_t slot, struct why *why);
 /* 1 the database of this day lists the call, 0 not (or there is none). */
 int catalog_has(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid, struct why *why);
+/* What the call's row says. -ENOENT no row, -EBADMSG, -EAGAIN as in catalog_add. */
+#define CATALOG_TEXT 64
+struct catalog_outcome {
+	enum store_outcome outcome;
+	enum store_state state[STORE_PURPOSES];
+	char reason[STORE_PURPOSES][CATALOG_TEXT], gap[CATALOG_TEXT]; /* cut */
+	uint64_t packets, audio_ms, muted, inspected;		       /* of both legs */
+};
+int catalog_outcome(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid,
+		    struct catalog_outcome *ret, struct why *why);
+/* 0: every row that catalog_add took since the last one is durable. */
 int catalog_sync(struct catalog *c, struct why *why);
 size_t catalog_pending(const struct catalog *c); /* rows since the last sync */
 

@@ -229,10 +229,11 @@ int pipe_denied(struct store *st, const struct store_call_meta *meta, const stru
 {
 	struct store_call *sc = scall_new(st);
 	struct job *j = sc ? queue_job(OP_DENIED, sc, 0) : NULL;
-	int rc = j ? scall_copy_meta(sc, meta) : -ENOMEM;
+	int rc = j ? scall_day(st, meta, &sc->day) : -ENOMEM;
 	size_t n[2] = { meta->caller ? strlen(meta->caller) : 0, meta->callee ? strlen(meta->callee) : 0 };
 	char *at;
 
+	rc = rc ? rc : scall_copy_meta(sc, meta);
 	if (!rc) { /* the numbers, for their hashes */
 		at = malloc(n[0] + n[1] + 2);
 		if (at) {
@@ -311,6 +312,35 @@ int pipe_sync(struct store *st)
 		why_set(&st->why, rc, "%s", p->broken_why[0] ? p->broken_why : strerror(-rc));
 	pthread_mutex_unlock(&p->lock);
 	return rc;
+}
+
+int store_finish(struct store *st)
+{
+	if (st->pipe)
+		st->pipe->last = true;
+	return store_sync(st);
+}
+
+void store_before_rows(struct store *st, void (*fn)(void *arg), void *arg)
+{
+	struct pipe *p = st->pipe;
+
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->before_lock);
+	p->before = fn;
+	p->before_arg = arg;
+	pthread_mutex_unlock(&p->before_lock);
+}
+
+void pipe_before_rows(struct store *st)
+{
+	struct pipe *p = st->pipe;
+
+	pthread_mutex_lock(&p->before_lock);
+	if (p->before)
+		p->before(p->before_arg);
+	pthread_mutex_unlock(&p->before_lock);
 }
 
 int store_broken(struct store *st, char *why, size_t n)
@@ -392,7 +422,9 @@ int store_threads(struct store *st, const struct store_threads_settings *s)
 	if (!p->set.flush_ns)
 		p->set.flush_ns = NS_PER_S;
 	queue_init(&p->disk);
+	queue_init(&p->over);
 	mutex_init(&p->lock);
+	pthread_mutex_init(&p->before_lock, NULL);
 	pthread_cond_init(&p->done, NULL);
 	p->flush_at = mono_ns() + p->set.flush_ns;
 	p->sync_at = p->set.sync_ns ? mono_ns() + p->set.sync_ns : UINT64_MAX;
@@ -438,8 +470,12 @@ void pipe_stop(struct store *st)
 		queue_stop(&p->disk);
 		pthread_join(p->thread, NULL);
 	}
+	ended_free(p);
 	pthread_mutex_destroy(&p->disk.lock);
 	pthread_cond_destroy(&p->disk.more);
+	pthread_mutex_destroy(&p->over.lock);
+	pthread_cond_destroy(&p->over.more);
+	pthread_mutex_destroy(&p->before_lock);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->done);
 	st->pipe = NULL;

@@ -26,6 +26,9 @@ void pipe_forget_part(struct store_call *sc, const struct partkey *key);
 int pipe_denied(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r);
 int pipe_settle(struct store *st);
 int pipe_sync(struct store *st);
+/* For sync_here, in the disk's thread. */
+void pipe_before_rows(struct store *st);
+void pipe_rows_durable(struct store *st);
 /* Does what is queued, ends the threads; afterwards everything is in the caller's again. */
 void pipe_stop(struct store *st);
 void pipe_figures(const struct store *st, struct store_figures *ret); /* adds what only the pipe knows */

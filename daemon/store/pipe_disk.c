@@ -27,30 +27,17 @@ static void disk_coded(struct pipe *p, struct job *j)
 	p->unflushed = true;
 }
 
-/* The disk does not take its row now. It keeps its record and gets one after the repair. */
-static void end_broken(struct store_call *sc, const struct store_call_result *r)
+/* The disk does not take it now. It keeps its record, from which it gets a row after the repair. */
+static void leave_broken(struct store_call *sc)
 {
 	struct store *st = sc->st;
 
-	for (int i = 0; r && i < STORE_PURPOSES; i++)
-		if (!state_holds(r->state[i]))
-			(void)scall_drop_wrap(sc, (enum store_purpose)i, true); /* or later: unerased */
 	if (sc->listed) {
 		scall_free(sc);
 		return;
 	}
 	figure_add(&st->figures.lost_calls, 1);
 	scall_abort(sc);
-}
-
-static void disk_end(struct store *st, struct job *j)
-{
-	if (st->err) {
-		end_broken(j->sc, &j->result);
-		return;
-	}
-	if (scall_end(j->sc, &j->result) && !st->err)
-		figure_add(&st->figures.lost_calls, 1); /* refused, not broken: it was destroyed */
 }
 
 static void disk_job(struct pipe *p, struct job *j)
@@ -77,11 +64,12 @@ static void disk_job(struct pipe *p, struct job *j)
 		rc = st->err ? 0 : scall_forget(j->sc);
 		break;
 	case OP_END:
-		disk_end(st, j);
-		break;
+	case OP_DENIED:
+		ended_take(p, j);
+		return;
 	case OP_LEAVE:
 		if (st->err)
-			end_broken(j->sc, NULL);
+			leave_broken(j->sc);
 		else
 			(void)scall_leave(j->sc); /* on failure it was aborted, and the store is broken */
 		break;
@@ -91,12 +79,8 @@ static void disk_job(struct pipe *p, struct job *j)
 		else
 			rc = scall_close(j->sc, j->tell);
 		break;
-	case OP_DENIED:
-		if (st->err || denied_row(st, &j->sc->meta, &j->result))
-			figure_add(&st->figures.lost_calls, 1);
-		scall_free(j->sc);
-		break;
 	case OP_SETTLE:
+		st->settling = true; /* else by the repair */
 		rc = st->err ? 0 : settle_here(st, &calls);
 		break;
 	case OP_BARRIER:
@@ -128,23 +112,6 @@ static void disk_sync(struct pipe *p)
 	__atomic_store_n(&st->figures.sync_last_ns, ns, __ATOMIC_RELAXED);
 	if (ns > __atomic_load_n(&st->figures.sync_max_ns, __ATOMIC_RELAXED))
 		__atomic_store_n(&st->figures.sync_max_ns, ns, __ATOMIC_RELAXED);
-}
-
-/* A sync that was asked for is due when all encoders have passed its number on. */
-static void disk_asked(struct pipe *p)
-{
-	uint64_t all = UINT64_MAX;
-
-	for (unsigned i = 0; i < (p->n ? p->n : 1); i++)
-		all = p->passed[i] < all ? p->passed[i] : all;
-	if (all == p->synced)
-		return;
-	disk_sync(p);
-	pthread_mutex_lock(&p->lock);
-	p->synced = all;
-	p->sync_rc = p->st->err;
-	pthread_cond_broadcast(&p->done);
-	pthread_mutex_unlock(&p->lock);
 }
 
 static void disk_breaks(struct pipe *p)
@@ -189,8 +156,9 @@ static int reopen(struct store *st)
 	return rc;
 }
 
-static int go_on(struct store *st)
+static int go_on(struct pipe *p)
 {
+	struct store *st = p->st;
 	uint64_t calls = 0;
 	int rc = 0;
 
@@ -200,37 +168,67 @@ static int go_on(struct store *st)
 			rc = writer_where(st->writer, sc->meta.controller, sc->day, &sc->from.segment, &sc->from.end,
 					  why_of(st));
 	}
-	if (rc || !st->settled)
+	if (!rc)
+		rc = ended_again(p);
+	if (rc || !st->settling)
 		return rc;
-	/* Calls that ended meanwhile, and those whose end was rolled back. */
+	/* Calls that were left meanwhile. */
 	rc = left_load(st);
 	if (!rc)
-		rc = settle_left(st, &calls);
+		rc = st->settled ? settle_left(st, &calls) : settle_here(st, &calls);
 	figure_add(&st->figures.cut_calls, calls);
 	return rc;
 }
 
-static void disk_repair(struct pipe *p)
+/* last: there will be no other */
+static void disk_repair(struct pipe *p, bool last)
 {
 	struct store *st = p->st;
 	int err = st->err, rc;
 
 	p->repair_at = mono_ns() + REPAIR_NS;
-	if ((err == -ENOSPC || err == -EDQUOT) && free_space(st) < REPAIR_SPACE)
+	if (!last && (err == -ENOSPC || err == -EDQUOT) && free_space(st) < REPAIR_SPACE)
 		return;
 	rc = reopen(st);
 	if (!rc) {
 		st->err = 0;
-		rc = go_on(st);
+		rc = go_on(p);
 		if (!rc)
 			rc = sync_here(st);
 		if (rc)
 			st->err = rc;
+		if (!rc && st->settled)
+			st->settle_done = true;
 	}
 	if (!rc) {
 		p->broken = false;
 		figure_add(&st->figures.repairs, 1);
 	}
+}
+
+/* A sync that was asked for is due when all encoders have passed its number on. */
+static void disk_asked(struct pipe *p)
+{
+	uint64_t all = UINT64_MAX;
+	bool last;
+
+	for (unsigned i = 0; i < (p->n ? p->n : 1); i++)
+		all = p->passed[i] < all ? p->passed[i] : all;
+	if (all == p->synced)
+		return;
+	last = atomic_exchange(&p->last, false);
+	if (last && p->broken)
+		disk_repair(p, true);
+	disk_sync(p);
+	if (last && p->st->err && !p->broken) {
+		disk_breaks(p);
+		disk_repair(p, true);
+	}
+	pthread_mutex_lock(&p->lock);
+	p->synced = all;
+	p->sync_rc = p->st->err;
+	pthread_cond_broadcast(&p->done);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void disk_now_and_then(struct pipe *p)
@@ -241,7 +239,7 @@ static void disk_now_and_then(struct pipe *p)
 		disk_breaks(p);
 	disk_asked(p);
 	if (p->broken && now >= p->repair_at)
-		disk_repair(p);
+		disk_repair(p, false);
 	if (now >= p->sync_at)
 		disk_sync(p);
 	if (now >= p->flush_at) {

@@ -3,17 +3,19 @@
  * pipe_internal.h - what the files of pipe.h share
  *
  * pipe.c has the caller's requests, start and end; pipe_encode.c queues, jobs and encoders; pipe_disk.c the disk's
- * thread, and the repair of a broken store.
+ * thread, and the repair of a broken store; pipe_ended.c calls that have ended, until the disk has their row.
  *
  * Who touches what: the caller a call's key, wraps and numbers; its encoder
  * `chunks` and `epoch`; the disk's thread everything else. A call that was ended
- * or aborted is no longer the caller's: its last job frees it. Each queue has a
- * lock, held for a few instructions; waiting for the disk happens outside.
+ * or aborted is no longer the caller's: its last job frees it. The job that ends a call
+ * stays with it until a sync has covered the row, and then brings the caller what that says.
+ * Each queue has a lock, held for a few instructions; waiting for the disk happens outside.
  */
 #ifndef PIPE_INTERNAL_H
 #define PIPE_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "store/pipe.h"
@@ -44,7 +46,12 @@ struct job {
 	struct chunk chunk;
 	struct coded coded;
 	struct store_call_now now;
-	struct store_call_result result;
+	struct store_call_result result; /* END, DENIED */
+	struct store_call_result said;	 /* what the row says */
+	bool rowed;  /* the row is in the open transaction */
+	bool tried;  /* it was in one: perhaps the disk has it */
+	bool there;  /* another row has the call's name: what that says */
+	bool no_row; /* refused: there will be none */
 	char text[3 + STORE_PURPOSES][TEXTS];
 	uint8_t tail[]; /* the chunk, plain or coded */
 };
@@ -83,10 +90,17 @@ struct pipe {
 	int sync_rc;
 	char broken_why[512];
 	uint64_t wanted; /* the caller's */
+	pthread_mutex_t before_lock; /* guards before, held while it runs */
+	void (*before)(void *arg);
+	void *before_arg;
+	atomic_bool last; /* store_finish: a broken store is not to wait for its time */
+	struct queue over;	 /* END and DENIED whose row is durable, for the caller */
+	struct job *telling; /* the caller's: whose texts it looks at */
 	/* the disk's thread */
 	struct why why;
 	uint64_t passed[ENCODERS_MAX];
 	bool unflushed, broken;
+	unsigned waiting; /* DENIED on the list of ended ones */
 	uint64_t flush_at, sync_at, repair_at, erase_at;
 };
 
@@ -123,5 +137,14 @@ void encoder_discard(struct encoder *e, struct store_call *sc, const struct part
 /* ---- pipe_disk.c ---- */
 
 void *disk_run(void *arg); /* the thread; arg: the pipe */
+
+/* ---- pipe_ended.c; the disk's thread ---- */
+
+/* The call has ended with job j, which is this module's from now on: it gets its row now, or after the repair. */
+void ended_take(struct pipe *p, struct job *j);
+/* In a repair: rows that no sync covered. 0, or the error that broke the store again. */
+int ended_again(struct pipe *p);
+/* The threads are gone: what is left has no row, and nobody is told. */
+void ended_free(struct pipe *p);
 
 #endif

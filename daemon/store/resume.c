@@ -270,7 +270,7 @@ bool store_call_committed(const struct store_call *sc, enum store_purpose p)
 	return sc->slot[p];
 }
 
-static int has_row(struct store *st, const struct store_call *sc)
+int scall_has_row(struct store *st, const struct store_call *sc)
 {
 	int rc = catalog_has(st->catalog, sc->meta.controller, sc->day, &sc->meta.uid, why_of(st));
 
@@ -346,7 +346,7 @@ static int check_saved(struct store *st, struct left *l, const struct saved *sav
 		return why_set(why_of(st), -EALREADY, "saved call: of this opening of the store");
 	if (!l || l->sc->id != saved->id)
 		return why_set(why_of(st), -ENOENT, "saved call: the store has no such call in progress");
-	rc = has_row(st, l->sc);
+	rc = scall_has_row(st, l->sc);
 	if (rc)
 		return rc < 0 ? rc : why_set(why_of(st), -EEXIST, "saved call: it has ended");
 	return check_purposes(st, l->sc, saved);
@@ -571,15 +571,17 @@ int catch_up(struct store *st)
 	for (struct left *l = st->left; !rc && l; l = l->next)
 		if (!l->sought)
 			rc = seek_add(&s, l->sc);
-	for (struct store_call *sc = st->calls; !rc && sc; sc = sc->next)
-		if (sc->catching_up)
-			rc = seek_add(&s, sc);
+	for (int ended = 0; ended < 2; ended++)
+		for (struct store_call *sc = ended ? st->ended : st->calls; !rc && sc; sc = sc->next)
+			if (sc->catching_up)
+				rc = seek_add(&s, sc);
 	rc = rc ? why_set(why_of(st), rc, "out of memory") : seek_all(st, &s);
 	for (struct left *l = st->left; !rc && l; l = l->next)
 		l->sought = true;
-	for (struct store_call *sc = st->calls; !rc && sc; sc = sc->next)
-		if (sc->catching_up && join_late(sc))
-			rc = why_set(why_of(st), -ENOMEM, "out of memory");
+	for (int ended = 0; ended < 2; ended++)
+		for (struct store_call *sc = ended ? st->ended : st->calls; !rc && sc; sc = sc->next)
+			if (sc->catching_up && join_late(sc))
+				rc = why_set(why_of(st), -ENOMEM, "out of memory");
 	free(s.v);
 	return rc;
 }
@@ -651,7 +653,7 @@ static int settle_one(struct store *st, struct store_call *sc)
 	struct catalog_row row = { .meta = &sc->meta, .result = &r, .day = sc->day };
 	bool any = false, live[STORE_PURPOSES] = { false, false };
 	struct buf parts = { 0 };
-	int rc = has_row(st, sc);
+	int rc = scall_has_row(st, sc);
 
 	if (rc) /* ended, only the record was left */
 		return rc < 0 ? rc : opens_delete(st->opens, &sc->meta.uid, why_of(st));
@@ -709,9 +711,10 @@ static int wrap_owned(struct store *st, const char *controller, unsigned p, uint
 {
 	int rc;
 
-	for (const struct store_call *sc = st->calls; sc; sc = sc->next) /* resumed */
-		if (wrap_of(sc, p, day, index, uid))
-			return 1;
+	for (int ended = 0; ended < 2; ended++)
+		for (const struct store_call *sc = ended ? st->ended : st->calls; sc; sc = sc->next) /* resumed, ended since */
+			if (wrap_of(sc, p, day, index, uid))
+				return 1;
 	for (const struct left *l = st->left; l; l = l->next)
 		if (wrap_of(l->sc, p, day, index, uid))
 			return 1;
@@ -813,7 +816,14 @@ int settle_here(struct store *st, uint64_t *ret_calls)
 		st->settled = true;
 		rc = sync_here(st);
 	}
+	if (!rc)
+		st->settle_done = true;
 	return rc;
+}
+
+bool store_settled(const struct store *st)
+{
+	return st->settle_done;
 }
 
 int store_settle(struct store *st, uint64_t *ret_calls)

@@ -269,12 +269,18 @@ int sync_here(struct store *st)
 {
 	int rc;
 
+	if (st->pipe)
+		pipe_before_rows(st);
 	reserve_release(st);
 	rc = writer_sync(st->writer, why_of(st));
 	if (!rc)
 		rc = slots_sync(st->slots, why_of(st));
+	for (struct store_call *sc = rc ? NULL : st->ended; sc; sc = sc->next)
+		scall_durable(sc); /* whatever becomes of their rows */
 	if (!rc)
 		rc = catalog_sync(st->catalog, why_of(st));
+	if (!rc && st->pipe)
+		pipe_rows_durable(st);
 	/* After the rows: a call without either was not covered by this sync. */
 	if (!rc && !st->err)
 		rc = open_calls(st);

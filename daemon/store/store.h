@@ -152,6 +152,8 @@ struct store_call_result {
 	/* What another call is to this one: "duplicate-of", "transfer-of", "same-as" (static text), and which. NULL none. */
 	const char *relation;
 	struct uid other;
+	/* With store_threads: whose outcome it is, for store_next_done; NULL: nobody wants to know. */
+	void *tag;
 };
 
 struct store_call;
@@ -248,8 +250,10 @@ int store_sync(struct store *st);
  *   for the disk's cache, which a kill of the process does not need. store_sync waits,
  *   store_sync_start does not;
  * - a broken store is opened anew every five seconds, when a full disk has room again. Until
- *   then chunks are lost and counted, calls cannot begin, and calls that end keep their record,
- *   from which they get a row (end and gap "disk") after the repair;
+ *   then chunks are lost and counted, calls cannot begin, and calls that end wait here for the
+ *   repair, which writes their rows (gap "disk" where audio was lost); of calls without audio
+ *   16,384 at most, those that are more get no row (lost_calls);
+ * - what became of a call is told when its row is durable (store_next_done);
  * - store_call_known answers 0: a live call was not recorded before;
  * - encoders run 10 nicer than who starts them, so that on a busy machine capture comes first;
  * - the threads block all signals. Start them before a seccomp filter that is per thread.
@@ -263,6 +267,30 @@ struct store_threads_settings {
 /* One encoder less than there are processors, 1 to 4; 64 MiB; 1 s; 150 ms. */
 void store_threads_default(struct store_threads_settings *ret);
 int store_threads(struct store *st, const struct store_threads_settings *s); /* -EALREADY, -ENOMEM, -EAGAIN */
+/*
+ * What became of calls that ended (store_call_end, store_call_denied) with a tag: known when the disk has their row, and
+ * not before, since a disk that refuses takes back what no sync covered. Such rows are kept here, and written again
+ * by the repair. Each tag comes back once, unless the store is closed before its row is durable; then nobody knows, and
+ * store_settle of the next writer decides.
+ */
+struct store_done {
+	void *tag;
+	bool row; /* false: there is none, and nothing of the call is kept; the outcome is a gap "store" then */
+	enum store_outcome outcome; /* as the row says, as all below */
+	enum store_state state[STORE_PURPOSES];
+	const char *reason[STORE_PURPOSES], *gap; /* "" none; until the next call */
+	uint64_t packets, audio_ms, muted, inspected; /* of both legs */
+};
+/* The next one, if there is any. Does not wait. */
+bool store_next_done(struct store *st, struct store_done *ret);
+/*
+ * Before rows and records become durable, fn is called by the disk's thread, and may wait for a disk: what must
+ * not be younger than they are is made durable there. Replaces the one before, which does not run any more
+ * when this returns. fn NULL: none. Nothing without threads.
+ */
+void store_before_rows(struct store *st, void (*fn)(void *arg), void *arg);
+/* As store_sync, when no more will come: a broken store is opened anew at once, once, whatever room there is. */
+int store_finish(struct store *st);
 /* Everything so far durable, soon. The number is for store_sync_done. Without threads it syncs. */
 uint64_t store_sync_start(struct store *st);
 bool store_sync_done(const struct store *st, uint64_t number);
@@ -318,6 +346,7 @@ bool store_call_committed(const struct store_call *sc, enum store_purpose p);
  * Reads the segments of the last half minute. Once per opening; the result is durable.
  */
 int store_settle(struct store *st, uint64_t *ret_calls);
+bool store_settled(const struct store *st); /* it is done, and durable; with threads after a while, or after a repair */
 
 struct store_figures { /* uint64_t only */
 	uint64_t calls, chunks, payload_bytes, stored_bytes, segments;
@@ -328,7 +357,8 @@ struct store_figures { /* uint64_t only */
 	uint64_t shed_chunks, shed_packets; /* the queue was full */
 	uint64_t lost_chunks, lost_packets; /* the disk did not take them */
 	uint64_t lost_calls; /* ended, and their row could not be written */
-	uint64_t cut_calls;  /* ended, and got their row from their record after a repair */
+	uint64_t cut_calls;  /* ended, and got their row by a repair, of less than all of their audio */
+	uint64_t unwritten;  /* ended, and the disk does not have their row yet */
 	uint64_t parts;	     /* that began in the middle of a call */
 	uint64_t no_part;    /* times a call had as many as it may */
 	uint64_t errors;     /* times the store broke */

@@ -714,7 +714,7 @@ int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], bool all, 
 	return parts->failed ? why_set(why_of(sc->st), -ENOMEM, "out of memory") : 0;
 }
 
-int scall_end(struct store_call *sc, const struct store_call_result *result)
+int scall_row(struct store_call *sc, const struct store_call_result *result, struct store_call_result *ret)
 {
 	struct store_call_result r = *result;
 	struct store *st = sc->st;
@@ -758,8 +758,16 @@ int scall_end(struct store_call *sc, const struct store_call_result *result)
 		rc = opens_delete(st->opens, &sc->meta.uid, why_of(st));
 	if (rc && rc != -EINVAL && rc != -EEXIST && st->pipe)
 		st->err = rc;
-	/* With threads the store is repaired, and the record becomes a row then. */
-	if (rc && !(st->pipe && st->err && sc->listed))
+	*ret = r;
+	return rc;
+}
+
+int scall_end(struct store_call *sc, const struct store_call_result *result)
+{
+	struct store_call_result r;
+	int rc = scall_row(sc, result, &r);
+
+	if (rc)
 		scall_abort(sc);
 	else
 		scall_free(sc);

@@ -57,6 +57,7 @@ struct store_call {
 	_Atomic bool dead;    /* aborted: what is on its way comes to nothing */
 	_Atomic uint32_t shed; /* chunks that the queue had no room for, */
 	_Atomic uint32_t lost; /* or that the disk did not take */
+	struct job *end;       /* on the list of ended ones: what it ended with (pipe_internal.h) */
 	struct part_sum forgotten[2]; /* audio of destroyed parts that came to nothing; the caller's thread */
 	/* What the last sync covered: records hold no more, since the rest may never reach the disk. */
 	struct {
@@ -115,6 +116,13 @@ void scall_forgotten(struct store_call *sc, unsigned leg, const struct chunk *c)
 int scall_write(struct store_call *sc, const struct coded *k, const uint8_t *bytes);
 void scall_note(struct store_call *sc, const struct store_call_now *now);
 int scall_end(struct store_call *sc, const struct store_call_result *r); /* frees sc */
+/*
+ * The row alone; *ret: what it says, with texts of r's, sc's or static ones. Nothing of sc is freed, and it may be
+ * asked again when the row came to nothing. -EEXIST, -EINVAL: refused, for good.
+ */
+int scall_row(struct store_call *sc, const struct store_call_result *r, struct store_call_result *ret);
+/* 1 the call has a row in the catalog of its day, 0 not. */
+int scall_has_row(struct store *st, const struct store_call *sc);
 int scall_leave(struct store_call *sc);
 int scall_forget(struct store_call *sc); /* a purpose that had no wrap, durably */
 /* Wraps are overwritten. tell: a purpose had none; the record must be gone, durably. Frees sc. */

@@ -128,7 +128,10 @@ struct store {
 	_Atomic uint32_t epoch;	  /* how often the store was opened for writing, or repaired */
 	struct store_call *calls; /* begun and not ended */
 	struct left *left;	  /* begun by a writer that died, and not resumed */
+	struct store_call *ended; /* with threads: over, and no sync covered their row yet */
 	bool settled;		  /* store_settle was done: marks may be set */
+	bool settling;		  /* it was asked for */
+	_Atomic bool settle_done; /* and is durable */
 	struct mark mark[MARKS];
 	size_t nmarks;
 	struct pipe *pipe;	  /* store_threads; NULL: everything in the caller's thread */

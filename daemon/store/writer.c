@@ -513,7 +513,7 @@ int writer_sync(struct writer *w, struct why *why)
 {
 	struct wseg *s, *next;
 	char name[STORE_PATH_MAX];
-	int rc = 0;
+	int rc = w->err ? why_set(why, w->err, "segments: an earlier write failed: %s", strerror(-w->err)) : 0;
 
 	for (s = w->segs; s; s = s->next)
 		seg_flush(w, s);
@@ -534,7 +534,8 @@ int writer_sync(struct writer *w, struct why *why)
 		s->dirty = false;
 		if (s->closing) {
 			err = seg_finish(w, s, why);
-			rc = err ? err : rc;
+			if (err) /* perhaps not durable, and a later fsync would not tell: it never becomes so here */
+				rc = w->err = err;
 			seg_free(w, s);
 		}
 	}
