@@ -15,6 +15,8 @@
 #include "evidence_internal.h"
 
 #define ROUND_MS 1000 /* what a power failure takes from the log (design 7) */
+#define SETTLE_NS (60 * NS_PER_S) /* after it did not work */
+#define FLUSH_S	 2    /* a log that does not answer keeps no row from the disk */
 
 /* ---- events as items ---- */
 
@@ -313,7 +315,7 @@ static int open_log(struct evidence *ev, char *why, size_t n)
 	if (!e)
 		e = evidence_sample_open(ev, why, n);
 	if (!e)
-		e = evidence_look_back(ev, true, ev->live);
+		e = evidence_look_back(ev, true, false);
 	if (e) {
 		evlog_close(ev->log);
 		ev->log = NULL;
@@ -327,8 +329,17 @@ static int open_log(struct evidence *ev, char *why, size_t n)
 	return 0;
 }
 
+/* What became of the calls of before, as soon as the store knows it. */
+static void settle_once(struct evidence *ev, uint64_t now)
+{
+	if (ev->settled || now < ev->settle_ns || (ev->is_settled && !ev->is_settled(ev->settled_arg)))
+		return;
+	ev->settled = !evidence_look_back(ev, false, true);
+	ev->settle_ns = now + SETTLE_NS;
+}
+
 /* Until somebody wants something, or it is time; whether to stop. */
-static bool wait_round(struct evidence *ev)
+static bool wait_round(struct evidence *ev, uint64_t *ret_asked)
 {
 	struct timespec until;
 	bool stop;
@@ -340,20 +351,31 @@ static bool wait_round(struct evidence *ev)
 		if (pthread_cond_timedwait(&ev->wake, &ev->lock, &until))
 			break;
 	ev->hurry = false;
+	*ret_asked = ev->asked;
 	stop = ev->stop;
 	pthread_mutex_unlock(&ev->lock);
 	return stop;
+}
+
+static void flushed(struct evidence *ev, uint64_t asked, int rc)
+{
+	pthread_mutex_lock(&ev->lock);
+	ev->done = asked;
+	ev->done_rc = rc;
+	pthread_cond_broadcast(&ev->flushed);
+	pthread_mutex_unlock(&ev->lock);
 }
 
 static void *thread_main(void *arg)
 {
 	struct evidence *ev = arg;
 	char why[512] = "";
+	uint64_t asked;
 	bool stop;
 	int e;
 
 	do {
-		stop = wait_round(ev);
+		stop = wait_round(ev, &asked);
 		if (!ev->log) {
 			e = open_log(ev, why, sizeof(why));
 			ev->refusing = e != 0;
@@ -362,9 +384,32 @@ static void *thread_main(void *arg)
 			if (e)
 				continue; /* tried again: what is queued is not lost as long as we live */
 		}
-		(void)round_of(ev, clock_now_ns(), stop); /* said there */
+		flushed(ev, asked, round_of(ev, clock_now_ns(), stop)); /* said there */
+		settle_once(ev, clock_now_ns());
 	} while (!stop);
 	return NULL;
+}
+
+int evidence_flush(struct evidence *ev)
+{
+	struct timespec until;
+	uint64_t number;
+	int rc = -EAGAIN;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += FLUSH_S;
+	pthread_mutex_lock(&ev->lock);
+	if (ev->fig.open && ev->running && !ev->stop) {
+		number = ++ev->asked;
+		ev->hurry = true;
+		pthread_cond_signal(&ev->wake);
+		rc = 0;
+		while (!rc && ev->done < number)
+			rc = -pthread_cond_timedwait(&ev->flushed, &ev->lock, &until);
+		rc = rc ? rc : ev->done_rc;
+	}
+	pthread_mutex_unlock(&ev->lock);
+	return rc;
 }
 
 /* ---- life ---- */
@@ -378,12 +423,15 @@ int evidence_new(const struct evidence_settings *s, struct evidence **ret, char 
 	if (!ev)
 		return -ENOMEM;
 	ev->live = s->live;
+	ev->is_settled = s->settled;
+	ev->settled_arg = s->arg;
 	ev->last = &ev->first;
 	ev->rlast = &ev->rfirst;
 	mutex_init(&ev->lock);
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
 	pthread_cond_init(&ev->wake, &a);
+	pthread_cond_init(&ev->flushed, &a);
 	pthread_condattr_destroy(&a);
 	ev->dir = strdup(s->dir);
 	if (ev->dir)
@@ -467,6 +515,7 @@ void evidence_free(struct evidence *ev)
 	free_items(ev->held);
 	free_items(ev->first);
 	pthread_cond_destroy(&ev->wake);
+	pthread_cond_destroy(&ev->flushed);
 	pthread_mutex_destroy(&ev->lock);
 	free(ev->alive);
 	free(ev->dir);

@@ -37,13 +37,16 @@ struct evidence;
 struct evidence_settings {
 	const char *dir; /* of the store, whose lock the caller holds */
 	bool live;	 /* a thread, and seeds that were published in time; false: files, evidence_work, late seeds */
+	/* Live: whether the store was settled (store_settled), asked in the thread until it was; NULL: it was before. */
+	bool (*settled)(void *arg);
+	void *arg;
 };
 
 /* Reads the sampler's state. -EBADMSG it is damaged, -EIO, -ENOMEM; why: one line. Neither thread nor log yet. */
 int evidence_new(const struct evidence_settings *s, struct evidence **ret, char *why, size_t n);
 /*
  * Opens the log; live in the thread, with 0 here and its error in the figures, else -EBADMSG, -EBUSY and so on of
- * evlog_open. Live, evidence_settle (of all calls that are in progress now) is part of it; so the store was settled.
+ * evlog_open. Live, evidence_settle (of all but the calls that are in progress now) follows, when the store was settled.
  */
 int evidence_start(struct evidence *ev, const struct uid *alive, size_t nalive, char *why, size_t n);
 /*
@@ -56,6 +59,13 @@ int evidence_finish(struct evidence *ev);
 void evidence_free(struct evidence *ev); /* NULL-tolerant; what is queued is lost unless evidence_finish came before */
 /* Not live: one round of what the thread does; now_ns of the capture. All queued is durable when it returns 0. */
 int evidence_work(struct evidence *ev, uint64_t now_ns);
+
+/*
+ * Any thread but the recorder's; live. What was queued before is durable when it returns 0: a row of the store is not to
+ * be there before the log has what came before it, or a kill in between would leave a row without a call. Waits 2 s at
+ * most. -EAGAIN the log is not open yet, -ETIMEDOUT, or the log's error: it will be said later, and the row need not wait.
+ */
+int evidence_flush(struct evidence *ev);
 
 /* Something may begin. */
 bool evidence_ready(const struct evidence *ev);

@@ -37,8 +37,10 @@ struct evidence {
 	bool running;
 
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stop, hurry; /* hurry: a call waits for its slot */
+	pthread_cond_t wake, flushed;
+	bool stop, hurry; /* hurry: a call waits for its slot, or the store for a flush */
+	uint64_t asked, done; /* evidence_flush: rounds that were asked for, and are over */
+	int done_rc;	      /* of the latest */
 	struct item *first, **last;
 	struct drawn *rfirst, **rlast;
 	size_t bytes;
@@ -58,6 +60,10 @@ struct evidence {
 	struct evlog *log;
 	struct uid *alive;
 	size_t nalive;
+	bool settled; /* calls of a process before have their outcome */
+	uint64_t settle_ns; /* not again before */
+	bool (*is_settled)(void *arg); /* the store was; NULL: it was before we began */
+	void *settled_arg;
 	uint64_t first_seq; /* of what we said; 0 nothing yet */
 	struct item *held; /* taken from the queue, not appended yet, oldest first */
 	struct drawn *rheld;

@@ -36,7 +36,7 @@ void recorder_default_settings(struct recorder_settings *ret)
 	ret->sip_ports[0] = 5060;
 }
 
-static void failed(struct recorder *r, int e)
+void recorder_failed(struct recorder *r, int e)
 {
 	if (e && !r->err)
 		r->err = e;
@@ -134,7 +134,7 @@ static void on_matched(void *arg, struct call *c)
 	int e = recording_new(r->set.store, c, &rc);
 
 	if (e) {
-		failed(r, e);
+		recorder_failed(r, e);
 		return;
 	}
 	recording_limit(rc, &r->memory, r->set.call_ring);
@@ -151,7 +151,7 @@ static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
 	bool begun = c->user && recording_begun(c->user);
 
 	if (c->user)
-		failed(r, recording_destroy(c->user, c, p));
+		recorder_failed(r, recording_destroy(c->user, c, p));
 	if (begun && proof_wanted(r, c))
 		evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, (int)p, EVLOG_S_DAEMON, c->reason[p], NULL, 0);
 }
@@ -164,7 +164,7 @@ static void on_granted(void *arg, struct call *c, enum policy_purpose p)
 
 	(void)p;
 	if (c->user && !r->err)
-		failed(r, recording_granted(c->user, c, clock_now_ns()));
+		recorder_failed(r, recording_granted(c->user, c, clock_now_ns()));
 	if (c->user && !begun && recording_begun(c->user))
 		proof_begin(r, c);
 }
@@ -174,75 +174,7 @@ static void on_tightened(void *arg, struct call *c)
 	struct recorder *r = arg;
 
 	if (c->user && !r->err)
-		failed(r, recording_tighten(c->user, c));
-}
-
-static void count_end(struct recorder *r, const struct call *c, const struct recording_result *end)
-{
-	if (r->set.decided) {
-		for (int p = 0; p < POLICY_PURPOSES; p++)
-			if (c->rule->purpose[p].basis != POLICY_B_NONE)
-				r->set.decided(r->set.arg, (enum policy_purpose)p, end->state[p], end->reason[p]);
-	}
-	r->fig.kept += end->end == RECORDING_KEPT;
-	r->fig.denied += end->end == RECORDING_DENIED;
-	r->fig.gaps += end->end == RECORDING_GAP;
-	r->fig.muted_samples += end->muted;
-	r->fig.known += end->end == RECORDING_KNOWN;
-	if (end->end == RECORDING_KEPT)
-		r->fig.call_ns += c->end_ns - (c->answered ? c->answer_ns : c->start_ns);
-}
-
-/* The store failed, or there was no memory for it: nothing of it is kept. */
-static void lost_call(struct recorder *r, struct call *c)
-{
-	r->fig.lost_calls++;
-	if (!r->set.evidence || r->restoring)
-		return;
-	evidence_slot_end(r->set.evidence, c, false);
-	evidence_call(r->set.evidence, c, EVLOG_CALL_GAP, -1, EVLOG_S_CAPTURE, "store", NULL, 0);
-}
-
-void recorder_ended(void *arg, struct call *c)
-{
-	struct recorder *r = arg;
-	struct recording_result end;
-	bool begun, told = proof_wanted(r, c);
-	int e;
-
-	if (!c->user) {
-		if (r->set.evidence)
-			lost_call(r, c);
-		return;
-	}
-	if (!r->err && park(r, c)) {
-		c->peers->kept = true; /* unless all of the conversation is denied */
-		c->user = NULL;
-		return;
-	}
-	begun = recording_begun(c->user);
-	e = r->err;
-	if (e)
-		recording_abort(c->user);
-	else
-		e = recording_end(c->user, c, &end);
-	if (e) {
-		c->user = NULL;
-		failed(r, e);
-		lost_call(r, c);
-		return;
-	}
-	if (c->peers)
-		c->peers->kept = end.end == RECORDING_KEPT;
-	if (told && c->peers && c->peers->relation)
-		evidence_link(r->set.evidence, c, call_relation_name((enum call_relation)c->peers->relation), &c->peers->other);
-	if (told && end.end == RECORDING_KEPT)
-		proof_kept(r, c, &end);
-	else if (told)
-		proof_denied(r, c, &end, begun);
-	if (r->set.evidence)
-		evidence_slot_end(r->set.evidence, c, end.end == RECORDING_KEPT && end.state[POLICY_TRAINING] == PURPOSE_GRANTED);
-	count_end(r, c, &end);
+		recorder_failed(r, recording_tighten(c->user, c));
 }
 
 /* ---- from the classifier ---- */
@@ -380,7 +312,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 			call_lost_audio(r->calls, c, e->leg, lost, rec->ts_ns);
 	}
 	if (n < 0)
-		failed(r, n);
+		recorder_failed(r, n);
 	else if (n == 1)
 		call_key(r->calls, c, e->leg, key, CALL_BY_RFC4733, is_speaker(c, e, rec), rec->ts_ns);
 	key = 0;
@@ -588,7 +520,7 @@ static void tick_call(void *arg, struct call *c)
 
 	if (!c->user || c->phase == CALL_TOMBSTONE)
 		return;
-	failed(r, recording_tick(c->user, c, r->ticked_ns));
+	recorder_failed(r, recording_tick(c->user, c, r->ticked_ns));
 	if (hear_waiting(c->user))
 		tell_heard(r, c, OPTAG_LEG_CALLER, false, r->ticked_ns);
 }
@@ -603,6 +535,7 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 	if (r->err)
 		return r->err;
 	calls_tick(r->calls, now_ns);
+	endings_tell(r);
 	proof_slots(r);
 	if (now_ns - r->ticked_ns >= TICK_NS) {
 		r->ticked_ns = now_ns;
@@ -677,7 +610,7 @@ bool recorder_tighten(struct recorder *r, const struct policy *p, bool restart, 
 
 size_t recorder_pinned(const struct recorder *r, const struct policy *p)
 {
-	return calls_pinned(r->calls, p) + park_pinned(r, p);
+	return calls_pinned(r->calls, p) + park_pinned(r, p) + endings_pinned(r, p);
 }
 
 int recorder_finish(struct recorder *r)
@@ -688,7 +621,7 @@ int recorder_finish(struct recorder *r)
 	calls_finish(r->calls, clock_now_ns());
 	park_deny_all(r, "capture-end"); /* none: all conversations are over */
 	proof_unmatched(r);
-	e = store_sync(r->set.store);
+	e = endings_finish(r);
 	if (r->err)
 		return r->err;
 	return e;
@@ -735,5 +668,6 @@ void recorder_free(struct recorder *r)
 		explicit_bzero(r->saving.p, r->saving.cap);
 	buf_free(&r->saving);
 	slab_free(r->memory.slab);
+	endings_free(r);
 	free(r);
 }

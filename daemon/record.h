@@ -92,10 +92,11 @@ enum media_fate {
 	MEDIA_FATES,
 };
 
-/* Sums: matched = kept + denied + gaps + known. */
+/* Sums: matched = kept + denied + gaps + known + unwritten, of calls that are over. */
 struct recorder_figures {
 	uint64_t packets;
-	uint64_t calls, matched, kept, denied, gaps;
+	uint64_t calls, matched, kept, denied, gaps; /* as their rows say */
+	uint64_t unwritten;    /* over, and the disk does not have their row yet */
 	uint64_t known;	       /* in the store already: this capture was replayed before */
 	uint64_t rtp_packets;  /* RTP at addresses of matched calls, whatever became of it */
 	uint64_t audio_packets_delivered; /* of these, audio handed to user space to be kept */

@@ -790,12 +790,48 @@ static int commit_rest(struct recording *rc, struct store_call_result *r)
 	return 0;
 }
 
-int recording_end(struct recording *rc, const struct call *c, struct recording_result *ret)
+/* A row without audio. */
+static int end_without(struct recording *rc, struct store_call_result *r, bool *ret_later)
 {
-	struct store_call_result r = { .answer_ns = c->answer_ns, .end_ns = c->end_ns, .end = c->end };
+	int e;
+
+	discard(rc);
+	for (int leg = 0; leg < 2; leg++) /* figures of what is kept */
+		r->leg[leg].packets = r->leg[leg].noise = r->leg[leg].audio_ms = r->leg[leg].muted = 0;
+	e = store_call_denied(rc->st, &rc->meta, r);
+	*ret_later = !e && r->tag && store_repairs(rc->st);
+	return e == -ESHUTDOWN ? 0 : e; /* the row's own day is over too: counted, not listed */
+}
+
+static int end_kept(struct recording *rc, struct store_call_result *r, bool *ret_later)
+{
+	int e = commit_rest(rc, r);
+
+	if (!e) {
+		e = store_call_end(rc->sc, r);
+		rc->sc = NULL;
+	}
+	*ret_later = !e && r->tag && store_repairs(rc->st);
+	if (!e || !store_repairs(rc->st))
+		return e;
+	r->outcome = STORE_O_GAP; /* nothing of it is left, and nobody else is to suffer */
+	r->gap = "disk";
+	deny_rest(r, "gap");
+	return end_without(rc, r, ret_later);
+}
+
+static enum recording_end end_of(enum store_outcome o)
+{
+	return o == STORE_O_KEPT ? RECORDING_KEPT : o == STORE_O_GAP ? RECORDING_GAP : RECORDING_DENIED;
+}
+
+int recording_end(struct recording *rc, const struct call *c, void *tag, struct recording_result *ret)
+{
+	struct store_call_result r = { .answer_ns = c->answer_ns, .end_ns = c->end_ns, .end = c->end, .tag = tag };
 	int p, e = 0;
 
 	ret->muted = 0;
+	ret->later = false;
 	ret->inspected = recording_inspected(rc, 0) + recording_inspected(rc, 1);
 	if (recording_known(rc)) {
 		ret->end = rc->known ? RECORDING_KNOWN : RECORDING_DENIED;
@@ -820,29 +856,20 @@ int recording_end(struct recording *rc, const struct call *c, struct recording_r
 		r.other = c->peers->other;
 	}
 	decide_outcome(rc, c, &r);
-	ret->end = r.outcome == STORE_O_KEPT ? RECORDING_KEPT :
-		   r.outcome == STORE_O_GAP  ? RECORDING_GAP :
-					       RECORDING_DENIED;
 	if (r.outcome == STORE_O_KEPT) {
 		ret->muted = recording_muted(rc, 0) + recording_muted(rc, 1);
-		e = commit_rest(rc, &r);
-		if (!e) {
-			e = store_call_end(rc->sc, &r);
-			rc->sc = NULL;
-		}
+		e = end_kept(rc, &r, &ret->later);
 	} else {
-		discard(rc);
-		for (p = 0; p < 2; p++)
-			r.leg[p].packets = r.leg[p].noise = r.leg[p].audio_ms = r.leg[p].muted = 0; /* figures of what is kept */
-		e = store_call_denied(rc->st, &rc->meta, &r);
-		if (e == -ESHUTDOWN) /* the row's own day is over too: counted, not listed */
-			e = 0;
+		e = end_without(rc, &r, &ret->later);
 	}
+	ret->end = end_of(r.outcome);
 out:
 	if (e && store_repairs(rc->st)) { /* nothing of it is left, and nobody else is to suffer */
 		ret->end = RECORDING_GAP;
 		e = 0;
 	}
+	if (ret->end != RECORDING_KEPT)
+		ret->muted = 0;
 	ret->gap = rc->gap ? rc->gap : r.gap ? r.gap : "";
 	ret->packets = r.leg[0].packets + r.leg[1].packets;
 	ret->audio_ms = r.leg[0].audio_ms + r.leg[1].audio_ms;

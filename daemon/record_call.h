@@ -62,9 +62,13 @@ struct recording_result {
 	uint64_t packets, audio_ms; /* kept */
 	uint64_t muted;	    /* samples silenced in what is kept */
 	uint64_t inspected; /* packets that were listened to and not kept */
+	bool later; /* all this is what the row will say: whether it does, store_next_done tells */
 };
-/* Writes the row, or forgets what must not stay. Frees rc in every case. */
-int recording_end(struct recording *rc, const struct call *c, struct recording_result *ret);
+/*
+ * Writes the row, or forgets what must not stay. Frees rc in every case. tag: store_call_result's, when a store with
+ * threads is to tell; NULL: nothing is told later.
+ */
+int recording_end(struct recording *rc, const struct call *c, void *tag, struct recording_result *ret);
 /* What was kept of a leg so far; ret->format is that of the most packets. */
 void recording_figures(const struct recording *rc, unsigned leg, struct store_leg_figures *ret);
 /*

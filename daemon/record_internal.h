@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * record_internal.h - what record.c (packets, sums) and record_keep.c (take-over) share
+ * record_internal.h - what record.c (packets, sums), record_end.c (outcomes), record_keep.c (take-over) and others share
  *
  * Invariant: a call is on the list of unsaved ones exactly while c->unsaved; the
  * list is empty whenever nothing is being handled, so a kill loses no more than
@@ -42,6 +42,8 @@ struct recorder {
 	uint32_t waiting[WAITING_MAX]; /* rings of calls whose slot is not durable yet */
 	size_t nwaiting;
 	struct parked *parked; /* recordings whose conversation goes on */
+	struct ending *endings, *endings_free; /* calls whose outcome the disk has not confirmed; room for others */
+	struct endings_block *endings_blocks;
 	uint64_t saved; /* evidence_saved at the last look */
 	uint64_t unmatched; /* told so far */
 	char policy_told[65]; /* hash of the latest in the log */
@@ -49,6 +51,7 @@ struct recorder {
 
 /* ---- record.c ---- */
 struct recording;
+void recorder_failed(struct recorder *r, int e); /* e 0: nothing happens; the first error stays */
 void recorder_sounds(struct recorder *r, const struct call *c, struct recording *rc);
 
 /* ---- record_keep.c ---- */
@@ -65,7 +68,13 @@ void park_tighten(struct recorder *r, const struct policy *p);
 /* The program goes: no later opt-out could reach them. */
 void park_deny_all(struct recorder *r, const char *reason);
 size_t park_pinned(const struct recorder *r, const struct policy *p);
-void recorder_ended(void *arg, struct call *c); /* record.c: calls_sink.ended, and for what was parked */
+
+/* ---- record_end.c ---- */
+void recorder_ended(void *arg, struct call *c); /* calls_sink.ended, and for what was parked */
+void endings_tell(struct recorder *r);		 /* calls whose row the disk has by now */
+int endings_finish(struct recorder *r);	 /* store_finish, and what is known then; others have no outcome here */
+size_t endings_pinned(const struct recorder *r, const struct policy *p);
+void endings_free(struct recorder *r);
 
 /* ---- record_callback.c ---- */
 /* calls_sink's; arg is the recorder */

@@ -178,7 +178,7 @@ int recorder_leave(struct recorder *r)
 	recorder_save(r);
 	park_deny_all(r, "restart"); /* what the next daemon hears could not take them back */
 	calls_each(r->calls, leave_call, r);
-	e = store_sync(r->set.store);
+	e = endings_finish(r);
 	if (!e)
 		e = r->err;
 	if (!e)

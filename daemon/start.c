@@ -280,6 +280,21 @@ static void add_alive(void *arg, struct call *c)
 		a->uid[a->n++] = c->uid;
 }
 
+static bool on_settled(void *arg)
+{
+	const struct daemon *d = arg;
+
+	return store_settled(d->store);
+}
+
+/* The store's thread: no row before what the log has to say of its call. A log that refuses says so itself. */
+static void on_rows(void *arg)
+{
+	const struct daemon *d = arg;
+
+	(void)evidence_flush(d->evidence);
+}
+
 /* Calls that go on have no outcome yet; all others that are open in the log get theirs. */
 static int start_evidence(struct daemon *d, char *why, size_t n)
 {
@@ -293,6 +308,8 @@ static int start_evidence(struct daemon *d, char *why, size_t n)
 	evidence_daemon(d->evidence, EVLOG_DAEMON_START, NULL, d->took.from == STATUS_LEFT || d->took.from == STATUS_KILLED ? "take-over" : "start");
 	e = evidence_start(d->evidence, a.uid, a.n, why, n);
 	free(a.uid);
+	if (!e)
+		store_before_rows(d->store, on_rows, d);
 	return e;
 }
 
@@ -418,7 +435,8 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 	int e = store_open(d->conf.store, STORE_RW, &d->store, why, n);
 
 	if (!e)
-		e = evidence_new(&(struct evidence_settings){ d->conf.store, true }, &d->evidence, why, n);
+		e = evidence_new(&(struct evidence_settings){ .dir = d->conf.store, .live = true, .settled = on_settled, .arg = d },
+				 &d->evidence, why, n);
 	if (!e)
 		e = callbacks_open(d->conf.store, &d->callbacks, why, n);
 	if (!e && !pcap)
@@ -502,6 +520,8 @@ int daemon_finish(struct daemon *d, int e)
 			   (unsigned long long)(d->conf.take_over_ns / NS_PER_S));
 	leave = leave && !e2;
 	recorder_free(d->rec);
+	if (d->store)
+		store_before_rows(d->store, NULL, NULL);
 	uses_free(d->uses);
 	if (d->evidence)
 		evidence_daemon(d->evidence, EVLOG_DAEMON_STOP, NULL, leave ? "hand-over" : e ? "error" : "stop");

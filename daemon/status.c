@@ -333,6 +333,7 @@ static json_t *calls_json(const struct status *s)
 	num(o, "kept", s->kept);
 	num(o, "denied", s->denied);
 	num(o, "gaps", s->gaps);
+	num(o, "unwritten", s->unwritten);
 	num(o, "memory", s->call_memory);
 	num(o, "memory_limit", s->call_memory_limit);
 	num(o, "memory_areas", s->call_areas);
@@ -558,6 +559,7 @@ static void call_metrics(const struct status *s, struct buf *b)
 	with_label(b, "optag_calls_ended_total", "outcome", "kept", s->kept);
 	with_label(b, "optag_calls_ended_total", "outcome", "denied", s->denied);
 	with_label(b, "optag_calls_ended_total", "outcome", "gap", s->gaps);
+	one(b, "optag_calls_unwritten", "gauge", "Matched calls that are over and whose row the disk does not have yet: not counted above.", s->unwritten);
 	head(b, "optag_decisions_total", "counter", "Final state of each purpose of matched calls.");
 	for (unsigned i = 0; i < s->decisions.n; i++) {
 		const struct status_decision *d = &s->decisions.d[i];

@@ -40,8 +40,9 @@
  *			before (by daemons before this one) and drained
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
- *		  "refused","kept","denied","gaps","memory","memory_limit",
- *		  "memory_areas","memory_huge"}	areas of 2 MiB; of these, of reserved huge pages
+ *		  "refused","kept","denied","gaps","unwritten","memory","memory_limit",
+ *		  "memory_areas","memory_huge"}	areas of 2 MiB; of these, of reserved huge pages;
+ *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
  *	"decisions": [{"purpose","state","reason","calls"}]
  *	"alarms": {"notice_missing","pause_over"}	calls, pauses, as it happened
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","segments",
@@ -126,7 +127,7 @@ struct status {
 	struct xdp_delay delay; /* of signalling packets; none by libpcap */
 	struct calls_stats calls;
 	uint64_t calls_limit, in_setup, answered, on_hold, ending, recording;
-	uint64_t kept, denied, gaps;
+	uint64_t kept, denied, gaps, unwritten;
 	uint64_t call_memory, call_memory_limit; /* bytes of audio that no chunk holds yet */
 	uint64_t call_areas, call_huge;
 	struct status_decisions decisions;

@@ -104,6 +104,7 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->kept = f.kept;
 	s->denied = f.denied;
 	s->gaps = f.gaps;
+	s->unwritten = f.unwritten;
 	s->call_memory = f.memory;
 	s->call_memory_limit = d->conf.call_memory;
 	s->call_areas = f.memory_areas;

@@ -304,7 +304,7 @@ static int replay(struct replay *r, const struct cli_args *a)
 	e = keep_policy(r);
 	if (e)
 		return e;
-	e = evidence_new(&(struct evidence_settings){ opt_store, false }, &r->evidence, why, sizeof(why));
+	e = evidence_new(&(struct evidence_settings){ .dir = opt_store }, &r->evidence, why, sizeof(why));
 	if (!e)
 		e = evidence_start(r->evidence, NULL, 0, why, sizeof(why));
 	if (!e)

@@ -156,7 +156,7 @@ int sim_capture(struct sim *s, char **files, int n)
 	sigaction(SIGTERM, &sa, NULL);
 	e = make_store(s, &st);
 	if (!e)
-		e = evidence_new(&(struct evidence_settings){s->scratch_store, false}, &ev, why,
+		e = evidence_new(&(struct evidence_settings){.dir = s->scratch_store}, &ev, why,
 				 sizeof(why));
 	if (!e)
 		e = evidence_start(ev, NULL, 0, why, sizeof(why));

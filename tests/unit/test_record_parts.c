@@ -160,7 +160,7 @@ static void finish(enum recording_end want, const char *gap)
 	for (int p = 0; p < 2; p++)
 		if (call.state[p] == PURPOSE_PENDING)
 			call.state[p] = PURPOSE_DENIED;
-	ok(st, recording_end(rc, &call, &end));
+	ok(st, recording_end(rc, &call, NULL, &end));
 	assert_int_equal(end.end, want);
 	ok(st, store_sync(st));
 	store_close(st);

@@ -149,7 +149,7 @@ static void finish(struct store *st, struct recording *rc, unsigned last)
 	struct recording_result end;
 
 	call.end_ns = T0 + last * 20 * MS;
-	ok(st, recording_end(rc, &call, &end));
+	ok(st, recording_end(rc, &call, NULL, &end));
 	assert_int_equal(end.end, RECORDING_KEPT);
 	ok(st, store_sync(st));
 }
