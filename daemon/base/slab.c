@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CLASSES 8 /* 1 KiB to 128 KiB */
+#define CLASSES 9 /* 1 KiB to 256 KiB */
 _Static_assert(SLAB_MIN << (CLASSES - 1) == SLAB_MAX, "classes");
 
 struct area {

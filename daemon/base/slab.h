@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define SLAB_MIN  1024u
-#define SLAB_MAX  (128u * 1024)
+#define SLAB_MAX  (256u * 1024)
 #define SLAB_AREA (2u << 20)
 
 struct slab; /* NULL: none yet */

@@ -6,6 +6,7 @@
  * dozen bytes of meta plus about nine bits a packet for arrival times.
  */
 #include <errno.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,10 +32,11 @@ struct codec {
 
 int codec_new(struct codec **ret)
 {
-	struct codec *k = calloc(1, sizeof(*k));
+	struct codec *k = sodium_malloc(sizeof(*k)); /* audio is in it: locked, not dumped, wiped */
 
 	if (!k)
 		return -ENOMEM;
+	memset(k, 0, sizeof(*k));
 	k->cctx = ZSTD_createCCtx();
 	k->dctx = ZSTD_createDCtx();
 	if (!k->cctx || !k->dctx) {
@@ -59,7 +61,7 @@ void codec_free(struct codec *k)
 	ZSTD_freeCCtx(k->cctx);
 	ZSTD_freeDCtx(k->dctx);
 	buf_free(&k->meta);
-	free(k);
+	sodium_free(k);
 }
 
 /* ---- columns ---- */

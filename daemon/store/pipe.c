@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mutex.h"
+#include "base/slab.h"
 #include "store/pipe_internal.h"
 
 /* ---- the caller ---- */
@@ -34,7 +35,7 @@ static void put_behind(struct pipe *p, struct job *j)
 int pipe_open(struct store_call *sc)
 {
 	struct pipe *p = sc->st->pipe;
-	struct job *j = queue_job(OP_OPEN, sc, 0);
+	struct job *j = queue_job(sc->st->pipe, OP_OPEN, sc, 0);
 
 	if (!j)
 		return -ENOMEM;
@@ -94,7 +95,7 @@ int pipe_append(struct store_call *sc, unsigned leg, const struct chunk *c)
 	}
 	if (!p->n)
 		return append_coded(sc, leg, c);
-	j = queue_job(OP_CHUNK, sc, n);
+	j = queue_job(p, OP_CHUNK, sc, n);
 	if (!j) {
 		shed(sc, c);
 		return 0;
@@ -122,7 +123,7 @@ static const char *keep_text(char to[TEXTS], const char *s)
 void pipe_note(struct store_call *sc, const struct store_call_now *now)
 {
 	struct pipe *p = sc->st->pipe;
-	struct job *j = queue_job(OP_NOTE, sc, 0);
+	struct job *j = queue_job(sc->st->pipe, OP_NOTE, sc, 0);
 
 	if (!j)
 		return; /* the record says what was true before */
@@ -144,7 +145,7 @@ static int put_and_wait(struct pipe *p, struct job *j)
 
 int pipe_forget(struct store_call *sc)
 {
-	struct job *j = queue_job(OP_FORGET, sc, 0);
+	struct job *j = queue_job(sc->st->pipe, OP_FORGET, sc, 0);
 
 	return j ? put_and_wait(sc->st->pipe, j) : -ENOMEM;
 }
@@ -170,7 +171,7 @@ int pipe_end(struct store_call *sc, const struct store_call_result *r)
 			return why_set(why_of(st), -EINVAL, "%s is granted but was never committed",
 				       store_purpose_names[p]);
 		}
-	j = queue_job(OP_END, sc, 0);
+	j = queue_job(sc->st->pipe, OP_END, sc, 0);
 	if (!j) {
 		pipe_abort(sc);
 		return why_set(why_of(st), -ENOMEM, "out of memory");
@@ -183,7 +184,7 @@ int pipe_end(struct store_call *sc, const struct store_call_result *r)
 int pipe_leave(struct store_call *sc)
 {
 	struct store *st = sc->st;
-	struct job *j = queue_job(OP_LEAVE, sc, 0);
+	struct job *j = queue_job(sc->st->pipe, OP_LEAVE, sc, 0);
 
 	if (!j) {
 		pipe_abort(sc);
@@ -197,7 +198,7 @@ void pipe_abort(struct store_call *sc)
 {
 	struct store *st = sc->st;
 	struct encoder *e = encoder_of(st->pipe, sc);
-	struct job *j = queue_job(OP_ABORT, sc, 0);
+	struct job *j = queue_job(sc->st->pipe, OP_ABORT, sc, 0);
 	bool tell;
 	int rc;
 
@@ -228,7 +229,7 @@ void pipe_forget_part(struct store_call *sc, const struct partkey *key)
 int pipe_denied(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r)
 {
 	struct store_call *sc = scall_new(st);
-	struct job *j = sc ? queue_job(OP_DENIED, sc, 0) : NULL;
+	struct job *j = sc ? queue_job(st->pipe, OP_DENIED, sc, 0) : NULL;
 	int rc = j ? scall_day(st, meta, &sc->day) : -ENOMEM;
 	size_t n[2] = { meta->caller ? strlen(meta->caller) : 0, meta->callee ? strlen(meta->callee) : 0 };
 	char *at;
@@ -247,7 +248,7 @@ int pipe_denied(struct store *st, const struct store_call_meta *meta, const stru
 	}
 	if (rc) {
 		scall_free(sc);
-		free(j);
+		queue_job_free(st->pipe, j);
 		return why_set(why_of(st), rc, "out of memory");
 	}
 	take_result(j, r);
@@ -257,7 +258,7 @@ int pipe_denied(struct store *st, const struct store_call_meta *meta, const stru
 
 int pipe_settle(struct store *st)
 {
-	struct job *j = queue_job(OP_SETTLE, NULL, 0);
+	struct job *j = queue_job(st->pipe, OP_SETTLE, NULL, 0);
 
 	if (!j)
 		return why_set(why_of(st), -ENOMEM, "out of memory");
@@ -274,7 +275,7 @@ uint64_t store_sync_start(struct store *st)
 		return 0;
 	}
 	for (unsigned i = 0; i < (p->n ? p->n : 1); i++) {
-		struct job *j = queue_job(OP_BARRIER, NULL, 0);
+		struct job *j = queue_job(p, OP_BARRIER, NULL, 0);
 
 		if (!j) /* the next one includes it */
 			break;
@@ -414,8 +415,10 @@ int store_threads(struct store *st, const struct store_threads_settings *s)
 	if (st->pipe)
 		return why_set(&st->why, -EALREADY, "threads run already");
 	p = calloc(1, sizeof(*p));
-	if (!p)
+	if (!p || slab_new(&p->mem)) {
+		free(p);
 		return why_set(&st->why, -ENOMEM, "out of memory");
+	}
 	p->st = st;
 	p->set = *s;
 	p->n = s->encoders < ENCODERS_MAX ? s->encoders : ENCODERS_MAX;
@@ -424,6 +427,7 @@ int store_threads(struct store *st, const struct store_threads_settings *s)
 	queue_init(&p->disk);
 	queue_init(&p->over);
 	mutex_init(&p->lock);
+	mutex_init(&p->mem_lock);
 	pthread_mutex_init(&p->before_lock, NULL);
 	pthread_cond_init(&p->done, NULL);
 	p->flush_at = mono_ns() + p->set.flush_ns;
@@ -478,6 +482,8 @@ void pipe_stop(struct store *st)
 	pthread_mutex_destroy(&p->before_lock);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->done);
+	pthread_mutex_destroy(&p->mem_lock);
+	slab_free(p->mem);
 	st->pipe = NULL;
 	free(p);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pipe_encode.c - queues, jobs, and the encoders' threads, see pipe_internal.h */
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mutex.h"
+#include "base/slab.h"
 #include "store/pipe_internal.h"
 
 #define BEHIND 10 /* niceness of encoders: capture, which waits for nobody, comes first */
@@ -66,23 +66,37 @@ void queue_charge(struct pipe *p, struct job *j, size_t n)
 		;
 }
 
-/* Plain audio does not stay in freed memory. */
 void queue_job_free(struct pipe *p, struct job *j)
 {
+	if (!j)
+		return;
 	__atomic_fetch_sub(&p->bytes, j->bytes, __ATOMIC_RELAXED);
-	if (j->op == OP_CHUNK)
-		explicit_bzero(j->tail, j->bytes);
-	free(j);
+	pthread_mutex_lock(&p->mem_lock);
+	slab_put(p->mem, j->tail, j->tail_bytes);
+	slab_put(p->mem, j, sizeof(*j));
+	pthread_mutex_unlock(&p->mem_lock);
 }
 
-struct job *queue_job(enum op op, struct store_call *sc, size_t tail)
+struct job *queue_job(struct pipe *p, enum op op, struct store_call *sc, size_t tail)
 {
-	struct job *j = malloc(sizeof(*j) + tail);
+	uint8_t *bytes = NULL;
+	struct job *j;
 
+	pthread_mutex_lock(&p->mem_lock);
+	j = slab_get(p->mem, sizeof(*j));
+	if (j && tail)
+		bytes = slab_get(p->mem, tail);
+	if (tail && !bytes) {
+		slab_put(p->mem, j, sizeof(*j));
+		j = NULL;
+	}
+	pthread_mutex_unlock(&p->mem_lock);
 	if (j) {
 		memset(j, 0, sizeof(*j));
 		j->op = op;
 		j->sc = sc;
+		j->tail = bytes;
+		j->tail_bytes = tail;
 	}
 	return j;
 }
@@ -116,7 +130,7 @@ void pipe_count_lost(struct store_call *sc, uint32_t packets)
 
 struct job *queue_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes)
 {
-	struct job *j = queue_job(OP_CODED, sc, k->h.length);
+	struct job *j = queue_job(p, OP_CODED, sc, k->h.length);
 
 	if (!j)
 		return NULL;

@@ -32,6 +32,10 @@ struct waiter {
 	int rc;
 };
 
+/*
+ * Its memory, and that of the tail, is the pipe's own (pipe.mem): audio in it is locked and wiped, and who takes
+ * some waits for no other thread that is behind.
+ */
 struct job {
 	struct job *next, *prev;
 	enum op op;
@@ -42,18 +46,24 @@ struct job {
 	const struct partkey *key; /* CHUNK: of the part; pipe_forget_part takes the job away before it goes */
 	uint64_t number; /* BARRIER */
 	bool tell;	 /* ABORT */
-	struct waiter *wait;
-	struct chunk chunk;
-	struct coded coded;
-	struct store_call_now now;
-	struct store_call_result result; /* END, DENIED */
-	struct store_call_result said;	 /* what the row says */
+	/* END, DENIED: */
 	bool rowed;  /* the row is in the open transaction */
 	bool tried;  /* it was in one: perhaps the disk has it */
 	bool there;  /* another row has the call's name: what that says */
 	bool no_row; /* refused: there will be none */
+	struct waiter *wait;
+	union {
+		struct chunk chunk;
+		struct coded coded;
+		struct store_call_now now;
+		struct {
+			struct store_call_result result;
+			struct store_call_result said; /* what the row says */
+		};
+	};
 	char text[3 + STORE_PURPOSES][TEXTS];
-	uint8_t tail[]; /* the chunk, plain or coded */
+	uint8_t *tail; /* the chunk, plain or coded; NULL none */
+	size_t tail_bytes;
 };
 
 struct queue {
@@ -84,6 +94,8 @@ struct pipe {
 	pthread_t thread;
 	bool runs;
 	uint64_t bytes, max; /* atomic */
+	pthread_mutex_t mem_lock; /* guards mem, for the time of a wipe; passes urgency on */
+	struct slab *mem;	  /* of jobs */
 	pthread_mutex_t lock; /* guards waiters, synced, sync_rc, broken_why */
 	pthread_cond_t done;
 	uint64_t synced; /* number of the last sync that was asked for and is done */
@@ -120,9 +132,10 @@ void queue_put(struct queue *q, struct job *j);
 void queue_unlink(struct queue *q, struct job *j); /* with the lock held */
 void queue_stop(struct queue *q);		    /* its thread ends when it is empty */
 
-struct job *queue_job(enum op op, struct store_call *sc, size_t tail); /* NULL no memory */
+/* tail: bytes, at most SLAB_MAX. NULL no memory. */
+struct job *queue_job(struct pipe *p, enum op op, struct store_call *sc, size_t tail);
 void queue_charge(struct pipe *p, struct job *j, size_t n);	      /* to the queue's limit, until queue_job_free */
-void queue_job_free(struct pipe *p, struct job *j);
+void queue_job_free(struct pipe *p, struct job *j); /* NULL-tolerant; wiped */
 /* For the disk: a chunk as bytes. NULL no memory. */
 struct job *queue_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes);
 /* A chunk that comes to nothing. */

@@ -418,7 +418,7 @@ static void note_chunk(struct store_call *sc, const struct coded *k, const struc
 
 int coder_new(struct coder *c)
 {
-	*c = (struct coder){ .plain = malloc(CODEC_BODY_MAX), .chunk = malloc(CHUNK_DISK_MAX) };
+	*c = (struct coder){ .plain = sodium_malloc(CODEC_BODY_MAX), .chunk = malloc(CHUNK_DISK_MAX) };
 	return !c->plain || !c->chunk || codec_new(&c->codec) || sealer_new(&c->sealer) ? -ENOMEM : 0;
 }
 
@@ -426,9 +426,7 @@ void coder_free(struct coder *c)
 {
 	codec_free(c->codec);
 	sealer_free(c->sealer);
-	if (c->plain)
-		sodium_memzero(c->plain, CODEC_BODY_MAX);
-	free(c->plain);
+	sodium_free(c->plain); /* wipes */
 	free(c->chunk);
 	*c = (struct coder){ 0 };
 }

@@ -332,6 +332,53 @@ static void test_shed(void **state)
 	fsck_clean(NULL);
 }
 
+/* ---- in memory ---- */
+
+static unsigned long locked_kb(void)
+{
+	char line[256];
+	unsigned long kb = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	while (fgets(line, sizeof(line), f))
+		(void)sscanf(line, "VmLck: %lu", &kb);
+	fclose(f);
+	return kb;
+}
+
+/* Audio on its way lies in memory that is locked, the largest chunk, too; afterwards nothing of it is there. */
+static void test_locked(void **state)
+{
+	struct chunk *c = chunk_new();
+	struct store_threads_settings s;
+	struct store *st = open_store(STORE_RW);
+	unsigned long before;
+	struct store_call *sc;
+
+	(void)state;
+	before = locked_kb(); /* keys; the coder of a store without threads */
+	store_threads_default(&s);
+	s.encoders = 1;
+	ok(st, store_threads(st, &s));
+	sc = begin(st, 1);
+	append(st, sc, 1, 0);
+	chunk_stream(c, "PCMA", 8, K_RANDOM, 100, 800, 160);
+	ok(st, store_call_append(sc, 0, c));
+	ok(st, store_sync(st));
+	end(st, sc, 1);
+	ok(st, store_sync(st));
+	if (locked_kb() == before) {
+		print_message("SKIP: memory cannot be locked here\n");
+		store_close(st);
+		chunk_free(c);
+		skip();
+	}
+	assert_true(locked_kb() >= before + 2 * 2048); /* jobs, and chunks of two sizes: an area of 2 MiB each at least */
+	store_close(st);
+	assert_true(locked_kb() < before);
+	chunk_free(c);
+}
+
 /* ---- killed ---- */
 
 struct shared {
@@ -499,6 +546,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_many), T(test_close), T(test_destroy), T(test_forget), T(test_shed),
+		T(test_locked),
 		T(test_flush), T(test_leave), T(test_full_disk),
 	};
 
