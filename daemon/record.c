@@ -259,7 +259,8 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	struct endpoint at = { .port = ntohs(rec->dport) };
 	const struct call_endpoint *e;
 	enum call_payload kind;
-	struct media_format f;
+	const struct media_format *f;
+	struct media_format room;
 	struct rtp_pkt p;
 	struct call *c;
 	unsigned leg;
@@ -287,7 +288,11 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 		return rec->len != rec->wire_len ? MEDIA_TRUNCATED : MEDIA_BAD;
 	}
 	/* A payload type that nobody announced may be digits or anything: it is not kept (INV-7). */
-	kind = payload_kind(c, e, &p, &f);
+	f = recording_format(c->user, e->leg, c->media_version, (unsigned)(e - c->ep), p.pt);
+	kind = f ? CALL_PT_AUDIO : payload_kind(c, e, &p, &room);
+	if (!f)
+		f = kind == CALL_PT_AUDIO && strcmp(room.name, "red") != 0 ?
+			    recording_format_set(c->user, e->leg, c->media_version, (unsigned)(e - c->ep), &room) : &room;
 	if (kind == CALL_PT_UNKNOWN) {
 		r->fig.unknown_payload++;
 		recording_gap(c->user, "unknown-payload-type");
@@ -299,7 +304,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	if (recording_first(c->user, e->leg))
 		recording_blocked_before(c->user, e->leg, blocked_at(r, &at));
 	leg = e->leg;
-	n = recording_packet(c->user, c, leg, &p, &f, kind, rec->verdict == OPTAG_V_RECORD, rec->ts_ns, &key, &fate);
+	n = recording_packet(c->user, c, leg, &p, f, kind, rec->verdict == OPTAG_V_RECORD, rec->ts_ns, &key, &fate);
 	if (begun != recording_begun(c->user) || recording_unsaved(c->user))
 		recorder_changed(r, c);
 	if (!begun && recording_begun(c->user))

@@ -102,7 +102,7 @@ void recording_moved(struct recording *rc, const struct call *c)
 
 int recording_new(struct store *st, const struct call *c, struct recording **ret)
 {
-	struct recording *rc = calloc(1, sizeof(*rc));
+	struct recording *rc = line_alloc(sizeof(*rc));
 	int e;
 
 	if (!rc)
@@ -147,8 +147,10 @@ void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets)
 }
 
 /* Microseconds of sound in one payload; 0 when the format does not say (then timestamps do). */
-static uint64_t payload_us(const struct media_format *f, size_t len)
+static uint64_t payload_us(const struct leg_state *l, const struct media_format *f, size_t len)
 {
+	if (f == &l->now.f && l->now.law >= 0)
+		return len * 125;
 	if (strcmp(f->name, "PCMU") == 0 || strcmp(f->name, "PCMA") == 0 || strcmp(f->name, "G722") == 0)
 		return len * 125;
 	if (strcmp(f->name, "GSM") == 0)
@@ -158,25 +160,38 @@ static uint64_t payload_us(const struct media_format *f, size_t len)
 	return 0;
 }
 
-static void count_format(struct leg_state *l, const struct media_format *f)
+/* Its place among the leg's formats; FORMATS_MAX: there are too many. */
+static unsigned slot_of(struct leg_state *l, const struct media_format *f)
 {
 	unsigned i;
 
-	for (i = 0; i < l->nfmt; i++) {
-		if (l->fmt[i].f.pt == f->pt && strcmp(l->fmt[i].f.name, f->name) == 0) {
-			l->fmt[i].packets++;
-			return;
-		}
-	}
+	for (i = 0; i < l->nfmt; i++)
+		if (l->fmt[i].pt == f->pt && strcmp(l->fmt[i].name, f->name) == 0)
+			return i;
 	if (l->nfmt == FORMATS_MAX)
-		return;
-	l->fmt[l->nfmt].f = *f;
-	l->fmt[l->nfmt++].packets = 1;
+		return FORMATS_MAX;
+	l->fmt[l->nfmt] = *f;
+	l->fmt_packets[l->nfmt] = 0;
+	return l->nfmt++;
+}
+
+static void count_format(struct leg_state *l, const struct media_format *f)
+{
+	unsigned i = FORMATS_MAX;
+
+	if (f != &l->now.f)
+		i = slot_of(l, f);
+	else if (l->now.slot < l->nfmt)
+		i = l->now.slot;
+	else
+		l->now.slot = (uint8_t)(i = slot_of(l, f));
+	if (i < FORMATS_MAX)
+		l->fmt_packets[i]++;
 }
 
 static void count_audio(struct leg_state *l, const struct media_format *f, const struct rtp_pkt *p)
 {
-	uint64_t us = payload_us(f, p->len);
+	uint64_t us = payload_us(l, f, p->len);
 
 	if (!us && f->clock) {
 		/* By timestamps: the distance to the packet before, when that is a packet's worth. */
@@ -285,6 +300,7 @@ static void discard(struct recording *rc)
 		l->chunker = NULL;
 		l->muted = 0;
 		l->nfmt = 0;
+		l->now.slot = FORMATS_MAX;
 		l->packets = l->noise = 0;
 		l->audio_us = 0;
 		l->any = false;
@@ -333,13 +349,13 @@ static int start_writing(struct recording *rc, const struct call *c, uint64_t no
 		if (!rc->first_ns)
 			rc->first_ns = first_ns;
 	}
-	return rc->sc ? hold_release(&rc->hold, write_held, rc, rc->memory) : 0;
+	return rc->sc && rc->hold ? hold_release(&rc->hold, write_held, rc, rc->memory) : 0;
 }
 
 /* Sequence numbers that never came; events have theirs among them. */
 static void note_hole(struct leg_state *l, const struct rtp_pkt *p, const struct media_format *f, int64_t seq)
 {
-	uint64_t us = f ? payload_us(f, p->len) : 0, missing;
+	uint64_t us = f ? payload_us(l, f, p->len) : 0, missing;
 
 	if (l->any && l->last_ssrc == p->ssrc && seq > l->last_seq + 1) {
 		missing = (uint64_t)(seq - l->last_seq - 1);
@@ -404,6 +420,7 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
 	int64_t seq;
+	bool noise;
 	int law, e = rtp_leg_packet(&l->rtp, p, arrival_ns, f->clock, &s, &seq);
 
 	if (e < 0)
@@ -433,15 +450,15 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 			return no_memory(rc, ret_fate);
 		chunker_limit(l->chunker, rc->memory, rc->leg_bytes);
 	}
-	law = law_of(f, p->pt);
+	noise = f == &l->now.f ? l->now.noise : is_noise(f, p->pt);
+	law = f == &l->now.f ? l->now.law : law_of(f, p->pt);
 	hear_packet(rc, leg, wanted, law, p, arrival_ns);
-	if (!is_noise(f, p->pt))
+	if (!noise)
 		chunker_mute(l->chunker, wanted & HEAR_W_MUTE && law >= 0, law > 0 ? (enum g711_law)law : G711_ULAW);
-	e = chunker_add(l->chunker, p->ssrc, s->number, f, is_noise(f, p->pt), p->marker, seq, p->ts,
-			arrival_ns, p->payload, p->len);
+	e = chunker_add(l->chunker, p->ssrc, s->number, f, noise, p->marker, seq, p->ts, arrival_ns, p->payload, p->len);
 	if (e == -ENOBUFS)
 		return no_memory(rc, ret_fate);
-	if (is_noise(f, p->pt))
+	if (noise)
 		l->noise++;
 	else
 		count_audio(l, f, p);
@@ -525,21 +542,43 @@ void recording_soon(const struct recording *rc, unsigned leg, unsigned step)
 	switch (step) {
 	case 0:
 		for (size_t i = 0; i < offsetof(struct recording, leg); i += 64)
-			__builtin_prefetch((const char *)rc + i);
-		for (size_t i = 0; i < offsetof(struct leg_state, fmt) + sizeof(l->fmt[0]); i += 64)
-			__builtin_prefetch((const char *)l + i);
+			__builtin_prefetch((const char *)rc + i, 1);
+		for (size_t i = 0; i < offsetof(struct leg_state, now.f.fmtp); i += 64)
+			__builtin_prefetch((const char *)l + i, 1);
+		__builtin_prefetch(l->fmt_packets, 1);
 		break;
 	case 1:
 		if (l->rtp.n)
 			rtp_stream_soon(l->rtp.stream[0]);
 		if (l->chunker)
-			__builtin_prefetch(l->chunker);
+			chunker_soon(l->chunker);
 		hear_soon(rc, leg);
 		break;
 	default:
+		if (l->rtp.n)
+			rtp_stream_sooner(l->rtp.stream[0]);
 		if (l->chunker)
-			chunker_soon(l->chunker);
+			chunker_sooner(l->chunker);
 	}
+}
+
+const struct media_format *recording_format(const struct recording *rc, unsigned leg, uint32_t version, unsigned ep, uint8_t pt)
+{
+	const struct leg_format *n = &rc->leg[leg].now;
+
+	return n->of == version + 1 && n->ep == ep && n->f.pt == pt ? &n->f : NULL;
+}
+
+const struct media_format *recording_format_set(struct recording *rc, unsigned leg, uint32_t version, unsigned ep,
+						const struct media_format *f)
+{
+	struct leg_format *n = &rc->leg[leg].now;
+
+	if (version == UINT32_MAX || ep > UINT8_MAX)
+		return f;
+	*n = (struct leg_format){ .of = version + 1, .ep = (uint8_t)ep, .noise = is_noise(f, f->pt),
+				  .law = (int8_t)law_of(f, f->pt), .slot = FORMATS_MAX, .f = *f };
+	return &n->f;
 }
 
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
@@ -653,10 +692,10 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 	ret->muted = l->muted + (l->chunker ? chunker_muted(l->chunker) : 0);
 	ret->audio_ms = l->audio_us / 1000;
 	for (i = 1; i < l->nfmt; i++)
-		if (l->fmt[i].packets > l->fmt[best].packets)
+		if (l->fmt_packets[i] > l->fmt_packets[best])
 			best = i;
 	if (l->nfmt)
-		ret->format = l->fmt[best].f;
+		ret->format = l->fmt[best];
 	for (i = 0; i < l->rtp.n; i++) {
 		const struct rtp_stream *s = l->rtp.stream[i];
 
@@ -675,10 +714,10 @@ void recording_figures(const struct recording *rc, unsigned leg, struct store_le
 	*ret = (struct store_leg_figures){ .packets = l->packets, .events = l->events, .audio_ms = l->audio_us / 1000 };
 	rtp_leg_totals(&l->rtp, &received, &ret->lost, &ret->duplicates, &ret->reordered);
 	for (i = 1; i < l->nfmt; i++)
-		if (l->fmt[i].packets > l->fmt[best].packets)
+		if (l->fmt_packets[i] > l->fmt_packets[best])
 			best = i;
 	if (l->nfmt)
-		ret->format = l->fmt[best].f;
+		ret->format = l->fmt[best];
 }
 
 int recording_flush(struct recording *rc)

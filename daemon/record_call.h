@@ -36,6 +36,14 @@ void recording_sounds(struct recording *rc, const struct fp_set *s);
  * call_audio says, when it was let through to be kept (keep), and listened to as record_hear.h says;
  * CALL_PT_EVENT is listened to; anything else only counts as received. Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
  * written in every case. After it, and after recording_tick: hear_next until nothing is left. */
+/*
+ * What the leg's audio with this payload type was when it was looked up: at the call's address number ep, in its descriptions'
+ * version (call->media_version); NULL: it must be looked up again, and should be set. What _set returns is f, or the recording's own
+ * copy until the next _set; either goes to recording_packet.
+ */
+const struct media_format *recording_format(const struct recording *rc, unsigned leg, uint32_t version, unsigned ep, uint8_t pt);
+const struct media_format *recording_format_set(struct recording *rc, unsigned leg, uint32_t version, unsigned ep,
+						const struct media_format *f);
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
 		     const struct media_format *f, enum call_payload kind, bool keep, uint64_t arrival_ns,
 		     char *ret_key, enum media_fate *ret_fate);

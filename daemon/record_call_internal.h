@@ -3,6 +3,9 @@
 #ifndef RECORD_CALL_INTERNAL_H
 #define RECORD_CALL_INTERNAL_H
 
+#include <stdalign.h>
+
+#include "base/line.h"
 #include "media/chunker.h"
 #include "media/dtmf.h"
 #include "media/rtp.h"
@@ -12,8 +15,18 @@
 
 #define FORMATS_MAX 8 /* payload types counted per leg to name its codec */
 
+/* What the leg's latest audio was, so that not every packet is looked up. */
+struct leg_format {
+	uint32_t of;  /* the call's media_version it was looked up in, plus 1; 0 nothing */
+	uint8_t ep;   /* which of the call's addresses */
+	bool noise;
+	int8_t law;   /* enum g711_law, -1 none */
+	uint8_t slot; /* in fmt, FORMATS_MAX none */
+	struct media_format f;
+};
+
 struct leg_state {
-	struct recording *rc;
+	alignas(LINE_BYTES) struct recording *rc;
 	struct chunker *chunker;
 	struct rtp_leg rtp;
 	/* what each packet changes stands together */
@@ -33,41 +46,42 @@ struct leg_state {
 	bool resumed;	/* no packet since recording_resume; the one that comes next if none is missing: */
 	uint32_t expect_ssrc;
 	int64_t expect;
+	struct leg_format now;
 	unsigned nfmt;
-	struct {
-		struct media_format f;
-		uint64_t packets;
-	} fmt[FORMATS_MAX];
+	uint64_t fmt_packets[FORMATS_MAX];
+	struct media_format fmt[FORMATS_MAX];
 	struct dtmf_rx dtmf;
 };
 
 struct recording {
+	/* what each packet meets */
 	struct store *st;
 	struct store_call *sc;
-	struct store_call_meta meta;
-	bool known;
-	bool no_audio;
-	bool expired; /* its destroy-by day is over already: nothing is kept */
-	bool undated; /* its clock is beyond what a deadline can be written for: not even a row */
 	const char *gap;
+	struct hold *hold; /* of both legs: no purpose is decided yet; empty while sc */
+	uint64_t first_ns; /* arrival of the first audio that sc has; 0 not known */
+	uint64_t retry_ns; /* the store did not take it: not again before */
+	const struct fp_set *sounds; /* NULL: no announcement is looked for */
+	struct fp *fp;		     /* NULL: not now */
 	struct {
 		enum purpose_state state[POLICY_PURPOSES];
 		bool answered;
 	} noted;	   /* of the call, in the store */
-	uint64_t retry_ns; /* the store did not take it: not again before */
-	uint8_t part_for[2]; /* by leg: it is in the newest part, which is for these purposes, plus 1; 0 the store must be asked */
+	bool known;
+	bool no_audio;
+	bool expired; /* its destroy-by day is over already: nothing is kept */
+	bool undated; /* its clock is beyond what a deadline can be written for: not even a row */
 	unsigned unsaved;  /* packets since recording_save */
+	uint8_t part_for[2]; /* by leg: it is in the newest part, which is for these purposes, plus 1; 0 the store must be asked */
 	bool stale;	   /* resumed, perhaps from an old state: the store knows the figures better */
-	struct hold *hold;  /* of both legs: no purpose is decided yet; empty while sc */
-	uint64_t first_ns;  /* arrival of the first audio that sc has; 0 not known */
-	struct chunker_memory *memory; /* NULL: no limit */
-	uint32_t leg_bytes;
-	const struct fp_set *sounds; /* NULL: no announcement is looked for */
-	struct fp *fp;		     /* NULL: not now */
 	uint8_t fp_leg;
 	unsigned nnews;
-	struct hear_news news[HEAR_WAITING];
 	struct leg_state leg[2];
+	/* and what it does not */
+	uint32_t leg_bytes;
+	struct chunker_memory *memory; /* NULL: no limit */
+	struct store_call_meta meta;
+	struct hear_news news[HEAR_WAITING];
 };
 
 #define RECORDING_SAVE_PACKETS 1000 /* ten seconds of both legs: a later state must know which cycle of numbers it is in */

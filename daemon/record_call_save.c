@@ -72,12 +72,12 @@ static void put_leg(struct buf *b, const struct leg_state *l)
 	dtmf_save(&l->dtmf, b);
 	buf_put8(b, (uint8_t)l->nfmt);
 	for (unsigned i = 0; i < l->nfmt; i++) {
-		put_text(b, l->fmt[i].f.name, sizeof(l->fmt[i].f.name));
-		buf_put_le32(b, l->fmt[i].f.clock);
-		buf_put8(b, l->fmt[i].f.channels);
-		buf_put8(b, l->fmt[i].f.pt);
-		put_text(b, l->fmt[i].f.fmtp, sizeof(l->fmt[i].f.fmtp));
-		buf_put_varint(b, l->fmt[i].packets);
+		put_text(b, l->fmt[i].name, sizeof(l->fmt[i].name));
+		buf_put_le32(b, l->fmt[i].clock);
+		buf_put8(b, l->fmt[i].channels);
+		buf_put8(b, l->fmt[i].pt);
+		put_text(b, l->fmt[i].fmtp, sizeof(l->fmt[i].fmtp));
+		buf_put_varint(b, l->fmt_packets[i]);
 	}
 	buf_put_varint(b, l->packets);
 	buf_put_varint(b, l->noise);
@@ -111,7 +111,7 @@ static int get_leg(struct rd *r, struct leg_state *l)
 	if (l->nfmt > FORMATS_MAX)
 		return -EBADMSG;
 	for (unsigned i = 0; i < l->nfmt; i++) {
-		struct media_format *f = &l->fmt[i].f;
+		struct media_format *f = &l->fmt[i];
 
 		if (!get_text(r, f->name, sizeof(f->name)))
 			return -EBADMSG;
@@ -120,7 +120,7 @@ static int get_leg(struct rd *r, struct leg_state *l)
 		f->pt = rd_u8(r);
 		if (!get_text(r, f->fmtp, sizeof(f->fmtp)))
 			return -EBADMSG;
-		l->fmt[i].packets = rd_varint(r);
+		l->fmt_packets[i] = rd_varint(r);
 	}
 	l->packets = rd_varint(r);
 	l->noise = rd_varint(r);
@@ -218,6 +218,7 @@ static void begin_anew(struct recording *rc)
 		struct leg_state *l = &rc->leg[i];
 
 		l->nfmt = 0;
+		l->now.of = 0;
 		l->packets = l->noise = l->audio_us = l->muted = 0;
 		l->any = false;
 	}
@@ -227,7 +228,7 @@ static void begin_anew(struct recording *rc)
 
 int recording_resume(struct store *st, struct call *c, const void *bytes, size_t n, struct recording **ret)
 {
-	struct recording *rc = calloc(1, sizeof(*rc));
+	struct recording *rc = line_alloc(sizeof(*rc));
 	struct rd r = { .p = bytes, .left = n };
 	uint8_t flags = 0;
 	int e;

@@ -45,11 +45,11 @@ struct chunk_pkt {
 struct chunk {
 	uint32_t ssrc;
 	uint32_t stream; /* number of the stream in its leg, from 0 in order of appearance */
-	struct media_format format;
 	uint32_t npkt;
 	uint32_t nbytes;
 	struct chunk_pkt *pkt; /* CHUNK_MAX_PACKETS at most */
 	uint8_t *data;	       /* CHUNK_MAX_BYTES at most */
+	struct media_format format;
 };
 
 #endif

@@ -6,6 +6,7 @@
  * it; what is due later simply stays. Ring numbers are a slot index with a
  * generation in the top byte, so a late record of a freed number finds nobody.
  */
+#include "base/line.h"
 #include "call/call.h"
 
 #include <errno.h>
@@ -162,19 +163,10 @@ static void fetch(const void *p, size_t n)
 
 void call_soon(const struct call *c, unsigned step)
 {
-	switch (step) {
-	case 0:
-		fetch(c, offsetof(struct call, node) + 96); /* ep and nep follow the public part */
-		break;
-	case 1:
-		if (c->ep)
-			fetch(c->ep, 2 * sizeof(*c->ep));
-		break;
-	default:
-		for (unsigned i = 0; i < c->nep && i < 2; i++)
-			if (c->ep[i].formats)
-				fetch(c->ep[i].formats, 128);
-	}
+	if (step == 0)
+		fetch(c, offsetof(struct call, tight) + offsetof(struct call_tight, until_ns));
+	else if (c->ep)
+		fetch(c->ep, 2 * sizeof(*c->ep));
 }
 
 /* ---- timers ---- */
@@ -248,7 +240,7 @@ int calls_add(struct calls *cs, struct sip_str id, struct sip_str tag, uint64_t 
 		cs->stats.refused_id++;
 		return -EINVAL;
 	}
-	c = calloc(1, sizeof(*c));
+	c = line_alloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->call_id = dup_str(id);

@@ -117,34 +117,38 @@ struct call_endpoint {
 };
 
 struct call {
-	/* for everybody, read-only */
-	struct uid uid;
+	/*
+	 * For everybody, read-only, but for what is said to be private to call/. First what each packet of the call meets.
+	 */
 	uint32_t ring; /* its number in flow entries and capture records */
 	enum call_phase phase;
 	bool matched, partial; /* partial: the capture began after its INVITE */
 	bool never;	       /* not matched, because of a `never` */
 	bool answered, hold, srtp, overlong;
+	enum purpose_state state[POLICY_PURPOSES];
+	const struct policy_rule *rule;
+	void *user;		  /* the sink's own */
+	struct call_endpoint *ep; /* private: CALL_ENDPOINTS_MAX at most, 2, then grown by 8 */
+	unsigned nep;
+	uint32_t media_version;	   /* grows with each change of what its addresses mean (call_format) */
+	uint64_t linger_ns;	   /* private: ENDING, REJECTED: over then */
+	struct call_decide decide; /* notice, windows, pause */
+	struct call_tight tight;   /* what later policies took from it */
+	struct uid uid;
 	uint64_t start_ns, answer_ns, end_ns;
 	const char *end;	/* "bye", "cancel", "rejected", "timeout", "capture-end", "replaced"; static */
 	unsigned status;	/* last final status of the INVITE */
 	const char *call_id;	/* terminated, cut at CALL_ID_MAX */
 	const struct policy *policy;
-	const struct policy_rule *rule;
 	char calling[POLICY_NUMBER_MAX], called[POLICY_NUMBER_MAX]; /* "" withheld */
 	char agent[64], queue[64]; /* "" not known */
-	enum purpose_state state[POLICY_PURPOSES];
 	const char *reason[POLICY_PURPOSES];
 	unsigned presses;     /* key presses heard, whatever they were */
 	unsigned endpoints_dropped;
-	struct call_tight tight; /* what later policies took from it */
-	struct call_decide decide; /* notice, windows, pause */
 	struct call_peers *peers; /* what other calls are of the same conversation (group.h); NULL nothing known */
-	void *user;	      /* the sink's own */
 
 	/* private to call/ */
 	struct hnode node;
-	struct call_endpoint *ep; /* CALL_ENDPOINTS_MAX at most, 2, then grown by 8 */
-	unsigned nep;
 	struct barred *barred; /* of a call with `never`: what it announced */
 	char *caller_tag;
 	uint64_t caller_alt; /* hash of the tag under which a back-to-back agent passed the INVITE on */
@@ -160,7 +164,6 @@ struct call {
 		uint64_t offer; /* as in call_endpoint */
 		bool held;
 	} hold_offer[2]; /* by side: what an unanswered offer asks for */
-	uint64_t linger_ns;   /* ENDING, REJECTED: over then */
 	uint64_t quiet_ns;    /* REJECTED: early media is blocked from then on; 0 it is */
 	uint64_t overlong_ns; /* max-length is reached then; 0 none */
 	struct call_trace *trace; /* NULL: nothing happened yet, or nobody records it */
@@ -268,7 +271,7 @@ struct call *calls_by_ring(struct calls *cs, uint32_t ring);
 /* Prefetching: who has that slot, perhaps somebody else by now (does not touch the call, NULL none);
  * then what a packet of it will meet, a step of pointers at a time. */
 struct call *const *calls_slot(const struct calls *cs, uint32_t ring);
-#define CALL_SOON_STEPS 3
+#define CALL_SOON_STEPS 2
 void call_soon(const struct call *c, unsigned step);
 /* The call with this identifier or Call-ID, remembered ones too; NULL. For who asks, not for packets: looks at all. */
 struct call *calls_by_uid(struct calls *cs, const struct uid *u);

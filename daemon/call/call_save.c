@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/line.h"
 #include "call/call_internal.h"
 #include "optag.h"
 
@@ -551,7 +552,7 @@ static int read_call(struct calls *cs, struct rd *r, const struct calls_restore 
 int calls_restore(struct calls *cs, const struct calls_restore *how, const void *bytes, size_t n, struct call **ret)
 {
 	struct rd r = { .p = bytes, .left = n };
-	struct call *c = calloc(1, sizeof(*c));
+	struct call *c = line_alloc(sizeof(*c));
 	bool old;
 	int rc;
 

@@ -88,6 +88,7 @@ static void drop(struct calls *cs, struct call_endpoint *e)
 	struct call *c = e->call;
 	bool owned = e->owner;
 
+	c->media_version++;
 	disown(cs, e);
 	formats_put(e->formats);
 	formats_put(e->offered);
@@ -362,6 +363,7 @@ struct claim {
 /* An offer names an address that is in force: until the answer both descriptions hold. */
 static void claim_again(struct call_endpoint *e, const struct claim *k)
 {
+	e->call->media_version++;
 	formats_put(e->offered);
 	e->offered = k->formats;
 	e->offered_srtp = k->srtp;
@@ -370,6 +372,7 @@ static void claim_again(struct call_endpoint *e, const struct claim *k)
 
 static void claim_new(struct call_endpoint *e, const struct claim *k)
 {
+	e->call->media_version++;
 	formats_put(e->formats);
 	formats_put(e->offered);
 	e->formats = k->formats;
@@ -560,6 +563,7 @@ void call_sdp(struct calls *cs, struct call *c, const struct sdp_source *from, c
 /* An address that was named again: the new description or the old one. */
 static void settle_again(struct calls *cs, struct call *c, struct call_endpoint *e, bool ok)
 {
+	c->media_version++;
 	if (ok) {
 		formats_put(e->formats);
 		e->formats = e->offered;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/line.h"
 #include "base/slab.h"
 #include "media/mute.h"
 
@@ -29,23 +30,25 @@ struct lead {
 };
 
 struct chunker {
-	struct chunker_sink sink;
-	struct chunk c; /* pkt and data: behind the context in those below */
+	/* what each packet meets, in two cache lines with the beginning of c and its format */
 	struct chunk_pkt *pkt;
 	uint8_t *data;
 	uint32_t cap_pkt, cap_bytes, max_bytes;
-	struct chunker_memory *memory; /* NULL: no limit */
-	bool noise_only; /* c.format is that of comfort noise so far */
-	bool muting;
-	enum g711_law law;
 	uint32_t lead, lead_bytes; /* context: packets of the chunk before, of the same stream */
-	uint32_t plain;		   /* packets of the chunk, from the first on, that are not to be muted (any more) */
+	bool noise_only;	   /* c.format is that of comfort noise so far */
+	bool muting;
+	uint8_t law;   /* enum g711_law */
+	struct chunk c; /* pkt and data: behind the context in those above */
+	/* the rest when it closes, or grows */
+	uint32_t plain; /* packets of the chunk, from the first on, that are not to be muted (any more) */
 	uint64_t muted;
+	struct chunker_sink sink;
+	struct chunker_memory *memory; /* NULL: no limit */
 };
 
 int chunker_new(const struct chunker_sink *sink, struct chunker **ret)
 {
-	struct chunker *c = calloc(1, sizeof(*c));
+	struct chunker *c = line_alloc(sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
@@ -107,19 +110,19 @@ void chunker_free(struct chunker *c)
 static void mute(struct chunker *c, uint32_t n)
 {
 	if (c->muting && c->plain < n)
-		c->muted += mute_keys(c->law, c->pkt, c->lead + c->c.npkt, c->data, c->lead + c->plain, c->lead + n);
+		c->muted += mute_keys((enum g711_law)c->law, c->pkt, c->lead + c->c.npkt, c->data, c->lead + c->plain, c->lead + n);
 	if (c->plain < n)
 		c->plain = n;
 }
 
 void chunker_mute(struct chunker *c, bool on, enum g711_law law)
 {
-	if (c->muting == on && c->law == law)
+	if (c->muting == on && c->law == (uint8_t)law)
 		return;
 	mute(c, c->c.npkt);
 	c->plain = c->c.npkt;
 	c->muting = on;
-	c->law = law;
+	c->law = (uint8_t)law;
 }
 
 uint64_t chunker_muted(const struct chunker *c)
@@ -229,11 +232,12 @@ static int close_decided(struct chunker *c)
 	return err;
 }
 
+/* Each packet asks. What is not said, as G.711's fmtp, is in the first cache line. */
 static bool same_format(const struct media_format *a, const struct media_format *b)
 {
 	return a->pt == b->pt && a->clock == b->clock && a->channels == b->channels &&
-	       !strncmp(a->name, b->name, sizeof(a->name)) &&
-	       !strncmp(a->fmtp, b->fmtp, sizeof(a->fmtp));
+	       (memcmp(a->name, b->name, sizeof(a->name)) == 0 || !strncmp(a->name, b->name, sizeof(a->name))) &&
+	       a->fmtp[0] == b->fmtp[0] && (!a->fmtp[0] || !strncmp(a->fmtp, b->fmtp, sizeof(a->fmtp)));
 }
 
 /* Clocks of captures step back; a chunk that long is no better than one that steps on. */
@@ -305,6 +309,8 @@ static int make_room(struct chunker *c, size_t len)
 	void *pkt = c->pkt, *data = c->data;
 	int err;
 
+	if (c->lead + c->c.npkt < c->cap_pkt && c->lead_bytes + c->c.nbytes + len <= c->cap_bytes)
+		return 0;
 	err = grow(c->memory, &pkt, sizeof(*c->pkt), c->lead + c->c.npkt + 1, FIRST_PACKETS, CHUNK_MAX_PACKETS + LEAD_PACKETS,
 		   &c->cap_pkt);
 	if (!err)
@@ -332,14 +338,24 @@ static void set_format(struct chunker *c, uint32_t ssrc, uint32_t stream,
 
 void chunker_soon(const struct chunker *c)
 {
+	__builtin_prefetch(c, 1);
+	__builtin_prefetch((const char *)c + 64, 1);
+}
+
+void chunker_sooner(const struct chunker *c)
+{
 	const char *to = (const char *)c->c.data + c->c.nbytes;
 
-	if (c->c.pkt && c->lead + c->c.npkt < c->cap_pkt)
+	if (!c->c.pkt || !c->c.data)
+		return;
+	if (c->lead + c->c.npkt < c->cap_pkt)
 		__builtin_prefetch(&c->c.pkt[c->c.npkt], 1);
-	for (size_t i = 0; c->c.data && i <= 192 && c->lead_bytes + c->c.nbytes + i < c->cap_bytes; i += 64)
-		__builtin_prefetch(to + i, 1);
-	if (c->c.pkt && c->c.npkt)
-		__builtin_prefetch(&c->c.pkt[0]); /* how old the chunk is */
+	if (c->lead_bytes + c->c.nbytes + 160 <= c->cap_bytes) {
+		for (size_t i = 0; i < 160; i += LINE_BYTES)
+			__builtin_prefetch(to + i, 1);
+		__builtin_prefetch(to + 159, 1);
+	}
+	__builtin_prefetch(&c->c.pkt[0]); /* how old the chunk is */
 }
 
 int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f,

@@ -45,8 +45,9 @@ void chunker_mute(struct chunker *c, bool on, enum g711_law law);
 void chunker_forget(struct chunker *c);
 uint64_t chunker_muted(const struct chunker *c); /* samples overwritten so far */
 void chunker_free(struct chunker *c); /* drops what was not flushed */
-/* Prefetching, before chunker_add: where the packet will go. */
+/* Prefetching, before chunker_add: itself, then where the packet will go. */
 void chunker_soon(const struct chunker *c);
+void chunker_sooner(const struct chunker *c);
 /*
  * f describes this packet (f->pt is on the wire). cn: the packet is comfort
  * noise; it joins the open chunk whatever its payload type, and a chunk that

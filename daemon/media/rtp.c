@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/le.h"
+#include "base/line.h"
 
 #define RTP_HEADER 12
 #define RTP_CYCLE  65536
@@ -269,7 +270,7 @@ static struct rtp_stream *stream_find(const struct rtp_leg *l, uint32_t ssrc)
 
 static struct rtp_stream *stream_add(struct rtp_leg *l, uint32_t ssrc)
 {
-	struct rtp_stream *s = calloc(1, sizeof(*s));
+	struct rtp_stream *s = line_alloc(sizeof(*s));
 	unsigned at = l->n;
 
 	if (!s)
@@ -322,8 +323,13 @@ int rtp_leg_packet(struct rtp_leg *l, const struct rtp_pkt *p, uint64_t arrival_
 
 void rtp_stream_soon(const struct rtp_stream *s)
 {
-	for (size_t i = 0; i < sizeof(*s); i += 64)
+	for (size_t i = 0; i < offsetof(struct rtp_stream, run.seen); i += 64)
 		__builtin_prefetch((const char *)s + i, 1);
+}
+
+void rtp_stream_sooner(const struct rtp_stream *s)
+{
+	__builtin_prefetch(&s->run.seen[(uint64_t)(s->run.max + 1) % RTP_WINDOW / 64], 1);
 }
 
 uint64_t rtp_stream_lost(const struct rtp_stream *s)
@@ -468,7 +474,7 @@ int rtp_leg_load(struct rd *r, struct rtp_leg *l)
 	    (l->gone_received | l->gone_lost | l->gone_duplicates | l->gone_reordered) > NUMBER_MAX)
 		e = -EBADMSG;
 	while (!e && l->n < n) {
-		struct rtp_stream *s = calloc(1, sizeof(*s));
+		struct rtp_stream *s = line_alloc(sizeof(*s));
 
 		if (!s) {
 			e = -ENOMEM;

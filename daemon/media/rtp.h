@@ -56,9 +56,9 @@ struct rtp_stream {
 	/* the rest is private to rtp.c */
 	uint64_t lost_before; /* in runs that are closed */
 	uint32_t transit, transit_clock; /* clock 0: none yet */
-	struct rtp_run run;
 	struct rtp_run *prev; /* before the last restart, while packets of it may still come; or NULL */
 	bool resumed;	      /* no packet since rtp_leg_load */
+	struct rtp_run run;
 };
 
 struct rtp_leg {
@@ -81,8 +81,9 @@ struct rtp_leg {
  */
 int rtp_leg_packet(struct rtp_leg *l, const struct rtp_pkt *p, uint64_t arrival_ns, uint32_t clock,
 		   const struct rtp_stream **ret_stream, int64_t *ret_seq);
-/* Prefetching, before rtp_leg_packet. */
+/* Prefetching, before rtp_leg_packet; the second step looks at what the first one fetched. */
 void rtp_stream_soon(const struct rtp_stream *s);
+void rtp_stream_sooner(const struct rtp_stream *s);
 uint64_t rtp_stream_lost(const struct rtp_stream *s);
 void rtp_leg_totals(const struct rtp_leg *l, uint64_t *ret_received, uint64_t *ret_lost,
 		    uint64_t *ret_duplicates, uint64_t *ret_reordered);
