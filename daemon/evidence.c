@@ -158,6 +158,33 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 	evidence_queue(ev, &e);
 }
 
+int evidence_alive(struct evidence *ev, const struct call *c)
+{
+	struct evlog_event e = event_of(c, EVLOG_CALL_MATCH);
+	struct alive *a = calloc(1, sizeof(*a));
+	bool failed = !a;
+
+	if (failed)
+		return -ENOMEM;
+	a->uid = c->uid;
+	e.source = EVLOG_S_DAEMON;
+	e.reason = "take-over";
+	a->match = evidence_item(&e);
+	failed = !a->match;
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		e = event_of(c, EVLOG_PURPOSE_GRANT);
+		e.source = EVLOG_S_DAEMON;
+		e.reason = "take-over";
+		e.purpose = (enum evlog_purpose)(p + 1);
+		if (c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED)
+			a->grant[e.purpose] = evidence_item(&e);
+		failed |= (c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED) && !a->grant[e.purpose];
+	}
+	a->next = ev->alive;
+	ev->alive = a; /* freed with all */
+	return failed ? -ENOMEM : 0;
+}
+
 void evidence_speaker(struct evidence *ev, const char *who)
 {
 	ev->speaker = who;
@@ -444,7 +471,7 @@ int evidence_new(const struct evidence_settings *s, struct evidence **ret, char 
 	return 0;
 }
 
-int evidence_start(struct evidence *ev, const struct uid *alive, size_t nalive, char *why, size_t n)
+int evidence_start(struct evidence *ev, char *why, size_t n)
 {
 	sigset_t all, old;
 	int e;
@@ -452,12 +479,6 @@ int evidence_start(struct evidence *ev, const struct uid *alive, size_t nalive, 
 	(void)sample_settle(ev->sample); /* slots that nobody goes on with stay counted */
 	if (!ev->live)
 		return open_log(ev, why, n);
-	ev->alive = malloc((nalive + 1) * sizeof(*alive));
-	if (!ev->alive)
-		return -ENOMEM;
-	if (nalive)
-		memcpy(ev->alive, alive, nalive * sizeof(*alive));
-	ev->nalive = nalive;
 	ev->hurry = true;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -517,7 +538,7 @@ void evidence_free(struct evidence *ev)
 	pthread_cond_destroy(&ev->wake);
 	pthread_cond_destroy(&ev->flushed);
 	pthread_mutex_destroy(&ev->lock);
-	free(ev->alive);
+	evidence_alive_free(ev);
 	free(ev->dir);
 	free(ev);
 }

@@ -17,7 +17,7 @@
  * When the log refuses (full disk, damaged, queue too long) evidence_ready is false: what would let something
  * begin must not (INV-7); what takes away goes on, and waits here for the disk.
  *
- *	evidence_new, evidence_claim for each call taken over, evidence_start, ..., evidence_finish, evidence_free
+ *	evidence_new, evidence_claim and evidence_alive for each call taken over, evidence_start, ..., evidence_finish, evidence_free
  *
  * The recorder's thread calls everything. No number, digit or name of a person goes into an event.
  */
@@ -46,9 +46,14 @@ struct evidence_settings {
 int evidence_new(const struct evidence_settings *s, struct evidence **ret, char *why, size_t n);
 /*
  * Opens the log; live in the thread, with 0 here and its error in the figures, else -EBADMSG, -EBUSY and so on of
- * evlog_open. Live, evidence_settle (of all but the calls that are in progress now) follows, when the store was settled.
+ * evlog_open. Live, evidence_settle (of all but the calls of evidence_alive) follows, when the store was settled.
  */
-int evidence_start(struct evidence *ev, const struct uid *alive, size_t nalive, char *why, size_t n);
+int evidence_start(struct evidence *ev, char *why, size_t n);
+/*
+ * Live, before it: a call that is in progress, taken over from a process before. When that was killed with the lines in
+ * memory that said its match, or a grant that holds, they are said again, first of all. -ENOMEM.
+ */
+int evidence_alive(struct evidence *ev, const struct call *c);
 /*
  * Of every call that a process before left in the log without an outcome, in its latest two days, the store knows
  * now what became of it: said here. Not live: once, after store_settle.
@@ -63,7 +68,7 @@ int evidence_work(struct evidence *ev, uint64_t now_ns);
 /*
  * Any thread but the recorder's; live. What was queued before is durable when it returns 0: a row of the store is not to
  * be there before the log has what came before it, or a kill in between would leave a row without a call. Waits 2 s at
- * most. -EAGAIN the log is not open yet, -ETIMEDOUT, or the log's error: it will be said later, and the row need not wait.
+ * most. -EAGAIN the log is not open yet, -ETIMEDOUT, or the log's error.
  */
 int evidence_flush(struct evidence *ev);
 

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/hash.h"
 #include "call/sample.h"
 #include "call/sample_log.h"
 #include "evidence.h"
@@ -21,6 +22,14 @@ struct item { /* an event; its texts follow it */
 	struct item *next;
 	size_t bytes;
 	struct evlog_event e;
+};
+
+/* A call that a process before left, and that goes on here. */
+struct alive {
+	struct alive *next;
+	struct hnode node;
+	struct item *match, *grant[EVLOG_PURPOSES]; /* events that the log must have; NULL: need not, or has */
+	struct uid uid;
 };
 
 struct drawn { /* a record of the sampler */
@@ -58,8 +67,7 @@ struct evidence {
 
 	/* the thread's own */
 	struct evlog *log;
-	struct uid *alive;
-	size_t nalive;
+	struct alive *alive;
 	bool settled; /* calls of a process before have their outcome */
 	uint64_t settle_ns; /* not again before */
 	bool (*is_settled)(void *arg); /* the store was; NULL: it was before we began */
@@ -79,8 +87,9 @@ int evidence_append(struct evidence *ev, const struct evlog_event *e);
 void evidence_said(struct evidence *ev, int e, const char *what, const char *why);
 
 /* ---- evidence_settle.c; the thread's ---- */
-/* Seeds of before, told to evidence_seed_seen; and, settle, calls without an outcome. */
-int evidence_look_back(struct evidence *ev, bool seeds, bool settle);
+/* first: seeds of before, told to evidence_seed_seen, and what is missing of calls that go on. Settle: calls without an outcome. */
+int evidence_look_back(struct evidence *ev, bool first, bool settle);
+void evidence_alive_free(struct evidence *ev);
 
 /* ---- evidence_sample.c; the thread's, but for the first ---- */
 int evidence_sample_new(struct evidence *ev, char *why, size_t n);

@@ -30,9 +30,74 @@ struct look {
 	struct evidence *ev;
 	bool seeds, settle;
 	uint64_t before_seq;
-	struct htab open;
+	struct htab open, alive; /* alive: what go_on says; none but the first time */
 	uint64_t first_ns;
 };
+
+static struct alive *find_alive(const struct look *l, const struct uid *u)
+{
+	struct hnode *n = l->alive.count ? htab_first(&l->alive, hash_bytes(u->b, sizeof(u->b))) : NULL;
+
+	for (; n; n = htab_next(n)) {
+		struct alive *a = container_of(n, struct alive, node);
+
+		if (uid_equal(&a->uid, u))
+			return a;
+	}
+	return NULL;
+}
+
+/* The log has it. */
+static void found(const struct look *l, const struct evlog_event *e)
+{
+	struct alive *a = find_alive(l, &e->call);
+	struct item **i;
+
+	if (!a)
+		return;
+	i = e->kind == EVLOG_CALL_MATCH ? &a->match : &a->grant[e->purpose];
+	free(*i);
+	*i = NULL;
+}
+
+/* What it has not, it gets before anything else of the call. */
+static int go_on(struct look *l)
+{
+	int e = 0;
+
+	for (struct alive *a = l->ev->alive; a && !e; a = a->next) {
+		if (a->match)
+			e = evidence_append(l->ev, &a->match->e);
+		for (int p = 0; !e && p < EVLOG_PURPOSES; p++)
+			if (a->grant[p])
+				e = evidence_append(l->ev, &a->grant[p]->e);
+	}
+	return e;
+}
+
+static int index_alive(struct look *l)
+{
+	if (!l->ev->alive)
+		return 0;
+	if (htab_init(&l->alive, 1024))
+		return -ENOMEM;
+	for (struct alive *a = l->ev->alive; a; a = a->next)
+		htab_add(&l->alive, &a->node, hash_bytes(a->uid.b, sizeof(a->uid.b)));
+	return 0;
+}
+
+void evidence_alive_free(struct evidence *ev)
+{
+	struct alive *a;
+
+	while ((a = ev->alive)) {
+		ev->alive = a->next;
+		free(a->match);
+		for (int p = 0; p < EVLOG_PURPOSES; p++)
+			free(a->grant[p]);
+		free(a);
+	}
+}
 
 static struct open_call *find(const struct look *l, const struct uid *u)
 {
@@ -91,8 +156,10 @@ static int on_line(void *arg, const char *file, uint64_t n, const struct evlog_l
 			evidence_seed_seen(l->ev, line);
 		return 0;
 	case EVLOG_CALL_MATCH:
+		found(l, &line->e);
 		return l->settle && (!l->before_seq || line->seq < l->before_seq) ? add(l, line) : 0;
 	case EVLOG_PURPOSE_GRANT:
+		found(l, &line->e);
 		o = l->settle ? find(l, &line->e.call) : NULL;
 		if (o)
 			o->granted[line->e.purpose] = true;
@@ -153,8 +220,8 @@ static int settle(struct look *l)
 	size_t i;
 	int e = 0;
 
-	for (i = 0; i < l->ev->nalive; i++)
-		drop(l, &l->ev->alive[i]);
+	for (const struct alive *a = l->ev->alive; a; a = a->next)
+		drop(l, &a->uid);
 	if (!l->open.count)
 		return 0;
 	e = ask_store(l);
@@ -203,9 +270,9 @@ static int32_t newest_day(const char *dir)
 	return evlog_day(ns);
 }
 
-int evidence_look_back(struct evidence *ev, bool seeds, bool do_settle)
+int evidence_look_back(struct evidence *ev, bool first, bool do_settle)
 {
-	struct look l = { .ev = ev, .seeds = seeds, .settle = do_settle, .before_seq = ev->first_seq };
+	struct look l = { .ev = ev, .seeds = first, .settle = do_settle, .before_seq = ev->first_seq };
 	int32_t day = newest_day(ev->dir);
 	struct evlog_look how = { .arg = &l, .line = on_line };
 	struct evlog_report rep;
@@ -213,16 +280,21 @@ int evidence_look_back(struct evidence *ev, bool seeds, bool do_settle)
 	int e;
 
 	if (day == INT32_MIN)
-		return 0;
+		return first ? go_on(&l) : 0;
 	/* seeds are made up to two days ahead, and revealed when their day is over everywhere */
-	how.from_day = day - (seeds ? 4 : 1);
+	how.from_day = day - (first ? 4 : 1);
 	if (htab_init(&l.open, 1024))
 		return -ENOMEM;
-	e = evlog_look(ev->dir, &how, &rep, why, sizeof(why));
+	e = first ? index_alive(&l) : 0;
+	if (!e)
+		e = evlog_look(ev->dir, &how, &rep, why, sizeof(why));
 	if (e == -ENOENT)
 		e = 0;
+	if (!e && first)
+		e = go_on(&l);
 	if (!e && do_settle)
 		e = settle(&l);
+	htab_free(&l.alive);
 	if (e)
 		evidence_said(ev, e, "evidence", why);
 	free_open(&l);

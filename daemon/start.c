@@ -267,17 +267,17 @@ static int make_recorder(struct daemon *d)
 
 /* ---- evidence ---- */
 
-struct alive {
-	struct uid *uid;
-	size_t n, size;
+struct alive_calls {
+	struct daemon *d;
+	int err;
 };
 
 static void add_alive(void *arg, struct call *c)
 {
-	struct alive *a = arg;
+	struct alive_calls *a = arg;
 
-	if (c->matched && c->phase != CALL_TOMBSTONE && a->n < a->size)
-		a->uid[a->n++] = c->uid;
+	if (c->matched && c->phase != CALL_TOMBSTONE && !a->err)
+		a->err = evidence_alive(a->d->evidence, c);
 }
 
 static bool on_settled(void *arg)
@@ -288,26 +288,24 @@ static bool on_settled(void *arg)
 }
 
 /* The store's thread: no row before what the log has to say of its call. A log that refuses says so itself. */
-static void on_rows(void *arg)
+static bool on_rows(void *arg)
 {
 	const struct daemon *d = arg;
 
-	(void)evidence_flush(d->evidence);
+	return !evidence_flush(d->evidence);
 }
 
 /* Calls that go on have no outcome yet; all others that are open in the log get theirs. */
 static int start_evidence(struct daemon *d, char *why, size_t n)
 {
-	struct alive a = { .size = d->conf.calls };
+	struct alive_calls a = { .d = d };
 	int e;
 
-	a.uid = calloc(a.size, sizeof(*a.uid));
-	if (!a.uid)
-		return -ENOMEM;
 	calls_each(recorder_calls(d->rec), add_alive, &a);
+	if (a.err)
+		return a.err;
 	evidence_daemon(d->evidence, EVLOG_DAEMON_START, NULL, d->took.from == STATUS_LEFT || d->took.from == STATUS_KILLED ? "take-over" : "start");
-	e = evidence_start(d->evidence, a.uid, a.n, why, n);
-	free(a.uid);
+	e = evidence_start(d->evidence, why, n);
 	if (!e)
 		store_before_rows(d->store, on_rows, d);
 	return e;

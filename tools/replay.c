@@ -306,7 +306,7 @@ static int replay(struct replay *r, const struct cli_args *a)
 		return e;
 	e = evidence_new(&(struct evidence_settings){ .dir = opt_store }, &r->evidence, why, sizeof(why));
 	if (!e)
-		e = evidence_start(r->evidence, NULL, 0, why, sizeof(why));
+		e = evidence_start(r->evidence, why, sizeof(why));
 	if (!e)
 		e = callbacks_open(opt_store, &r->callbacks, why, sizeof(why));
 	if (e) {

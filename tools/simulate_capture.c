@@ -159,7 +159,7 @@ int sim_capture(struct sim *s, char **files, int n)
 		e = evidence_new(&(struct evidence_settings){.dir = s->scratch_store}, &ev, why,
 				 sizeof(why));
 	if (!e)
-		e = evidence_start(ev, NULL, 0, why, sizeof(why));
+		e = evidence_start(ev, why, sizeof(why));
 	if (*why)
 		cli_err("%s", why);
 	if (!e)

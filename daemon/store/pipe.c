@@ -322,7 +322,7 @@ int store_finish(struct store *st)
 	return store_sync(st);
 }
 
-void store_before_rows(struct store *st, void (*fn)(void *arg), void *arg)
+void store_before_rows(struct store *st, bool (*fn)(void *arg), void *arg)
 {
 	struct pipe *p = st->pipe;
 
@@ -331,16 +331,6 @@ void store_before_rows(struct store *st, void (*fn)(void *arg), void *arg)
 	pthread_mutex_lock(&p->before_lock);
 	p->before = fn;
 	p->before_arg = arg;
-	pthread_mutex_unlock(&p->before_lock);
-}
-
-void pipe_before_rows(struct store *st)
-{
-	struct pipe *p = st->pipe;
-
-	pthread_mutex_lock(&p->before_lock);
-	if (p->before)
-		p->before(p->before_arg);
 	pthread_mutex_unlock(&p->before_lock);
 }
 

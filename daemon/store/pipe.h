@@ -27,7 +27,7 @@ int pipe_denied(struct store *st, const struct store_call_meta *meta, const stru
 int pipe_settle(struct store *st);
 int pipe_sync(struct store *st);
 /* For sync_here, in the disk's thread. */
-void pipe_before_rows(struct store *st);
+bool pipe_before_rows(struct store *st); /* rows may become durable */
 void pipe_rows_durable(struct store *st);
 /* Does what is queued, ends the threads; afterwards everything is in the caller's again. */
 void pipe_stop(struct store *st);

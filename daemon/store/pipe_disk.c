@@ -197,8 +197,6 @@ static void disk_repair(struct pipe *p, bool last)
 			rc = sync_here(st);
 		if (rc)
 			st->err = rc;
-		if (!rc && st->settled)
-			st->settle_done = true;
 	}
 	if (!rc) {
 		p->broken = false;
@@ -226,7 +224,7 @@ static void disk_asked(struct pipe *p)
 	}
 	pthread_mutex_lock(&p->lock);
 	p->synced = all;
-	p->sync_rc = p->st->err;
+	p->sync_rc = p->st->err ? p->st->err : p->held_ns ? -EAGAIN : 0;
 	pthread_cond_broadcast(&p->done);
 	pthread_mutex_unlock(&p->lock);
 }

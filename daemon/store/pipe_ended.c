@@ -13,6 +13,7 @@
 #include "store/opens.h"
 #include "store/pipe_internal.h"
 
+#define HELD_MAX_NS (30 * NS_PER_S) /* then rows go before what they waited for: it may be damaged for good */
 #define DENIED_MAX 16384 /* that wait for a repair: some 3 KB each. Calls with audio were in progress before it broke */
 
 /* The sc is freed, the job goes to the caller, if he wants it. */
@@ -163,6 +164,21 @@ static int read_row(struct store *st, struct store_call *sc)
 	r->gap = memcpy(sc->end->text[1], o.gap, TEXTS);
 	r->leg[0] = (struct store_leg_figures){ .packets = o.packets, .audio_ms = o.audio_ms, .muted = o.muted, .inspected = o.inspected };
 	return 0;
+}
+
+bool pipe_before_rows(struct store *st)
+{
+	struct pipe *p = st->pipe;
+	bool ready;
+
+	pthread_mutex_lock(&p->before_lock);
+	ready = !p->before || p->before(p->before_arg);
+	pthread_mutex_unlock(&p->before_lock);
+	if (ready)
+		p->held_ns = 0;
+	else if (!p->held_ns)
+		p->held_ns = mono_ns();
+	return ready || mono_ns() - p->held_ns >= HELD_MAX_NS;
 }
 
 void pipe_rows_durable(struct store *st)

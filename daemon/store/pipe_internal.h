@@ -103,7 +103,7 @@ struct pipe {
 	char broken_why[512];
 	uint64_t wanted; /* the caller's */
 	pthread_mutex_t before_lock; /* guards before, held while it runs */
-	void (*before)(void *arg);
+	bool (*before)(void *arg);
 	void *before_arg;
 	atomic_bool last; /* store_finish: a broken store is not to wait for its time */
 	struct queue over;	 /* END and DENIED whose row is durable, for the caller */
@@ -112,6 +112,7 @@ struct pipe {
 	struct why why;
 	uint64_t passed[ENCODERS_MAX];
 	bool unflushed, broken;
+	uint64_t held_ns; /* since when `before` keeps rows from the disk; 0 it does not */
 	unsigned waiting; /* DENIED on the list of ended ones */
 	uint64_t flush_at, sync_at, repair_at, erase_at;
 };

@@ -816,8 +816,6 @@ int settle_here(struct store *st, uint64_t *ret_calls)
 		st->settled = true;
 		rc = sync_here(st);
 	}
-	if (!rc)
-		st->settle_done = true;
 	return rc;
 }
 

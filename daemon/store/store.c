@@ -267,16 +267,17 @@ int store_sync(struct store *st)
 
 int sync_here(struct store *st)
 {
+	bool rows = !st->pipe || pipe_before_rows(st);
 	int rc;
 
-	if (st->pipe)
-		pipe_before_rows(st);
 	reserve_release(st);
 	rc = writer_sync(st->writer, why_of(st));
 	if (!rc)
 		rc = slots_sync(st->slots, why_of(st));
 	for (struct store_call *sc = rc ? NULL : st->ended; sc; sc = sc->next)
 		scall_durable(sc); /* whatever becomes of their rows */
+	if (!rc && !rows)
+		return 0;
 	if (!rc)
 		rc = catalog_sync(st->catalog, why_of(st));
 	if (!rc && st->pipe)
@@ -288,5 +289,7 @@ int sync_here(struct store *st)
 		rc = opens_sync(st->opens, why_of(st));
 	if (rc)
 		st->err = rc;
+	else if (st->settled)
+		st->settle_done = true; /* its rows are durable, too */
 	return rc;
 }

@@ -285,10 +285,11 @@ struct store_done {
 bool store_next_done(struct store *st, struct store_done *ret);
 /*
  * Before rows and records become durable, fn is called by the disk's thread, and may wait for a disk: what must
- * not be younger than they are is made durable there. Replaces the one before, which does not run any more
- * when this returns. fn NULL: none. Nothing without threads.
+ * not be younger than they are is made durable there. false: it is not, and they wait for the next sync (-EAGAIN of
+ * store_sync), for half a minute at most. Replaces the one before, which does not run any more when this returns. fn
+ * NULL: none. Nothing without threads.
  */
-void store_before_rows(struct store *st, void (*fn)(void *arg), void *arg);
+void store_before_rows(struct store *st, bool (*fn)(void *arg), void *arg);
 /* As store_sync, when no more will come: a broken store is opened anew at once, once, whatever room there is. */
 int store_finish(struct store *st);
 /* Everything so far durable, soon. The number is for store_sync_done. Without threads it syncs. */

@@ -460,6 +460,47 @@ static void test_after_sync(void **state)
 	store_close(st);
 }
 
+static bool ask(void *arg)
+{
+	atomic_bool *yes = arg;
+
+	return *yes;
+}
+
+/* What must not be younger than rows is not durable: no row is, and no record. */
+static void test_held(void **state)
+{
+	struct scene s = { .ended = { false } };
+	struct store *st = open_threads();
+	struct store_call *sc;
+	struct store_done d;
+	atomic_bool yes = false;
+	struct seen v;
+
+	(void)state;
+	ok(st, store_sync(st));
+	store_before_rows(st, ask, &yes);
+	sc = begin(st, 1);
+	for (unsigned k = 0; k < 2 * CHUNKS; k++)
+		append(sc, 1, k);
+	end(&s, sc, 1);
+	denied(st, &s, KEPT + 1);
+	assert_int_equal(store_sync(st), -EAGAIN);
+	assert_int_equal(store_finish(st), -EAGAIN);
+	assert_false(store_next_done(st, &d));
+	check_rows(&s, &v);
+	assert_int_equal(v.rows[1] + v.rows[KEPT + 1], 0);
+	yes = true;
+	ok(st, store_sync(st));
+	take_told(st, &s);
+	assert_int_equal(s.told[1].times + s.told[KEPT + 1].times, 2);
+	check_rows(&s, &v);
+	assert_int_equal(v.rows[1] + v.rows[KEPT + 1], 2);
+	store_before_rows(st, NULL, NULL);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
 /* A row of that name is there already: what that says is what is told. */
 static void test_twice(void **state)
 {
@@ -496,7 +537,7 @@ static void test_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_after_sync), T(test_twice), T(test_recovers), T(test_stops), T(test_killed),
+		T(test_after_sync), T(test_held), T(test_twice), T(test_recovers), T(test_stops), T(test_killed),
 	};
 
 	return cmocka_run_group_tests(tests, make_vfs, NULL);
