@@ -118,8 +118,11 @@ static void print_calls(const json_t *o)
 
 	printf("calls      %.0f of %.0f in progress: %.0f setup, %.0f answered, %.0f on hold; %.0f recording\n", N("calls.active"),
 	       N("calls.limit"), N("calls.setup"), N("calls.answered"), N("calls.hold"), N("calls.recording"));
-	printf("since start %.0f calls, %.0f matched: %.0f kept, %.0f denied, %.0f gaps\n", N("calls.total"), N("calls.matched"),
+	printf("since start %.0f calls, %.0f matched: %.0f kept, %.0f denied, %.0f gaps", N("calls.total"), N("calls.matched"),
 	       N("calls.kept"), N("calls.denied"), N("calls.gaps"));
+	if (N("calls.unwritten") > 0)
+		printf(", %.0f not on the disk yet", N("calls.unwritten"));
+	printf("\n");
 	json_array_foreach(json_object_get(o, "decisions"), i, d)
 	{
 		const char *reason = cli_ctl_str(d, "reason");
