@@ -16,7 +16,7 @@
 
 #define ROUND_MS 1000 /* what a power failure takes from the log (design 7) */
 #define SETTLE_NS (60 * NS_PER_S) /* after it did not work */
-#define FLUSH_S	 2    /* a log that does not answer keeps no row from the disk */
+#define FLUSH_NS  (500L * 1000000) /* whose thread waits has chunks to write */
 
 /* ---- events as items ---- */
 
@@ -424,7 +424,9 @@ int evidence_flush(struct evidence *ev)
 	int rc = -EAGAIN;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += FLUSH_S;
+	until.tv_nsec += FLUSH_NS;
+	until.tv_sec += until.tv_nsec / (long)NS_PER_S;
+	until.tv_nsec %= (long)NS_PER_S;
 	pthread_mutex_lock(&ev->lock);
 	if (ev->fig.open && ev->running && !ev->stop) {
 		number = ++ev->asked;

@@ -67,8 +67,8 @@ int evidence_work(struct evidence *ev, uint64_t now_ns);
 
 /*
  * Any thread but the recorder's; live. What was queued before is durable when it returns 0: a row of the store is not to
- * be there before the log has what came before it, or a kill in between would leave a row without a call. Waits 2 s at
- * most. -EAGAIN the log is not open yet, -ETIMEDOUT, or the log's error.
+ * be there before the log has what came before it, or a kill in between would leave a row without a call. Waits half a second
+ * at most. -EAGAIN the log is not open yet, -ETIMEDOUT, or the log's error.
  */
 int evidence_flush(struct evidence *ev);
 

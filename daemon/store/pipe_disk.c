@@ -10,6 +10,7 @@
 
 #define REPAIR_NS    (5 * NS_PER_S)
 #define UNERASED_NS  NS_PER_S
+#define LAST_TRIES   10
 #define REPAIR_SPACE (64ULL << 20) /* a disk that was full has this much again */
 
 /* ---- the disk's thread: jobs ---- */
@@ -222,6 +223,8 @@ static void disk_asked(struct pipe *p)
 		disk_breaks(p);
 		disk_repair(p, true);
 	}
+	for (int i = 0; last && p->held_ns && i < LAST_TRIES; i++) /* who holds the rows may be slow */
+		disk_sync(p);
 	pthread_mutex_lock(&p->lock);
 	p->synced = all;
 	p->sync_rc = p->st->err ? p->st->err : p->held_ns ? -EAGAIN : 0;

@@ -192,6 +192,8 @@ void pipe_rows_durable(struct store *st)
 		if (sc->end->there) {
 			sc->end->no_row = read_row(st, sc) != 0;
 			(void)scall_drop_wraps(sc, &tell); /* that row names others; those that cannot be erased are tried again */
+			if (sc->listed) /* fails: who finds both believes the row */
+				(void)opens_delete(st->opens, &sc->meta.uid, why_of(st));
 		}
 		over(st->pipe, sc);
 	}
@@ -199,8 +201,14 @@ void pipe_rows_durable(struct store *st)
 
 void ended_free(struct pipe *p)
 {
-	struct store_call *sc;
+	struct store_call *sc, *next;
 	struct job *j;
+
+	for (sc = p->st->calls; sc; sc = next) {
+		next = sc->next;
+		if (sc->leaving && sc->listed) /* no sync covered that it leaves: an older record is there */
+			scall_free(sc);
+	}
 
 	while ((sc = p->st->ended)) {
 		queue_job_free(p, sc->end);

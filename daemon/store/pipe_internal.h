@@ -158,7 +158,7 @@ void *disk_run(void *arg); /* the thread; arg: the pipe */
 void ended_take(struct pipe *p, struct job *j);
 /* In a repair: rows that no sync covered. 0, or the error that broke the store again. */
 int ended_again(struct pipe *p);
-/* The threads are gone: what is left has no row, and nobody is told. */
+/* The threads are gone: what is left has no row, and nobody is told. Calls that were left to another process stay its. */
 void ended_free(struct pipe *p);
 
 #endif
