@@ -162,9 +162,9 @@ int evidence_alive(struct evidence *ev, const struct call *c)
 {
 	struct evlog_event e = event_of(c, EVLOG_CALL_MATCH);
 	struct alive *a = calloc(1, sizeof(*a));
-	bool failed = !a;
+	bool failed;
 
-	if (failed)
+	if (!a)
 		return -ENOMEM;
 	a->uid = c->uid;
 	e.source = EVLOG_S_DAEMON;

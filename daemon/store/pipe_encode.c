@@ -136,7 +136,8 @@ struct job *queue_coded(struct pipe *p, struct store_call *sc, const struct code
 		return NULL;
 	queue_charge(p, j, sizeof(*j) + k->h.length);
 	j->coded = *k;
-	memcpy(j->tail, bytes, k->h.length);
+	if (j->tail) /* a chunk is never empty */
+		memcpy(j->tail, bytes, k->h.length);
 	return j;
 }
 
