@@ -258,13 +258,20 @@ static void disk_now_and_then(struct pipe *p)
 static struct job *disk_next(struct pipe *p, bool *ret_stop)
 {
 	uint64_t until = p->flush_at < p->sync_at ? p->flush_at : p->sync_at;
-	struct timespec ts = { .tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S) };
 	struct queue *q = &p->disk;
+	struct timespec ts;
 	struct job *j;
 
 	pthread_mutex_lock(&q->lock);
-	if (!q->first && !q->stop)
+	if (!q->first && !q->stop) {
+		if (p->rests && until > mono_ns() + REST_NS)
+			until = mono_ns() + REST_NS;
+		ts = (struct timespec){ .tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S) };
+		q->asleep = !p->rests;
 		(void)pthread_cond_timedwait(&q->more, &q->lock, &ts); /* for whatever reason: looks again */
+		q->asleep = false;
+		p->rests = q->first;
+	}
 	j = q->first;
 	if (j)
 		queue_unlink(q, j);

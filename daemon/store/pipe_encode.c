@@ -24,6 +24,8 @@ void queue_init(struct queue *q)
 
 void queue_put(struct queue *q, struct job *j)
 {
+	bool wake;
+
 	pthread_mutex_lock(&q->lock);
 	j->next = NULL;
 	j->prev = q->last;
@@ -32,8 +34,12 @@ void queue_put(struct queue *q, struct job *j)
 	else
 		q->first = j;
 	q->last = j;
-	pthread_cond_signal(&q->more);
+	wake = j->op != OP_CODED || q->asleep || ++q->gathered >= GATHER;
+	if (wake)
+		q->gathered = 0;
 	pthread_mutex_unlock(&q->lock);
+	if (wake) /* not before: it would only wait for the lock */
+		pthread_cond_signal(&q->more);
 }
 
 void queue_unlink(struct queue *q, struct job *j)

@@ -66,11 +66,19 @@ struct job {
 	size_t tail_bytes;
 };
 
+/*
+ * The disk's thread is `asleep` until something comes, or rests for REST_NS because it just had something: then jobs
+ * that can wait do not wake it before there are GATHER. On one core each wake is two changes of threads, for one chunk.
+ */
+#define GATHER 64
+#define REST_NS (20 * NS_PER_MS)
+
 struct queue {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct job *first, *last;
-	bool stop;
+	unsigned gathered; /* since it was woken */
+	bool stop, asleep;
 };
 
 struct encoder {
@@ -111,7 +119,7 @@ struct pipe {
 	/* the disk's thread */
 	struct why why;
 	uint64_t passed[ENCODERS_MAX];
-	bool unflushed, broken;
+	bool unflushed, broken, rests;
 	uint64_t held_ns; /* since when `before` keeps rows from the disk; 0 it does not */
 	unsigned waiting; /* DENIED on the list of ended ones */
 	uint64_t flush_at, sync_at, repair_at, erase_at;
@@ -129,7 +137,7 @@ static inline uint64_t mono_ns(void)
 /* ---- pipe_encode.c ---- */
 
 void queue_init(struct queue *q);
-void queue_put(struct queue *q, struct job *j);
+void queue_put(struct queue *q, struct job *j); /* CODED can wait */
 void queue_unlink(struct queue *q, struct job *j); /* with the lock held */
 void queue_stop(struct queue *q);		    /* its thread ends when it is empty */
 
