@@ -375,7 +375,7 @@ static void test_locked(void **state)
 	}
 	assert_true(locked_kb() >= before + 2 * 2048); /* jobs, and chunks of two sizes: an area of 2 MiB each at least */
 	store_close(st);
-	assert_true(locked_kb() < before);
+	assert_true(locked_kb() <= before); /* a sanitizer locks nothing for libsodium */
 	chunk_free(c);
 }
 
