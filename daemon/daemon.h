@@ -42,6 +42,8 @@ struct daemon {
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
 	uint32_t ifindex[CONF_INTERFACES]; /* of conf.interface, when it was attached */
+	int own[CONF_INTERFACES];	   /* nic_own's; the first nown */
+	size_t nown;
 	struct port port[CONF_INTERFACES]; /* of xdp */
 	int port_events, port_ask; /* netlink: something changed; which index has a name */
 	struct live *live; /* instead of xdp: libpcap */
@@ -68,6 +70,8 @@ int daemon_finish(struct daemon *d, int e);
 int daemon_release(const struct conf *c);
 
 /* ---- ports.c ---- */
+/* As root, before anything of an interface is touched: no other daemon captures there (nic_own). -EBUSY, -ENODEV. */
+int ports_own(struct daemon *d, char *why, size_t n);
 /* The sockets, while sockets may be made. */
 int ports_open(struct daemon *d);
 /* When port_events is readable, and now and then: which interfaces went, which are back. */

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* nic.c - queues of an interface, CPUs of the daemon, see nic.h */
+/* nic.c - queues of an interface, who owns it, CPUs of the daemon, see nic.h */
 #include "nic.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/ethtool.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
@@ -86,4 +90,54 @@ int nic_realtime(uint32_t priority)
 	if (!priority)
 		return 0;
 	return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p) ? -errno : 0;
+}
+
+/* ---- who captures on it ---- */
+
+#define OWN_TYPE  0x88b5 /* IEEE 802's local experiments: the socket must ask for something */
+#define OWN_GROUP 0x6f70 /* "op": other programs count their groups from 0 */
+
+/* For all interfaces, so that it also holds for one that is down; the filter takes nothing. */
+static int deaf_socket(void)
+{
+	struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+	struct sock_fprog f = { .len = 1, .filter = &nothing };
+	struct sockaddr_ll a = { .sll_family = AF_PACKET, .sll_protocol = htons(OWN_TYPE) };
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0), e;
+
+	if (fd < 0)
+		return -errno;
+	if (!setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &f, sizeof(f)) && !bind(fd, (struct sockaddr *)&a, sizeof(a)))
+		return fd;
+	e = -errno;
+	close(fd);
+	return e;
+}
+
+int nic_own(const char *ifname, int *ret_fd, char *why, size_t n)
+{
+	uint32_t index = if_nametoindex(ifname);
+	struct fanout_args group = { .id = (uint16_t)(OWN_GROUP + index), .type_flags = PACKET_FANOUT_HASH, .max_num_members = 1 };
+	int fd, e;
+
+	if (!index && strcmp(ifname, "any") != 0) {
+		snprintf(why, n, "%s: no such interface", ifname);
+		return -ENODEV;
+	}
+	fd = deaf_socket();
+	if (fd < 0) {
+		snprintf(why, n, "%s: packet socket: %s", ifname, strerror(-fd));
+		return fd;
+	}
+	if (!setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof(group))) {
+		*ret_fd = fd;
+		return 0;
+	}
+	e = errno == ENOSPC ? -EBUSY : -errno;
+	close(fd);
+	if (e == -EBUSY)
+		snprintf(why, n, "%s: another daemon captures here", ifname);
+	else /* EINVAL: another program has a group of this number */
+		snprintf(why, n, "%s: packet fanout group %u: %s", ifname, group.id, strerror(-e));
+	return e;
 }

@@ -26,4 +26,18 @@ int nic_set_cpus(const uint8_t *bits, size_t bytes);
  */
 int nic_realtime(uint32_t priority);
 
+/*
+ * One daemon on an interface, however it captures: ret_fd >= 0 is the right to it, for as long as this process has it
+ * open. -EBUSY: another one captures there (why has a line), -EPERM: no CAP_NET_RAW here, so nobody could be asked;
+ * -ENODEV: no such interface; -errno.
+ *
+ * It is a packet socket that takes no packet, the only one that is let into a fanout group (PACKET_FANOUT with
+ * max_num_members 1, since Linux 5.11) with the interface's number. Such groups are the network namespace's, whatever
+ * file systems its processes see, so two containers on the host's network find each other; they end with the process,
+ * however it ends, and leave no file; and nobody without CAP_NET_RAW there can take one to keep us out, as the name of an
+ * abstract socket can be. The key is the number, so names that an interface has beside its own, or gets later, are
+ * the same. "any" of libpcap is number 0, an interface by itself.
+ */
+int nic_own(const char *ifname, int *ret_fd, char *why, size_t n);
+
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ports.c - interfaces that are removed while the daemon runs, and come back, see daemon.h
+ * ports.c - interfaces: one daemon on each; those that are removed while it runs, and come back, see daemon.h
  *
  * Whether one is gone, its link tells: the kernel detaches the program from what
  * it removes. Whether it is back, netlink tells, by name: it has another index
@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "capture/xdp.h"
 #include "daemon.h"
+#include "nic.h"
 
 #define ANSWER 32768 /* what a link says of itself, virtual functions and all */
 
@@ -34,6 +35,24 @@ static uint64_t mono_ns(void)
 uint64_t port_gone_ns(const struct port *p)
 {
 	return p->before_ns + (p->gone ? mono_ns() - p->since_ns : 0);
+}
+
+/* Where it cannot be asked we go on: what it is for is a mistake, and not to record for it would be a greater one; two
+ * XDP programs the kernel refuses by itself. */
+int ports_own(struct daemon *d, char *why, size_t n)
+{
+	for (size_t i = 0; i < d->conf.ninterface; i++) {
+		int e = nic_own(d->conf.interface[i].name, &d->own[d->nown], why, n);
+
+		if (!e)
+			d->nown++;
+		else if (e == -EBUSY || e == -ENODEV)
+			return e;
+		else
+			log_warn("%s: another daemon would not be noticed", why);
+		why[0] = '\0';
+	}
+	return 0;
 }
 
 /* ---- netlink ---- */
@@ -69,6 +88,8 @@ void ports_close(struct daemon *d)
 	if (d->port_ask >= 0)
 		close(d->port_ask);
 	d->port_events = d->port_ask = -1;
+	while (d->nown)
+		close(d->own[--d->nown]);
 }
 
 /* What happened does not matter, that something did: everything is looked at. ENOBUFS says no more. */

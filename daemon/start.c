@@ -403,6 +403,8 @@ static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char 
 	first_among_threads(d);
 	e = priv_start(why, n);
 	if (!e)
+		e = ports_own(d, why, n);
+	if (!e)
 		e = set_queues(d);
 	if (!e && pcap)
 		e = no_xdp(d, why, n);
