@@ -22,7 +22,7 @@ say     = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(BUILD)/%,%,$@)')
 # What must be installed, for building and running, and for the tests.
 DEPS_BUILD := gcc make pkg-config libc6-dev linux-libc-dev clang llvm bpftool libbpf-dev libpcap-dev liburing-dev libzstd-dev \
 	libssl-dev libsodium-dev libsqlite3-dev libjansson-dev libavcodec-dev libavutil-dev libswresample-dev libseccomp-dev libmicrohttpd-dev tzdata
-DEPS_TEST  := libcmocka-dev sip-tester tshark tcpdump iproute2 sox ffmpeg asterisk-core-sounds-en-wav \
+DEPS_TEST  := libcmocka-dev systemd sip-tester tshark tcpdump iproute2 sox ffmpeg asterisk-core-sounds-en-wav \
 	asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav jq sqlite3 openssl procps python3 curl vim
 DEPS_VM    := qemu-system-x86 busybox-static cpio
 DEPS_CHECK := clang-tidy cppcheck libclang-rt-14-dev mandoc

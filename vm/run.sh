@@ -18,13 +18,16 @@ while getopts k:m:c: o; do
 	esac
 done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || set -- bpf/ netns/live_load
+[ $# -gt 0 ] || set -- bpf/ netns/live_load netns/live_two netns/live_systemd
 for p in qemu-system-x86_64 cpio dpkg-deb ldd busybox; do
 	command -v $p >/dev/null || { echo "vm: $p is not installed (make deps-vm)"; exit 77; }
 done
 work=$BUILD/vm root=$BUILD/vm/root
 rm -rf "$root"
-mkdir -p "$work" "$root"/{bin,sbin,dev,proc,sys,run,tmp,etc,usr/bin,var/tmp}
+mkdir -p "$work" "$root"/{dev,proc,sys,run,tmp,etc,usr/bin,usr/sbin,usr/lib,usr/lib64,usr/local,var/lib,var/tmp}
+for d in bin sbin lib lib64; do # as here: links into /usr, or directories
+	if [ -L "/$d" ]; then ln -s "usr/$d" "$root/$d"; else mkdir -p "$root/$d"; fi
+done
 
 if [ -z "$kernel" ]; then
 	if ! ls "$work"/kernel/boot/vmlinuz-6.1.* >/dev/null 2>&1; then
@@ -48,16 +51,18 @@ put() {
 }
 for p in bash jq ip nsenter unshare awk sed grep perl flock timeout shuf find xargs sha256sum cmp comm sort date stat \
 	mount umount nproc head tail cut tr wc cat cp mv rm mkdir ls ln touch sleep seq mktemp chmod env dirname basename tee id \
-	pgrep pkill chrt sqlite3 taskset chown readlink uniq printf df; do
-	f=$(command -v $p 2>/dev/null || true)
-	case $f in /*) put "$(readlink -f "$f")" && { [ "$f" = "$(readlink -f "$f")" ] || { mkdir -p "$root$(dirname "$f")" && ln -sf "$(readlink -f "$f")" "$root$f"; }; } ;; esac
+	pgrep pkill chrt sqlite3 taskset chown readlink uniq printf df diff rmdir true kill systemctl systemd-analyze bpftool; do
+	f=$(type -P $p || true)
+	case $f in /*) put "$(readlink -f "$f")" && { [ -e "$root$f" ] || { mkdir -p "$root$(dirname "$f")" && ln -sf "$(readlink -f "$f")" "$root$f"; }; } ;; esac
 done
 put "$(command -v busybox)"
+[ ! -x /usr/lib/systemd/systemd ] || put /usr/lib/systemd/systemd # for netns/live_systemd; /init is no systemd
 ln -sf "$(readlink -f "$(command -v bash)")" "$root/bin/sh"
 for f in "$BUILD"/bin/*; do put "$f"; done
 for d in bpf bench gen; do
 	for f in "$BUILD/tests/$d"/*; do [ -f "$f" ] && [ "${f%.d}" = "$f" ] && put "$f"; done
 done
+make --no-print-directory OPTAG_DEPS_OK=1 BUILD="$BUILD" DESTDIR="$root" install >/dev/null
 mkdir -p "$root$PWD"
 for d in tests tools/demo policy/examples Makefile; do
 	mkdir -p "$root$PWD/$(dirname $d)"
@@ -82,6 +87,7 @@ busybox mount -t tmpfs tmp /tmp
 busybox mount -t tmpfs tmp /var/tmp
 busybox mount -t tmpfs run /run
 busybox mount -t bpf bpf /sys/fs/bpf
+busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
 busybox ln -sf /proc/self/fd /dev/fd
 for i in 0:stdin 1:stdout 2:stderr; do busybox ln -sf /proc/self/fd/\${i%:*} /dev/\${i#*:}; done
 for m in llc stp bridge veth; do busybox insmod /\$m.ko; done
