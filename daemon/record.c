@@ -44,22 +44,32 @@ void recorder_failed(struct recorder *r, int e)
 
 /* ---- from calls: the flow table ---- */
 
+static void no_slot(struct recorder *r, int err)
+{
+	if (err == -EAGAIN)
+		r->fig.flow_quarantine++;
+	else
+		r->fig.flow_full++;
+}
+
 static void on_flow(void *arg, struct call *c, const struct call_endpoint *e, uint8_t verdict)
 {
 	struct recorder *r = arg;
 	struct flow_rule f = { .verdict = verdict, .leg = e->leg, .proto = IPPROTO_UDP, .ring = c->ring };
 	uint32_t *gen;
+	int err;
 
 	f.te[0] = e->te[0];
 	f.te[1] = e->te[1];
 	if (c->user && recording_known(c->user))
 		f.verdict = OPTAG_V_BLOCK; /* kept before: not a second time */
 	gen = &c->ep[e - c->ep].gen;
-	if (flow_set(r->flows, &e->at, &f, gen)) {
+	err = flow_set(r->flows, &e->at, &f, gen);
+	if (err) {
 		*gen = 0; /* nobody's */
-		r->fig.flow_full++;
+		no_slot(r, err);
 		if (c->user)
-			recording_gap(c->user, "flow-table-full");
+			recording_gap(c->user, err == -EAGAIN ? "flow-quarantine" : "flow-table-full");
 	}
 }
 
@@ -387,6 +397,7 @@ static void on_learned(void *arg, const struct endpoint *a, const struct endpoin
 	struct flow_rule f = { .verdict = OPTAG_V_SIG, .te = { OPTAG_NO_PT, OPTAG_NO_PT },
 			       .proto = IPPROTO_TCP, .ring = UINT32_MAX };
 	struct endpoint *old = r->learned[r->nlearned++ % LEARNED_MAX];
+	int err;
 
 	/* -ENOENT: the table was full, or it is another connection's as well and went with that */
 	if (old[0].port) {
@@ -395,8 +406,11 @@ static void on_learned(void *arg, const struct endpoint *a, const struct endpoin
 	}
 	old[0] = *a;
 	old[1] = *b;
-	if (flow_set(r->flows, a, &f, NULL) || flow_set(r->flows, b, &f, NULL))
-		r->fig.flow_full++;
+	err = flow_set(r->flows, a, &f, NULL);
+	if (!err)
+		err = flow_set(r->flows, b, &f, NULL);
+	if (err)
+		no_slot(r, err);
 }
 
 static bool on_stopped(void *arg, const struct policy_rule *rule)

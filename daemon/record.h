@@ -103,7 +103,7 @@ struct recorder_figures {
 	uint64_t inspected_packets;	  /* audio handed to user space for detectors only */
 	uint64_t muted_samples;		  /* of calls that ended kept: key tones silenced in what is stored */
 	uint64_t event_packets, blocked_packets;
-	uint64_t bad_rtp, unknown_payload, flow_full, lost_calls; /* lost: in progress when the store failed */
+	uint64_t bad_rtp, unknown_payload, flow_full, flow_quarantine, lost_calls; /* lost: in progress when the store failed */
 	uint64_t callbacks_lost; /* promises to ring back without a recording that could not be noted */
 	uint64_t call_ns;      /* sum of the kept calls' durations */
 	uint64_t counts[OPTAG_C_MAX];

@@ -20,8 +20,9 @@ enum { F_KNOWN = 1, F_EXPIRED = 2, F_UNDATED = 4, F_BEGUN = 8, F_FLUSHED = 16, F
 
 /* The few reasons there are; they outlive the recording as static texts do. */
 static const char *const gaps[] = { "", "restart", "truncated-packets", "unknown-payload-type", "flow-table-full",
-				    "overload", "disk", "memory", "parts", "other" };
-#define GAPS (sizeof(gaps) / sizeof(*gaps))
+				    "overload", "disk", "memory", "parts", "other", "flow-quarantine" };
+#define GAPS  (sizeof(gaps) / sizeof(*gaps))
+#define OTHER 9 /* numbers are for good: the daemon before may be older */
 
 bool recording_begun(const struct recording *rc)
 {
@@ -146,7 +147,7 @@ static uint8_t gap_number(const char *gap)
 	for (size_t i = 0; gap && i < GAPS; i++)
 		if (strcmp(gap, gaps[i]) == 0)
 			return (uint8_t)i;
-	return gap ? GAPS - 1 : 0;
+	return gap ? OTHER : 0;
 }
 
 static void save(struct recording *rc, bool all, struct buf *out)

@@ -154,9 +154,9 @@ static bool balanced(const struct status *s)
 	return sum == s->counts[OPTAG_C_SEEN];
 }
 
-#define LOSSES 10
+#define LOSSES 11
 
-/* One row a place where something can be lost: packets but for the last three. */
+/* One row a place where something can be lost: packets but for the last four. */
 static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_t v[LOSSES])
 {
 	unsigned n = 0;
@@ -169,6 +169,7 @@ static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_
 	name[n] = "store_queue", v[n++] = s->store.shed_packets;
 	name[n] = "store_disk", v[n++] = s->store.lost_packets + s->media[MEDIA_FAILED];
 	name[n] = "flow_full", v[n++] = s->flow_full;
+	name[n] = "flow_quarantine", v[n++] = s->flow_quarantine;
 	name[n] = "calls_refused", v[n++] = s->calls.refused_full + s->calls.refused_id;
 	name[n] = "store", v[n++] = s->store_lost;
 	return n;
@@ -412,8 +413,9 @@ json_t *status_json(const struct status *s)
 	when(p, "loaded", s->policy_loaded_ns);
 	if (json_object_set_new(o, "policy", p) || json_object_set_new(o, "take_over", take_over_json(&s->took)) || json_object_set_new(o, "interfaces", interfaces_json(s)) ||
 	    json_object_set_new(o, "packets", packets_json(s)) ||
-	    json_object_set_new(o, "flow", json_pack("{s:I, s:I, s:I}", "capacity", (json_int_t)s->flow_capacity, "used",
-						     (json_int_t)s->flow_used, "full", (json_int_t)s->flow_full)) ||
+	    json_object_set_new(o, "flow", json_pack("{s:I, s:I, s:I, s:I}", "capacity", (json_int_t)s->flow_capacity, "used",
+						     (json_int_t)s->flow_used, "full", (json_int_t)s->flow_full, "quarantine",
+						     (json_int_t)s->flow_quarantine)) ||
 	    json_object_set_new(o, "rings", rings_json(s)) || json_object_set_new(o, "media", media_json(s)) ||
 	    json_object_set_new(o, "signalling", signalling_json(&s->signalling)) ||
 	    json_object_set_new(o, "delay", delay_json(&s->delay)) || json_object_set_new(o, "calls", calls_json(s)) ||

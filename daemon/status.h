@@ -22,7 +22,7 @@
  *		    "lost_signalling", "lost_media", "lost_budget"}
  *			seen is the sum of all others ("balanced": true); dead: media that
  *			came while optagd was gone or stood still, and stayed below
- *	"flow": {"capacity","used","full"}		full: addresses refused
+ *	"flow": {"capacity","used","full","quarantine"}	addresses refused: no slot; none yet (OPTAG_QUARANTINE_NS)
  *	"rings": [{"cpu","size","used","peak","lost"}]	cpu -1: signalling
  *	"signalling": {"packets","messages","bad_packets","bad_messages",
  *		       "not_sip","fragments","fragments_lost","tcp_segments",
@@ -49,7 +49,7 @@
  *		  "disk_bytes","disk_free","queue_bytes","errors",
  *		  "sync_ms_last","sync_ms_max"}
  *	"losses": {"nic","signalling_ring","capture_ring","budget","call_ring",
- *		   "store_queue","store_disk","flow_full","calls_refused","store"}
+ *		   "store_queue","store_disk","flow_full","flow_quarantine","calls_refused","store"}
  *			every place of loss: packets (those of "call_ring" on were out of the
  *			rings; those of the store are among media.kept, or media.failed), then
  *			addresses, calls, calls
@@ -122,7 +122,7 @@ struct status {
 	uint64_t drained, media[MEDIA_FATES]; /* since start_ns */
 	uint64_t drained_before; /* by the daemons that counts include */
 	struct status_take_over took;
-	uint64_t flow_capacity, flow_used, flow_full;
+	uint64_t flow_capacity, flow_used, flow_full, flow_quarantine;
 	struct sigin_stats signalling;
 	struct xdp_delay delay; /* of signalling packets; none by libpcap */
 	struct calls_stats calls;

@@ -93,6 +93,7 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->flow_capacity = (uint64_t)d->conf.flow_lines * 2;
 	s->flow_used = flow_count(d->flows);
 	s->flow_full = f.flow_full;
+	s->flow_quarantine = f.flow_quarantine;
 	s->drained = f.drained;
 	s->drained_before = d->nxdp ? xdp_taken_before(d->xdp[0]) : 0;
 	s->took = d->took;

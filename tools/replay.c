@@ -193,6 +193,7 @@ static int print_json(const struct replay *r, const struct recorder_figures *f)
 	NUM("sip_refused", f->signalling.bad_messages);
 	NUM("unknown_payload", f->unknown_payload);
 	NUM("flow_full", f->flow_full);
+	NUM("flow_quarantine", f->flow_quarantine);
 	NUM("calls_refused", f->table.refused_full + f->table.refused_id);
 	NUM("lost_calls", f->lost_calls);
 	NUM("cut_files", r->cut_files);

@@ -142,6 +142,7 @@ static void print_losses(const json_t *o)
 		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
 		{ "losses.call_ring", "no call-memory" }, { "losses.store_queue", "store's queue full" },
 		{ "losses.store_disk", "disk" },	  { "losses.flow_full", "flow table full" },
+		{ "losses.flow_quarantine", "flow table, slots in quarantine" },
 		{ "losses.calls_refused", "calls past the limit" }, { "losses.store", "store" },
 	};
 	double sum = 0;

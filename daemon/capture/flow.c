@@ -192,6 +192,7 @@ struct search {
 	uint32_t slot[SEARCH_MAX];
 	int16_t parent[SEARCH_MAX];
 	int n;
+	bool waits; /* a slot in quarantine was met */
 };
 
 static void search_add(const struct flow_table *t, struct search *s, uint32_t line, int parent)
@@ -199,6 +200,7 @@ static void search_add(const struct flow_table *t, struct search *s, uint32_t li
 	for (uint32_t slot = line * 2; slot < line * 2 + 2; slot++) {
 		bool seen = entry(t, slot)->verdict == OPTAG_V_FREE; /* in quarantine: no help */
 
+		s->waits |= seen;
 		for (int i = 0; i < s->n && !seen; i++)
 			seen = s->slot[i] == slot;
 		if (seen || s->n == SEARCH_MAX)
@@ -239,7 +241,7 @@ static int make_room(struct flow_table *t, const uint32_t line[2], uint64_t now)
 		}
 		return to;
 	}
-	return -ENOSPC;
+	return s.waits ? -EAGAIN : -ENOSPC;
 }
 
 static void clear_slot(struct flow_table *t, uint32_t slot, uint64_t now)

@@ -37,7 +37,9 @@ int flow_new(uint32_t lines, uint64_t seed, struct optag_flow *flows_mem,
 void flow_free(struct flow_table *t);
 
 /* Adds or replaces the entry of (at, proto). New owner (other ring): new generation and zeroed
- * counters. -ENOSPC: no slot among the candidates, even after moving. *ret_gen may be NULL. */
+ * counters. -ENOSPC: no slot among the candidates, even after moving; -EAGAIN: nor is there, but one of
+ * them is in quarantine and so free within OPTAG_QUARANTINE_NS: addresses change faster than slots may
+ * be used again. *ret_gen may be NULL. */
 int flow_set(struct flow_table *t, const struct endpoint *at, const struct flow_rule *r,
 	     uint32_t *ret_gen);
 /* -ENOENT when there is no entry or it is another call's (ring differs). */

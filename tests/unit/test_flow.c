@@ -175,10 +175,10 @@ static void test_quarantine(void **state)
 	assert_int_equal(set(t, &b, OPTAG_V_RECORD, 2, NULL), 0);
 	assert_int_equal(set(t, &c, OPTAG_V_RECORD, 3, NULL), -ENOSPC);
 	assert_int_equal(flow_clear(t, &a, IPPROTO_UDP, 1), 0);
-	assert_int_equal(set(t, &c, OPTAG_V_RECORD, 3, NULL), -ENOSPC);
-	assert_int_equal(set(t, &a, OPTAG_V_RECORD, 1, NULL), -ENOSPC);
+	assert_int_equal(set(t, &c, OPTAG_V_RECORD, 3, NULL), -EAGAIN);
+	assert_int_equal(set(t, &a, OPTAG_V_RECORD, 1, NULL), -EAGAIN);
 	clock_set_ns(T0 + OPTAG_QUARANTINE_NS - 1);
-	assert_int_equal(set(t, &c, OPTAG_V_RECORD, 3, NULL), -ENOSPC);
+	assert_int_equal(set(t, &c, OPTAG_V_RECORD, 3, NULL), -EAGAIN);
 	clock_set_ns(T0 + OPTAG_QUARANTINE_NS);
 	assert_int_equal(set(t, &c, OPTAG_V_RECORD, 3, NULL), 0);
 	assert_non_null(flow_get(t, &b, IPPROTO_UDP, NULL));
@@ -186,7 +186,7 @@ static void test_quarantine(void **state)
 	/* a clock set back restarts the quarantine; it neither ends it nor keeps it for hours */
 	assert_int_equal(flow_clear(t, &b, IPPROTO_UDP, 2), 0);
 	clock_set_ns(T0 - 3600 * NS_PER_S);
-	assert_int_equal(set(t, &a, OPTAG_V_RECORD, 4, NULL), -ENOSPC);
+	assert_int_equal(set(t, &a, OPTAG_V_RECORD, 4, NULL), -EAGAIN);
 	clock_set_ns(T0 - 3600 * NS_PER_S + OPTAG_QUARANTINE_NS);
 	assert_int_equal(set(t, &a, OPTAG_V_RECORD, 4, NULL), 0);
 	flow_free(t);
@@ -209,7 +209,7 @@ static void test_owner_when_full(void **state)
 	first = flow_get(t, &a, IPPROTO_UDP, NULL);
 	assert_int_equal(set(t, &a, OPTAG_V_BLOCK, 2, &g2), 0);
 	assert_ptr_not_equal(flow_get(t, &a, IPPROTO_UDP, NULL), first);
-	assert_int_equal(set(t, &b, OPTAG_V_BLOCK, 3, NULL), -ENOSPC); /* the old slot rests */
+	assert_int_equal(set(t, &b, OPTAG_V_BLOCK, 3, NULL), -EAGAIN); /* the old slot rests */
 	assert_int_equal(set(t, &a, OPTAG_V_GATE, 4, &g1), 0);
 	assert_int_equal(flow_get(t, &a, IPPROTO_UDP, NULL)->ring, 4);
 	assert_int_not_equal(g1, g2);

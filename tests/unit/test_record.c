@@ -28,6 +28,7 @@ struct store {
 	unsigned begun, aborted, ended, denied, dropped, committed, noted;
 	int begin_error, append_error, denied_error, drop_error, known;
 	struct store_call_result last;
+	const char *last_gap; /* of calls without audio */
 	uint8_t audio[2][65536]; /* of the calls that ended well or still run */
 	size_t n[2];
 	unsigned syncs, shortened;
@@ -262,6 +263,7 @@ int store_call_denied(struct store *st, const struct store_call_meta *meta, cons
 		return st->denied_error;
 	st->last = *r;
 	st->tag = r->tag;
+	st->last_gap = r->gap ? r->gap : st->last_gap;
 	st->denied++;
 	MUST(!r->leg[0].packets && !r->leg[1].packets);
 	return 0;
@@ -282,7 +284,7 @@ struct link {
 	uint16_t seq[2];
 };
 
-static struct link *link_with(bool no_audio)
+static struct link *link_with(bool no_audio, uint32_t flow_lines)
 {
 	struct link *l = calloc(1, sizeof(*l));
 	struct recorder_settings s;
@@ -294,7 +296,7 @@ static struct link *link_with(bool no_audio)
 	s.policy = &l->w->policy;
 	s.evidence = (struct evidence *)l; /* only told */
 	memset(told, 0, sizeof(told));
-	s.flow_lines = 1024;
+	s.flow_lines = flow_lines;
 	s.no_audio = no_audio;
 	assert_int_equal(recorder_new(&s, &l->rec), 0);
 	return l;
@@ -302,7 +304,7 @@ static struct link *link_with(bool no_audio)
 
 static struct link *link_new(void)
 {
-	return link_with(false);
+	return link_with(false, 1024);
 }
 
 static struct recorder_figures finish(struct link *l)
@@ -529,7 +531,7 @@ static void test_told_when_written(void **state)
 
 static void test_no_audio(void **state)
 {
-	struct link *l = link_with(true);
+	struct link *l = link_with(true, 1024);
 	struct recorder_figures f;
 
 	(void)state;
@@ -918,6 +920,47 @@ static void test_next_call_of_the_telephone(void **state)
 	link_free(l);
 }
 
+/* One line of the flow table is two addresses: a second call finds it full, or its slots not to be used yet. */
+static void test_no_slot(void **state)
+{
+	static const struct {
+		bool over; /* the first call is */
+		const char *gap;
+	} t[] = { { false, "flow-table-full" }, { true, "flow-quarantine" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct link *l = link_with(false, 1);
+		struct recorder_figures f;
+		char s[1024];
+
+		establish(l, NULL);
+		for (int k = 0; k < 50; k++)
+			both(l, 0x22);
+		if (t[i].over) {
+			bye(l);
+			for (int k = 0; k < 30; k++) /* its addresses go half a second later */
+				both(l, 0x33);
+			assert_int_equal(l->st.ended, 1);
+		}
+		fake_sdp(s, sizeof(s), 9, 1, CALLER_PORT + 100, NULL);
+		sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c2", .from_tag = "q", .to_tag = "", .cseq = 1, .sdp = s });
+		fake_sdp(s, sizeof(s), 8, 2, CALLEE_PORT + 100, NULL);
+		sip(l, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c2", .from_tag = "q", .to_tag = "r",
+					   .cseq = 1, .sdp = s });
+		sip(l, &(struct fake_msg){ .method = "BYE", .id = "c2", .from_tag = "q", .to_tag = "r", .cseq = 2 });
+		if (!t[i].over)
+			bye(l);
+		f = finish(l);
+		assert_int_equal(f.gaps, 1);
+		assert_int_equal(f.kept, 1);
+		assert_string_equal(l->st.last_gap, t[i].gap);
+		assert_true((t[i].over ? f.flow_quarantine : f.flow_full) > 0);
+		assert_int_equal(t[i].over ? f.flow_full : f.flow_quarantine, 0);
+		link_free(l);
+	}
+}
+
 static void test_short_and_empty(void **state)
 {
 	struct recorder_figures f;
@@ -1234,6 +1277,7 @@ int main(void)
 		cmocka_unit_test(test_digits),
 		cmocka_unit_test(test_not_matched),
 		cmocka_unit_test(test_next_call_of_the_telephone),
+		cmocka_unit_test(test_no_slot),
 		cmocka_unit_test(test_short_and_empty),
 		cmocka_unit_test(test_late_import),
 		cmocka_unit_test(test_store_fails),
