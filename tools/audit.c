@@ -90,7 +90,8 @@ static int print_summary(const struct evlog_report *r)
 	if (r->recovered)
 		printf("half-written ends were cut %" PRIu64 " times\n", r->recovered);
 	if (r->backwards)
-		printf("the clock went back %" PRIu64 " times\n", r->backwards);
+		printf("the clock was set back %" PRIu64 " times by more than %llu s\n", r->backwards,
+		       EVLOG_DISORDER_NS / 1000000000);
 	if (r->sealed)
 		printf("newest root: %s\n", root);
 	return 0;

@@ -281,12 +281,19 @@ struct evlog_look {
 	const uint8_t *anchor;
 };
 
+/*
+ * An event has the time at which it happened and stands where it was known: a draw waits for its durable state, what
+ * it decided waits for it, while others are written. That is tenths of a second; seconds when a disk is slow. A clock that is
+ * set back by less changes no day and no deadline that counts in days.
+ */
+#define EVLOG_DISORDER_NS (10ULL * 1000000000)
+
 struct evlog_report {
 	uint64_t days, sealed, lines, calls, damaged;
 	uint64_t first_seq, last_seq;
 	uint64_t torn_bytes; /* at the end of the newest day, to be cut by the next writer; no damage */
 	uint64_t recovered;  /* times that a writer did so */
-	uint64_t backwards;  /* times that the clock went back */
+	uint64_t backwards;  /* times that the clock went back, by more than EVLOG_DISORDER_NS */
 	uint64_t open;	     /* calls without an outcome */
 	uint8_t root[32];    /* hash of the newest signed root, zeros: none yet */
 };

@@ -446,6 +446,30 @@ static void clock_back(void **state)
 	assert_int_equal(r.lines, 5);
 }
 
+/* Events are written when they are known, not when they happened: that is no clock that went back, nor is each event after a step. */
+static void disorder(void **state)
+{
+	struct evlog *l = open_ok();
+	struct evlog_event e = event(EVLOG_DAEMON_START, D0, 0);
+	static const struct {
+		int64_t s;
+		unsigned backwards;
+	} t[] = { { 100, 0 }, { 99, 0 }, { 101, 0 }, { 92, 0 }, { 91, 0 }, { 90, 1 }, { 91, 1 }, { 100, 1 }, { 90, 1 }, { 50, 2 },
+		  { 49, 2 }, { 120, 2 } };
+	struct evlog_report r;
+	struct seen s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		e.time_ns = D0 + DAY + (uint64_t)t[i].s * NS_PER_S;
+		add(l, &e);
+		assert_int_equal(evlog_flush(l, e.time_ns), 0);
+		r = look(&s);
+		assert_int_equal(r.backwards, t[i].backwards);
+	}
+	evlog_close(l);
+}
+
 /* ---- kills ---- */
 
 static char *slurp(const char *rel, size_t *ret_n)
@@ -1013,6 +1037,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(modes_and_lock, fresh, gone),
 		cmocka_unit_test_setup_teardown(what_is_wrong, fresh, gone),
 		cmocka_unit_test_setup_teardown(clock_back, fresh, gone),
+		cmocka_unit_test_setup_teardown(disorder, fresh, gone),
 		cmocka_unit_test_setup_teardown(cut_everywhere, fresh, gone),
 		cmocka_unit_test_setup_teardown(killed, fresh, gone),
 		cmocka_unit_test_setup_teardown(tampered, fresh, gone),
