@@ -305,12 +305,18 @@ static void cell(const struct result *r, int many, double limit)
 static void report(void)
 {
 	double least, m[2];
+	struct bpf_prog_info info;
+	uint32_t n = sizeof(info);
 	struct utsname u;
 
 	uname(&u);
 	printf("capture program, ns a packet (CPU time), net of an empty program: median (least) limit\n");
 	printf("kernel %s %s, %d rounds of %u packets, 172 bytes of payload\n", u.release, u.machine, b.rounds,
 	       b.packets);
+	memset(&info, 0, sizeof(info));
+	if (!bpf_obj_get_info_by_fd(xdp_program_fd(b.plain.x), &info, &n))
+		printf("verifier: %u instructions followed, of %u; %u bytes of machine code\n", info.verified_insns,
+		       info.xlated_prog_len / 8, info.jited_prog_len);
 	printf("%-20s  %-27s  %-27s\n", "", "1 stream", "100,000 random streams");
 	for (size_t i = 0; i < RESULTS; i++) {
 		printf("%-20s", results[i].name);
