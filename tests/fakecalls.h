@@ -278,12 +278,11 @@ static inline void fake_reborn(struct world *w)
 	const struct calls_restore how = { w, fake_policy_of };
 	struct calls *old = w->cs, *cs;
 	struct calls_sink sink = old->sink;
+	uint64_t n = 0, matched = 0, never = 0;
 	size_t i;
 
 	MUST(!calls_new(&old->limit, &sink, &cs));
 	calls_set_policy(cs, old->policy);
-	cs->stats = old->stats;
-	cs->stats.active = 0;
 	cs->wheel_at = old->wheel_at;
 	for (i = 0; i < old->nslot; i++) {
 		struct call *c = old->slot[i], *now;
@@ -297,8 +296,16 @@ static inline void fake_reborn(struct world *w)
 		MUST(now->ring == c->ring && calls_restore(cs, &how, b.p, b.len, &now) == -EEXIST);
 		MUST(calls_restore(cs, &how, b.p, b.len - 1, &now) == -EBADMSG);
 		buf_free(&b);
+		n += c->phase != CALL_TOMBSTONE;
+		matched += c->phase != CALL_TOMBSTONE && c->matched;
+		never += c->phase != CALL_TOMBSTONE && c->never;
 	}
 	calls_restored(cs);
+	/* Those in progress are this table's own in its figures; here it counts on from the other's. */
+	MUST(cs->stats.calls == n && cs->stats.matched == matched && cs->stats.unmatched == n - matched && cs->stats.never == never);
+	n = cs->stats.active;
+	cs->stats = old->stats;
+	cs->stats.active = n;
 	calls_free(old);
 	w->cs = cs;
 	for (i = 0; i < cs->nslot; i++)

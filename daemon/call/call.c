@@ -279,6 +279,13 @@ int calls_insert(struct calls *cs, struct call *c)
 		return rc;
 	htab_add(&cs->by_id, &c->node, hash_bytes(c->call_id, strlen(c->call_id)));
 	cs->stats.active++;
+	if (c->phase == CALL_TOMBSTONE)
+		return 0;
+	/* What becomes of it is counted by this process, so that it had it is, too. */
+	cs->stats.calls++;
+	cs->stats.matched += c->matched;
+	cs->stats.unmatched += !c->matched;
+	cs->stats.never += c->never;
 	return 0;
 }
 

@@ -239,6 +239,7 @@ struct calls_sink {
 	void (*news)(void *arg, const struct call *c, const struct call_news *n);
 };
 
+/* Of this process; calls that were restored are among calls, matched, unmatched and never. */
 struct calls_stats {
 	uint64_t calls, matched, unmatched, never, refused_full, refused_id, endpoints_dropped;
 	uint64_t messages, ignored; /* not of a call: REGISTER, OPTIONS ... */

@@ -32,6 +32,9 @@ load_status "$TMP/status" || fail status
 # Nothing is counted twice or not at all by three daemons that read the same rings.
 jq -e '.packets.balanced and .packets.audio + .packets.events == .media.before + .media.drained' "$TMP/status" >/dev/null ||
 	fail "the sums do not balance: $(jq -c '[.packets, .media]' "$TMP/status")"
+# Nor are calls: this daemon's are those that began under it and those that it took over, each with one outcome.
+jq -e '.calls | .total == .matched + .unmatched and .matched == .kept + .denied + .gaps and .kept > 0 and .setup + .answered + .ending == 0' \
+	"$TMP/status" >/dev/null || fail "calls do not add up: $(jq -c .calls "$TMP/status")"
 load_stop || fail "optagd's status"
 [ ! -e /sys/fs/bpf/optag/rx0 ] || fail "pins are left"
 grep -c 'took over from a daemon that left' "$TMP/optagd.err" | grep -qx 2 || fail "not taken over twice"

@@ -38,10 +38,10 @@ gone() { # nothing of it is left
 	[ ! -e /sys/fs/bpf/optag ] || fail "$1: pins are left: $(ls -R /sys/fs/bpf/optag)"
 	ip -n "$load_ns" link show rx0 | grep -q xdp && fail "$1: XDP is left attached"
 	for _ in $(seq 50); do # systemctl does not wait for this
-		sd test -e /run/optag || break
+		[ -e "/proc/$sd_pid/root/run/optag" ] || break
 		sleep 0.1
 	done
-	sd test ! -e /run/optag || fail "$1: /run/optag is left"
+	[ ! -e "/proc/$sd_pid/root/run/optag" ] || fail "$1: /run/optag is left"
 	[ -z "$(sd cat /sys/fs/cgroup/system.slice/optagd.service/cgroup.procs 2>/dev/null)" ] || fail "$1: processes are left"
 	[ -n "$maps" ] || return 0
 	for _ in $(seq 50); do # the kernel frees them a little later
