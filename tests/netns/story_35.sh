@@ -42,11 +42,16 @@ load_wait || fail "optag-load"
 load_settle
 load_stop || fail "optagd's status"
 "$O" find --store "$TMP/s" --json >"$TMP/rows" || fail find
+later() { # DATE MONTHS: the same day of that month, or its last one (date(1) goes over into the next)
+	local last day=$((10#${1##*-}))
+	last=$(date -u -d "${1%-*}-01 +$(($2 + 1)) months -1 day" +%d)
+	date -u -d "${1%-*}-01 +$2 months" "+%Y-%m-$(printf %02d $((day < 10#$last ? day : 10#$last)))"
+}
 months() { # CALLS of that load: how many months each is kept, as a list
 	cut -f1 "$1.truth" | while read -r id; do jq -r --arg id "$id" 'select(.sip_call_id == $id) | "\(.start[0:10]) \(.documentation_until[0:10])"' "$TMP/rows"; done |
 		while read -r from to; do
 			for m in 3 6; do # the end of the day before, or that day
-				for d in 0 1; do [ "$(date -u -d "$from +$m months -$d days" +%F)" = "$to" ] && echo $m; done
+				for d in 0 1; do [ "$(date -u -d "$(later "$from" $m) -$d days" +%F)" = "$to" ] && echo $m; done
 			done
 		done | sort -u | tr '\n' ' '
 }
