@@ -181,7 +181,7 @@ static void count_format(struct leg_state *l, const struct media_format *f)
 
 	if (f != &l->now.f)
 		i = slot_of(l, f);
-	else if (l->now.slot < l->nfmt)
+	else if (l->now.slot < FORMATS_MAX)
 		i = l->now.slot;
 	else
 		l->now.slot = (uint8_t)(i = slot_of(l, f));
@@ -543,8 +543,9 @@ void recording_soon(const struct recording *rc, unsigned leg, unsigned step)
 	case 0:
 		for (size_t i = 0; i < offsetof(struct recording, leg); i += 64)
 			__builtin_prefetch((const char *)rc + i, 1);
-		for (size_t i = 0; i < offsetof(struct leg_state, now.f.fmtp); i += 64)
-			__builtin_prefetch((const char *)l + i, 1);
+		__builtin_prefetch(l, 1);
+		__builtin_prefetch(&l->now);
+		__builtin_prefetch(&l->rtp, 1);
 		__builtin_prefetch(l->fmt_packets, 1);
 		break;
 	case 1:

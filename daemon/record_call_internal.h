@@ -26,29 +26,31 @@ struct leg_format {
 };
 
 struct leg_state {
-	alignas(LINE_BYTES) struct recording *rc;
-	struct chunker *chunker;
-	struct rtp_leg rtp;
-	/* what each packet changes stands together */
-	uint64_t packets, noise, events, blocked, blocked_at_first;
-	uint64_t audio_us;
+	/* what each packet meets: a line, */
+	alignas(LINE_BYTES) struct chunker *chunker;
+	uint64_t packets, audio_us;
 	uint32_t last_ts, last_ssrc;
 	int64_t last_seq;
 	uint32_t hole, hole_ms; /* packets missing before the last one, not told yet */
-	uint64_t blocked_seen;	/* at the hole before */
-	uint64_t inspected;	/* packets that were listened to and not kept */
 	struct ear *ear;	/* NULL: nobody listens for tones */
-	uint64_t muted;		/* samples of chunkers before this one */
-	uint64_t last_key_ns;
 	char last_key;		/* until a tick after HEAR_ECHO_NS; 0 */
 	bool echo;		/* the press that goes on is one of the other leg's */
 	bool any;
-	bool resumed;	/* no packet since recording_resume; the one that comes next if none is missing: */
+	bool resumed; /* no packet since recording_resume; the one that comes next if none is missing is `expect` */
+	/* the beginnings of these two, */
+	alignas(LINE_BYTES) struct leg_format now;
+	alignas(LINE_BYTES) struct rtp_leg rtp;
+	/* and this */
+	alignas(LINE_BYTES) uint64_t fmt_packets[FORMATS_MAX];
+	struct recording *rc;
+	uint64_t noise, events, blocked, blocked_at_first;
+	uint64_t blocked_seen; /* at the hole before */
+	uint64_t inspected;    /* packets that were listened to and not kept */
+	uint64_t muted;	       /* samples of chunkers before this one */
+	uint64_t last_key_ns;
 	uint32_t expect_ssrc;
 	int64_t expect;
-	struct leg_format now;
 	unsigned nfmt;
-	uint64_t fmt_packets[FORMATS_MAX];
 	struct media_format fmt[FORMATS_MAX];
 	struct dtmf_rx dtmf;
 };

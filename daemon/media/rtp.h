@@ -62,9 +62,9 @@ struct rtp_stream {
 };
 
 struct rtp_leg {
-	struct rtp_stream *stream[RTP_STREAMS_MAX];
 	unsigned n;
 	uint32_t next_number;
+	struct rtp_stream *stream[RTP_STREAMS_MAX];
 	uint64_t gone_received, gone_lost, gone_duplicates, gone_reordered; /* of replaced streams */
 };
 
