@@ -48,6 +48,7 @@
 #include "base/uid.h"
 #include "call/call_policy.h"
 #include "call/decide.h"
+#include "call/decide_audio.h"
 #include "call/group.h"
 #include "call/purpose.h"
 #include "call/trace.h"

@@ -14,6 +14,8 @@
  *	call_key, call_notice_heard, call_command, call_lost_audio	whenever it happens
  *	call_notice_hearing, call_notice_broken				an announcement that is being heard
  *
+ * What the decisions mean for audio stands in decide_audio.h.
+ *
  * Rules that hold whatever comes in which order (guidance 2):
  *  - a consent needs a proven notice, an open window and the data subject's leg (INV-2);
  *  - deny acts at once and from any state in which audio may exist (INV-3);
@@ -204,26 +206,6 @@ void call_pause_goes_on(struct calls *cs, struct call *c, const struct call_deci
 void call_objection_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);
 void call_objected(struct calls *cs, struct call *c);
 
-/* What happens to audio of a leg now (guidance 1, audio states). */
-enum call_audio {
-	CALL_A_BLOCK,	/* stays in the classifier */
-	CALL_A_INSPECT, /* handed up for detectors, kept by nobody */
-	CALL_A_HOLD,	/* kept in locked memory until the decision */
-	CALL_A_WRITE,
-};
-enum call_audio call_audio(const struct call *c, unsigned leg);
-/* Some purpose lets audio of this call be written now (whatever the flow table said when it arrived). */
-bool call_may_keep(const struct call *c);
-/* Audio may be written for this purpose, a pause apart. Since when: decide.granted_ns. */
-bool call_keeps(const struct call *c, enum policy_purpose p);
-/* Training has a basis, and its decision is still to come: until then audio is held (guidance 6). */
-bool call_holds(const struct call *c);
-/* A press on this leg can change something of the call. */
-bool call_listens(const struct call *c, unsigned leg);
-/* The announcement is looked for, or followed, in the voice of this leg now. */
-bool call_seeks_notice(const struct call *c, unsigned leg);
-/* Keys are listened for in the sound of this leg now, where its audio is let through anyway. */
-bool call_hears_tones(const struct call *c, unsigned leg);
 /* The data subject's leg: enum optag_leg. */
 unsigned call_subject_leg(const struct call *c);
 

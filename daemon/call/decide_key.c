@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * decide_key.c - presses: digits to keys of the rule, see decide.h and decide_internal.h
+ */
+#include <string.h>
+
+#include "call/decide_internal.h"
+
+void decide_forget_digits(struct call_typed *t)
+{
+	explicit_bzero(t->digit, sizeof(t->digit));
+	t->n = t->close = 0;
+}
+
+void decide_forget_twins(struct call_typed *t)
+{
+	for (int i = 0; i < CALL_TWINS; i++)
+		if (t->twin[i].key)
+			explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
+}
+
+enum meaning { M_NONE, M_CONSENT, M_WITHDRAW, M_OPT_OUT, M_OPT_OUT_AGENT, M_PAUSE, M_RESUME, M_NOT_NEEDED };
+
+struct found {
+	enum meaning what;
+	int purpose;
+	const char *key;
+};
+
+/* One key of the rule: does what was typed end in it, and by how much is it the longest so far? */
+static void longest(const struct call_typed *t, const char *key, enum meaning what, int p, struct found *best)
+{
+	size_t n = strlen(key);
+
+	if (!n || n > t->n || memcmp(t->digit + t->n - n, key, n) != 0)
+		return;
+	if (!best->key || n > strlen(best->key))
+		*best = (struct found){ what, p, key };
+}
+
+typedef void each_key(const struct call_typed *t, const char *key, enum meaning what, int p, struct found *best);
+
+/* All keys that mean something on the leg. A later policy may add ways out, never take any (policy-language 5.2). */
+static void keys_of(const struct call *c, unsigned leg, each_key *f, const struct call_typed *t, struct found *best)
+{
+	bool subject = leg == call_subject_leg(c);
+	const struct policy_rule *r = c->rule;
+
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		const struct policy_block *b = &r->purpose[p];
+
+		if (!has(c, p))
+			continue;
+		if (subject) {
+			f(t, b->consent_key, M_CONSENT, p, best);
+			f(t, b->withdraw_key, M_WITHDRAW, p, best);
+		} else {
+			f(t, b->not_needed_key, M_NOT_NEEDED, p, best);
+		}
+		for (int i = 0; i < POLICY_KEYS_MAX; i++) {
+			f(t, subject ? b->optout_key[i] : b->optout_agent_key[i], subject ? M_OPT_OUT : M_OPT_OUT_AGENT, p, best);
+			if (p == POLICY_TRAINING)
+				f(t, subject ? c->tight.optout_key[i] : c->tight.optout_agent_key[i],
+				  subject ? M_OPT_OUT : M_OPT_OUT_AGENT, p, best);
+		}
+	}
+	if (subject)
+		return;
+	f(t, r->pause_key, M_PAUSE, -1, best);
+	f(t, r->resume_key, M_RESUME, -1, best);
+	f(t, c->tight.pause_key, M_PAUSE, -1, best);
+	f(t, c->tight.resume_key, M_RESUME, -1, best);
+}
+
+/* How many of the last digits could still become a key: the longest end of them that a key begins with. */
+static void may_become(const struct call_typed *t, const char *key, enum meaning what, int p, struct found *best)
+{
+	size_t n = strlen(key), k;
+
+	(void)what;
+	for (k = n > t->n ? t->n : n ? n - 1 : 0; k > 0; k--)
+		if (memcmp(t->digit + t->n - k, key, k) == 0)
+			break;
+	if (k > (size_t)best->purpose)
+		best->purpose = (int)k;
+	(void)p;
+}
+
+static void keep_tail(const struct call *c, unsigned leg, struct call_typed *t)
+{
+	struct found f = { M_NONE, 0, NULL };
+	unsigned n;
+
+	keys_of(c, leg, may_become, t, &f);
+	n = (unsigned)f.purpose;
+	memmove(t->digit, t->digit + t->n - n, n);
+	explicit_bzero(t->digit + n, sizeof(t->digit) - n);
+	t->close = (uint8_t)(t->close >> (t->n - n));
+	t->n = (uint8_t)n;
+}
+
+static void press_consent(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how,
+			  bool trusted, unsigned leg, uint64_t now)
+{
+	/* Part of a number somebody types is no answer to a question (N-20: unambiguous). */
+	if (t->close >> (t->n - strlen(f->key)) & 1)
+		return;
+	if (!trusted || !by_consent(c, f->purpose) || !decide_in_window(c, f->purpose, now))
+		return;
+	if (c->decide.notice == CALL_NOTICE_WAIT) /* it was heard up to here */
+		decide_notice_proven(cs, c, CALL_BY_FINGERPRINT, c->decide.notice_start_ns, 0, now);
+	decide_consent(cs, c, f->purpose, how, decide_party(c, leg), f->key, now);
+}
+
+static void act(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how, bool trusted,
+		unsigned leg, uint64_t now)
+{
+	const char *who = decide_party(c, leg);
+
+	switch (f->what) {
+	case M_NONE:
+		break;
+	case M_CONSENT:
+		press_consent(cs, c, f, t, how, trusted, leg, now);
+		break;
+	case M_WITHDRAW:
+		decide_withdraw(cs, c, f->purpose, how, who, f->key, now);
+		break;
+	case M_OPT_OUT:
+	case M_OPT_OUT_AGENT:
+		(void)decide_opt_out(cs, c, f->purpose, how, who, f->key, now);
+		break;
+	case M_PAUSE:
+		(void)decide_pause(cs, c, how, who, now);
+		break;
+	case M_RESUME:
+		/* what starts audio again needs the agent's own leg */
+		if (trusted)
+			(void)decide_end_pause(cs, c, how, who, now);
+		break;
+	case M_NOT_NEEDED:
+		(void)decide_not_needed(cs, c, f->purpose, how, who, now);
+		break;
+	}
+}
+
+/* The same press has come by another way just before. What was not trusted then may be now. */
+static bool is_twin(struct call_typed *t, char key, enum call_how how, bool trusted, uint64_t now)
+{
+	for (int i = 0; i < CALL_TWINS; i++) {
+		if (t->twin[i].key != key || t->twin[i].how == how || now - t->twin[i].ns > SAME_PRESS_NS)
+			continue;
+		if (trusted && !t->twin[i].trusted) {
+			explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
+			t->last_ns = 0; /* it was that press, and no digit before this one */
+			return false;
+		}
+		explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
+		return true;
+	}
+	return false;
+}
+
+static void may_have_twin(struct call_typed *t, char key, enum call_how how, bool trusted, uint64_t now)
+{
+	int at = 0;
+
+	for (int i = 0; i < CALL_TWINS; i++)
+		if (t->twin[i].ns < t->twin[at].ns)
+			at = i;
+	t->twin[at].key = key;
+	t->twin[at].how = (uint8_t)how;
+	t->twin[at].trusted = trusted;
+	t->twin[at].ns = now;
+}
+
+static bool hears(const struct call *c, enum call_how how)
+{
+	unsigned bit = how == CALL_BY_INFO ? POLICY_DTMF_INFO : how == CALL_BY_INBAND ? POLICY_DTMF_INBAND : POLICY_DTMF_RFC4733;
+
+	/* A way that the rule does not name may still be a way out, but grants nothing. */
+	return ((c->rule->purpose[0].dtmf | c->rule->purpose[1].dtmf) & bit) != 0;
+}
+
+void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted, uint64_t now_ns)
+{
+	struct call_typed *t = &c->decide.typed[leg];
+	struct found f = { M_NONE, -1, NULL };
+
+	if (!c->matched || c->phase == CALL_TOMBSTONE) {
+		c->presses++;
+		return;
+	}
+	call_decide_time(cs, c, now_ns); /* a window that closed before the press is closed */
+	trusted = trusted && hears(c, how); /* by another way than the rule's a press may deny and never grants */
+	if (is_twin(t, key, how, trusted, now_ns))
+		return;
+	c->presses++;
+	if (t->n && now_ns - t->last_ns >= KEY_PAUSE_NS)
+		decide_forget_digits(t);
+	if (t->n == sizeof(t->digit) - 1) {
+		memmove(t->digit, t->digit + 1, (size_t)--t->n);
+		t->close >>= 1;
+	}
+	if (t->last_ns && now_ns - t->last_ns < KEY_ALONE_NS)
+		t->close |= (uint8_t)(1u << t->n);
+	t->digit[t->n++] = key;
+	t->last_ns = now_ns;
+	keys_of(c, leg, longest, t, &f);
+	act(cs, c, &f, t, how, trusted, leg, now_ns);
+	if (f.what != M_NONE)
+		decide_forget_digits(t);
+	else
+		keep_tail(c, leg, t);
+	if (f.what != M_NONE || t->n) /* no other digit is worth knowing again */
+		may_have_twin(t, key, how, trusted, now_ns);
+	call_changed(cs, c);
+	decide_set_timer(cs, c);
+}
+
+void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns)
+{
+	struct call_typed *t = &c->decide.typed[leg];
+
+	for (int i = 0; i < CALL_TWINS; i++)
+		if (t->twin[i].key == key && t->twin[i].how == how)
+			t->twin[i].ns = t->last_ns = now_ns;
+}
