@@ -267,15 +267,6 @@ static __always_inline __u32 send_media(struct xdp_md *ctx, struct optag_ring *r
 
 /* ---- the packet ---- */
 
-/* Its high bits are the budget's: adding never reaches them. */
-static __always_inline void count_flow(const struct optag_hit *hit, __u32 what)
-{
-	__u32 n = optag_flow_counter(what);
-
-	if (hit->flow && n < OPTAG_F_MAX)
-		hit->flow->counts[n]++;
-}
-
 /* The packet's end. */
 static __always_inline int count(struct optag_ring *r, __u32 what)
 {
@@ -306,7 +297,7 @@ __attribute__((noinline)) int optag_general(struct xdp_md *ctx)
 		what = send_sig(ctx, &v, cpu);
 	else if (optag_goes_up(what))
 		what = send_media(ctx, r, &p, &v, &hit, what);
-	count_flow(&hit, what);
+	optag_flow_note(&hit, what);
 	return count(r, what);
 }
 
@@ -339,7 +330,7 @@ int optag_xdp(struct xdp_md *ctx)
 	what = optag_decide_rtp(payload, &hit);
 	if (optag_goes_up(what))
 		what = send_media(ctx, r, &p, &v, &hit, what);
-	count_flow(&hit, what);
+	optag_flow_note(&hit, what);
 	return count(r, what);
 }
 

@@ -86,8 +86,14 @@ struct optag_flow {
 			__u8 pad;
 		};
 	};
-	/* By enum optag_flow_count, in the low 48 bits: the evidence that blocked audio stayed below.
-	 * The high 16 bits of the first two are the packet budget: interval, packets in it. */
+	/*
+	 * By enum optag_flow_count, in the low 48 bits: the evidence that blocked audio stayed below.
+	 * The high 16 bits of the first two are the packet budget: interval, packets in it.
+	 * Those of the last two tell a loss in what nobody above may see (guidance 7, X-4): of BLOCKED the RTP
+	 * sequence number seen last, of LOST a tag of its SSRC (low byte, 0: nothing seen yet) and the longest hole
+	 * since the daemon took it, in packets, 255: that many or more (high byte). A packet that was to be handed up and
+	 * was not (no room, no budget, no daemon) is not seen, so it is in a hole.
+	 */
 	__u64 counts[OPTAG_F_MAX];
 };
 _Static_assert(sizeof(struct optag_flow) == 64, "a flow entry is a cache line");
@@ -100,6 +106,11 @@ struct optag_tag_pair {
 
 #define OPTAG_COUNT_BITS 48
 #define OPTAG_COUNT_MASK ((1ULL << OPTAG_COUNT_BITS) - 1)
+#define OPTAG_HOLE_SHIFT 56 /* of counts[OPTAG_F_LOST] */
+#define OPTAG_HOLE_MAX	 255U
+/* As media/rtp.h: a jump further ahead, or further back, is another beginning and no hole. */
+#define OPTAG_DROPOUT	 3000U
+#define OPTAG_MISORDER	 1000U
 
 /* Whose voice a stream carries (not who is sent to). */
 enum optag_leg {
@@ -111,6 +122,7 @@ enum optag_leg {
 /* Counters of one flow entry, read. */
 struct optag_flow_stats {
 	__u64 passed, events, blocked, lost; /* as in enum optag_flow_count */
+	__u32 hole, pad;		     /* the longest hole, in packets, OPTAG_HOLE_MAX at most */
 };
 
 /* One media packet handed up: this header, then `len` bytes of UDP payload. */

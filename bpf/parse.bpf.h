@@ -60,6 +60,7 @@
 #define OPTAG_GET(type, p)  (*(const type *)(const void *)(p))
 #define OPTAG_PUT(type, p, x) (*(type *)(void *)(p) = (x))
 #define OPTAG_LOAD(x)	    (*(const volatile __typeof__(x) *)&(x))
+#define OPTAG_STORE(x, v)   ((x) = (v))
 #define OPTAG_HIDE(x)	    __asm__ volatile("" : "+r"(x)) /* clang may not join tests of x across it */
 #define OPTAG_UNROLL	    _Pragma("clang loop unroll(full)")
 #else
@@ -70,6 +71,7 @@
 		val_;                                                                              \
 	})
 #define OPTAG_LOAD(x)	    __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define OPTAG_STORE(x, v)   __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
 #define OPTAG_HIDE(x)	    ((void)0)
 #define OPTAG_UNROLL
 #endif
@@ -104,6 +106,7 @@ struct optag_view {
 /* A flow entry as it was at one instant. */
 struct optag_hit {
 	struct optag_flow *flow; /* for its counters; NULL: none */
+	__u32 rtp; /* sequence number, tag of the SSRC in bits 16 to 23; set when optag_decide says that it is RTP */
 	union {
 		__u64 head; /* all as in struct optag_flow */
 		struct {
@@ -919,14 +922,19 @@ OPTAG_INLINE int optag_plain_sip(const volatile struct optag_config *cfg,
 }
 
 /* h: 12 bytes of payload at a media address. */
-OPTAG_INLINE __u32 optag_decide_rtp(const __u8 *h, const struct optag_hit *hit)
+OPTAG_INLINE __u32 optag_decide_rtp(const __u8 *h, struct optag_hit *hit)
 {
 	__u8 pt = h[1] & 0x7f;
+	__u32 ssrc;
 	int event;
 
 	/* Version 2 leaves out STUN, ZRTP, DTLS, TURN (RFC 7983); 192-223 is RTCP (RFC 5761 4). */
 	if (h[0] >> 6 != 2 || (h[1] >= 192 && h[1] <= 223))
 		return OPTAG_C_NOT_RTP;
+	ssrc = OPTAG_GET(__u32, h + 8);
+	ssrc ^= ssrc >> 16;
+	ssrc ^= ssrc >> 8;
+	hit->rtp = optag_be16(h + 2) | (ssrc & 0xff) << 16 | 1U << 16;
 	if (hit->verdict == OPTAG_V_BLOCK)
 		return OPTAG_C_BLOCK;
 	event = pt == hit->te1 || pt == hit->te2;
@@ -940,7 +948,7 @@ OPTAG_INLINE __u32 optag_decide_rtp(const __u8 *h, const struct optag_hit *hit)
 }
 
 OPTAG_INLINE __u32 optag_decide_media(const struct optag_pkt *p, const struct optag_view *v,
-				      const struct optag_hit *hit)
+				      struct optag_hit *hit)
 {
 	__u32 off = v->off;
 	const __u8 *h;
@@ -1151,6 +1159,47 @@ OPTAG_INLINE __u32 optag_flow_counter(enum optag_count what)
 	default:
 		return OPTAG_F_MAX;
 	}
+}
+
+/*
+ * The sequence number of a packet that was seen at f, and what is missing before it. Both words' low bits stay. The usual
+ * packet is the next one of the stream before, and costs one store.
+ */
+OPTAG_INLINE void optag_flow_seen(struct optag_flow *f, __u32 rtp)
+{
+	__u64 last = OPTAG_LOAD(f->counts[OPTAG_F_BLOCKED]), hole = OPTAG_LOAD(f->counts[OPTAG_F_LOST]);
+	__u32 ahead = (rtp - (__u32)(last >> OPTAG_COUNT_BITS)) & 0xffff, tag = rtp >> 16 & 0xff, missing;
+
+	if ((hole >> OPTAG_COUNT_BITS & 0xff) != tag) {
+		hole = (hole & ~(0xffULL << OPTAG_COUNT_BITS)) | (__u64)tag << OPTAG_COUNT_BITS;
+		OPTAG_STORE(f->counts[OPTAG_F_LOST], hole);
+	} else if (ahead != 1) {
+		if (ahead == 0 || ahead > 0x10000 - OPTAG_MISORDER)
+			return; /* again, or late */
+		missing = ahead - 1 < OPTAG_HOLE_MAX ? ahead - 1 : OPTAG_HOLE_MAX;
+		if (ahead <= OPTAG_DROPOUT && missing > hole >> OPTAG_HOLE_SHIFT) {
+			hole = (hole & ~(0xffULL << OPTAG_HOLE_SHIFT)) | (__u64)missing << OPTAG_HOLE_SHIFT;
+			OPTAG_STORE(f->counts[OPTAG_F_LOST], hole);
+		}
+	}
+	last = (last & OPTAG_COUNT_MASK) | (__u64)(rtp & 0xffff) << OPTAG_COUNT_BITS;
+	OPTAG_STORE(f->counts[OPTAG_F_BLOCKED], last);
+}
+
+/*
+ * What a packet leaves in its flow; what: the final one, losses included. The high bits of a counter are not its own:
+ * adding never reaches them. The daemon reads beside this; nobody else writes, but for flow_take_hole.
+ */
+OPTAG_INLINE void optag_flow_note(const struct optag_hit *hit, __u32 what)
+{
+	struct optag_flow *f = hit->flow;
+	__u32 n = optag_flow_counter((enum optag_count)what);
+
+	if (!f || n >= OPTAG_F_MAX)
+		return;
+	OPTAG_STORE(f->counts[n], OPTAG_LOAD(f->counts[n]) + 1);
+	if (n != OPTAG_F_LOST && what != OPTAG_C_DEAD)
+		optag_flow_seen(f, hit->rtp);
 }
 
 #endif

@@ -773,4 +773,16 @@ F_UNUSED static void f_config(struct optag_config *cfg)
 	cfg->sip_ports[1] = htons(F_P_SIP2);
 }
 
+/* Twenty milliseconds of RTP to one of f_flows. */
+F_UNUSED static void f_rtp(struct frame *f, uint16_t port, uint8_t pt, uint16_t seq, uint32_t ssrc)
+{
+	uint8_t p[172] = { 0x80, pt, (uint8_t)(seq >> 8), (uint8_t)seq };
+
+	be32enc(p + 8, ssrc);
+	f_init(f, p, sizeof(p));
+	f_udp(f, F_P_FAR, port, sizeof(p));
+	f_ip4(f, F_SRC4, F_DST4, f_inner(f), 0, 0x4000);
+	f_eth(f, 0x02);
+}
+
 #endif

@@ -68,23 +68,11 @@ static uint32_t first_header(enum classify_link link, uint16_t ethertype)
 	return OPTAG_N_OTHER;
 }
 
-/* The flow's writer reads these from another thread in live capture; this thread alone adds. */
-static void count_flow(const struct optag_hit *hit, enum optag_count count)
-{
-	__u32 i = optag_flow_counter(count);
-	__u64 *n;
-
-	if (!hit->flow || i >= OPTAG_F_MAX)
-		return;
-	n = &hit->flow->counts[i];
-	__atomic_store_n(n, __atomic_load_n(n, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
-}
-
 static void count(struct classify *c, const struct optag_hit *hit, enum optag_count what)
 {
 	c->counts[OPTAG_C_SEEN]++;
 	c->counts[what]++;
-	count_flow(hit, what);
+	optag_flow_note(hit, what);
 }
 
 static void send_media(struct classify *c, const struct optag_pkt *p, const struct optag_view *v,

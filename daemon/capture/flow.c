@@ -113,6 +113,8 @@ static void stats_get(const struct optag_flow *e, struct optag_flow_stats *ret)
 	ret->events = count_get(e, OPTAG_F_EVENTS) & OPTAG_COUNT_MASK;
 	ret->blocked = count_get(e, OPTAG_F_BLOCKED) & OPTAG_COUNT_MASK;
 	ret->lost = count_get(e, OPTAG_F_LOST) & OPTAG_COUNT_MASK;
+	ret->hole = (uint32_t)(count_get(e, OPTAG_F_LOST) >> OPTAG_HOLE_SHIFT);
+	ret->pad = 0;
 }
 
 /* ---- slots ---- */
@@ -165,6 +167,21 @@ static int pick_slot(struct flow_table *t, const uint32_t line[2], uint64_t now)
 	return slot >= 0 ? slot : line_slot(t, line[1], now, &used);
 }
 
+static uint64_t with_hole(uint64_t word, uint64_t hole)
+{
+	return (word & ~((uint64_t)OPTAG_HOLE_MAX << OPTAG_HOLE_SHIFT)) | hole << OPTAG_HOLE_SHIFT;
+}
+
+/* The longer of two stays; a classifier that finds one at the same instant may overwrite this with its own. */
+static void keep_hole(struct optag_flow *e, uint64_t hole)
+{
+	uint64_t word = count_get(e, OPTAG_F_LOST);
+
+	if (hole > word >> OPTAG_HOLE_SHIFT)
+		(void)__atomic_compare_exchange_n(&e->counts[OPTAG_F_LOST], &word, with_hole(word, hole), false, __ATOMIC_RELAXED,
+						  __ATOMIC_RELAXED);
+}
+
 /* Copy, publish, clear: a reader finds one of the two, both alike. What was counted at `from`
  * between the copy and the clearing follows the entry. */
 static void move_entry(struct flow_table *t, uint32_t from, uint32_t to)
@@ -184,7 +201,8 @@ static void move_entry(struct flow_table *t, uint32_t from, uint32_t to)
 	store_head(e, 0);
 	store_tag(t, from, 0);
 	for (int i = 0; i < OPTAG_F_MAX; i++)
-		__atomic_fetch_add(&d->counts[i], count_get(e, i) - copied[i], __ATOMIC_RELAXED);
+		__atomic_fetch_add(&d->counts[i], (count_get(e, i) - copied[i]) & OPTAG_COUNT_MASK, __ATOMIC_RELAXED);
+	keep_hole(d, count_get(e, OPTAG_F_LOST) >> OPTAG_HOLE_SHIFT);
 	t->freed[to] = 0;
 }
 
@@ -448,6 +466,23 @@ const struct optag_flow *flow_get(const struct flow_table *t, const struct endpo
 	if (ret_stats)
 		stats_get(entry(t, (uint32_t)slot), ret_stats);
 	return entry(t, (uint32_t)slot);
+}
+
+uint32_t flow_take_hole(struct flow_table *t, const struct endpoint *at, uint8_t proto, uint32_t ring)
+{
+	int slot = find_owned(t, at, proto, ring);
+	struct optag_flow *e;
+	uint64_t word;
+
+	if (slot < 0)
+		return 0;
+	e = entry(t, (uint32_t)slot);
+	word = count_get(e, OPTAG_F_LOST);
+	/* what the classifier writes meanwhile is read again, so none is taken away unseen */
+	while (word >> OPTAG_HOLE_SHIFT && !__atomic_compare_exchange_n(&e->counts[OPTAG_F_LOST], &word, with_hole(word, 0), false,
+									  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return (uint32_t)(word >> OPTAG_HOLE_SHIFT);
 }
 
 void flow_sweep(struct flow_table *t, bool (*keep)(void *arg, const struct endpoint *at, uint8_t proto, uint32_t ring),

@@ -49,6 +49,9 @@ int flow_clear(struct flow_table *t, const struct endpoint *at, uint8_t proto, u
 /* The entry of (at, proto), or NULL; *ret_stats (may be NULL) its counters. */
 const struct optag_flow *flow_get(const struct flow_table *t, const struct endpoint *at,
 				  uint8_t proto, struct optag_flow_stats *ret_stats);
+/* The longest hole in the sequence numbers seen at the ring's entry since it was taken last, in packets (optag.h: X-4); 0 none,
+ * or no entry. Whatever the verdict, so a hole in audio that nobody above sees is known. */
+uint32_t flow_take_hole(struct flow_table *t, const struct endpoint *at, uint8_t proto, uint32_t ring);
 /* Of a table that was adopted: clears every entry that keep() does not want. */
 void flow_sweep(struct flow_table *t, bool (*keep)(void *arg, const struct endpoint *at, uint8_t proto, uint32_t ring),
 		void *arg);

@@ -56,7 +56,7 @@ static __always_inline struct optag_flow *optag_entry(void *tab, __u32 slot)
 static __always_inline void answer(const struct optag_pkt *p, const struct optag_view *v,
 				   const struct optag_hit *hit, __u32 count)
 {
-	__u32 zero = 0, n = optag_flow_counter(count);
+	__u32 zero = 0;
 	struct classify_result *r = bpf_map_lookup_elem(&results, &zero);
 
 	if (!r)
@@ -70,8 +70,7 @@ static __always_inline void answer(const struct optag_pkt *p, const struct optag
 		optag_fill_rec(&r->rec, p, v, hit);
 		r->offset = v->pay_off;
 	}
-	if (hit->flow && n < OPTAG_F_MAX)
-		hit->flow->counts[n]++;
+	optag_flow_note(hit, count);
 }
 
 /* Two functions, like the capture program. */

@@ -132,6 +132,91 @@ static void test_alike(void)
 	x_close(b.x, t);
 }
 
+static uint64_t mono_ns(void);
+
+/* ---- holes in what nobody above sees ---- */
+
+/* Sequence numbers that go on, jump, come late and come twice, of a few streams: both sides keep the same of them. */
+static void test_holes_alike(void)
+{
+	static const uint16_t port[] = { F_P_BLOCK, F_P_GATE, F_P_RECORD, F_P_INSPECT };
+	struct both b = { .since = clock_now_ns() };
+	struct classify_sink user = { .arg = &b.user, .media = take_media, .signalling = take_sig };
+	struct f_want w = { .encap = "holes", .content = "rtp" };
+	uint16_t seq[4][3] = { { 0 } };
+	struct flow_table *t, *ut;
+	struct optag_config cfg;
+	struct xdp_settings s;
+	unsigned holes = 0;
+
+	b.sink = (struct classify_sink){ .arg = &b.kernel, .media = take_media, .signalling = take_sig };
+	x_settings(&s);
+	b.x = x_open(&s, &t);
+	f_config(&cfg);
+	CHECK(!flow_new(F_LINES, F_SEED, NULL, NULL, &ut) && !f_set_flows(ut) && !f_set_flows(t), "flows");
+	CHECK(!classify_new(&cfg, ut, &user, &b.c), "classify");
+	srand(1);
+	for (int i = 0; i < 8000; i++) {
+		static const int step[] = { 1, 1, 1, 1, 1, 1, 0, -1, 2, 4, 300, 2999, 3000, 3001, 30000, -999, -1000, -1001 };
+		unsigned v = (unsigned)rand() % 4, ssrc = rand() % 8 ? 0 : (unsigned)rand() % 3;
+		struct optag_flow_stats k, u;
+		const struct optag_flow *ke, *ue;
+		struct endpoint at;
+		struct frame f;
+
+		seq[v][ssrc] = (uint16_t)(seq[v][ssrc] + step[(unsigned)rand() % (sizeof(step) / sizeof(step[0]))]);
+		f_rtp(&f, port[v], rand() % 5 ? 8 : F_TE1, seq[v][ssrc], 0x11110000 + ssrc);
+		both_alike(&b, f.buf + f.start, f_len(&f), &w);
+		f_endpoint(0, port[v], &at);
+		ke = flow_get(t, &at, IPPROTO_UDP, &k);
+		ue = flow_get(ut, &at, IPPROTO_UDP, &u);
+		CHECK(ke && ue && !memcmp(ke->counts, ue->counts, sizeof(ke->counts)) && k.hole == u.hole, "step %d: hole %u, %u", i,
+		      k.hole, u.hole);
+		if (i % 50 == 0) {
+			uint32_t hole = flow_take_hole(t, &at, IPPROTO_UDP, ke->ring);
+
+			CHECK_EQ(hole, flow_take_hole(ut, &at, IPPROTO_UDP, ke->ring));
+			holes += hole > 0;
+		}
+	}
+	CHECK(holes > 20, "only %u holes", holes);
+	classify_free(b.c);
+	flow_free(ut);
+	x_close(b.x, t);
+}
+
+/* What was to be handed up and was not, for want of a daemon or of budget, is missing to whoever listens. */
+static void test_hole_of_dead(void)
+{
+	struct one o = { .n = 0 };
+	struct classify_sink sink = { .arg = &o, .media = take_media, .signalling = take_sig };
+	struct optag_flow_stats st;
+	struct xdp_settings s;
+	struct flow_table *t;
+	struct endpoint at;
+	struct frame f;
+	struct xdp *x;
+
+	x_settings(&s);
+	x = x_open(&s, &t);
+	f_set_flows(t);
+	xdp_alive(x, mono_ns() + 3600 * NS_PER_S);
+	for (uint16_t seq = 1; seq <= 12; seq++) {
+		if (seq == 4)
+			xdp_alive(x, mono_ns() - NS_PER_S);
+		if (seq == 9)
+			xdp_alive(x, mono_ns() + 3600 * NS_PER_S);
+		f_rtp(&f, F_P_GATE, seq > 2 && seq < 11 ? F_TE1 : 8, seq, 5); /* a long press */
+		x_send(x, &f);
+		xdp_drain(x, &sink, 10);
+	}
+	f_endpoint(0, F_P_GATE, &at);
+	flow_get(t, &at, IPPROTO_UDP, &st);
+	CHECK_EQ(st.events, 3);
+	CHECK_EQ(st.hole, 5);
+	x_close(x, t);
+}
+
 /* On a port that others use too every packet goes on, recorded or not. */
 static void test_pass(void)
 {
@@ -702,6 +787,8 @@ int main(void)
 	test_sig_full();
 	test_budget();
 	test_dead();
+	test_holes_alike();
+	test_hole_of_dead();
 	test_generation();
 	test_race();
 	test_settings();

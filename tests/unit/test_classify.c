@@ -444,6 +444,67 @@ static void test_flow_counters(void **state)
 	env_close(&e);
 }
 
+/* A loss in what is dropped by verdict shows: the longest hole of one stream, whatever lets packets pass or not. */
+static void test_holes(void **state)
+{
+	static const struct {
+		uint16_t seq;
+		uint32_t ssrc;
+		uint8_t pt;
+		unsigned hole; /* afterwards */
+	} c[] = {
+		{ 65533, 7, 8, 0 }, { 65534, 7, 8, 0 },
+		{ 65534, 7, 8, 0 },	   /* the SPAN port's second copy */
+		{ 65535, 7, F_TE1, 0 },	   /* a key press has its numbers among the others */
+		{ 0, 7, 8, 0 }, { 2, 7, 8, 1 },
+		{ 1, 7, 8, 1 },		   /* late: as it is it was a hole */
+		{ 3, 7, 8, 1 }, { 7, 7, 8, 3 }, { 9, 7, 8, 3 }, /* a shorter one changes nothing */
+		{ 40000, 7, 8, 3 },	   /* another beginning */
+		{ 40001, 7, 8, 3 }, { 39002, 7, 8, 3 }, { 40002, 7, 8, 3 },
+		{ 500, 0x01020304, 8, 3 }, /* another stream */
+		{ 501, 0x01020304, 8, 3 }, { 507, 0x01020304, 8, 5 },
+		{ 3507, 0x01020304, 8, 255 }, /* as long as holes are told */
+		{ 6508, 0x01020304, 8, 255 }, { 6509, 0x01020304, 8, 255 },
+	};
+	static const uint16_t port[] = { F_P_BLOCK, F_P_GATE, F_P_RECORD, F_P_INSPECT };
+	static const uint32_t ring[] = { 0x1003, 0x1002, 0x1001, 0x1005 };
+	struct optag_flow_stats s;
+	struct endpoint at;
+	struct frame f;
+	struct env e;
+
+	(void)state;
+	env_open(&e);
+	for (size_t v = 0; v < 4; v++) {
+		f_endpoint(false, port[v], &at);
+		assert_int_equal(flow_take_hole(e.t, &at, IPPROTO_UDP, ring[v]), 0);
+		for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+			f_rtp(&f, port[v], c[i].pt, c[i].seq, c[i].ssrc);
+			feed_frame(&e, &f);
+			assert_non_null(flow_get(e.t, &at, IPPROTO_UDP, &s));
+			assert_int_equal(s.hole, c[i].hole);
+			assert_int_equal(s.passed + s.events + s.blocked, i + 1);
+		}
+		/* taken once, and another's is not taken */
+		assert_int_equal(flow_take_hole(e.t, &at, IPPROTO_UDP, 77), 0);
+		assert_int_equal(flow_take_hole(e.t, &at, IPPROTO_UDP, ring[v]), 255);
+		assert_int_equal(flow_take_hole(e.t, &at, IPPROTO_UDP, ring[v]), 0);
+		f_rtp(&f, port[v], 8, 6512, 0x01020304);
+		feed_frame(&e, &f);
+		assert_int_equal(flow_take_hole(e.t, &at, IPPROTO_UDP, ring[v]), 2);
+	}
+	/* another owner's is none of the next one's */
+	f_rtp(&f, F_P_GATE, 8, 6532, 0x01020304);
+	feed_frame(&e, &f);
+	f_endpoint(false, F_P_GATE, &at);
+	assert_int_equal(flow_set(e.t, &at, &(struct flow_rule){ .verdict = OPTAG_V_GATE, .te = { OPTAG_NO_PT, OPTAG_NO_PT },
+								  .proto = IPPROTO_UDP, .ring = 99 }, NULL), 0);
+	f_rtp(&f, F_P_GATE, 8, 6552, 0x01020304);
+	feed_frame(&e, &f);
+	assert_int_equal(flow_take_hole(e.t, &at, IPPROTO_UDP, 99), 0);
+	env_close(&e);
+}
+
 static void test_datagram(void **state)
 {
 	struct env e;
@@ -567,6 +628,7 @@ int main(void)
 		cmocka_unit_test(test_inner_longer_than_outer),
 		cmocka_unit_test(test_long_payload_is_cut),
 		cmocka_unit_test(test_flow_counters),
+		cmocka_unit_test(test_holes),
 		cmocka_unit_test(test_datagram),
 		cmocka_unit_test(test_other_abi),
 		cmocka_unit_test(test_plain_is_the_walk),

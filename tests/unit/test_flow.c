@@ -141,6 +141,13 @@ static void test_owners(void **state)
 	assert_int_equal(g2, g1);
 	assert_int_equal(flow_get(t, &e, IPPROTO_UDP, &s)->verdict, OPTAG_V_RECORD);
 	assert_int_equal(s.blocked, 9);
+	*live_count(t, &e, OPTAG_F_LOST) = 3 | 0x0401ULL << OPTAG_COUNT_BITS;
+	assert_non_null(flow_get(t, &e, IPPROTO_UDP, &s));
+	assert_int_equal(s.lost, 3);
+	assert_int_equal(s.hole, 4);
+	assert_int_equal(flow_take_hole(t, &e, IPPROTO_UDP, 2), 0);
+	assert_int_equal(flow_take_hole(t, &e, IPPROTO_UDP, 1), 4);
+	assert_int_equal(*live_count(t, &e, OPTAG_F_LOST), 3 | 0x0001ULL << OPTAG_COUNT_BITS);
 	/* a new owner starts anew */
 	assert_int_equal(set(t, &e, OPTAG_V_BLOCK, 2, &g3), 0);
 	assert_int_not_equal(g3, g1);
@@ -283,12 +290,20 @@ static void test_moves(void **state)
 		at((uint32_t)next_random(&seed), (uint16_t)next_random(&seed), &e[i]);
 		assert_int_equal(set(t, &e[i], OPTAG_V_RECORD, (uint32_t)i + 1, &gen[i]), 0);
 		*live_count(t, &e[i], OPTAG_F_PASSED) = i;
+		*live_count(t, &e[i], OPTAG_F_LOST) = 5 | (uint64_t)(i % 200) << OPTAG_HOLE_SHIFT;
 		place[i] = (uint32_t)(flow_get(t, &e[i], IPPROTO_UDP, NULL) - flow_entries(t));
 	}
 	check_filled(t, N, e, gen);
 	for (size_t i = 0; i < N; i++)
 		moved += flow_get(t, &e[i], IPPROTO_UDP, NULL) != flow_entries(t) + place[i];
 	assert_true(moved > 0);
+	for (size_t i = 0; i < N; i++) {
+		struct optag_flow_stats s;
+
+		assert_non_null(flow_get(t, &e[i], IPPROTO_UDP, &s));
+		assert_int_equal(s.lost, 5);
+		assert_int_equal(s.hole, i % 200);
+	}
 	flow_free(t);
 }
 
