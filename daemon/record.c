@@ -52,6 +52,50 @@ static void no_slot(struct recorder *r, int err)
 		r->fig.flow_full++;
 }
 
+static bool goes_up(uint8_t verdict)
+{
+	return verdict == OPTAG_V_RECORD || verdict == OPTAG_V_INSPECT;
+}
+
+/* Who sees holes in this voice from now on: the recording, or the classifier alone. */
+static void look_changes(struct recorder *r, struct call *c, const struct call_endpoint *e, uint8_t verdict)
+{
+	const struct optag_flow *f = flow_get(r->flows, &e->at, IPPROTO_UDP, NULL);
+
+	if (!f || f->ring != c->ring || !c->user || goes_up(f->verdict) == goes_up(verdict))
+		return;
+	if (goes_up(verdict))
+		recording_set_blind(c->user, e->leg, true);
+	else
+		(void)flow_take_hole(r->flows, &e->at, IPPROTO_UDP, c->ring);
+}
+
+/* Packets as time: by what was heard of the leg, by what its receiver asked for, else as telephones do. */
+static uint32_t hole_ms(const struct call *c, const struct call_endpoint *e, uint32_t packets)
+{
+	uint32_t us = recording_packet_us(c->user, e->leg);
+
+	if (!us && e->formats)
+		us = e->formats->ptime * 1000u;
+	return (uint32_t)((uint64_t)packets * (us ? us : 20000) / 1000);
+}
+
+static uint32_t on_hole(void *arg, struct call *c, unsigned leg)
+{
+	struct recorder *r = arg;
+	uint32_t ms, longest = 0;
+
+	for (unsigned i = 0; c->user && i < c->nep; i++) {
+		const struct call_endpoint *e = &c->ep[i];
+
+		if (!e->used || !e->owner || e->leg != leg || (goes_up(e->verdict) && !recording_blind(c->user, leg)))
+			continue;
+		ms = hole_ms(c, e, flow_take_hole(r->flows, &e->at, IPPROTO_UDP, c->ring));
+		longest = ms > longest ? ms : longest;
+	}
+	return longest;
+}
+
 static void on_flow(void *arg, struct call *c, const struct call_endpoint *e, uint8_t verdict)
 {
 	struct recorder *r = arg;
@@ -64,6 +108,7 @@ static void on_flow(void *arg, struct call *c, const struct call_endpoint *e, ui
 	if (c->user && recording_known(c->user))
 		f.verdict = OPTAG_V_BLOCK; /* kept before: not a second time */
 	gen = &c->ep[e - c->ep].gen;
+	look_changes(r, c, e, f.verdict);
 	err = flow_set(r->flows, &e->at, &f, gen);
 	if (err) {
 		*gen = 0; /* nobody's */
@@ -152,6 +197,8 @@ static void on_matched(void *arg, struct call *c)
 	if (r->set.no_audio)
 		recording_no_audio(rc);
 	c->user = rc;
+	for (unsigned i = 0; i < c->nep; i++) /* what was missing before is not this recording's */
+		(void)flow_take_hole(r->flows, &c->ep[i].at, IPPROTO_UDP, c->ring);
 }
 
 static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
@@ -321,6 +368,10 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 		proof_begin(r, c);
 	if (hear_waiting(c->user))
 		tell_heard(r, c, leg, is_speaker(c, e, rec), rec->ts_ns);
+	if (recording_blind(c->user, leg)) {
+		call_look_for_loss(r->calls, c, rec->ts_ns);
+		recording_set_blind(c->user, leg, false);
+	}
 	if (recording_has_hole(c->user, e->leg)) {
 		lost = recording_hole_ms(c->user, e->leg, blocked_at(r, &at));
 		if (lost >= LOSS_HIDES_MS)
@@ -468,7 +519,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 				    .callback_due = callback_due, .callback_used = callback_used, .packets = on_packets, .kept = on_kept,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
-				    .stopped = on_stopped, .draw = proof_draw, .granted = on_granted, .heard = on_heard, .ready = proof_ready, .news = proof_news };
+				    .stopped = on_stopped, .draw = proof_draw, .granted = on_granted, .hole = on_hole, .heard = on_heard, .ready = proof_ready, .news = proof_news };
 	size_t i;
 	int e = -ENOMEM;
 
@@ -512,6 +563,14 @@ out:
 	return e;
 }
 
+/* Where the data subject's audio stays in the classifier no packet of it says that others are missing. */
+static void look_for_loss(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+
+	call_look_for_loss(r->calls, c, r->ticked_ns);
+}
+
 int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t ifindex)
 {
 	if (r->err)
@@ -523,6 +582,8 @@ int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t if
 		r->ticked_ns = p->ts_ns;
 		sigin_tick(r->sigin, p->ts_ns);
 		proof_unmatched(r);
+		if (++r->ticks % CALLS_EVERY == 0)
+			calls_each(r->calls, look_for_loss, r);
 	}
 	classify_packet(r->classify, p->link, p->ethertype, p->data, p->caplen, p->wire_len, p->ts_ns, ifindex);
 	return r->err;
@@ -542,6 +603,7 @@ static void tick_call(void *arg, struct call *c)
 	recorder_failed(r, recording_tick(c->user, c, r->ticked_ns));
 	if (hear_waiting(c->user))
 		tell_heard(r, c, OPTAG_LEG_CALLER, false, r->ticked_ns);
+	call_look_for_loss(r->calls, c, r->ticked_ns);
 }
 
 void recorder_horizon(struct recorder *r, uint64_t ns)

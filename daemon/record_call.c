@@ -357,6 +357,8 @@ static void note_hole(struct leg_state *l, const struct rtp_pkt *p, const struct
 {
 	uint64_t us = f ? payload_us(l, f, p->len) : 0, missing;
 
+	if (us && us < UINT32_MAX)
+		l->packet_us = (uint32_t)us;
 	if (l->any && l->last_ssrc == p->ssrc && seq > l->last_seq + 1) {
 		missing = (uint64_t)(seq - l->last_seq - 1);
 		if (missing < RTP_DROPOUT && missing > l->hole) {
@@ -382,6 +384,21 @@ uint32_t recording_hole_ms(struct recording *rc, unsigned leg, uint64_t blocked)
 	l->blocked_seen = blocked;
 	l->hole = l->hole_ms = 0;
 	return ms;
+}
+
+void recording_set_blind(struct recording *rc, unsigned leg, bool blind)
+{
+	rc->leg[leg].blind = blind;
+}
+
+bool recording_blind(const struct recording *rc, unsigned leg)
+{
+	return rc->leg[leg].blind;
+}
+
+uint32_t recording_packet_us(const struct recording *rc, unsigned leg)
+{
+	return rc->leg[leg].packet_us;
 }
 
 int recording_granted(struct recording *rc, const struct call *c, uint64_t now_ns)

@@ -99,6 +99,11 @@ void recording_blocked_before(struct recording *rc, unsigned leg, uint64_t packe
  * by verdict (blocked: so many until now). 0 none. */
 bool recording_has_hole(const struct recording *rc, unsigned leg);
 uint32_t recording_hole_ms(struct recording *rc, unsigned leg, uint64_t blocked);
+/* Audio of the leg goes up from now on, and none came yet: what the classifier saw until it does is to be looked at. */
+void recording_set_blind(struct recording *rc, unsigned leg, bool blind);
+bool recording_blind(const struct recording *rc, unsigned leg);
+/* How long a packet of the leg's audio is; 0 not known yet. */
+uint32_t recording_packet_us(const struct recording *rc, unsigned leg);
 /* A purpose was granted: what was held for it is written. */
 int recording_granted(struct recording *rc, const struct call *c, uint64_t now_ns);
 /* Prefetching, as call_soon: what recording_packet will meet. */

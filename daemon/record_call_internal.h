@@ -33,10 +33,12 @@ struct leg_state {
 	int64_t last_seq;
 	uint32_t hole, hole_ms; /* packets missing before the last one, not told yet */
 	struct ear *ear;	/* NULL: nobody listens for tones */
+	uint32_t packet_us;	/* of the latest audio; 0 none came */
 	char last_key;		/* until a tick after HEAR_ECHO_NS; 0 */
-	bool echo;		/* the press that goes on is one of the other leg's */
-	bool any;
-	bool resumed; /* no packet since recording_resume; the one that comes next if none is missing is `expect` */
+	bool echo : 1;		/* the press that goes on is one of the other leg's */
+	bool any : 1;
+	bool blind : 1;	  /* no packet since the classifier began to hand audio up */
+	bool resumed : 1; /* no packet since recording_resume; the one that comes next if none is missing is `expect` */
 	/* the beginnings of these two, */
 	alignas(LINE_BYTES) struct leg_format now;
 	alignas(LINE_BYTES) struct rtp_leg rtp;

@@ -104,6 +104,7 @@ static int get_leg(struct rd *r, struct leg_state *l)
 		return e;
 	last = rd_u8(r);
 	l->resumed = last;
+	l->blind = true; /* nobody looked meanwhile */
 	l->expect_ssrc = rd_le32(r);
 	l->expect = unzigzag(rd_varint(r));
 	if (last > 1 || !dtmf_load(r, &l->dtmf))

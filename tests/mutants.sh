@@ -48,6 +48,8 @@ mutant "a consent counts without a notice" decide_notice.c 's/return (d->notice 
 mutant "digits of a number consent" decide_key.c 's/	if (t->close >> /	if (0 \&\& t->close >> /'
 mutant "a press from anywhere consents" decide_key.c 's/	if (!trusted || !by_consent/	if (!by_consent/'
 mutant "the agent's loss counts" decide.c 's/leg != call_subject_leg(c) || ms < LOSS_HIDES_MS/ms < LOSS_HIDES_MS/'
+mutant "what was lost in the classifier does not matter to silence" decide_notice.c 's/^		call_look_for_loss(cs, c, now);$/		;/'
+mutant "what was lost in the classifier does not matter in the end" decide.c '/^	call_look_for_loss(cs, c, now_ns);$/d'
 mutant "59 ms hide a key" decide.c 's/ms < LOSS_HIDES_MS/ms < LOSS_HIDES_MS - 1/'
 mutant "C waits in memory without a limit of time" decide_notice.c 's/		d->window_to_ns\[p\] = to;/&/; s/	if (!n \&\& !by_consent(c, p))/	if (0)/'
 mutant "audio goes on in a pause" decide_audio.c 's/	return c->decide.paused || c->decide.pause_over;/	return c->decide.pause_over;/'

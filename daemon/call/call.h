@@ -89,6 +89,7 @@ enum call_phase {
 struct call_formats {
 	unsigned refs;
 	uint8_t te[2];
+	uint8_t ptime; /* ms of audio a packet, as who receives it wishes; 0 not said */
 	unsigned n;
 	struct media_format f[];
 };
@@ -229,6 +230,9 @@ struct calls_sink {
 	const char *(*draw)(void *arg, struct call *c);
 	/* A purpose was granted in the call: audio for it begins (c->decide.granted_ns). May be NULL. */
 	void (*granted)(void *arg, struct call *c, enum policy_purpose p);
+	/* The longest hole in what the classifier saw of this leg's voice while it handed no audio of it up, since it was asked
+	 * last, ms; 0 none. No function: none. */
+	uint32_t (*hole)(void *arg, struct call *c, unsigned leg);
 	/* How much of the announcement that is being heard was heard until now, ms. May be NULL. */
 	uint32_t (*heard)(void *arg, const struct call *c);
 	/* Numbers to be rung back once without a recording (N-65): remember that of c's data subject until then; is it c's

@@ -17,7 +17,9 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define VERSION	   7 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys */
+/* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys; 8: ptime, more
+ * that was tightened */
+#define VERSION	   8
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -131,6 +133,7 @@ static void put_formats(struct buf *b, const struct call_formats *f)
 
 	buf_put8(b, f->te[0]);
 	buf_put8(b, f->te[1]);
+	buf_put8(b, f->ptime);
 	buf_put_varint(b, f->n);
 	for (i = 0; i < f->n; i++) {
 		put_str(b, f->f[i].name);
@@ -143,7 +146,7 @@ static void put_formats(struct buf *b, const struct call_formats *f)
 
 static struct call_formats *get_formats(struct rd *r)
 {
-	uint8_t te0 = rd_u8(r), te1 = rd_u8(r);
+	uint8_t te0 = rd_u8(r), te1 = rd_u8(r), ptime = rd_u8(r);
 	uint64_t n = rd_varint(r);
 	struct call_formats *f;
 	unsigned i;
@@ -159,6 +162,7 @@ static struct call_formats *get_formats(struct rd *r)
 	}
 	f->te[0] = te0;
 	f->te[1] = te1;
+	f->ptime = ptime;
 	f->n = (unsigned)n;
 	for (i = 0; i < f->n; i++) {
 		uint64_t clock;

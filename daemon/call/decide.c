@@ -142,6 +142,7 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 		decide_forget_digits(&c->decide.typed[p]);
 		decide_forget_twins(&c->decide.typed[p]);
 	}
+	call_look_for_loss(cs, c, now_ns);
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		if (c->state[p] == PURPOSE_PENDING && by_consent(c, p))
 			tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system", .reason = "hangup",
@@ -246,19 +247,36 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 
 /* ---- loss, and ways that do not exist ---- */
 
-void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns)
+static bool loss_denies(const struct call *c)
 {
-	enum purpose_state was;
+	return by_opt_out(c) && c->rule->purpose[POLICY_TRAINING].on_loss != 1;
+}
 
-	if (!c->matched || leg != call_subject_leg(c) || ms < LOSS_HIDES_MS || !by_opt_out(c) ||
-	    c->rule->purpose[POLICY_TRAINING].on_loss == 1)
-		return;
-	call_decide_time(cs, c, now_ns);
-	was = c->state[POLICY_TRAINING];
+static void uncertain(struct calls *cs, struct call *c, uint64_t now)
+{
+	enum purpose_state was = c->state[POLICY_TRAINING];
+
 	call_event(cs, c, POLICY_TRAINING, PURPOSE_E_LOSS);
 	if (c->state[POLICY_TRAINING] != was)
 		tell(cs, c, (struct call_news){ .event = "optout.uncertain", .purpose = POLICY_TRAINING, .actor = "system", .how = CALL_BY_LOSS,
-						.at_ns = now_ns });
+						.at_ns = now });
+}
+
+void call_look_for_loss(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	if (!c->matched || c->phase == CALL_TOMBSTONE || !loss_denies(c) || !cs->sink.hole ||
+	    (c->state[POLICY_TRAINING] != PURPOSE_PENDING && c->state[POLICY_TRAINING] != PURPOSE_GRANTED))
+		return;
+	if (cs->sink.hole(cs->sink.arg, c, call_subject_leg(c)) >= LOSS_HIDES_MS)
+		uncertain(cs, c, now_ns);
+}
+
+void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns)
+{
+	if (!c->matched || leg != call_subject_leg(c) || ms < LOSS_HIDES_MS || !loss_denies(c))
+		return;
+	call_decide_time(cs, c, now_ns);
+	uncertain(cs, c, now_ns);
 }
 
 static bool leg_has_path(const struct call *c, const struct policy_block *b, unsigned leg)

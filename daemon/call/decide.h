@@ -174,7 +174,11 @@ void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t s
 void call_notice_broken(struct calls *cs, struct call *c, uint64_t end_ns, uint64_t now_ns);
 /* The telephone of this party says a=recordpref:off (RFC 7866, RX-12). */
 void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns);
-/* Audio of a leg is missing for so long (sequence numbers, RFC 3550). */
+/*
+ * Audio of a leg is missing for so long (sequence numbers, RFC 3550), as who takes audio sees it; and of what is blocked, as the
+ * sink's `hole` knows it: looked for before time or the end decides, when an address goes, and by the sink's owner now and then.
+ */
+void call_look_for_loss(struct calls *cs, struct call *c, uint64_t now_ns);
 void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns);
 
 /* What a telephone system, or the agent by it, may say about a call. */

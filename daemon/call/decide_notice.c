@@ -10,6 +10,8 @@ void decide_window_closes(struct calls *cs, struct call *c, int p, uint64_t now)
 {
 	struct call_decide *d = &c->decide;
 
+	if (p == POLICY_TRAINING) /* silence is none where it could not be heard */
+		call_look_for_loss(cs, c, now);
 	d->window_to_ns[p] = 0;
 	d->reopened[p] = false;
 	if (c->state[p] != PURPOSE_PENDING) {

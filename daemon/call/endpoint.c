@@ -54,6 +54,7 @@ static void disown(struct calls *cs, struct call_endpoint *e)
 {
 	if (!e->owner)
 		return;
+	call_look_for_loss(cs, e->call, cs->now_ns); /* before the entry goes that knows */
 	htab_del(&cs->owners, &e->node);
 	e->owner = false;
 	call_note(cs, e->call, CALL_T_CLOSED, e->leg, 0, "");
@@ -348,6 +349,7 @@ static struct call_formats *formats_of(const struct sdp_media *m)
 	f->refs = 1;
 	f->te[0] = m->te[0];
 	f->te[1] = m->te[1];
+	f->ptime = m->ptime < UINT8_MAX ? (uint8_t)m->ptime : UINT8_MAX;
 	f->n = m->nformat;
 	memcpy(f->f, m->format, m->nformat * sizeof(f->f[0]));
 	return f;

@@ -49,6 +49,7 @@ struct model {
 	bool objected; /* to documentation, by a person; not only unproven */
 	bool waits;    /* the sample's slot is not durable */
 	bool sdp_off;
+	uint64_t unseen_ms; /* the longest hole in the subject's voice while nobody above saw it, not looked for yet */
 	unsigned packets; /* so far */
 	void (*tell)(const struct model *m, int p); /* a purpose has another state; may be NULL */
 	struct {
@@ -231,10 +232,28 @@ static inline uint64_t m_length(const struct model *m, int which)
 	return ms * 1000000;
 }
 
+static inline void m_uncertain(struct model *m, uint64_t ms)
+{
+	enum purpose_state s = m->p[M_TRAIN].state;
+
+	if (ms >= 60 && m_may_opt_out(m, M_TRAIN) && m_block(m, M_TRAIN)->on_loss != 1 && (s == PURPOSE_PENDING || s == PURPOSE_GRANTED))
+		m_set(m, M_TRAIN, PURPOSE_DENIED, "optout.uncertain");
+}
+
+/* X-4 holds also where the audio stays in the classifier; before silence or the end decides, somebody looks. */
+static inline void m_look(struct model *m)
+{
+	m_uncertain(m, m->unseen_ms);
+	if (m->p[M_TRAIN].state == PURPOSE_PENDING || m->p[M_TRAIN].state == PURPOSE_GRANTED)
+		m->unseen_ms = 0;
+}
+
 static inline void m_window_closes(struct model *m, int p)
 {
 	struct m_purpose *x = &m->p[p];
 
+	if (p == M_TRAIN)
+		m_look(m);
 	x->to = M_NEVER;
 	x->reopened = false;
 	if (x->state != PURPOSE_PENDING)
@@ -388,12 +407,9 @@ static inline void m_heard(struct model *m, int which, enum call_how how, uint64
 
 static inline void m_loss(struct model *m, unsigned leg, uint64_t ms, uint64_t now)
 {
-	struct m_purpose *t = &m->p[M_TRAIN];
-
 	m_time(m, now);
-	if (leg == m_subject(m) && ms >= 60 && m_may_opt_out(m, M_TRAIN) && m_block(m, M_TRAIN)->on_loss != 1 &&
-	    (t->state == PURPOSE_PENDING || t->state == PURPOSE_GRANTED))
-		m_set(m, M_TRAIN, PURPOSE_DENIED, "optout.uncertain");
+	if (leg == m_subject(m))
+		m_uncertain(m, ms);
 }
 
 static inline void m_sdp_off(struct model *m, uint64_t now)
@@ -437,6 +453,7 @@ static inline void m_end(struct model *m, uint64_t now)
 		m->end = now;
 	m->bye = true;
 	m_time(m, now);
+	m_look(m);
 	for (int p = 0; p < 2; p++)
 		if (m->p[p].state == PURPOSE_PENDING)
 			m_set(m, p, PURPOSE_DENIED, m_consent_basis(m, p) ? "consent.none" : "hangup");

@@ -523,6 +523,66 @@ static void test_loss(void **state)
 	}
 }
 
+static uint32_t hole_ms;
+
+static uint32_t on_hole(void *arg, struct call *c, unsigned leg)
+{
+	uint32_t ms = hole_ms;
+
+	(void)arg;
+	assert_int_equal(leg, call_subject_leg(c));
+	hole_ms = 0;
+	return ms;
+}
+
+/* X-4 where the audio stays in the classifier: it knows what is missing, and is asked before silence or the end decides. */
+static void test_loss_below(void **state)
+{
+	static const struct {
+		enum policy_basis train;
+		bool special;
+		int on_loss;
+		uint32_t ms;
+		bool denied;
+	} t[] = {
+		{ POLICY_B_INTEREST, false, -1, 200, true }, { POLICY_B_INTEREST, false, -1, 60, true },
+		{ POLICY_B_INTEREST, false, -1, 59, false }, { POLICY_B_INTEREST, false, 1, 200, false },
+		{ POLICY_B_INTEREST, true, -1, 200, false }, { POLICY_B_CONSENT, false, -1, 200, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 3; i++) {
+		size_t k = i / 3, when = i % 3; /* in the window, in the call and looked for, in the call and found at its end */
+		struct world *w = world(POLICY_B_NONE, t[k].train, t[k].special);
+		struct call *c;
+
+		w->cs->sink.hole = on_hole;
+		w->policy.rule.purpose[TRAIN].on_loss = t[k].on_loss;
+		w->policy.rule.purpose[TRAIN].pre_decision = POLICY_PRE_BLOCK;
+		c = answer_call(w);
+		until(w, c, 5);
+		if (t[k].train == POLICY_B_CONSENT)
+			press(w, c, SUBJECT, "1");
+		hole_ms = when ? 0 : t[k].ms;
+		until(w, c, 100); /* the length of the announcement is not known: notice-timeout, and 10 s */
+		if (!when) {
+			assert_int_equal(c->state[TRAIN], t[k].denied ? PURPOSE_DENIED : PURPOSE_GRANTED);
+			assert_int_equal(call_audio(c, SUBJECT), t[k].denied ? CALL_A_BLOCK : CALL_A_WRITE);
+		}
+		assert_int_equal(was_told("optout.uncertain:t:system:loss"), !when && t[k].denied);
+		if (when) {
+			assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+			hole_ms = t[k].ms;
+		}
+		if (when == 1)
+			call_look_for_loss(w->cs, c, w->now);
+		assert_int_equal(c->state[TRAIN] == PURPOSE_DENIED, when < 2 && t[k].denied);
+		bye(w);
+		assert_int_equal(was_told("optout.uncertain:t:system:loss"), t[k].denied);
+		fake_world_free(w);
+	}
+}
+
 static void test_pause(void **state)
 {
 	for (int stop = 0; stop < 2; stop++) {
@@ -626,6 +686,7 @@ int main(void)
 		cmocka_unit_test(test_notice_missing),
 		cmocka_unit_test(test_notice_by_sound),
 		cmocka_unit_test(test_loss),
+		cmocka_unit_test(test_loss_below),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_no_way_out),
 		cmocka_unit_test(test_kept_and_said),

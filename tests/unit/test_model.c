@@ -56,6 +56,7 @@ static struct run {
 	const struct seq *q;
 	struct packet pkt[2 * EVENTS_MAX + 8];
 	unsigned npkt, draws;
+	uint32_t hole; /* what the flow table holds of the subject's voice */
 	bool key[2], dirty, gone, stepped;
 	uint64_t granted[2];
 	struct buf saved;
@@ -155,6 +156,18 @@ static bool on_ready(void *arg)
 	return R.q->ready;
 }
 
+/* Only the data subject's voice is asked for. */
+static uint32_t on_hole(void *arg, struct call *c, unsigned leg)
+{
+	uint32_t ms = R.hole;
+
+	(void)arg;
+	(void)c;
+	MUST(leg == m_subject(&R.m));
+	R.hole = 0;
+	return ms;
+}
+
 static void on_changed(void *arg, struct call *c)
 {
 	(void)arg;
@@ -235,6 +248,7 @@ static void start(void)
 	s->news = on_news;
 	s->draw = on_draw;
 	s->ready = on_ready;
+	s->hole = on_hole;
 	s->changed = on_changed;
 	s->ended = on_ended;
 	R.m = (struct model){ .r = &R.q->rule, .draw = R.q->draw, .ready = R.q->ready, .waits = R.q->waits,
@@ -454,6 +468,14 @@ static void step(const struct event *e)
 	case EV_LOSS:
 		m_loss(&R.m, e->a & 1, losses[e->b % 3], w->now);
 		call_lost_audio(w->cs, R.c, e->a & 1, losses[e->b % 3], w->now);
+		break;
+	case EV_HOLE:
+		R.hole = losses[e->b % 3];
+		R.m.unseen_ms = R.hole;
+		if (e->a & 2) {
+			m_look(&R.m);
+			call_look_for_loss(w->cs, R.c, w->now);
+		}
 		break;
 	case EV_SDP_OFF:
 		m_sdp_off(&R.m, w->now);
