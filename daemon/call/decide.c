@@ -132,6 +132,8 @@ void call_slot_lost(struct calls *cs, struct call *c)
 		group_slot(cs, c, false);
 }
 
+static void look_for_loss(struct calls *cs, struct call *c, uint64_t now);
+
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	int p;
@@ -142,7 +144,7 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 		decide_forget_digits(&c->decide.typed[p]);
 		decide_forget_twins(&c->decide.typed[p]);
 	}
-	call_look_for_loss(cs, c, now_ns);
+	look_for_loss(cs, c, now_ns);
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		if (c->state[p] == PURPOSE_PENDING && by_consent(c, p))
 			tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system", .reason = "hangup",
@@ -257,18 +259,27 @@ static void uncertain(struct calls *cs, struct call *c, uint64_t now)
 	enum purpose_state was = c->state[POLICY_TRAINING];
 
 	call_event(cs, c, POLICY_TRAINING, PURPOSE_E_LOSS);
+	/* this part is not for training; the press that it may have hidden was one for all of them */
+	if (c->state[POLICY_TRAINING] == was && c->peers && !c->peers->bound)
+		(void)group_refuse(cs, c, PURPOSE_E_LOSS, now);
 	if (c->state[POLICY_TRAINING] != was)
 		tell(cs, c, (struct call_news){ .event = "optout.uncertain", .purpose = POLICY_TRAINING, .actor = "system", .how = CALL_BY_LOSS,
 						.at_ns = now });
 }
 
+static void look_for_loss(struct calls *cs, struct call *c, uint64_t now)
+{
+	if (loss_denies(c) && cs->sink.hole && cs->sink.hole(cs->sink.arg, c, call_subject_leg(c)) >= LOSS_HIDES_MS)
+		uncertain(cs, c, now);
+}
+
+/* Of what is denied only in the end, for other parts: most calls are not in the sample, and each look is a cache miss. */
 void call_look_for_loss(struct calls *cs, struct call *c, uint64_t now_ns)
 {
-	if (!c->matched || c->phase == CALL_TOMBSTONE || !loss_denies(c) || !cs->sink.hole ||
-	    (c->state[POLICY_TRAINING] != PURPOSE_PENDING && c->state[POLICY_TRAINING] != PURPOSE_GRANTED))
-		return;
-	if (cs->sink.hole(cs->sink.arg, c, call_subject_leg(c)) >= LOSS_HIDES_MS)
-		uncertain(cs, c, now_ns);
+	enum purpose_state s = c->state[POLICY_TRAINING];
+
+	if (c->matched && c->phase != CALL_TOMBSTONE && (s == PURPOSE_PENDING || s == PURPOSE_GRANTED))
+		look_for_loss(cs, c, now_ns);
 }
 
 void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns)

@@ -108,15 +108,23 @@ bool call_seeks_notice(const struct call *c, unsigned leg)
 	       (c->state[0] == PURPOSE_PENDING || c->state[1] == PURPOSE_PENDING || c->state[0] == PURPOSE_GRANTED);
 }
 
-bool call_hears_tones(const struct call *c, unsigned leg)
+static bool hears_by_tones(const struct call *c)
 {
-	return c->matched && c->phase != CALL_TOMBSTONE && decide_ways(c) & POLICY_DTMF_INBAND && call_listens(c, leg);
+	return c->matched && c->phase != CALL_TOMBSTONE && decide_ways(c) & POLICY_DTMF_INBAND;
 }
 
-/* Tones are all that a key of this leg can be: its telephone announced no events, or the rule does not listen to those. */
+bool call_hears_tones(const struct call *c, unsigned leg)
+{
+	return hears_by_tones(c) && call_listens(c, leg);
+}
+
+static bool listens_now(const struct call *c, unsigned leg);
+
+/* Tones are all that a key of this leg can be: its telephone announced no events, or the rule does not listen to those. Of a call
+ * that is out of the sample not one packet of audio comes up (N-54), so not for what may come later. */
 static bool only_tones(const struct call *c, unsigned leg)
 {
-	return call_hears_tones(c, leg) && !(decide_ways(c) & POLICY_DTMF_RFC4733 && decide_leg_has_keys(c, leg));
+	return hears_by_tones(c) && listens_now(c, leg) && !(decide_ways(c) & POLICY_DTMF_RFC4733 && decide_leg_has_keys(c, leg));
 }
 
 bool call_may_keep(const struct call *c)
@@ -166,18 +174,31 @@ static bool purpose_listens(const struct call *c, int p, unsigned leg)
 	}
 }
 
-/* An opt-out said here concerns another part of the conversation. */
-static bool listens_for_others(const struct call *c, unsigned leg)
+static bool has_way_out(const struct call *c, unsigned leg)
 {
 	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
 
-	if (!c->peers || !c->peers->group || b->basis == POLICY_B_NONE || !group_waits(c))
-		return false;
+	if (b->basis == POLICY_B_NONE || (b->basis == POLICY_B_INTEREST && b->special))
+		return false; /* D, G: a press stops nothing, here or anywhere (N-43) */
 	return leg == call_subject_leg(c) ? *b->withdraw_key || *b->optout_key[0] || *c->tight.optout_key[0] :
 					    *b->optout_agent_key[0] || *c->tight.optout_agent_key[0];
 }
 
-bool call_listens(const struct call *c, unsigned leg)
+/* An opt-out said here concerns another part of the conversation. */
+static bool listens_for_others(const struct call *c, unsigned leg)
+{
+	return c->peers && c->peers->group && has_way_out(c, leg) && group_waits(c);
+}
+
+/* Nothing of this part is for training, or no more; but it may be transferred, or tied to a call that is, and who opts out
+ * here does so there (X-6). Until somebody has. */
+static bool listens_for_later(const struct call *c, unsigned leg)
+{
+	return c->peers && (!c->peers->bound || c->peers->bound == PURPOSE_E_LOSS + 1) && !c->promised &&
+	       c->state[POLICY_TRAINING] != PURPOSE_OPTED_OUT && has_way_out(c, leg);
+}
+
+static bool listens_now(const struct call *c, unsigned leg)
 {
 	bool live = call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING) || call_holds(c);
 
@@ -185,4 +206,9 @@ bool call_listens(const struct call *c, unsigned leg)
 		return true;
 	return live && leg != call_subject_leg(c) &&
 	       (*c->rule->pause_key || *c->rule->resume_key || *c->tight.pause_key || *c->tight.resume_key);
+}
+
+bool call_listens(const struct call *c, unsigned leg)
+{
+	return listens_now(c, leg) || listens_for_later(c, leg);
 }

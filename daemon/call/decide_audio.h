@@ -28,7 +28,7 @@ bool call_may_keep(const struct call *c);
 bool call_keeps(const struct call *c, enum policy_purpose p);
 /* Training has a basis, and its decision is still to come: until then audio is held (guidance 6). */
 bool call_holds(const struct call *c);
-/* A press on this leg can change something of the call. */
+/* A press on this leg can change something of the call, or of what comes after it in its conversation. */
 bool call_listens(const struct call *c, unsigned leg);
 /* The announcement is looked for, or followed, in the voice of this leg now. */
 bool call_seeks_notice(const struct call *c, unsigned leg);

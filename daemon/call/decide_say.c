@@ -287,6 +287,13 @@ static int command_reopen(struct calls *cs, struct call *c, int p, uint64_t now)
 	return 0;
 }
 
+/* To a consent to training that this part has not got: nothing changes here, and it holds for later parts. */
+static void says_no(struct calls *cs, struct call *c, int p, uint64_t now)
+{
+	if (p == POLICY_TRAINING && by_consent(c, p) && c->state[p] != PURPOSE_GRANTED)
+		(void)group_refuse(cs, c, PURPOSE_E_OPT_OUT, now);
+}
+
 static int command_object(struct calls *cs, struct call *c, int p, bool grounds, enum call_how how, uint64_t now)
 {
 	bool first = objects(cs, c, p);
@@ -297,6 +304,7 @@ static int command_object(struct calls *cs, struct call *c, int p, bool grounds,
 	if (c->state[p] == PURPOSE_OBJECTED && !first)
 		return -EALREADY;
 	not_early(cs, c, p);
+	says_no(cs, c, p, now);
 	call_event(cs, c, (enum policy_purpose)p, grounds ? PURPOSE_E_OBJECT_GROUNDS : PURPOSE_E_OBJECT);
 	tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = p, .actor = "agent", .how = how,
 					.reason = grounds ? "grounds.present" : "grounds.absent", .at_ns = now });
@@ -341,8 +349,10 @@ int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum p
 		return command_consent(cs, c, p, how, now_ns);
 	case CALL_C_WITHDRAW:
 		if (!by_consent(c, p) || (c->state[p] != PURPOSE_GRANTED && !c->decide.consent_early[p] &&
-					  (p != POLICY_TRAINING || !group_waits(c))))
+					  (p != POLICY_TRAINING || !group_waits(c)))) {
+			says_no(cs, c, p, now_ns);
 			return -EALREADY;
+		}
 		decide_withdraw(cs, c, p, how, "agent", NULL, now_ns);
 		return 0;
 	case CALL_C_OPT_OUT:

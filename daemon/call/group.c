@@ -199,6 +199,7 @@ static void never_meets(struct calls *cs, struct call *m, const struct call *nev
 		return;
 	m->peers->bound = PURPOSE_E_TIGHTENED + 1;
 	m->peers->never |= sure;
+	call_refresh_verdicts(cs, m);
 	if (!decides(m))
 		return; /* group_decided will */
 	group_spread(cs, m, PURPOSE_E_TIGHTENED, "never", true, cs->now_ns);

@@ -35,6 +35,8 @@ static void bind_later(struct calls *cs, struct call *c, enum purpose_event e)
 {
 	c->peers->bound = (uint8_t)(e + 1);
 	call_changed(cs, c);
+	if (!c->ghost)
+		call_refresh_verdicts(cs, c); /* nobody need listen for it any more */
 }
 
 void group_bind_one(struct calls *cs, struct call *o, enum purpose_event e, const char *reason, uint64_t now)
@@ -155,7 +157,7 @@ void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum p
 	if (p == POLICY_TRAINING && (person || e == PURPOSE_E_LOSS)) {
 		if (e == PURPOSE_E_WITHDRAW)
 			e = PURPOSE_E_OPT_OUT;
-		c->peers->bound = (uint8_t)(e + 1);
+		bind_later(cs, c, e);
 		group_spread(cs, c, e, NULL, false, now_ns);
 		return;
 	}
@@ -243,8 +245,10 @@ static void given_again(struct calls *cs, struct call *c)
 	if (!c->peers->bound || c->peers->bound == PURPOSE_E_TIGHTENED + 1)
 		return;
 	c->peers->bound = 0;
-	if (!c->ghost)
-		call_changed(cs, c);
+	if (c->ghost)
+		return;
+	call_changed(cs, c);
+	call_refresh_verdicts(cs, c);
 }
 
 void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call)

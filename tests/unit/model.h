@@ -49,6 +49,7 @@ struct model {
 	bool objected; /* to documentation, by a person; not only unproven */
 	bool waits;    /* the sample's slot is not durable */
 	bool sdp_off;
+	bool refused;  /* an opt-out from training, in whatever state: it travels to all later parts */
 	uint64_t unseen_ms; /* the longest hole in the subject's voice while nobody above saw it, not looked for yet */
 	unsigned packets; /* so far */
 	void (*tell)(const struct model *m, int p); /* a purpose has another state; may be NULL */
@@ -133,6 +134,8 @@ static inline void m_consent(struct model *m, int p)
 
 	if (!m_consent_can(m, p))
 		return;
+	if (p == M_TRAIN)
+		m->refused = false;
 	/* E: consent is to the use of the conversation, so also of what documentation has; all others: from this instant */
 	m_grant(m, p, p == M_TRAIN && first && m_has(m, M_DOC) && !m_block(m, p)->training_from_press ? 0 : m->packets);
 }
@@ -140,6 +143,8 @@ static inline void m_consent(struct model *m, int p)
 static inline void m_withdraw(struct model *m, int p)
 {
 	m->p[p].told_early = false;
+	if (m_consent_basis(m, p) && p == M_TRAIN)
+		m->refused = true; /* also of what was granted in another part */
 	if (m_consent_basis(m, p) && m->p[p].state == PURPOSE_GRANTED)
 		m_set(m, p, PURPOSE_WITHDRAWN, "consent.withdrawn");
 }
@@ -149,6 +154,9 @@ static inline void m_withdraw(struct model *m, int p)
 static inline void m_opt_out(struct model *m, int p)
 {
 	struct m_purpose *x = &m->p[p];
+
+	if (p == M_TRAIN && (m_consent_basis(m, p) || m_may_opt_out(m, p)))
+		m->refused = true;
 
 	if (m_consent_basis(m, p)) { /* = no consent, or a withdrawal */
 		x->told_early = false;

@@ -1073,15 +1073,15 @@ static const struct situation situations[] = {
 	{ "B", NO, CONSENT, false, { END }, GATE, GATE },
 	{ "B", NO, CONSENT, false, { EV(DOC, CONSENT), END }, GATE, GATE },
 	{ "B", NO, CONSENT, false, { EV(TRAIN, CONSENT), END }, REC, GATE },
-	{ "B", NO, CONSENT, false, { EV(TRAIN, WINDOW), END }, BLK, BLK },
+	{ "B", NO, CONSENT, false, { EV(TRAIN, WINDOW), END }, GATE, GATE }, /* who says no now says so of later parts */
 	{ "B", NO, CONSENT, false, { EV(TRAIN, CONSENT), EV(TRAIN, WITHDRAW), END }, BLK, BLK },
 	{ "B", NO, CONSENT, false,
 	  { EV(TRAIN, CONSENT), EV(TRAIN, WITHDRAW), EV(TRAIN, CONSENT), END }, REC, GATE },
 	{ "C", NO, INTEREST, false, { END }, REC, GATE }, /* held in memory */
 	{ "C", NO, INTEREST, false, { EV(TRAIN, WINDOW), END }, REC, GATE },
 	{ "C", NO, INTEREST, false, { EV(TRAIN, OPT_OUT), END }, BLK, BLK },
-	{ "C", NO, INTEREST, false, { EV(TRAIN, WINDOW), EV(TRAIN, LOSS), END }, BLK, BLK },
-	{ "C", NO, INTEREST, false, { EV(TRAIN, NO_NOTICE), END }, BLK, BLK },
+	{ "C", NO, INTEREST, false, { EV(TRAIN, WINDOW), EV(TRAIN, LOSS), END }, GATE, GATE },
+	{ "C", NO, INTEREST, false, { EV(TRAIN, NO_NOTICE), END }, GATE, GATE },
 	{ "D", NO, INTEREST, true, { END }, REC, GATE },
 	{ "D", NO, INTEREST, true, { EV(TRAIN, OBJECT), END }, REC, GATE },
 	{ "D", NO, INTEREST, true, { EV(TRAIN, OBJECT_GROUNDS), END }, BLK, BLK },
@@ -1091,7 +1091,7 @@ static const struct situation situations[] = {
 	{ "E", INTEREST, CONSENT, false, { EV(TRAIN, WINDOW), END }, REC, GATE },
 	{ "E", INTEREST, CONSENT, false, { EV(DOC, NOT_NEEDED), END }, GATE, GATE },
 	{ "E", INTEREST, CONSENT, false, { EV(DOC, NOT_NEEDED), EV(TRAIN, CONSENT), END }, REC, GATE },
-	{ "E", INTEREST, CONSENT, false, { EV(DOC, NOT_NEEDED), EV(TRAIN, WINDOW), END }, BLK, BLK },
+	{ "E", INTEREST, CONSENT, false, { EV(DOC, NOT_NEEDED), EV(TRAIN, WINDOW), END }, GATE, GATE },
 	{ "F", INTEREST, INTEREST, false, { END }, REC, GATE },
 	{ "F", INTEREST, INTEREST, false, { EV(TRAIN, OPT_OUT), END }, REC, GATE },
 	{ "F", INTEREST, INTEREST, false, { EV(DOC, NOT_NEEDED), END }, REC, GATE }, /* held for training */

@@ -572,6 +572,8 @@ static bool press_matters(unsigned leg)
 			/* what a later policy stopped nobody listens for, but for a consent that is taken back */
 			if (m.p[p].state != R.m.p[p].state && (!m.p[p].stopped || m_consent_basis(&m, p)))
 				return true;
+		if (m.refused != R.m.refused && m.p[M_TRAIN].state != PURPOSE_OPTED_OUT)
+			return true;
 		if (m.paused != R.m.paused && (m_writes(&R.m, 0) || m_writes(&R.m, 1) || m_writes(&m, 0) || m_writes(&m, 1)))
 			return true;
 	}
@@ -597,6 +599,7 @@ static void compare(void)
 	}
 	MUST(R.draws == (m_has(&R.m, M_TRAIN) && R.q->ready)); /* INV-10: one draw a call, whatever comes */
 	MUST(R.m.over == R.gone);
+	MUST(R.gone || !R.m.refused || c->peers->bound); /* */
 	/* INV-7 */
 	MUST(R.m.notice != M_MISSING || R.m.p[M_TRAIN].state != PURPOSE_GRANTED);
 	MUST(R.q->ready || (!R.key[0] && !R.key[1]));

@@ -60,7 +60,7 @@ struct world {
 	struct calls *cs;
 	struct policy *policy;
 	uint64_t now;
-	unsigned matched, ended, draws;
+	unsigned matched, ended, draws, holes;
 	char end[16], rule[16];
 	struct uid uid;
 	enum purpose_state state[2];
@@ -393,6 +393,48 @@ static void test_what_travels(void **state)
 	}
 }
 
+static const char *only_first_out(void *arg, struct call *c)
+{
+	(void)c;
+	return ((struct world *)arg)->draws++ ? NULL : "sample.out";
+}
+
+static uint32_t hole_once(void *arg, struct call *c, unsigned leg)
+{
+	(void)c;
+	(void)leg;
+	return ((struct world *)arg)->holes++ ? 0 : 200;
+}
+
+/* Said, or perhaps said, in a part that was not in the sample: it holds for the next one. And that key is listened to. */
+static void test_no_in_a_part_that_is_out(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) { /* nothing, the key, packets that were lost in the classifier */
+		struct world w;
+		struct call *c;
+
+		begin(&w, "+4570102011");
+		w.cs->sink.draw = only_first_out;
+		if (how == 2)
+			w.cs->sink.hole = hole_once;
+		c = establish(&w, "X-Queue: a\r\n");
+		assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+		assert_true(call_listens(c, SUBJECT));
+		later(&w, 5);
+		if (how == 1) {
+			call_key(w.cs, c, SUBJECT, '9', CALL_BY_RFC4733, true, w.now);
+			assert_false(call_listens(c, SUBJECT));
+		}
+		ask(&w, "UPDATE", "b", 3, "X-Queue: b\r\n", 0xff);
+		c = call_of(&w);
+		assert_string_equal(c->rule->name, "b");
+		later(&w, 100);
+		assert_int_equal(c->state[TRAIN], how == 0 ? PURPOSE_GRANTED : how == 1 ? PURPOSE_OPTED_OUT : PURPOSE_DENIED);
+		finish(&w);
+	}
+}
+
 /* To a queue that nobody may record, and back. */
 static void test_out_and_in(void **state)
 {
@@ -624,6 +666,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_to_wait_for),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_what_travels),
+		cmocka_unit_test(test_no_in_a_part_that_is_out),
 		cmocka_unit_test(test_out_and_in),
 		cmocka_unit_test(test_opt_out_through),
 		cmocka_unit_test(test_filled_in),
