@@ -62,13 +62,41 @@ static bool load_added(struct rd *r, struct call_tight *t)
 	return true;
 }
 
+static bool load_windows(struct rd *r, struct call_tight *t)
+{
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		uint8_t flags = rd_u8(r);
+
+		t->window[p] = flags & 1;
+		t->no_reopen[p] = flags & 2;
+		t->window_from_s[p] = (int16_t)rd_le16(r);
+		t->window_to_s[p] = (int16_t)rd_le16(r);
+		if (flags > 3)
+			return false;
+	}
+	return !r->bad;
+}
+
+static bool load_header(struct rd *r, struct call_tight *t)
+{
+	const uint8_t *name = rd_bytes(r, CALL_TIGHT_TEXT), *value = rd_bytes(r, CALL_TIGHT_TEXT);
+
+	if (!name || !value || name[CALL_TIGHT_TEXT - 1] || value[CALL_TIGHT_TEXT - 1])
+		return false;
+	memcpy(t->optout_header, name, CALL_TIGHT_TEXT);
+	memcpy(t->optout_value, value, CALL_TIGHT_TEXT);
+	return true;
+}
+
 void call_policy_save(const struct call *c, struct buf *out)
 {
 	struct call_tight copy = c->tight, *t = &copy;
 	bool keys = *t->optout_key[0] || *t->optout_agent_key[0] || *t->pause_key;
+	bool windows = t->window[0] | t->window[1] | t->no_reopen[0] | t->no_reopen[1];
 	int p;
 
-	buf_put8(out, (uint8_t)(t->stopped[0] | t->stopped[1] << 1 | t->no_early_media << 2 | t->no_hold_music << 3 | keys << 4));
+	buf_put8(out, (uint8_t)(t->stopped[0] | t->stopped[1] << 1 | t->no_early_media << 2 | t->no_hold_music << 3 | keys << 4 |
+				windows << 5 | !!*t->optout_header << 6));
 	buf_put8(out, t->no_leg);
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		buf_put_le64(out, t->until_ns[p]);
@@ -76,6 +104,15 @@ void call_policy_save(const struct call *c, struct buf *out)
 	buf_put_le64(out, t->max_length_ns);
 	for (size_t i = 0; keys && i < N_ADDED; i++)
 		buf_put(out, added(t, i), POLICY_KEY_MAX);
+	for (p = 0; windows && p < POLICY_PURPOSES; p++) {
+		buf_put8(out, (uint8_t)(t->window[p] | t->no_reopen[p] << 1));
+		buf_put_le16(out, (uint16_t)t->window_from_s[p]);
+		buf_put_le16(out, (uint16_t)t->window_to_s[p]);
+	}
+	if (*t->optout_header) {
+		buf_put(out, t->optout_header, CALL_TIGHT_TEXT);
+		buf_put(out, t->optout_value, CALL_TIGHT_TEXT);
+	}
 	buf_put_varint(out, c->facts ? call_facts_size(c->facts) + 1 : 0);
 	call_facts_save(c->facts, out);
 }
@@ -97,10 +134,10 @@ bool call_policy_restore(struct rd *r, struct call *c)
 		t->until_ns[p] = rd_le64(r);
 	t->min_length_ns = rd_le64(r);
 	t->max_length_ns = rd_le64(r);
-	if (flags & 16 && !load_added(r, t))
+	if ((flags & 16 && !load_added(r, t)) || (flags & 32 && !load_windows(r, t)) || (flags & 64 && !load_header(r, t)))
 		return false;
 	n = rd_varint(r);
-	if (r->bad || flags > 31 || t->no_leg >> OPTAG_LEG_MAX)
+	if (r->bad || flags > 127 || t->no_leg >> OPTAG_LEG_MAX)
 		return false;
 	if (!n)
 		return true;
@@ -109,6 +146,8 @@ bool call_policy_restore(struct rd *r, struct call *c)
 }
 
 /* ---- what is taken away ---- */
+
+static bool end_purpose(struct calls *cs, struct call *c, enum policy_purpose p);
 
 static uint64_t span_ns(struct policy_span s)
 {
@@ -270,6 +309,60 @@ static bool tighten_keys(struct call *c, const struct policy_rule *r)
 	return changed;
 }
 
+/* Seconds fit: 120 at most (L-24), a later policy's as well as this one's. */
+static bool tighten_window(struct calls *cs, struct call *c, int p, const struct policy_rule *r)
+{
+	const struct policy_block *mine = &c->rule->purpose[p], *theirs = &r->purpose[p];
+	const struct policy_window *w = &theirs->window;
+	struct call_tight *t = &c->tight;
+	bool consent = mine->basis == POLICY_B_CONSENT;
+	int from = t->window[p] ? t->window_from_s[p] : mine->window.from_s;
+	int to = t->window[p] ? t->window_to_s[p] : mine->window.to_s;
+	int from_was = from, to_was = to;
+	bool changed;
+
+	if (!mine->window.set || !w->set || mine->basis != theirs->basis || mine->window.from_answer != w->from_answer)
+		return false;
+	changed = consent && take(&t->no_reopen[p], mine->window.reopen_agent && !w->reopen_agent);
+	if (consent && w->from_s > from)
+		from = w->from_s;
+	if (consent ? w->to_s < to : w->to_s > to)
+		to = w->to_s;
+	if (from != from_was || to != to_was) {
+		t->window[p] = changed = true;
+		t->window_from_s[p] = (int16_t)from;
+		t->window_to_s[p] = (int16_t)to;
+	}
+	if (changed)
+		call_window_moves(cs, c, p, from - from_was, to - to_was, cs->now_ns);
+	return changed;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return !a || !b ? a == b : !strcasecmp(a, b);
+}
+
+/* A header by which the agent's telephone tells that somebody opts out. What cannot be kept is a way that does not exist (R-41b). */
+static bool tighten_header(struct calls *cs, struct call *c, const struct policy_rule *r)
+{
+	const struct policy_block *mine = &c->rule->purpose[POLICY_TRAINING], *theirs = &r->purpose[POLICY_TRAINING];
+	struct call_tight *t = &c->tight;
+	const char *value = theirs->optout_value ? theirs->optout_value : "";
+
+	if (!theirs->optout_header || mine->basis != POLICY_B_INTEREST || theirs->basis != POLICY_B_INTEREST || mine->special ||
+	    (same_text(mine->optout_header, theirs->optout_header) && same_text(mine->optout_value, theirs->optout_value)) ||
+	    (same_text(t->optout_header, theirs->optout_header) && same_text(t->optout_value, value)))
+		return false;
+	/* one at a time: with a second one it cannot be told any more which of them holds */
+	if (*t->optout_header || strlen(theirs->optout_header) >= CALL_TIGHT_TEXT || strlen(value) >= CALL_TIGHT_TEXT)
+		return end_purpose(cs, c, POLICY_TRAINING);
+	memset(t->optout_header, 0, sizeof(t->optout_header));
+	memcpy(t->optout_header, theirs->optout_header, strlen(theirs->optout_header));
+	memcpy(t->optout_value, value, strlen(value));
+	return true;
+}
+
 static bool over(enum purpose_state s)
 {
 	return s == PURPOSE_DENIED || s == PURPOSE_WITHDRAWN || s == PURPOSE_OPTED_OUT || s == PURPOSE_EXPIRED;
@@ -342,7 +435,8 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 	sum->seen++;
 	r = rule_now(cs, c, p, sum);
 	if (r)
-		changed = tighten_sound(c, r) | tighten_keys(c, r);
+		changed = tighten_sound(c, r) | tighten_keys(c, r) | tighten_window(cs, c, POLICY_DOCUMENTATION, r) |
+			  tighten_window(cs, c, POLICY_TRAINING, r) | tighten_header(cs, c, r);
 	for (i = 0; i < POLICY_PURPOSES; i++)
 		if (!r || r->purpose[i].basis == POLICY_B_NONE || (r->needs_pause && !c->rule->needs_pause) ||
 		    (unproven(c, i) && r->on_missing_notice == POLICY_MISSING_DISCARD))

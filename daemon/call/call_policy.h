@@ -62,6 +62,7 @@ void call_quarantine(struct calls *cs, struct call *c);
 size_t calls_pinned(const struct calls *cs, const struct policy *p);
 
 /* What later policies and a quarantine took, beside the states of the purposes; zero: nothing. */
+#define CALL_TIGHT_TEXT 64
 struct call_tight {
 	bool stopped[2];     /* by purpose: no more audio is written for it */
 	bool no_early_media, no_hold_music;
@@ -72,7 +73,10 @@ struct call_tight {
 	/* added later: ways out and into a pause work at once */
 	char optout_key[POLICY_KEYS_MAX][POLICY_KEY_MAX], optout_agent_key[POLICY_KEYS_MAX][POLICY_KEY_MAX]; /* training */
 	char pause_key[POLICY_KEY_MAX], resume_key[POLICY_KEY_MAX];
-	unsigned window_s[2]; /* by purpose: a window is no longer than this; 0 as the call's rule says */
+	char optout_header[CALL_TIGHT_TEXT], optout_value[CALL_TIGHT_TEXT]; /* training; name "" none, value "" its presence */
+	/* by purpose, when `window`: seconds as in policy_window. To consent: later from, earlier to; to opt out: longer. */
+	bool window[2], no_reopen[2];
+	int16_t window_from_s[2], window_to_s[2];
 };
 
 #endif

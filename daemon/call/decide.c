@@ -345,6 +345,8 @@ static void take_headers(struct calls *cs, struct call *c, const struct sip_msg 
 		if (b->consent_header && by_consent(c, p) && header_says(m, b->consent_header, b->consent_value))
 			(void)call_command(cs, c, CALL_C_CONSENT, (enum policy_purpose)p, CALL_BY_HEADER, now);
 	}
+	if (*c->tight.optout_header && header_says(m, c->tight.optout_header, *c->tight.optout_value ? c->tight.optout_value : NULL))
+		(void)decide_opt_out(cs, c, POLICY_TRAINING, CALL_BY_HEADER, "api", NULL, now);
 }
 
 void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now_ns)

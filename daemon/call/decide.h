@@ -181,6 +181,10 @@ void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64
 void call_look_for_loss(struct calls *cs, struct call *c, uint64_t now_ns);
 void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns);
 
+/* A later policy moved the ends of a window by so many seconds (c->tight says to where): if it is open, it closes by that, at once
+ * when that has passed. */
+void call_window_moves(struct calls *cs, struct call *c, int p, int from_s, int to_s, uint64_t now_ns);
+
 /* What a telephone system, or the agent by it, may say about a call. */
 enum call_command {
 	CALL_C_CONSENT, /* of one purpose */

@@ -74,15 +74,15 @@ static uint64_t notice_end(const struct call *c, int p)
 static void open_window(struct calls *cs, struct call *c, int p, uint64_t now)
 {
 	const struct policy_window *w = &c->rule->purpose[p].window;
+	const struct call_tight *t = &c->tight;
 	struct call_decide *d = &c->decide;
+	int from_s = t->window[p] ? t->window_from_s[p] : w->from_s, to_s = t->window[p] ? t->window_to_s[p] : w->to_s;
 	uint64_t to;
 
 	if (!has(c, p) || !w->set || c->state[p] != PURPOSE_PENDING)
 		return;
-	d->window_from_ns[p] = (w->from_answer ? c->answer_ns : d->notice_start_ns) + (uint64_t)w->from_s * NS_PER_S;
-	to = (w->from_answer ? c->answer_ns : notice_end(c, p)) + (uint64_t)w->to_s * NS_PER_S;
-	if (c->tight.window_s[p] && to > d->window_from_ns[p] + c->tight.window_s[p] * NS_PER_S)
-		to = d->window_from_ns[p] + c->tight.window_s[p] * NS_PER_S;
+	d->window_from_ns[p] = (w->from_answer ? c->answer_ns : d->notice_start_ns) + (uint64_t)from_s * NS_PER_S;
+	to = (w->from_answer ? c->answer_ns : notice_end(c, p)) + (uint64_t)to_s * NS_PER_S;
 	d->window_to_ns[p] = to;
 	if (now >= to)
 		decide_window_closes(cs, c, p, now);
@@ -134,6 +134,26 @@ uint8_t decide_only_notice(const struct call *c)
 bool decide_expects(const struct call *c, enum policy_proof proof)
 {
 	return c->matched && c->rule->proof == proof && c->decide.notice == CALL_NOTICE_WAIT;
+}
+
+void call_window_moves(struct calls *cs, struct call *c, int p, int from_s, int to_s, uint64_t now_ns)
+{
+	struct call_decide *d = &c->decide;
+	uint64_t to;
+
+	if (!d->window_to_ns[p])
+		return;
+	if (!d->reopened[p]) {
+		d->window_from_ns[p] += (uint64_t)((int64_t)from_s * (int64_t)NS_PER_S);
+		d->window_to_ns[p] += (uint64_t)((int64_t)to_s * (int64_t)NS_PER_S);
+	} else { /* the agent's: as long as it would be now, or over */
+		to = c->tight.window_to_s[p] > 0 && c->tight.window[p] ? d->window_from_ns[p] + (uint64_t)c->tight.window_to_s[p] * NS_PER_S :
+									   d->window_to_ns[p];
+		d->window_to_ns[p] = c->tight.no_reopen[p] ? now_ns : to < d->window_to_ns[p] ? to : d->window_to_ns[p];
+	}
+	if (now_ns >= d->window_to_ns[p])
+		decide_window_closes(cs, c, p, over(cs, c, now_ns) ? hung_up_ns(cs, c) : now_ns);
+	decide_set_timer(cs, c);
 }
 
 /* Windows that still wait for the end are set anew. */

@@ -274,14 +274,15 @@ static int command_reopen(struct calls *cs, struct call *c, int p, uint64_t now)
 {
 	struct call_decide *d = &c->decide;
 	const struct policy_window *w = &c->rule->purpose[p].window;
+	int to_s = c->tight.window[p] ? c->tight.window_to_s[p] : w->to_s;
 
-	if (!by_consent(c, p) || !w->reopen_agent || d->notice != CALL_NOTICE_PROVEN)
+	if (!by_consent(c, p) || !w->reopen_agent || c->tight.no_reopen[p] || d->notice != CALL_NOTICE_PROVEN)
 		return -EPERM;
 	if (c->state[p] != PURPOSE_PENDING && c->state[p] != PURPOSE_WITHDRAWN && !(c->state[p] == PURPOSE_DENIED && d->timed_out[p]))
 		return -EPERM;
 	d->reopened[p] = true;
 	d->window_from_ns[p] = now;
-	d->window_to_ns[p] = now + (uint64_t)(w->to_s > 0 ? w->to_s : 10) * NS_PER_S;
+	d->window_to_ns[p] = now + (uint64_t)(to_s > 0 ? to_s : 10) * NS_PER_S;
 	change(cs, c); /* the leg is listened to again */
 	decide_set_timer(cs, c);
 	return 0;

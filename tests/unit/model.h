@@ -29,6 +29,7 @@ struct m_purpose {
 	bool told_early;      /* consent told by a system before the notice was proven */
 	bool reopened;
 	uint64_t from, to;    /* decision window; M_NEVER: not open */
+	struct policy_window w; /* the rule's, or what later policies made of it */
 	unsigned since;	      /* packets before this one are not for this purpose */
 };
 
@@ -276,8 +277,8 @@ static inline void m_window_closes(struct model *m, int p)
 
 static inline void m_open_window(struct model *m, int p, uint64_t now)
 {
-	const struct policy_window *w = &m_block(m, p)->window;
 	struct m_purpose *x = &m->p[p];
+	const struct policy_window *w = &x->w;
 	uint64_t end = m->notice_to;
 
 	if (!m_has(m, p) || !w->set || x->state != PURPOSE_PENDING)
@@ -342,6 +343,7 @@ static inline void m_match(struct model *m)
 	m->notice_which = -1;
 	for (int p = 0; p < 2; p++) {
 		m->p[p] = (struct m_purpose){ .state = PURPOSE_NONE, .reason = "", .from = M_NEVER, .to = M_NEVER };
+		m->p[p].w = m_block(m, p)->window;
 		if (!m_has(m, p))
 			continue;
 		if (!m->ready)
@@ -498,6 +500,38 @@ static inline void m_no_room(struct model *m, int p)
 		return;
 	}
 	m_set(m, p, PURPOSE_DENIED, "policy.tightened");
+}
+
+/*
+ * A later policy has another window (policy-language 5.2: a shorter one applies, a longer one does not). To an opt-out the
+ * stricter is the longer one: silence grants later.
+ */
+static inline void m_other_window(struct model *m, int p, const struct policy_window *w, uint64_t now)
+{
+	struct m_purpose *x = &m->p[p];
+	struct policy_window was = x->w;
+
+	if (!m_has(m, p) || !was.set || !w->set)
+		return;
+	if (m_consent_basis(m, p)) {
+		x->w.from_s = w->from_s > was.from_s ? w->from_s : was.from_s;
+		x->w.to_s = w->to_s < was.to_s ? w->to_s : was.to_s;
+		x->w.reopen_agent = was.reopen_agent && w->reopen_agent;
+	} else {
+		x->w.to_s = w->to_s > was.to_s ? w->to_s : was.to_s;
+	}
+	if (x->to == M_NEVER || (m->bye && now > m->end))
+		return;
+	if (!x->reopened) {
+		x->from += (uint64_t)(x->w.from_s - was.from_s) * M_S;
+		x->to += (uint64_t)(x->w.to_s - was.to_s) * M_S;
+	} else if (!x->w.reopen_agent) {
+		x->to = now;
+	} else if (x->w.to_s > 0 && x->from + (uint64_t)x->w.to_s * M_S < x->to) {
+		x->to = x->from + (uint64_t)x->w.to_s * M_S;
+	}
+	if (now >= x->to)
+		m_window_closes(m, p);
 }
 
 /* The clock was set back: what had so much left has it still. */
@@ -659,12 +693,12 @@ static inline void m_command(struct model *m, enum call_command cmd, int p, uint
 			m_not_needed(m, p);
 		break;
 	case CALL_C_REOPEN:
-		if (!m_consent_basis(m, p) || !b->window.reopen_agent || m->notice != M_HEARD || x->stopped || (m->bye && now > m->end) ||
+		if (!m_consent_basis(m, p) || !x->w.reopen_agent || m->notice != M_HEARD || x->stopped || (m->bye && now > m->end) ||
 		    (x->state != PURPOSE_PENDING && x->state != PURPOSE_WITHDRAWN && !(x->state == PURPOSE_DENIED && x->silence)))
 			break;
 		x->reopened = true;
 		x->from = now;
-		x->to = now + (uint64_t)(b->window.to_s > 0 ? b->window.to_s : 10) * M_S;
+		x->to = now + (uint64_t)(x->w.to_s > 0 ? x->w.to_s : 10) * M_S;
 		break;
 	default:
 		break;

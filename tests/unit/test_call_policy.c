@@ -295,7 +295,7 @@ static void only_down(const struct call *c, const struct before *b)
 	for (int i = 0; i < 4; i++)
 		assert_true(height(now.verdict[i]) <= height(b->verdict[i]) ||
 			    (now.verdict[i] == OPTAG_V_GATE && memcmp(now.tight.optout_key, b->tight.optout_key,
-								     offsetof(struct call_tight, window_s) - offsetof(struct call_tight, optout_key))));
+								     offsetof(struct call_tight, window) - offsetof(struct call_tight, optout_key))));
 }
 
 /* What the policy says of the call when it is asked by hand. */

@@ -583,6 +583,101 @@ static void test_loss_below(void **state)
 	}
 }
 
+static void tighten(struct world *w, struct call *c, const struct policy_rule *r)
+{
+	static struct policy next;
+	struct calls_tightened sum = { 0 };
+
+	next = w->policy;
+	next.rule = *r;
+	next.rule.controller = &next.controller;
+	w->cs->now_ns = w->now;
+	call_tighten(w->cs, c, &next, &sum);
+	fake_check(w);
+}
+
+/* A shorter time to say yes, a longer one to say no: of calls in progress, too. The other way round not. */
+static void test_window_tightened(void **state)
+{
+	static const struct {
+		enum policy_basis train;
+		int from_s, to_s;
+		double press; /* of the consent key */
+		enum purpose_state at_6, at_9, at_16;
+	} t[] = {
+		{ POLICY_B_CONSENT, 3, 5, 0, PURPOSE_DENIED, PURPOSE_DENIED, PURPOSE_DENIED },
+		{ POLICY_B_CONSENT, 3, 8, 7, PURPOSE_PENDING, PURPOSE_GRANTED, PURPOSE_GRANTED },
+		{ POLICY_B_CONSENT, 3, 30, 0, PURPOSE_PENDING, PURPOSE_PENDING, PURPOSE_DENIED },
+		{ POLICY_B_CONSENT, 8, 10, 7, PURPOSE_PENDING, PURPOSE_PENDING, PURPOSE_DENIED },
+		{ POLICY_B_INTEREST, 3, 5, 0, PURPOSE_PENDING, PURPOSE_PENDING, PURPOSE_GRANTED },
+		{ POLICY_B_INTEREST, 3, 60, 0, PURPOSE_PENDING, PURPOSE_PENDING, PURPOSE_PENDING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 2; i++) {
+		static const struct policy_notice n = { .name = "n", .length_ms = 1 };
+		struct world *w = world(POLICY_B_NONE, t[i / 2].train, false);
+		struct policy_rule r;
+		struct call *c;
+
+		w->policy.rule.notice = &n;
+		w->policy.rule.nnotice = 1;
+		c = answer_call(w);
+		until(w, c, 6);
+		r = w->policy.rule;
+		r.purpose[TRAIN].window.from_s = t[i / 2].from_s;
+		r.purpose[TRAIN].window.to_s = t[i / 2].to_s;
+		tighten(w, c, &r);
+		assert_int_equal(c->state[TRAIN], t[i / 2].at_6);
+		if (i % 2) { /* the next process knows */
+			fake_reborn(w);
+			c = fake_call(w, "c1");
+		}
+		until(w, c, t[i / 2].press ? t[i / 2].press : 7);
+		if (t[i / 2].press)
+			press(w, c, SUBJECT, "1");
+		until(w, c, 9);
+		assert_int_equal(c->state[TRAIN], t[i / 2].at_9);
+		until(w, c, 16);
+		assert_int_equal(c->state[TRAIN], t[i / 2].at_16);
+		fake_world_free(w);
+	}
+}
+
+/* An opt-out by a header, which the rule got after the call began; by the API it is one anyway. */
+static void test_header_added(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 4; how++) { /* not added; added; and by another process; another value */
+		struct world *w = world(POLICY_B_NONE, POLICY_B_INTEREST, false);
+		static const struct sip_extra extra = { .name = { "X-Out" }, .n = 1 };
+		struct policy_rule r;
+		struct call *c;
+
+		c = answer_call(w);
+		until(w, c, 100);
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		r = w->policy.rule;
+		r.purpose[TRAIN].optout_header = "X-Out";
+		r.purpose[TRAIN].optout_value = how == 3 ? "no" : how == 2 ? NULL : "yes";
+		if (how)
+			tighten(w, c, &r);
+		if (how == 2) {
+			fake_reborn(w);
+			c = fake_call(w, "c1");
+		}
+		r.purpose[TRAIN].optout_header = NULL; /* a way out is not taken away again */
+		if (how)
+			tighten(w, c, &r);
+		w->now += SEC;
+		w->extra = &extra;
+		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 5,
+						 .extra = "X-Out: yes\r\n" });
+		assert_int_equal(c->state[TRAIN], how == 1 || how == 2 ? PURPOSE_OPTED_OUT : PURPOSE_GRANTED);
+		fake_world_free(w);
+	}
+}
+
 static void test_pause(void **state)
 {
 	for (int stop = 0; stop < 2; stop++) {
@@ -687,6 +782,8 @@ int main(void)
 		cmocka_unit_test(test_notice_by_sound),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_loss_below),
+		cmocka_unit_test(test_window_tightened),
+		cmocka_unit_test(test_header_added),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_no_way_out),
 		cmocka_unit_test(test_kept_and_said),

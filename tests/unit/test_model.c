@@ -376,7 +376,18 @@ static void tighten(const struct event *e)
 	}
 	for (int p = 0; p < 2; p++)
 		next.rule.purpose[p].retention = (struct policy_span){ 1 + e->b % 3, POLICY_U_MONTHS };
+	for (int p = 0; p < 2 && !none && !R.m.bye; p++) {
+		struct policy_window *w = &next.rule.purpose[p].window;
+
+		if (next.rule.purpose[p].basis == POLICY_B_NONE)
+			continue;
+		w->from_s = (int)(e->a >> 2 & 3);
+		w->to_s = (int)(e->b + 1);
+		w->reopen_agent = e->ms < 3000;
+		m_other_window(&R.m, p, w, R.w->now);
+	}
 	call_decide_time(R.w->cs, R.c, R.w->now);
+	R.w->cs->now_ns = R.w->now;
 	call_tighten(R.w->cs, R.c, none ? NULL : &next, &sum);
 }
 
