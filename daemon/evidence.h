@@ -100,6 +100,8 @@ void evidence_unmatched(struct evidence *ev, uint64_t more); /* an hourly total 
 
 /* NULL: in, and c->decide has slot and whether it waits; else why not, static text. */
 const char *evidence_draw(struct evidence *ev, struct call *c);
+/* Its slot goes back, and it is drawn again: by what is less in its own rule and in r. As evidence_draw. */
+const char *evidence_redraw(struct evidence *ev, struct call *c, const struct policy_rule *r);
 /* Changes whenever evidence_durable may say something new. */
 uint64_t evidence_saved(const struct evidence *ev);
 bool evidence_durable(struct evidence *ev, const struct call *c);

@@ -333,18 +333,12 @@ static struct policy_str text(const char *s)
 	return (struct policy_str){ *s ? s : NULL, strlen(s) };
 }
 
-const char *evidence_draw(struct evidence *ev, struct call *c)
+static const char *draw_by(struct evidence *ev, struct call *c, const struct sample_rule *rule)
 {
-	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
-	struct sample_rule rule;
-	struct sample_input in = { .rule = &rule, .now_ns = clock_now_ns(), .call_id = { c->call_id, strlen(c->call_id) },
+	struct sample_input in = { .rule = rule, .now_ns = clock_now_ns(), .call_id = { c->call_id, strlen(c->call_id) },
 				   .agent = text(c->agent), .queue = text(c->queue) };
 	struct sample_result r;
 
-	if (b->sample_permille < 0 && !b->ncap)
-		return NULL;
-	if (!ev->usable || !evidence_ready(ev) || sample_rule_init(c->rule, &rule))
-		return "sampling.unavailable";
 	if (!ev->live && (!ev->ticked_ns || in.now_ns - ev->ticked_ns >= TICK_NS) && evidence_seeds(ev, in.now_ns))
 		return "sampling.unavailable";
 	ev->drawing = c;
@@ -363,6 +357,29 @@ const char *evidence_draw(struct evidence *ev, struct call *c)
 	pthread_cond_signal(&ev->wake);
 	pthread_mutex_unlock(&ev->lock);
 	return NULL;
+}
+
+const char *evidence_draw(struct evidence *ev, struct call *c)
+{
+	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
+	struct sample_rule rule;
+
+	if (b->sample_permille < 0 && !b->ncap)
+		return NULL;
+	if (!ev->usable || !evidence_ready(ev) || sample_rule_init(c->rule, &rule))
+		return "sampling.unavailable";
+	return draw_by(ev, c, &rule);
+}
+
+const char *evidence_redraw(struct evidence *ev, struct call *c, const struct policy_rule *r)
+{
+	struct sample_rule rule, by;
+
+	evidence_slot_end(ev, c, false);
+	if (!ev->usable || !evidence_ready(ev) || sample_rule_init(c->rule, &rule) || sample_rule_init(r, &by) ||
+	    sample_rule_lower(&rule, &by))
+		return "sampling.unavailable";
+	return draw_by(ev, c, &rule);
 }
 
 uint64_t evidence_saved(const struct evidence *ev)

@@ -519,7 +519,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 				    .callback_due = callback_due, .callback_used = callback_used, .packets = on_packets, .kept = on_kept,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
-				    .stopped = on_stopped, .draw = proof_draw, .granted = on_granted, .hole = on_hole, .heard = on_heard, .ready = proof_ready, .news = proof_news };
+				    .stopped = on_stopped, .draw = proof_draw, .redraw = proof_redraw, .granted = on_granted, .hole = on_hole, .heard = on_heard, .ready = proof_ready, .news = proof_news };
 	size_t i;
 	int e = -ENOMEM;
 

@@ -86,6 +86,7 @@ void callback_used(void *arg, struct call *c);
 struct recording_result;
 /* calls_sink's; arg is the recorder */
 const char *proof_draw(void *arg, struct call *c);
+const char *proof_redraw(void *arg, struct call *c, const struct policy_rule *rule);
 bool proof_ready(void *arg);
 void proof_news(void *arg, const struct call *c, const struct call_news *n);
 /* There is a log, and the call is not one that was recorded before. */

@@ -9,6 +9,14 @@
 #include "record_internal.h"
 
 /* Training of which only a sample may be kept (N-46). */
+static void wait_for_slot(struct recorder *r, struct call *c, const char *out)
+{
+	if (!out && c->decide.sample_waits && r->nwaiting < WAITING_MAX)
+		r->waiting[r->nwaiting++] = c->ring;
+	else if (!out && c->decide.sample_waits)
+		call_slot_lost(r->calls, c); /* so many at once: the disk does not keep up */
+}
+
 const char *proof_draw(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
@@ -20,10 +28,19 @@ const char *proof_draw(void *arg, struct call *c)
 	if (!r->set.evidence || (c->user && recording_known(c->user)))
 		return "sampling.unavailable";
 	out = evidence_draw(r->set.evidence, c);
-	if (!out && c->decide.sample_waits && r->nwaiting < WAITING_MAX)
-		r->waiting[r->nwaiting++] = c->ring;
-	else if (!out && c->decide.sample_waits)
-		call_slot_lost(r->calls, c); /* so many at once: the disk does not keep up */
+	wait_for_slot(r, c, out);
+	return out;
+}
+
+const char *proof_redraw(void *arg, struct call *c, const struct policy_rule *rule)
+{
+	struct recorder *r = arg;
+	const char *out;
+
+	if (!r->set.evidence || (c->user && recording_known(c->user)))
+		return "sampling.unavailable";
+	out = evidence_redraw(r->set.evidence, c, rule);
+	wait_for_slot(r, c, out);
 	return out;
 }
 

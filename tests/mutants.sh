@@ -53,6 +53,7 @@ mutant "what was lost in the classifier does not matter in the end" decide.c '/^
 mutant "nobody listens for an opt-out where training is denied" decide_audio.c 's/	return listens_now(c, leg) || listens_for_later(c, leg);/	return listens_now(c, leg);/'
 mutant "a window that a later policy made shorter stays open" decide_notice.c 's/^		d->window_to_ns\[p\] += .*/		;/'
 mutant "a window that a later policy made longer stays open longer" call_policy.c 's/consent ? w->to_s < to : w->to_s > to/w->to_s != to/'
+mutant "a smaller amount is nothing to who waits" call_policy.c 's/^		call_redrawn_out(cs, c, out);$/		;/'
 mutant "59 ms hide a key" decide.c 's/ms < LOSS_HIDES_MS/ms < LOSS_HIDES_MS - 1/'
 mutant "C waits in memory without a limit of time" decide_notice.c 's/		d->window_to_ns\[p\] = to;/&/; s/	if (!n \&\& !by_consent(c, p))/	if (0)/'
 mutant "audio goes on in a pause" decide_audio.c 's/	return c->decide.paused || c->decide.pause_over;/	return c->decide.pause_over;/'

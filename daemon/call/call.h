@@ -228,6 +228,9 @@ struct calls_sink {
 	bool (*ready)(void *arg);
 	/* Is this call one of the sample (N-46)? NULL yes (decide.sample_slot, sample_waits), else why not (static text). No function: no samples. */
 	const char *(*draw)(void *arg, struct call *c);
+	/* The amount was lowered to r's before anything of this call was granted: its slot goes back, and it is drawn again by what is
+	 * less in either rule, in the amount of its own. As draw. No function: it is out. */
+	const char *(*redraw)(void *arg, struct call *c, const struct policy_rule *r);
 	/* A purpose was granted in the call: audio for it begins (c->decide.granted_ns). May be NULL. */
 	void (*granted)(void *arg, struct call *c, enum policy_purpose p);
 	/* The longest hole in what the classifier saw of this leg's voice while it handed no audio of it up, since it was asked

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "call/call_internal.h"
 #include "optag.h"
 
@@ -343,6 +344,48 @@ static bool same_text(const char *a, const char *b)
 	return !a || !b ? a == b : !strcasecmp(a, b);
 }
 
+/* A cap of theirs that no cap of mine is as low as. */
+static bool lower_caps(const struct policy_block *mine, const struct policy_block *theirs)
+{
+	for (int i = 0; i < theirs->ncap; i++) {
+		const struct policy_cap *t = &theirs->cap[i];
+		bool lower = true;
+
+		for (int k = 0; k < mine->ncap; k++)
+			lower &= mine->cap[k].per != t->per || mine->cap[k].of != t->of || mine->cap[k].n > t->n;
+		if (lower)
+			return true;
+	}
+	return false;
+}
+
+/* Less is recorded for training: what is granted was within the amount of its time, what is not is drawn again (policy-language 5.2). */
+static bool tighten_amount(struct calls *cs, struct call *c, const struct policy_rule *r)
+{
+	const struct policy_block *mine = &c->rule->purpose[POLICY_TRAINING], *theirs = &r->purpose[POLICY_TRAINING];
+	uint64_t amount[1 + POLICY_CAPS_MAX * 3] = { (uint64_t)theirs->sample_permille }, h;
+	const char *out;
+
+	if (c->state[POLICY_TRAINING] != PURPOSE_PENDING || !c->decide.sample_slot || theirs->basis == POLICY_B_NONE ||
+	    theirs->sample_permille < 0 || group_granted(c))
+		return false;
+	if (theirs->sample_permille >= mine->sample_permille && !lower_caps(mine, theirs))
+		return false;
+	for (int i = 0; i < theirs->ncap; i++) {
+		amount[1 + i * 3] = (uint64_t)theirs->cap[i].n;
+		amount[2 + i * 3] = theirs->cap[i].per;
+		amount[3 + i * 3] = theirs->cap[i].of;
+	}
+	h = hash_bytes(amount, sizeof(amount)) | 1;
+	if (h == c->tight.amount) /* once: whoever draws until it fits has no sample */
+		return false;
+	c->tight.amount = h;
+	out = cs->sink.redraw ? cs->sink.redraw(cs->sink.arg, c, r) : "sampling.unavailable";
+	if (out)
+		call_redrawn_out(cs, c, out);
+	return true;
+}
+
 /* A header by which the agent's telephone tells that somebody opts out. What cannot be kept is a way that does not exist (R-41b). */
 static bool tighten_header(struct calls *cs, struct call *c, const struct policy_rule *r)
 {
@@ -436,7 +479,7 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 	r = rule_now(cs, c, p, sum);
 	if (r)
 		changed = tighten_sound(c, r) | tighten_keys(c, r) | tighten_window(cs, c, POLICY_DOCUMENTATION, r) |
-			  tighten_window(cs, c, POLICY_TRAINING, r) | tighten_header(cs, c, r);
+			  tighten_window(cs, c, POLICY_TRAINING, r) | tighten_header(cs, c, r) | tighten_amount(cs, c, r);
 	for (i = 0; i < POLICY_PURPOSES; i++)
 		if (!r || r->purpose[i].basis == POLICY_B_NONE || (r->needs_pause && !c->rule->needs_pause) ||
 		    (unproven(c, i) && r->on_missing_notice == POLICY_MISSING_DISCARD))

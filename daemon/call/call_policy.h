@@ -75,6 +75,7 @@ struct call_tight {
 	char pause_key[POLICY_KEY_MAX], resume_key[POLICY_KEY_MAX];
 	char optout_header[CALL_TIGHT_TEXT], optout_value[CALL_TIGHT_TEXT]; /* training; name "" none, value "" its presence */
 	/* by purpose, when `window`: seconds as in policy_window. To consent: later from, earlier to; to opt out: longer. */
+	uint64_t amount; /* of the rule by which it was drawn again: hash; 0 none */
 	bool window[2], no_reopen[2];
 	int16_t window_from_s[2], window_to_s[2];
 };

@@ -205,6 +205,13 @@ static void draw(struct calls *cs, struct call *c, uint64_t now)
 		c->reason[POLICY_TRAINING] = out;
 }
 
+void call_redrawn_out(struct calls *cs, struct call *c, const char *out)
+{
+	group_drawn(c, out);
+	call_event_why(cs, c, POLICY_TRAINING, PURPOSE_E_TIGHTENED, out);
+	group_redrawn_out(cs, c, out);
+}
+
 /* Who opted out is rung back, and that call is not recorded (N-65); a statute does not ask what was promised. */
 static void promised(struct calls *cs, struct call *c, uint64_t now)
 {

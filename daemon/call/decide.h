@@ -181,6 +181,8 @@ void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64
 void call_look_for_loss(struct calls *cs, struct call *c, uint64_t now_ns);
 void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns);
 
+/* It was in the sample and is not, by a later policy's amount: nor are the calls that share its draw. */
+void call_redrawn_out(struct calls *cs, struct call *c, const char *out);
 /* A later policy moved the ends of a window by so many seconds (c->tight says to where): if it is open, it closes by that, at once
  * when that has passed. */
 void call_window_moves(struct calls *cs, struct call *c, int p, int from_s, int to_s, uint64_t now_ns);

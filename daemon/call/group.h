@@ -140,6 +140,9 @@ void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, cons
 /* A draw is not to be made: *ret_out is another call's result (NULL in). */
 bool group_draw(struct calls *cs, struct call *c, const char **ret_out);
 void group_drawn(struct call *c, const char *out);
+/* A call that shares its draw has training already: it is not drawn again. And it was, and is out now. */
+bool group_granted(const struct call *c);
+void group_redrawn_out(struct calls *cs, struct call *c, const char *out);
 /* The slot that it shares is durable, or lost. */
 void group_slot(struct calls *cs, struct call *c, bool durable);
 /* It ends now: is it to be kept? Sets relation. Before the sink is told. */

@@ -322,12 +322,38 @@ void group_drawn(struct call *c, const char *out)
 	c->peers->out = out ? out : "";
 }
 
+static bool shares(const struct call *c, const struct call *o)
+{
+	return o->decide.sample_shared && !o->decide.sample_slot && o->rule == c->rule && o->matched;
+}
+
+bool group_granted(const struct call *c)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o)))
+		if (shares(c, o) && (o->ghost || o->state[POLICY_TRAINING] == PURPOSE_GRANTED))
+			return true;
+	return false;
+}
+
+void group_redrawn_out(struct calls *cs, struct call *c, const char *out)
+{
+	struct call *o = NULL;
+
+	while ((o = group_next(c, o)))
+		if (shares(c, o) && !o->ghost) {
+			group_drawn(o, out);
+			call_event_why(cs, o, POLICY_TRAINING, PURPOSE_E_TIGHTENED, out);
+		}
+}
+
 void group_slot(struct calls *cs, struct call *c, bool durable)
 {
 	struct call *o = NULL;
 
 	while ((o = group_next(c, o))) {
-		if (!o->decide.sample_shared || o->decide.sample_slot || o->rule != c->rule || !o->matched)
+		if (!shares(c, o))
 			continue;
 		if (durable)
 			call_slot_durable(cs, o);

@@ -82,6 +82,34 @@ int sample_rule_init(const struct policy_rule *r, struct sample_rule *ret)
 	return 0;
 }
 
+static struct policy_cap *cap_like(struct sample_rule *s, const struct policy_cap *c)
+{
+	for (int i = 0; i < s->ncap; i++)
+		if (s->cap[i].per == c->per && s->cap[i].of == c->of)
+			return &s->cap[i];
+	return NULL;
+}
+
+int sample_rule_lower(struct sample_rule *s, const struct sample_rule *by)
+{
+	struct sample_rule v = *s;
+
+	if (by->permille < v.permille)
+		v.permille = by->permille;
+	for (int i = 0; i < by->ncap; i++) {
+		struct policy_cap *mine = cap_like(&v, &by->cap[i]);
+
+		if (!mine && v.ncap == POLICY_CAPS_MAX)
+			return -ENOSPC;
+		if (!mine)
+			v.cap[v.ncap++] = by->cap[i];
+		else if (by->cap[i].n < mine->n)
+			mine->n = by->cap[i].n;
+	}
+	*s = v;
+	return 0;
+}
+
 void sample_call_hash(const void *call_id, size_t n, uint8_t ret[SAMPLE_ID])
 {
 	(void)crypto_generichash(ret, SAMPLE_ID, call_id, n, NULL, 0);

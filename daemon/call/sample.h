@@ -93,6 +93,8 @@ struct sample_rule {
 
 /* Of the rule's training block. -EINVAL: it has none, or an unusable zone name. Do it once per policy and rule. */
 int sample_rule_init(const struct policy_rule *r, struct sample_rule *ret);
+/* To what is less in either, the id and the rest as they are. -ENOSPC: more kinds of caps than there is room for. */
+int sample_rule_lower(struct sample_rule *s, const struct sample_rule *by);
 /* The id alone. */
 void sample_rule_id(const char *controller, const char *rule, uint8_t ret[SAMPLE_ID]);
 void sample_call_hash(const void *call_id, size_t n, uint8_t ret[SAMPLE_ID]);

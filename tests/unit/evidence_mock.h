@@ -64,6 +64,14 @@ bool evidence_ready(const struct evidence *ev)
 	return true;
 }
 
+const char *evidence_redraw(struct evidence *ev, struct call *c, const struct policy_rule *r)
+{
+	(void)ev;
+	(void)c;
+	(void)r;
+	return NULL;
+}
+
 const char *evidence_draw(struct evidence *ev, struct call *c)
 {
 	(void)ev;

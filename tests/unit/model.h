@@ -503,6 +503,20 @@ static inline void m_no_room(struct model *m, int p)
 }
 
 /*
+ * A later policy records less for training: who is granted was within the amount of then; who is not is drawn again, and out is out.
+ * waits: the new slot is not durable.
+ */
+static inline void m_redrawn(struct model *m, const char *out, bool waits)
+{
+	if (m->p[M_TRAIN].state != PURPOSE_PENDING)
+		return;
+	if (out)
+		m_set(m, M_TRAIN, PURPOSE_DENIED, out);
+	else
+		m->waits = waits;
+}
+
+/*
  * A later policy has another window (policy-language 5.2: a shorter one applies, a longer one does not). To an opt-out the
  * stricter is the longer one: silence grants later.
  */

@@ -56,6 +56,8 @@ static struct run {
 	const struct seq *q;
 	struct packet pkt[2 * EVENTS_MAX + 8];
 	unsigned npkt, draws;
+	int redrawn_by;
+	const char *redraw; /* what the next one says */
 	uint32_t hole; /* what the flow table holds of the subject's voice */
 	bool key[2], dirty, gone, stepped;
 	uint64_t granted[2];
@@ -146,8 +148,20 @@ static const char *on_draw(void *arg, struct call *c)
 {
 	(void)arg;
 	R.draws++;
+	c->decide.sample_slot = !R.q->draw;
 	c->decide.sample_waits = !R.q->draw && R.q->waits;
 	return R.q->draw;
+}
+
+static const char *on_redraw(void *arg, struct call *c, const struct policy_rule *r)
+{
+	(void)arg;
+	MUST(c->state[M_TRAIN] == PURPOSE_PENDING && c->decide.sample_slot && r->purpose[M_TRAIN].sample_permille < 500);
+	MUST(!R.redrawn_by || R.redrawn_by != r->purpose[M_TRAIN].sample_permille);
+	R.redrawn_by = r->purpose[M_TRAIN].sample_permille;
+	c->decide.sample_slot = !R.redraw;
+	c->decide.sample_waits = !R.redraw && R.q->waits;
+	return R.redraw;
 }
 
 static bool on_ready(void *arg)
@@ -248,6 +262,7 @@ static void start(void)
 	s->news = on_news;
 	s->draw = on_draw;
 	s->ready = on_ready;
+	s->redraw = on_redraw;
 	s->hole = on_hole;
 	s->changed = on_changed;
 	s->ended = on_ended;
@@ -385,6 +400,12 @@ static void tighten(const struct event *e)
 		w->to_s = (int)(e->b + 1);
 		w->reopen_agent = e->ms < 3000;
 		m_other_window(&R.m, p, w, R.w->now);
+	}
+	R.redraw = e->b & 8 ? "sample.draw" : NULL;
+	if (e->b & 4 && !none && next.rule.purpose[M_TRAIN].basis != POLICY_B_NONE) {
+		next.rule.purpose[M_TRAIN].sample_permille = 100 + (int)e->a;
+		if (R.redrawn_by != 100 + (int)e->a)
+			m_redrawn(&R.m, R.redraw, R.q->waits);
 	}
 	call_decide_time(R.w->cs, R.c, R.w->now);
 	R.w->cs->now_ns = R.w->now;

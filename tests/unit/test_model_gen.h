@@ -76,6 +76,7 @@ static void gen_block(struct policy_rule *r, int p)
 	b->consent_api = gen(2);
 	b->optout_agent_api = gen(2);
 	b->retention = (struct policy_span){ 3, POLICY_U_MONTHS };
+	b->sample_permille = p ? 500 : -1;
 	if (p && gen(2))
 		b->optout_header = "X-Out";
 	if (!p && gen(2)) {

@@ -1123,9 +1123,39 @@ static int setup(void **state)
 	return 0;
 }
 
+/* What is less in either; the id and what is no amount stay. */
+static void test_lower(void **state)
+{
+	struct sample_rule a = { .id = { 1 }, .permille = 100, .ncap = 1, .cap = { { 10, POLICY_PER_DAY, POLICY_OF_RULE } }, .use_floor = 7 };
+	struct sample_rule b = { .id = { 2 }, .permille = 50, .ncap = 2,
+				 .cap = { { 20, POLICY_PER_DAY, POLICY_OF_RULE }, { 3, POLICY_PER_DAY, POLICY_OF_AGENT } } };
+	struct sample_rule full = b;
+
+	(void)state;
+	assert_int_equal(sample_rule_lower(&a, &b), 0);
+	assert_int_equal(a.id[0], 1);
+	assert_int_equal(a.permille, 50);
+	assert_int_equal(a.use_floor, 7);
+	assert_int_equal(a.ncap, 2);
+	assert_int_equal(a.cap[0].n, 10);
+	assert_int_equal(a.cap[1].n, 3);
+	b.permille = 200;
+	b.cap[0].n = 4;
+	assert_int_equal(sample_rule_lower(&a, &b), 0);
+	assert_int_equal(a.permille, 50);
+	assert_int_equal(a.cap[0].n, 4);
+	full.ncap = POLICY_CAPS_MAX;
+	for (int i = 0; i < POLICY_CAPS_MAX; i++)
+		full.cap[i] = (struct policy_cap){ 5, (enum policy_cap_per)(i % 4), (enum policy_cap_of)(i / 4) };
+	b.ncap = 1;
+	b.cap[0] = (struct policy_cap){ 5, POLICY_PER_DAY, POLICY_OF_AGENT };
+	assert_int_equal(sample_rule_lower(&full, &b), -ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lower),
 		cmocka_unit_test_setup(test_formula, setup),	  cmocka_unit_test_setup(test_million, setup),
 		cmocka_unit_test_setup(test_even, setup),	  cmocka_unit_test_setup(test_flood, setup),
 		cmocka_unit_test_setup(test_agents, setup),	  cmocka_unit_test_setup(test_throttle, setup),
