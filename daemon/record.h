@@ -35,9 +35,13 @@ struct policy;
 struct policy_rule;
 struct recorder;
 
+/* As the call's rule wants (`alarm`), the end of pauses in any case. */
 enum recorder_alarm {
 	RECORDER_NOTICE_MISSING, /* nothing proved the announcement in time */
 	RECORDER_PAUSE_OVER,	 /* nobody ended a pause within pause-max */
+	RECORDER_GAP,		 /* something of a call was to be recorded and is not */
+	RECORDER_QUOTA,		 /* a cap is reached */
+	RECORDER_USE,		 /* too few recordings are used, so a smaller cap is reached */
 	RECORDER_ALARMS,
 };
 

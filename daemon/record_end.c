@@ -122,6 +122,8 @@ static void tell(struct recorder *r, struct call *c, const struct recording_resu
 		proof_denied(r, c, end, begun);
 	if (r->set.evidence)
 		evidence_slot_end(r->set.evidence, c, end->end == RECORDING_KEPT && end->state[POLICY_TRAINING] == PURPOSE_GRANTED);
+	if (end->gap && *end->gap)
+		proof_alarm(r, c, RECORDER_GAP);
 	count_end(r, c, end);
 }
 

@@ -85,6 +85,8 @@ void callback_used(void *arg, struct call *c);
 /* ---- record_proof.c ---- */
 struct recording_result;
 /* calls_sink's; arg is the recorder */
+/* Somebody is told, if the call's rule wants that. */
+void proof_alarm(struct recorder *r, const struct call *c, enum recorder_alarm what);
 const char *proof_draw(void *arg, struct call *c);
 const char *proof_redraw(void *arg, struct call *c, const struct policy_rule *rule);
 bool proof_ready(void *arg);

@@ -8,6 +8,15 @@
 #include "record_call.h"
 #include "record_internal.h"
 
+void proof_alarm(struct recorder *r, const struct call *c, enum recorder_alarm what)
+{
+	static const unsigned by[RECORDER_ALARMS] = { [RECORDER_NOTICE_MISSING] = POLICY_ALARM_NOTICE, [RECORDER_GAP] = POLICY_ALARM_GAP,
+						      [RECORDER_QUOTA] = POLICY_ALARM_QUOTA, [RECORDER_USE] = POLICY_ALARM_USE };
+
+	if (r->set.alarm && (!by[what] || c->rule->alarms & by[what]))
+		r->set.alarm(r->set.arg, c, what);
+}
+
 /* Training of which only a sample may be kept (N-46). */
 static void wait_for_slot(struct recorder *r, struct call *c, const char *out)
 {
@@ -29,6 +38,8 @@ const char *proof_draw(void *arg, struct call *c)
 		return "sampling.unavailable";
 	out = evidence_draw(r->set.evidence, c);
 	wait_for_slot(r, c, out);
+	if (out && !strncmp(out, "quota.", 6))
+		proof_alarm(r, c, strcmp(out, "quota.throttle") ? RECORDER_QUOTA : RECORDER_USE);
 	return out;
 }
 
@@ -61,10 +72,10 @@ void proof_news(void *arg, const struct call *c, const struct call_news *n)
 {
 	struct recorder *r = arg;
 
-	if (r->set.alarm && !strcmp(n->event, "notice.missing"))
-		r->set.alarm(r->set.arg, c, RECORDER_NOTICE_MISSING);
-	else if (r->set.alarm && n->reason && !strcmp(n->reason, "pause-max"))
-		r->set.alarm(r->set.arg, c, RECORDER_PAUSE_OVER);
+	if (!strcmp(n->event, "notice.missing"))
+		proof_alarm(r, c, RECORDER_NOTICE_MISSING);
+	else if (n->reason && !strcmp(n->reason, "pause-max"))
+		proof_alarm(r, c, RECORDER_PAUSE_OVER);
 	if (proof_wanted(r, c))
 		evidence_news(r->set.evidence, c, n);
 }

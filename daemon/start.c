@@ -146,13 +146,17 @@ static void on_alarm(void *arg, const struct call *c, enum recorder_alarm what)
 	static const char *const text[RECORDER_ALARMS] = {
 		[RECORDER_NOTICE_MISSING] = "notice-missing: nothing proved in time that the announcement was played",
 		[RECORDER_PAUSE_OVER] = "pause-max: nobody ended a pause",
+		[RECORDER_GAP] = "gap: something was to be recorded and is not",
+		[RECORDER_QUOTA] = "quota: a cap is reached",
+		[RECORDER_USE] = "utilisation: too few recordings are used, the smaller cap is reached",
 	};
 	struct daemon *d = arg;
 	uint64_t now = clock_now_ns();
 	char uid[UID_TEXT];
 
 	d->alarms[what]++;
-	if (d->alarm_ns[what] && now - d->alarm_ns[what] < ALARM_NS)
+	/* a cap that is reached is for the rest of its period */
+	if (d->alarm_ns[what] && now - d->alarm_ns[what] < (what >= RECORDER_QUOTA ? 60 * ALARM_NS : ALARM_NS))
 		return;
 	uid_format(&c->uid, uid);
 	log_warn("alarm: %s, call %s of rule '%s'; %llu such calls since the last line", text[what], uid, c->rule->name,

@@ -89,6 +89,9 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->decisions = d->decisions;
 	s->notice_missing = d->alarms[RECORDER_NOTICE_MISSING];
 	s->pause_over = d->alarms[RECORDER_PAUSE_OVER];
+	s->alarm_gap = d->alarms[RECORDER_GAP];
+	s->alarm_quota = d->alarms[RECORDER_QUOTA];
+	s->alarm_use = d->alarms[RECORDER_USE];
 	recorder_figures(d->rec, &f);
 	s->flow_capacity = (uint64_t)d->conf.flow_lines * 2;
 	s->flow_used = flow_count(d->flows);

@@ -56,6 +56,9 @@ enum policy_cap_of { POLICY_OF_RULE, POLICY_OF_QUEUE, POLICY_OF_AGENT };
 enum policy_predecision { POLICY_PRE_DEFAULT, POLICY_PRE_BLOCK, POLICY_PRE_INSPECT, POLICY_PRE_HOLD };
 enum policy_objection { POLICY_OBJ_DEFAULT, POLICY_OBJ_CONTINUE_RESTRICTED, POLICY_OBJ_PAUSE, POLICY_OBJ_STOP };
 enum policy_fallback { POLICY_FB_OFF, POLICY_FB_CONSENT, POLICY_FB_KEEP };
+/* What somebody is told of at once: alarm. */
+enum { POLICY_ALARM_GAP = 1, POLICY_ALARM_USE = 2, POLICY_ALARM_OVERDUE = 4, POLICY_ALARM_QUOTA = 8, POLICY_ALARM_NOTICE = 16,
+       POLICY_ALARM_ALL = 31 };
 enum { POLICY_DTMF_RFC4733 = 1, POLICY_DTMF_INFO = 2, POLICY_DTMF_INBAND = 4 };
 
 struct policy_span { int n; enum policy_unit unit; }; /* "3 months"; n 0: not set */
@@ -158,6 +161,7 @@ struct policy_rule {
 	struct policy_span pause_max;
 	bool pause_stop, pause_api; /* pause_stop: after pause_max it does not go on */
 	const char *pause_header, *pause_value; /* value NULL: its presence */
+	unsigned alarms;  /* POLICY_ALARM_*; of what a statute obliges to record gaps and missing notices always (X-10, guidance 5.5) */
 	bool needs_pause; /* sensitive, or a pause by key, header or api: must not be recorded without pauses */
 	/* everything else that was set is kept for print, explain and diff */
 };

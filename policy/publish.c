@@ -161,6 +161,22 @@ static void publish_block(struct block *b)
 	memcpy(pub->not_needed_key, b->not_needed_key, sizeof(pub->not_needed_key));
 }
 
+static unsigned alarms(const struct rule *r)
+{
+	static const char *const name[] = { "gap", "utilisation", "overdue", "quota", "notice-missing" };
+	unsigned n = r->alarm ? 0 : POLICY_ALARM_ALL;
+
+	for (const struct word *w = r->alarm; w; w = w->next) {
+		if (!strcmp(w->s, "on"))
+			n = POLICY_ALARM_ALL;
+		for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
+			n |= strcmp(w->s, name[i]) ? 0 : 1u << i;
+	}
+	if (r->pub.purpose[POLICY_DOCUMENTATION].basis == POLICY_B_OBLIGATION)
+		n |= POLICY_ALARM_GAP | POLICY_ALARM_NOTICE;
+	return n;
+}
+
 void publish_policy(struct policy *p)
 {
 	struct obj *o;
@@ -168,6 +184,7 @@ void publish_policy(struct policy *p)
 	for (o = p->rules.first; o; o = o->next) {
 		struct rule *r = (struct rule *)o;
 
+		r->pub.alarms = alarms(r);
 		r->pub.pause_stop = r->pause_stop;
 		r->pub.pause_api = r->pause_api;
 		r->pub.pause_header = r->pause_header;

@@ -72,6 +72,12 @@ static void print_head(const json_t *o)
 		puts("ALARM      the policy that should run does not (optag policy status)");
 	if (N("alarms.notice_missing") > 0)
 		printf("ALARM      calls whose announcement nothing proved in time: %.0f\n", N("alarms.notice_missing"));
+	if (N("alarms.gap") > 0)
+		printf("ALARM      calls of which something was to be recorded and is not: %.0f\n", N("alarms.gap"));
+	if (N("alarms.quota") > 0)
+		printf("ALARM      calls that found a cap of their rule reached: %.0f\n", N("alarms.quota"));
+	if (N("alarms.utilisation") > 0)
+		printf("ALARM      calls not recorded because too few recordings are used: %.0f\n", N("alarms.utilisation"));
 	if (N("alarms.pause_over") > 0)
 		printf("ALARM      pauses that nobody ended within pause-max: %.0f\n", N("alarms.pause_over"));
 	print_take_over(json_object_get(o, "take_over"));

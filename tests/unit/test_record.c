@@ -17,6 +17,7 @@
 #include "evidence_mock.h"
 #include "media/rtp.h"
 #include "record.h"
+#include "record_internal.h"
 #include "media/chunker.h"
 #include "record_call.h"
 #include "store/store.h"
@@ -1263,11 +1264,52 @@ static void test_wraps(void **state)
 	free(h);
 }
 
+static unsigned alarmed[RECORDER_ALARMS];
+
+static void on_alarm(void *arg, const struct call *c, enum recorder_alarm what)
+{
+	(void)arg;
+	(void)c;
+	alarmed[what]++;
+}
+
+/* Who is told of what is the rule's; a pause that nobody ends is of any. */
+static void test_alarms(void **state)
+{
+	static const struct {
+		unsigned rule, told[RECORDER_ALARMS];
+	} t[] = {
+		{ POLICY_ALARM_ALL, { 1, 1, 1, 1, 1 } },
+		{ 0, { 0, 1, 0, 0, 0 } },
+		{ POLICY_ALARM_NOTICE | POLICY_ALARM_USE, { 1, 1, 0, 0, 1 } },
+		{ POLICY_ALARM_GAP | POLICY_ALARM_QUOTA | POLICY_ALARM_OVERDUE, { 0, 1, 1, 1, 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct link *l = link_new();
+		struct policy_rule rule = l->w->policy.rule;
+		struct call c = { .rule = &rule, .policy = &l->w->policy };
+
+		memset(alarmed, 0, sizeof(alarmed));
+		rule.alarms = t[i].rule;
+		l->rec->set.alarm = on_alarm;
+		proof_news(l->rec, &c, &(struct call_news){ .event = "notice.missing", .reason = "" });
+		proof_news(l->rec, &c, &(struct call_news){ .event = "audio.stop", .reason = "pause-max" });
+		proof_news(l->rec, &c, &(struct call_news){ .event = "audio.pause", .reason = "" });
+		for (int a = RECORDER_GAP; a < RECORDER_ALARMS; a++)
+			proof_alarm(l->rec, &c, (enum recorder_alarm)a);
+		assert_memory_equal(alarmed, t[i].told, sizeof(alarmed));
+		(void)finish(l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept), cmocka_unit_test(test_told_when_written),
 		cmocka_unit_test(test_no_audio),
+		cmocka_unit_test(test_alarms),
 		cmocka_unit_test(test_parked),
 		cmocka_unit_test(test_parked_consent),
 		cmocka_unit_test(test_said_of_nobody),

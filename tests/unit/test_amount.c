@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* test_redraw.c - calls that were drawn, and a policy that wants fewer: slots, records and what an auditor says of them */
+/* test_amount.c - calls that were drawn, and a policy that wants fewer: slots, records, what an auditor says; who is told of a full cap */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,8 @@
 #include "evidence.h"
 #include "policy/policy.h"
 
+static const char *rule_more = "";
+
 static struct policy *policy_of(const char *sample)
 {
 	struct policy_diags d = { 0 };
@@ -29,14 +31,36 @@ static struct policy *policy_of(const char *sample)
 		 "controller c { timezone UTC languages da numbers @own roles r }\n"
 		 "rule \"a\" { controller c side called called +45 7010 2010 owner O review 2027-10-01 notice n notice-proof attested\n"
 		 " training { basis interest assessment a opt-out key 9 opt-out agent api %s spread first-come use-within 5 days }\n"
-		 " roles training r }\n",
-		 sample);
+		 " roles training r %s }\n",
+		 sample, rule_more);
 	if (policy_load_mem("t", text, strlen(text), (int64_t)(T0 / 1000000000), &d, &p))
 		for (size_t i = 0; i < d.n; i++)
 			print_error("%s\n", d.d[i].text);
 	policy_diags_free(&d);
 	assert_non_null(p);
 	return p;
+}
+
+/* What the policy says of alarms is what the recorder is told. */
+static void test_alarm_words(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned alarms;
+	} t[] = { { "", POLICY_ALARM_ALL }, { "alarm on", POLICY_ALARM_ALL }, { "alarm off", 0 },
+		  { "alarm quota, gap", POLICY_ALARM_QUOTA | POLICY_ALARM_GAP },
+		  { "alarm notice-missing, utilisation, overdue", POLICY_ALARM_NOTICE | POLICY_ALARM_USE | POLICY_ALARM_OVERDUE } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct policy *p;
+
+		rule_more = t[i].text;
+		p = policy_of("sample 2% cap 2 per day");
+		rule_more = "";
+		assert_int_equal(policy_rule(p, 0)->alarms, t[i].alarms);
+		policy_free(p);
+	}
 }
 
 static void call_begins(struct call *c, const char *id, const struct policy *p)
@@ -61,8 +85,8 @@ static void test_redraw(void **state)
 
 	(void)state;
 	clock_set_ns(T0);
-	assert_int_equal(evidence_new(&(struct evidence_settings){ store_dir, false }, &ev, why, sizeof(why)), 0);
-	assert_int_equal(evidence_start(ev, NULL, 0, why, sizeof(why)), 0);
+	assert_int_equal(evidence_new(&(struct evidence_settings){ .dir = store_dir }, &ev, why, sizeof(why)), 0);
+	assert_int_equal(evidence_start(ev, why, sizeof(why)), 0);
 	call_begins(&a, "aa", two);
 	call_begins(&b, "bb", two);
 	call_begins(&c, "cc", two);
@@ -89,6 +113,7 @@ static void test_redraw(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alarm_words),
 		cmocka_unit_test_setup_teardown(test_redraw, make_store, drop_store),
 	};
 
