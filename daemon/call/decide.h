@@ -90,11 +90,12 @@ struct call_typed {
 	char digit[POLICY_KEY_MAX];
 	uint8_t n;
 	uint8_t close;	  /* bit i: digit i came less than KEY_ALONE_NS after the press before it */
+	uint8_t strange;  /* bit i: digit i was not trusted; a key that grants has none of those */
 	uint64_t last_ns; /* of any press on the leg, a key or not */
 	struct {
 		char key; /* 0 none */
 		uint8_t how;
-		bool trusted;
+		bool trusted, close; /* close: as the digit's bit was */
 		uint64_t ns;
 	} twin[CALL_TWINS];
 };

@@ -9,7 +9,7 @@
 void decide_forget_digits(struct call_typed *t)
 {
 	explicit_bzero(t->digit, sizeof(t->digit));
-	t->n = t->close = 0;
+	t->n = t->close = t->strange = 0;
 }
 
 void decide_forget_twins(struct call_typed *t)
@@ -96,6 +96,7 @@ static void keep_tail(const struct call *c, unsigned leg, struct call_typed *t)
 	memmove(t->digit, t->digit + t->n - n, n);
 	explicit_bzero(t->digit + n, sizeof(t->digit) - n);
 	t->close = (uint8_t)(t->close >> (t->n - n));
+	t->strange = (uint8_t)(t->strange >> (t->n - n));
 	t->n = (uint8_t)n;
 }
 
@@ -144,24 +145,38 @@ static void act(struct calls *cs, struct call *c, const struct found *f, const s
 	}
 }
 
-/* The same press has come by another way just before. What was not trusted then may be now. */
-static bool is_twin(struct call_typed *t, char key, enum call_how how, bool trusted, uint64_t now)
+/* The last digit goes: it comes again. */
+static void take_back(struct call_typed *t, char key)
+{
+	if (!t->n || t->digit[t->n - 1] != key)
+		return;
+	t->digit[--t->n] = 0;
+	t->close &= (uint8_t)((1u << t->n) - 1);
+	t->strange &= (uint8_t)((1u << t->n) - 1);
+}
+
+enum twin { T_NONE, T_SAME, T_NOW_TRUSTED };
+
+/* The same press has come by another way just before. What was not trusted then may be now: it takes that one's place, and
+ * *ret_close is whether there was a digit just before it. */
+static enum twin twin_of(struct call_typed *t, char key, enum call_how how, bool trusted, uint64_t now, bool *ret_close)
 {
 	for (int i = 0; i < CALL_TWINS; i++) {
 		if (t->twin[i].key != key || t->twin[i].how == how || now - t->twin[i].ns > SAME_PRESS_NS)
 			continue;
 		if (trusted && !t->twin[i].trusted) {
+			*ret_close = t->twin[i].close;
 			explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
-			t->last_ns = 0; /* it was that press, and no digit before this one */
-			return false;
+			take_back(t, key);
+			return T_NOW_TRUSTED;
 		}
 		explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
-		return true;
+		return T_SAME;
 	}
-	return false;
+	return T_NONE;
 }
 
-static void may_have_twin(struct call_typed *t, char key, enum call_how how, bool trusted, uint64_t now)
+static void may_have_twin(struct call_typed *t, char key, enum call_how how, bool trusted, bool close, uint64_t now)
 {
 	int at = 0;
 
@@ -171,6 +186,7 @@ static void may_have_twin(struct call_typed *t, char key, enum call_how how, boo
 	t->twin[at].key = key;
 	t->twin[at].how = (uint8_t)how;
 	t->twin[at].trusted = trusted;
+	t->twin[at].close = close;
 	t->twin[at].ns = now;
 }
 
@@ -186,6 +202,8 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 {
 	struct call_typed *t = &c->decide.typed[leg];
 	struct found f = { M_NONE, -1, NULL };
+	bool close, all;
+	enum twin twin;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE) {
 		c->presses++;
@@ -193,27 +211,31 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	}
 	call_decide_time(cs, c, now_ns); /* a window that closed before the press is closed */
 	trusted = trusted && hears(c, how); /* by another way than the rule's a press may deny and never grants */
-	if (is_twin(t, key, how, trusted, now_ns))
+	close = t->last_ns && now_ns - t->last_ns < KEY_ALONE_NS;
+	twin = twin_of(t, key, how, trusted, now_ns, &close);
+	if (twin == T_SAME)
 		return;
-	c->presses++;
+	c->presses += twin == T_NONE;
 	if (t->n && now_ns - t->last_ns >= KEY_PAUSE_NS)
 		decide_forget_digits(t);
 	if (t->n == sizeof(t->digit) - 1) {
 		memmove(t->digit, t->digit + 1, (size_t)--t->n);
 		t->close >>= 1;
+		t->strange >>= 1;
 	}
-	if (t->last_ns && now_ns - t->last_ns < KEY_ALONE_NS)
-		t->close |= (uint8_t)(1u << t->n);
+	t->close |= (uint8_t)(close << t->n);
+	t->strange |= (uint8_t)(!trusted << t->n);
 	t->digit[t->n++] = key;
 	t->last_ns = now_ns;
 	keys_of(c, leg, longest, t, &f);
-	act(cs, c, &f, t, how, trusted, leg, now_ns);
-	if (f.what != M_NONE)
-		decide_forget_digits(t);
-	else
+	all = f.what != M_NONE && t->strange >> (t->n - strlen(f.key)) == 0;
+	act(cs, c, &f, t, how, all, leg, now_ns);
+	if (f.what == M_NONE)
 		keep_tail(c, leg, t);
+	else if (all || (f.what != M_CONSENT && f.what != M_RESUME)) /* else the same presses may come by a way that counts */
+		decide_forget_digits(t);
 	if (f.what != M_NONE || t->n) /* no other digit is worth knowing again */
-		may_have_twin(t, key, how, trusted, now_ns);
+		may_have_twin(t, key, how, trusted, close, now_ns);
 	call_changed(cs, c);
 	decide_set_timer(cs, c);
 }

@@ -56,6 +56,7 @@ struct model {
 	void (*tell)(const struct model *m, int p); /* a purpose has another state; may be NULL */
 	struct {
 		char d[M_DIGITS];
+		bool strange[M_DIGITS]; /* not from the party's own address, or by a way that the rule does not name */
 		uint64_t at[M_DIGITS]; /* at[0]: of a press that is forgotten by now, when d[0] is 0 */
 		unsigned n;
 	} typed[2];
@@ -634,13 +635,17 @@ static inline void m_press(struct model *m, unsigned leg, char digit, enum call_
 	if (n == M_DIGITS) {
 		memmove(m->typed[leg].d, m->typed[leg].d + 1, --n);
 		memmove(m->typed[leg].at, m->typed[leg].at + 1, n * sizeof(m->typed[leg].at[0]));
+		memmove(m->typed[leg].strange, m->typed[leg].strange + 1, n * sizeof(m->typed[leg].strange[0]));
 	}
+	/* a way that the rule does not name, or another address, grants nothing */
+	trusted &= ((m->r->purpose[0].dtmf | m->r->purpose[1].dtmf) & ways) != 0;
 	m->typed[leg].d[n] = digit;
+	m->typed[leg].strange[n] = !trusted;
 	m->typed[leg].at[n] = now;
 	m->typed[leg].n = n + 1;
 	k = m_meaning(m, leg);
-	/* a way that the rule does not name, or another address, grants nothing */
-	trusted &= ((m->r->purpose[0].dtmf | m->r->purpose[1].dtmf) & ways) != 0;
+	for (size_t i = 0; k.key && i < strlen(k.key); i++) /* all of the key, not only its end */
+		trusted &= !m->typed[leg].strange[n - i];
 	switch (k.what) {
 	case MK_CONSENT:
 		if (trusted && m->notice == M_HEARD && m->p[k.p].to != M_NEVER && now >= m->p[k.p].from && now < m->p[k.p].to &&

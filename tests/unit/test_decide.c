@@ -167,6 +167,72 @@ static void test_presses_that_are_none(void **state)
 	}
 }
 
+/* A gateway sends a press by INFO and as events: the way that the rule listens to counts, whichever comes first, and once. */
+static void test_two_ways(void **state)
+{
+	static const enum call_how way[] = { CALL_BY_RFC4733, CALL_BY_INFO };
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		enum call_how first = way[i & 1], then = way[~i & 1];
+		unsigned dtmf = i & 2 ? POLICY_DTMF_INFO : POLICY_DTMF_RFC4733;
+		bool heard_first = (first == CALL_BY_INFO) == (dtmf == POLICY_DTMF_INFO);
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		struct call *c;
+		unsigned before;
+
+		for (int p = 0; p < 2; p++)
+			w->policy.rule.purpose[p].dtmf = dtmf;
+		if (i & 4) { /* a key of two */
+			memcpy(w->policy.rule.purpose[TRAIN].consent_key, "12", 3);
+		}
+		c = answer_call(w);
+		until(w, c, 5);
+		for (const char *k = i & 4 ? "12" : "1"; *k; k++) {
+			call_key(w->cs, c, SUBJECT, *k, first, true, w->now);
+			w->now += 100 * MS;
+			if (!k[1])
+				assert_int_equal(c->state[TRAIN], heard_first ? PURPOSE_GRANTED : PURPOSE_PENDING);
+			call_key(w->cs, c, SUBJECT, *k, then, true, w->now);
+			w->now += 200 * MS;
+		}
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		/* and once: what follows is not the beginning of something else */
+		before = c->presses;
+		assert_true(before >= 1);
+		assert_int_equal(c->decide.typed[SUBJECT].n, 0);
+		fake_world_free(w);
+	}
+}
+
+/* What comes again by the rule's way is still part of the number that was being typed, and a key is its party's from its first digit on. */
+static void test_no_consent_by_halves(void **state)
+{
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	struct call *c;
+
+	(void)state;
+	w->policy.rule.purpose[DOC].dtmf = w->policy.rule.purpose[TRAIN].dtmf = POLICY_DTMF_RFC4733;
+	c = answer_call(w);
+	until(w, c, 5);
+	call_key(w->cs, c, SUBJECT, '4', CALL_BY_RFC4733, true, w->now);
+	call_key(w->cs, c, SUBJECT, '1', CALL_BY_INFO, true, w->now + 200 * MS);
+	call_key(w->cs, c, SUBJECT, '1', CALL_BY_RFC4733, true, w->now + 300 * MS);
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	fake_world_free(w);
+	w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	memcpy(w->policy.rule.purpose[TRAIN].consent_key, "12", 3);
+	c = answer_call(w);
+	until(w, c, 5);
+	call_key(w->cs, c, SUBJECT, '1', CALL_BY_RFC4733, false, w->now); /* from somewhere else */
+	call_key(w->cs, c, SUBJECT, '2', CALL_BY_RFC4733, true, w->now + 1500 * MS);
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	call_key(w->cs, c, SUBJECT, '1', CALL_BY_RFC4733, true, w->now + 3500 * MS);
+	call_key(w->cs, c, SUBJECT, '2', CALL_BY_RFC4733, true, w->now + 3700 * MS);
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	fake_world_free(w);
+}
+
 static void test_silence(void **state)
 {
 	static const enum policy_basis doc[] = { POLICY_B_NONE, POLICY_B_INTEREST, POLICY_B_CONSENT };
@@ -770,6 +836,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_press_one),
 		cmocka_unit_test(test_presses_that_are_none),
+		cmocka_unit_test(test_two_ways),
+		cmocka_unit_test(test_no_consent_by_halves),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_purposes_are_asked_apart),
 		cmocka_unit_test(test_consent_again),
