@@ -143,6 +143,8 @@ static const char *const say[X_N] = {
 		       "slut.",
 	[X_OPT_WAIT_BESIDE] = "Uddannelse begynder tidligst {1} efter speakets slutning og gælder "
 			      "først, når samtalen er slut.",
+	[X_OPT_LENGTH] = "Ingen lyd fortæller, hvor langt speaket er: meldes slutningen ikke, regnes det for slut {1} efter "
+			 "sin begyndelse (notice-timeout).",
 	[X_OPT_HANGUP] = "Den, der lægger på under speaket, optages ikke til uddannelse.",
 	[X_LOSS_DENY] = "Er pakker gået tabt, så et nej kan være overhørt, bruges samtalen ikke "
 			"til uddannelse.",

@@ -140,6 +140,8 @@ static const char *const say[X_N] = {
 		       "call has ended.",
 	[X_OPT_WAIT_BESIDE] = "Training begins {1} after the announcement ends at the earliest, "
 			      "and counts only when the call has ended.",
+	[X_OPT_LENGTH] = "No sound says how long the announcement is: unless its end is told, it is taken to end {1} after "
+			 "it began (notice-timeout).",
 	[X_OPT_HANGUP] = "Whoever hangs up in the announcement is not recorded for training.",
 	[X_LOSS_DENY] = "If packets were lost so that an opt-out may have been missed, there is no "
 			"training.",

@@ -57,6 +57,15 @@ static void consent(struct explain *e, const struct block *b)
 	SAY(e, X_OBJ_CONSENT);
 }
 
+/* By the rule alone nobody knows when its announcement ends: daemon/call/decide_notice.c takes the strict reading. */
+static bool length_unknown(const struct policy_rule *r)
+{
+	for (size_t i = 0; i < r->nnotice; i++)
+		if (!r->notice[i].length_ms)
+			return r->proof != POLICY_PROOF_FINGERPRINT;
+	return false;
+}
+
 static void opt_out(struct explain *e, const struct block *b)
 {
 	const struct policy_block *x = b->pub;
@@ -76,6 +85,8 @@ static void opt_out(struct explain *e, const struct block *b)
 	if (x->callback_unrecorded.n)
 		SAY(e, X_OPT_CALLBACK, explain_span(e, &x->callback_unrecorded), e->party);
 	SAY(e, only ? X_OPT_WAIT : X_OPT_WAIT_BESIDE, explain_seconds(e, x->window.to_s));
+	if (!x->window.from_answer && length_unknown(&e->r->pub))
+		SAY(e, X_OPT_LENGTH, explain_seconds(e, e->r->pub.notice_timeout_s));
 	SAY(e, X_OPT_HANGUP);
 	SAY(e, x->on_loss == 1 ? X_LOSS_KEEP : X_LOSS_DENY);
 	SAY(e, X_OBJ_OPTOUT);

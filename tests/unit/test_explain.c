@@ -255,6 +255,51 @@ static void names_and_holes(void **state)
 	assert_null(policy_template_situation(9));
 }
 
+/* C with a notice that a header proves: when it ends nobody knows, and the rule says what is taken for it. */
+static void length_that_nobody_knows(void **state)
+{
+	static const char *const say[POLICY_LANGS] = {[POLICY_EN] = "it is taken to end 45 seconds after it began",
+						      [POLICY_DA] = "regnes det for slut 45 sekunder efter sin"};
+	static const char *const proof[] = {"header X-Notice = yes", "attested", "fingerprint"};
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		struct policy_diags d = {0};
+		struct policy *p = NULL;
+		char text[4096], *out = NULL, *c;
+		size_t n = 0;
+		FILE *f;
+
+		snprintf(text, sizeof(text),
+			 "trunk t { address 10.0.0.2 }\nset own numbers { +45 7010 20* }\n"
+			 "announcement n { language da link https://c.example/t elements rec train link access optout then optout-key:9 "
+			 "text \"x\" %s }\n"
+			 "assessment a { kind training-amount scope @own review 2027-09-01 without-consent \"w\" }\n"
+			 "controller c { timezone UTC languages da numbers @own roles r }\n"
+			 "rule \"a\" { controller c side called called +45 7010 2010 owner O review 2027-10-01 notice n notice-proof %s\n"
+			 " notice-timeout 45 s training { basis interest assessment a opt-out key 9 opt-out agent api sample 2%% cap 2 per day "
+			 "use-within 5 days }\n roles training r }\n",
+			 i / 2 == 2 ? "audio file \"none.wav\"" : "", proof[i / 2]);
+		if (policy_load_mem("t", text, strlen(text), TODAY, &d, &p))
+			fail_msg("%s", d.n ? d.d[0].text : "?");
+		f = open_memstream(&out, &n);
+		assert_non_null(f);
+		assert_int_equal(policy_explain_in(f, p, policy_rule(p, 0), (enum policy_lang)(i % 2), NULL), 0);
+		assert_int_equal(fclose(f), 0);
+		while ((c = strstr(out, "\n "))) { /* lines are broken anywhere */
+			size_t blanks = strspn(c + 1, " ");
+
+			*c = ' ';
+			memmove(c + 1, c + 1 + blanks, strlen(c + 1 + blanks) + 1);
+		}
+		if ((strstr(out, say[i % 2]) != NULL) != (i / 2 < 2))
+			fail_msg("%d: %s", i, out);
+		free(out);
+		policy_free(p);
+		policy_diags_free(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +308,7 @@ int main(void)
 		cmocka_unit_test(templates_satisfy_the_linter),
 		cmocka_unit_test(templates_differ),
 		cmocka_unit_test(names_and_holes),
+		cmocka_unit_test(length_that_nobody_knows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

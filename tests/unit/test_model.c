@@ -435,6 +435,7 @@ static void restart(bool killed)
 	R.w->cs = cs;
 	calls_refresh(cs, R.c);
 	R.m.typed[0].n = R.m.typed[1].n = 0;
+	R.redrawn_by = 0; /* which amount it was drawn by is not told to the next one: once more takes nothing that it may have */
 	for (unsigned i = 0; i < R.npkt; i++)
 		R.pkt[i].held = R.pkt[i].m_held = false;
 }
