@@ -38,6 +38,7 @@ struct recorder;
 enum recorder_alarm {
 	RECORDER_NOTICE_MISSING, /* nothing proved the announcement in time */
 	RECORDER_PAUSE_OVER,	 /* nobody ended a pause within pause-max */
+	RECORDER_TRANSFER_LIMIT, /* transfers came too fast: a time of the call is not recorded */
 	RECORDER_ALARMS,
 };
 

@@ -48,6 +48,13 @@ void proof_news(void *arg, const struct call *c, const struct call_news *n)
 		r->set.alarm(r->set.arg, c, RECORDER_NOTICE_MISSING);
 	else if (r->set.alarm && n->reason && !strcmp(n->reason, "pause-max"))
 		r->set.alarm(r->set.arg, c, RECORDER_PAUSE_OVER);
+	if (!strcmp(n->event, "capture.gap")) { /* the row says so, and its end tells the log */
+		if (r->set.alarm)
+			r->set.alarm(r->set.arg, c, RECORDER_TRANSFER_LIMIT);
+		if (c->user)
+			recording_gap(c->user, n->reason);
+		return;
+	}
 	if (proof_wanted(r, c))
 		evidence_news(r->set.evidence, c, n);
 }

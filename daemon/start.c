@@ -146,6 +146,7 @@ static void on_alarm(void *arg, const struct call *c, enum recorder_alarm what)
 	static const char *const text[RECORDER_ALARMS] = {
 		[RECORDER_NOTICE_MISSING] = "notice-missing: nothing proved in time that the announcement was played",
 		[RECORDER_PAUSE_OVER] = "pause-max: nobody ended a pause",
+		[RECORDER_TRANSFER_LIMIT] = "transfer.limit: transfers came so fast that the next recording begins later",
 	};
 	struct daemon *d = arg;
 	uint64_t now = clock_now_ns();

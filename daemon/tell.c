@@ -89,6 +89,7 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->decisions = d->decisions;
 	s->notice_missing = d->alarms[RECORDER_NOTICE_MISSING];
 	s->pause_over = d->alarms[RECORDER_PAUSE_OVER];
+	s->transfer_limit = d->alarms[RECORDER_TRANSFER_LIMIT];
 	recorder_figures(d->rec, &f);
 	s->flow_capacity = (uint64_t)d->conf.flow_lines * 2;
 	s->flow_used = flow_count(d->flows);

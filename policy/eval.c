@@ -182,6 +182,12 @@ static void set_bit(uint64_t *b, unsigned i)
 	b[i / 64] |= 1ull << i % 64;
 }
 
+static bool is_on(const struct trunk *t, const struct policy_input *in)
+{
+	return (!t->interface || (in->interface && !strcmp(t->interface, in->interface))) && (!t->vlan || t->vlan == in->vlan) &&
+	       (t->transport != TRANSPORT_UDP || !in->tcp) && (t->transport != TRANSPORT_TCP || in->tcp);
+}
+
 /* The trunks this packet is on; returns the first, whose dial plan holds. */
 static const struct trunk *find_trunks(struct ctx *c)
 {
@@ -192,10 +198,7 @@ static const struct trunk *find_trunks(struct ctx *c)
 		const struct trunk *t = (const struct trunk *)o;
 		bool to, from;
 
-		if ((t->interface && (!in->interface || strcmp(t->interface, in->interface))) ||
-		    (t->vlan && t->vlan != in->vlan) ||
-		    (t->transport == TRANSPORT_UDP && in->tcp) ||
-		    (t->transport == TRANSPORT_TCP && !in->tcp))
+		if (!is_on(t, in))
 			continue;
 		to = end_matches(t, in->dst, in->dst_port);
 		from = end_matches(t, in->src, in->src_port);
@@ -223,6 +226,23 @@ static bool bits_meet(const uint64_t *a, const uint64_t *b)
 	for (int i = 0; i < TRUNKS_MAX / 64; i++)
 		if (a[i] & b[i])
 			return true;
+	return false;
+}
+
+bool policy_from_own_trunk(const struct policy *p, const struct policy_rule *r, const struct policy_input *in)
+{
+	const struct obj *k = p->controllers.first;
+
+	while (k && &((const struct controller *)k)->pub != r->controller)
+		k = k->next;
+	for (const struct obj *o = p->trunks.first; k && o; o = o->next) {
+		const struct trunk *t = (const struct trunk *)o;
+		bool own = ((const struct controller *)k)->trunk_bits[t->index / 64] >> t->index % 64 & 1;
+
+		/* a trunk without an address says nothing of who sends */
+		if (own && t->addr && is_on(t, in) && end_matches(t, in->src, in->src_port))
+			return true;
+	}
 	return false;
 }
 

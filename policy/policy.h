@@ -302,5 +302,8 @@ struct policy_decision {
 };
 
 void policy_eval(const struct policy *p, const struct policy_input *in, struct policy_decision *ret);
+/* The packet (interface, vlan, tcp, src, src_port of in) comes from an address that a trunk of the rule's controller names:
+ * its own telephone system says so, whichever party's side of the dialog that is. */
+bool policy_from_own_trunk(const struct policy *p, const struct policy_rule *r, const struct policy_input *in);
 
 #endif

@@ -74,6 +74,8 @@ static void print_head(const json_t *o)
 		printf("ALARM      calls whose announcement nothing proved in time: %.0f\n", N("alarms.notice_missing"));
 	if (N("alarms.pause_over") > 0)
 		printf("ALARM      pauses that nobody ended within pause-max: %.0f\n", N("alarms.pause_over"));
+	if (N("alarms.transfer_limit") > 0)
+		printf("ALARM      recordings that ended because transfers came too fast: %.0f\n", N("alarms.transfer_limit"));
 	print_take_over(json_object_get(o, "take_over"));
 	json_array_foreach(json_object_get(o, "interfaces"), i, f)
 	{

@@ -24,7 +24,9 @@
  * When a header that rules ask for changes in the call (a transfer to another queue or agent), its recording
  * ends ("transfer") and, if a rule matches, another begins under that rule: new uid, new row, which names
  * the one before. Nothing that was granted goes on unless rule and announcement are the same; what was
- * refused does (group.h).
+ * refused does (group.h). Such headers count when the controller's side of the dialog sends them, or a trunk of
+ * its own; who calls in can neither transfer a call nor say which agent has it (RX-1). In the first INVITE they
+ * count as they come.
  *
  * An address belongs to the call that announced it last: ports are reused, and
  * audio of a new call must never land in an old one's recording. Nor the other way
@@ -59,7 +61,10 @@ struct sdp;
 
 #define CALL_ENDPOINTS_MAX 48 /* addresses one call may announce; more are counted and not recorded */
 #define CALL_ID_MAX	   256 /* longer Call-IDs are refused (RFC 4475 has none past 130) */
-#define CALL_SEGMENTS_MAX  32  /* recordings one call may be divided into by transfers; then it is not recorded any more */
+/* Transfers within a call divide its recording so often at once, and once more in each CALL_SEGMENT_EVERY_NS; see segment.c
+ * for what happens when they come faster. */
+#define CALL_SEGMENTS_MAX     32
+#define CALL_SEGMENT_EVERY_NS 10000000000ULL
 #define CALL_TAGS_MAX	   8   /* told by a telephone system (call_tag) */
 #define CALL_TAG_MAX	   32
 #define CALL_DIALOGS_MAX   4   /* 2xx of different To tags that are told apart */
@@ -175,7 +180,16 @@ struct call {
 	bool promised;	      /* the one call that is not recorded, as who opted out was promised (N-65) */
 	bool ghost;	      /* a copy of one that ended, held by group_park */
 	bool refused;	      /* a telephone said a=recordpref:off, whenever: holds for whatever is recorded later */
-	uint8_t segment;      /* how many recordings it was divided into before */
+	uint16_t segment;     /* how many recordings it was divided into before */
+	uint8_t divided;      /* of CALL_SEGMENTS_MAX, used up at divided_ns */
+	uint64_t divided_ns;
+	uint64_t again_ns;    /* a rule matches, and its recording must wait until then (CALL_SEGMENT_EVERY_NS); 0 */
+	struct call_spoke {   /* the latest message whose headers counted: [0] a request of that side, [1] an answer of it */
+		uint64_t dialog; /* hash of the callee's tag */
+		uint32_t cseq;
+		uint8_t rank;  /* 0 none yet, 1 provisional, 2 a request or a final answer */
+		uint8_t taken; /* bits: headers, by index of policy_headers, that this transaction has told */
+	} spoke[2];
 	uint8_t ntags;
 	char (*tag)[CALL_TAG_MAX]; /* of CALL_TAGS_MAX; NULL none */
 	uint64_t who;	      /* not matched: hash of the calling number; 0 not known */
@@ -246,6 +260,7 @@ struct calls_stats {
 	/* group.h: calls tied to another, denials that came from one, recordings that another made superfluous, calls that a
 	 * full table left alone */
 	uint64_t late_full; /* calls that wait for a header: there were too many */
+	uint64_t transfer_limit; /* transfers within a call that came faster than CALL_SEGMENT_EVERY_NS allows */
 	uint64_t tied, bound, duplicates, group_full;
 };
 

@@ -17,7 +17,9 @@
 #include "call/call_internal.h"
 #include "optag.h"
 
-#define VERSION	   7 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys */
+/* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys;
+ * 8: who said which header when */
+#define VERSION	   8
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -309,6 +311,20 @@ static void put_facts(struct buf *b, const struct call *c)
 	call_decide_save(&c->decide, b);
 }
 
+static void put_segments(struct buf *b, const struct call *c)
+{
+	buf_put_le16(b, c->segment);
+	buf_put8(b, c->divided);
+	buf_put_le64(b, c->divided_ns);
+	buf_put_le64(b, c->again_ns);
+	for (int i = 0; i < 2; i++) {
+		buf_put_le64(b, c->spoke[i].dialog);
+		buf_put_le32(b, c->spoke[i].cseq);
+		buf_put8(b, c->spoke[i].rank);
+		buf_put8(b, c->spoke[i].taken);
+	}
+}
+
 void call_save(const struct call *c, struct buf *out)
 {
 	unsigned i;
@@ -351,7 +367,7 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2 | c->third << 3 | c->promised << 4));
 	buf_put8(out, c->lines[0]);
 	buf_put8(out, c->lines[1]);
-	buf_put8(out, c->segment);
+	put_segments(out, c);
 	buf_put8(out, c->ntags);
 	for (i = 0; i < c->ntags; i++)
 		put_str(out, c->tag[i]);
@@ -432,6 +448,20 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 	c->endpoints_dropped = (unsigned)rd_varint(r);
 }
 
+static void get_segments(struct rd *r, struct call *c)
+{
+	c->segment = rd_le16(r);
+	c->divided = get_below(r, CALL_SEGMENTS_MAX + 1);
+	c->divided_ns = rd_le64(r);
+	c->again_ns = rd_le64(r);
+	for (int i = 0; i < 2; i++) {
+		c->spoke[i].dialog = rd_le64(r);
+		c->spoke[i].cseq = rd_le32(r);
+		c->spoke[i].rank = get_below(r, 3);
+		c->spoke[i].taken = rd_u8(r);
+	}
+}
+
 /* What makes it another segment, or may (segment.c). */
 static void get_more(struct rd *r, struct call *c)
 {
@@ -445,7 +475,7 @@ static void get_more(struct rd *r, struct call *c)
 	c->promised = flags & 16;
 	c->lines[0] = rd_u8(r);
 	c->lines[1] = rd_u8(r);
-	c->segment = get_below(r, CALL_SEGMENTS_MAX + 1);
+	get_segments(r, c);
 	n = get_below(r, CALL_TAGS_MAX + 1);
 	if (!n || r->bad)
 		return;

@@ -139,7 +139,8 @@ struct call_news {
 uint64_t call_decide_due(const struct call *c);
 void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns);
 /* After the message was taken: the answer is known, and the addresses of its SDP. */
-void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now_ns);
+/* own: its headers are the controller's word (call_own_says). Anybody else's may deny and never grant. */
+void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, bool own, uint64_t now_ns);
 void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns);
 /* Its slot is durable now: what was held for training may be kept. */
 void call_slot_durable(struct calls *cs, struct call *c);

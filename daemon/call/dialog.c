@@ -479,6 +479,7 @@ static bool is_another_call(const struct call *c, const struct sip_msg *m)
 
 void calls_message(struct calls *cs, const struct sigin_from *from, const struct sip_msg *m)
 {
+	struct call_said said;
 	struct call *c;
 	struct view v;
 	int lines = -1;
@@ -512,9 +513,10 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 		response(cs, c, &v);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		lines = take_sdp(cs, c, &v);
-	call_reconsider(cs, c, m, from->ts_ns);
+	said = (struct call_said){ .from = from, .m = m, .side = v.side, .dialog = v.dialog };
+	call_reconsider(cs, c, &said, from->ts_ns);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		call_watch_parties(cs, c, m, v.side, v.initial, lines, from->ts_ns);
-	call_decide_message(cs, c, m, from->ts_ns);
+	call_decide_message(cs, c, m, call_own_says(c, &said), from->ts_ns);
 	call_changed(cs, c);
 }

@@ -556,8 +556,12 @@ static struct world *with_queues(enum policy_basis train)
 
 static struct call *to_queue(struct world *w, const char *header)
 {
+	bool called = w->policy.rule.side == POLICY_SIDE_CALLED;
+
 	w->now += 10 * MS;
-	fake_send(w, &(struct fake_msg){ .method = "UPDATE", .id = "x2", .from_tag = "a", .to_tag = "b", .cseq = 7, .extra = header });
+	/* the controller's side says so */
+	fake_send(w, &(struct fake_msg){ .method = "UPDATE", .id = "x2", .from_tag = called ? "b" : "a", .to_tag = called ? "a" : "b",
+					 .by_callee = called, .cseq = (uint32_t)(w->now / MS), .extra = header });
 	fake_check(w);
 	return fake_call(w, "x2");
 }

@@ -704,7 +704,8 @@ static void test_said_of_nobody(void **state)
 	queue_header = NULL;
 	for (int n = 0; n < 300; n++)
 		both(l, 0x22);
-	sip(l, &(struct fake_msg){ .method = "UPDATE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 2, .extra = "X-Queue: 3\r\n" });
+	sip(l, &(struct fake_msg){ .method = "UPDATE", .id = "c1", .from_tag = "b", .to_tag = "a", .by_callee = true, .cseq = 2,
+				   .extra = "X-Queue: 3\r\n" });
 	assert_false(calls_by_id(recorder_calls(l->rec), "c1", 2)->matched);
 	assert_int_equal(l->st.ended, 0);
 	c = calls_by_id(recorder_calls(l->rec), "c1", 2);
