@@ -365,11 +365,9 @@ bool call_tighten_parked(struct calls *cs, struct call *ghost, const struct poli
 	struct calls_tightened sum = { 0 };
 	const struct policy_rule *r = rule_now(cs, ghost, p, &sum);
 
-	if (!r || r->purpose[POLICY_TRAINING].basis == POLICY_B_NONE || (r->needs_pause && !ghost->rule->needs_pause))
-		return false;
-	if (tighten_time(cs, ghost, r) && cs->sink.tightened)
+	if (r && tighten_time(cs, ghost, r) && cs->sink.tightened)
 		cs->sink.tightened(cs->sink.arg, ghost);
-	return true;
+	return r && r->purpose[POLICY_TRAINING].basis != POLICY_B_NONE && (!r->needs_pause || ghost->rule->needs_pause);
 }
 
 /* ---- all of them ---- */

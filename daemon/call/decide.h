@@ -198,8 +198,8 @@ const char *call_command_name(enum call_command cmd);
 int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how,
 		 uint64_t now_ns);
 
-/* Another call of the conversation, surely the same, was paused or goes on; this one's earlier part was
- * paused, or objected to; somebody objected there. */
+/* Another call of the conversation, surely the same, was paused or goes on; this one's earlier part, or a call
+ * that it goes on for, was paused, or objected to; somebody objected there. */
 void call_pause_by_peer(struct calls *cs, struct call *c, bool pause, uint64_t now_ns);
 void call_pause_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);
 void call_objection_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);

@@ -117,11 +117,36 @@ void group_settle(struct calls *cs, struct call *c, uint64_t now)
 	settle_draws(cs, c);
 }
 
+/* Words about c are about o, which goes on. */
+static bool reaches(const struct call *c, const struct call *o)
+{
+	return group_same(c, o) || (c->peers->talk == o->peers->talk && o->peers->depth > c->peers->depth);
+}
+
+/* The words that were recorded in o, which is over, are c's earlier ones. */
+static bool was_part(const struct call *c, const struct call *o)
+{
+	return group_same(c, o) || c->peers->talk == o->peers->talk;
+}
+
+static void said_of_documentation(struct calls *cs, struct call *c, enum purpose_event e)
+{
+	/* who objected has said more than who took a consent back */
+	if (c->peers->said == PURPOSE_E_OBJECT + 1 || c->peers->said == e + 1)
+		return;
+	c->peers->said = (uint8_t)((e == PURPOSE_E_WITHDRAW ? e : PURPOSE_E_OBJECT) + 1);
+	if (!c->ghost)
+		call_changed(cs, c);
+}
+
 /* Somebody said of documentation on another call that is surely this one. */
 static void documentation_too(struct calls *cs, struct call *o, enum purpose_event e, uint64_t now)
 {
 	enum purpose_state was = o->state[POLICY_DOCUMENTATION];
 
+	said_of_documentation(cs, o, e);
+	if (!decides(o))
+		return;
 	call_objected(cs, o); /* what the rule says of objections holds here, too */
 	call_event(cs, o, POLICY_DOCUMENTATION, e);
 	if (o->state[POLICY_DOCUMENTATION] == was)
@@ -132,44 +157,83 @@ static void documentation_too(struct calls *cs, struct call *o, enum purpose_eve
 		tell_of(cs, o, POLICY_DOCUMENTATION, "consent.withdrawn", "peer", now);
 }
 
-void group_objection(struct calls *cs, struct call *c, uint64_t now_ns)
+static void spread_documentation(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now)
 {
-	struct call *o = NULL;
+	struct call *o, *next;
 
+	said_of_documentation(cs, c, e);
 	if (cs->spreading)
 		return;
 	cs->spreading++;
-	while ((o = group_next(c, o)))
-		if (decides(o) && group_same(c, o))
-			documentation_too(cs, o, PURPOSE_E_OBJECT, now_ns);
+	for (o = group_next(c, NULL); o; o = next) {
+		next = group_next(c, o); /* a ghost may go with what binds it */
+		/* a consent is taken back where it was given: under the same rule */
+		if (o->ghost && was_part(c, o) && (e != PURPOSE_E_WITHDRAW || o->rule == c->rule))
+			cs->sink.unpark(cs->sink.arg, o, POLICY_DOCUMENTATION, e);
+		else if (!o->ghost && reaches(c, o))
+			documentation_too(cs, o, e, now);
+	}
+	cs->spreading--;
+}
+
+void group_objection(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	if (c->peers)
+		spread_documentation(cs, c, PURPOSE_E_OBJECT, now_ns);
+}
+
+bool group_objected(const struct call *c)
+{
+	return c->peers && c->peers->said == PURPOSE_E_OBJECT + 1;
+}
+
+/* From one that goes on, or is over, to one that goes on. */
+static void share_one(struct calls *cs, struct call *from, struct call *to, uint64_t now)
+{
+	if (!decides(to)) /* not yet: group_decided will */
+		return;
+	if (from->peers->said && !to->peers->said)
+		documentation_too(cs, to, (enum purpose_event)(from->peers->said - 1), now);
+	if (from->matched && in_progress(from))
+		call_pause_goes_on(cs, to, &from->decide, now);
+}
+
+void group_share(struct calls *cs, struct call *c, uint64_t now)
+{
+	struct call *o = NULL;
+
+	if (cs->spreading || !c->peers || c->peers->full || over(c))
+		return;
+	cs->spreading++;
+	while ((o = group_next(c, o))) {
+		if (o->ghost)
+			continue;
+		if (reaches(o, c))
+			share_one(cs, o, c, now);
+		if (!over(o) && reaches(c, o))
+			share_one(cs, c, o, now);
+	}
 	cs->spreading--;
 }
 
 void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e, uint64_t now_ns)
 {
 	bool person = by_person(e);
-	struct call *o, *next;
 
-	if (cs->spreading || !c->peers || c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_PENDING)
+	if (!c->peers || c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_PENDING)
+		return;
+	if (p == POLICY_DOCUMENTATION && person) {
+		spread_documentation(cs, c, e, now_ns);
+		return;
+	}
+	if (cs->spreading)
 		return;
 	if (p == POLICY_TRAINING && (person || e == PURPOSE_E_LOSS)) {
 		if (e == PURPOSE_E_WITHDRAW)
 			e = PURPOSE_E_OPT_OUT;
 		c->peers->bound = (uint8_t)(e + 1);
 		group_spread(cs, c, e, NULL, false, now_ns);
-		return;
 	}
-	if (p != POLICY_DOCUMENTATION || !person)
-		return;
-	cs->spreading++;
-	for (o = group_next(c, NULL); o; o = next) {
-		next = group_next(c, o);
-		if (o->ghost && o->rule == c->rule) /* an earlier part, by the same consent */
-			cs->sink.unpark(cs->sink.arg, o, p, e);
-		else if (decides(o) && group_same(c, o))
-			documentation_too(cs, o, e, now_ns);
-	}
-	cs->spreading--;
 }
 
 void group_refresh(struct calls *cs, const struct call *c)
@@ -211,7 +275,7 @@ void group_pause(struct calls *cs, struct call *c, bool pause, uint64_t now_ns)
 		return;
 	cs->spreading++;
 	while ((o = group_next(c, o)))
-		if (decides(o) && group_same(c, o))
+		if (decides(o) && !o->ghost && reaches(c, o))
 			call_pause_by_peer(cs, o, pause, now_ns);
 	cs->spreading--;
 }
@@ -247,6 +311,15 @@ static void given_again(struct calls *cs, struct call *c)
 		call_changed(cs, c);
 }
 
+static void given_again_documentation(struct calls *cs, struct call *c)
+{
+	if (c->peers->said != PURPOSE_E_WITHDRAW + 1)
+		return;
+	c->peers->said = 0;
+	if (!c->ghost)
+		call_changed(cs, c);
+}
+
 void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call)
 {
 	struct call *o = NULL;
@@ -255,6 +328,8 @@ void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, cons
 		return;
 	if (p == POLICY_TRAINING) /* of which alone `bound` speaks (INV-4) */
 		given_again(cs, c);
+	else
+		given_again_documentation(cs, c);
 	cs->spreading++;
 	while ((o = group_next(c, o))) {
 		bool open = o->state[p] == PURPOSE_PENDING || (o->state[p] == PURPOSE_DENIED && o->decide.timed_out[p]);
@@ -264,6 +339,8 @@ void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, cons
 			continue;
 		if (p == POLICY_TRAINING)
 			given_again(cs, o);
+		else
+			given_again_documentation(cs, o);
 		if (!decides(o) || o->rule != c->rule || !open || (p == POLICY_TRAINING && o->third))
 			continue;
 		copy_notice(&o->decide, &c->decide);

@@ -323,8 +323,7 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 	if (c->answered)
 		call_decide_answered(cs, c, now);
 	call_pause_goes_on(cs, c, &b->decide, now);
-	if (!other)
-		call_objection_goes_on(cs, c, &b->decide, now);
+	call_objection_goes_on(cs, c, &b->decide, now);
 	call_own_all(cs, c);
 	call_refresh_verdicts(cs, c);
 	call_changed(cs, c);
