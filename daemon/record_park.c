@@ -81,6 +81,8 @@ bool park(struct recorder *r, struct call *c)
 		p->c.nep = 0;
 		p->c.trace = NULL;
 		p->c.caller_tag = NULL;
+		p->c.earlier = NULL;
+		p->c.nearlier = 0;
 		copy_facts(&p->c, c);
 	}
 	if (!p || !group_park(r->calls, c, &p->c, &p->part) || recording_flush(c->user)) {

@@ -126,7 +126,10 @@ void proof_kept(struct recorder *r, const struct call *c, const struct recording
 		n[nums++] = (struct evidence_num){ EVLOG_N_INSPECTED, end->inspected };
 	if (end->muted)
 		n[nums++] = (struct evidence_num){ EVLOG_N_MUTED, end->muted };
-	evidence_call(ev, c, EVLOG_CALL_KEPT, -1, EVLOG_S_DAEMON, NULL, n, nums);
+	/* what is said of documentation that is kept as if nothing was: optout.statute, third-party ... */
+	p = POLICY_DOCUMENTATION;
+	evidence_call(ev, c, EVLOG_CALL_KEPT, -1, EVLOG_S_DAEMON,
+		      end->state[p] == PURPOSE_GRANTED && *end->reason[p] ? end->reason[p] : NULL, n, nums);
 }
 
 /* What the recording itself decided: too short, not answered, no media. */

@@ -2,7 +2,8 @@
 /*
  * eval.c - which rule decides a call, from what is known at its INVITE
  *
- * Never rules first, then the first rule that matches, else nothing. A rule
+ * Never rules first, then the first rule that matches, else nothing. A no-record list alone lets a rule match whose
+ * documentation a statute demands. A rule
  * matches only when its controller is on the stated side (RX-1), by one of the
  * controller's own numbers or by a trunk dedicated to it. What is not known
  * does not match. Read-only, no allocation, no lock: any thread.
@@ -474,6 +475,22 @@ static void numbers(struct ctx *c, const struct trunk *t)
 	c->called_key = number_key(c->d->called);
 }
 
+/* It has nothing but members that come and go: people who asked not to be recorded. */
+static bool only_listed(const struct numbers *c)
+{
+	for (const struct word *w = c->sets; w; w = w->next)
+		if (!w->obj || !((const struct set *)w->obj)->dynamic)
+			return false;
+	return c->sets && !c->n && !c->withheld;
+}
+
+static bool is_list(const struct rule *r)
+{
+	if (r->trunks || r->domains || r->headers || r->time || r->tags || r->direction != DIR_ANY)
+		return false;
+	return (!r->at[R_CALLED].line || only_listed(&r->called)) && (!r->at[R_CALLING].line || only_listed(&r->calling));
+}
+
 void policy_eval(const struct policy *p, const struct policy_input *in, struct policy_decision *ret)
 {
 	struct ctx c = {.p = p, .in = in, .d = ret, .queue_idx = -1, .agent_idx = -1};
@@ -493,8 +510,18 @@ void policy_eval(const struct policy *p, const struct policy_input *in, struct p
 
 			if (!rule_matches(&c, r))
 				continue;
-			ret->verdict = r->never ? POLICY_NEVER : POLICY_MATCH;
-			ret->rule = r->never ? NULL : &r->pub;
+			if (r->never && is_list(r)) {
+				ret->listed = true;
+				ret->verdict = POLICY_NEVER;
+				continue;
+			}
+			if (r->never) {
+				ret->listed = false;
+				ret->verdict = POLICY_NEVER;
+			} else if (!ret->listed || r->pub.purpose[POLICY_DOCUMENTATION].basis == POLICY_B_OBLIGATION) {
+				ret->verdict = POLICY_MATCH;
+				ret->rule = &r->pub;
+			}
 			return;
 		}
 	}

@@ -334,6 +334,7 @@ void call_forget(struct calls *cs, struct call *c)
 	call_no_more(cs, c);
 	call_facts_free(c->facts);
 	free(c->tag);
+	free(c->earlier);
 	free(c->trace);
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
@@ -365,12 +366,21 @@ void calls_set_policy(struct calls *cs, const struct policy *p)
 	cs->policy = p;
 }
 
+static bool has_uid(const struct call *c, const struct uid *u)
+{
+	bool has = uid_equal(&c->uid, u);
+
+	for (unsigned i = 0; i < c->nearlier && !has; i++)
+		has = uid_equal(&c->earlier[i], u);
+	return has;
+}
+
 struct call *calls_by_uid(struct calls *cs, const struct uid *u)
 {
 	size_t i;
 
 	for (i = 0; i < cs->nslot; i++)
-		if (cs->slot[i] && cs->slot[i]->trace && uid_equal(&cs->slot[i]->uid, u))
+		if (cs->slot[i] && cs->slot[i]->trace && has_uid(cs->slot[i], u))
 			return cs->slot[i];
 	return NULL;
 }

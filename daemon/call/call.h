@@ -65,6 +65,7 @@ struct sdp;
  * for what happens when they come faster. */
 #define CALL_SEGMENTS_MAX     32
 #define CALL_SEGMENT_EVERY_NS 10000000000ULL
+#define CALL_UIDS_MAX	      256 /* identifiers of its earlier recordings by which a call is still found */
 #define CALL_TAGS_MAX	   8   /* told by a telephone system (call_tag) */
 #define CALL_TAG_MAX	   32
 #define CALL_DIALOGS_MAX   4   /* 2xx of different To tags that are told apart */
@@ -129,6 +130,7 @@ struct call {
 	enum call_phase phase;
 	bool matched, partial; /* partial: the capture began after its INVITE */
 	bool never;	       /* not matched, because of a `never` */
+	bool listed;	       /* a no-record list has one of its numbers (policy_decision) */
 	bool answered, hold, srtp, overlong;
 	enum purpose_state state[POLICY_PURPOSES];
 	const struct policy_rule *rule;
@@ -181,6 +183,8 @@ struct call {
 	bool ghost;	      /* a copy of one that ended, held by group_park */
 	bool refused;	      /* a telephone said a=recordpref:off, whenever: holds for whatever is recorded later */
 	uint16_t segment;     /* how many recordings it was divided into before */
+	uint16_t nearlier;
+	struct uid *earlier;  /* of those recordings, the latest CALL_UIDS_MAX, oldest first; NULL none */
 	uint8_t divided;      /* of CALL_SEGMENTS_MAX, used up at divided_ns */
 	uint64_t divided_ns;
 	uint64_t again_ns;    /* a rule matches, and its recording must wait until then (CALL_SEGMENT_EVERY_NS); 0 */
@@ -288,7 +292,8 @@ struct call *calls_by_ring(struct calls *cs, uint32_t ring);
 struct call *const *calls_slot(const struct calls *cs, uint32_t ring);
 #define CALL_SOON_STEPS 2
 void call_soon(const struct call *c, unsigned step);
-/* The call with this identifier or Call-ID, remembered ones too; NULL. For who asks, not for packets: looks at all. */
+/* The call with this identifier, which may be that of one of its earlier recordings, or with this Call-ID; remembered ones too;
+ * NULL. For who asks, not for packets: looks at all. */
 struct call *calls_by_uid(struct calls *cs, const struct uid *u);
 struct call *calls_by_id(struct calls *cs, const char *call_id, size_t n);
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret);

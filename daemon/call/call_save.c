@@ -323,6 +323,9 @@ static void put_segments(struct buf *b, const struct call *c)
 		buf_put8(b, c->spoke[i].rank);
 		buf_put8(b, c->spoke[i].taken);
 	}
+	buf_put_varint(b, c->nearlier);
+	for (unsigned i = 0; i < c->nearlier; i++)
+		buf_put(b, c->earlier[i].b, sizeof(c->earlier[i].b));
 }
 
 void call_save(const struct call *c, struct buf *out)
@@ -364,7 +367,7 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_le64(out, c->timer_ns);
 	buf_put8(out, c->old);
 	buf_put_le64(out, c->who);
-	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2 | c->third << 3 | c->promised << 4));
+	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2 | c->third << 3 | c->promised << 4 | c->listed << 5));
 	buf_put8(out, c->lines[0]);
 	buf_put8(out, c->lines[1]);
 	put_segments(out, c);
@@ -448,6 +451,26 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 	c->endpoints_dropped = (unsigned)rd_varint(r);
 }
 
+static void get_uids(struct rd *r, struct call *c)
+{
+	uint64_t n = rd_varint(r);
+	const uint8_t *p = n && n <= CALL_UIDS_MAX ? rd_bytes(r, (size_t)n * sizeof(c->earlier->b)) : NULL;
+	size_t room = 1;
+
+	if (!n)
+		return;
+	while (room < n)
+		room *= 2;
+	c->earlier = p ? calloc(room, sizeof(*c->earlier)) : NULL;
+	if (!c->earlier) {
+		r->bad = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		memcpy(c->earlier[i].b, p + i * sizeof(c->earlier->b), sizeof(c->earlier->b));
+	c->nearlier = (uint16_t)n;
+}
+
 static void get_segments(struct rd *r, struct call *c)
 {
 	c->segment = rd_le16(r);
@@ -460,12 +483,13 @@ static void get_segments(struct rd *r, struct call *c)
 		c->spoke[i].rank = get_below(r, 3);
 		c->spoke[i].taken = rd_u8(r);
 	}
+	get_uids(r, c);
 }
 
 /* What makes it another segment, or may (segment.c). */
 static void get_more(struct rd *r, struct call *c)
 {
-	uint8_t flags = get_below(r, 32);
+	uint8_t flags = get_below(r, 64);
 	unsigned i, n;
 
 	c->late = flags & 1;
@@ -473,6 +497,7 @@ static void get_more(struct rd *r, struct call *c)
 	c->refused = flags & 4;
 	c->third = flags & 8;
 	c->promised = flags & 16;
+	c->listed = flags & 32;
 	c->lines[0] = rd_u8(r);
 	c->lines[1] = rd_u8(r);
 	get_segments(r, c);
@@ -530,6 +555,7 @@ static void drop_call(struct calls *cs, struct call *c)
 	call_free_endpoints(cs, c);
 	call_facts_free(c->facts);
 	free(c->tag);
+	free(c->earlier);
 	free(c->peers); /* its keys are in no table yet */
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);

@@ -1027,6 +1027,16 @@ void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64
 		(void)opt_out(cs, c, p, CALL_BY_SDP, "sdp", NULL, now_ns);
 }
 
+void call_listed(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		(void)opt_out(cs, c, p, CALL_BY_LIST, "list", NULL, now_ns);
+		/* where no opt-out is offered: a `never` holds all the same */
+		if (c->rule->purpose[p].basis != POLICY_B_OBLIGATION)
+			call_event_why(cs, c, (enum policy_purpose)p, PURPOSE_E_TIGHTENED, "never");
+	}
+}
+
 /* ---- loss, and ways that do not exist ---- */
 
 void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns)

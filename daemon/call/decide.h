@@ -173,6 +173,9 @@ void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t s
 void call_notice_broken(struct calls *cs, struct call *c, uint64_t end_ns, uint64_t now_ns);
 /* The telephone of this party says a=recordpref:off (RFC 7866, RX-12). */
 void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns);
+/* Its number is on a no-record list (policy_decision.listed): an opt-out that came before the call. Of what the rule has, only
+ * documentation that a statute demands goes on. */
+void call_listed(struct calls *cs, struct call *c, uint64_t now_ns);
 /* Audio of a leg is missing for so long (sequence numbers, RFC 3550). */
 void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns);
 

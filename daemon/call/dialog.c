@@ -120,6 +120,7 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	if (d.verdict != POLICY_MATCH) {
 		cs->stats.unmatched++;
 		c->never = d.verdict == POLICY_NEVER;
+		c->listed = c->never && d.listed;
 		cs->stats.never += c->never;
 		c->who = call_who(d.calling);
 		if (d.verdict == POLICY_NEVER)
@@ -134,6 +135,8 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	cs->sink.matched(cs->sink.arg, c);
 	call_decide_match(cs, c, from->ts_ns);
 	group_decided(cs, c, from->ts_ns);
+	if (d.listed)
+		call_listed(cs, c, from->ts_ns);
 }
 
 /* One message and what it is within its call. */

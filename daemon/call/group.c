@@ -193,7 +193,9 @@ bool group_tie(struct calls *cs, struct call *c, struct call *o)
 /* A matched call and one that a never rule met, whichever was first. */
 static void never_meets(struct calls *cs, struct call *m, const struct call *never)
 {
-	bool sure = group_same(m, never);
+	/* what a statute demands no list stops */
+	bool demanded = never->listed && m->matched && m->rule->purpose[POLICY_DOCUMENTATION].basis == POLICY_B_OBLIGATION;
+	bool sure = group_same(m, never) && !demanded;
 
 	if (m->peers->never && m->peers->bound && !sure)
 		return;

@@ -257,6 +257,22 @@ static void tell_gap(struct calls *cs, const struct call *c, uint64_t now)
 		cs->sink.news(cs->sink.arg, c, &n);
 }
 
+/* Who knows the call by the part that ends finds it by that. */
+static void keep_uid(struct call *c)
+{
+	struct uid *more;
+
+	if (c->nearlier == CALL_UIDS_MAX)
+		memmove(c->earlier, c->earlier + 1, --c->nearlier * sizeof(*c->earlier));
+	if ((c->nearlier & (c->nearlier - 1)) == 0) { /* a power of two, or none: full */
+		more = realloc(c->earlier, (c->nearlier ? 2U * c->nearlier : 1) * sizeof(*more));
+		if (!more)
+			return;
+		c->earlier = more;
+	}
+	c->earlier[c->nearlier++] = c->uid;
+}
+
 static void end_recording(struct calls *cs, struct call *c, uint64_t now)
 {
 	c->end = "transfer";
@@ -266,6 +282,7 @@ static void end_recording(struct calls *cs, struct call *c, uint64_t now)
 	group_end(cs, c);
 	cs->sink.ended(cs->sink.arg, c);
 	c->user = NULL;
+	keep_uid(c);
 	c->segment++;
 }
 
@@ -314,6 +331,8 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 	cs->sink.matched(cs->sink.arg, c);
 	call_decide_match(cs, c, now);
 	group_decided(cs, c, now);
+	if (d->listed)
+		call_listed(cs, c, now);
 	if (c->refused)
 		call_recordpref_off(cs, c, OPTAG_LEG_CALLER, now);
 	if (c->answered)
@@ -383,11 +402,13 @@ static void fill_in(char *to, size_t size, struct policy_str s)
 }
 
 static void goes_on(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
-		    const struct policy_input *in)
+		    const struct policy_input *in, uint64_t now)
 {
 	fill_in(c->agent, sizeof(c->agent), d->agent);
 	fill_in(c->queue, sizeof(c->queue), d->queue);
 	call_keep_facts(c, p, in);
+	if (d->listed)
+		call_listed(cs, c, now);
 	call_changed(cs, c);
 }
 
@@ -429,7 +450,7 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 		return;
 	}
 	if (c->matched && d.verdict == POLICY_MATCH && d.rule == c->rule && !changed_hands(c, &d)) {
-		goes_on(cs, c, p, &d, in);
+		goes_on(cs, c, p, &d, in, now);
 		return;
 	}
 	if (d.verdict == POLICY_MATCH && call_rule_stopped(cs, d.rule))

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "call/call_internal.h"
 #include "optag.h"
+#include "policy/members.h"
 
 #define TODAY 1796000000LL /* 2026-11-30 */
 #define SEC   1000000000ULL
@@ -51,6 +52,12 @@ static const char text[] =
 	"rule \"" name "\" { controller c side called " match " owner O review 2027-10-01 notice nd notice-proof attested\n" \
 	" documentation { basis interest assessment d } roles documentation r }\n"
 	INTEREST("a") INTEREST("b") CONSENT("c1", "c") CONSENT("c2", "c") CONSENT("k", "k")
+	DOCUMENT("interest", "called +45 7010 2066")
+	"set wish dynamic numbers\nnever \"wish\" { calling @wish }\n"
+	"announcement law { language da link https://c.example/t elements rec doc link access text \"x\" }\n"
+	"rule \"law\" { controller c side called called +45 7010 2055 owner O review 2027-10-01 notice law notice-proof attested\n"
+	" documentation { basis obligation \"MiFID II art. 16(7)\" assessment d retention 5 years retention-reason \"x\" }\n"
+	" decision-record 6 years roles documentation r }\n"
 	DOCUMENT("media", "called +45 7010 2099 media codec PCMA") DOCUMENT("tag", "called +45 7010 2088 tag vip")
 	"rule \"tt\" { controller c side called called +45 7010 2077 tag vip owner O review 2027-10-01 notice nf notice-proof attested\n"
 	" documentation { basis interest assessment d }\n"
@@ -63,7 +70,7 @@ struct world {
 	uint64_t now;
 	unsigned matched, ended, draws;
 	char end[16], rule[16];
-	struct uid uid;
+	struct uid uid, first; /* of the latest that ended, and the first */
 	enum purpose_state state[2];
 	const char *called, *gap;
 	uint8_t verdict[2]; /* at the caller's and the callee's address */
@@ -104,6 +111,8 @@ static void on_ended(void *arg, struct call *c)
 	snprintf(w->end, sizeof(w->end), "%s", c->end);
 	snprintf(w->rule, sizeof(w->rule), "%s", c->rule->name);
 	w->uid = c->uid;
+	if (!w->ended)
+		w->first = c->uid;
 	memcpy(w->state, c->state, sizeof(w->state));
 	assert_true(c->end_ns >= (c->answered ? c->answer_ns : c->start_ns));
 	w->ended++;
@@ -376,6 +385,12 @@ static void test_transfer(void **state)
 	c = call_of(&w);
 	assert_int_equal(w.ended, 2);
 	assert_true(uid_equal(&c->peers->other, &first) && !uid_equal(&c->uid, &first));
+	/* who knows it by one of its parts finds it by that */
+	assert_ptr_equal(calls_by_uid(w.cs, &first), c);
+	assert_ptr_equal(calls_by_uid(w.cs, &w.first), c);
+	assert_ptr_equal(calls_by_uid(w.cs, &c->uid), c);
+	first.b[15] ^= 1;
+	assert_null(calls_by_uid(w.cs, &first));
 	finish(&w);
 }
 
@@ -607,6 +622,15 @@ static void test_endless(void **state)
 		assert_string_equal(call_of(&w)->rule->name, i % 2 ? "a" : "b");
 	}
 	assert_int_equal(w.ended, 200);
+	assert_ptr_equal(calls_by_uid(w.cs, &w.first), call_of(&w));
+	for (unsigned i = 0; i < 100; i++) {
+		later(&w, 15);
+		own(&w, "UPDATE", 202 + i, i % 2 ? "X-Queue: a\r\n" : "X-Queue: b\r\n", 0xff);
+	}
+	reborn(&w);
+	assert_int_equal(call_of(&w)->nearlier, CALL_UIDS_MAX);
+	assert_ptr_equal(calls_by_uid(w.cs, &w.uid), call_of(&w));
+	assert_null(calls_by_uid(w.cs, &w.first));
 	finish(&w);
 }
 
@@ -706,6 +730,48 @@ static void test_outside(void **state)
 			assert_string_equal(call_of(&w)->rule->name, "b");
 			finish(&w);
 		}
+}
+
+/* Somebody puts the number on a no-record list while a call under a statute and one by interest go on. */
+static void test_listed_meanwhile(void **state)
+{
+	static const char number[2][16] = { "+4570102066", "+4570102055" };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct policy_member m = { .number = "+4520000000" };
+		struct calls_tightened sum = { 0 };
+		struct policy_members *members;
+		bool statute = i & 1, before = i & 2;
+		struct world w;
+		struct call *c;
+
+		begin(&w, number[statute]);
+		assert_int_equal(policy_members_new(&members), 0);
+		assert_int_equal(policy_bind(w.policy, members), 0);
+		if (before)
+			assert_int_equal(policy_members_add(members, "wish", &m), 0);
+		establish(&w, "");
+		c = call_of(&w);
+		assert_int_equal(c->matched, statute || !before);
+		if (!before) {
+			assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+			assert_string_equal(c->reason[DOC], "");
+			assert_int_equal(policy_members_add(members, "wish", &m), 0);
+			call_tighten(w.cs, c, w.policy, &sum);
+			call_tighten(w.cs, c, w.policy, &sum);
+			assert_int_equal(sum.changed, 1);
+		}
+		assert_int_equal(w.verdict[0], statute ? OPTAG_V_RECORD : before ? 0 : OPTAG_V_BLOCK);
+		if (statute) {
+			assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+			assert_string_equal(c->reason[DOC], "optout.statute");
+		}
+		calls_finish(w.cs, w.now);
+		calls_free(w.cs);
+		policy_free(w.policy);
+		policy_members_free(members);
+	}
 }
 
 /* Another hop's copy, a retransmission, what comes late: no transfer, and no transfer back. */
@@ -814,6 +880,7 @@ int main(void)
 		cmocka_unit_test(test_undivided),
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_same_again),
+		cmocka_unit_test(test_listed_meanwhile),
 		cmocka_unit_test(test_identity),
 	};
 
