@@ -251,7 +251,7 @@ static void look(struct calls *cs, struct call *c, struct group_key *mine, uint6
 		call_refresh_verdicts(cs, c);
 		group_refresh(cs, c);
 	}
-	group_share(cs, c, now); /* those that were tied may be surely the same now */
+	group_share(cs, c, false, now); /* those that were tied may be surely the same now */
 	if (c->peers->full && decides(c))
 		group_bind_one(cs, c, PURPOSE_E_TIGHTENED, "group.full", now);
 }
@@ -447,7 +447,8 @@ void group_decided(struct calls *cs, struct call *c, uint64_t now_ns)
 		return;
 	}
 	group_settle(cs, c, now_ns);
-	group_share(cs, c, now_ns);
+	group_said_before(cs, c, now_ns);
+	group_share(cs, c, c->segment == 0, now_ns);
 	if (c->peers->never)
 		group_stop_all(cs, c);
 }

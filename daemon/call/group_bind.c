@@ -123,10 +123,45 @@ static bool reaches(const struct call *c, const struct call *o)
 	return group_same(c, o) || (c->peers->talk == o->peers->talk && o->peers->depth > c->peers->depth);
 }
 
-/* The words that were recorded in o, which is over, are c's earlier ones. */
-static bool was_part(const struct call *c, const struct call *o)
+/* Words about one are about what was recorded in the other before. */
+static bool akin(const struct call *c, const struct call *o)
 {
 	return group_same(c, o) || c->peers->talk == o->peers->talk;
+}
+
+/* c, and whom that leads to, and whom those do: of its group, no ghosts. */
+struct reached {
+	struct call *c[GROUP_MEMBERS_MAX];
+	unsigned n;
+};
+
+static bool is_among(const struct reached *r, const struct call *c)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->c[i] == c)
+			return true;
+	return false;
+}
+
+static void reach(struct call *c, bool leads(const struct call *c, const struct call *o), struct reached *r)
+{
+	r->c[0] = c;
+	r->n = 1;
+	for (unsigned i = 0; i < r->n; i++) {
+		struct call *o = NULL;
+
+		while ((o = group_next(r->c[i], o)) && r->n < GROUP_MEMBERS_MAX)
+			if (!o->ghost && leads(r->c[i], o) && !is_among(r, o))
+				r->c[r->n++] = o;
+	}
+}
+
+static bool akin_to_one(const struct reached *r, const struct call *ghost)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (akin(r->c[i], ghost))
+			return true;
+	return false;
 }
 
 static void said_of_documentation(struct calls *cs, struct call *c, enum purpose_event e)
@@ -159,19 +194,22 @@ static void documentation_too(struct calls *cs, struct call *o, enum purpose_eve
 
 static void spread_documentation(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now)
 {
+	struct reached r;
 	struct call *o, *next;
 
 	said_of_documentation(cs, c, e);
 	if (cs->spreading)
 		return;
 	cs->spreading++;
+	reach(c, reaches, &r);
+	for (unsigned i = 1; i < r.n; i++)
+		documentation_too(cs, r.c[i], e, now);
+	reach(c, akin, &r);
 	for (o = group_next(c, NULL); o; o = next) {
 		next = group_next(c, o); /* a ghost may go with what binds it */
 		/* a consent is taken back where it was given: under the same rule */
-		if (o->ghost && was_part(c, o) && (e != PURPOSE_E_WITHDRAW || o->rule == c->rule))
+		if (o->ghost && akin_to_one(&r, o) && (e != PURPOSE_E_WITHDRAW || o->rule == c->rule))
 			cs->sink.unpark(cs->sink.arg, o, POLICY_DOCUMENTATION, e);
-		else if (!o->ghost && reaches(c, o))
-			documentation_too(cs, o, e, now);
 	}
 	cs->spreading--;
 }
@@ -187,32 +225,55 @@ bool group_objected(const struct call *c)
 	return c->peers && c->peers->said == PURPOSE_E_OBJECT + 1;
 }
 
-/* From one that goes on, or is over, to one that goes on. */
-static void share_one(struct calls *cs, struct call *from, struct call *to, uint64_t now)
+/* From one that goes on, or is over, to one that goes on. Not decided, or not now: group_decided will. */
+static void share_words(struct calls *cs, const struct call *from, struct call *to, uint64_t now)
 {
-	if (!decides(to)) /* not yet: group_decided will */
-		return;
-	if (from->peers->said && !to->peers->said)
+	if (!over(to) && from->peers->said && !to->peers->said)
 		documentation_too(cs, to, (enum purpose_event)(from->peers->said - 1), now);
-	if (from->matched && in_progress(from))
+}
+
+static void share_pause(struct calls *cs, const struct call *from, struct call *to, uint64_t now)
+{
+	if (decides(to) && from->matched && in_progress(from))
 		call_pause_goes_on(cs, to, &from->decide, now);
 }
 
-void group_share(struct calls *cs, struct call *c, uint64_t now)
+void group_said_before(struct calls *cs, struct call *c, uint64_t now)
 {
-	struct call *o = NULL;
-
-	if (cs->spreading || !c->peers || c->peers->full || over(c))
+	if (!c->peers->said)
 		return;
 	cs->spreading++;
-	while ((o = group_next(c, o))) {
-		if (o->ghost)
-			continue;
-		if (reaches(o, c))
-			share_one(cs, o, c, now);
-		if (!over(o) && reaches(c, o))
-			share_one(cs, c, o, now);
+	documentation_too(cs, c, (enum purpose_event)(c->peers->said - 1), now);
+	cs->spreading--;
+}
+
+static bool reached_by(const struct call *c, const struct call *o)
+{
+	return reaches(o, c);
+}
+
+void group_share(struct calls *cs, struct call *c, bool first, uint64_t now)
+{
+	struct reached r;
+
+	if (cs->spreading || !c->peers || !c->peers->group || c->peers->full || over(c))
+		return;
+	cs->spreading++;
+	reach(c, reached_by, &r);
+	for (unsigned i = 1; i < r.n; i++) {
+		share_words(cs, r.c[i], c, now);
+		/* what goes on for a call begins as that is; who then ends the pause has ended it here */
+		if (first)
+			share_pause(cs, r.c[i], c, now);
 	}
+	reach(c, reaches, &r);
+	for (unsigned i = 1; i < r.n; i++)
+		share_words(cs, c, r.c[i], now);
+	reach(c, group_same, &r);
+	for (unsigned i = 1; i < r.n; i++)
+		share_pause(cs, r.c[i], c, now);
+	for (unsigned i = 1; i < r.n; i++)
+		share_pause(cs, c, r.c[i], now);
 	cs->spreading--;
 }
 
@@ -258,25 +319,31 @@ bool group_waits(const struct call *c)
 bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns)
 {
 	bool waits = group_waits(c);
+	struct call *o = NULL;
 
 	if (c->peers && (waits || !c->peers->bound)) /* what comes later is bound, too */
 		bind_later(cs, c, e);
-	if (!waits)
+	if (!waits) { /* wherever one of them goes */
+		while ((o = group_next(c, o)))
+			if (!o->ghost && !o->peers->bound)
+				bind_later(cs, o, e);
 		return false;
+	}
 	group_spread(cs, c, e, NULL, false, now_ns);
 	return true;
 }
 
 void group_pause(struct calls *cs, struct call *c, bool pause, uint64_t now_ns)
 {
-	struct call *o = NULL;
+	struct reached r;
 
-	if (cs->spreading)
+	if (cs->spreading || !c->peers || !c->peers->group)
 		return;
 	cs->spreading++;
-	while ((o = group_next(c, o)))
-		if (decides(o) && !o->ghost && reaches(c, o))
-			call_pause_by_peer(cs, o, pause, now_ns);
+	reach(c, reaches, &r);
+	for (unsigned i = 1; i < r.n; i++)
+		if (decides(r.c[i]))
+			call_pause_by_peer(cs, r.c[i], pause, now_ns);
 	cs->spreading--;
 }
 

@@ -87,6 +87,12 @@ void group_end(struct calls *cs, struct call *c)
 
 /* ---- parts that are over ---- */
 
+/* Also where nobody records now: who says no there says it of what was recorded before. */
+static bool goes_on(const struct call *o)
+{
+	return !o->ghost && (o->matched || o->segment) && in_progress(o);
+}
+
 bool group_lasts(const struct call *c)
 {
 	struct call *o = NULL;
@@ -94,7 +100,7 @@ bool group_lasts(const struct call *c)
 	if (strcmp(c->end, "transfer") == 0) /* another part of the same call */
 		return c->peers != NULL;
 	while ((o = group_next(c, o)))
-		if (o->matched && in_progress(o))
+		if (goes_on(o))
 			return true;
 	return false;
 }
@@ -141,7 +147,7 @@ void group_quiet(struct calls *cs, struct call *c)
 	if (!c->peers || !c->peers->group || !cs->sink.unpark)
 		return;
 	while ((o = group_next(c, o)))
-		if (!o->ghost && o->matched && in_progress(o))
+		if (goes_on(o))
 			return;
 	for (o = group_next(c, NULL); o; o = next) {
 		next = group_next(c, o);

@@ -316,7 +316,8 @@ struct before {
 static void begin_recording(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
 			    const struct policy_input *in, const struct sip_msg *m, const struct before *b, uint64_t now)
 {
-	bool other = b->rule && strcmp(b->rule->controller->name, d->rule->controller->name) != 0;
+	/* also when a time that nobody records lay between */
+	bool other = c->peers && *c->peers->controller && strcmp(c->peers->controller, d->rule->controller->name) != 0;
 
 	call_no_more(cs, c);
 	call_take_decision(cs, c, p, d, in);
@@ -341,7 +342,9 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 		call_decide_carry(cs, c, &b->decide, b->consent, now);
 	if (c->answered)
 		call_decide_answered(cs, c, now);
+	cs->spreading++; /* no new pause: who ended it elsewhere has */
 	call_pause_goes_on(cs, c, &b->decide, now);
+	cs->spreading--;
 	call_objection_goes_on(cs, c, &b->decide, now);
 	call_own_all(cs, c);
 	call_refresh_verdicts(cs, c);
