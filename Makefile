@@ -206,8 +206,9 @@ fuzz:
 	  || { tail -40 build-fuzz/$$f.log; exit 1; }; grep -E 'stat::number_of_executed|stat::new_units' build-fuzz/$$f.log; done
 	$(Q)$(MAKE) --no-print-directory fuzz-model
 # Calls at random against the reference model, and whether it would notice faults (guidance 10, T-invariant).
-fuzz-model: $(BUILD)/tests/unit/test_model
-	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $<
+fuzz-model: $(BUILD)/tests/unit/test_model $(BUILD)/tests/unit/test_model_talk
+	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $(BUILD)/tests/unit/test_model
+	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $(BUILD)/tests/unit/test_model_talk
 	$(Q)BUILD='$(abspath $(BUILD))' tests/mutants.sh
 fuzzers: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ))
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(ALLLIBS)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/hash.h"
 #include "base/le.h"
 
@@ -28,7 +29,7 @@ struct entry {
 };
 
 struct callbacks {
-	char *path, *tmp, *dir;
+	char *path, *tmp;
 	int fd; /* -1: the file must be written anew */
 	uint8_t key[32];
 	struct htab by_tag;
@@ -164,21 +165,6 @@ static int set(struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s)
 
 /* ---- on disk ---- */
 
-static int write_all(int fd, const void *p, size_t n)
-{
-	while (n) {
-		ssize_t k = write(fd, p, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k <= 0)
-			return k < 0 ? -errno : -EIO;
-		p = (const char *)p + k;
-		n -= (size_t)k;
-	}
-	return 0;
-}
-
 struct writing {
 	int fd, err;
 	size_t n;
@@ -192,17 +178,8 @@ static void write_entry(struct callbacks *cb, struct entry *e, void *arg)
 	if (w->err)
 		return;
 	record_put(cb, e->tag, e->until_s, r);
-	w->err = write_all(w->fd, r, sizeof(r));
+	w->err = files_write(w->fd, r, sizeof(r));
 	w->n++;
-}
-
-static int sync_dir(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e = fd < 0 || fsync(fd) ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return e;
 }
 
 static int write_anew(struct callbacks *cb, uint64_t now_s)
@@ -216,12 +193,12 @@ static int write_anew(struct callbacks *cb, uint64_t now_s)
 	w.fd = open(cb->tmp, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (w.fd < 0)
 		return -errno;
-	w.err = write_all(w.fd, head, sizeof(head));
+	w.err = files_write(w.fd, head, sizeof(head));
 	walk(cb, write_entry, &w);
 	if (!w.err && (fdatasync(w.fd) || rename(cb->tmp, cb->path)))
 		w.err = -errno;
 	if (!w.err)
-		w.err = sync_dir(cb->dir);
+		w.err = files_sync_dir(cb->path);
 	if (w.err) {
 		close(w.fd);
 		(void)unlink(cb->tmp); /* may be the file by now */
@@ -237,6 +214,7 @@ static int write_anew(struct callbacks *cb, uint64_t now_s)
 static int append(struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s, uint64_t now_s)
 {
 	uint8_t r[CALLBACK_RECORD];
+	bool torn = false;
 	off_t at;
 	int e;
 
@@ -244,16 +222,13 @@ static int append(struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s
 		return write_anew(cb, now_s);
 	record_put(cb, tag, until_s, r);
 	at = lseek(cb->fd, 0, SEEK_END);
-	e = write_all(cb->fd, r, sizeof(r));
-	if (!e && fdatasync(cb->fd))
-		e = -errno;
-	if (e) { /* half a record would end the file for whoever reads it */
-		if (at < 0 || ftruncate(cb->fd, at)) {
-			close(cb->fd);
-			cb->fd = -1;
-		}
-		return e;
+	e = at < 0 ? -errno : files_append(cb->fd, at, r, sizeof(r), &torn);
+	if (torn) { /* it is written anew the next time */
+		close(cb->fd);
+		cb->fd = -1;
 	}
+	if (e)
+		return e;
 	cb->records++;
 	return 0;
 }
@@ -287,26 +262,16 @@ static int load(struct callbacks *cb, const uint8_t *p, size_t n)
 
 static int read_file(struct callbacks *cb)
 {
-	int fd = open(cb->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), e = 0;
+	int fd = open(cb->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), e;
 	size_t n = 0;
-	uint8_t *p;
-	ssize_t k = 0;
-	struct stat st;
+	char *p = NULL;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (fstat(fd, &st) || st.st_size < 0 || (uint64_t)st.st_size > FILE_MAX) {
-		close(fd);
-		return -EFBIG;
-	}
-	p = calloc(1, (size_t)st.st_size + 1);
-	while (p && n < (size_t)st.st_size && (k = read(fd, p + n, (size_t)st.st_size - n)) > 0)
-		n += (size_t)k;
-	if (!p || k < 0)
-		e = p ? -errno : -ENOMEM;
+	e = files_read(fd, FILE_MAX, &p, &n);
 	close(fd);
 	if (!e)
-		e = load(cb, p, n);
+		e = load(cb, (const uint8_t *)p, n);
 	free(p);
 	return e;
 }
@@ -320,7 +285,7 @@ int callbacks_open(const char *dir, struct callbacks **ret, char *why, size_t n)
 		return e;
 	cb->fd = -1;
 	if (sodium_init() < 0 || htab_init(&cb->by_tag, 64) || asprintf(&cb->path, "%s/callback", dir) < 0 ||
-	    asprintf(&cb->tmp, "%s/callback.tmp", dir) < 0 || !(cb->dir = strdup(dir)))
+	    asprintf(&cb->tmp, "%s/callback.tmp", dir) < 0)
 		goto out;
 	e = read_key(dir, cb->key, why, n);
 	if (e)
@@ -357,7 +322,6 @@ void callbacks_close(struct callbacks *cb)
 		close(cb->fd);
 	free(cb->path);
 	free(cb->tmp);
-	free(cb->dir);
 	sodium_memzero(cb->key, sizeof(cb->key));
 	free(cb);
 }

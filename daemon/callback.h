@@ -4,7 +4,7 @@
  *
  * Who opts out of being recorded is rung back; that call is not recorded, once. What is kept of a number is a keyed hash (of
  * controller and number, under the store's number.key) and when it stops to matter, in STORE/callback: so it
- * outlives restarts and names nobody. At most CALLBACKS_MAX entries; when there are more, the one that would end
+ * outlives restarts and names nobody. At most CALLBACKS_MAX entries; for one more, that of them which would end
  * soonest goes, which is counted.
  *
  * The file is a log (FORMAT.md section 12): an entry is durable when callbacks_add returns, as the destruction of a recording

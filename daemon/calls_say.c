@@ -243,7 +243,8 @@ static int the_purpose(const struct call *c, struct calls_say *s, char *why, siz
 	if (s->purpose == POLICY_DOCUMENTATION ? doc : train)
 		return 0;
 	/* other parts of the conversation may be for it: whoever says no says it of them */
-	if (s->purpose == POLICY_TRAINING && (s->cmd == CALL_C_OPT_OUT || s->cmd == CALL_C_WITHDRAW))
+	if (s->cmd == CALL_C_OBJECT || s->cmd == CALL_C_OBJECT_GROUNDS ||
+	    (s->purpose == POLICY_TRAINING && (s->cmd == CALL_C_OPT_OUT || s->cmd == CALL_C_WITHDRAW)))
 		return 0;
 	snprintf(why, n, "the call's rule does not record for %s", purpose_word(s->purpose));
 	return -ENOENT;
@@ -332,11 +333,15 @@ static json_t *states(const struct call *c)
 /* No rule matches the call as it is now; who says no says it of its earlier parts, and of later ones. */
 static int say_between(struct recorder *r, struct call *c, const struct calls_say *s, const struct recorder_said *by, char *why, size_t n)
 {
-	int e = s->is_notice || s->purpose == POLICY_DOCUMENTATION ? -ENOENT : recorder_command(r, c, s->cmd, POLICY_TRAINING, by);
+	bool taken = false;
 
-	if (e)
-		snprintf(why, n, "no rule matches the call now");
-	return e;
+	for (int p = 0; p < POLICY_PURPOSES && !s->is_notice; p++)
+		if (s->purpose < 0 || s->purpose == p)
+			taken |= recorder_command(r, c, s->cmd, (enum policy_purpose)p, by) == 0;
+	if (taken)
+		return 0;
+	snprintf(why, n, "no rule matches the call now");
+	return -ENOENT;
 }
 
 int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)

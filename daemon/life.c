@@ -76,7 +76,7 @@ static uint8_t end_of(const char *reason)
 static bool tightens(const char *reason)
 {
 	static const char *const all[] = {"policy.tightened", "never", "third-party", "group.full",
-					  "sample.shared", "restart", "capture-end"};
+					  "sample.shared", "restart", "capture-end", "transfer.limit"};
 
 	for (size_t i = 0; reason && i < sizeof(all) / sizeof(all[0]); i++)
 		if (!strcmp(all[i], reason))

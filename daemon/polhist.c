@@ -13,6 +13,8 @@
 
 #include <jansson.h>
 
+#include "base/files.h"
+
 #define FILE_MAX_BYTES (64u << 20)
 
 struct polhist {
@@ -286,35 +288,6 @@ const struct polhist_line *polhist_proposal(const struct polhist_state *s, const
 
 /* ---- the file ---- */
 
-static int read_all(int fd, char **ret, size_t *ret_n)
-{
-	struct stat st;
-	size_t at = 0;
-	char *s;
-
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)
-		return -EFBIG;
-	s = malloc((size_t)st.st_size + 1);
-	if (!s)
-		return -ENOMEM;
-	while (at < (size_t)st.st_size) {
-		ssize_t got = pread(fd, s + at, (size_t)st.st_size - at, (off_t)at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			free(s);
-			return got ? -errno : -EIO;
-		}
-		at += (size_t)got;
-	}
-	*ret = s;
-	*ret_n = at;
-	return 0;
-}
-
 /* Each whole line in turn; *ret_end where the last one ends. *ret_line: which one it was when it fails. */
 static int each_line(const char *s, size_t n, int (*cb)(void *arg, const struct polhist_line *l), void *arg, size_t *ret_end,
 		     uint64_t *ret_line)
@@ -382,7 +355,7 @@ int polhist_open(const char *store, struct polhist **ret, struct polhist_state *
 		e = open_file(store, &h->fd);
 	}
 	if (!e)
-		e = read_all(h->fd, &s, &len);
+		e = files_read(h->fd, FILE_MAX_BYTES, &s, &len);
 	if (!e)
 		e = each_line(s, len, apply_line, state, &end, &line);
 	if (!e && end < len && ftruncate(h->fd, (off_t)end)) /* torn: it was never confirmed */
@@ -406,26 +379,16 @@ int polhist_open(const char *store, struct polhist **ret, struct polhist_state *
 int polhist_append(struct polhist *h, struct polhist_line *l, uint8_t ret_hash[32])
 {
 	char text[POLHIST_LINE_MAX];
-	size_t n, at = 0;
-	int e = 0;
+	size_t n;
+	int e;
 
 	l->n = h->n + 1;
 	n = polhist_format(l, text);
 	if (!n)
 		return -EINVAL;
-	while (at < n && !e) {
-		ssize_t put = pwrite(h->fd, text + at, n - at, h->end + (off_t)at);
-
-		if (put < 0 && errno != EINTR)
-			e = -errno;
-		at += put > 0 ? (size_t)put : 0;
-	}
-	if (!e && fdatasync(h->fd))
-		e = -errno;
-	if (e) {
-		(void)!ftruncate(h->fd, h->end); /* else the next line is written over what is there */
+	e = files_append(h->fd, h->end, text, n, NULL); /* torn: the next line is written over what is there */
+	if (e)
 		return e;
-	}
 	h->end += (off_t)n;
 	h->n = l->n;
 	(void)crypto_generichash(ret_hash, 32, (const unsigned char *)text, n - 1, NULL, 0);
@@ -462,7 +425,7 @@ int polhist_page(const char *store, uint64_t before, size_t max, int (*cb)(void 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
-	e = read_all(fd, &s, &len);
+	e = files_read(fd, FILE_MAX_BYTES, &s, &len);
 	close(fd);
 	if (e)
 		return e;

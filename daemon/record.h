@@ -42,6 +42,7 @@ enum recorder_alarm {
 	RECORDER_GAP,		 /* something of a call was to be recorded and is not */
 	RECORDER_QUOTA,		 /* a cap is reached */
 	RECORDER_USE,		 /* too few recordings are used, so a smaller cap is reached */
+	RECORDER_TRANSFER_LIMIT, /* transfers came too fast: a time of the call is not recorded */
 	RECORDER_ALARMS,
 };
 

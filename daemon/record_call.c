@@ -225,7 +225,7 @@ static void now_of(struct recording *rc, const struct call *c, struct store_call
 	rc->noted.answered = c->answered;
 }
 
-static void note(struct recording *rc, const struct call *c)
+void recording_note(struct recording *rc, const struct call *c)
 {
 	struct store_call_now now;
 
@@ -240,7 +240,7 @@ int recording_tick(struct recording *rc, const struct call *c, uint64_t now_ns)
 {
 	int e, err = 0;
 
-	note(rc, c);
+	recording_note(rc, c);
 	hear_tick(rc, c, now_ns);
 	for (int i = 0; i < 2; i++) {
 		e = rc->leg[i].chunker ? chunker_tick(rc->leg[i].chunker, now_ns) : 0;
@@ -612,7 +612,7 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	if (recording_known(rc))
 		return 0;
 	*ret_fate = MEDIA_FAILED; /* unless it comes further */
-	note(rc, c);
+	recording_note(rc, c);
 	rc->unsaved++;
 	hear_idle(rc, arrival_ns);
 	if (kind == CALL_PT_AUDIO)

@@ -51,6 +51,8 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 uint64_t recording_inspected(const struct recording *rc, unsigned leg);
 uint64_t recording_muted(const struct recording *rc, unsigned leg);
 void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets); /* adds */
+/* The call's states are told to the store, for whoever finds the call there after a kill -9. */
+void recording_note(struct recording *rc, const struct call *c);
 void recording_gap(struct recording *rc, const char *why); /* static text; the first stays */
 /* A purpose is over: its keys go, with the audio that is for it alone, and all audio when no purpose is left (INV-1). */
 int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p);

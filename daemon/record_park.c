@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * record_park.c - training recordings of parts of a conversation that goes on
+ * record_park.c - recordings of parts of a conversation that goes on
  *
  * A transfer ends a recording, not the conversation: who opts out in its second part does so for the whole (R-41), who takes a
- * consent back takes it back from all that it gave, and nothing of training is committed before the hang-up (guidance 6). So the recording waits, as complete as it is, with a copy of
+ * consent back takes it back from all that it gave, who objects to documentation objects to all of it (N-27), and nothing of
+ * training is committed before the hang-up (guidance 6). So the recording waits, as complete as it is, with a copy of
  * its call, until group.c says that the conversation is over or that somebody said no. When this process dies its
- * documentation gets a row from store_settle, and its training is gone. One thread.
+ * documentation gets a row from store_settle, restricted where it was, and its training is gone. When too many wait,
+ * documentation gets its row at once. One thread.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,11 +31,10 @@ static bool by_consent(const struct call *c, int p)
 	return c->rule->purpose[p].basis == POLICY_B_CONSENT;
 }
 
-/* What is said later in the conversation may still take it back: training, and documentation by consent. */
+/* What is said later in the conversation may still take it back, or restrict it. */
 static bool may_be_taken(const struct call *c)
 {
-	return c->state[POLICY_TRAINING] == PURPOSE_GRANTED ||
-	       (c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED && by_consent(c, POLICY_DOCUMENTATION));
+	return c->state[POLICY_TRAINING] == PURPOSE_GRANTED || c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED;
 }
 
 static void free_parked(struct parked *p)
@@ -80,6 +81,8 @@ bool park(struct recorder *r, struct call *c)
 		p->c.nep = 0;
 		p->c.trace = NULL;
 		p->c.caller_tag = NULL;
+		p->c.earlier = NULL;
+		p->c.nearlier = 0;
 		copy_facts(&p->c, c);
 	}
 	if (!p || !group_park(r->calls, c, &p->c, &p->part) || recording_flush(c->user)) {
@@ -109,6 +112,8 @@ static void finish(struct recorder *r, struct parked *p)
 		at = &(*at)->next;
 	if (*at)
 		*at = p->next;
+	if (r->park_next == p)
+		r->park_next = p->next;
 	group_unpark(r->calls, &p->c);
 	p->c.matched = true; /* as it was when it ended */
 	recorder_ended(r, &p->c);
@@ -157,13 +162,34 @@ static const char *word_of(enum purpose_event e, enum purpose_state s)
 	}
 }
 
-/* What the table of guidance 5 says of a granted purpose; restricting is not enough for what is not committed. */
+/* Documentation that a statute or an interest asks for is not taken: nobody but the assessor plays it (N-27). */
+static void restrict_parked(struct recorder *r, struct call *c, enum purpose_event e)
+{
+	struct call_news said = { .event = "objection.opened", .purpose = POLICY_DOCUMENTATION, .actor = "system", .how = CALL_BY_PEER,
+				  .reason = e == PURPOSE_E_OBJECT_GROUNDS ? "grounds.present" : "grounds.absent", .at_ns = clock_now_ns() };
+	struct purpose_answer a = purpose_step(PURPOSE_K_DOCUMENT, c->state[POLICY_DOCUMENTATION], e, false);
+
+	if (!a.changed || a.state != PURPOSE_OBJECTED)
+		return;
+	c->state[POLICY_DOCUMENTATION] = a.state;
+	c->reason[POLICY_DOCUMENTATION] = a.reason;
+	c->decide.objected = true;
+	recording_note(c->user, c); /* for whoever gives it a row when this process does not */
+	if (proof_wanted(r, c))
+		proof_news(r, c, &said);
+}
+
+/* What the table of guidance 5 says of a granted purpose; restricting is not enough for training that is not committed. */
 static void bind_parked(struct recorder *r, struct call *c, enum policy_purpose q, enum purpose_event e)
 {
 	struct purpose_answer a = purpose_step(kind_of(c, q), c->state[q], e, false);
 	struct call_news said = { .purpose = q, .actor = "system", .how = CALL_BY_PEER };
 
-	if (!a.changed || a.state == PURPOSE_GRANTED || (q == POLICY_DOCUMENTATION && !by_consent(c, q)) ||
+	if (q == POLICY_DOCUMENTATION && !by_consent(c, q)) {
+		restrict_parked(r, c, e);
+		return;
+	}
+	if (!a.changed || a.state == PURPOSE_GRANTED ||
 	    (e == PURPOSE_E_LOSS && c->rule->purpose[q].on_loss == 1))
 		return;
 	if (a.state == PURPOSE_OBJECTED) {
@@ -191,10 +217,11 @@ void park_over(void *arg, struct call *ghost, enum policy_purpose q, enum purpos
 
 void park_tighten(struct recorder *r, const struct policy *p)
 {
-	struct parked *k, *next;
+	struct parked *k;
 
-	for (k = r->parked; k; k = next) {
-		next = k->next;
+	/* whatever goes meanwhile, this one or others: finish() moves park_next on */
+	for (k = r->parked; k; k = r->park_next) {
+		r->park_next = k->next;
 		if (!call_tighten_parked(r->calls, &k->c, p))
 			park_over(r, &k->c, POLICY_TRAINING, PURPOSE_E_TIGHTENED);
 	}

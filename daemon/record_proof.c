@@ -76,6 +76,12 @@ void proof_news(void *arg, const struct call *c, const struct call_news *n)
 		proof_alarm(r, c, RECORDER_NOTICE_MISSING);
 	else if (n->reason && !strcmp(n->reason, "pause-max"))
 		proof_alarm(r, c, RECORDER_PAUSE_OVER);
+	if (!strcmp(n->event, "capture.gap")) { /* the row says so, and its end tells the log */
+		proof_alarm(r, c, RECORDER_TRANSFER_LIMIT);
+		if (c->user)
+			recording_gap(c->user, n->reason);
+		return;
+	}
 	if (proof_wanted(r, c))
 		evidence_news(r->set.evidence, c, n);
 }
@@ -147,7 +153,10 @@ void proof_kept(struct recorder *r, const struct call *c, const struct recording
 		n[nums++] = (struct evidence_num){ EVLOG_N_INSPECTED, end->inspected };
 	if (end->muted)
 		n[nums++] = (struct evidence_num){ EVLOG_N_MUTED, end->muted };
-	evidence_call(ev, c, EVLOG_CALL_KEPT, -1, EVLOG_S_DAEMON, NULL, n, nums);
+	/* what is said of documentation that is kept as if nothing was: optout.statute, third-party ... */
+	p = POLICY_DOCUMENTATION;
+	evidence_call(ev, c, EVLOG_CALL_KEPT, -1, EVLOG_S_DAEMON,
+		      end->state[p] == PURPOSE_GRANTED && *end->reason[p] ? end->reason[p] : NULL, n, nums);
 }
 
 /* What the recording itself decided: too short, not answered, no media. */

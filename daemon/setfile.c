@@ -12,6 +12,8 @@
 
 #include <jansson.h>
 
+#include "base/files.h"
+
 #define HEAD	   "{\"optag-sets\":1}\n"
 #define FILE_LIMIT (1u << 30)
 #define DEAD_MIN   256	 /* lines that say nothing any more before writing anew is worth it */
@@ -27,50 +29,6 @@ static int fail(char *why, size_t n, const char *path, const char *what, int err
 {
 	snprintf(why, n, "%s: %s: %s", path, what, strerror(-err));
 	return err;
-}
-
-static int read_all(int fd, char **ret, size_t *ret_len)
-{
-	struct stat st;
-	size_t at = 0;
-	char *s;
-
-	if (fstat(fd, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT)
-		return -EFBIG;
-	s = malloc((size_t)st.st_size + 1);
-	if (!s)
-		return -ENOMEM;
-	while (at < (size_t)st.st_size) {
-		ssize_t got = read(fd, s + at, (size_t)st.st_size - at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			free(s);
-			return got ? -errno : -EIO;
-		}
-		at += (size_t)got;
-	}
-	*ret = s;
-	*ret_len = at;
-	return 0;
-}
-
-static int write_all(int fd, const char *s, size_t n)
-{
-	while (n) {
-		ssize_t put = write(fd, s, n);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -errno;
-		s += put;
-		n -= (size_t)put;
-	}
-	return 0;
 }
 
 /* ---- lines ---- */
@@ -164,25 +122,6 @@ static int put_members(FILE *out, const struct policy_members *m, size_t *ret_n)
 	return e;
 }
 
-static int sync_dir(const char *path)
-{
-	char *dir = strdup(path), *slash = dir ? strrchr(dir, '/') : NULL;
-	int fd, e = 0;
-
-	if (!dir)
-		return -ENOMEM;
-	if (slash)
-		*slash = 0;
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd))
-		e = -errno;
-	if (fd >= 0)
-		close(fd);
-	free(dir);
-	return e;
-}
-
-/* A new file beside the old one, durable, then in its place. *ret_fd: open at its end. */
 static int write_new(const char *path, const struct policy_members *m, int *ret_fd, size_t *ret_n)
 {
 	char *tmp;
@@ -203,7 +142,7 @@ static int write_new(const char *path, const struct policy_members *m, int *ret_
 	if (!e && (fsync(fd) || rename(tmp, path)))
 		e = -errno;
 	if (!e)
-		e = sync_dir(path);
+		e = files_sync_dir(path);
 	if (e) {
 		if (fd >= 0)
 			close(fd);
@@ -241,7 +180,7 @@ static int compact(struct setfile *f)
 	if (e)
 		return e;
 	fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	e = fd < 0 ? -errno : read_all(fd, &s, &n);
+	e = fd < 0 ? -errno : files_read(fd, FILE_LIMIT, &s, &n);
 	if (fd >= 0)
 		close(fd);
 	if (!e)
@@ -263,7 +202,7 @@ static int read_file(const char *path, struct policy_members *m, char *why, size
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : fail(why, size, path, "cannot be read", -errno);
-	e = read_all(fd, &s, &n);
+	e = files_read(fd, FILE_LIMIT, &s, &n);
 	close(fd);
 	if (!e)
 		e = take_text(m, s, n, &len, &lines);
@@ -317,16 +256,11 @@ int setfile_append(struct setfile *f, const char *line, char *why, size_t n)
 {
 	size_t len = strlen(line);
 	off_t end = lseek(f->fd, 0, SEEK_END);
-	int e = end < 0 ? -errno : write_all(f->fd, line, len);
+	bool torn = false;
+	int e = end < 0 ? -errno : files_append(f->fd, end, line, len, &torn);
 
-	if (!e && fdatasync(f->fd))
-		e = -errno;
-	if (e) {
-		/* half a line would make the next one unreadable */
-		if (end >= 0 && ftruncate(f->fd, end))
-			return fail(why, n, f->path, "holds half a line", -errno);
-		return fail(why, n, f->path, "cannot be written", e);
-	}
+	if (e)
+		return fail(why, n, f->path, torn ? "holds half a line" : "cannot be written", e);
 	f->lines++;
 	f->live += strncmp(line, "{\"add\"", 6) == 0;
 	f->live -= strncmp(line, "{\"del\"", 6) == 0 && f->live;

@@ -331,6 +331,7 @@ static json_t *calls_json(const struct status *s)
 	num(o, "bound", s->calls.bound);
 	num(o, "duplicates", s->calls.duplicates);
 	num(o, "untied", s->calls.group_full + s->calls.late_full);
+	num(o, "undivided", s->calls.transfer_limit);
 	num(o, "kept", s->kept);
 	num(o, "denied", s->denied);
 	num(o, "gaps", s->gaps);
@@ -420,9 +421,10 @@ json_t *status_json(const struct status *s)
 	    json_object_set_new(o, "signalling", signalling_json(&s->signalling)) ||
 	    json_object_set_new(o, "delay", delay_json(&s->delay)) || json_object_set_new(o, "calls", calls_json(s)) ||
 	    json_object_set_new(o, "decisions", decisions_json(&s->decisions)) ||
-	    json_object_set_new(o, "alarms", json_pack("{s:I, s:I, s:I, s:I, s:I}", "notice_missing", (json_int_t)s->notice_missing, "pause_over",
-						       (json_int_t)s->pause_over, "gap", (json_int_t)s->alarm_gap, "quota",
-						       (json_int_t)s->alarm_quota, "utilisation", (json_int_t)s->alarm_use)) ||
+	    json_object_set_new(o, "alarms", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "notice_missing", (json_int_t)s->notice_missing,
+						       "pause_over", (json_int_t)s->pause_over, "gap", (json_int_t)s->alarm_gap,
+						       "quota", (json_int_t)s->alarm_quota, "utilisation", (json_int_t)s->alarm_use,
+						       "transfer_limit", (json_int_t)s->transfer_limit)) ||
 	    json_object_set_new(o, "store", store_json(s)) || json_object_set_new(o, "losses", losses_json(s)) ||
 	    json_object_set_new(o, "process", process_json())) {
 		json_decref(o);
@@ -558,6 +560,8 @@ static void call_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_calls_duplicate_total", "counter", "Calls whose audio another call's recording has.", s->calls.duplicates);
 	one(b, "optag_calls_untied_total", "counter", "Calls that a full table left without what belongs to them.",
 	    s->calls.group_full + s->calls.late_full);
+	one(b, "optag_calls_undivided_total", "counter", "Transfers within a call that came too fast for a recording of their own.",
+	    s->calls.transfer_limit);
 	head(b, "optag_calls_ended_total", "counter", "Matched calls that are over, by what is kept of them.");
 	with_label(b, "optag_calls_ended_total", "outcome", "kept", s->kept);
 	with_label(b, "optag_calls_ended_total", "outcome", "denied", s->denied);
@@ -619,6 +623,7 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_gap_alarms_total", "counter", "Calls of which something was to be recorded and is not.", s->alarm_gap);
 	one(b, "optag_quota_alarms_total", "counter", "Calls that found a cap of their rule reached.", s->alarm_quota);
 	one(b, "optag_utilisation_alarms_total", "counter", "Calls that found the cap reached that low use made.", s->alarm_use);
+	one(b, "optag_transfer_limit_total", "counter", "Recordings that ended because transfers came too fast.", s->transfer_limit);
 	one(b, "optag_policy_rules", "gauge", "Rules of the policy in force.", s->policy_rules);
 	one(b, "optag_policy_alarm", "gauge", "1: the files are not what runs, for a reason that somebody must look at.", s->policy_alarm);
 	one(b, "optag_policy_rules_stopped", "gauge", "Rules that somebody stopped.", s->policy_stopped);

@@ -40,11 +40,13 @@
  *			before (by daemons before this one) and drained
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
- *		  "refused","kept","denied","gaps","unwritten","memory","memory_limit",
+ *		  "refused","tied","bound","duplicates","untied","undivided",
+ *		  "kept","denied","gaps","unwritten","memory","memory_limit",
  *		  "memory_areas","memory_huge"}	areas of 2 MiB; of these, of reserved huge pages;
+ *			undivided: transfers within a call that came too fast;
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
  *	"decisions": [{"purpose","state","reason","calls"}]
- *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation"}	calls, pauses, as it happened
+ *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit"}	calls, pauses, as it happened
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
  *		  "sync_ms_last","sync_ms_max"}
@@ -131,7 +133,7 @@ struct status {
 	uint64_t call_memory, call_memory_limit; /* bytes of audio that no chunk holds yet */
 	uint64_t call_areas, call_huge;
 	struct status_decisions decisions;
-	uint64_t notice_missing, pause_over, alarm_gap, alarm_quota, alarm_use; /* alarms since start_ns: enum recorder_alarm */
+	uint64_t notice_missing, pause_over, alarm_gap, alarm_quota, alarm_use, transfer_limit; /* alarms since start_ns: enum recorder_alarm */
 	char store_dir[256];
 	struct store_figures store;
 	uint64_t disk_bytes, disk_free, queue_bytes, store_errors, store_lost, sync_ns_last, sync_ns_max;

@@ -2,7 +2,8 @@
 /*
  * eval.c - which rule decides a call, from what is known at its INVITE
  *
- * Never rules first, then the first rule that matches, else nothing. A rule
+ * Never rules first, then the first rule that matches, else nothing. A no-record list alone lets a rule match whose
+ * documentation a statute demands. A rule
  * matches only when its controller is on the stated side (RX-1), by one of the
  * controller's own numbers or by a trunk dedicated to it. What is not known
  * does not match. Read-only, no allocation, no lock: any thread.
@@ -182,6 +183,12 @@ static void set_bit(uint64_t *b, unsigned i)
 	b[i / 64] |= 1ull << i % 64;
 }
 
+static bool is_on(const struct trunk *t, const struct policy_input *in)
+{
+	return (!t->interface || (in->interface && !strcmp(t->interface, in->interface))) && (!t->vlan || t->vlan == in->vlan) &&
+	       (t->transport != TRANSPORT_UDP || !in->tcp) && (t->transport != TRANSPORT_TCP || in->tcp);
+}
+
 /* The trunks this packet is on; returns the first, whose dial plan holds. */
 static const struct trunk *find_trunks(struct ctx *c)
 {
@@ -192,10 +199,7 @@ static const struct trunk *find_trunks(struct ctx *c)
 		const struct trunk *t = (const struct trunk *)o;
 		bool to, from;
 
-		if ((t->interface && (!in->interface || strcmp(t->interface, in->interface))) ||
-		    (t->vlan && t->vlan != in->vlan) ||
-		    (t->transport == TRANSPORT_UDP && in->tcp) ||
-		    (t->transport == TRANSPORT_TCP && !in->tcp))
+		if (!is_on(t, in))
 			continue;
 		to = end_matches(t, in->dst, in->dst_port);
 		from = end_matches(t, in->src, in->src_port);
@@ -223,6 +227,23 @@ static bool bits_meet(const uint64_t *a, const uint64_t *b)
 	for (int i = 0; i < TRUNKS_MAX / 64; i++)
 		if (a[i] & b[i])
 			return true;
+	return false;
+}
+
+bool policy_from_own_trunk(const struct policy *p, const struct policy_rule *r, const struct policy_input *in)
+{
+	const struct obj *k = p->controllers.first;
+
+	while (k && &((const struct controller *)k)->pub != r->controller)
+		k = k->next;
+	for (const struct obj *o = p->trunks.first; k && o; o = o->next) {
+		const struct trunk *t = (const struct trunk *)o;
+		bool own = ((const struct controller *)k)->trunk_bits[t->index / 64] >> t->index % 64 & 1;
+
+		/* a trunk without an address says nothing of who sends */
+		if (own && t->addr && is_on(t, in) && end_matches(t, in->src, in->src_port))
+			return true;
+	}
 	return false;
 }
 
@@ -454,6 +475,22 @@ static void numbers(struct ctx *c, const struct trunk *t)
 	c->called_key = number_key(c->d->called);
 }
 
+/* It has nothing but members that come and go: people who asked not to be recorded. */
+static bool only_listed(const struct numbers *c)
+{
+	for (const struct word *w = c->sets; w; w = w->next)
+		if (!w->obj || !((const struct set *)w->obj)->dynamic)
+			return false;
+	return c->sets && !c->n && !c->withheld;
+}
+
+static bool is_list(const struct rule *r)
+{
+	if (r->trunks || r->domains || r->headers || r->time || r->tags || r->direction != DIR_ANY)
+		return false;
+	return (!r->at[R_CALLED].line || only_listed(&r->called)) && (!r->at[R_CALLING].line || only_listed(&r->calling));
+}
+
 void policy_eval(const struct policy *p, const struct policy_input *in, struct policy_decision *ret)
 {
 	struct ctx c = {.p = p, .in = in, .d = ret, .queue_idx = -1, .agent_idx = -1};
@@ -473,8 +510,18 @@ void policy_eval(const struct policy *p, const struct policy_input *in, struct p
 
 			if (!rule_matches(&c, r))
 				continue;
-			ret->verdict = r->never ? POLICY_NEVER : POLICY_MATCH;
-			ret->rule = r->never ? NULL : &r->pub;
+			if (r->never && is_list(r)) {
+				ret->listed = true;
+				ret->verdict = POLICY_NEVER;
+				continue;
+			}
+			if (r->never) {
+				ret->listed = false;
+				ret->verdict = POLICY_NEVER;
+			} else if (!ret->listed || r->pub.purpose[POLICY_DOCUMENTATION].basis == POLICY_B_OBLIGATION) {
+				ret->verdict = POLICY_MATCH;
+				ret->rule = &r->pub;
+			}
 			return;
 		}
 	}

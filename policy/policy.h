@@ -302,9 +302,16 @@ struct policy_decision {
 	/* normalised numbers (+E.164 by the trunk's dial plan, else the user part as it is; "" withheld) */
 	char calling[POLICY_NUMBER_MAX], called[POLICY_NUMBER_MAX];
 	struct policy_str queue, agent; /* into the input; p NULL none */
+	/* A no-record list has one of the numbers: a `never` by nothing but dynamic sets of numbers. Somebody's wish, which stops
+	 * everything but what a statute demands: with POLICY_MATCH the rule's documentation is by obligation, and nothing else of
+	 * it is recorded; with POLICY_NEVER no such rule matches. */
+	bool listed;
 	const char *correlate_header; /* of the call's trunk: calls with the same value in it are one conversation; NULL none */
 };
 
 void policy_eval(const struct policy *p, const struct policy_input *in, struct policy_decision *ret);
+/* The packet (interface, vlan, tcp, src, src_port of in) comes from an address that a trunk of the rule's controller names:
+ * its own telephone system says so, whichever party's side of the dialog that is. */
+bool policy_from_own_trunk(const struct policy *p, const struct policy_rule *r, const struct policy_input *in);
 
 #endif

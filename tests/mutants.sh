@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Would the model test notice? Breaks daemon/call/ in one place at a time and runs unit/test_model: each of these faults
-# must make it fail. Needs the test built; `make fuzz` runs it. Exit 1: a fault that nobody noticed, or one that no longer
+# Would the model tests notice? Breaks daemon/call/ in one place at a time and runs unit/test_model, or unit/test_model_talk:
+# each of these faults must make it fail. Needs the tests built; `make fuzz` runs it. Exit 1: a fault that nobody noticed, or one that no longer
 # fits the source.
 set -u
 SRC=$(cd "$(dirname "$0")/.." && pwd)
@@ -9,7 +9,7 @@ BUILD=${BUILD:-$SRC/build}
 case $BUILD in /*) ;; *) BUILD=$SRC/$BUILD ;; esac
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-missed=0 n=0
+missed=0 n=0 test=test_model
 
 mutant() { # NAME FILE SED-COMMAND
 	local rc
@@ -21,7 +21,7 @@ mutant() { # NAME FILE SED-COMMAND
 		return
 	fi
 	gcc -std=gnu11 -D_GNU_SOURCE -O1 -w -I"$SRC/bpf" -I"$SRC/daemon" -I"$SRC" -c -o "$work/m.o" "$work/$2" &&
-		gcc -pthread -o "$work/test" "$BUILD/obj/tests/unit/test_model.o" "$work/m.o" "$BUILD"/lib/lib{call,sip,base}.a -lcmocka -lsodium || exit 1
+		gcc -pthread -o "$work/test" "$BUILD/obj/tests/unit/$test.o" "$work/m.o" "$BUILD"/lib/lib{call,sip,base}.a -lcmocka -lsodium || exit 1
 	MODEL_SEED=1 MODEL_SEQUENCES=20000 timeout 100 "$work/test" >"$work/out" 2>&1
 	rc=$?
 	if [ $rc = 0 ]; then
@@ -68,5 +68,17 @@ mutant "hold music is recorded" decide_audio.c 's/(!c->hold || (r->record_hold_m
 mutant "training's opt-out ends documentation" decide_say.c 's/	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_OPT_OUT);/&\n	if (p) call_event(cs, c, 0, PURPOSE_E_OPT_OUT);/'
 mutant "an agent's key on the caller's leg opts out" decide_key.c 's/subject ? b->optout_key\[i\] : b->optout_agent_key\[i\], subject ? M_OPT_OUT/subject ? b->optout_agent_key[i] : b->optout_agent_key[i], subject ? M_OPT_OUT/'
 mutant "what began without proof is recorded" decide.c 's/	if (cs->sink.ready \&\& !cs->sink.ready(cs->sink.arg)) {/	if (0) {/'
+
+# of conversations
+test=test_model_talk
+mutant "an opt-out stays in its call" group_bind.c '/group_spread(cs, c, e, NULL, false, now_ns);/d'
+mutant "an opt-out where nothing is for training binds that call alone" group_bind.c 's/if (!o->ghost \&\& !o->peers->bound)/if (0)/'
+mutant "an objection does not reach what was recorded before" group_bind.c '/cs->sink.unpark(cs->sink.arg, o, POLICY_DOCUMENTATION, e);/s/.*/;/'
+mutant "an objection stops at the next call" group_bind.c 's/i < r->n; i++) {$/i < 1; i++) {/'
+mutant "a pause does not reach what is tied later" group_bind.c 's/call_pause_goes_on(cs, to.*/;/'
+mutant "a call that takes another one's place begins anew" group.c '/^\t\tgoes_on_for(c, o);/d'
+mutant "a queue of nobody ends the conversation" group_keep.c 's/(o->matched || o->segment)/o->matched/'
+mutant "another controller's call stays tied" segment.c 's/bool other = c->peers.*/bool other = false;/'
+mutant "training goes on with a third party" segment.c '/^static void no_training/,/^}/s/call_event_why.*/;/'
 echo "$n faults, $missed not found"
 [ $missed = 0 ]

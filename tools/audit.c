@@ -36,7 +36,7 @@ int audit_look(const char *store, const struct evlog_look *how)
 		return rc;
 	if (!r.damaged)
 		return CLI_OK;
-	cli_err("the log is damaged or does not add up (%" PRIu64 " findings): see optag audit verify", r.damaged);
+	cli_err("the log is damaged or does not add up (%s): see optag audit verify", cli_n(r.damaged, "finding"));
 	return CLI_DAMAGED;
 }
 
@@ -79,19 +79,18 @@ static int print_summary(const struct evlog_report *r)
 					       "recovered", (json_int_t)r->recovered, "backwards",
 					       (json_int_t)r->backwards, "root", r->sealed ? json_string(root) : json_null(),
 					       "damaged", (json_int_t)r->damaged));
-	printf("%" PRIu64 " days, %" PRIu64 " of them signed, %" PRIu64 " events, %" PRIu64 " calls, %" PRIu64
-	       " in progress: ", r->days, r->sealed, r->lines, r->calls, r->open);
+	printf("%s, %" PRIu64 " of them signed, %s, %s, %" PRIu64 " in progress: ", cli_n(r->days, "day"), r->sealed,
+	       cli_n(r->lines, "event"), cli_n(r->calls, "call"), r->open);
 	if (r->damaged)
-		printf("%" PRIu64 " findings\n", r->damaged);
+		printf("%s\n", cli_n(r->damaged, "finding"));
 	else
 		printf("whole, and it adds up\n");
 	if (r->torn_bytes)
 		printf("%" PRIu64 " bytes at the end are half written; the next start cuts them\n", r->torn_bytes);
 	if (r->recovered)
-		printf("half-written ends were cut %" PRIu64 " times\n", r->recovered);
+		printf("half-written ends were cut %s\n", cli_n(r->recovered, "time"));
 	if (r->backwards)
-		printf("the clock was set back %" PRIu64 " times by more than %llu s\n", r->backwards,
-		       EVLOG_DISORDER_NS / 1000000000);
+		printf("the clock was set back %s by more than %llu s\n", cli_n(r->backwards, "time"), EVLOG_DISORDER_NS / 1000000000);
 	if (r->sealed)
 		printf("newest root: %s\n", root);
 	return 0;

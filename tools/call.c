@@ -244,7 +244,7 @@ static int cmd_trace(int argc, char **argv)
 		.opts = opts,
 		.operands = "[CALL]",
 		.max_operands = 1,
-		.notes = "CALL is an identifier as call list prints it.\n",
+		.notes = "CALL is an identifier as call list or find prints it; one of an earlier part of the call does, too.\n",
 	};
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct cli_args a;

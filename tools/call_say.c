@@ -70,6 +70,20 @@ static int print_answer(json_t *o)
 	return CLI_OK;
 }
 
+/* An option that says nothing of the event was meant for another one. */
+static const char *not_of(const char *event)
+{
+	bool is_notice = !strcmp(event, "notice"), pauses = !strcmp(event, "pause") || !strcmp(event, "resume");
+
+	if (grounds && strcmp(event, "object") != 0)
+		return "--grounds is of object alone";
+	if (purpose >= 0 && (is_notice || pauses))
+		return is_notice ? "--purpose: a notice is of both purposes" : "--purpose: a pause is of both purposes";
+	if (!is_notice && (notice || ended || start_ns != UINT64_MAX || end_ns != UINT64_MAX))
+		return "--notice, --start, --end and --ended are of notice alone";
+	return NULL;
+}
+
 int call_cmd_say(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
@@ -87,7 +101,8 @@ int call_cmd_say(int argc, char **argv)
 		{ 0 },
 	};
 	struct cli cli = { .summary = "say what happens in a call in progress", .opts = opts, .operands = "[CALL]", .max_operands = 1,
-			   .notes = "CALL is an identifier as call list prints it.\nExit status: 0 done, 1 refused, and why.\n" };
+			   .notes = "CALL is an identifier as call list or find prints it; one of an earlier part of the call does, too.\n"
+				    "Exit status: 0 done, 1 refused, and why; 2 an option that the event does not take.\n" };
 	const char *event = argv[0];
 	struct cli_ctl *c = NULL;
 	struct cli_args a;
@@ -102,6 +117,8 @@ int call_cmd_say(int argc, char **argv)
 		return rc;
 	if (!sip_id == !a.n)
 		return cli_usage("either CALL or --sip-call-id");
+	if (not_of(event))
+		return cli_usage("%s", not_of(event));
 	rc = cli_ctl_open(control, &c) || cli_ctl_ask(c, request(event, a.n ? a.v[0] : NULL), &o) ? CLI_FAILED : CLI_OK;
 	cli_ctl_close(c);
 	return cli_finish(rc ? rc : print_answer(o));

@@ -117,6 +117,8 @@ void cli_no_dump(void);
 /* `name: text` on stderr; the progress line is wiped first. */
 void cli_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same, and returns CLI_USAGE: for checks beyond the table. */
+/* "1 day", "2 days": of a word that takes an s. Good until eight more were asked for. */
+const char *cli_n(uint64_t n, const char *one);
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Exit code for an -errno of store or policy: damage (-EBADMSG, -EPROTO) is 3, all else 1. */
 int cli_exit_code(int err);

@@ -182,6 +182,21 @@ int cli_ctl_ask(struct cli_ctl *c, json_t *request, json_t **ret_answer)
 	return e ? e : cli_ctl_next(c, ret_answer);
 }
 
+int cli_ctl_once(const char *path, json_t *request, json_t **ret_answer)
+{
+	struct cli_ctl *c = NULL;
+	int e = cli_ctl_open(path, &c);
+
+	if (e)
+		json_decref(request);
+	else
+		e = cli_ctl_ask(c, request, ret_answer);
+	cli_ctl_close(c);
+	if (!e)
+		(void)json_object_del(*ret_answer, "ok");
+	return e ? CLI_FAILED : CLI_OK;
+}
+
 bool cli_ctl_stale(const struct cli_ctl *c)
 {
 	char x;

@@ -32,6 +32,8 @@ void cli_ctl_close(struct cli_ctl *c); /* NULL-tolerant */
  * what happened to the connection.
  */
 int cli_ctl_ask(struct cli_ctl *c, json_t *request, json_t **ret_answer);
+/* One question over a connection of its own: an exit code, and the answer without its "ok". */
+int cli_ctl_once(const char *path, json_t *request, json_t **ret_answer);
 /*
  * The two halves, for who passes answers on: they come in the order of the requests, several of which may be under way.
  * Whatever the daemon answered is the caller's, refusals too; nothing is said unless there is none (-errno).

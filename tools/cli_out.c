@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -352,4 +353,14 @@ void cli_progress_end(void)
 	wipe();
 	fflush(stderr);
 	progress.on = false;
+}
+
+const char *cli_n(uint64_t n, const char *one)
+{
+	static char text[8][64];
+	static unsigned at;
+
+	at = (at + 1) % 8;
+	snprintf(text[at], sizeof(text[at]), "%" PRIu64 " %s%s", n, one, n == 1 ? "" : "s");
+	return text[at];
 }

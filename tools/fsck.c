@@ -52,9 +52,8 @@ static int summary(const struct store_fsck_report *r)
 					  (json_int_t)r->buckets, "orphan_chunks",
 					  (json_int_t)r->orphan_chunks, "damaged",
 					  (json_int_t)r->damaged));
-	printf("%" PRIu64 " segments, %" PRIu64 " chunks, %" PRIu64 " calls, %" PRIu64
-	       " rows, %" PRIu64 " key slots, %" PRIu64 " orphan chunks: ",
-	       r->segments, r->chunks, r->calls, r->rows, r->slots, r->orphan_chunks);
+	printf("%s, %s, %s, %s, %s, %s: ", cli_n(r->segments, "segment"), cli_n(r->chunks, "chunk"), cli_n(r->calls, "call"),
+	       cli_n(r->rows, "row"), cli_n(r->slots, "key slot"), cli_n(r->orphan_chunks, "orphan chunk"));
 	if (r->damaged)
 		printf("%" PRIu64 " damaged\n", r->damaged);
 	else

@@ -13,21 +13,6 @@ static bool json, yes;
 #define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
 #define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
 
-static int ask(json_t *rq, json_t **ret)
-{
-	struct cli_ctl *c = NULL;
-	int e = cli_ctl_open(control, &c);
-
-	if (e)
-		json_decref(rq);
-	else
-		e = cli_ctl_ask(c, rq, ret);
-	cli_ctl_close(c);
-	if (!e)
-		(void)json_object_del(*ret, "ok");
-	return e ? CLI_FAILED : CLI_OK;
-}
-
 /* ---- confirm, cancel ---- */
 
 static int simple(const struct cli *cli, int argc, char **argv, const char *what, const char *said)
@@ -38,7 +23,7 @@ static int simple(const struct cli *cli, int argc, char **argv, const char *what
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rc = ask(json_pack("{s:s}", "do", what), &o);
+	rc = cli_ctl_once(control, json_pack("{s:s}", "do", what), &o);
 	if (rc)
 		return rc;
 	if (json)
@@ -122,7 +107,7 @@ int policy_cmd_rollback(int argc, char **argv)
 		return rc;
 	if (!policy_tool_confirmed(yes, "Put it back in force?", "not rolled back"))
 		return CLI_FAILED;
-	rc = ask(json_pack("{s:s, s:I, s:s, s:s*}", "do", "policy-rollback", "n", (json_int_t)n, "reason", reason, "ticket", ticket), &o);
+	rc = cli_ctl_once(control, json_pack("{s:s, s:I, s:s, s:s*}", "do", "policy-rollback", "n", (json_int_t)n, "reason", reason, "ticket", ticket), &o);
 	if (rc)
 		return rc;
 	if (json)
@@ -149,7 +134,7 @@ int policy_cmd_drift(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rc = ask(json_pack("{s:s, s:b}", "do", "policy", "drift", 1), &o);
+	rc = cli_ctl_once(control, json_pack("{s:s, s:b}", "do", "policy", "drift", 1), &o);
 	if (rc)
 		return rc;
 	drift = json_is_true(json_object_get(o, "drift"));
@@ -295,7 +280,7 @@ int policy_cmd_quota(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rc = ask(json_pack("{s:s}", "do", "quota"), &o);
+	rc = cli_ctl_once(control, json_pack("{s:s}", "do", "quota"), &o);
 	for (i = 0; !rc && !e && (r = json_array_get(json_object_get(o, "rules"), i)); i++) {
 		if (json)
 			e = cli_json_line(stdout, json_incref(r));

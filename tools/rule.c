@@ -12,24 +12,9 @@ static bool json;
 #define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
 #define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
 
-static int ask(json_t *rq, json_t **ret)
-{
-	struct cli_ctl *c = NULL;
-	int e = cli_ctl_open(control, &c);
-
-	if (e)
-		json_decref(rq);
-	else
-		e = cli_ctl_ask(c, rq, ret);
-	cli_ctl_close(c);
-	if (!e)
-		(void)json_object_del(*ret, "ok");
-	return e ? CLI_FAILED : CLI_OK;
-}
-
 static int change(const char *what, const char *rule, json_t **ret)
 {
-	return ask(json_pack("{s:s, s:s, s:s*, s:s*}", "do", what, "rule", rule, "reason", reason, "ticket", ticket), ret);
+	return cli_ctl_once(control, json_pack("{s:s, s:s, s:s*, s:s*}", "do", what, "rule", rule, "reason", reason, "ticket", ticket), ret);
 }
 
 #define OPTS(REASON)                                                                         \
@@ -116,7 +101,7 @@ static int cmd_list(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	rc = ask(json_pack("{s:s}", "do", "policy"), &o);
+	rc = cli_ctl_once(control, json_pack("{s:s}", "do", "policy"), &o);
 	for (i = 0; !rc && !e && (l = json_array_get(json_object_get(o, "stopped"), i)); i++) {
 		if (json) {
 			e = cli_json_line(stdout, json_incref(l));

@@ -38,19 +38,6 @@ static char *number_of(const char *s)
 	return out;
 }
 
-static int ask(json_t *request, json_t **ret)
-{
-	struct cli_ctl *c = NULL;
-	int e = cli_ctl_open(control, &c);
-
-	if (e)
-		json_decref(request);
-	else
-		e = cli_ctl_ask(c, request, ret);
-	cli_ctl_close(c);
-	return e ? CLI_FAILED : CLI_OK;
-}
-
 /* Takes what the request shall hold beside do, set and number. */
 static int change(const char *what, struct cli_args *a, json_t *more)
 {
@@ -67,7 +54,7 @@ static int change(const char *what, struct cli_args *a, json_t *more)
 		json_object_update(rq, more);
 	json_decref(more);
 	free(number);
-	rc = ask(rq, &answer);
+	rc = cli_ctl_once(control, rq, &answer);
 	json_decref(answer);
 	return cli_finish(rc);
 }
@@ -212,7 +199,7 @@ static int list_sets(void)
 {
 	json_t *answer = NULL, *o;
 	size_t i;
-	int rc = ask(json_pack("{s:s}", "do", "set-list"), &answer), e = 0;
+	int rc = cli_ctl_once(control, json_pack("{s:s}", "do", "set-list"), &answer), e = 0;
 
 	if (rc)
 		return rc;

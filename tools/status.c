@@ -80,6 +80,8 @@ static void print_head(const json_t *o)
 		printf("ALARM      calls not recorded because too few recordings are used: %.0f\n", N("alarms.utilisation"));
 	if (N("alarms.pause_over") > 0)
 		printf("ALARM      pauses that nobody ended within pause-max: %.0f\n", N("alarms.pause_over"));
+	if (N("alarms.transfer_limit") > 0)
+		printf("ALARM      recordings that ended because transfers came too fast: %.0f\n", N("alarms.transfer_limit"));
 	print_take_over(json_object_get(o, "take_over"));
 	json_array_foreach(json_object_get(o, "interfaces"), i, f)
 	{

@@ -387,7 +387,8 @@ static void compare(struct why *w)
 		life_run(&w->life, &how, &w->law);
 	}
 	if (w->has_row && !w->has_log) {
-		fault(w, "evidence log: there is none, and the catalog has the call");
+		fault(w, "the store has no evidence log, so nothing proves what the catalog says of the call: the log was taken "
+			 "away, or a version wrote the store that had none yet");
 	} else if (w->has_row) {
 		compare_match(w);
 		compare_outcome(w, now);

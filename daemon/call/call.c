@@ -171,10 +171,12 @@ void call_soon(const struct call *c, unsigned step)
 
 /* ---- timers ---- */
 
-static void timer_unlink(struct call *c)
+static void timer_unlink(struct calls *cs, struct call *c)
 {
 	if (!c->timer_prev)
 		return;
+	if (cs->wheel_next == c)
+		cs->wheel_next = c->timer_next;
 	*c->timer_prev = c->timer_next;
 	if (c->timer_next)
 		c->timer_next->timer_prev = c->timer_prev;
@@ -189,11 +191,13 @@ void call_set_timer(struct calls *cs, struct call *c, uint64_t at_ns)
 
 	if (due && due < at_ns)
 		at_ns = due;
+	if (c->again_ns && c->again_ns < at_ns && c->phase != CALL_TOMBSTONE)
+		at_ns = c->again_ns;
 	t = at_ns / WHEEL_NS + 1; /* the slot that is looked at once at_ns has passed */
 
 	if (t <= cs->wheel_at)
 		t = cs->wheel_at + 1;
-	timer_unlink(c);
+	timer_unlink(cs, c);
 	c->timer_ns = at_ns;
 	head = &cs->wheel[t % WHEEL_SLOTS];
 	c->timer_next = *head;
@@ -311,7 +315,7 @@ static void old_unlink(struct calls *cs, struct call *c)
  */
 void call_old_keep(struct calls *cs, struct call *c)
 {
-	timer_unlink(c);
+	timer_unlink(cs, c);
 	group_forget(cs, c);
 	c->old = true;
 	c->old_next = NULL;
@@ -324,7 +328,7 @@ void call_old_keep(struct calls *cs, struct call *c)
 
 void call_forget(struct calls *cs, struct call *c)
 {
-	timer_unlink(c);
+	timer_unlink(cs, c);
 	old_unlink(cs, c);
 	call_release_all(cs, c);
 	call_free_endpoints(cs, c);
@@ -337,6 +341,7 @@ void call_forget(struct calls *cs, struct call *c)
 	call_no_more(cs, c);
 	call_facts_free(c->facts);
 	free(c->tag);
+	free(c->earlier);
 	free(c->trace);
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
@@ -368,12 +373,21 @@ void calls_set_policy(struct calls *cs, const struct policy *p)
 	cs->policy = p;
 }
 
+static bool has_uid(const struct call *c, const struct uid *u)
+{
+	bool has = uid_equal(&c->uid, u);
+
+	for (unsigned i = 0; i < c->nearlier && !has; i++)
+		has = uid_equal(&c->earlier[i], u);
+	return has;
+}
+
 struct call *calls_by_uid(struct calls *cs, const struct uid *u)
 {
 	size_t i;
 
 	for (i = 0; i < cs->nslot; i++)
-		if (cs->slot[i] && cs->slot[i]->trace && uid_equal(&cs->slot[i]->uid, u))
+		if (cs->slot[i] && cs->slot[i]->trace && has_uid(cs->slot[i], u))
 			return cs->slot[i];
 	return NULL;
 }
@@ -641,6 +655,8 @@ static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 	call_changed(cs, c);
 	call_release_due(cs, c, now);
 	call_decide_time(cs, c, now);
+	if (c->again_ns && now >= c->again_ns)
+		call_again(cs, c, now);
 	switch (c->phase) {
 	case CALL_SETUP:
 		at = c->touched_ns + cs->limit.setup_timeout_ns;
@@ -676,11 +692,11 @@ static void call_timer(struct calls *cs, struct call *c, uint64_t now)
 
 static void wheel_turn(struct calls *cs, uint64_t slot, uint64_t now)
 {
-	struct call *c = cs->wheel[slot % WHEEL_SLOTS], *next;
+	struct call *c = cs->wheel[slot % WHEEL_SLOTS];
 
-	/* A timer may free its own call and no other, so `next` stays good. */
-	for (; c; c = next) {
-		next = c->timer_next;
+	/* A timer may move or free its own call and, by a conversation, others (timer_unlink). */
+	for (; c; c = cs->wheel_next) {
+		cs->wheel_next = c->timer_next;
 		if (c->timer_ns <= now)
 			call_timer(cs, c, now);
 	}
@@ -712,6 +728,8 @@ static void rebase(struct calls *cs, uint64_t now)
 		earlier(&c->linger_ns, by);
 		earlier(&c->quiet_ns, by);
 		earlier(&c->overlong_ns, by);
+		earlier(&c->divided_ns, by);
+		earlier(&c->again_ns, by);
 		call_decide_rebase(&c->decide, by);
 		call_changed(cs, c); /* who goes on after a crash must not have the old times */
 		group_rebase(c, by);

@@ -24,7 +24,9 @@
  * When a header that rules ask for changes in the call (a transfer to another queue or agent), its recording
  * ends ("transfer") and, if a rule matches, another begins under that rule: new uid, new row, which names
  * the one before. Nothing that was granted goes on unless rule and announcement are the same; what was
- * refused does (group.h).
+ * refused does (group.h). Such headers count when the controller's side of the dialog sends them, or a trunk of
+ * its own; who calls in can neither transfer a call nor say which agent has it (RX-1). In the first INVITE they
+ * count as they come.
  *
  * An address belongs to the call that announced it last: ports are reused, and
  * audio of a new call must never land in an old one's recording. Nor the other way
@@ -60,7 +62,11 @@ struct sdp;
 
 #define CALL_ENDPOINTS_MAX 48 /* addresses one call may announce; more are counted and not recorded */
 #define CALL_ID_MAX	   256 /* longer Call-IDs are refused (RFC 4475 has none past 130) */
-#define CALL_SEGMENTS_MAX  32  /* recordings one call may be divided into by transfers; then it is not recorded any more */
+/* Transfers within a call divide its recording so often at once, and once more in each CALL_SEGMENT_EVERY_NS; see segment.c
+ * for what happens when they come faster. */
+#define CALL_SEGMENTS_MAX     32
+#define CALL_SEGMENT_EVERY_NS 10000000000ULL
+#define CALL_UIDS_MAX	      256 /* identifiers of its earlier recordings by which a call is still found */
 #define CALL_TAGS_MAX	   8   /* told by a telephone system (call_tag) */
 #define CALL_TAG_MAX	   32
 #define CALL_DIALOGS_MAX   4   /* 2xx of different To tags that are told apart */
@@ -126,6 +132,7 @@ struct call {
 	enum call_phase phase;
 	bool matched, partial; /* partial: the capture began after its INVITE */
 	bool never;	       /* not matched, because of a `never` */
+	bool listed;	       /* a no-record list has one of its numbers (policy_decision) */
 	bool answered, hold, srtp, overlong;
 	enum purpose_state state[POLICY_PURPOSES];
 	const struct policy_rule *rule;
@@ -177,7 +184,18 @@ struct call {
 	bool promised;	      /* the one call that is not recorded, as who opted out was promised (N-65) */
 	bool ghost;	      /* a copy of one that ended, held by group_park */
 	bool refused;	      /* a telephone said a=recordpref:off, whenever: holds for whatever is recorded later */
-	uint8_t segment;      /* how many recordings it was divided into before */
+	uint16_t segment;     /* how many recordings it was divided into before */
+	uint16_t nearlier;
+	struct uid *earlier;  /* of those recordings, the latest CALL_UIDS_MAX, oldest first; NULL none */
+	uint8_t divided;      /* of CALL_SEGMENTS_MAX, used up at divided_ns */
+	uint64_t divided_ns;
+	uint64_t again_ns;    /* a rule matches, and its recording must wait until then (CALL_SEGMENT_EVERY_NS); 0 */
+	struct call_spoke {   /* the latest message whose headers counted: [0] a request of that side, [1] an answer of it */
+		uint64_t dialog; /* hash of the callee's tag */
+		uint32_t cseq;
+		uint8_t rank;  /* 0 none yet, 1 provisional, 2 a request or a final answer */
+		uint8_t taken; /* bits: headers, by index of policy_headers, that this transaction has told */
+	} spoke[2];
 	uint8_t ntags;
 	char (*tag)[CALL_TAG_MAX]; /* of CALL_TAGS_MAX; NULL none */
 	uint64_t who;	      /* not matched: hash of the calling number; 0 not known */
@@ -255,6 +273,7 @@ struct calls_stats {
 	/* group.h: calls tied to another, denials that came from one, recordings that another made superfluous, calls that a
 	 * full table left alone */
 	uint64_t late_full; /* calls that wait for a header: there were too many */
+	uint64_t transfer_limit; /* transfers within a call that came faster than CALL_SEGMENT_EVERY_NS allows */
 	uint64_t tied, bound, duplicates, group_full;
 };
 
@@ -282,7 +301,8 @@ struct call *calls_by_ring(struct calls *cs, uint32_t ring);
 struct call *const *calls_slot(const struct calls *cs, uint32_t ring);
 #define CALL_SOON_STEPS 2
 void call_soon(const struct call *c, unsigned step);
-/* The call with this identifier or Call-ID, remembered ones too; NULL. For who asks, not for packets: looks at all. */
+/* The call with this identifier, which may be that of one of its earlier recordings, or with this Call-ID; remembered ones too;
+ * NULL. For who asks, not for packets: looks at all. */
 struct call *calls_by_uid(struct calls *cs, const struct uid *u);
 struct call *calls_by_id(struct calls *cs, const char *call_id, size_t n);
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret);

@@ -41,6 +41,7 @@ struct calls {
 	uint32_t *free_slot;
 	size_t nslot, nfree, slots_used;
 	struct call *wheel[WHEEL_SLOTS];
+	struct call *wheel_next; /* whose timer is looked at next in the slot at hand */
 	uint64_t wheel_at; /* now / WHEEL_NS of the last tick */
 	uint64_t now_ns;   /* of the last message or tick, for traces */
 	uint64_t horizon;  /* timers do not pass it */
@@ -83,8 +84,20 @@ void call_policy_save(const struct call *c, struct buf *out);
 bool call_policy_restore(struct rd *r, struct call *c);
 
 /* segment.c */
-/* A message of a known call, after its description was taken: does another rule hold from now on? */
-void call_reconsider(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now);
+/* One message of a known call, and who sent it. */
+struct call_said {
+	const struct sigin_from *from;
+	const struct sip_msg *m;
+	unsigned side;	 /* enum optag_leg */
+	uint64_t dialog; /* hash of the callee's tag in it; 0 none */
+};
+/* Its headers are the controller's own word: it comes from that side of the dialog, from a trunk of the controller, or is the
+ * first INVITE, as which the call came (RX-1). */
+bool call_own_says(const struct call *c, const struct call_said *s);
+/* After its description was taken: does another rule hold from now on? */
+void call_reconsider(struct calls *cs, struct call *c, const struct call_said *s, uint64_t now);
+/* again_ns has passed: a rule that matches may record again. */
+void call_again(struct calls *cs, struct call *c, uint64_t now);
 /* No rule matched: what is still to come may change that. */
 void call_wait_for_more(struct calls *cs, struct call *c, const struct policy *p, struct policy_input *in);
 void call_no_more(struct calls *cs, struct call *c); /* it is over, or restored: c->late as it is is counted */

@@ -440,13 +440,15 @@ bool call_rule_stopped(const struct calls *cs, const struct policy_rule *r)
 	return cs->sink.stopped && cs->sink.stopped(cs->sink.arg, r);
 }
 
-/* NULL: nobody records this call any more. */
-static const struct policy_rule *rule_now(const struct calls *cs, const struct call *c, const struct policy *p, struct calls_tightened *sum)
+/* NULL: nobody records this call any more. *ret_listed: only what a statute demands of it. */
+static const struct policy_rule *rule_now(const struct calls *cs, const struct call *c, const struct policy *p, struct calls_tightened *sum,
+					  bool *ret_listed)
 {
 	struct policy_decision d;
 	struct policy_input in;
 	struct call_later later;
 
+	*ret_listed = false;
 	if (call_rule_stopped(cs, c->rule))
 		return NULL;
 	if (!c->facts) {
@@ -463,29 +465,35 @@ static const struct policy_rule *rule_now(const struct calls *cs, const struct c
 	/* another party's rule is no rule for a call that was announced as this party's */
 	if (strcmp(d.rule->controller->name, c->rule->controller->name) != 0 || d.rule->side != c->rule->side)
 		return NULL;
+	*ret_listed = d.listed;
 	return d.rule;
 }
 
 void call_tighten(struct calls *cs, struct call *c, const struct policy *p, struct calls_tightened *sum)
 {
 	const struct policy_rule *r;
-	bool changed = false;
+	bool changed = false, listed;
 	unsigned ended = 0;
 	int i;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
 	sum->seen++;
-	r = rule_now(cs, c, p, sum);
+	r = rule_now(cs, c, p, sum, &listed);
 	if (r)
 		changed = tighten_sound(c, r) | tighten_keys(c, r) | tighten_window(cs, c, POLICY_DOCUMENTATION, r) |
 			  tighten_window(cs, c, POLICY_TRAINING, r) | tighten_header(cs, c, r) | tighten_amount(cs, c, r);
 	for (i = 0; i < POLICY_PURPOSES; i++)
-		if (!r || r->purpose[i].basis == POLICY_B_NONE || (r->needs_pause && !c->rule->needs_pause) ||
+		if (!r || r->purpose[i].basis == POLICY_B_NONE ||
+		    (listed && c->rule->purpose[i].basis != POLICY_B_OBLIGATION) || (r->needs_pause && !c->rule->needs_pause) ||
 		    (unproven(c, i) && r->on_missing_notice == POLICY_MISSING_DISCARD))
 			ended += end_purpose(cs, c, (enum policy_purpose)i);
 	if (r)
 		changed |= tighten_time(cs, c, r);
+	if (listed && c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED && !*c->reason[POLICY_DOCUMENTATION]) {
+		c->reason[POLICY_DOCUMENTATION] = "optout.statute";
+		changed = true;
+	}
 	if (!changed && !ended)
 		return;
 	call_note(cs, c, CALL_T_POLICY, 0, 0, "");
@@ -500,13 +508,12 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 bool call_tighten_parked(struct calls *cs, struct call *ghost, const struct policy *p)
 {
 	struct calls_tightened sum = { 0 };
-	const struct policy_rule *r = rule_now(cs, ghost, p, &sum);
+	bool listed;
+	const struct policy_rule *r = rule_now(cs, ghost, p, &sum, &listed);
 
-	if (!r || r->purpose[POLICY_TRAINING].basis == POLICY_B_NONE || (r->needs_pause && !ghost->rule->needs_pause))
-		return false;
-	if (tighten_time(cs, ghost, r) && cs->sink.tightened)
+	if (r && tighten_time(cs, ghost, r) && cs->sink.tightened)
 		cs->sink.tightened(cs->sink.arg, ghost);
-	return true;
+	return r && !listed && r->purpose[POLICY_TRAINING].basis != POLICY_B_NONE && (!r->needs_pause || ghost->rule->needs_pause);
 }
 
 /* ---- all of them ---- */

@@ -18,7 +18,7 @@
 #include "optag.h"
 
 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys; 8: ptime, more
- * that was tightened */
+ * that was tightened, who said which header when */
 #define VERSION	   8
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
@@ -313,6 +313,23 @@ static void put_facts(struct buf *b, const struct call *c)
 	call_decide_save(&c->decide, b);
 }
 
+static void put_segments(struct buf *b, const struct call *c)
+{
+	buf_put_le16(b, c->segment);
+	buf_put8(b, c->divided);
+	buf_put_le64(b, c->divided_ns);
+	buf_put_le64(b, c->again_ns);
+	for (int i = 0; i < 2; i++) {
+		buf_put_le64(b, c->spoke[i].dialog);
+		buf_put_le32(b, c->spoke[i].cseq);
+		buf_put8(b, c->spoke[i].rank);
+		buf_put8(b, c->spoke[i].taken);
+	}
+	buf_put_varint(b, c->nearlier);
+	for (unsigned i = 0; i < c->nearlier; i++)
+		buf_put(b, c->earlier[i].b, sizeof(c->earlier[i].b));
+}
+
 void call_save(const struct call *c, struct buf *out)
 {
 	unsigned i;
@@ -352,10 +369,10 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_le64(out, c->timer_ns);
 	buf_put8(out, c->old);
 	buf_put_le64(out, c->who);
-	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2 | c->third << 3 | c->promised << 4));
+	buf_put8(out, (uint8_t)(c->late | c->media_known << 1 | c->refused << 2 | c->third << 3 | c->promised << 4 | c->listed << 5));
 	buf_put8(out, c->lines[0]);
 	buf_put8(out, c->lines[1]);
-	buf_put8(out, c->segment);
+	put_segments(out, c);
 	buf_put8(out, c->ntags);
 	for (i = 0; i < c->ntags; i++)
 		put_str(out, c->tag[i]);
@@ -436,10 +453,45 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 	c->endpoints_dropped = (unsigned)rd_varint(r);
 }
 
+static void get_uids(struct rd *r, struct call *c)
+{
+	uint64_t n = rd_varint(r);
+	const uint8_t *p = n && n <= CALL_UIDS_MAX ? rd_bytes(r, (size_t)n * sizeof(c->earlier->b)) : NULL;
+	size_t room = 1;
+
+	if (!n)
+		return;
+	while (room < n)
+		room *= 2;
+	c->earlier = p ? calloc(room, sizeof(*c->earlier)) : NULL;
+	if (!c->earlier) {
+		r->bad = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		memcpy(c->earlier[i].b, p + i * sizeof(c->earlier->b), sizeof(c->earlier->b));
+	c->nearlier = (uint16_t)n;
+}
+
+static void get_segments(struct rd *r, struct call *c)
+{
+	c->segment = rd_le16(r);
+	c->divided = get_below(r, CALL_SEGMENTS_MAX + 1);
+	c->divided_ns = rd_le64(r);
+	c->again_ns = rd_le64(r);
+	for (int i = 0; i < 2; i++) {
+		c->spoke[i].dialog = rd_le64(r);
+		c->spoke[i].cseq = rd_le32(r);
+		c->spoke[i].rank = get_below(r, 3);
+		c->spoke[i].taken = rd_u8(r);
+	}
+	get_uids(r, c);
+}
+
 /* What makes it another segment, or may (segment.c). */
 static void get_more(struct rd *r, struct call *c)
 {
-	uint8_t flags = get_below(r, 32);
+	uint8_t flags = get_below(r, 64);
 	unsigned i, n;
 
 	c->late = flags & 1;
@@ -447,9 +499,10 @@ static void get_more(struct rd *r, struct call *c)
 	c->refused = flags & 4;
 	c->third = flags & 8;
 	c->promised = flags & 16;
+	c->listed = flags & 32;
 	c->lines[0] = rd_u8(r);
 	c->lines[1] = rd_u8(r);
-	c->segment = get_below(r, CALL_SEGMENTS_MAX + 1);
+	get_segments(r, c);
 	n = get_below(r, CALL_TAGS_MAX + 1);
 	if (!n || r->bad)
 		return;
@@ -504,6 +557,7 @@ static void drop_call(struct calls *cs, struct call *c)
 	call_free_endpoints(cs, c);
 	call_facts_free(c->facts);
 	free(c->tag);
+	free(c->earlier);
 	free(c->peers); /* its keys are in no table yet */
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);

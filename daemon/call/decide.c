@@ -330,14 +330,15 @@ static bool header_says(const struct sip_msg *m, const char *name, const char *v
 	return s.p && (!value || sip_str_ieq(s, value));
 }
 
-static void take_headers(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now)
+static void take_headers(struct calls *cs, struct call *c, const struct sip_msg *m, bool own, uint64_t now)
 {
 	const struct policy_rule *r = c->rule;
 	int p;
 
-	if (r->pause_header && header_says(m, r->pause_header, r->pause_value))
+	if (own && r->pause_header && header_says(m, r->pause_header, r->pause_value))
 		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
-	if (decide_expects(c, POLICY_PROOF_HEADER) && !over(cs, c, now) && r->proof_header && header_says(m, r->proof_header, r->proof_value)) {
+	if (own && decide_expects(c, POLICY_PROOF_HEADER) && !over(cs, c, now) && r->proof_header &&
+	    header_says(m, r->proof_header, r->proof_value)) {
 		c->decide.header_seen = true;
 		if (c->answered) {
 			c->decide.notice_which = decide_only_notice(c);
@@ -349,19 +350,19 @@ static void take_headers(struct calls *cs, struct call *c, const struct sip_msg 
 
 		if (b->optout_header && header_says(m, b->optout_header, b->optout_value))
 			(void)decide_opt_out(cs, c, p, CALL_BY_HEADER, "api", NULL, now);
-		if (b->consent_header && by_consent(c, p) && header_says(m, b->consent_header, b->consent_value))
+		if (own && b->consent_header && by_consent(c, p) && header_says(m, b->consent_header, b->consent_value))
 			(void)call_command(cs, c, CALL_C_CONSENT, (enum policy_purpose)p, CALL_BY_HEADER, now);
 	}
 	if (*c->tight.optout_header && header_says(m, c->tight.optout_header, *c->tight.optout_value ? c->tight.optout_value : NULL))
 		(void)decide_opt_out(cs, c, POLICY_TRAINING, CALL_BY_HEADER, "api", NULL, now);
 }
 
-void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now_ns)
+void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, bool own, uint64_t now_ns)
 {
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
 	call_decide_time(cs, c, now_ns);
-	take_headers(cs, c, m, now_ns);
+	take_headers(cs, c, m, own, now_ns);
 	if (c->answered && c->decide.callback) {
 		c->decide.callback = false;
 		if (cs->sink.callback_used)

@@ -142,7 +142,8 @@ struct call_news {
 uint64_t call_decide_due(const struct call *c);
 void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns);
 /* After the message was taken: the answer is known, and the addresses of its SDP. */
-void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now_ns);
+/* own: its headers are the controller's word (call_own_says). Anybody else's may deny and never grant. */
+void call_decide_message(struct calls *cs, struct call *c, const struct sip_msg *m, bool own, uint64_t now_ns);
 void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns);
 /* Its slot is durable now: what was held for training may be kept. */
 void call_slot_durable(struct calls *cs, struct call *c);
@@ -175,6 +176,9 @@ void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t s
 void call_notice_broken(struct calls *cs, struct call *c, uint64_t end_ns, uint64_t now_ns);
 /* The telephone of this party says a=recordpref:off (RFC 7866, RX-12). */
 void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns);
+/* Its number is on a no-record list (policy_decision.listed): an opt-out that came before the call. Of what the rule has, only
+ * documentation that a statute demands goes on. */
+void call_listed(struct calls *cs, struct call *c, uint64_t now_ns);
 /*
  * Audio of a leg is missing for so long (sequence numbers, RFC 3550), as who takes audio sees it; and of what is blocked, as the
  * sink's `hole` knows it: looked for before time or the end decides, when an address goes, and by the sink's owner now and then.
@@ -210,8 +214,8 @@ const char *call_command_name(enum call_command cmd);
 int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how,
 		 uint64_t now_ns);
 
-/* Another call of the conversation, surely the same, was paused or goes on; this one's earlier part was
- * paused, or objected to; somebody objected there. */
+/* Another call of the conversation, surely the same, was paused or goes on; this one's earlier part, or a call
+ * that it goes on for, was paused, or objected to; somebody objected there. */
 void call_pause_by_peer(struct calls *cs, struct call *c, bool pause, uint64_t now_ns);
 void call_pause_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);
 void call_objection_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);

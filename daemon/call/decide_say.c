@@ -143,7 +143,7 @@ bool decide_opt_out(struct calls *cs, struct call *c, int p, enum call_how how, 
 
 void call_objection_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns)
 {
-	if (!before->objected || !objects(cs, c, POLICY_DOCUMENTATION))
+	if ((!before->objected && !group_objected(c)) || !objects(cs, c, POLICY_DOCUMENTATION))
 		return;
 	call_event(cs, c, POLICY_DOCUMENTATION, PURPOSE_E_OBJECT);
 	tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = POLICY_DOCUMENTATION, .actor = "system", .how = CALL_BY_PEER,
@@ -178,6 +178,16 @@ void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64
 	call_changed(cs, c);
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		(void)decide_opt_out(cs, c, p, CALL_BY_SDP, "sdp", NULL, now_ns);
+}
+
+void call_listed(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		(void)decide_opt_out(cs, c, p, CALL_BY_LIST, "list", NULL, now_ns);
+		/* where no opt-out is offered: a `never` holds all the same */
+		if (c->rule->purpose[p].basis != POLICY_B_OBLIGATION)
+			call_event_why(cs, c, (enum policy_purpose)p, PURPOSE_E_TIGHTENED, "never");
+	}
 }
 
 /* ---- pauses ---- */
@@ -314,13 +324,18 @@ static int command_object(struct calls *cs, struct call *c, int p, bool grounds,
 
 /* Nothing of this part is for training, or no rule matches it: earlier parts wait for the end, and what is said now is said of
  * them (R-41). */
-static int refuse_others(struct calls *cs, struct call *c, enum call_command cmd, uint64_t now)
+static int refuse_others(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, uint64_t now)
 {
-	bool refuses = cmd == CALL_C_OPT_OUT || cmd == CALL_C_WITHDRAW || cmd == CALL_C_OBJECT || cmd == CALL_C_OBJECT_GROUNDS;
+	bool objects = cmd == CALL_C_OBJECT || cmd == CALL_C_OBJECT_GROUNDS;
 	bool waits;
 
-	if (!refuses || !c->peers)
+	if ((!objects && cmd != CALL_C_OPT_OUT && cmd != CALL_C_WITHDRAW) || !c->peers)
 		return -ENOENT;
+	if (p == POLICY_DOCUMENTATION) { /* of which nothing waits but what was recorded */
+		if (objects)
+			group_objection(cs, c, now);
+		return objects && (!c->matched || c->segment) ? 0 : -ENOENT;
+	}
 	waits = group_refuse(cs, c, cmd == CALL_C_OBJECT_GROUNDS ? PURPOSE_E_OBJECT_GROUNDS : PURPOSE_E_OPT_OUT, now);
 	call_changed(cs, c);
 	/* documentation that goes on is not to be taken for refused */
@@ -334,7 +349,7 @@ int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum p
 	if (c->phase == CALL_TOMBSTONE)
 		return -ENOENT;
 	if (!c->matched)
-		return refuse_others(cs, c, cmd, now_ns);
+		return refuse_others(cs, c, cmd, p, now_ns);
 	call_decide_time(cs, c, now_ns);
 	if (cmd == CALL_C_PAUSE) /* whoever asks for silence gets it */
 		return decide_pause(cs, c, how, speaker(how), now_ns) ? 0 : -EALREADY;
@@ -343,7 +358,7 @@ int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum p
 	if ((unsigned)p >= POLICY_PURPOSES)
 		return -ENOENT;
 	if (!has(c, p))
-		return p == POLICY_TRAINING ? refuse_others(cs, c, cmd, now_ns) : -ENOENT;
+		return refuse_others(cs, c, cmd, p, now_ns);
 	b = &c->rule->purpose[p];
 	switch (cmd) {
 	case CALL_C_CONSENT:

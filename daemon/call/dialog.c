@@ -120,6 +120,7 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	if (d.verdict != POLICY_MATCH) {
 		cs->stats.unmatched++;
 		c->never = d.verdict == POLICY_NEVER;
+		c->listed = c->never && d.listed;
 		cs->stats.never += c->never;
 		c->who = call_who(d.calling);
 		if (d.verdict == POLICY_NEVER)
@@ -134,6 +135,8 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 	cs->sink.matched(cs->sink.arg, c);
 	call_decide_match(cs, c, from->ts_ns);
 	group_decided(cs, c, from->ts_ns);
+	if (d.listed)
+		call_listed(cs, c, from->ts_ns);
 }
 
 /* One message and what it is within its call. */
@@ -479,6 +482,7 @@ static bool is_another_call(const struct call *c, const struct sip_msg *m)
 
 void calls_message(struct calls *cs, const struct sigin_from *from, const struct sip_msg *m)
 {
+	struct call_said said;
 	struct call *c;
 	struct view v;
 	int lines = -1;
@@ -512,9 +516,10 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 		response(cs, c, &v);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		lines = take_sdp(cs, c, &v);
-	call_reconsider(cs, c, m, from->ts_ns);
+	said = (struct call_said){ .from = from, .m = m, .side = v.side, .dialog = v.dialog };
+	call_reconsider(cs, c, &said, from->ts_ns);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		call_watch_parties(cs, c, m, v.side, v.initial, lines, from->ts_ns);
-	call_decide_message(cs, c, m, from->ts_ns);
+	call_decide_message(cs, c, m, call_own_says(c, &said), from->ts_ns);
 	call_changed(cs, c);
 }

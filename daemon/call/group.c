@@ -193,7 +193,9 @@ bool group_tie(struct calls *cs, struct call *c, struct call *o)
 /* A matched call and one that a never rule met, whichever was first. */
 static void never_meets(struct calls *cs, struct call *m, const struct call *never)
 {
-	bool sure = group_same(m, never);
+	/* what a statute demands no list stops */
+	bool demanded = never->listed && m->matched && m->rule->purpose[POLICY_DOCUMENTATION].basis == POLICY_B_OBLIGATION;
+	bool sure = group_same(m, never) && !demanded;
 
 	if (m->peers->never && m->peers->bound && !sure)
 		return;
@@ -250,6 +252,7 @@ static void look(struct calls *cs, struct call *c, struct group_key *mine, uint6
 		call_refresh_verdicts(cs, c);
 		group_refresh(cs, c);
 	}
+	group_share(cs, c, false, now); /* those that were tied may be surely the same now */
 	if (c->peers->full && decides(c))
 		group_bind_one(cs, c, PURPOSE_E_TIGHTENED, "group.full", now);
 }
@@ -350,6 +353,14 @@ static bool names_dialog(const struct call *o, const struct sip_dialog *d)
 	return (caller_has(o, d->from_tag) && callee_has(o, d->to_tag)) || (caller_has(o, d->to_tag) && callee_has(o, d->from_tag));
 }
 
+static void goes_on_for(struct call *c, const struct call *o)
+{
+	if (!c->peers->group || c->peers->group != o->peers->group || c->peers->talk == o->peers->talk)
+		return; /* too many are one conversation already */
+	c->peers->talk = o->peers->talk;
+	c->peers->depth = o->peers->depth < UINT8_MAX ? o->peers->depth + 1 : UINT8_MAX;
+}
+
 /* A new call takes another one's place, or joins it. */
 static void take_dialog(struct calls *cs, struct call *c, struct sip_str value, bool joins, uint64_t now)
 {
@@ -364,6 +375,7 @@ static void take_dialog(struct calls *cs, struct call *c, struct sip_str value, 
 	if (group_tie(cs, c, o) || (c->peers->group && c->peers->group == o->peers->group)) {
 		c->peers->relation = joins ? CALL_R_SAME : CALL_R_TRANSFER;
 		c->peers->other = o->uid;
+		goes_on_for(c, o);
 		if (joins) {
 			c->third = true;
 			call_third_party(cs, o, now);
@@ -393,8 +405,14 @@ static void take_referred(struct calls *cs, struct call *c, const struct sip_msg
 		(void)group_tie(cs, c, o); /* false: tied already, or full, which is noted */
 		c->peers->relation = CALL_R_TRANSFER;
 		c->peers->other = o->uid;
+		goes_on_for(c, o);
 		return;
 	}
+}
+
+static uint64_t talk_of(const struct call *c)
+{
+	return hash_bytes(c->call_id, strlen(c->call_id)) | 1;
 }
 
 void group_begin(struct calls *cs, struct call *c, const struct sip_msg *m, const char *correlate_header, uint64_t now_ns)
@@ -406,6 +424,8 @@ void group_begin(struct calls *cs, struct call *c, const struct sip_msg *m, cons
 		return; /* group_decided denies */
 	p->call = c;
 	c->peers = p;
+	if (!p->talk)
+		p->talk = talk_of(c);
 	if (c->matched)
 		snprintf(p->controller, sizeof(p->controller), "%s", c->rule->controller->name);
 	if (!m) /* a tag made it match */
@@ -428,6 +448,8 @@ void group_decided(struct calls *cs, struct call *c, uint64_t now_ns)
 		return;
 	}
 	group_settle(cs, c, now_ns);
+	group_said_before(cs, c, now_ns);
+	group_share(cs, c, c->segment == 0, now_ns);
 	if (c->peers->never)
 		group_stop_all(cs, c);
 }
@@ -527,7 +549,7 @@ void group_forget(struct calls *cs, struct call *c)
 
 void group_leave(struct calls *cs, struct call *c)
 {
-	uint8_t bound = c->peers ? c->peers->bound : 0;
+	uint8_t bound = c->peers ? c->peers->bound : 0, said = c->peers ? c->peers->said : 0;
 
 	group_forget(cs, c);
 	c->peers = calloc(1, sizeof(*c->peers));
@@ -535,6 +557,8 @@ void group_leave(struct calls *cs, struct call *c)
 		return; /* group_decided denies */
 	c->peers->call = c;
 	c->peers->bound = bound;
+	c->peers->said = said;
+	c->peers->talk = talk_of(c);
 	snprintf(c->peers->controller, sizeof(c->peers->controller), "%s", c->rule->controller->name);
 }
 

@@ -22,6 +22,9 @@
  *    the two are surely the same (group_same).
  *  - A `never` rule (a no-record list) that one of them met stops training of all, and all recording of those that are
  *    surely the same.
+ *  - An objection to documentation, and a consent to it that is taken back, bind what is surely the same, whenever it is
+ *    found to be; what takes the place of the call or joins it (Replaces, Join, REFER); its later parts under whatever
+ *    controller; and its earlier parts, which wait for the end as training's do. So does a pause, but for what is over.
  *  - One draw: calls at the same time under one rule share the first one's result, and its slot.
  *  - One recording. Of calls that are surely the same, at the same time, the one with both voices is kept, then the one
  *    that began first; the others are denied, "duplicate", and name it.
@@ -31,7 +34,8 @@
  * more. He cannot have the other's documentation stopped, nor its recording dropped: for both the two must be surely the
  * same - both halves of the Session-ID known and equal, the trunk's header equal, or one media address - and the
  * recording that is dropped is always one whose whole time another one covers. What he can lose
- * that way is his own. Work is bounded: GROUP_KEYS_MAX keys a call, GROUP_CHAIN_MAX calls looked at a key,
+ * that way is his own; so an objection or a pause in a call that only names another one's dialog binds what that was before it,
+ * restricting it, and nothing that goes on there. Work is bounded: GROUP_KEYS_MAX keys a call, GROUP_CHAIN_MAX calls looked at a key,
  * GROUP_MEMBERS_MAX calls a group; beyond, the call is tied to nothing, loses training ("group.full") and is counted.
  *
  * Same thread as calls_*. No I/O; memory is one block a matched call.
@@ -101,6 +105,9 @@ struct call_peers {
 	struct uid other;	  /* of relation */
 	uint8_t relation;	  /* enum call_relation */
 	uint8_t bound;		  /* enum purpose_event + 1 that binds training of all; 0 none */
+	uint8_t said;		  /* likewise of documentation, in whichever part of the call: OBJECT or WITHDRAW */
+	uint8_t depth;		  /* this call took the place of, or joined, so many before it; see talk */
+	uint64_t talk;		  /* the same for a call, its parts, and those that name its dialog */
 	uint8_t drawn;		  /* 1 in, 2 out */
 	bool never, full;
 	bool kept;		  /* the sink's to set in ended(): a recording of it stays */
@@ -124,9 +131,11 @@ void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum p
  * none. False: there is none now; what comes later is bound all the same. */
 bool group_waits(const struct call *c);
 bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns);
-/* Somebody objected to documentation on c, which may be restricted already for another reason. */
+/* Somebody objected to documentation on c, which may be restricted already for another reason, or have none. */
 void group_objection(struct calls *cs, struct call *c, uint64_t now_ns);
-/* A pause begins or ends on c: so it does on what is surely the same. */
+/* Somebody did, in an earlier part of c or in a call that it goes on for. */
+bool group_objected(const struct call *c);
+/* A pause begins or ends on c: so it does on what is surely the same, and on what joined it. */
 void group_pause(struct calls *cs, struct call *c, bool pause, uint64_t now_ns);
 /* c has come to where nobody may be recorded: training of the rest ends, too. */
 void group_never(struct calls *cs, struct call *c, uint64_t now_ns);

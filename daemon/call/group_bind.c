@@ -119,11 +119,71 @@ void group_settle(struct calls *cs, struct call *c, uint64_t now)
 	settle_draws(cs, c);
 }
 
+/* Words about c are about o, which goes on. */
+static bool reaches(const struct call *c, const struct call *o)
+{
+	return group_same(c, o) || (c->peers->talk == o->peers->talk && o->peers->depth > c->peers->depth);
+}
+
+/* Words about one are about what was recorded in the other before. */
+static bool akin(const struct call *c, const struct call *o)
+{
+	return group_same(c, o) || c->peers->talk == o->peers->talk;
+}
+
+/* c, and whom that leads to, and whom those do: of its group, no ghosts. */
+struct reached {
+	struct call *c[GROUP_MEMBERS_MAX];
+	unsigned n;
+};
+
+static bool is_among(const struct reached *r, const struct call *c)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->c[i] == c)
+			return true;
+	return false;
+}
+
+static void reach(struct call *c, bool leads(const struct call *c, const struct call *o), struct reached *r)
+{
+	r->c[0] = c;
+	r->n = 1;
+	for (unsigned i = 0; i < r->n; i++) {
+		struct call *o = NULL;
+
+		while ((o = group_next(r->c[i], o)) && r->n < GROUP_MEMBERS_MAX)
+			if (!o->ghost && leads(r->c[i], o) && !is_among(r, o))
+				r->c[r->n++] = o;
+	}
+}
+
+static bool akin_to_one(const struct reached *r, const struct call *ghost)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (akin(r->c[i], ghost))
+			return true;
+	return false;
+}
+
+static void said_of_documentation(struct calls *cs, struct call *c, enum purpose_event e)
+{
+	/* who objected has said more than who took a consent back */
+	if (c->peers->said == PURPOSE_E_OBJECT + 1 || c->peers->said == e + 1)
+		return;
+	c->peers->said = (uint8_t)((e == PURPOSE_E_WITHDRAW ? e : PURPOSE_E_OBJECT) + 1);
+	if (!c->ghost)
+		call_changed(cs, c);
+}
+
 /* Somebody said of documentation on another call that is surely this one. */
 static void documentation_too(struct calls *cs, struct call *o, enum purpose_event e, uint64_t now)
 {
 	enum purpose_state was = o->state[POLICY_DOCUMENTATION];
 
+	said_of_documentation(cs, o, e);
+	if (!decides(o))
+		return;
 	call_objected(cs, o); /* what the rule says of objections holds here, too */
 	call_event(cs, o, POLICY_DOCUMENTATION, e);
 	if (o->state[POLICY_DOCUMENTATION] == was)
@@ -134,44 +194,109 @@ static void documentation_too(struct calls *cs, struct call *o, enum purpose_eve
 		tell_of(cs, o, POLICY_DOCUMENTATION, "consent.withdrawn", "peer", now);
 }
 
-void group_objection(struct calls *cs, struct call *c, uint64_t now_ns)
+static void spread_documentation(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now)
 {
-	struct call *o = NULL;
+	struct reached r;
+	struct call *o, *next;
 
+	said_of_documentation(cs, c, e);
 	if (cs->spreading)
 		return;
 	cs->spreading++;
-	while ((o = group_next(c, o)))
-		if (decides(o) && group_same(c, o))
-			documentation_too(cs, o, PURPOSE_E_OBJECT, now_ns);
+	reach(c, reaches, &r);
+	for (unsigned i = 1; i < r.n; i++)
+		documentation_too(cs, r.c[i], e, now);
+	reach(c, akin, &r);
+	for (o = group_next(c, NULL); o; o = next) {
+		next = group_next(c, o); /* a ghost may go with what binds it */
+		/* a consent is taken back where it was given: under the same rule */
+		if (o->ghost && akin_to_one(&r, o) && (e != PURPOSE_E_WITHDRAW || o->rule == c->rule))
+			cs->sink.unpark(cs->sink.arg, o, POLICY_DOCUMENTATION, e);
+	}
+	cs->spreading--;
+}
+
+void group_objection(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	if (c->peers)
+		spread_documentation(cs, c, PURPOSE_E_OBJECT, now_ns);
+}
+
+bool group_objected(const struct call *c)
+{
+	return c->peers && c->peers->said == PURPOSE_E_OBJECT + 1;
+}
+
+/* From one that goes on, or is over, to one that goes on. Not decided, or not now: group_decided will. */
+static void share_words(struct calls *cs, const struct call *from, struct call *to, uint64_t now)
+{
+	if (!over(to) && from->peers->said && !to->peers->said)
+		documentation_too(cs, to, (enum purpose_event)(from->peers->said - 1), now);
+}
+
+static void share_pause(struct calls *cs, const struct call *from, struct call *to, uint64_t now)
+{
+	if (decides(to) && from->matched && in_progress(from))
+		call_pause_goes_on(cs, to, &from->decide, now);
+}
+
+void group_said_before(struct calls *cs, struct call *c, uint64_t now)
+{
+	if (!c->peers->said)
+		return;
+	cs->spreading++;
+	documentation_too(cs, c, (enum purpose_event)(c->peers->said - 1), now);
+	cs->spreading--;
+}
+
+static bool reached_by(const struct call *c, const struct call *o)
+{
+	return reaches(o, c);
+}
+
+void group_share(struct calls *cs, struct call *c, bool first, uint64_t now)
+{
+	struct reached r;
+
+	if (cs->spreading || !c->peers || !c->peers->group || c->peers->full || over(c))
+		return;
+	cs->spreading++;
+	reach(c, reached_by, &r);
+	for (unsigned i = 1; i < r.n; i++) {
+		share_words(cs, r.c[i], c, now);
+		/* what goes on for a call begins as that is; who then ends the pause has ended it here */
+		if (first)
+			share_pause(cs, r.c[i], c, now);
+	}
+	reach(c, reaches, &r);
+	for (unsigned i = 1; i < r.n; i++)
+		share_words(cs, c, r.c[i], now);
+	reach(c, group_same, &r);
+	for (unsigned i = 1; i < r.n; i++)
+		share_pause(cs, r.c[i], c, now);
+	for (unsigned i = 1; i < r.n; i++)
+		share_pause(cs, c, r.c[i], now);
 	cs->spreading--;
 }
 
 void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum purpose_event e, uint64_t now_ns)
 {
 	bool person = by_person(e);
-	struct call *o, *next;
 
-	if (cs->spreading || !c->peers || c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_PENDING)
+	if (!c->peers || c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_PENDING)
+		return;
+	if (p == POLICY_DOCUMENTATION && person) {
+		spread_documentation(cs, c, e, now_ns);
+		return;
+	}
+	if (cs->spreading)
 		return;
 	if (p == POLICY_TRAINING && (person || e == PURPOSE_E_LOSS)) {
 		if (e == PURPOSE_E_WITHDRAW)
 			e = PURPOSE_E_OPT_OUT;
 		bind_later(cs, c, e);
 		group_spread(cs, c, e, NULL, false, now_ns);
-		return;
 	}
-	if (p != POLICY_DOCUMENTATION || !person)
-		return;
-	cs->spreading++;
-	for (o = group_next(c, NULL); o; o = next) {
-		next = group_next(c, o);
-		if (o->ghost && o->rule == c->rule) /* an earlier part, by the same consent */
-			cs->sink.unpark(cs->sink.arg, o, p, e);
-		else if (decides(o) && group_same(c, o))
-			documentation_too(cs, o, e, now_ns);
-	}
-	cs->spreading--;
 }
 
 void group_refresh(struct calls *cs, const struct call *c)
@@ -196,25 +321,31 @@ bool group_waits(const struct call *c)
 bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns)
 {
 	bool waits = group_waits(c);
+	struct call *o = NULL;
 
 	if (c->peers && (waits || !c->peers->bound)) /* what comes later is bound, too */
 		bind_later(cs, c, e);
-	if (!waits)
+	if (!waits) { /* wherever one of them goes */
+		while ((o = group_next(c, o)))
+			if (!o->ghost && !o->peers->bound)
+				bind_later(cs, o, e);
 		return false;
+	}
 	group_spread(cs, c, e, NULL, false, now_ns);
 	return true;
 }
 
 void group_pause(struct calls *cs, struct call *c, bool pause, uint64_t now_ns)
 {
-	struct call *o = NULL;
+	struct reached r;
 
-	if (cs->spreading)
+	if (cs->spreading || !c->peers || !c->peers->group)
 		return;
 	cs->spreading++;
-	while ((o = group_next(c, o)))
-		if (decides(o) && group_same(c, o))
-			call_pause_by_peer(cs, o, pause, now_ns);
+	reach(c, reaches, &r);
+	for (unsigned i = 1; i < r.n; i++)
+		if (decides(r.c[i]))
+			call_pause_by_peer(cs, r.c[i], pause, now_ns);
 	cs->spreading--;
 }
 
@@ -251,6 +382,15 @@ static void given_again(struct calls *cs, struct call *c)
 	call_refresh_verdicts(cs, c);
 }
 
+static void given_again_documentation(struct calls *cs, struct call *c)
+{
+	if (c->peers->said != PURPOSE_E_WITHDRAW + 1)
+		return;
+	c->peers->said = 0;
+	if (!c->ghost)
+		call_changed(cs, c);
+}
+
 void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call)
 {
 	struct call *o = NULL;
@@ -259,6 +399,8 @@ void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, cons
 		return;
 	if (p == POLICY_TRAINING) /* of which alone `bound` speaks (INV-4) */
 		given_again(cs, c);
+	else
+		given_again_documentation(cs, c);
 	cs->spreading++;
 	while ((o = group_next(c, o))) {
 		bool open = o->state[p] == PURPOSE_PENDING || (o->state[p] == PURPOSE_DENIED && o->decide.timed_out[p]);
@@ -268,6 +410,8 @@ void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, cons
 			continue;
 		if (p == POLICY_TRAINING)
 			given_again(cs, o);
+		else
+			given_again_documentation(cs, o);
 		if (!decides(o) || o->rule != c->rule || !open || (p == POLICY_TRAINING && o->third))
 			continue;
 		copy_notice(&o->decide, &c->decide);

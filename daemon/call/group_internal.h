@@ -63,6 +63,11 @@ void group_bind_one(struct calls *cs, struct call *o, enum purpose_event e, cons
 void group_spread(struct calls *cs, struct call *c, enum purpose_event e, const char *reason, bool self, uint64_t now);
 /* A never rule met a call that is surely this one: nothing of it is recorded, as if it had met it here. */
 void group_stop_all(struct calls *cs, struct call *o);
+/* What was said of documentation holds for what c is surely the same as, or goes on for; a pause for the first, and for what goes
+ * on for another from its beginning (first). */
+void group_share(struct calls *cs, struct call *c, bool first, uint64_t now);
+/* Decided now: what was said of its documentation before, in whichever part or call. */
+void group_said_before(struct calls *cs, struct call *c, uint64_t now);
 /* The group has changed: what binds one binds all. */
 void group_settle(struct calls *cs, struct call *c, uint64_t now);
 

@@ -87,6 +87,12 @@ void group_end(struct calls *cs, struct call *c)
 
 /* ---- parts that are over ---- */
 
+/* Also where nobody records now: who says no there says it of what was recorded before. */
+static bool goes_on(const struct call *o)
+{
+	return !o->ghost && (o->matched || o->segment) && in_progress(o);
+}
+
 bool group_lasts(const struct call *c)
 {
 	struct call *o = NULL;
@@ -94,7 +100,7 @@ bool group_lasts(const struct call *c)
 	if (strcmp(c->end, "transfer") == 0) /* another part of the same call */
 		return c->peers != NULL;
 	while ((o = group_next(c, o)))
-		if (o->matched && in_progress(o))
+		if (goes_on(o))
 			return true;
 	return false;
 }
@@ -112,6 +118,7 @@ bool group_park(struct calls *cs, struct call *c, struct call *ghost, struct cal
 	memset(part->key, 0, sizeof(part->key));
 	part->call = ghost;
 	part->bound = 0;
+	part->said = 0;
 	part->next = g->first;
 	g->first = part;
 	g->members++;
@@ -140,7 +147,7 @@ void group_quiet(struct calls *cs, struct call *c)
 	if (!c->peers || !c->peers->group || !cs->sink.unpark)
 		return;
 	while ((o = group_next(c, o)))
-		if (!o->ghost && o->matched && in_progress(o))
+		if (goes_on(o))
 			return;
 	for (o = group_next(c, NULL); o; o = next) {
 		next = group_next(c, o);
@@ -163,6 +170,9 @@ void group_save(const struct call *c, struct buf *out)
 		n += p->key[i].peers != NULL && p->key[i].kind != GROUP_K_OLD;
 	buf_put8(out, (uint8_t)(p->never | p->full << 1 | p->kept << 2));
 	buf_put8(out, p->bound);
+	buf_put8(out, p->said);
+	buf_put8(out, p->depth);
+	buf_put_le64(out, p->talk);
 	buf_put8(out, p->drawn);
 	buf_put8(out, p->relation);
 	buf_put(out, p->other.b, sizeof(p->other.b));
@@ -227,6 +237,9 @@ bool group_load(struct rd *r, struct call *c)
 	p->full = flags & 2;
 	p->kept = flags & 4;
 	p->bound = rd_u8(r);
+	p->said = rd_u8(r);
+	p->depth = rd_u8(r);
+	p->talk = rd_le64(r);
 	p->drawn = rd_u8(r);
 	p->out = p->drawn == 2 ? "sample.out" : "";
 	p->relation = rd_u8(r);
@@ -235,7 +248,8 @@ bool group_load(struct rd *r, struct call *c)
 		memcpy(p->other.b, b, sizeof(p->other.b));
 	n = rd_varint(r);
 	b = n < sizeof(p->controller) ? rd_bytes(r, (size_t)n) : NULL;
-	if (!b || memchr(b, 0, (size_t)n) || flags > 7 || p->bound > PURPOSE_EVENTS || p->drawn > 2 || p->relation >= CALL_RELATIONS)
+	if (!b || memchr(b, 0, (size_t)n) || flags > 7 || p->bound > PURPOSE_EVENTS ||
+	    (p->said && p->said != PURPOSE_E_OBJECT + 1 && p->said != PURPOSE_E_WITHDRAW + 1) || p->drawn > 2 || p->relation >= CALL_RELATIONS)
 		return false;
 	memcpy(p->controller, b, (size_t)n);
 	for (int i = 0; i < 2; i++)

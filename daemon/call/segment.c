@@ -6,6 +6,14 @@
  * recording ends and another one begins, of which the first one's permissions say nothing unless rule and
  * announcement are the same (X-6). A call that no rule matched may begin to be recorded; one that no rule
  * matches any more is not (policy-language 2).
+ *
+ * Whose word it is: call_own_says. One transaction tells each header once: a retransmission, another hop's copy and what
+ * comes late are no transfer back.
+ *
+ * When transfers come faster than CALL_SEGMENT_EVERY_NS allows (a telephone system in a loop), what a recording may be is not
+ * stretched, and no more of it is lost than that needs. Under the same rule it goes on undivided, says "transfer.limit" and
+ * loses training, whose amounts are by agent and queue. Under another rule it ends, with that gap, and the next one begins as
+ * soon as it may. What only ends a recording (no rule matches, a never rule does) needs no leave.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -57,7 +65,7 @@ void call_wait_for_more(struct calls *cs, struct call *c, const struct policy *p
 	in->suppose = true;
 	policy_eval(p, in, &d);
 	in->suppose = false;
-	if (d.verdict != POLICY_MATCH || c->segment >= CALL_SEGMENTS_MAX)
+	if (d.verdict != POLICY_MATCH)
 		return;
 	if (cs->late >= CALL_LATE_MAX) {
 		cs->stats.late_full++;
@@ -73,6 +81,7 @@ void call_wait_for_more(struct calls *cs, struct call *c, const struct policy *p
 
 void call_no_more(struct calls *cs, struct call *c)
 {
+	c->again_ns = 0;
 	if (!c->late)
 		return;
 	c->late = false;
@@ -89,10 +98,16 @@ static bool same_text(struct policy_str a, struct sip_str b)
 	return a.n == b.n && (!a.n || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* The first INVITE, at any hop. */
+static bool opens_call(const struct sip_msg *m)
+{
+	return m->request && m->method == SIP_M_INVITE && !m->to.tag.n;
+}
+
 /* Messages whose headers say how the call is now; copies of the first INVITE at other hops say only what nobody said. */
 static bool speaks(const struct call *c, const struct sip_msg *m, bool *ret_first)
 {
-	*ret_first = m->request && m->method == SIP_M_INVITE && !m->to.tag.n;
+	*ret_first = opens_call(m);
 	if (*ret_first)
 		return !c->answered;
 	if (m->request)
@@ -100,24 +115,118 @@ static bool speaks(const struct call *c, const struct sip_msg *m, bool *ret_firs
 	return (m->method == SIP_M_INVITE || m->method == SIP_M_UPDATE) && m->status > 100 && m->status < 300;
 }
 
-/* Takes headers of m over into *in; whether one is another than before. */
-static bool take_headers(const struct call *c, const struct policy *p, const struct sip_msg *m, struct policy_input *in)
+static unsigned own_leg(const struct policy_rule *r)
+{
+	return r->side == POLICY_SIDE_CALLED ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
+}
+
+/* The controller of r says it. asked: what the policy was asked about the call. */
+static bool own_word(const struct policy *p, const struct policy_rule *r, const struct policy_input *asked, const struct call_said *s)
+{
+	struct policy_input in;
+
+	if (s->side == own_leg(r))
+		return true;
+	in = *asked;
+	memcpy(in.src, s->from->src.addr.b, sizeof(in.src));
+	in.src_port = s->from->src.port;
+	in.vlan = s->from->vlan;
+	in.tcp = s->from->tcp;
+	return policy_from_own_trunk(p, r, &in);
+}
+
+static bool has_headers(const struct sip_msg *m)
+{
+	for (size_t i = 0; m->wanted && i < m->wanted->n && i < SIP_EXTRA_MAX; i++)
+		if (m->extra[i].p)
+			return true;
+	return false;
+}
+
+bool call_own_says(const struct call *c, const struct call_said *s)
+{
+	struct policy_input in;
+
+	if (opens_call(s->m))
+		return !c->answered;
+	if (!c->matched || s->side == own_leg(c->rule))
+		return c->matched;
+	return has_headers(s->m) && call_asked(c, c->policy, &in) && own_word(c->policy, c->rule, &in, s);
+}
+
+/* Of a call that no rule matches: whose word could make one match? */
+static bool own_word_of_any(const struct policy *p, struct policy_input *in, const struct call_said *s)
+{
+	struct policy_decision d;
+
+	in->suppose = true;
+	policy_eval(p, in, &d);
+	in->suppose = false;
+	return d.verdict == POLICY_MATCH && own_word(p, d.rule, in, s);
+}
+
+/* *ret_not: the headers that this transaction has told already. False: it is older than what was told last. */
+static bool in_order(struct call *c, const struct call_said *s, uint8_t *ret_not)
+{
+	struct call_spoke *x = &c->spoke[!s->m->request];
+	uint8_t rank = s->m->request || s->m->status >= 200 ? 2 : 1;
+	bool same = x->rank && x->dialog == s->dialog && x->cseq == s->m->cseq && x->rank == rank;
+
+	*ret_not = 0;
+	if (x->rank && x->dialog == s->dialog && (s->m->cseq < x->cseq || (s->m->cseq == x->cseq && rank < x->rank)))
+		return false;
+	if (same && rank == 2)
+		*ret_not = x->taken;
+	if (!same)
+		*x = (struct call_spoke){ .dialog = s->dialog, .cseq = s->m->cseq, .rank = rank };
+	return true;
+}
+
+/* Takes headers of the message over into *in; whether one is another than before. */
+static bool take_headers(struct call *c, const struct policy *p, const struct call_said *s, struct policy_input *in)
 {
 	const char *names[POLICY_HEADERS_MAX];
 	size_t i, n = policy_headers(p, names);
 	bool first, changed = false;
+	uint8_t told = 0;
 
-	if (!speaks(c, m, &first))
+	if (!speaks(c, s->m, &first))
+		return false;
+	if (!first && (!(c->matched ? own_word(p, c->rule, in, s) : own_word_of_any(p, in, s)) || !in_order(c, s, &told)))
 		return false;
 	for (i = 0; i < n; i++) {
-		struct sip_str v = sip_extra_value(m, names[i]);
+		struct sip_str v = sip_extra_value(s->m, names[i]);
 
-		if (!v.p || (first && is_known(in->header[i])) || (is_known(in->header[i]) && same_text(in->header[i], v)))
+		if (!v.p || told >> i & 1)
+			continue;
+		if (!first)
+			c->spoke[!s->m->request].taken |= (uint8_t)(1u << i);
+		if (is_known(in->header[i]) && (first || same_text(in->header[i], v)))
 			continue;
 		in->header[i] = (struct policy_str){ v.p, v.n };
 		changed = true;
 	}
 	return changed;
+}
+
+/* Another part of the recording may begin now. */
+static bool may_divide(struct calls *cs, struct call *c, uint64_t now)
+{
+	uint64_t back = now > c->divided_ns ? (now - c->divided_ns) / CALL_SEGMENT_EVERY_NS : 0;
+
+	if (back >= c->divided) {
+		c->divided = 0;
+		c->divided_ns = now;
+	} else {
+		c->divided -= (uint8_t)back;
+		c->divided_ns += back * CALL_SEGMENT_EVERY_NS;
+	}
+	if (c->divided >= CALL_SEGMENTS_MAX || c->segment == UINT16_MAX) {
+		cs->stats.transfer_limit++;
+		return false;
+	}
+	c->divided++;
+	return true;
 }
 
 /* ---- another recording ---- */
@@ -140,6 +249,30 @@ static bool same_notices(const struct policy_rule *a, const struct policy_rule *
 	return a->proof == b->proof;
 }
 
+static void tell_gap(struct calls *cs, const struct call *c, uint64_t now)
+{
+	struct call_news n = { .event = "capture.gap", .purpose = -1, .actor = "system", .reason = "transfer.limit", .at_ns = now };
+
+	if (cs->sink.news)
+		cs->sink.news(cs->sink.arg, c, &n);
+}
+
+/* Who knows the call by the part that ends finds it by that. */
+static void keep_uid(struct call *c)
+{
+	struct uid *more;
+
+	if (c->nearlier == CALL_UIDS_MAX)
+		memmove(c->earlier, c->earlier + 1, --c->nearlier * sizeof(*c->earlier));
+	if ((c->nearlier & (c->nearlier - 1)) == 0) { /* a power of two, or none: full */
+		more = realloc(c->earlier, (c->nearlier ? 2U * c->nearlier : 1) * sizeof(*more));
+		if (!more)
+			return;
+		c->earlier = more;
+	}
+	c->earlier[c->nearlier++] = c->uid;
+}
+
 static void end_recording(struct calls *cs, struct call *c, uint64_t now)
 {
 	c->end = "transfer";
@@ -149,6 +282,7 @@ static void end_recording(struct calls *cs, struct call *c, uint64_t now)
 	group_end(cs, c);
 	cs->sink.ended(cs->sink.arg, c);
 	c->user = NULL;
+	keep_uid(c);
 	c->segment++;
 }
 
@@ -182,7 +316,8 @@ struct before {
 static void begin_recording(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
 			    const struct policy_input *in, const struct sip_msg *m, const struct before *b, uint64_t now)
 {
-	bool other = b->rule && strcmp(b->rule->controller->name, d->rule->controller->name) != 0;
+	/* also when a time that nobody records lay between */
+	bool other = c->peers && *c->peers->controller && strcmp(c->peers->controller, d->rule->controller->name) != 0;
 
 	call_no_more(cs, c);
 	call_take_decision(cs, c, p, d, in);
@@ -197,6 +332,8 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 	cs->sink.matched(cs->sink.arg, c);
 	call_decide_match(cs, c, now);
 	group_decided(cs, c, now);
+	if (d->listed)
+		call_listed(cs, c, now);
 	if (c->refused)
 		call_recordpref_off(cs, c, OPTAG_LEG_CALLER, now);
 	if (c->answered)
@@ -205,9 +342,10 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 		call_decide_carry(cs, c, &b->decide, b->consent, now);
 	if (c->answered)
 		call_decide_answered(cs, c, now);
+	cs->spreading++; /* no new pause: who ended it elsewhere has */
 	call_pause_goes_on(cs, c, &b->decide, now);
-	if (!other)
-		call_objection_goes_on(cs, c, &b->decide, now);
+	cs->spreading--;
+	call_objection_goes_on(cs, c, &b->decide, now);
 	call_own_all(cs, c);
 	call_refresh_verdicts(cs, c);
 	call_changed(cs, c);
@@ -267,42 +405,81 @@ static void fill_in(char *to, size_t size, struct policy_str s)
 }
 
 static void goes_on(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
-		    const struct policy_input *in)
+		    const struct policy_input *in, uint64_t now)
 {
 	fill_in(c->agent, sizeof(c->agent), d->agent);
 	fill_in(c->queue, sizeof(c->queue), d->queue);
 	call_keep_facts(c, p, in);
+	if (d->listed)
+		call_listed(cs, c, now);
 	call_changed(cs, c);
 }
 
-static void decide_again(struct calls *cs, struct call *c, const struct policy *p, struct policy_input *in, const struct sip_msg *m,
-			 uint64_t now)
+/* Another part of it may not begin now, and the rule is the same: it goes on as one. */
+static void undivided(struct calls *cs, struct call *c, const struct policy *p, const struct policy_input *in)
+{
+	call_event_why(cs, c, POLICY_TRAINING, PURPOSE_E_TIGHTENED, "transfer.limit");
+	if (c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED && !*c->reason[POLICY_DOCUMENTATION])
+		c->reason[POLICY_DOCUMENTATION] = "transfer.limit";
+	call_keep_facts(c, p, in);
+	call_changed(cs, c);
+}
+
+/* As soon as another part may begin. */
+static void wait_to_divide(struct calls *cs, struct call *c)
+{
+	c->again_ns = c->divided_ns + CALL_SEGMENT_EVERY_NS;
+	if (!c->timer_ns || c->again_ns < c->timer_ns)
+		call_set_timer(cs, c, c->again_ns);
+}
+
+/* s: whose word it is, when it is headers that changed; NULL: the telephone system's own, or nobody's. */
+static void decide_again(struct calls *cs, struct call *c, const struct policy *p, struct policy_input *in, const struct call_said *s,
+			 const struct sip_msg *m, uint64_t now)
 {
 	const struct policy *newest = cs->policy;
 	struct calls_tightened sum = { 0 };
 	struct policy_decision d;
 	struct before b;
+	bool waits;
 
 	policy_eval(p, in, &d);
+	/* The rule of the other side's controller is not that one's to choose. */
+	if (s && d.verdict == POLICY_MATCH && d.rule != c->rule && !own_word(p, d.rule, in, s))
+		d.verdict = POLICY_NO_MATCH;
 	if (!c->matched && (d.verdict != POLICY_MATCH || call_rule_stopped(cs, d.rule))) {
 		if (c->late)
 			call_keep_facts(c, p, in);
 		return;
 	}
 	if (c->matched && d.verdict == POLICY_MATCH && d.rule == c->rule && !changed_hands(c, &d)) {
-		goes_on(cs, c, p, &d, in);
+		goes_on(cs, c, p, &d, in, now);
 		return;
 	}
 	if (d.verdict == POLICY_MATCH && call_rule_stopped(cs, d.rule))
 		d.verdict = POLICY_NO_MATCH;
+	waits = d.verdict == POLICY_MATCH && !may_divide(cs, c, now);
+	if (waits && c->matched && d.rule == c->rule) {
+		undivided(cs, c, p, in);
+		return;
+	}
+	if (waits && !c->matched) {
+		call_keep_facts(c, p, in);
+		wait_to_divide(cs, c);
+		return;
+	}
+	if (waits)
+		tell_gap(cs, c, now);
 	remember(c, &b);
 	if (c->matched)
 		end_recording(cs, c, now);
 	start_anew(c, now);
 	if (d.verdict == POLICY_NEVER)
 		group_never(cs, c, now);
-	if (d.verdict != POLICY_MATCH || c->segment >= CALL_SEGMENTS_MAX) {
-		stop_recording(cs, c, p, in, d.verdict == POLICY_NEVER || c->segment >= CALL_SEGMENTS_MAX);
+	if (d.verdict != POLICY_MATCH || waits) {
+		stop_recording(cs, c, p, in, d.verdict == POLICY_NEVER);
+		if (waits && c->late)
+			wait_to_divide(cs, c);
 		return;
 	}
 	forget_consents(&b, d.rule);
@@ -321,7 +498,19 @@ static void media_is_known(struct calls *cs, struct call *c, const struct policy
 	if (c->matched || !call_asked(c, p, &in))
 		return;
 	call_later_input(c, &later, &in);
-	decide_again(cs, c, p, &in, m, now);
+	decide_again(cs, c, p, &in, NULL, m, now);
+}
+
+void call_again(struct calls *cs, struct call *c, uint64_t now)
+{
+	struct policy_input in;
+	struct call_later later;
+
+	c->again_ns = 0;
+	if (c->matched || !c->late || (c->phase != CALL_SETUP && c->phase != CALL_ANSWERED) || !cs->policy || !call_asked(c, cs->policy, &in))
+		return;
+	call_later_input(c, &later, &in);
+	decide_again(cs, c, cs->policy, &in, NULL, NULL, now);
 }
 
 /* ---- third parties ---- */
@@ -347,14 +536,15 @@ void call_third_party(struct calls *cs, struct call *c, uint64_t now)
 	c->third = true;
 	if (!c->matched)
 		return;
-	if (c->state[POLICY_TRAINING] != PURPOSE_GRANTED || !call_asked(c, c->policy, &in) || c->segment + 1 >= CALL_SEGMENTS_MAX) {
+	if (c->state[POLICY_TRAINING] != PURPOSE_GRANTED || !call_asked(c, c->policy, &in)) {
 		no_training(cs, c);
 		return;
 	}
 	/* what was said by people who knew stays; it has a key of its own only as a recording of its own */
 	call_later_input(c, &later, &in);
 	policy_eval(c->policy, &in, &d);
-	if (d.verdict != POLICY_MATCH || d.rule != c->rule) { /* members of a set changed meanwhile: call_tighten's to say */
+	/* members of a set changed meanwhile: call_tighten's to say */
+	if (d.verdict != POLICY_MATCH || d.rule != c->rule || !may_divide(cs, c, now)) {
 		no_training(cs, c);
 		return;
 	}
@@ -379,14 +569,6 @@ void call_watch_parties(struct calls *cs, struct call *c, const struct sip_msg *
 		call_third_party(cs, c, now);
 }
 
-static bool has_headers(const struct sip_msg *m)
-{
-	for (size_t i = 0; m->wanted && i < m->wanted->n && i < SIP_EXTRA_MAX; i++)
-		if (m->extra[i].p)
-			return true;
-	return false;
-}
-
 static bool has_answer(const struct call *c)
 {
 	for (unsigned i = 0; i < c->nep; i++)
@@ -395,8 +577,9 @@ static bool has_answer(const struct call *c)
 	return false;
 }
 
-void call_reconsider(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now)
+void call_reconsider(struct calls *cs, struct call *c, const struct call_said *s, uint64_t now)
 {
+	const struct sip_msg *m = s->m;
 	const struct policy *p = c->matched ? c->policy : cs->policy;
 	struct policy_input in;
 	struct call_later later;
@@ -411,10 +594,10 @@ void call_reconsider(struct calls *cs, struct call *c, const struct sip_msg *m, 
 		p = c->matched ? c->policy : cs->policy;
 	}
 	/* most messages have none of these headers: the facts are not unpacked for them */
-	if (!has_headers(m) || !call_asked(c, p, &in) || !take_headers(c, p, m, &in))
+	if (!has_headers(m) || !call_asked(c, p, &in) || !take_headers(c, p, s, &in))
 		return;
 	call_later_input(c, &later, &in);
-	decide_again(cs, c, p, &in, m, now);
+	decide_again(cs, c, p, &in, opens_call(m) ? NULL : s, m, now);
 }
 
 int call_tag(struct calls *cs, struct call *c, const char *tag, uint64_t now_ns)
@@ -440,6 +623,6 @@ int call_tag(struct calls *cs, struct call *c, const char *tag, uint64_t now_ns)
 	if (!p || (!c->matched && !c->late) || !call_asked(c, p, &in))
 		return 0;
 	call_later_input(c, &later, &in);
-	decide_again(cs, c, p, &in, NULL, now_ns);
+	decide_again(cs, c, p, &in, NULL, NULL, now_ns);
 	return 0;
 }

@@ -14,6 +14,12 @@ has out '^Usage: optag find'
 run 0 "$BIN/optag" find --help
 has out '[-]-sip-call-id ID'
 run 0 "$BIN/optag" find --version
+# an option of another event is wrong usage, whether a daemon is there or not
+for e in "pause --grounds x" "opt-out --grounds x" "resume --purpose training" "notice --purpose training" "object --ended" "consent --notice n"; do
+	# shellcheck disable=SC2086
+	run 2 "$BIN/optag" call $e 01KDVDNA008D7SP9G3MP590SE7
+	one_line err
+done
 run 2 "$BIN/optag"
 one_line err
 run 2 "$BIN/optag" fnd

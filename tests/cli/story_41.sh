@@ -48,6 +48,12 @@ for how in transfer-queue transfer-attended transfer-blind; do
 	END
 done
 
+# the same re-INVITE from who calls in transfers nothing, and names no agent
+told "by the outside party" optout --scenario transfer-outside <<-'END'
+	first kept GRANTED GRANTED   -
+END
+told "by the outside party, to what would record" late --scenario transfer-outside <<<''
+
 # to a queue of which nothing may be recorded: that part is not, by no rule
 told "to a queue of nobody" away --scenario transfer-queue <<-'END'
 	first kept GRANTED NONE   -

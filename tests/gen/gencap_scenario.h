@@ -50,7 +50,8 @@
  *                voice; Session-ID (RFC 7989) in both dialogs
  *   b2bua-header likewise with X-Ref in both INVITEs instead of Session-ID
  *   b2bua-none   likewise with neither
- *   transfer-queue  at S/2 re-INVITE with X-Queue: second, X-Agent: bo
+ *   transfer-queue  at S/2 re-INVITE of the callee with X-Queue: second, X-Agent: bo
+ *   transfer-outside  likewise, of the caller
  *   transfer-attended  at S/2 another INVITE with Replaces and X-Queue: second, answered at once; the first dialog
  *                is hung up on; audio of the callee from another port from then on
  *   transfer-blind  likewise after REFER, with Referred-By
@@ -658,10 +659,11 @@ static void run_b2bua_header(struct call *c)
 	b2bua(c, h, h, true);
 }
 
-static void run_transfer_queue(struct call *c)
+static void transfer_queue(struct call *c, int by)
 {
 	struct sdp_want o = side(c, 0), a = side(c, 1);
-	struct sip_want w = {.method = "INVITE", .from = 0, .asker = 0, .sdp = &o, .headers = "X-Queue: second\r\nX-Agent: bo\r\n"};
+	struct sip_want w = {.method = "INVITE", .from = by, .asker = by, .sdp = by ? &a : &o,
+			     .headers = "X-Queue: second\r\nX-Agent: bo\r\n"};
 	uint64_t half = 1040 + opt.seconds * 500;
 
 	common(c, NULL);
@@ -669,9 +671,19 @@ static void run_transfer_queue(struct call *c)
 	w.branch = ++c->branch;
 	w.to_tag = c->tag[1];
 	sip(c, half, &w);
-	answer(c, half + 20, "INVITE", 1, c->cseq, 200, "OK", &a);
-	request(c, half + 40, "ACK", 0, c->cseq, NULL);
+	answer(c, half + 20, "INVITE", !by, c->cseq, 200, "OK", by ? &o : &a);
+	request(c, half + 40, "ACK", by, c->cseq, NULL);
 	bye(c);
+}
+
+static void run_transfer_queue(struct call *c)
+{
+	transfer_queue(c, 1);
+}
+
+static void run_transfer_outside(struct call *c)
+{
+	transfer_queue(c, 0);
 }
 
 static void transfer(struct call *c, bool blind)
@@ -793,6 +805,7 @@ static const struct scenario scenarios[] = {
 	{"b2bua-header", run_b2bua_header, true},
 	{"b2bua-none", run_b2bua_none, true},
 	{"transfer-queue", run_transfer_queue, true},
+	{"transfer-outside", run_transfer_outside, true},
 	{"transfer-attended", run_transfer_attended, true},
 	{"transfer-blind", run_transfer_blind, true},
 	{"conference", run_conference, true},

@@ -13,7 +13,10 @@
 
 #include <cmocka.h>
 
+#include <sodium.h>
+
 #include "base/clock.h"
+#include "base/le.h"
 #include "callback.h"
 
 #define T0 (1700000000 * NS_PER_S)
@@ -165,29 +168,73 @@ static void test_damage(void **state)
 	}
 }
 
+/* FORMAT.md section 12, written by hand: as many syncs as callbacks_add needs would take minutes. */
+static void put(FILE *f, const char *number, unsigned i, uint64_t until_s)
+{
+	static const uint8_t key[32] = "0123456789abcdef0123456789abcdef";
+	crypto_generichash_state st;
+	uint8_t r[CALLBACK_RECORD], h[16];
+	char who[32];
+
+	snprintf(who, sizeof(who), "%s", number);
+	if (!number[0])
+		snprintf(who, sizeof(who), "+46%08u", i);
+	crypto_generichash_init(&st, key, sizeof(key), 16);
+	crypto_generichash_update(&st, (const uint8_t *)"c", 2);
+	crypto_generichash_update(&st, (const uint8_t *)who, strlen(who));
+	crypto_generichash_final(&st, r, 16);
+	le64enc(r + 16, until_s);
+	crypto_generichash(h, sizeof(h), r, 24, key, sizeof(key));
+	memcpy(r + 24, h, 8);
+	fwrite(r, 1, sizeof(r), f);
+}
+
+/* CALLBACKS_MAX are there: for one more, that goes which would end soonest, after a restart as before it. */
 static void test_full(void **state)
 {
+	static const uint8_t head[16] = { 'O', 'P', 'T', 'A', 'G', 'C', 'B', 'K', 1 };
 	struct callbacks *cb;
 	struct callbacks_figures g;
-	char number[16];
+	char why[256];
 	uint8_t *p;
 	FILE *f;
 	size_t n;
 
 	(void)state;
-	unlink(path);
+	f = fopen(path, "w");
+	fwrite(head, 1, sizeof(head), f);
+	for (unsigned i = 0; i + 2 < CALLBACKS_MAX; i++)
+		put(f, "", i, T0 / NS_PER_S + 1000 + i);
+	put(f, N1, 0, T0 / NS_PER_S + 500);
+	put(f, N2, 0, T0 / NS_PER_S + 600);
+	fclose(f);
 	cb = open_it();
-	assert_int_equal(callbacks_add(cb, "c", N1, T0 + 10 * NS_PER_S), 0);
-	callbacks_close(cb);
-	/* a file of CALLBACKS_MAX entries would take as many syncs to make: 2,000 are added, the rest is not needed for the rule */
-	cb = open_it();
-	for (int i = 0; i < 20; i++) {
-		snprintf(number, sizeof(number), "+45%08d", i);
-		assert_int_equal(callbacks_add(cb, "c", number, T0 + 100 * NS_PER_S), 0);
-	}
 	callbacks_figures(cb, &g);
-	assert_int_equal(g.entries, 21);
+	assert_int_equal(g.entries, CALLBACKS_MAX);
+	assert_int_equal(g.damaged, 0);
 	assert_int_equal(g.pushed_out, 0);
+	assert_true(callbacks_has(cb, "c", N1, T0) && callbacks_has(cb, "c", N2, T0) && callbacks_has(cb, "c", "+4600000007", T0));
+	/* one that is there already needs no room */
+	assert_int_equal(callbacks_add(cb, "c", N2, T0 + 700 * NS_PER_S), 0);
+	assert_int_equal(callbacks_add(cb, "c", "+4520202022", T0 + 5000 * NS_PER_S), 0);
+	callbacks_figures(cb, &g);
+	assert_int_equal(g.entries, CALLBACKS_MAX);
+	assert_int_equal(g.pushed_out, 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(entries(cb), CALLBACKS_MAX);
+		assert_false(callbacks_has(cb, "c", N1, T0));
+		assert_true(callbacks_has(cb, "c", N2, T0 + 650 * NS_PER_S));
+		assert_true(callbacks_has(cb, "c", "+4520202022", T0));
+		callbacks_close(cb);
+		cb = open_it();
+	}
+	/* where one was used up there is room again */
+	assert_int_equal(callbacks_used(cb, "c", "+4600000007"), 0);
+	assert_int_equal(callbacks_add(cb, "c", N1, T0 + 100 * NS_PER_S), 0);
+	callbacks_figures(cb, &g);
+	assert_int_equal(g.entries, CALLBACKS_MAX);
+	assert_int_equal(g.pushed_out, 0);
+	assert_true(callbacks_has(cb, "c", N1, T0));
 	callbacks_close(cb);
 	/* longer than any file of ours */
 	f = fopen(path, "w");
@@ -197,7 +244,7 @@ static void test_full(void **state)
 	fclose(f);
 	free(p);
 	cb = NULL;
-	assert_int_equal(callbacks_open(dir, &cb, number, sizeof(number)), -EFBIG);
+	assert_int_equal(callbacks_open(dir, &cb, why, sizeof(why)), -EFBIG);
 	assert_null(cb);
 	unlink(path);
 }

@@ -556,8 +556,12 @@ static struct world *with_queues(enum policy_basis train)
 
 static struct call *to_queue(struct world *w, const char *header)
 {
+	bool called = w->policy.rule.side == POLICY_SIDE_CALLED;
+
 	w->now += 10 * MS;
-	fake_send(w, &(struct fake_msg){ .method = "UPDATE", .id = "x2", .from_tag = "a", .to_tag = "b", .cseq = 7, .extra = header });
+	/* the controller's side says so */
+	fake_send(w, &(struct fake_msg){ .method = "UPDATE", .id = "x2", .from_tag = called ? "b" : "a", .to_tag = called ? "a" : "b",
+					 .by_callee = called, .cseq = (uint32_t)(w->now / MS), .extra = header });
 	fake_check(w);
 	return fake_call(w, "x2");
 }
@@ -757,6 +761,133 @@ static void test_pause_binds(void **state)
 	fake_world_free(w);
 }
 
+/* Whatever is between: a part without documentation, a time that nobody records, another controller. */
+static void test_objection_travels(void **state)
+{
+	static const char *const through[] = { NULL, "X-Queue: 3\r\n", "X-Queue: 2b\r\n" };
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		struct leg out = { "x2", { "X-Queue: 1a\r\n", NULL }, 7, { 3, 4 }, { 4100, 5100 } };
+		struct world *w = with_queues(POLICY_B_INTEREST);
+		struct call *b;
+
+		fake_second(&w->policy);
+		if (i >= 3) /* the objection is made there */
+			w->policy.second.purpose[DOC].basis = POLICY_B_NONE;
+		b = invite(w, &out);
+		answer(w, &out);
+		if (i < 3)
+			assert_int_equal(call_command(w->cs, b, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+		if (through[i % 3])
+			b = to_queue(w, through[i % 3]);
+		if (i == 5)
+			assert_string_equal(b->rule->name, "second");
+		if (i >= 4)
+			assert_int_equal(call_command(w->cs, b, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+		if (i == 2) {
+			assert_string_equal(b->rule->name, "second");
+			assert_int_equal(b->state[DOC], PURPOSE_OBJECTED);
+		}
+		fake_reborn(w);
+		fake_check(w);
+		b = to_queue(w, "X-Queue: 1c\r\n");
+		assert_string_equal(b->queue, "1c");
+		assert_int_equal(b->state[DOC], i == 3 ? PURPOSE_GRANTED : PURPOSE_OBJECTED);
+		assert_int_equal(b->decide.objected, i != 3);
+		fake_world_free(w);
+	}
+}
+
+/* What was said before it was known that two calls are one: of the second half of a Session-ID, that comes with the answer. */
+static void test_tied_later(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		bool on_b = i & 1, forged = i & 2, reborn = i & 4;
+		struct leg in = one, out = two;
+		struct world *w = world(POLICY_B_INTEREST);
+		struct call *a, *b, *said;
+
+		if (forged) /* only the half that everybody sees */
+			out.headers[1] = SID(UUID_C, UUID_A);
+		w->policy.rule.pause_stop = true;
+		w->policy.rule.pause_max = (struct policy_span){ 60, POLICY_U_S };
+		a = invite(w, &in);
+		answer(w, &in);
+		b = invite(w, &out);
+		said = on_b ? b : a;
+		assert_false(group_same(a, b));
+		assert_int_equal(call_command(w->cs, said, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+		assert_int_equal(call_command(w->cs, said, CALL_C_PAUSE, DOC, CALL_BY_API, w->now), 0);
+		assert_int_equal((on_b ? a : b)->state[DOC], PURPOSE_GRANTED);
+		assert_false((on_b ? a : b)->decide.paused);
+		if (reborn) {
+			fake_reborn(w);
+			fake_check(w);
+			a = fake_call(w, "x1");
+			b = fake_call(w, "x2");
+		}
+		answer(w, &out);
+		assert_int_equal(group_same(a, b), !forged);
+		assert_int_equal(a->state[DOC], forged && on_b ? PURPOSE_GRANTED : PURPOSE_OBJECTED);
+		assert_int_equal(b->state[DOC], forged && !on_b ? PURPOSE_GRANTED : PURPOSE_OBJECTED);
+		assert_int_equal(a->decide.paused, !(forged && on_b));
+		assert_int_equal(b->decide.paused, !(forged && !on_b));
+		if (!forged) { /* and each goes on with the other */
+			call_key(w->cs, a, AGENT, '*', CALL_BY_RFC4733, true, w->now);
+			call_key(w->cs, a, AGENT, '6', CALL_BY_RFC4733, true, w->now);
+			assert_false(a->decide.paused || b->decide.paused);
+		}
+		fake_world_free(w);
+	}
+}
+
+/* A call that takes another one's place, or joins it, begins as that one is; what is said in it is not said of what goes on there. */
+static void test_takes_its_place(void **state)
+{
+	static const char *const how[] = { "Replaces: x1;to-tag=b;from-tag=a\r\n", "Join: x1;to-tag=b;from-tag=a\r\n",
+					   "Replaces: x1;to-tag=z;from-tag=a\r\n" };
+
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		bool first = i / 3 & 1, over = i / 6;
+		struct world *w = world(POLICY_B_INTEREST);
+		struct leg in = { "x1", { NULL }, 1, { 1, 2 }, { 4000, 5000 } };
+		struct leg out = { "x2", { how[i % 3], NULL }, 7, { 1, 4 }, { 4100, 5100 } };
+		struct call *a = invite(w, &in), *b;
+		bool tied = i % 3 < 2;
+
+		answer(w, &in);
+		later(w, 5);
+		if (first) {
+			assert_int_equal(call_command(w->cs, a, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+			if (!over)
+				assert_int_equal(call_command(w->cs, a, CALL_C_PAUSE, DOC, CALL_BY_API, w->now), 0);
+		}
+		if (over && first)
+			bye(w, &in);
+		b = invite(w, &out);
+		answer(w, &out);
+		if (first) {
+			assert_int_equal(b->state[DOC], tied ? PURPOSE_OBJECTED : PURPOSE_GRANTED);
+			assert_int_equal(b->decide.paused, tied && !over);
+		} else {
+			assert_int_equal(call_command(w->cs, b, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+			assert_int_equal(call_command(w->cs, b, CALL_C_PAUSE, DOC, CALL_BY_API, w->now), 0);
+			assert_int_equal(a->state[DOC], PURPOSE_GRANTED);
+			assert_false(a->decide.paused);
+			/* while what is said there is said here, too */
+			if (over) {
+				assert_int_equal(call_command(w->cs, b, CALL_C_RESUME, DOC, CALL_BY_INFO, w->now), 0);
+				assert_int_equal(call_command(w->cs, a, CALL_C_PAUSE, DOC, CALL_BY_API, w->now), 0);
+				assert_int_equal(b->decide.paused, tied);
+			}
+		}
+		fake_world_free(w);
+	}
+}
+
 /* A way out that a later policy adds works at once, under the next process as well; what the caller was told stays (policy-language
  * 5.2). */
 static void test_added_keys(void **state)
@@ -901,6 +1032,9 @@ int main(void)
 		cmocka_unit_test(test_added_keys),
 		cmocka_unit_test(test_bound_for_good),
 		cmocka_unit_test(test_pause_binds),
+		cmocka_unit_test(test_objection_travels),
+		cmocka_unit_test(test_tied_later),
+		cmocka_unit_test(test_takes_its_place),
 		cmocka_unit_test(test_opt_out_ahead),
 		cmocka_unit_test(test_promise_travels),
 		cmocka_unit_test(test_third_and_consent),

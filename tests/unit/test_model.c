@@ -323,9 +323,10 @@ static void hold(bool on)
 				     .sdp = sdp_of(b, sizeof(b), 1, on ? "a=recvonly\r\n" : NULL) });
 }
 
-static void header(const char *text)
+static void header(unsigned leg, const char *text)
 {
-	send_sip(&(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = ++R.cseq, .extra = text });
+	send_sip(&(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = leg ? "b" : "a", .to_tag = leg ? "a" : "b", .by_callee = leg,
+				     .cseq = ++R.cseq, .extra = text });
 }
 
 /* Only a tick lets the time pass in which packets of a call that was hung up are still its own. */
@@ -466,6 +467,7 @@ static void step(const struct event *e)
 {
 	static const unsigned losses[] = { 59, 60, 500 };
 	struct world *w = R.w;
+	unsigned leg;
 
 	w->packets++;
 	w->now += MS; /* later than the packets before it */
@@ -485,14 +487,19 @@ static void step(const struct event *e)
 			notice(e);
 		break;
 	case EV_HEADER:
+		/* the data subject's side may say no, and prove nothing (RX-1) */
+		leg = e->b % 4 ? !m_subject(&R.m) : m_subject(&R.m);
 		if (e->a & 1) {
-			m_header(&R.m, w->now);
-			header("X-Notice: yes\r\n");
+			if (leg != m_subject(&R.m))
+				m_header(&R.m, w->now);
+			else
+				m_time(&R.m, w->now);
+			header(leg, "X-Notice: yes\r\n");
 		} else {
 			m_time(&R.m, w->now);
 			if (R.q->rule.purpose[M_TRAIN].optout_header)
 				m_opt_out(&R.m, M_TRAIN);
-			header("X-Out: 1\r\n");
+			header(leg, "X-Out: 1\r\n");
 		}
 		break;
 	case EV_COMMAND:

@@ -185,6 +185,49 @@ static void test_calling(void **state)
 	policy_free(p);
 }
 
+/* A no-record list is what people asked for; a statute asks no one, and any other never rule forbids to everybody. */
+static void test_listed(void **state)
+{
+	static const struct {
+		const char *never, *basis;
+		bool match, listed;
+	} t[] = {
+		{ "calling @wish", "obligation \"MiFID II art. 16(7)\"", true, true },
+		{ "calling @wish", "interest", false, true },
+		{ "called @wish", "obligation \"MiFID II art. 16(7)\"", true, false }, /* not that number */
+		{ "controller c side called calling @wish", "obligation \"MiFID II art. 16(7)\"", true, true },
+		{ "calling @wish, +45 2222 2222", "obligation \"MiFID II art. 16(7)\"", false, false },
+		{ "calling @wish, withheld", "obligation \"MiFID II art. 16(7)\"", false, false },
+		{ "calling @plain", "obligation \"MiFID II art. 16(7)\"", false, false },
+		{ "calling @wish queue = q", "obligation \"MiFID II art. 16(7)\"", true, false }, /* another queue */
+		{ "calling @wish }\nnever \"second\" { called +45 7010 2030", "obligation \"MiFID II art. 16(7)\"", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		bool law = *t[i].basis == 'o';
+		struct policy_decision d;
+		struct policy *p;
+		char text[8192];
+
+		snprintf(text, sizeof(text),
+			 OBJECTS "set wish dynamic numbers { +45 2222 2222 }\nset plain numbers { +45 2222 2222 }\n"
+				 "announcement law { language da link https://c.example/t elements rec doc link access text \"x\" }\n"
+				 "rule \"r\" { controller c side called called +45 7010 20* owner O review 2027-10-01 notice %s notice-proof attested\n"
+				 "documentation { basis %s assessment d %s }\n%s }\nnever \"list\" { %s }\n",
+			 law ? "law" : "n", t[i].basis, law ? "retention 5 years retention-reason \"x\"" : "", law ? "decision-record 6 years" : "",
+			 t[i].never);
+		p = load(text);
+		eval(p, &(struct call){ .calling = "+4522222222", .called = "+4570102030" }, &d);
+		if (d.verdict != (t[i].match ? POLICY_MATCH : POLICY_NEVER) || d.listed != t[i].listed)
+			fail_msg("case %zu: verdict %d, listed %d", i, d.verdict, d.listed);
+		eval(p, &(struct call){ .calling = "+4522222223", .called = "+4570102031" }, &d);
+		assert_int_equal(d.verdict, POLICY_MATCH);
+		assert_false(d.listed);
+		policy_free(p);
+	}
+}
+
 static void test_order_and_side(void **state)
 {
 	struct policy *p = load(
@@ -513,6 +556,7 @@ int main(void)
 		cmocka_unit_test(test_order_and_side),
 		cmocka_unit_test(test_trunks),
 		cmocka_unit_test(test_lab_is_never_live),
+		cmocka_unit_test(test_listed),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_direction),
 		cmocka_unit_test(test_late_criteria),

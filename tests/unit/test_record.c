@@ -27,6 +27,7 @@
 
 struct store {
 	unsigned begun, aborted, ended, denied, dropped, committed, noted;
+	enum store_state noted_state[2];
 	int begin_error, append_error, denied_error, drop_error, known;
 	struct store_call_result last;
 	const char *last_gap; /* of calls without audio */
@@ -180,8 +181,9 @@ int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t unt
 
 void store_call_note(struct store_call *sc, const struct store_call_now *now)
 {
-	(void)now;
 	sc->st->noted++;
+	sc->st->noted_state[0] = now->state[0];
+	sc->st->noted_state[1] = now->state[1];
 }
 
 bool store_repairs(const struct store *st)
@@ -597,20 +599,16 @@ static void test_parked(void **state)
 		c = calls_by_id(recorder_calls(l->rec), "c2", 2);
 		if (i == 1) {
 			call_key(recorder_calls(l->rec), c, OPTAG_LEG_CALLER, '9', CALL_BY_INFO, true, l->w->now);
-			assert_int_equal(l->st.ended, 1);
+			assert_int_equal(l->st.ended, 0); /* its documentation may still be objected to */
 			assert_int_equal(l->st.dropped, 2);
-			assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_OPTED_OUT);
-			assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], STORE_S_GRANTED);
 		}
 		if (i >= 4) { /* a later policy has no room for it; or none for training */
 			struct policy none = l->w->policy;
 
 			none.rule.purpose[POLICY_TRAINING].basis = POLICY_B_NONE;
 			(void)tighten(l, i == 4 ? NULL : &none);
-			assert_int_equal(l->st.ended, 1);
-			assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_DENIED);
-			assert_string_equal(l->st.last.reason[POLICY_TRAINING], "policy.tightened");
-			assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], STORE_S_GRANTED);
+			assert_int_equal(l->st.ended, 0);
+			assert_int_equal(l->st.dropped, 2);
 		}
 		if (i < 2) {
 			sip(l, &(struct fake_msg){ .method = "BYE", .id = "c2", .from_tag = "c", .to_tag = "d", .cseq = 2 });
@@ -628,6 +626,14 @@ static void test_parked(void **state)
 			continue;
 		}
 		f = finish(l);
+		if (i == 1) { /* the first one's row is the last */
+			assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_OPTED_OUT);
+			assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], STORE_S_GRANTED);
+		} else if (i >= 4) {
+			assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_DENIED);
+			assert_string_equal(l->st.last.reason[POLICY_TRAINING], "policy.tightened");
+			assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], STORE_S_GRANTED);
+		}
 		assert_int_equal(f.kept, 2); /* the second has its one packet of documentation */
 		assert_int_equal(l->st.committed, i == 1 || i >= 4 ? 0 : 1);
 		link_free(l);
@@ -707,19 +713,65 @@ static void test_said_of_nobody(void **state)
 	queue_header = NULL;
 	for (int n = 0; n < 300; n++)
 		both(l, 0x22);
-	sip(l, &(struct fake_msg){ .method = "UPDATE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 2, .extra = "X-Queue: 3\r\n" });
+	sip(l, &(struct fake_msg){ .method = "UPDATE", .id = "c1", .from_tag = "b", .to_tag = "a", .by_callee = true, .cseq = 2,
+				   .extra = "X-Queue: 3\r\n" });
 	assert_false(calls_by_id(recorder_calls(l->rec), "c1", 2)->matched);
 	assert_int_equal(l->st.ended, 0);
 	c = calls_by_id(recorder_calls(l->rec), "c1", 2);
 	by.now_ns = l->w->now;
 	assert_int_equal(recorder_command(l->rec, c, CALL_C_PAUSE, POLICY_TRAINING, &by), -ENOENT);
 	assert_int_equal(recorder_command(l->rec, c, CALL_C_OPT_OUT, POLICY_TRAINING, &by), 0);
+	assert_int_equal(l->st.dropped, 1);
+	/* and of documentation he may say so there, too */
+	assert_int_equal(recorder_command(l->rec, c, CALL_C_WITHDRAW, POLICY_DOCUMENTATION, &by), -ENOENT);
+	assert_int_equal(l->st.ended, 0);
+	assert_int_equal(recorder_command(l->rec, c, CALL_C_OBJECT, POLICY_DOCUMENTATION, &by), 0);
 	assert_int_equal(l->st.ended, 1);
 	assert_int_equal(l->st.last.state[POLICY_TRAINING], STORE_S_OPTED_OUT);
+	assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], STORE_S_OBJECTED);
 	bye(l);
 	f = finish(l);
 	assert_int_equal(f.kept, 1);
 	link_free(l);
+}
+
+/* Who objects after a transfer objects to all of the conversation: the first part is restricted, too, and is not taken (N-27). */
+static void test_parked_objection(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct link *l = link_new();
+		struct fake_msg k = { .method = "INVITE", .id = "c2", .from_tag = "c", .to_tag = "", .cseq = 1,
+				      .extra = "Replaces: c1;to-tag=b;from-tag=a\r\n" };
+		struct recorder_said by = { .who = "agent" };
+		struct recorder_figures f;
+		char sdp[2048];
+		struct call *c;
+
+		establish(l, NULL);
+		for (int n = 0; n < 300; n++)
+			both(l, 0x22);
+		k.sdp = fake_sdp(sdp, sizeof(sdp), 3, 1, 4400, NULL);
+		sip(l, &k);
+		k = (struct fake_msg){ .method = "INVITE", .status = 200, .id = "c2", .from_tag = "c", .to_tag = "d", .cseq = 1,
+				       .sdp = fake_sdp(sdp, sizeof(sdp), 4, 3, 5500, NULL) };
+		sip(l, &k);
+		bye(l);
+		l->w->now += SEC;
+		rtp(l, 3, 5500, 8, 0x33, 160);
+		assert_int_equal(l->st.ended, 0);
+		c = calls_by_id(recorder_calls(l->rec), "c2", 2);
+		by.now_ns = l->w->now;
+		if (i)
+			assert_int_equal(recorder_command(l->rec, c, i == 1 ? CALL_C_OBJECT : CALL_C_OBJECT_GROUNDS, POLICY_DOCUMENTATION, &by), 0);
+		assert_int_equal(l->st.ended, i ? 1 : 0); /* nothing more can be said of it */
+		if (i)
+			assert_int_equal(l->st.noted_state[POLICY_DOCUMENTATION], STORE_S_OBJECTED);
+		f = finish(l);
+		assert_int_equal(l->st.last.state[POLICY_DOCUMENTATION], i ? STORE_S_OBJECTED : STORE_S_GRANTED);
+		assert_int_equal(f.kept, 2);
+		link_free(l);
+	}
 }
 
 /* A later policy without a rule: what was recorded stays, not a packet more is. */
@@ -1273,16 +1325,16 @@ static void on_alarm(void *arg, const struct call *c, enum recorder_alarm what)
 	alarmed[what]++;
 }
 
-/* Who is told of what is the rule's; a pause that nobody ends is of any. */
+/* Who is told of what is the rule's; a pause that nobody ends, and transfers without end, are of any. */
 static void test_alarms(void **state)
 {
 	static const struct {
 		unsigned rule, told[RECORDER_ALARMS];
 	} t[] = {
-		{ POLICY_ALARM_ALL, { 1, 1, 1, 1, 1 } },
-		{ 0, { 0, 1, 0, 0, 0 } },
-		{ POLICY_ALARM_NOTICE | POLICY_ALARM_USE, { 1, 1, 0, 0, 1 } },
-		{ POLICY_ALARM_GAP | POLICY_ALARM_QUOTA | POLICY_ALARM_OVERDUE, { 0, 1, 1, 1, 0 } },
+		{ POLICY_ALARM_ALL, { 1, 1, 1, 1, 1, 1 } },
+		{ 0, { 0, 1, 0, 0, 0, 1 } },
+		{ POLICY_ALARM_NOTICE | POLICY_ALARM_USE, { 1, 1, 0, 0, 1, 1 } },
+		{ POLICY_ALARM_GAP | POLICY_ALARM_QUOTA | POLICY_ALARM_OVERDUE, { 0, 1, 1, 1, 0, 1 } },
 	};
 
 	(void)state;
@@ -1313,6 +1365,7 @@ int main(void)
 		cmocka_unit_test(test_parked),
 		cmocka_unit_test(test_parked_consent),
 		cmocka_unit_test(test_said_of_nobody),
+		cmocka_unit_test(test_parked_objection),
 		cmocka_unit_test(test_tightened),
 		cmocka_unit_test(test_tightened_early),
 		cmocka_unit_test(test_shorter),

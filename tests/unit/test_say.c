@@ -64,10 +64,14 @@ static int say(struct world *w, const char *event)
 static void message(struct world *w, const char *method, unsigned status, const char *sdp, const char *extra)
 {
 	bool answered = status || strcmp(method, "INVITE") != 0;
+	bool own = strcmp(method, "UPDATE") == 0; /* headers within the dialog are the called side's to say */
+
+	static unsigned cseq = 1; /* each transaction says a header once */
 
 	w->now += 10 * MS;
-	fake_send(w, &(struct fake_msg){ .method = method, .status = status, .id = "x1", .from_tag = "a", .to_tag = answered ? "b" : "",
-					 .cseq = strcmp(method, "INVITE") ? 2 : 1, .sdp = sdp, .extra = extra });
+	fake_send(w, &(struct fake_msg){ .method = method, .status = status, .id = "x1",
+					 .from_tag = own ? "b" : "a", .to_tag = own ? "a" : answered ? "b" : "",
+					 .cseq = strcmp(method, "INVITE") ? ++cseq : 1, .sdp = sdp, .extra = extra });
 	fake_check(w);
 }
 

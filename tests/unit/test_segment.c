@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "call/call_internal.h"
 #include "optag.h"
+#include "policy/members.h"
 
 #define TODAY 1796000000LL /* 2026-11-30 */
 #define SEC   1000000000ULL
@@ -26,6 +27,7 @@
 
 static const char text[] =
 	"trunk t { address 10.0.0.2 queue-header X-Queue agent-header X-Agent }\n"
+	"trunk ivr { address 10.0.0.9 dedicated yes }\n"
 	"set own numbers { +45 7010 20* }\n"
 	"announcement nf { language da link https://c.example/t elements rec doc train link object access optout then optout-key:9 "
 	"text \"x\" }\n"
@@ -35,7 +37,7 @@ static const char text[] =
 	" factor 2 relied-on \"a\"\n factor 3 relied-on \"a\"\n factor 4 relied-on \"a\"\n factor 5 relied-on \"a\"\n"
 	" factor 6 relied-on \"a\"\n}\n"
 	"assessment a { kind training-amount scope @own review 2027-09-01 without-consent \"w\" }\n"
-	"controller c { timezone UTC languages da numbers @own roles r }\n"
+	"controller c { timezone UTC languages da numbers @own trunks ivr roles r }\n"
 	"controller k { timezone UTC languages da numbers @own roles r }\n"
 #define INTEREST(q) \
 	"rule \"" q "\" { controller c side called called +45 7010 201* queue = " q " owner O review 2027-10-01 notice nf notice-proof attested\n" \
@@ -50,6 +52,12 @@ static const char text[] =
 	"rule \"" name "\" { controller c side called " match " owner O review 2027-10-01 notice nd notice-proof attested\n" \
 	" documentation { basis interest assessment d } roles documentation r }\n"
 	INTEREST("a") INTEREST("b") CONSENT("c1", "c") CONSENT("c2", "c") CONSENT("k", "k")
+	DOCUMENT("interest", "called +45 7010 2066")
+	"set wish dynamic numbers\nnever \"wish\" { calling @wish }\n"
+	"announcement law { language da link https://c.example/t elements rec doc link access text \"x\" }\n"
+	"rule \"law\" { controller c side called called +45 7010 2055 owner O review 2027-10-01 notice law notice-proof attested\n"
+	" documentation { basis obligation \"MiFID II art. 16(7)\" assessment d retention 5 years retention-reason \"x\" }\n"
+	" decision-record 6 years roles documentation r }\n"
 	DOCUMENT("media", "called +45 7010 2099 media codec PCMA") DOCUMENT("tag", "called +45 7010 2088 tag vip")
 	"rule \"tt\" { controller c side called called +45 7010 2077 tag vip owner O review 2027-10-01 notice nf notice-proof attested\n"
 	" documentation { basis interest assessment d }\n"
@@ -62,9 +70,9 @@ struct world {
 	uint64_t now;
 	unsigned matched, ended, draws, holes;
 	char end[16], rule[16];
-	struct uid uid;
+	struct uid uid, first; /* of the latest that ended, and the first */
 	enum purpose_state state[2];
-	const char *called;
+	const char *called, *gap;
 	uint8_t verdict[2]; /* at the caller's and the callee's address */
 };
 
@@ -103,6 +111,8 @@ static void on_ended(void *arg, struct call *c)
 	snprintf(w->end, sizeof(w->end), "%s", c->end);
 	snprintf(w->rule, sizeof(w->rule), "%s", c->rule->name);
 	w->uid = c->uid;
+	if (!w->ended)
+		w->first = c->uid;
 	memcpy(w->state, c->state, sizeof(w->state));
 	assert_true(c->end_ns >= (c->answered ? c->answer_ns : c->start_ns));
 	w->ended++;
@@ -121,10 +131,18 @@ static const char *on_draw(void *arg, struct call *c)
 	return NULL;
 }
 
+static void on_news(void *arg, const struct call *c, const struct call_news *n)
+{
+	if (strcmp(n->event, "capture.gap") != 0)
+		return;
+	assert_true(c->matched);
+	((struct world *)arg)->gap = n->reason;
+}
+
 static struct calls_sink sink_of(struct world *w)
 {
 	return (struct calls_sink){ .arg = w, .flow = on_flow, .unflow = on_unflow, .matched = on_matched, .destroy = on_destroy,
-				    .ended = on_ended, .packets = on_packets, .draw = on_draw };
+				    .ended = on_ended, .packets = on_packets, .draw = on_draw, .news = on_news };
 }
 
 static void begin(struct world *w, const char *called)
@@ -192,6 +210,9 @@ static void reborn(struct world *w)
 
 static const struct sip_extra extra = { { "X-Queue", "X-Agent" }, 2 };
 
+static bool asked_back; /* the callee's dialog side sends requests, and the caller's answers */
+static uint32_t sender;	/* IPv4 address; 0: the side's own */
+
 /* sdp: codec number of its only format; 0xff none. */
 static void send_msg(struct world *w, const char *start, bool by_callee, const char *to_tag, unsigned cseq, const char *method,
 		     const char *headers, unsigned sdp)
@@ -206,11 +227,11 @@ static void send_msg(struct world *w, const char *start, bool by_callee, const c
 		snprintf(body, sizeof(body), "v=0\r\no=- %u 1 IN IP4 h\r\ns=-\r\nc=IN IP4 10.0.1.%u\r\nt=0 0\r\nm=audio %u RTP/AVP %u 101\r\n"
 					     "a=rtpmap:101 telephone-event/8000\r\n",
 			 by_callee, by_callee, 4000 + by_callee * 1000, sdp);
-	n = snprintf(b, sizeof(b), "%s\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%u\r\nFrom: <sip:+4520000000@h>;tag=a\r\nTo: <sip:%s@h>%s%s\r\n"
+	n = snprintf(b, sizeof(b), "%s\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK%u\r\n%s: <sip:+4520000000@h>;tag=a\r\n%s: <sip:%s@h>%s%s\r\n"
 				   "Call-ID: x\r\nCSeq: %u %s\r\n%s%sContent-Length: %zu\r\n\r\n%s",
-		     start, cseq, w->called, *to_tag ? ";tag=" : "", to_tag, cseq, method, headers,
-		     *body ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
-	ipaddr_v4(by_callee ? 0x0a000002 : 0x0a000001, &from.src.addr);
+		     start, cseq, asked_back ? "To" : "From", asked_back ? "From" : "To", w->called, *to_tag ? ";tag=" : "", to_tag, cseq, method,
+		     headers, *body ? "Content-Type: application/sdp\r\n" : "", strlen(body), body);
+	ipaddr_v4(sender ? sender : by_callee ? 0x0a000002 : 0x0a000001, &from.src.addr);
 	ipaddr_v4(by_callee ? 0x0a000001 : 0x0a000002, &from.dst.addr);
 	from.src.port = from.dst.port = 5060;
 	assert_int_equal(sip_parse(b, (size_t)n, false, &extra, &m, &why), 0);
@@ -223,6 +244,19 @@ static void ask(struct world *w, const char *method, const char *to_tag, unsigne
 
 	snprintf(start, sizeof(start), "%s sip:%s@h SIP/2.0", method, w->called);
 	send_msg(w, start, false, to_tag, cseq, method, headers, sdp);
+}
+
+/* The controller's side, the called one, asks within the dialog. */
+static void own(struct world *w, const char *method, unsigned cseq, const char *headers, unsigned sdp)
+{
+	char start[128];
+
+	asked_back = true;
+	snprintf(start, sizeof(start), "%s sip:+4520000000@h SIP/2.0", method);
+	send_msg(w, start, true, "b", cseq, method, headers, sdp);
+	if (sdp != 0xff)
+		send_msg(w, "SIP/2.0 200 OK", false, "b", cseq, method, "", sdp);
+	asked_back = false;
 }
 
 static void say(struct world *w, unsigned cseq, const char *headers, unsigned sdp)
@@ -268,16 +302,16 @@ static void test_header_comes_later(void **state)
 		if (i == 3)
 			reborn(&w);
 		if (i == 0)
-			ask(&w, "UPDATE", "b", 2, "X-Queue: a\r\nX-Agent: anna\r\n", 0xff);
+			own(&w, "UPDATE", 2, "X-Queue: a\r\nX-Agent: anna\r\n", 0xff);
 		else if (i == 1)
-			ask(&w, "INVITE", "b", 2, "X-Queue: a\r\n", 8);
+			own(&w, "INVITE", 2, "X-Queue: a\r\n", 8);
 		else
-			ask(&w, "INFO", "b", 2, "X-Queue: a\r\n", 0xff);
+			own(&w, "INFO", 2, "X-Queue: a\r\n", 0xff);
 		c = call_of(&w);
 		assert_true(c->matched && !c->late);
 		assert_string_equal(c->rule->name, "a");
-		assert_int_equal(c->start_ns, w.now);
-		assert_int_equal(c->answer_ns, w.now);
+		assert_int_equal(c->start_ns, i == 1 ? w.now - 10 * MS : w.now); /* before its answer */
+		assert_int_equal(c->answer_ns, c->start_ns);
 		assert_int_equal(w.verdict[0], OPTAG_V_RECORD);
 		assert_int_equal(w.verdict[1], OPTAG_V_RECORD);
 		assert_string_equal(c->agent, i ? "" : "anna");
@@ -296,13 +330,13 @@ static void test_nothing_to_wait_for(void **state)
 	begin(&w, "+4588888888");
 	c = establish(&w, "");
 	assert_false(c->matched || c->late || c->nep || c->facts);
-	ask(&w, "UPDATE", "b", 2, "X-Queue: a\r\n", 0xff);
+	own(&w, "UPDATE", 2, "X-Queue: a\r\n", 0xff);
 	assert_false(call_of(&w)->matched);
 	finish(&w);
 	begin(&w, NUMBER);
 	c = establish(&w, "X-Queue: zz\r\n"); /* another queue: it may be transferred to ours */
 	assert_false(c->matched);
-	ask(&w, "UPDATE", "b", 2, "X-Queue: a\r\n", 0xff);
+	own(&w, "UPDATE", 2, "X-Queue: a\r\n", 0xff);
 	assert_true(call_of(&w)->matched);
 	finish(&w);
 }
@@ -319,8 +353,7 @@ static void transfer(struct world *w, const char *from, const char *to, char key
 		press(w, key);
 	later(w, 90);
 	snprintf(h, sizeof(h), "X-Queue: %s\r\nX-Agent: bo\r\n", to);
-	ask(w, "INVITE", "b", 2, h, 8);
-	say(w, 2, "", 8);
+	own(w, "INVITE", 2, h, 8);
 }
 
 static void test_transfer(void **state)
@@ -348,10 +381,16 @@ static void test_transfer(void **state)
 	/* and back, under another process */
 	first = c->uid;
 	reborn(&w);
-	ask(&w, "UPDATE", "b", 3, "X-Queue: a\r\n", 0xff);
+	own(&w, "UPDATE", 3, "X-Queue: a\r\n", 0xff);
 	c = call_of(&w);
 	assert_int_equal(w.ended, 2);
 	assert_true(uid_equal(&c->peers->other, &first) && !uid_equal(&c->uid, &first));
+	/* who knows it by one of its parts finds it by that */
+	assert_ptr_equal(calls_by_uid(w.cs, &first), c);
+	assert_ptr_equal(calls_by_uid(w.cs, &w.first), c);
+	assert_ptr_equal(calls_by_uid(w.cs, &c->uid), c);
+	first.b[15] ^= 1;
+	assert_null(calls_by_uid(w.cs, &first));
 	finish(&w);
 }
 
@@ -426,7 +465,7 @@ static void test_no_in_a_part_that_is_out(void **state)
 			call_key(w.cs, c, SUBJECT, '9', CALL_BY_RFC4733, true, w.now);
 			assert_false(call_listens(c, SUBJECT));
 		}
-		ask(&w, "UPDATE", "b", 3, "X-Queue: b\r\n", 0xff);
+		own(&w, "UPDATE", 3, "X-Queue: b\r\n", 0xff);
 		c = call_of(&w);
 		assert_string_equal(c->rule->name, "b");
 		later(&w, 100);
@@ -449,7 +488,7 @@ static void test_out_and_in(void **state)
 	assert_int_equal(w.verdict[0] + w.verdict[1], 0);
 	reborn(&w);
 	later(&w, 20);
-	ask(&w, "UPDATE", "b", 4, "X-Queue: b\r\n", 0xff);
+	own(&w, "UPDATE", 4, "X-Queue: b\r\n", 0xff);
 	c = call_of(&w);
 	assert_true(c->matched);
 	assert_string_equal(c->rule->name, "b");
@@ -465,7 +504,7 @@ static void test_opt_out_through(void **state)
 
 	(void)state;
 	transfer(&w, "a", "zz", '9', 5);
-	ask(&w, "UPDATE", "b", 4, "X-Queue: b\r\n", 0xff);
+	own(&w, "UPDATE", 4, "X-Queue: b\r\n", 0xff);
 	assert_string_equal(call_of(&w)->rule->name, "b");
 	assert_int_equal(call_of(&w)->state[TRAIN], PURPOSE_OPTED_OUT);
 	finish(&w);
@@ -486,7 +525,7 @@ static void test_filled_in(void **state)
 	assert_string_equal(c->agent, "bo");
 	say(&w, 1, "X-Queue: a\r\nX-Agent: bo\r\n", 8);
 	assert_int_equal(w.ended, 0);
-	ask(&w, "UPDATE", "b", 2, "X-Queue:  a\r\n", 0xff);
+	own(&w, "UPDATE", 2, "X-Queue:  a\r\n", 0xff);
 	assert_int_equal(w.ended, 0);
 	finish(&w);
 }
@@ -572,12 +611,12 @@ static void test_stopped(void **state)
 		stopped_rule = "b";
 		establish(&w, late ? "" : "X-Queue: a\r\n");
 		later(&w, 5);
-		ask(&w, "UPDATE", "b", 2, "X-Queue: b\r\n", 0xff);
+		own(&w, "UPDATE", 2, "X-Queue: b\r\n", 0xff);
 		c = call_of(&w);
 		assert_false(c->matched);
 		assert_int_equal(w.verdict[0] + w.verdict[1], 0);
 		/* and on to one that is not stopped */
-		ask(&w, "UPDATE", "b", 3, "X-Queue: a\r\n", 0xff);
+		own(&w, "UPDATE", 3, "X-Queue: a\r\n", 0xff);
 		c = call_of(&w);
 		assert_true(c->matched);
 		finish(&w);
@@ -585,19 +624,224 @@ static void test_stopped(void **state)
 	stopped_rule = NULL;
 }
 
-/* Whoever sends a transfer with every message gets no row with every message. */
+/* A telephone system in a loop gets no row with every message, and loses no more than that needs. */
 static void test_endless(void **state)
+{
+	struct world w;
+	struct calls_stats st;
+	struct call *c;
+
+	(void)state;
+	for (int restart = 0; restart < 2; restart++) {
+		begin(&w, NUMBER);
+		establish(&w, "X-Queue: a\r\n");
+		for (unsigned i = 0; i < 200; i++)
+			own(&w, "UPDATE", 2 + i, i % 2 ? "X-Queue: a\r\n" : "X-Queue: b\r\n", 0xff);
+		calls_get_stats(w.cs, &st);
+		assert_int_equal(w.ended, CALL_SEGMENTS_MAX + 1);
+		assert_int_equal(st.transfer_limit, 200 - CALL_SEGMENTS_MAX);
+		assert_string_equal(w.gap, "transfer.limit");
+		/* it waits, at its addresses, as what it is now */
+		c = call_of(&w);
+		assert_true(!c->matched && c->late && c->nep && c->again_ns);
+		assert_int_equal(w.verdict[0] + w.verdict[1], 0);
+		if (restart)
+			reborn(&w);
+		later(&w, 9);
+		c = call_of(&w);
+		assert_true(c->matched && !c->again_ns);
+		assert_string_equal(c->rule->name, "a");
+		assert_int_equal(w.verdict[0], OPTAG_V_RECORD);
+		assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+		finish(&w);
+	}
+	/* one transfer a quarter of a minute is no loop, however many there are */
+	begin(&w, NUMBER);
+	establish(&w, "X-Queue: a\r\n");
+	for (unsigned i = 0; i < 200; i++) {
+		later(&w, 15);
+		own(&w, "UPDATE", 2 + i, i % 2 ? "X-Queue: a\r\n" : "X-Queue: b\r\n", 0xff);
+		assert_string_equal(call_of(&w)->rule->name, i % 2 ? "a" : "b");
+	}
+	assert_int_equal(w.ended, 200);
+	assert_ptr_equal(calls_by_uid(w.cs, &w.first), call_of(&w));
+	for (unsigned i = 0; i < 100; i++) {
+		later(&w, 15);
+		own(&w, "UPDATE", 202 + i, i % 2 ? "X-Queue: a\r\n" : "X-Queue: b\r\n", 0xff);
+	}
+	reborn(&w);
+	assert_int_equal(call_of(&w)->nearlier, CALL_UIDS_MAX);
+	assert_ptr_equal(calls_by_uid(w.cs, &w.uid), call_of(&w));
+	assert_null(calls_by_uid(w.cs, &w.first));
+	finish(&w);
+}
+
+/* A call that is over while it waits, or whose way back comes first. */
+static void test_endless_ends(void **state)
 {
 	struct world w;
 
 	(void)state;
+	for (int how = 0; how < 2; how++) {
+		begin(&w, NUMBER);
+		establish(&w, "X-Queue: a\r\n");
+		for (unsigned i = 0; i < 40; i++)
+			own(&w, "UPDATE", 2 + i, i % 2 ? "X-Queue: a\r\n" : "X-Queue: b\r\n", 0xff);
+		assert_true(call_of(&w)->again_ns);
+		if (how == 0)
+			ask(&w, "BYE", "b", 2, "", 0xff);
+		else /* to where nobody records */
+			own(&w, "UPDATE", 60, "X-Queue: zz\r\n", 0xff);
+		later(&w, 20);
+		assert_false(call_of(&w)->matched);
+		finish(&w);
+	}
+}
+
+/* Under one rule the recording goes on as one: its documentation says so, and it is not for training. */
+static void test_undivided(void **state)
+{
+	struct world w;
+	struct call *c;
+	char h[64];
+
+	(void)state;
 	begin(&w, NUMBER);
-	establish(&w, "X-Queue: a\r\n");
-	for (unsigned i = 0; i < 200; i++)
-		ask(&w, "UPDATE", "b", 2 + i, i % 2 ? "X-Queue: a\r\n" : "X-Queue: b\r\n", 0xff);
+	establish(&w, "X-Queue: a\r\nX-Agent: 0\r\n");
+	later(&w, 90);
+	for (unsigned i = 1; i <= 40; i++) {
+		snprintf(h, sizeof(h), "X-Agent: %u\r\n", i);
+		own(&w, "UPDATE", 2 + i, h, 0xff);
+	}
+	c = call_of(&w);
 	assert_int_equal(w.ended, CALL_SEGMENTS_MAX);
-	assert_false(call_of(&w)->matched || call_of(&w)->late || call_of(&w)->nep);
+	assert_true(c->matched);
+	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	assert_string_equal(c->reason[DOC], "transfer.limit");
+	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+	assert_string_equal(c->reason[TRAIN], "transfer.limit");
+	assert_int_equal(w.verdict[0], OPTAG_V_RECORD);
+	/* the next one that may is a recording of its own again, for training, too */
+	later(&w, 11);
+	own(&w, "UPDATE", 60, "X-Agent: anna\r\n", 0xff);
+	c = call_of(&w);
+	assert_int_equal(w.ended, CALL_SEGMENTS_MAX + 1);
+	assert_string_equal(c->agent, "anna");
+	assert_string_equal(c->reason[DOC], "");
+	assert_int_not_equal(c->state[TRAIN], PURPOSE_DENIED);
 	finish(&w);
+}
+
+/* Who calls in neither transfers nor names an agent, by whatever message (RX-1). */
+static void test_outside(void **state)
+{
+	static const char *const method[] = { "UPDATE", "INVITE", "INFO" };
+
+	(void)state;
+	for (int late = 0; late < 2; late++)
+		for (int i = 0; i < 4; i++) {
+			struct world w;
+			struct call *c;
+
+			begin(&w, NUMBER);
+			establish(&w, late ? "" : "X-Queue: a\r\n");
+			later(&w, 5);
+			if (i < 3) {
+				ask(&w, method[i], "b", 2, "X-Queue: b\r\nX-Agent: bo\r\n", 0xff);
+			} else { /* his answer to a re-INVITE */
+				asked_back = true;
+				send_msg(&w, "INVITE sip:x@h SIP/2.0", true, "b", 2, "INVITE", "", 8);
+				send_msg(&w, "SIP/2.0 200 OK", false, "b", 2, "INVITE", "X-Queue: b\r\nX-Agent: bo\r\n", 8);
+				asked_back = false;
+			}
+			c = call_of(&w);
+			assert_int_equal(w.ended, 0);
+			assert_int_equal(c->matched, !late);
+			assert_string_equal(c->agent, "");
+			/* and what he said is not remembered for when the other side speaks */
+			own(&w, "UPDATE", 3, late ? "X-Queue: a\r\n" : "X-Queue: a\r\nX-Other: 1\r\n", 0xff);
+			c = call_of(&w);
+			assert_true(c->matched);
+			assert_string_equal(c->rule->name, "a");
+			assert_string_equal(c->agent, "");
+			assert_int_equal(w.ended, 0);
+			/* the controller's own trunk, on whichever side of a dialog */
+			sender = 0x0a000009;
+			ask(&w, "UPDATE", "b", 9, "X-Queue: b\r\n", 0xff);
+			sender = 0;
+			assert_string_equal(call_of(&w)->rule->name, "b");
+			finish(&w);
+		}
+}
+
+/* Somebody puts the number on a no-record list while a call under a statute and one by interest go on. */
+static void test_listed_meanwhile(void **state)
+{
+	static const char number[2][16] = { "+4570102066", "+4570102055" };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct policy_member m = { .number = "+4520000000" };
+		struct calls_tightened sum = { 0 };
+		struct policy_members *members;
+		bool statute = i & 1, before = i & 2;
+		struct world w;
+		struct call *c;
+
+		begin(&w, number[statute]);
+		assert_int_equal(policy_members_new(&members), 0);
+		assert_int_equal(policy_bind(w.policy, members), 0);
+		if (before)
+			assert_int_equal(policy_members_add(members, "wish", &m), 0);
+		establish(&w, "");
+		c = call_of(&w);
+		assert_int_equal(c->matched, statute || !before);
+		if (!before) {
+			assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+			assert_string_equal(c->reason[DOC], "");
+			assert_int_equal(policy_members_add(members, "wish", &m), 0);
+			call_tighten(w.cs, c, w.policy, &sum);
+			call_tighten(w.cs, c, w.policy, &sum);
+			assert_int_equal(sum.changed, 1);
+		}
+		assert_int_equal(w.verdict[0], statute ? OPTAG_V_RECORD : before ? 0 : OPTAG_V_BLOCK);
+		if (statute) {
+			assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+			assert_string_equal(c->reason[DOC], "optout.statute");
+		}
+		calls_finish(w.cs, w.now);
+		calls_free(w.cs);
+		policy_free(w.policy);
+		policy_members_free(members);
+	}
+}
+
+/* Another hop's copy, a retransmission, what comes late: no transfer, and no transfer back. */
+static void test_same_again(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (int restart = 0; restart < 2; restart++) {
+		begin(&w, NUMBER);
+		establish(&w, "X-Queue: a\r\n");
+		own(&w, "UPDATE", 5, "X-Queue: b\r\n", 0xff);
+		own(&w, "UPDATE", 6, "X-Queue: a\r\n", 0xff);
+		assert_int_equal(w.ended, 2);
+		if (restart)
+			reborn(&w);
+		for (int i = 0; i < 20; i++) {
+			own(&w, "UPDATE", 5, "X-Queue: b\r\n", 0xff);
+			own(&w, "UPDATE", 6, "X-Queue: a\r\n", 0xff);
+			own(&w, "UPDATE", 6, "X-Queue: c1\r\n", 0xff); /* rewritten on its way */
+		}
+		assert_int_equal(w.ended, 2);
+		/* what another hop adds counts */
+		own(&w, "UPDATE", 6, "X-Queue: a\r\nX-Agent: anna\r\n", 0xff);
+		assert_string_equal(call_of(&w)->agent, "anna");
+		assert_int_equal(w.ended, 2);
+		finish(&w);
+	}
 }
 
 /*
@@ -675,6 +919,11 @@ int main(void)
 		cmocka_unit_test(test_training_of_a_tag),
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_endless_ends),
+		cmocka_unit_test(test_undivided),
+		cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_same_again),
+		cmocka_unit_test(test_listed_meanwhile),
 		cmocka_unit_test(test_identity),
 	};
 
