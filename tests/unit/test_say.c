@@ -65,8 +65,7 @@ static void message(struct world *w, const char *method, unsigned status, const 
 {
 	bool answered = status || strcmp(method, "INVITE") != 0;
 	bool own = strcmp(method, "UPDATE") == 0; /* headers within the dialog are the called side's to say */
-
-	static unsigned cseq = 1; /* each transaction says a header once */
+	static unsigned cseq = 1;		  /* each transaction says a header once */
 
 	w->now += 10 * MS;
 	fake_send(w, &(struct fake_msg){ .method = method, .status = status, .id = "x1",
