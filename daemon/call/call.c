@@ -155,18 +155,19 @@ struct call *const *calls_slot(const struct calls *cs, uint32_t ring)
 	return i < cs->nslot ? &cs->slot[i] : NULL;
 }
 
-static void fetch(const void *p, size_t n)
-{
-	for (size_t i = 0; i < n; i += 64)
-		__builtin_prefetch((const char *)p + i);
-}
+_Static_assert(offsetof(struct call, decide) == LINE_BYTES, "what a packet meets is a line");
+_Static_assert(offsetof(struct call_endpoint, gen) + sizeof(uint32_t) <= LINE_BYTES, "and of an address another");
 
 void call_soon(const struct call *c, unsigned step)
 {
-	if (step == 0)
-		fetch(c, offsetof(struct call, tight) + offsetof(struct call_tight, until_ns));
-	else if (c->ep)
-		fetch(c->ep, 2 * sizeof(*c->ep));
+	if (step == 0) {
+		__builtin_prefetch(c);
+		__builtin_prefetch(&c->decide);
+		__builtin_prefetch(&c->tight);
+	} else if (c->ep) { /* of an address, what tells whether it is the packet's stands in its first line */
+		__builtin_prefetch(c->ep);
+		__builtin_prefetch(c->ep + 1);
+	}
 }
 
 /* ---- timers ---- */

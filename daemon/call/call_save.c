@@ -271,7 +271,7 @@ static void get_endpoints(struct rd *r, struct call *c)
 	}
 	n = get_below(r, CALL_ENDPOINTS_MAX + 1);
 	if (n && !r->bad) {
-		c->ep = calloc(n, sizeof(*c->ep));
+		c->ep = line_alloc(n * sizeof(*c->ep));
 		if (!c->ep)
 			r->bad = true;
 		for (i = 0; i < n && !r->bad; i++) {

@@ -101,6 +101,9 @@ struct call_typed {
 };
 
 struct call_decide {
+	/* what each packet asks for stands first, in a cache line of its own with the end of what it asks the call */
+	uint64_t granted_ns[POLICY_PURPOSES]; /* when audio for it began; 0 from the call's start */
+	bool sample_waits;    /* the slot is not durable: nothing is kept for training on it */
 	uint8_t notice;	      /* enum call_notice_state */
 	uint8_t notice_how;   /* enum call_how */
 	uint8_t consent_early[POLICY_PURPOSES]; /* enum call_how: given elsewhere before the notice was proven; 0 not */
@@ -118,9 +121,7 @@ struct call_decide {
 	uint64_t window_from_ns[POLICY_PURPOSES];    /* 0 not open */
 	uint64_t window_to_ns[POLICY_PURPOSES];	     /* 0 closed, or not open yet */
 	uint64_t pause_due_ns;			     /* pause-max is over then; 0 */
-	uint64_t granted_ns[POLICY_PURPOSES];	     /* when audio for it began; 0 from the call's start */
 	uint64_t sample_slot;			     /* of the draw; 0 none */
-	bool sample_waits;			     /* the slot is not durable: nothing is kept for training on it */
 	bool callback;				     /* the one that was promised not to be recorded, not answered yet */
 	bool sample_shared;			     /* by another call's draw (group.h) */
 	struct call_typed typed[2];		     /* by leg */

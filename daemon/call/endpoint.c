@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/line.h"
 #include "call/call_internal.h"
 #include "optag.h"
 #include "sip/sdp.h"
@@ -289,7 +290,7 @@ static int grow(struct calls *cs, struct call *c)
 
 	if (n > CALL_ENDPOINTS_MAX)
 		return -ENOSPC;
-	ep = calloc(n, sizeof(*ep));
+	ep = line_alloc(n * sizeof(*ep));
 	if (!ep)
 		return -ENOMEM;
 	for (i = 0; i < c->nep; i++) {
