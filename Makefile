@@ -108,6 +108,8 @@ $(BUILD)/lib/lib%.a:
 	@mkdir -p $(@D)
 	$(Q)rm -f $@; $(if $(filter %.o,$^),ar rcs $@ $^,ar rcs $@)
 
+# The encoder's floating point must come out the same everywhere: each operation rounded, nothing fused (lpc.h).
+$(call obj,$(wildcard daemon/store/lpc*.c)): ALL_CFLAGS += -O3 -ffp-contract=off
 $(BUILD)/obj/%.o: %.c
 	$(call say,CC)
 	@mkdir -p $(@D)

@@ -4,11 +4,18 @@
  *
  * Lossless: payloads, sequence numbers, timestamps come back exactly, arrival
  * times to the microsecond. Decoding trusts nothing. A codec keeps its zstd
- * contexts and scratch memory; one thread at a time.
+ * contexts and some 3 MiB of scratch memory; one thread at a time.
+ *
+ * G.711 is predicted (lpc.h), or when there is no time for that only the
+ * difference from sample to sample is coded: a third of the work, a quarter
+ * longer. G.722, G.726 and PCM go through zstd; what is dense by itself (G.729,
+ * AMR, GSM, Opus, ...) is stored as it is. All that is read is written in the
+ * chunk, so effort may change with each one.
  */
 #ifndef CODEC_H
 #define CODEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,12 +24,21 @@
 
 #define CODEC_BODY_MAX (CHUNK_DISK_MAX - CHUNK_HEAD - CHUNK_TAG)
 
-enum codec_id { CODEC_RAW, CODEC_CONSTANT, CODEC_ZSTD, CODEC_G711_DELTA, CODEC_RESERVED_LPC };
+enum codec_id { CODEC_RAW, CODEC_CONSTANT, CODEC_ZSTD, CODEC_G711_DELTA, CODEC_G711_LPC };
 
 struct codec;
 
 int codec_new(struct codec **ret);
-void codec_free(struct codec *k); /* NULL-tolerant */
+void codec_free(struct codec *k); /* NULL-tolerant; wipes audio */
+
+enum codec_effort { CODEC_BEST, CODEC_FAST };
+void codec_effort(struct codec *k, enum codec_effort e); /* CODEC_BEST at first */
+/*
+ * For who encodes from a queue, before each chunk: bytes of plain audio that wait, and the queue's
+ * limit in bytes. From 1/16 full on chunks are coded fast, until it is less than 1/64 full: an encoder that does
+ * not keep up becomes faster long before the queue sheds anything. True: fast.
+ */
+bool codec_load(struct codec *k, uint64_t waiting, uint64_t room);
 
 /*
  * Writes the body to out (CODEC_BODY_MAX bytes of room) and fills codec,

@@ -8,6 +8,7 @@
 #ifndef FORMAT_READER_H
 #define FORMAT_READER_H
 
+#include <math.h>
 #include <openssl/evp.h>
 #include <sodium.h>
 #include <sqlite3.h>
@@ -243,9 +244,202 @@ static void fr_arrivals(const uint8_t *p, const uint8_t *end, uint64_t start, st
 	FR_CHECK((at + 7) / 8 == (uint64_t)(end - p));
 }
 
+/* ---- section 5.4 ---- */
+
+#define FR_BEFORE 192
+
+static int fr_log2(uint32_t v)
+{
+	int l = -1;
+
+	for (; v; v >>= 1)
+		l++;
+	return l;
+}
+
+/* Step 1. */
+static int32_t fr_linear(bool mu, unsigned u)
+{
+	int32_t m = u & 127, s = m >> 4, f = m & 15, x;
+
+	if (mu)
+		x = ((2 * f + 33) << s) - 33;
+	else
+		x = s ? (4 * f + 66) << (s - 1) : 4 * f + 2;
+	return u < 128 ? -x : x;
+}
+
+/* Step 2; x: where the block begins. */
+static void fr_coefficients(const int32_t *x, int32_t a[17])
+{
+	/* volatile: each operation is rounded to single precision, whatever the compiler's flags */
+	volatile float r[17], A[17] = { 0 }, old[17], q[4], e, k, t;
+	int32_t y[192], h = 0;
+
+	for (int i = 0; i < 192; i++)
+		h |= abs(x[i - 192]) >= 4096;
+	for (int i = 0; i < 192; i++) {
+		double at = (i + 0.5) / 192;
+		double f = at < 0.95 ? sin(M_PI / 2 * at / 0.95) : cos(M_PI / 2 * (at - 0.95) / 0.05);
+
+		y[i] = ((x[i - 192] * (int32_t)lrint(32767 * f) + 16384) >> 15) >> h;
+	}
+	for (int j = 0; j <= 16; j++) {
+		int32_t R = 0;
+
+		for (int i = j; i < 192; i++)
+			R += y[i] * y[i - j];
+		r[j] = (float)(j ? R : R + (R >> 13) + (256 >> 2 * h) + 1);
+	}
+	e = r[0];
+	for (int i = 1; i <= 16; i++) {
+		for (int j = 0; j < 4; j++)
+			q[j] = 0;
+		for (int j = 1; j < i; j++) {
+			t = A[j] * r[i - j];
+			q[(j - 1) % 4] = q[(j - 1) % 4] + t;
+		}
+		q[0] = q[0] + q[1];
+		q[2] = q[2] + q[3];
+		t = q[0] + q[2];
+		k = r[i] - t;
+		k = k / e;
+		if (!(k > -1 && k < 1))
+			break;
+		for (int j = 1; j < i; j++)
+			old[j] = A[j];
+		for (int j = 1; j < i; j++) {
+			t = k * old[i - j];
+			A[j] = old[j] - t;
+		}
+		A[i] = k;
+		t = k * k;
+		t = 1 - t;
+		e = e * t;
+	}
+	for (int j = 1; j <= 16; j++)
+		a[j] = A[j] * 4096 < -32768 ? -32768 : A[j] * 4096 > 32767 ? 32767 : (int32_t)lrint((double)A[j] * 4096);
+}
+
+struct fr_lpc {
+	unsigned group[20], ngroups;
+	uint64_t count[16], nlow, nescape;
+	uint8_t frame[131072 + 16], *list[16];
+	uint64_t used[16];
+	int32_t x[FR_BEFORE + 131072], E[FR_BEFORE + 131072];
+};
+
+static unsigned fr_token(struct fr_lpc *l, unsigned g)
+{
+	uint64_t i = l->used[g]++;
+
+	FR_CHECK(i < l->count[g]);
+	if (g == 0)
+		return l->list[0][i / 8] >> i % 8 & 1;
+	return g == 1 ? l->list[1][i / 2] >> 4 * (i % 2) & 15 : l->list[g][i];
+}
+
+static void fr_lpc(const uint8_t *p, size_t n, struct fr_chunk *c)
+{
+	static struct fr_lpc l;
+	const uint8_t *end = p + n, *low, *escape;
+	uint64_t total = 0, bytes = 0, bit = 0, nescape = 0;
+	bool mu, nonz;
+	uint32_t crc;
+	int32_t *x = l.x + FR_BEFORE, *E = l.E + FR_BEFORE, a[17] = { 0 };
+
+	memset(&l, 0, sizeof(l));
+	FR_CHECK(n > 8 && (*p & 0xcf) == 4);
+	mu = *p & 16;
+	nonz = *p & 32;
+	FR_CHECK(mu || !nonz);
+	for (unsigned i = 0; i < 14; i++) {
+		l.group[6 + i] = 2 + (p[1 + i / 2] >> 4 * (i % 2) & 15);
+		FR_CHECK(l.group[6 + i] < 16);
+		l.ngroups = l.group[6 + i] + 1 > l.ngroups ? l.group[6 + i] + 1 : l.ngroups;
+	}
+	for (unsigned i = 1; i < 6; i++)
+		l.group[i] = 1;
+	p += 8;
+	for (unsigned g = 0; g < l.ngroups; g++) {
+		l.count[g] = fr_varint(&p, end);
+		l.list[g] = l.frame + bytes;
+		bytes += g == 0 ? (l.count[0] + 7) / 8 : g == 1 ? (l.count[1] + 1) / 2 : l.count[g];
+		total += l.count[g];
+	}
+	FR_CHECK(total == c->nbytes);
+	l.nlow = fr_varint(&p, end);
+	l.nescape = fr_varint(&p, end);
+	crc = (uint32_t)fr_le(p, 4);
+	p += 4;
+	escape = end - l.nescape;
+	low = escape - (l.nlow + 7) / 8;
+	FR_CHECK(low > p && ZSTD_decompress(l.frame, sizeof(l.frame), p, (size_t)(low - p)) == bytes);
+	for (int i = 0; i < FR_BEFORE; i++)
+		l.E[i] = 8;
+	for (int32_t i = 0; i < (int32_t)c->nbytes; i++) {
+		uint32_t sum = 2048, v = 0, s16 = 0, s48 = 0;
+		int32_t P, q, s, C, k, limit, class, L, z, d, id;
+		unsigned u;
+
+		if (i && i % 64 == 0)
+			fr_coefficients(x + i, a);
+		for (int j = 1; j <= 16; j++)
+			sum += (uint32_t)a[j] * (uint32_t)x[i - j];
+		P = (int32_t)sum >> 12;
+		P = P < -8192 ? -8192 : P > 8191 ? 8191 : P;
+		q = P < 0 ? -P - 1 : P;
+		if (mu) {
+			int32_t t = (q < 8158 ? q : 8158) + 33;
+
+			s = fr_log2((uint32_t)t) - 5 + 1;
+			C = 32 * (s - 1) + (t >> (s - 1) & 31);
+		} else {
+			s = fr_log2((uint32_t)q) - 6 > 0 ? fr_log2((uint32_t)q) - 6 + 2 : 2;
+			C = 32 * (s - 2) + (q >> (s - 1));
+		}
+		C = P < 0 ? 255 - C : 256 + C;
+		for (int j = 1; j <= 48; j++) {
+			v += j <= 4 ? 6 * (uint32_t)E[i - j] : 0;
+			s16 += j <= 16 ? (uint32_t)E[i - j] : 0;
+			s48 += (uint32_t)E[i - j];
+		}
+		v = (v + s16 + (s48 >> 1)) | 1;
+		L = 2 * fr_log2(v) + (v > 1 ? v >> (fr_log2(v) - 1) & 1 : 0);
+		class = L - 2 * s - 4;
+		class = class < 0 ? 0 : class > 19 ? 19 : class;
+		k = class > 10 ? (class - 9) >> 1 : 0;
+		limit = !class ? 1 : class < 6 ? 15 : 31;
+		z = (int32_t)fr_token(&l, l.group[class]);
+		if (z == limit) {
+			FR_CHECK(nescape < l.nescape);
+			z = escape[nescape++];
+			bit += (uint64_t)k;
+		} else {
+			z <<= k;
+			for (int b = 0; b < k; b++, bit++)
+				z |= (low[bit / 8] >> bit % 8 & 1) << b;
+		}
+		FR_CHECK(bit <= l.nlow);
+		d = z % 2 ? -(z + 1) / 2 : z / 2;
+		id = (C >> 1) + (nonz && C >> 1 < 128) + (C & 1 ? -d : d);
+		id &= 255;
+		id -= nonz && id < 128;
+		u = (unsigned)id >= 128 ? (unsigned)id : (unsigned)id ^ 127;
+		c->data[i] = (uint8_t)(u ^ (mu ? 0x7f : 0x55));
+		x[i] = fr_linear(mu, u);
+		E[i] = abs(x[i] - P);
+	}
+	for (unsigned g = 0; g < l.ngroups; g++)
+		FR_CHECK(l.used[g] == l.count[g]);
+	FR_CHECK(bit == l.nlow && nescape == l.nescape);
+	FR_CHECK(fr_crc(c->data, c->nbytes) == crc);
+}
+
 static void fr_payload(unsigned codec, const uint8_t *p, size_t n, struct fr_chunk *c)
 {
 	uint8_t id = 128, flip;
+	uint32_t crc;
 
 	switch (codec) {
 	case 0:
@@ -260,12 +454,20 @@ static void fr_payload(unsigned codec, const uint8_t *p, size_t n, struct fr_chu
 		FR_CHECK(ZSTD_decompress(c->data, sizeof(c->data), p, n) == c->nbytes);
 		break;
 	case 3:
-		FR_CHECK(ZSTD_decompress(c->data, sizeof(c->data), p + 1, n - 1) == c->nbytes);
-		flip = *p ? 0x7f : 0x55;
+		FR_CHECK(*p < 4);
+		flip = *p & 1 ? 0x7f : 0x55;
+		crc = *p & 2 ? (uint32_t)fr_le(p + 1, 4) : 0;
+		n -= *p & 2 ? 5 : 1;
+		p += *p & 2 ? 5 : 1;
+		FR_CHECK(ZSTD_decompress(c->data, sizeof(c->data), p, n) == c->nbytes);
 		for (uint32_t i = 0; i < c->nbytes; i++) {
 			id = (uint8_t)(id + fr_signed(c->data[i]));
 			c->data[i] = (id >= 128 ? id : id ^ 0x7f) ^ flip;
 		}
+		FR_CHECK(!crc || fr_crc(c->data, c->nbytes) == crc);
+		break;
+	case 4:
+		fr_lpc(p, n, c);
 		break;
 	default:
 		FR_CHECK(!"codec");

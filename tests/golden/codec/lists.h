@@ -1,0 +1,13 @@
+		{ 0x47c29346, 0x6250ab12 }, /* speech */
+		{ 0x5a183bf5, 0x42180ce0 }, /* quiet */
+		{ 0x5a8ba5aa, 0xb6cb71bf }, /* loud */
+		{ 0x8257229a, 0x15325ab1 }, /* tone */
+		{ 0x71ba5d2d, 0x4171ee0e }, /* square */
+		{ 0x23113dfc, 0xc452cb3e }, /* clipped */
+		{ 0xf9ff9003, 0x5455f92c }, /* impulses */
+		{ 0x83549d49, 0xcfad3265 }, /* silence */
+		{ 0x8360dbae, 0xaa6c12c1 }, /* comfort */
+		{ 0x43d71c17, 0x2a817c00 }, /* loss */
+		{ 0xae11fb06, 0x11654c4b }, /* bytes */
+		{ 0xcacdb31e, 0xfac8f007 }, /* words */
+		{ 0xe6e1d326, 0x85ccfa31 }, /* rising */
