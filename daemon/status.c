@@ -365,6 +365,7 @@ static json_t *store_json(const struct status *s)
 	num(o, "payload_bytes", s->store.payload_bytes);
 	num(o, "stored_bytes", s->store.stored_bytes);
 	num(o, "chunks", s->store.chunks);
+	num(o, "fast_chunks", s->store.fast_chunks);
 	num(o, "segments", s->store.segments);
 	num(o, "disk_bytes", s->disk_bytes);
 	num(o, "disk_free", s->disk_free);
@@ -592,6 +593,7 @@ static void store_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_store_payload_bytes_total", "counter", "Audio payload given to the store.", s->store.payload_bytes);
 	one(b, "optag_store_written_bytes_total", "counter", "The same compressed and encrypted.", s->store.stored_bytes);
 	one(b, "optag_store_chunks_total", "counter", "Chunks written.", s->store.chunks);
+	one(b, "optag_store_fast_chunks_total", "counter", "Chunks that were compressed less since there was no time.", s->store.fast_chunks);
 	one(b, "optag_store_queue_bytes", "gauge", "Waiting to be written.", s->queue_bytes);
 	one(b, "optag_store_errors_total", "counter", "Failed writes.", s->store_errors);
 	one(b, "optag_store_disk_free_bytes", "gauge", "Free space of the store's file system.", s->disk_free);

@@ -47,7 +47,8 @@
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
  *	"decisions": [{"purpose","state","reason","calls"}]
  *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit"}	calls, pauses, as it happened
- *	"store": {"dir","payload_bytes","stored_bytes","chunks","segments",
+ *	"store": {"dir","payload_bytes","stored_bytes","chunks","fast_chunks",
+ *		  "segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
  *		  "sync_ms_last","sync_ms_max"}
  *	"losses": {"nic","signalling_ring","capture_ring","budget","call_ring",

@@ -11,6 +11,7 @@
 
 #include "base/mutex.h"
 #include "base/slab.h"
+#include "store/codec.h"
 #include "store/pipe_internal.h"
 
 /* ---- the caller ---- */
@@ -65,7 +66,10 @@ static int append_coded(struct store_call *sc, unsigned leg, const struct chunk 
 	struct store *st = sc->st;
 	struct coded k;
 	struct job *j;
-	int rc = chunk_code(&st->coder, sc, leg, sc->leg_part[leg], sc->parts.v[sc->leg_part[leg]].key, c, &k);
+	int rc;
+
+	codec_effort(st->coder.codec, CODEC_FAST); /* the caller has packets to take */
+	rc = chunk_code(&st->coder, sc, leg, sc->leg_part[leg], sc->parts.v[sc->leg_part[leg]].key, c, &k);
 
 	if (rc)
 		return rc;

@@ -5,6 +5,7 @@
 
 #include "base/mutex.h"
 #include "base/slab.h"
+#include "store/codec.h"
 #include "store/pipe_internal.h"
 
 #define BEHIND 10 /* niceness of encoders: capture, which waits for nobody, comes first */
@@ -68,6 +69,8 @@ void queue_charge(struct pipe *p, struct job *j, size_t n)
 	uint64_t max = __atomic_load_n(&p->max, __ATOMIC_RELAXED);
 
 	j->bytes = n;
+	if (j->op == OP_CHUNK)
+		__atomic_fetch_add(&p->plain, n, __ATOMIC_RELAXED);
 	while (now > max && !__atomic_compare_exchange_n(&p->max, &max, now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
@@ -77,6 +80,8 @@ void queue_job_free(struct pipe *p, struct job *j)
 	if (!j)
 		return;
 	__atomic_fetch_sub(&p->bytes, j->bytes, __ATOMIC_RELAXED);
+	if (j->op == OP_CHUNK)
+		__atomic_fetch_sub(&p->plain, j->bytes, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&p->mem_lock);
 	slab_put(p->mem, j->tail, j->tail_bytes);
 	slab_put(p->mem, j, sizeof(*j));
@@ -153,6 +158,8 @@ static void encode(struct encoder *e, struct job *j)
 	struct job *out = NULL;
 	struct coded k;
 
+	if (codec_load(e->coder.codec, __atomic_load_n(&p->plain, __ATOMIC_RELAXED), p->set.queue_bytes))
+		figure_add(&p->st->figures.fast_chunks, 1);
 	if (!chunk_code(&e->coder, j->sc, j->leg, j->part, j->key, &j->chunk, &k))
 		out = queue_coded(p, j->sc, &k, e->coder.chunk);
 	if (out)

@@ -104,6 +104,7 @@ struct pipe {
 	uint64_t bytes, max; /* atomic */
 	pthread_mutex_t mem_lock; /* guards mem, for the time of a wipe; passes urgency on */
 	struct slab *mem;	  /* of jobs */
+	uint64_t plain;	     /* of bytes, what waits for an encoder; atomic */
 	pthread_mutex_t lock; /* guards waiters, synced, sync_rc, broken_why */
 	pthread_cond_t done;
 	uint64_t synced; /* number of the last sync that was asked for and is done */

@@ -255,7 +255,8 @@ int store_sync(struct store *st);
  *   16,384 at most, those that are more get no row (lost_calls);
  * - what became of a call is told when its row is durable (store_next_done);
  * - store_call_known answers 0: a live call was not recorded before;
- * - encoders run 10 nicer than who starts them, so that on a busy machine capture comes first;
+ * - encoders run 10 nicer than who starts them, so that on a busy machine capture comes first; when what waits for
+ *   them grows past 1/16 of queue_bytes they compress less (codec_load), until it is below 1/64;
  * - the threads block all signals. Start them before a seccomp filter that is per thread.
  */
 struct store_threads_settings {
@@ -356,6 +357,7 @@ struct store_figures { /* uint64_t only */
 	/* with store_threads: */
 	uint64_t queue_bytes, queue_max; /* on its way now; the most so far */
 	uint64_t shed_chunks, shed_packets; /* the queue was full */
+	uint64_t fast_chunks; /* coded fast instead of well, since the queue grew (codec.h) */
 	uint64_t lost_chunks, lost_packets; /* the disk did not take them */
 	uint64_t lost_calls; /* ended, and their row could not be written */
 	uint64_t cut_calls;  /* ended, and got their row by a repair, of less than all of their audio */

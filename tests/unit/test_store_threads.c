@@ -288,6 +288,29 @@ static void test_forget(void **state)
 
 /* ---- more than fits ---- */
 
+/* An encoder that has much waiting compresses less; nothing is lost by that, and what is written says how. */
+static void test_load(void **state)
+{
+	struct store_figures f;
+
+	(void)state;
+	for (unsigned busy = 0; busy < 2; busy++) {
+		struct store *st = open_threads(1, busy ? 15 * (16000 + 100 * sizeof(struct chunk_pkt)) : 1u << 30, 0);
+		struct store_call *sc = begin(st, 10 + busy);
+
+		for (unsigned n = 0; n < 8; n++)
+			append(st, sc, 10 + busy, n);
+		end(st, sc, 10 + busy);
+		ok(st, store_sync(st));
+		f = figures(st);
+		assert_int_equal(f.chunks, 8);
+		assert_int_equal(f.shed_chunks + f.lost_chunks, 0);
+		assert_int_equal(f.fast_chunks, busy ? 8 : 0);
+		assert_int_equal(read_call(st, 10 + busy, 4), 0);
+		store_close(st);
+	}
+}
+
 static void test_shed(void **state)
 {
 	struct chunk *c = chunk_new();
@@ -546,7 +569,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_many), T(test_close), T(test_destroy), T(test_forget), T(test_shed),
-		T(test_locked),
+		T(test_locked), T(test_load),
 		T(test_flush), T(test_leave), T(test_full_disk),
 	};
 
