@@ -24,6 +24,7 @@ DEPS_BUILD := gcc make pkg-config libc6-dev linux-libc-dev clang llvm bpftool li
 	libssl-dev libsodium-dev libsqlite3-dev libjansson-dev libavcodec-dev libavutil-dev libswresample-dev libseccomp-dev libmicrohttpd-dev tzdata
 DEPS_TEST  := libcmocka-dev systemd sip-tester tshark tcpdump iproute2 sox ffmpeg asterisk-core-sounds-en-wav \
 	asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav jq sqlite3 openssl procps python3 curl vim
+DEPS_BENCH := flac xz-utils zstd asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav asterisk-moh-opsound-wav
 DEPS_VM    := qemu-system-x86 busybox-static cpio
 DEPS_CHECK := clang-tidy cppcheck libclang-rt-14-dev mandoc
 PKGS       := libpcap liburing libzstd libcrypto libsodium sqlite3 jansson libavcodec libavutil libswresample libseccomp libmicrohttpd
@@ -189,6 +190,7 @@ demo: deps-auto
 	$(Q)BIN='$(abspath $(BUILD))/bin' tools/demo.sh
 
 bench: deps-auto
+	$(Q)if [ "$$(id -u)" = 0 ]; then tests/deps.sh auto $(DEPS_BENCH); else tests/deps.sh check $(DEPS_BENCH); fi
 	$(Q)$(MAKE) --no-print-directory testprogs
 	$(Q)BUILD='$(abspath $(BUILD))' tests/bench/run.sh
 
