@@ -7,9 +7,23 @@
 #include "store/lpc.h"
 #include "store_util.h"
 
+#define GOLDEN "tests/golden/store"
+
 struct want {
 	unsigned call, n;
+	bool golden; /* of tests/golden/store/v2 */
 };
+
+static void want_chunk(const struct want *w, struct chunk *c)
+{
+	chunk_of(c, w->call, w->n % 2, w->n / 2);
+	if (!w->golden)
+		return;
+	c->npkt = 10;
+	c->nbytes = 1600;
+	if (w->call == 3)
+		strcpy(c->format.name, w->n % 2 ? "G729" : "G722");
+}
 
 static void compare(void *arg, const struct fr_chunk *got)
 {
@@ -17,7 +31,7 @@ static void compare(void *arg, const struct fr_chunk *got)
 	struct chunk *want = chunk_new();
 
 	assert_int_equal(got->leg, w->n % 2);
-	chunk_of(want, w->call, w->n % 2, w->n / 2);
+	want_chunk(w, want);
 	assert_int_equal(got->ssrc, want->ssrc);
 	assert_int_equal(got->stream, want->stream);
 	assert_string_equal(got->name, want->format.name);
@@ -117,6 +131,49 @@ static void test_destroy(void **state)
 	store_close(st);
 }
 
+/* A store of format 2 of before G.711 was predicted and codec 3 had a checksum, by both readers. */
+static void test_old_chunks(void **state)
+{
+	char key[300], id[UID_TEXT], caller[64], callee[64];
+	struct chunk *want = chunk_new();
+	struct store *st;
+
+	(void)state;
+	if (access(GOLDEN "/v2/optag.store", R_OK))
+		fail_msg("%s: not there; run from the top of the tree", GOLDEN);
+	shell("rm -rf %s %s && cp -r " GOLDEN "/v2 %s && cp -r " GOLDEN "/v2-private %s && chmod 600 %s/*", store_dir, keys_dir,
+	      store_dir, keys_dir, keys_dir);
+	fsck_clean(NULL);
+	st = open_store(STORE_RO);
+	snprintf(key, sizeof(key), "%s/documentation.key", keys_dir);
+	for (unsigned i = 0; i < 4; i++) {
+		struct want w = { .call = i, .golden = true };
+		const struct chunk *got;
+		struct store_call_meta m;
+		struct store_reader *r;
+		unsigned leg;
+		int rc;
+
+		meta_of(i, &m);
+		assert_int_equal(store_read_open(st, &m.uid, STORE_DOCUMENTATION, keys_dir, &r), 0);
+		while ((rc = store_read_next(r, &leg, &got)) != 0) {
+			assert_int_equal(rc, 1);
+			assert_int_equal(leg, w.n % 2);
+			want_chunk(&w, want);
+			assert_chunk(got, want);
+			w.n++;
+		}
+		assert_int_equal(w.n, 8);
+		store_read_close(r);
+		w.n = 0;
+		uid_format(&m.uid, id);
+		fr_read_call(store_dir, "acme", "2065-12-21", id, "documentation", 0, key, caller, callee, compare, &w);
+		assert_int_equal(w.n, 8);
+	}
+	store_close(st);
+	chunk_free(want);
+}
+
 /* The golden records of codec 4: tones, noise, clipping and all, which reach every class. */
 static void test_predicted(void **state)
 {
@@ -156,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_reader, make_store, drop_store),
 		cmocka_unit_test_setup_teardown(test_destroy, make_store, drop_store),
+		cmocka_unit_test_setup_teardown(test_old_chunks, make_store, drop_store),
 		cmocka_unit_test(test_predicted),
 	};
 
