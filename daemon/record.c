@@ -254,11 +254,13 @@ static bool red_is_speech(const struct call *c, const struct call_endpoint *e, c
 	return true;
 }
 
+/* *ret_all: and so is each packet with this payload type, whatever is in it. */
 static enum call_payload payload_kind(const struct call *c, const struct call_endpoint *e,
-				      const struct rtp_pkt *p, struct media_format *ret)
+				      const struct rtp_pkt *p, struct media_format *ret, bool *ret_all)
 {
 	enum call_payload k = call_format(c, e, p->pt, ret);
 
+	*ret_all = k == CALL_PT_AUDIO && strcmp(ret->name, "red") != 0;
 	/* An event is 4 bytes (RFC 4733 2.3), or some of them packed; no codec's frame is. */
 	if (k == CALL_PT_EITHER)
 		return p->len >= 4 && p->len <= 16 && p->len % 4 == 0 ? CALL_PT_EVENT : CALL_PT_AUDIO;
@@ -321,7 +323,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	struct rtp_pkt p;
 	struct call *c;
 	unsigned leg;
-	bool begun;
+	bool begun, all;
 	uint32_t lost;
 	char key = 0;
 	int n;
@@ -346,10 +348,9 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	}
 	/* A payload type that nobody announced may be digits or anything: it is not kept (INV-7). */
 	f = recording_format(c->user, e->leg, c->media_version, (unsigned)(e - c->ep), p.pt);
-	kind = f ? CALL_PT_AUDIO : payload_kind(c, e, &p, &room);
+	kind = f ? CALL_PT_AUDIO : payload_kind(c, e, &p, &room, &all);
 	if (!f)
-		f = kind == CALL_PT_AUDIO && strcmp(room.name, "red") != 0 ?
-			    recording_format_set(c->user, e->leg, c->media_version, (unsigned)(e - c->ep), &room) : &room;
+		f = all ? recording_format_set(c->user, e->leg, c->media_version, (unsigned)(e - c->ep), &room) : &room;
 	if (kind == CALL_PT_UNKNOWN) {
 		r->fig.unknown_payload++;
 		recording_gap(c->user, "unknown-payload-type");

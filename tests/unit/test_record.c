@@ -34,6 +34,7 @@ struct store {
 	uint8_t audio[2][65536]; /* of the calls that ended well or still run */
 	size_t n[2];
 	unsigned syncs, shortened;
+	char format[2][16]; /* of the latest two chunks */
 	uint64_t until;
 	int shorten_error;
 	bool live; /* as with threads: a row is durable when `done` is there */
@@ -86,6 +87,8 @@ int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c
 
 	if (sc->st->append_error)
 		return sc->st->append_error;
+	memcpy(sc->st->format[0], sc->st->format[1], sizeof(sc->st->format[0]));
+	memcpy(sc->st->format[1], c->format.name, sizeof(sc->st->format[1]));
 	for (i = 0; i < c->npkt; i++) {
 		MUST(sc->n[leg] + c->pkt[i].len <= sizeof(sc->audio[leg]));
 		memcpy(sc->audio[leg] + sc->n[leg], c->data + c->pkt[i].off, c->pkt[i].len);
@@ -930,6 +933,133 @@ static void test_digits(void **state)
 	link_free(l);
 }
 
+/* SDP of host (1 caller, 2 callee) that lists the numbers of maps, which says what they mean. */
+static void describe(char *out, size_t n, unsigned host, const char *numbers, const char *maps)
+{
+	snprintf(out, n, "v=0\r\no=- %u 1 IN IP4 h\r\nc=IN IP4 10.0.0.%u\r\nm=audio %d RTP/AVP %s\r\n%s", host, host,
+		 host == 1 ? CALLER_PORT : CALLEE_PORT, numbers, maps);
+}
+
+static void say(struct link *l, const char *method, unsigned cseq, unsigned status, const char *sdp)
+{
+	sip(l, &(struct fake_msg){ .method = method, .status = status, .id = "c1", .from_tag = "a",
+				   .to_tag = cseq > 1 || status ? "b" : "", .cseq = cseq, .sdp = sdp });
+}
+
+/* A number that is audio for one party and events for the other: each packet tells, also when the one before was audio. */
+static void test_either(void **state)
+{
+	static const uint8_t event[4] = { 0xd1, 0x8a, 0xd1, 0xd1 };
+	struct link *l = link_new();
+	char a[1024], b[1024];
+
+	(void)state;
+	describe(a, sizeof(a), 1, "8 97", "a=rtpmap:97 telephone-event/8000\r\n");
+	describe(b, sizeof(b), 2, "8 97", "a=rtpmap:97 L16/8000\r\n");
+	say(l, "INVITE", 1, 0, a);
+	say(l, "INVITE", 1, 200, b);
+	for (int i = 0; i < 50; i++)
+		rtp(l, 2, CALLEE_PORT, 97, 0x97, 320);
+	rtp_bytes(l, 2, CALLEE_PORT, 97, event, 4);
+	rtp(l, 2, CALLEE_PORT, 97, 0x97, 320);
+	rtp_bytes(l, 2, CALLEE_PORT, 97, event, 4);
+	bye(l);
+	assert_int_equal(finish(l).media[MEDIA_EVENT], 2);
+	assert_int_equal(l->st.ended, 1);
+	assert_false(holds(&l->st, 0xd1));
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLER].packets, 51);
+	link_free(l);
+}
+
+/* What a number means is looked up again when a description changes: from the next packet on. */
+static void test_meaning_changes(void **state)
+{
+	static const uint8_t event[4] = { 0xd1, 0x8a, 0xd1, 0xd1 };
+	struct link *l = link_new();
+	char b[1024];
+
+	(void)state;
+	describe(b, sizeof(b), 1, "96 97 101",
+		 "a=rtpmap:96 PCMU/8000\r\na=rtpmap:97 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n");
+	say(l, "INVITE", 1, 0, b);
+	describe(b, sizeof(b), 2, "96 97 101",
+		 "a=rtpmap:96 PCMU/8000\r\na=rtpmap:97 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n");
+	say(l, "INVITE", 1, 200, b);
+	for (int i = 0; i < 50; i++)
+		rtp(l, 2, CALLEE_PORT, 96, 0x55, 160);
+	/* the callee: 96 is an event now, what was one is audio, and the laws change places. Until the answer both hold. */
+	describe(b, sizeof(b), 2, "97 101 96",
+		 "a=rtpmap:97 PCMU/8000\r\na=rtpmap:101 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n");
+	sip(l, &(struct fake_msg){ .method = "UPDATE", .id = "c1", .from_tag = "b", .to_tag = "a", .cseq = 2, .sdp = b });
+	rtp_bytes(l, 2, CALLEE_PORT, 96, event, 4); /* of both meanings the packet tells */
+	rtp(l, 2, CALLEE_PORT, 97, 0x66, 160);	     /* as before */
+	describe(b, sizeof(b), 1, "97 101 96",
+		 "a=rtpmap:97 PCMU/8000\r\na=rtpmap:101 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n");
+	sip(l, &(struct fake_msg){ .method = "UPDATE", .status = 200, .id = "c1", .from_tag = "b", .to_tag = "a", .cseq = 2, .sdp = b });
+	rtp_bytes(l, 2, CALLEE_PORT, 96, event, 4);
+	for (int i = 0; i < 100; i++)
+		rtp(l, 2, CALLEE_PORT, 97, 0x66, 160);
+	rtp_bytes(l, 2, CALLEE_PORT, 96, event, 4);
+	rtp(l, 2, CALLEE_PORT, 101, 0x77, 160); /* was an event's number before */
+	bye(l);
+	assert_int_equal(finish(l).media[MEDIA_EVENT], 3);
+	assert_int_equal(l->st.ended, 1);
+	assert_false(holds(&l->st, 0xd1));
+	assert_true(holds(&l->st, 0x77));
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLER].packets, 152);
+	assert_string_equal(l->st.last.leg[OPTAG_LEG_CALLER].format.name, "PCMU");
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLER].format.pt, 97);
+	link_free(l);
+}
+
+/* A number of an offer that is refused means nothing any more. */
+static void test_offer_refused(void **state)
+{
+	struct link *l = link_new();
+	char b[1024];
+
+	(void)state;
+	establish(l, "");
+	describe(b, sizeof(b), 2, "8 98", "a=rtpmap:98 PCMU/8000\r\n");
+	sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "b", .to_tag = "a", .cseq = 2, .sdp = b });
+	for (int i = 0; i < 50; i++)
+		rtp(l, 2, CALLEE_PORT, 98, 0x66, 160);
+	sip(l, &(struct fake_msg){ .method = "INVITE", .status = 488, .id = "c1", .from_tag = "b", .to_tag = "a", .cseq = 2 });
+	rtp(l, 2, CALLEE_PORT, 98, 0xd1, 160);
+	bye(l);
+	assert_int_equal(finish(l).media[MEDIA_UNKNOWN_PAYLOAD], 1);
+	assert_int_equal(l->st.ended, 1);
+	assert_true(holds(&l->st, 0x66));
+	assert_false(holds(&l->st, 0xd1));
+	link_free(l);
+}
+
+/* One number, the other law: the next packet is of that law. */
+static void test_law_changes(void **state)
+{
+	struct link *l = link_new();
+	char b[1024];
+
+	(void)state;
+	describe(b, sizeof(b), 1, "96", "a=rtpmap:96 PCMU/8000\r\n");
+	say(l, "INVITE", 1, 0, b);
+	describe(b, sizeof(b), 2, "96", "a=rtpmap:96 PCMU/8000\r\n");
+	say(l, "INVITE", 1, 200, b);
+	for (int i = 0; i < 50; i++)
+		rtp(l, 2, CALLEE_PORT, 96, 0x55, 160);
+	describe(b, sizeof(b), 1, "96", "a=rtpmap:96 PCMA/8000\r\n");
+	say(l, "INVITE", 2, 0, b);
+	describe(b, sizeof(b), 2, "96", "a=rtpmap:96 PCMA/8000\r\n");
+	say(l, "INVITE", 2, 200, b);
+	rtp(l, 2, CALLEE_PORT, 96, 0x55, 160);
+	bye(l);
+	finish(l);
+	assert_int_equal(l->st.ended, 1);
+	assert_string_equal(l->st.format[0], "PCMU");
+	assert_string_equal(l->st.format[1], "PCMA");
+	link_free(l);
+}
+
 static void test_not_matched(void **state)
 {
 	static const char *const called[] = { "500", "900" };
@@ -1370,6 +1500,10 @@ int main(void)
 		cmocka_unit_test(test_tightened_early),
 		cmocka_unit_test(test_shorter),
 		cmocka_unit_test(test_digits),
+		cmocka_unit_test(test_either),
+		cmocka_unit_test(test_meaning_changes),
+		cmocka_unit_test(test_offer_refused),
+		cmocka_unit_test(test_law_changes),
 		cmocka_unit_test(test_not_matched),
 		cmocka_unit_test(test_next_call_of_the_telephone),
 		cmocka_unit_test(test_no_slot),
