@@ -3,7 +3,8 @@
  * mute.c - see mute.h
  *
  * The looks go over the octets as they lie, whatever the timestamps say: a join of two packets between which one was
- * lost is one bad window, and a digit needs 30 ms that are whole. What is found is widened, since a press that
+ * lost is one bad window, and a digit needs 30 ms that are whole. Where packets go back in time, or noise lies between two
+ * that follow each other, tones.h hears all of it. What is found is widened, since a press that
  * is sure goes on over breaks and gaps in pieces that are too short to be found by themselves.
  */
 #include "media/mute.h"
@@ -39,7 +40,7 @@
  */
 #define BOTH 0.45f
 #define WEAK 0.008f
-#define JUMP 8000 /* samples ahead from which on it is another timeline; and back: */
+#define JUMP 8000 /* samples ahead from which on it is another timeline; and back, beyond this, as in tones.c: */
 #define BACK 2400
 
 #ifndef __SSE2__
@@ -194,7 +195,7 @@ static void walk_to(struct walk *w, size_t at)
 /* What was found is complete. */
 static void walk_hear(struct walk *w)
 {
-	uint32_t from;
+	uint32_t from, to;
 	size_t at;
 
 	if (!w->to)
@@ -202,11 +203,10 @@ static void walk_hear(struct walk *w)
 	walk_to(w, w->from);
 	from = w->i;
 	at = w->at;
-	walk_to(w, w->to - 1);
-	if (w->i < w->n)
-		w->at += w->pkt[w->i++].len;
-	if (from < w->end && w->i > w->first)
-		w->muted += hear(w->law, w->pkt, w->sound + at, from, w->i, w->first, w->end);
+	walk_to(w, w->to - 1); /* and stays there: what is found next may begin in the same packet */
+	to = w->i < w->n ? w->i + 1 : w->n;
+	if (from < w->end && to > w->first)
+		w->muted += hear(w->law, w->pkt, w->sound + at, from, to, w->first, w->end);
 	w->to = 0;
 }
 
@@ -293,12 +293,11 @@ __attribute__((constructor)) static void make_tables(void)
 #endif
 }
 
-
 static bool is_other_timeline(uint32_t expected, uint32_t ts)
 {
 	int32_t d = (int32_t)(ts - expected);
 
-	return d <= -BACK || d >= JUMP;
+	return d < -BACK || d >= JUMP;
 }
 
 size_t mute_keys(enum g711_law law, const struct chunk_pkt *pkt, uint32_t n, uint8_t *sound, uint32_t first, uint32_t end)
@@ -307,23 +306,31 @@ size_t mute_keys(enum g711_law law, const struct chunk_pkt *pkt, uint32_t n, uin
 
 	for (uint32_t i = 0, j; i < n && i < end; i = j) {
 		struct walk w = { .law = law, .pkt = pkt + i, .sound = sound };
-		uint32_t expected = pkt[i].ts;
+		uint32_t expected = pkt[i].ts, noise = 0; /* octets since the latest sound */
+		bool torn = false;			  /* sound that belongs together does not lie so */
 		size_t size = 0;
 
 		for (j = i; j < n; j++) {
 			if (pkt[j].flags & CHUNK_P_CN) {
 				size += pkt[j].len;
+				noise += pkt[j].len;
 				continue;
 			}
 			if (is_other_timeline(expected, pkt[j].ts))
 				break;
-			expected = pkt[j].ts + pkt[j].len;
+			torn |= (int32_t)(pkt[j].ts - expected) < 0 || (noise && pkt[j].ts == expected);
+			noise = 0;
+			if ((int32_t)(pkt[j].ts + pkt[j].len - expected) > 0) /* late ones leave it, as tones.h's */
+				expected = pkt[j].ts + pkt[j].len;
 			size += pkt[j].len;
 		}
 		w.n = j - i;
 		w.first = first > i ? first - i : 0;
 		w.end = (end < j ? end : j) - i;
-		look_through(&w, size);
+		if (torn)
+			muted += hear(law, w.pkt, sound, 0, w.n, w.first, w.end);
+		else
+			look_through(&w, size);
 		muted += w.muted;
 		sound += size;
 	}
