@@ -20,9 +20,9 @@
 #define FIRST_PACKETS 102 /* 4 KiB, doubled the most that fits each time; a chunk of G.711 has 80 */
 #define FIRST_BYTES   8192
 
-/* Context is no more than this, whatever the packets are like. */
-#define LEAD_PACKETS 16
-#define LEAD_BYTES   2048
+/* Context is no more than this, whatever the packets are like: what MUTE_BEFORE asks for in packets of 2 ms, or of a frame. */
+#define LEAD_PACKETS 64
+#define LEAD_BYTES   2560
 
 struct lead {
 	uint32_t n, bytes;
@@ -132,13 +132,15 @@ uint64_t chunker_muted(const struct chunker *c)
 
 /* ---- closing ---- */
 
-/* Samples, whose packets are the last of n. */
+/* Samples, whose packets (and the noise between them) are the last of n. */
 static uint32_t packets_of(const struct chunk_pkt *pkt, uint32_t n, uint32_t samples)
 {
 	uint32_t k = 0, sum = 0;
 
-	while (k < n && sum < samples)
-		sum += pkt[n - ++k].len;
+	while (k < n && sum < samples) {
+		k++;
+		sum += pkt[n - k].flags & CHUNK_P_CN ? 0 : pkt[n - k].len;
+	}
 	return k;
 }
 
@@ -150,7 +152,7 @@ static void move(struct chunker *c, uint32_t lead, uint32_t lead_bytes)
 	c->c.data = c->data ? c->data + lead_bytes : NULL;
 }
 
-/* What the chunk's first n packets leave as context: whole, as it came. */
+/* What the chunk's first n packets leave as context: whole, as it came. So much of it as there is room for. */
 static void take_lead(const struct chunker *c, uint32_t n, struct lead *ret)
 {
 	const struct chunk *k = &c->c;
@@ -160,10 +162,12 @@ static void take_lead(const struct chunker *c, uint32_t n, struct lead *ret)
 	if (!c->muting)
 		return;
 	ret->n = packets_of(k->pkt, n, MUTE_BEFORE);
+	if (ret->n > LEAD_PACKETS)
+		ret->n = LEAD_PACKETS;
+	while (ret->n && gone - k->pkt[n - ret->n].off > LEAD_BYTES)
+		ret->n--;
 	ret->bytes = ret->n ? gone - k->pkt[n - ret->n].off : 0;
-	if (ret->n > LEAD_PACKETS || ret->bytes > LEAD_BYTES)
-		ret->n = ret->bytes = 0;
-	else if (ret->bytes)
+	if (ret->bytes)
 		memcpy(ret->data, k->data + gone - ret->bytes, ret->bytes);
 }
 

@@ -8,7 +8,7 @@
  * together may be given a limit: who needs more loses the packet. One thread.
  *
  * Muting (mute.h): with chunker_mute the key tones in a chunk are silenced before it is handed over. The latest 60 ms of
- * a chunk that closes for its age are left for the next one, since they may begin a press, and 80 ms of a chunk stay in
+ * a chunk that closes for its age are left for the next one, since they may begin a press, and 120 ms of a chunk stay in
  * memory as context for the next one of its stream. Who drops audio for good frees the chunker or calls chunker_forget.
  */
 #ifndef CHUNKER_H

@@ -350,46 +350,45 @@ static void sound_at(uint32_t ts, uint8_t *o, size_t n)
 }
 
 /* What tones.h says, with a packet a time: all that is told is what stays. */
-static size_t by_the_book(uint8_t *all, size_t n)
+static size_t by_the_book(uint8_t *all, size_t n, size_t len)
 {
 	struct tones t = {0};
 	size_t muted = 0, kept = 0;
 
-	for (size_t at = 0; at < n; at += 160) {
-		tones_packet(&t, G711_ULAW, (uint32_t)at, 0, all + at, 160, NULL);
-		for (; kept + 160 <= at + 160 && (int32_t)(tones_final(&t) - (uint32_t)(kept + 160)) >= 0; kept += 160)
-			muted += tones_mute(&t, G711_ULAW, (uint32_t)kept, all + kept, 160);
+	for (size_t at = 0; at < n; at += len) {
+		tones_packet(&t, G711_ULAW, (uint32_t)at, 0, all + at, len, NULL);
+		for (; kept <= at && (int32_t)(tones_final(&t) - (uint32_t)(kept + len)) >= 0; kept += len)
+			muted += tones_mute(&t, G711_ULAW, (uint32_t)kept, all + kept, len);
 	}
-	for (; kept < n; kept += 160)
-		muted += tones_mute(&t, G711_ULAW, (uint32_t)kept, all + kept, 160);
+	for (; kept < n; kept += len)
+		muted += tones_mute(&t, G711_ULAW, (uint32_t)kept, all + kept, len);
 	return muted;
 }
 
 #define SOUND (160u * 1200)
 
-/* However chunks close, each packet comes once, and as tones.h says. limit: of a chunk's bytes. */
-static void mute_all(uint32_t limit, bool ticks)
+/* However chunks close, each packet (of len samples) comes once, and as tones.h says. limit: of a chunk's bytes. */
+static void mute_all(uint32_t limit, bool ticks, uint32_t len)
 {
 	static uint8_t want[SOUND], got[SOUND];
 	struct fix f;
 	size_t muted;
 
-	for (uint32_t at = 0; at < SOUND; at += 160)
-		sound_at(at, want + at, 160);
+	sound_at(0, want, SOUND);
 	memcpy(got, want, SOUND);
-	muted = by_the_book(want, SOUND);
+	muted = by_the_book(want, SOUND, len);
 	assert_true(muted > SOUND / 5 && muted < SOUND / 2);
 	start(&f);
 	chunker_limit(f.c, NULL, limit);
-	for (uint32_t at = 0; at < SOUND; at += 160) {
+	for (uint32_t at = 0; at < SOUND; at += len) {
 		chunker_mute(f.c, true, G711_ULAW);
-		assert_int_equal(chunker_add(f.c, 1, 0, &pcmu, false, false, at / 160, at, T0 + at * 125000ULL, got + at, 160), 0);
+		assert_int_equal(chunker_add(f.c, 1, 0, &pcmu, false, false, at / len, at, T0 + at * 125000ULL, got + at, len), 0);
 		if (ticks && at % 4800 == 0)
 			assert_int_equal(chunker_tick(f.c, T0 + at * 125000ULL + 25 * MS), 0);
 	}
 	assert_int_equal(chunker_flush(f.c), 0);
 	assert_int_equal(chunker_muted(f.c), muted);
-	assert_int_equal(f.s.packets, SOUND / 160);
+	assert_int_equal(f.s.packets, SOUND / len);
 	assert_int_equal(f.s.n, SOUND);
 	assert_memory_equal(f.s.bytes, want, SOUND);
 	assert_true(f.s.chunks >= SOUND / 12800);
@@ -399,9 +398,12 @@ static void mute_all(uint32_t limit, bool ticks)
 static void test_mute(void **state)
 {
 	(void)state;
-	mute_all(0, false);
-	mute_all(0, true);
-	mute_all(4000, false);
+	mute_all(0, false, 160);
+	mute_all(0, true, 160);
+	mute_all(4000, false, 160);
+	mute_all(0, false, 40); /* 24 packets of context */
+	mute_all(0, false, 20); /* and 48 */
+	mute_all(0, false, 800);
 }
 
 /* A chunk that closes whole is muted as it is; what comes after chunker_mute(false) is left alone. */
