@@ -323,6 +323,18 @@ static int no_memory(struct recording *rc, enum media_fate *ret_fate)
 	return 0;
 }
 
+static int flush_legs(struct recording *rc)
+{
+	int err = 0;
+
+	for (int i = 0; i < 2; i++) {
+		int e = rc->leg[i].chunker ? chunker_flush(rc->leg[i].chunker) : 0;
+
+		err = err ? err : e;
+	}
+	return err;
+}
+
 /* Writing is allowed: takes a key and a place on disk unless it has one, and what was held goes there. What
  * cannot be written now is told by rc->sc. */
 static int start_writing(struct recording *rc, const struct call *c, uint64_t now_ns, uint64_t first_ns)
@@ -332,7 +344,7 @@ static int start_writing(struct recording *rc, const struct call *c, uint64_t no
 	if (!rc->sc && now_ns >= rc->retry_ns) {
 		/* what is held was not for all of those who may have what comes now */
 		if (rc->first_ns && recording_purposes(c, rc->first_ns) != recording_purposes(c, now_ns))
-			(void)recording_flush(rc); /* into what is held */
+			(void)flush_legs(rc); /* into what is held; a press may go on */
 		e = begin(rc, c, rc->first_ns ? rc->first_ns : first_ns);
 		if (e && e != -ESHUTDOWN && store_repairs(rc->st)) { /* tried again soon; everybody else is recorded */
 			rc->retry_ns = now_ns + RETRY_NS;
@@ -740,17 +752,12 @@ void recording_figures(const struct recording *rc, unsigned leg, struct store_le
 
 int recording_flush(struct recording *rc)
 {
-	int i, e, rc2 = 0;
+	int e = flush_legs(rc);
 
-	for (i = 0; i < 2; i++) {
-		if (!rc->leg[i].chunker)
-			continue;
-		e = chunker_flush(rc->leg[i].chunker);
-		chunker_forget(rc->leg[i].chunker);
-		if (e && !rc2)
-			rc2 = e;
-	}
-	return rc2;
+	for (int i = 0; i < 2; i++)
+		if (rc->leg[i].chunker)
+			chunker_forget(rc->leg[i].chunker);
+	return e;
 }
 
 static bool too_short(const struct recording *rc, const struct call *c)

@@ -109,8 +109,12 @@ void recording_drop_legs(struct recording *rc)
 	for (unsigned i = 0; i < 2; i++) {
 		struct leg_state *l = &rc->leg[i];
 
-		if (!l->chunker || !store_call_lost(rc->sc, i))
+		if (!l->chunker)
 			continue;
+		if (!store_call_lost(rc->sc, i)) {
+			chunker_forget(l->chunker); /* it may be of the part before, which is lost */
+			continue;
+		}
 		(void)chunker_flush(l->chunker); /* comes to nothing there, and is counted so */
 		chunker_free(l->chunker);
 		l->chunker = NULL;

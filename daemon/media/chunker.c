@@ -193,10 +193,15 @@ static void go_on(struct chunker *c, uint32_t n, struct lead *l)
 
 void chunker_forget(struct chunker *c)
 {
-	if (c->c.npkt)
+	uint32_t plain = c->plain;
+
+	if (!c->lead)
 		return;
-	if (c->data)
-		explicit_bzero(c->data, c->lead_bytes);
+	mute(c, c->c.npkt); /* with the context, while it is there, and again when the chunk closes */
+	c->plain = plain;
+	memmove(c->pkt, c->c.pkt, c->c.npkt * sizeof(*c->pkt));
+	memmove(c->data, c->c.data, c->c.nbytes);
+	explicit_bzero(c->data + c->c.nbytes, c->lead_bytes);
 	move(c, 0, 0);
 }
 

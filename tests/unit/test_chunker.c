@@ -327,25 +327,31 @@ static void limits(void **state)
 
 /* ---- muting ---- */
 
+static uint8_t ulaw(double v)
+{
+	int lo = 0x80, hi = 0xff;
+
+	while (lo < hi) {
+		int mid = (lo + hi) / 2;
+
+		if (g711_linear[G711_ULAW][mid] > fabs(v))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (uint8_t)(v < 0 ? lo & 0x7f : lo);
+}
+
 /* Mu-law of two tones, now and then, over a hum. */
 static void sound_at(uint32_t ts, uint8_t *o, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint32_t at = ts + (uint32_t)i;
 		double t = at / 8000.0 * 2 * M_PI, v = 300 * sin(t * 200);
-		int lo = 0x80, hi = 0xff;
 
 		if (at % 2400 < 560 + at / 2400 % 5 * 80) /* 70 to 110 ms of each 300 */
 			v += 7000 * (sin(t * 770) + sin(t * 1336));
-		while (lo < hi) {
-			int mid = (lo + hi) / 2;
-
-			if (g711_linear[G711_ULAW][mid] > fabs(v))
-				lo = mid + 1;
-			else
-				hi = mid;
-		}
-		o[i] = (uint8_t)(v < 0 ? lo & 0x7f : lo);
+		o[i] = ulaw(v);
 	}
 }
 
@@ -438,11 +444,52 @@ static void test_mute_ends(void **state)
 	stop(&f);
 }
 
+/* 20 ms of a press of which the first 100 are in the chunk before: muted by that, unless it is forgotten. */
+static void test_forget(void **state)
+{
+	uint8_t o[160];
+
+	(void)state;
+	for (int when = 0; when < 3; when++) { /* never, between the chunks, when the next has begun */
+		struct fix f;
+		size_t muted;
+
+		start(&f);
+		for (uint32_t at = 0; at < 160 * 12; at += 160) {
+			memset(o, G711_ULAW_SILENCE, sizeof(o));
+			for (size_t i = 0; i < sizeof(o) && at < 960; i++) {
+				double t = (double)(at + i) / 8000.0 * 2 * M_PI;
+
+				o[i] = ulaw(7000 * (sin(t * 770) + sin(t * 1336)));
+			}
+			if (at == 800)
+				assert_int_equal(chunker_flush(f.c), 0);
+			if (at == 800 && when == 1)
+				chunker_forget(f.c);
+			chunker_mute(f.c, true, G711_ULAW);
+			assert_int_equal(chunker_add(f.c, 1, 0, &pcmu, false, false, at / 160, at, T0, o, 160), 0);
+			if (at == 800 && when == 2) /* what is there was heard with what is forgotten */
+				chunker_forget(f.c);
+		}
+		muted = chunker_muted(f.c);
+		assert_int_equal(f.s.n, 800);
+		assert_int_equal(chunker_flush(f.c), 0);
+		assert_int_equal(f.s.packets, 12);
+		assert_int_equal(muted, when == 2 ? 960 : 800);
+		for (size_t i = 0; i < 960 && when != 1; i++)
+			assert_int_equal(f.s.bytes[i], G711_ULAW_SILENCE);
+		if (when == 1)
+			assert_memory_not_equal(f.s.bytes + 800, f.s.bytes, 160);
+		stop(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_mute_ends),
+		cmocka_unit_test(test_forget),
 		cmocka_unit_test(close_rules),
 		cmocka_unit_test(noise_then_audio_format),
 		cmocka_unit_test(full),

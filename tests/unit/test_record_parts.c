@@ -6,6 +6,7 @@
  * read afterwards; the store's reader is asked for every packet. Everything twice: the store in the
  * caller's thread, and with threads of its own.
  */
+#include <math.h>
 #include <sys/mman.h>
 
 #include "store_util.h"
@@ -24,6 +25,9 @@ static bool threads;
 static unsigned at; /* the next packet */
 static unsigned char may[2][2][PACKETS]; /* purpose, leg, packet: may be read at the end */
 static enum media_fate fate;
+static struct {
+	unsigned from, n;
+} tone; /* packets of the first leg that are a key */
 
 static void open_it(void)
 {
@@ -43,6 +47,7 @@ static int setup(void **state)
 			      .end = "bye", .policy = &policy, .rule = &policy.rule, .reason = { "", "" } };
 	uid_make(T0, "x", 1, &call.uid);
 	memset(may, 0, sizeof(may));
+	tone.n = 0;
 	at = 0;
 	return make_store(state);
 }
@@ -60,6 +65,25 @@ static uint64_t when(unsigned i)
 	return T0 + i * 20 * MS;
 }
 
+static bool is_tone(unsigned i, unsigned leg)
+{
+	return !leg && i >= tone.from && i - tone.from < tone.n;
+}
+
+/* A-law of a key's two tones, by search. */
+static void sound(uint8_t *x, size_t n, uint32_t ts)
+{
+	for (size_t i = 0; i < n; i++) {
+		double t = (double)(ts + i) * 2 * M_PI / 8000, v = 7000 * (sin(t * 770) + sin(t * 1336));
+		unsigned best = 0;
+
+		for (unsigned k = 1; k < 256; k++)
+			if (fabs(g711_linear[G711_ALAW][k] - v) < fabs(g711_linear[G711_ALAW][best] - v))
+				best = k;
+		x[i] = (uint8_t)best;
+	}
+}
+
 static void packet(unsigned i, unsigned leg, unsigned set)
 {
 	static const struct media_format f = { .name = "PCMA", .clock = 8000, .channels = 1, .pt = 8 };
@@ -69,6 +93,8 @@ static void packet(unsigned i, unsigned leg, unsigned set)
 	char key;
 
 	memset(payload, (int)(i * 2 + leg), sizeof(payload));
+	if (is_tone(i, leg))
+		sound(payload, sizeof(payload), i * 160);
 	ok(st, recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, true, when(i), &key, &fate));
 	for (int k = 0; k < 2; k++)
 		may[k][leg][i] = set >> k & 1;
@@ -136,7 +162,10 @@ static void read_purpose(int p)
 
 			assert_true(i < PACKETS);
 			got[leg][i]++;
-			assert_int_equal(c->data[c->pkt[k].off], (uint8_t)(i * 2 + leg));
+			for (uint32_t o = 0; is_tone(i, leg) && o < c->pkt[k].len; o++)
+				assert_int_equal(c->data[c->pkt[k].off + o], G711_ALAW_SILENCE);
+			if (!is_tone(i, leg) && !(i && is_tone(i - 1, leg))) /* that one's beginning goes with the key */
+				assert_int_equal(c->data[c->pkt[k].off], (uint8_t)(i * 2 + leg));
 			assert_true(c->pkt[k].arrival_ns == when(i));
 		}
 	}
@@ -354,6 +383,37 @@ static void held_and_withdrawn(void)
 	finish(RECORDING_KEPT, "");
 }
 
+/* A key that sounds on from what is held into what is not is muted in both, however little is left of it. */
+static void key_while_held(void)
+{
+	policy.rule.purpose[0].basis = POLICY_B_CONSENT;
+	policy.rule.mute_dtmf = true;
+	start(PURPOSE_PENDING, PURPOSE_PENDING);
+	tone.from = 127;
+	tone.n = 4;
+	packets(130, 0);
+	grant(POLICY_DOCUMENTATION, false);
+	packets(130, DOC);
+	grant(POLICY_TRAINING, true);
+	packets(40, BOTH);
+	finish(RECORDING_KEPT, "");
+	policy.rule.mute_dtmf = false;
+}
+
+/* And from part to part. */
+static void key_between_parts(void)
+{
+	policy.rule.mute_dtmf = true;
+	start(PURPOSE_GRANTED, PURPOSE_PENDING);
+	tone.from = 126;
+	tone.n = 5;
+	packets(130, DOC);
+	grant(POLICY_TRAINING, false);
+	packets(130, BOTH);
+	finish(RECORDING_KEPT, "");
+	policy.rule.mute_dtmf = false;
+}
+
 static void held_and_nothing_left(void)
 {
 	hold();
@@ -567,7 +627,7 @@ static void left_after_stop(void)
 static void (*const scenes[])(void) = {
 	from_the_press, taken_back_and_given_again, documentation_stops, stops_and_training_withdrawn, objection_pauses,
 	objection_rejected, training_restricted, objection_before_audio, granted_without_a_packet_after,
-	documentation_consents_late, held_then_granted, held_then_denied, held_and_withdrawn, held_and_nothing_left, two_rings,
+	documentation_consents_late, held_then_granted, held_then_denied, held_and_withdrawn, held_and_nothing_left, key_while_held, key_between_parts, two_rings,
 	too_late, press_and_nothing_more, too_many_parts, too_many_parts_and_stopped, killed_after_press, killed_after_stop, left_after_stop,
 };
 
