@@ -24,7 +24,7 @@
 #include "store/store.h"
 
 #define TICK_NS	      100000000ULL
-#define CALLS_EVERY   3 /* ticks; each touches all calls, and a chunk is a second long anyway */
+#define CALLS_EVERY   3 /* ticks; each touches all calls. CHUNKER_SPAN_NS leaves room for it */
 #define TIGHTEN_SLOTS 256 /* calls looked at in one go: half a millisecond of packets waits */
 
 void recorder_default_settings(struct recorder_settings *ret)

@@ -17,7 +17,7 @@
 #include "base/slab.h"
 #include "media/mute.h"
 
-#define FIRST_PACKETS 102 /* 4 KiB, doubled the most that fits each time; a chunk of G.711 has 80 */
+#define FIRST_PACKETS 102 /* 4 KiB, doubled the most that fits each time; a chunk of G.711 has 75 */
 #define FIRST_BYTES   8192
 
 /* Context is no more than this, whatever the packets are like: what MUTE_BEFORE asks for in packets of 2 ms, or of a frame. */
