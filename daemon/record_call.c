@@ -277,9 +277,10 @@ static int begin(struct recording *rc, const struct call *c, uint64_t first_ns)
 	return e;
 }
 
-static bool is_noise(const struct media_format *f, uint8_t pt)
+/* By its name: 13 is CN unless a description says otherwise, and what is not noise is muted. */
+static bool is_noise(const struct media_format *f)
 {
-	return strcmp(f->name, "CN") == 0 || pt == 13;
+	return strcmp(f->name, "CN") == 0;
 }
 
 /* All audio so far goes, what no chunk holds yet included. */
@@ -436,11 +437,11 @@ static int into_part(struct recording *rc, const struct call *c, unsigned leg, u
 }
 
 /* -1: not G.711, so nothing can be heard in it. */
-static int law_of(const struct media_format *f, uint8_t pt)
+static int law_of(const struct media_format *f)
 {
 	enum g711_law law;
 
-	return !is_noise(f, pt) && f->clock == 8000 && f->channels <= 1 && fp_hears(f->name, &law) ? (int)law : -1;
+	return !is_noise(f) && f->clock == 8000 && f->channels <= 1 && fp_hears(f->name, &law) ? (int)law : -1;
 }
 
 static int add_audio(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
@@ -479,8 +480,8 @@ static int add_audio(struct recording *rc, const struct call *c, unsigned leg, c
 			return no_memory(rc, ret_fate);
 		chunker_limit(l->chunker, rc->memory, rc->leg_bytes);
 	}
-	noise = f == &l->now.f ? l->now.noise : is_noise(f, p->pt);
-	law = f == &l->now.f ? l->now.law : law_of(f, p->pt);
+	noise = f == &l->now.f ? l->now.noise : is_noise(f);
+	law = f == &l->now.f ? l->now.law : law_of(f);
 	hear_packet(rc, leg, wanted, law, p, arrival_ns);
 	if (!noise)
 		chunker_mute(l->chunker, wanted & HEAR_W_MUTE && law >= 0, law > 0 ? (enum g711_law)law : G711_ULAW);
@@ -513,7 +514,7 @@ static int inspect(struct recording *rc, unsigned leg, const struct rtp_pkt *p, 
 	if (l->resumed)
 		first_of_ours(rc, l, p->ssrc, seq);
 	note_hole(l, p, f, seq);
-	hear_packet(rc, leg, wanted, law_of(f, p->pt), p, arrival_ns);
+	hear_packet(rc, leg, wanted, law_of(f), p, arrival_ns);
 	l->inspected++;
 	*ret_fate = MEDIA_INSPECTED;
 	return 0;
@@ -531,7 +532,7 @@ static int take_audio(struct recording *rc, const struct call *c, unsigned leg, 
 
 	if (write || hold)
 		return add_audio(rc, c, leg, p, f, wanted, arrival_ns, write, ret_fate);
-	if (wanted && how != CALL_A_BLOCK && law_of(f, p->pt) >= 0)
+	if (wanted && how != CALL_A_BLOCK && law_of(f) >= 0)
 		return inspect(rc, leg, p, f, wanted, arrival_ns, ret_fate);
 	*ret_fate = MEDIA_NOT_KEPT;
 	return 0;
@@ -606,8 +607,8 @@ const struct media_format *recording_format_set(struct recording *rc, unsigned l
 
 	if (version == UINT32_MAX || ep > UINT8_MAX)
 		return f;
-	*n = (struct leg_format){ .of = version + 1, .ep = (uint8_t)ep, .noise = is_noise(f, f->pt),
-				  .law = (int8_t)law_of(f, f->pt), .slot = FORMATS_MAX, .f = *f };
+	*n = (struct leg_format){ .of = version + 1, .ep = (uint8_t)ep, .noise = is_noise(f),
+				  .law = (int8_t)law_of(f), .slot = FORMATS_MAX, .f = *f };
 	return &n->f;
 }
 

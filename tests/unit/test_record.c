@@ -1034,6 +1034,29 @@ static void test_offer_refused(void **state)
 	link_free(l);
 }
 
+/* 13 is comfort noise unless a description says that it is speech: then it is muted as speech. */
+static void test_number_of_noise(void **state)
+{
+	struct link *l = link_new();
+	struct fake_msg inv = { .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "", .cseq = 1 };
+	char b[1024];
+
+	(void)state;
+	describe(b, sizeof(b), 1, "13", "a=rtpmap:13 PCMU/8000\r\n");
+	inv.sdp = b;
+	sip(l, &inv);
+	describe(b, sizeof(b), 2, "13", "a=rtpmap:13 PCMU/8000\r\n");
+	say(l, "INVITE", 1, 200, b);
+	for (int i = 0; i < 50; i++)
+		rtp(l, 2, CALLEE_PORT, 13, 0x66, 160);
+	bye(l);
+	finish(l);
+	assert_int_equal(l->st.ended, 1);
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLER].packets, 50);
+	assert_int_equal(l->st.last.leg[OPTAG_LEG_CALLER].noise, 0);
+	link_free(l);
+}
+
 /* One number, the other law: the next packet is of that law. */
 static void test_law_changes(void **state)
 {
@@ -1503,6 +1526,7 @@ int main(void)
 		cmocka_unit_test(test_either),
 		cmocka_unit_test(test_meaning_changes),
 		cmocka_unit_test(test_offer_refused),
+		cmocka_unit_test(test_number_of_noise),
 		cmocka_unit_test(test_law_changes),
 		cmocka_unit_test(test_not_matched),
 		cmocka_unit_test(test_next_call_of_the_telephone),
