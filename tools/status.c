@@ -124,8 +124,9 @@ static void print_calls(const json_t *o)
 	const json_t *d;
 	size_t i;
 
-	printf("calls      %.0f of %.0f in progress: %.0f setup, %.0f answered, %.0f on hold; %.0f recording\n", N("calls.active"),
-	       N("calls.limit"), N("calls.setup"), N("calls.answered"), N("calls.hold"), N("calls.recording"));
+	printf("calls      %.0f in progress: %.0f setup, %.0f answered, %.0f on hold; %.0f recording; with those just over %.0f of %.0f\n",
+	       N("calls.setup") + N("calls.answered"), N("calls.setup"), N("calls.answered"), N("calls.hold"), N("calls.recording"),
+	       N("calls.active"), N("calls.limit"));
 	printf("since start %.0f calls, %.0f matched: %.0f kept, %.0f denied, %.0f gaps", N("calls.total"), N("calls.matched"),
 	       N("calls.kept"), N("calls.denied"), N("calls.gaps"));
 	if (N("calls.unwritten") > 0)
