@@ -191,7 +191,7 @@ static void go_on(struct chunker *c, uint32_t n, struct lead *l)
 	c->plain = c->plain > n ? c->plain - n : 0;
 }
 
-void chunker_forget(struct chunker *c)
+static void forget_lead(struct chunker *c)
 {
 	uint32_t plain = c->plain;
 
@@ -203,6 +203,13 @@ void chunker_forget(struct chunker *c)
 	memmove(c->data, c->c.data, c->c.nbytes);
 	explicit_bzero(c->data + c->c.nbytes, c->lead_bytes);
 	move(c, 0, 0);
+}
+
+void chunker_forget(struct chunker *c)
+{
+	forget_lead(c);
+	if (c->data)
+		explicit_bzero(c->data + c->c.nbytes, c->cap_bytes - c->c.nbytes);
 }
 
 int chunker_flush(struct chunker *c)
@@ -385,7 +392,7 @@ int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct 
 		sunk = sunk ? sunk : err;
 	}
 	if (c->lead && !follows(c, ssrc, stream, f, cn))
-		chunker_forget(c);
+		forget_lead(c);
 	err = make_room(c, len);
 	if (err)
 		return err;

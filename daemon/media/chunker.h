@@ -44,7 +44,7 @@ int chunker_new(const struct chunker_sink *sink, struct chunker **ret);
 void chunker_limit(struct chunker *c, struct chunker_memory *m, uint32_t bytes);
 /* From the next packet on the payloads are G.711 of this law and are muted; or (on false) are not any more. */
 void chunker_mute(struct chunker *c, bool on, enum g711_law law);
-/* No context is kept of what was handed over, from now on. */
+/* Nothing is left in memory of what was handed over: no context, nor octets that nothing was written over yet. */
 void chunker_forget(struct chunker *c);
 uint64_t chunker_muted(const struct chunker *c); /* samples overwritten so far */
 void chunker_free(struct chunker *c); /* drops what was not flushed */

@@ -484,12 +484,45 @@ static void test_forget(void **state)
 	}
 }
 
+/* Of what was handed over nothing stays where the chunk was. */
+static const uint8_t *chunk_at;
+
+static int sink_at(void *arg, const struct chunk *c)
+{
+	(void)arg;
+	chunk_at = c->data;
+	return 0;
+}
+
+static void test_forget_wipes(void **state)
+{
+	struct chunker_sink k = {.arg = NULL, .chunk = sink_at};
+	struct chunker *c;
+	uint8_t o[160];
+
+	(void)state;
+	memset(o, 0x5a, sizeof(o));
+	assert_int_equal(chunker_new(&k, &c), 0);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(chunker_add(c, 1, 0, &pcmu, false, false, i, i * 160, T0 + i * 20 * MS, o, 160), 0);
+	assert_int_equal(chunker_flush(c), 0);
+	memset(o, 0x33, sizeof(o));
+	assert_int_equal(chunker_add(c, 1, 0, &pcmu, false, false, 20, 3200, T0 + 400 * MS, o, 160), 0);
+	chunker_forget(c);
+	for (unsigned i = 0; i < 160; i++)
+		assert_int_equal(chunk_at[i], 0x33);
+	for (unsigned i = 160; i < 20 * 160; i++)
+		assert_int_equal(chunk_at[i], 0);
+	chunker_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_mute_ends),
 		cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_forget_wipes),
 		cmocka_unit_test(close_rules),
 		cmocka_unit_test(noise_then_audio_format),
 		cmocka_unit_test(full),
