@@ -480,9 +480,14 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 		return;
 	sum->seen++;
 	r = rule_now(cs, c, p, sum, &listed);
-	if (r)
-		changed = tighten_sound(c, r) | tighten_keys(c, r) | tighten_window(cs, c, POLICY_DOCUMENTATION, r) |
-			  tighten_window(cs, c, POLICY_TRAINING, r) | tighten_header(cs, c, r) | tighten_amount(cs, c, r);
+	if (r) {
+		changed |= tighten_sound(c, r);
+		changed |= tighten_keys(c, r);
+		changed |= tighten_window(cs, c, POLICY_DOCUMENTATION, r);
+		changed |= tighten_window(cs, c, POLICY_TRAINING, r);
+		changed |= tighten_header(cs, c, r);
+		changed |= tighten_amount(cs, c, r);
+	}
 	for (i = 0; i < POLICY_PURPOSES; i++)
 		if (!r || r->purpose[i].basis == POLICY_B_NONE ||
 		    (listed && c->rule->purpose[i].basis != POLICY_B_OBLIGATION) || (r->needs_pause && !c->rule->needs_pause) ||
