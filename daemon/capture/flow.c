@@ -175,7 +175,7 @@ static uint64_t with_hole(uint64_t word, uint64_t hole)
 /* The longer of two stays; a classifier that finds one at the same instant may overwrite this with its own. */
 static void keep_hole(struct optag_flow *e, uint64_t hole)
 {
-	uint64_t word = count_get(e, OPTAG_F_LOST);
+	__u64 word = count_get(e, OPTAG_F_LOST);
 
 	if (hole > word >> OPTAG_HOLE_SHIFT)
 		(void)__atomic_compare_exchange_n(&e->counts[OPTAG_F_LOST], &word, with_hole(word, hole), false, __ATOMIC_RELAXED,
@@ -472,7 +472,7 @@ uint32_t flow_take_hole(struct flow_table *t, const struct endpoint *at, uint8_t
 {
 	int slot = find_owned(t, at, proto, ring);
 	struct optag_flow *e;
-	uint64_t word;
+	__u64 word;
 
 	if (slot < 0)
 		return 0;
