@@ -360,10 +360,11 @@ void chunker_soon(const struct chunker *c)
 
 void chunker_sooner(const struct chunker *c)
 {
-	const char *to = (const char *)c->c.data + c->c.nbytes;
+	const char *to;
 
 	if (!c->c.pkt || !c->c.data)
 		return;
+	to = (const char *)c->c.data + c->c.nbytes;
 	if (c->lead + c->c.npkt < c->cap_pkt)
 		__builtin_prefetch(&c->c.pkt[c->c.npkt], 1);
 	if (c->lead_bytes + c->c.nbytes + 160 <= c->cap_bytes) {
