@@ -145,17 +145,18 @@ static bool is_among(const struct reached *r, const struct call *c)
 	return false;
 }
 
-static void reach(struct call *c, bool leads(const struct call *c, const struct call *o), struct reached *r)
+static struct reached reach(struct call *c, bool leads(const struct call *c, const struct call *o))
 {
-	r->c[0] = c;
-	r->n = 1;
-	for (unsigned i = 0; i < r->n; i++) {
+	struct reached r = { .c = { c }, .n = 1 };
+
+	for (unsigned i = 0; i < r.n; i++) {
 		struct call *o = NULL;
 
-		while ((o = group_next(r->c[i], o)) && r->n < GROUP_MEMBERS_MAX)
-			if (!o->ghost && leads(r->c[i], o) && !is_among(r, o))
-				r->c[r->n++] = o;
+		while ((o = group_next(r.c[i], o)) && r.n < GROUP_MEMBERS_MAX)
+			if (!o->ghost && leads(r.c[i], o) && !is_among(&r, o))
+				r.c[r.n++] = o;
 	}
+	return r;
 }
 
 static bool akin_to_one(const struct reached *r, const struct call *ghost)
@@ -203,10 +204,10 @@ static void spread_documentation(struct calls *cs, struct call *c, enum purpose_
 	if (cs->spreading)
 		return;
 	cs->spreading++;
-	reach(c, reaches, &r);
+	r = reach(c, reaches);
 	for (unsigned i = 1; i < r.n; i++)
 		documentation_too(cs, r.c[i], e, now);
-	reach(c, akin, &r);
+	r = reach(c, akin);
 	for (o = group_next(c, NULL); o; o = next) {
 		next = group_next(c, o); /* a ghost may go with what binds it */
 		/* a consent is taken back where it was given: under the same rule */
@@ -261,17 +262,17 @@ void group_share(struct calls *cs, struct call *c, bool first, uint64_t now)
 	if (cs->spreading || !c->peers || !c->peers->group || c->peers->full || over(c))
 		return;
 	cs->spreading++;
-	reach(c, reached_by, &r);
+	r = reach(c, reached_by);
 	for (unsigned i = 1; i < r.n; i++) {
 		share_words(cs, r.c[i], c, now);
 		/* what goes on for a call begins as that is; who then ends the pause has ended it here */
 		if (first)
 			share_pause(cs, r.c[i], c, now);
 	}
-	reach(c, reaches, &r);
+	r = reach(c, reaches);
 	for (unsigned i = 1; i < r.n; i++)
 		share_words(cs, c, r.c[i], now);
-	reach(c, group_same, &r);
+	r = reach(c, group_same);
 	for (unsigned i = 1; i < r.n; i++)
 		share_pause(cs, r.c[i], c, now);
 	for (unsigned i = 1; i < r.n; i++)
@@ -342,7 +343,7 @@ void group_pause(struct calls *cs, struct call *c, bool pause, uint64_t now_ns)
 	if (cs->spreading || !c->peers || !c->peers->group)
 		return;
 	cs->spreading++;
-	reach(c, reaches, &r);
+	r = reach(c, reaches);
 	for (unsigned i = 1; i < r.n; i++)
 		if (decides(r.c[i]))
 			call_pause_by_peer(cs, r.c[i], pause, now_ns);
