@@ -551,7 +551,7 @@ void writer_free(struct writer *w)
 {
 	struct wseg *s, *next;
 	struct wbuf *b;
-	struct why why;
+	struct why why = { "" };
 
 	if (!w)
 		return;
