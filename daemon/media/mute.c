@@ -282,8 +282,9 @@ __attribute__((constructor)) static void make_tables(void)
 			turned[i][TONES_FREQS + f] = (float)sin(2 * M_PI * freq[f] / 8000 * i);
 		}
 	}
-	for (unsigned i = 0; i < 2 * 256; i++)
-		linear[i / 256][i % 256] = g711_linear[i / 256][i % 256];
+	for (unsigned law = 0; law < 2; law++)
+		for (unsigned i = 0; i < 256; i++)
+			linear[law][i] = g711_linear[law][i];
 #ifdef __x86_64__
 	__builtin_cpu_init();
 	if (__builtin_cpu_supports("avx512f"))

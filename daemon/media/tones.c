@@ -362,7 +362,7 @@ static bool hopeless(const struct tones_block *b)
 
 		most = p > most ? p : most;
 	}
-	return most < b->energy * (TONES_BLOCK / 2 * 0.1f);
+	return most < b->energy * (TONES_BLOCK * 0.05f);
 }
 
 static bool window(const struct tones *t, unsigned *ret_key, float *ret_power)
@@ -496,8 +496,9 @@ __attribute__((constructor)) static void make_turned(void)
 			turned[i][TONES_FREQS + f] = (float)sin(w);
 		}
 	}
-	for (unsigned i = 0; i < 2 * 256; i++)
-		linear[i / 256][i % 256] = g711_linear[i / 256][i % 256];
+	for (unsigned law = 0; law < 2; law++)
+		for (unsigned i = 0; i < 256; i++)
+			linear[law][i] = g711_linear[law][i];
 	choose();
 }
 
