@@ -293,7 +293,7 @@ static bool is_full(const struct chunker *c, size_t len)
 	return c->c.npkt && (c->c.npkt == CHUNK_MAX_PACKETS || c->c.nbytes + len > c->max_bytes);
 }
 
-/* *cap: enough for `need`, doubled from `first`, at most `limit` (need never exceeds it). */
+/* *cap: enough for `need` and never nothing, doubled from `first`, at most `limit` (need never exceeds it). */
 static int grow(struct chunker_memory *m, void **p, size_t size, uint32_t need, uint32_t first, uint32_t limit,
 		uint32_t *cap)
 {
@@ -301,7 +301,7 @@ static int grow(struct chunker_memory *m, void **p, size_t size, uint32_t need, 
 	uint32_t n = *cap ? *cap : first;
 	void *q;
 
-	if (need <= *cap)
+	if (*p && need <= *cap)
 		return 0;
 	while (n < need)
 		n *= 2;
@@ -325,7 +325,8 @@ static int make_room(struct chunker *c, size_t len)
 	void *pkt = c->pkt, *data = c->data;
 	int err;
 
-	if (c->lead + c->c.npkt < c->cap_pkt && c->lead_bytes + c->c.nbytes + len <= c->cap_bytes)
+	if (c->pkt && c->data && c->lead + c->c.npkt < c->cap_pkt &&
+	    c->lead_bytes + c->c.nbytes + len <= c->cap_bytes)
 		return 0;
 	err = grow(c->memory, &pkt, sizeof(*c->pkt), c->lead + c->c.npkt + 1, FIRST_PACKETS, CHUNK_MAX_PACKETS + LEAD_PACKETS,
 		   &c->cap_pkt);

@@ -37,6 +37,7 @@ static int sink(void *arg, const struct chunk *c)
 
 	assert_true(s->chunks < 128);
 	assert_true(c->npkt >= 1 && c->npkt <= CHUNK_MAX_PACKETS);
+	assert_non_null(c->data);
 	assert_true(c->nbytes <= CHUNK_MAX_BYTES);
 	s->npkt[s->chunks] = c->npkt;
 	s->nbytes[s->chunks] = c->nbytes;
@@ -215,6 +216,21 @@ static void fields(void **state)
 	assert_int_equal(f.s.last.flags, CHUNK_P_MARKER);
 	assert_int_equal(f.s.last.len, 3);
 	assert_memory_equal(f.s.bytes, b, 3);
+	stop(&f);
+}
+
+/* Packets without a payload are packets, and what has to do with their bytes finds none at an address that is one. */
+static void no_payload(void **state)
+{
+	struct fix f;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(add(&f, &pcmu, 0, 0, 0), 0);
+	assert_int_equal(add(&f, &pcmu, 0, SPAN, 0), 0);
+	assert_int_equal(chunker_flush(f.c), 0);
+	assert_int_equal(f.s.packets, 2);
+	assert_int_equal(f.s.n, 0);
 	stop(&f);
 }
 
@@ -528,6 +544,7 @@ int main(void)
 		cmocka_unit_test(full),
 		cmocka_unit_test(clock_steps_back),
 		cmocka_unit_test(fields),
+		cmocka_unit_test(no_payload),
 		cmocka_unit_test(sink_fails),
 		cmocka_unit_test(tick),
 		cmocka_unit_test(two_minutes),
