@@ -12,8 +12,8 @@
  * (python: hashlib.blake2b(rule + call, key=seed, digest_size=16).digest()[:4]). The threshold is the rule's percent,
  * or less when that many would not fit: room left / calls still expected, for each cap of the rule (`spread even`).
  * What is expected is learned per hour of the day, apart for Monday to Friday and for the weekend, and scaled by how
- * busy this hour and the last were; before a first day was seen calls are taken to come uniformly. So that a burst cannot take the
- * day's amount, no more than its part of the expected calls plus a margin is given out by any moment. Caps per agent
+ * busy this hour and the last were; before a first day was seen calls are taken to come uniformly, at the pace of the day so
+ * far, and that has its say until there were calls enough to learn from (512). So that a burst cannot take the day's amount, no more than its part of the expected calls plus a margin is given out by any moment. Caps per agent
  * and per queue are limits only; calls without an agent (queue) share one.
  *
  * The seed of a day is made one to two days before, its hash is handed out to be published before the day starts
@@ -45,8 +45,9 @@
  * After a take-over: sample_load, then sample_claim() for each call that goes on with a slot, then sample_settle():
  * slots nobody claimed are spent.
  *
- * Use. `optag use` notes that n recordings of a rule were used: sample_note_use(). At the start of each day, if in
- * the 30 days before fewer than `use-target` of the recordings were used, the caps of the rule become what was used
+ * Use. `optag use` notes that n recordings of a rule were used: sample_note_use(). At the start of each day the uses of
+ * the 23 days before are held against the recordings of as many days that ended a week ago, since nobody can use all of
+ * yesterday's by this morning. Are they fewer than `use-target` of them, the caps of the rule become what was used
  * per day (week, month) with recordings times `throttle`, rounded up, at least `floor`, never above the policy's.
  *
  * Evidence. All that matters is told as a struct sample_record through the callback, in order, without names:
@@ -75,6 +76,7 @@ struct sample;
 #define SAMPLE_SEED   32
 #define SAMPLE_KINDS  4 /* by enum policy_cap_per */
 #define SAMPLE_WINDOW 30 /* days of use that are looked back on (N-49) */
+#define SAMPLE_GRACE  7  /* days that a recording has to be used before it counts as unused */
 #define SAMPLE_RING   (SAMPLE_WINDOW + 1)
 #define SAMPLE_ZONE   40
 #define SAMPLE_NONE   UINT32_MAX

@@ -163,35 +163,51 @@ static uint32_t limit_of(wide used_percent, uint64_t parts, int floor)
 	return v < INT32_MAX ? (uint32_t)v : INT32_MAX;
 }
 
-void plan_limits(struct sample_open *o)
-{
-	uint64_t recorded = 0, used = 0, days = 0, weeks = 0;
-	int32_t week = -1;
-	wide v;
+struct uses {
+	uint64_t recorded;	   /* of what had its SAMPLE_GRACE days */
+	uint64_t used;		   /* in as many days, up to now */
+	uint64_t days, weeks;	   /* of those, with recordings */
+};
 
-	for (int k = 0; k < SAMPLE_KINDS; k++)
-		o->limit[k] = SAMPLE_NONE;
+static void uses_of(const struct sample_open *o, struct uses *ret)
+{
+	int32_t week = -1;
+
+	*ret = (struct uses){ 0 };
 	for (int32_t d = o->day - SAMPLE_WINDOW; d < o->day; d++) {
 		const struct sample_use *u = &o->use[d < 0 ? 0 : d % SAMPLE_RING];
 
 		if (d <= 0 || u->day != d)
 			continue;
-		used += u->used;
+		if (d < o->day - SAMPLE_GRACE)
+			ret->recorded += u->recorded;
+		if (d < o->day - SAMPLE_WINDOW + SAMPLE_GRACE)
+			continue;
+		ret->used += u->used;
 		if (!u->recorded)
 			continue;
-		recorded += u->recorded;
-		days++;
-		weeks += (d + 3) / 7 != week;
+		ret->days++;
+		ret->weeks += (d + 3) / 7 != week;
 		week = (d + 3) / 7;
 	}
-	if (used > recorded) /* recordings of before the window; they cannot earn more than there were */
-		used = recorded;
-	if (!recorded || used * 100 >= recorded * (uint64_t)o->set.use_target_percent)
+	if (ret->used > ret->recorded) /* recordings of before the window; they cannot earn more than there were */
+		ret->used = ret->recorded;
+}
+
+void plan_limits(struct sample_open *o)
+{
+	struct uses u;
+	wide v;
+
+	uses_of(o, &u);
+	for (int k = 0; k < SAMPLE_KINDS; k++)
+		o->limit[k] = SAMPLE_NONE;
+	if (!u.recorded || u.used * 100 >= u.recorded * (uint64_t)o->set.use_target_percent)
 		return;
-	v = (wide)used * (unsigned)o->set.throttle_percent;
-	o->limit[POLICY_PER_HOUR] = limit_of(v, days, o->set.use_floor);
-	o->limit[POLICY_PER_DAY] = limit_of(v, days, o->set.use_floor);
-	o->limit[POLICY_PER_WEEK] = limit_of(v, weeks, o->set.use_floor);
+	v = (wide)u.used * (unsigned)o->set.throttle_percent;
+	o->limit[POLICY_PER_HOUR] = limit_of(v, u.days ? u.days : 1, o->set.use_floor);
+	o->limit[POLICY_PER_DAY] = o->limit[POLICY_PER_HOUR];
+	o->limit[POLICY_PER_WEEK] = limit_of(v, u.weeks ? u.weeks : 1, o->set.use_floor);
 	o->limit[POLICY_PER_MONTH] = limit_of(v, 1, o->set.use_floor);
 }
 
@@ -244,11 +260,22 @@ static void period_days(const struct when *t, enum policy_cap_per per, int32_t *
 	}
 }
 
+/* When the day's calls began, in seconds of it: before that their pace says nothing. */
+static uint32_t began(const struct sample_open *o)
+{
+	uint32_t h = 0;
+
+	while (h < 24 && !o->arrived[h])
+		h++;
+	return h < 24 && h * 3600 > o->since_s ? h * 3600 : o->since_s;
+}
+
 /* Nothing was learned yet: calls come at the pace of today so far. */
 static void outlook_uniform(const struct sample_open *o, const struct when *t, enum policy_cap_per per,
 			    struct outlook *ret)
 {
-	uint64_t elapsed = t->sec > o->since_s + 900 ? t->sec - o->since_s : 900;
+	uint32_t since = began(o);
+	uint64_t elapsed = t->sec > since + 900 ? t->sec - since : 900;
 	uint64_t gone, total;
 	int32_t from, to;
 
@@ -277,20 +304,14 @@ static uint64_t scale(const struct sample_open *o, const uint32_t expect[24], in
 	return v > left * 4 ? left * 4 : v < left / 4 ? left / 4 : v;
 }
 
-static void outlook(const struct sample_open *o, const struct when *t, enum policy_cap_per per, struct outlook *ret)
+/* By what was learned of days of this class: day of its calls each. */
+static void outlook_learned(const struct sample_open *o, const struct when *t, enum policy_cap_per per, int class,
+			    uint64_t day, struct outlook *ret)
 {
-	int class = class_of(t->day), h = (int)(t->sec / 3600);
-	uint64_t day = class_total(o, class), here, left;
+	int h = (int)(t->sec / 3600);
+	uint64_t here = (uint64_t)o->expect[class][h] * (3600 - t->sec % 3600) / 3600, left = here;
 	int32_t from, to;
 
-	if (!o->learned[class])
-		class = !class;
-	if (!day) {
-		outlook_uniform(o, t, per, ret);
-		return;
-	}
-	here = (uint64_t)o->expect[class][h] * (3600 - t->sec % 3600) / 3600;
-	left = here;
 	for (int k = h + 1; k < 24; k++)
 		left += o->expect[class][k];
 	if (per == POLICY_PER_HOUR) {
@@ -303,6 +324,40 @@ static void outlook(const struct sample_open *o, const struct when *t, enum poli
 	ret->left = scale(o, o->expect[class], h, here, day, left) + days_total(o, t->day + 1, to);
 	ret->gone = days_total(o, from, t->day) + day - left;
 	ret->total = ret->gone + left + days_total(o, t->day + 1, to);
+}
+
+/* (a * wa + b * wb) / (wa + wb) */
+static uint64_t mix(uint64_t a, uint64_t wa, uint64_t b, uint64_t wb)
+{
+	return (uint64_t)(((wide)a * wa + (wide)b * wb) / (wa + wb));
+}
+
+#define LITTLE (32 * 1024ULL) /* a profile of so many calls counts about as much as the pace of today, */
+#define ENOUGH (16 * LITTLE)  /* one of so many counts alone: then a flood is forgotten, see scale() */
+#define SHARE  (1 << 20)      /* all of a period */
+
+/* What was learned and today's pace, by how many calls there were to learn from: one call is no profile. */
+static void outlook(const struct sample_open *o, const struct when *t, enum policy_cap_per per, struct outlook *ret)
+{
+	int class = o->learned[class_of(t->day)] ? class_of(t->day) : !class_of(t->day);
+	uint64_t day = class_total(o, class), seen = day * (o->learned[class] < 4 ? o->learned[class] : 4);
+	uint64_t doubt = seen < ENOUGH ? LITTLE - LITTLE * seen / ENOUGH : 0;
+	struct outlook pace, past;
+
+	outlook_uniform(o, t, per, &pace);
+	*ret = pace;
+	if (!seen)
+		return;
+	outlook_learned(o, t, per, class, day, &past);
+	if (!doubt) {
+		*ret = past;
+		return;
+	}
+	pace.gone = (uint64_t)((wide)pace.gone * SHARE / pace.total);
+	past.gone = past.total ? (uint64_t)((wide)past.gone * SHARE / past.total) : pace.gone;
+	ret->left = mix(past.left, seen, pace.left, doubt);
+	ret->gone = mix(past.gone, seen, pace.gone, doubt);
+	ret->total = SHARE;
 }
 
 /* ---- decisions ---- */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Story 14, throttle: given 40 recorded and 10 used in the last period, when the new period starts, the cap is 13 (10 x 1.25,
-# rounded up), and policy check --past says W-05. The uses are noted by `optag use` with a running daemon, one of them twice, and
+# rounded up): recordings have a week to be used in. And policy check --past says W-05. The uses are noted by `optag use` with a running daemon, one of them twice, and
 # survive its restart; the calls come from captures of two days.
 # The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
 [ -z "${SAN:-}" ] || export ASAN_OPTIONS=detect_leaks=0
@@ -34,7 +34,7 @@ END
 chmod 755 "$TMP" "$TMP/.."
 
 # ---- a day: of 400 calls exactly 40 are recorded ----
-calls "$(date -u -d "yesterday 12:00" +%s)" A:400
+calls "$(date -u -d "8 days ago 12:00" +%s)" A:400
 rows "$TMP/rows"
 mapfile -t kept < <(awk -F'\t' '$2 == "GRANTED" {print $4}' "$TMP/rows")
 denied=$(awk -F'\t' '$2 != "GRANTED" {print $4; exit}' "$TMP/rows")
@@ -82,7 +82,7 @@ run 3 "$O" audit recompute-sample --store "$TMP/s" # the first day's seed, see s
 has out ': 1 faults$'
 run 0 "$O" audit verify --store "$TMP/s"
 # W-05, once the recordings are older than a month: the same log, with the first day long ago
-sed -e "/log.start/d" -e "s/\"time\":\"$(date -u -d yesterday +%F)/\"time\":\"$(date -u -d '45 days ago' +%F)/" "$TMP/past" >"$TMP/past.old"
+sed -e "/log.start/d" -e "s/\"time\":\"$(date -u -d '8 days ago' +%F)/\"time\":\"$(date -u -d '45 days ago' +%F)/" "$TMP/past" >"$TMP/past.old"
 "$O" policy check --past "$TMP/past.old" "$TMP/p.policy" >"$TMP/out" 2>"$TMP/err"
 has err "W-05: 10 of 40 training recordings were used"
 exit 0

@@ -386,7 +386,7 @@ static void test_agents(void **state)
 	sample_free(s);
 }
 
-/* 40 recorded, 10 used: next day 13 (N-50). Never above the policy, never below the floor. */
+/* 40 recorded, 10 used: 13 once they had their week (N-50). Never above the policy, never below the floor. */
 static void test_throttle(void **state)
 {
 	struct sample *s = ready(NULL, NDAY);
@@ -400,22 +400,64 @@ static void test_throttle(void **state)
 	assert_int_equal(sample_note_use(s, r.id, 1), -ENOENT);
 	assert_int_equal(busy_day(s, &r, NULL, NDAY, 100, 0, 80000, NULL), 40);
 	assert_int_equal(sample_note_use(s, r.id, 10), 0);
-	assert_int_equal(busy_day(s, &r, NULL, NDAY + 1, 100, 0, 80000, NULL), 13);
-	res = draw(s, &r, (uint64_t)(NDAY + 1) * DAY + 23 * HOUR);
+	publish(s, NULL, (uint64_t)(NDAY + 6) * DAY + HOUR);
+	/* nobody had the time yet */
+	assert_int_equal(busy_day(s, &r, NULL, NDAY + 7, 5, 0, 80000, NULL), 5);
+	assert_int_equal(sample_rule_figures(s, r.id, &f), 0);
+	assert_int_equal(f.limit[POLICY_PER_DAY], SAMPLE_NONE);
+	assert_int_equal(sample_note_use(s, r.id, 10), 0);
+	assert_int_equal(busy_day(s, &r, NULL, NDAY + 8, 100, 0, 80000, NULL), 13); /* 20 used on two days */
+	res = draw(s, &r, (uint64_t)(NDAY + 8) * DAY + 23 * HOUR);
 	assert_int_equal(res.why, SAMPLE_OUT_THROTTLE);
 	assert_int_equal(sample_rule_figures(s, r.id, &f), 0);
 	assert_int_equal(f.limit[POLICY_PER_DAY], 13);
-	assert_int_equal(f.recorded30, 40);
-	assert_int_equal(f.used30, 10);
-	/* 53 recorded on two days, 53 used: the policy's cap is back */
-	assert_int_equal(sample_note_use(s, r.id, 43), 0);
-	assert_int_equal(busy_day(s, &r, NULL, NDAY + 2, 100, 0, 80000, NULL), 40);
+	assert_int_equal(f.recorded30, 45);
+	assert_int_equal(f.used30, 20);
+	/* all of the first day's are used: the policy's cap is back */
+	assert_int_equal(sample_note_use(s, r.id, 20), 0);
+	assert_int_equal(busy_day(s, &r, NULL, NDAY + 9, 100, 0, 80000, NULL), 40);
 	/* long after, nothing of those days is looked at */
-	publish(s, NULL, (uint64_t)(NDAY + 39) * DAY);
-	assert_int_equal(busy_day(s, &r, NULL, NDAY + 40, 100, 0, 80000, NULL), 40);
+	publish(s, NULL, (uint64_t)(NDAY + 49) * DAY);
+	assert_int_equal(busy_day(s, &r, NULL, NDAY + 50, 100, 0, 80000, NULL), 40);
 	/* and no use at all leaves the floor */
-	assert_int_equal(busy_day(s, &r, NULL, NDAY + 41, 100, 0, 80000, NULL), 5);
+	publish(s, NULL, (uint64_t)(NDAY + 57) * DAY);
+	assert_int_equal(busy_day(s, &r, NULL, NDAY + 58, 100, 0, 80000, NULL), 5);
 	sample_free(s);
+}
+
+/* Who uses everything, three days later, is not throttled, from the first day on. */
+static void test_used_later(void **state)
+{
+	struct sample *s = ready(NULL, NDAY);
+	struct sample_rule r = rule(1000, 40, POLICY_PER_DAY);
+
+	(void)state;
+	r.first_come = true;
+	r.use_floor = 5;
+	for (int d = 0; d < 40; d++) {
+		assert_int_equal(busy_day(s, &r, NULL, NDAY + d, 50, 0, 80000, NULL), 40);
+		if (d >= 3)
+			assert_int_equal(sample_note_use(s, r.id, 40), 0);
+	}
+	sample_free(s);
+}
+
+/* A day with one call is no profile: the next one's amount still lasts. */
+static void test_one_call(void **state)
+{
+	(void)state;
+	for (int busy = 8; busy < 20; busy += 9) { /* the one call early in the day, or late */
+		struct sample *s = ready(NULL, NDAY);
+		struct sample_rule r = rule(1000, 40, POLICY_PER_DAY);
+		unsigned n;
+
+		(void)busy_day(s, &r, NULL, NDAY, 1, (unsigned)busy * 3600, (unsigned)busy * 3600 + 600, NULL);
+		n = busy_day(s, &r, NULL, NDAY + 1, 1000, 8 * 3600, 12 * 3600, NULL);
+		assert_true(n <= 26);
+		n += busy_day(s, &r, NULL, NDAY + 1, 1000, 12 * 3600, 16 * 3600, NULL);
+		assert_true(n >= 12 && n <= 40);
+		sample_free(s);
+	}
 }
 
 /* ---- threads ---- */
@@ -1159,6 +1201,7 @@ int main(void)
 		cmocka_unit_test_setup(test_formula, setup),	  cmocka_unit_test_setup(test_million, setup),
 		cmocka_unit_test_setup(test_even, setup),	  cmocka_unit_test_setup(test_flood, setup),
 		cmocka_unit_test_setup(test_agents, setup),	  cmocka_unit_test_setup(test_throttle, setup),
+		cmocka_unit_test_setup(test_used_later, setup),	  cmocka_unit_test_setup(test_one_call, setup),
 		cmocka_unit_test_setup(test_threads, setup),	  cmocka_unit_test_setup(test_kill, setup),
 		cmocka_unit_test_setup(test_takeover, setup),  cmocka_unit_test_setup(test_state, setup),
 		cmocka_unit_test_setup(test_clock, setup),	  cmocka_unit_test_setup(test_dst, setup),
