@@ -368,6 +368,8 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 	if (e)
 		return e;
 	o = states(c);
+	if (!s.is_notice && s.cmd == CALL_C_OBJECT_GROUNDS)
+		(void)json_object_set_new(answer, "grounds_kept", json_false()); /* no memory: the next line fails, too */
 	e = o && json_object_update(answer, o) == 0 ? 0 : -ENOMEM;
 	json_decref(o);
 	return e;

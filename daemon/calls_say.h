@@ -11,7 +11,8 @@
  *	  "notice"	notice: the announcement, a name of the rule's; may be left out when the rule has one only
  *	  "start_ms","end_ms"	notice: when it began and ended, after the answer. Left out: it begins now, and goes on
  *	  "ended"	notice: true: it ends now
- *	-> {"call":UID,"documentation":STATE,"training":STATE,"paused":bool}	after the event
+ *	-> {"call":UID,"documentation":STATE,"training":STATE,"paused":bool}	after the event; where grounds were
+ *	given, "grounds_kept":false: who was told them has to write them down
  *
  *	E: notice consent withdraw opt-out object pause resume not-needed reopen
  *

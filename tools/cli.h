@@ -146,6 +146,8 @@ int cli_json_line(FILE *f, json_t *obj);
 
 /* ---- text for people ---- */
 
+const char *cli_s(double n); /* "" for one, else "s" */
+
 /*
  * Bytes from the wire for a terminal: control characters and what is not UTF-8
  * become '?', so that no Call-ID moves a cursor. At most `columns` characters,

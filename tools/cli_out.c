@@ -142,6 +142,11 @@ static bool is_control(const uint8_t *s, unsigned len)
 	return (len == 1 && (*s < 0x20 || *s == 0x7f)) || (len == 2 && s[0] == 0xc2 && s[1] < 0xa0);
 }
 
+const char *cli_s(double n)
+{
+	return n == 1 ? "" : "s";
+}
+
 void cli_text(FILE *f, const char *s, unsigned columns, bool pad)
 {
 	const uint8_t *p = (const uint8_t *)s;

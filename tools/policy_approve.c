@@ -47,10 +47,10 @@ static int propose(const struct policy *now)
 	(void)json_object_del(o, "ok");
 	if (json)
 		return cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK;
-	printf("Proposed until %s: policy %s\n%.0f loosen, %.0f shorten (%.0f stored calls), %.0f tighten. A second person approves:\n"
+	printf("Proposed until %s: policy %s\n%.0f loosen, %.0f shorten (%.0f stored call%s), %.0f tighten. A second person approves:\n"
 	       "optag policy approve %.12s --key FILE\n",
 	       cli_ctl_str(o, "until"), cli_ctl_str(o, "policy"), cli_ctl_num(o, "loosens"), cli_ctl_num(o, "shortens"),
-	       cli_ctl_num(o, "stored_calls"), cli_ctl_num(o, "tightens"), cli_ctl_str(o, "policy"));
+	       cli_ctl_num(o, "stored_calls"), cli_s(cli_ctl_num(o, "stored_calls")), cli_ctl_num(o, "tightens"), cli_ctl_str(o, "policy"));
 	json_decref(o);
 	return CLI_OK;
 }

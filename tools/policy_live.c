@@ -136,9 +136,9 @@ static void tell_applied(const json_t *o)
 		return;
 	}
 	printf("In force: policy %.12s, for new calls after %.0f ms.\n", cli_ctl_str(o, "hash"), cli_ctl_num(o, "effective_ms"));
-	printf("Calls in progress: %.0f of %.0f tightened, %.0f purposes ended, after %.0f ms; the others go on as they began.\n",
+	printf("Calls in progress: %.0f of %.0f tightened, %.0f purpose%s ended, after %.0f ms; the others go on as they began.\n",
 	       cli_ctl_num(o, "calls_tightened"), cli_ctl_num(o, "calls"), cli_ctl_num(o, "purposes_ended"),
-	       cli_ctl_num(o, "done_ms"));
+	       cli_s(cli_ctl_num(o, "purposes_ended")), cli_ctl_num(o, "done_ms"));
 	if (confirm_ns != UINT64_MAX)
 		puts("It is reverted unless it is confirmed in time: optag policy confirm");
 }
@@ -172,8 +172,8 @@ static int do_apply(struct cli_ctl *c, const struct policy *now, const char *dae
 	if (json)
 		return cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK;
 	if (later())
-		printf("Policy %.12s comes in force at %s, unless optag policy cancel comes before; it shortens the time of %.0f stored calls.\n",
-		       cli_ctl_str(o, "policy"), cli_ctl_str(o, "until"), cli_ctl_num(o, "stored_calls"));
+		printf("Policy %.12s comes in force at %s, unless optag policy cancel comes before; it shortens the time of %.0f stored call%s.\n",
+		       cli_ctl_str(o, "policy"), cli_ctl_str(o, "until"), cli_ctl_num(o, "stored_calls"), cli_s(cli_ctl_num(o, "stored_calls")));
 	else
 		tell_applied(o);
 	json_decref(o);

@@ -211,17 +211,18 @@ static void print_text(const struct replay *r, const struct recorder_figures *f)
 	struct store_figures s;
 
 	store_figures(r->store, &s);
-	printf("%llu calls: %llu matched a rule, %llu did not (nothing of those is kept)\n",
-	       (unsigned long long)f->calls, (unsigned long long)f->matched,
+	printf("%llu call%s: %llu matched a rule, %llu did not (nothing of those is kept)\n",
+	       (unsigned long long)f->calls, cli_s((double)f->calls), (unsigned long long)f->matched,
 	       (unsigned long long)f->table.unmatched);
-	printf("  %llu kept, %llu denied, %llu gaps", (unsigned long long)f->kept,
-	       (unsigned long long)f->denied, (unsigned long long)f->gaps);
+	printf("  %llu kept, %llu denied, %llu gap%s", (unsigned long long)f->kept,
+	       (unsigned long long)f->denied, (unsigned long long)f->gaps, cli_s((double)f->gaps));
 	if (f->known)
 		printf(", %llu in the store already", (unsigned long long)f->known);
-	printf("\n%llu RTP packets of matched calls, %llu of them audio that was let through\n",
-	       (unsigned long long)f->rtp_packets, (unsigned long long)f->audio_packets_delivered);
+	printf("\n%llu RTP packet%s of matched calls, %llu of them audio that was let through\n",
+	       (unsigned long long)f->rtp_packets, cli_s((double)f->rtp_packets), (unsigned long long)f->audio_packets_delivered);
 	if (f->inspected_packets)
-		printf("%llu were listened to for announcements and key tones, and not kept\n", (unsigned long long)f->inspected_packets);
+		printf("%llu %s listened to for announcements and key tones, and not kept\n", (unsigned long long)f->inspected_packets,
+		       f->inspected_packets == 1 ? "was" : "were");
 	if (f->muted_samples)
 		printf("%.3f s of key tones were silenced in what is kept\n", (double)f->muted_samples / 8000);
 	if (s.payload_bytes)
@@ -246,8 +247,8 @@ static int finish(struct replay *r, int e)
 	recorder_figures(r->rec, &fig);
 	cli_progress_end();
 	if (e)
-		cli_err("%llu calls were stored whole; %llu were not stored, nothing of them is readable",
-			(unsigned long long)fig.kept, (unsigned long long)fig.lost_calls);
+		cli_err("stored whole: %llu call%s; not stored, and not readable: %llu",
+			(unsigned long long)fig.kept, cli_s((double)fig.kept), (unsigned long long)fig.lost_calls);
 	if (opt_json) {
 		if (print_json(r, &fig))
 			e = e ? e : -ENOMEM;

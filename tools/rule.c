@@ -51,8 +51,9 @@ static int cmd_stop(int argc, char **argv)
 		return rc;
 	if (json)
 		return cli_finish(cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK);
-	printf("Stopped. Calls in progress: %.0f of %.0f tightened, %.0f purposes ended, after %.0f ms.\n",
-	       cli_ctl_num(o, "calls_tightened"), cli_ctl_num(o, "calls"), cli_ctl_num(o, "purposes_ended"), cli_ctl_num(o, "done_ms"));
+	printf("Stopped. Calls in progress: %.0f of %.0f tightened, %.0f purpose%s ended, after %.0f ms.\n",
+	       cli_ctl_num(o, "calls_tightened"), cli_ctl_num(o, "calls"), cli_ctl_num(o, "purposes_ended"),
+	       cli_s(cli_ctl_num(o, "purposes_ended")), cli_ctl_num(o, "done_ms"));
 	json_decref(o);
 	return cli_finish(CLI_OK);
 }

@@ -428,17 +428,17 @@ static void tell_text(const struct tell *t)
 	const struct sim *s = t->s;
 	bool any = false;
 
-	printf("%zu %s calls under policy %.16s...\n", s->npast, s->captures ? "matched" : "past",
+	printf("%zu %s call%s under policy %.16s...\n", s->npast, s->captures ? "matched" : "past", cli_s((double)s->npast),
 	       policy_hash(s->policy));
 	for (size_t i = 0; i < s->nrule; i++)
 		rule_text(s, &s->rule[i]);
 	if (s->captures) {
-		printf("\nNo rule matched %" PRIu64 " calls\n", s->nomatch_captures);
+		printf("\nNo rule matched %" PRIu64 " call%s\n", s->nomatch_captures, cli_s((double)s->nomatch_captures));
 		return;
 	}
-	printf("\n%" PRIu64 " calls can be compared: %" PRIu64 " as it was, %" PRIu64
+	printf("\n%" PRIu64 " call%s can be compared: %" PRIu64 " as it was, %" PRIu64
 	       " otherwise\n",
-	       t->compared, t->same, t->changed);
+	       t->compared, cli_s((double)t->compared), t->same, t->changed);
 	for (size_t i = 0; i < t->n; i++)
 		change_text(s, &t->v[i]);
 	for (int i = ASSUMED + 1; i < UNSURES; i++) {
@@ -450,14 +450,14 @@ static void tell_text(const struct tell *t)
 		printf("  %8" PRIu64 "  %s\n", t->unsure[i], sim_unsure_text((enum sim_unsure)i));
 	}
 	if (t->assumed)
-		printf("\nAssumed: %" PRIu64 " calls: %s\n", t->assumed, sim_unsure_text(ASSUMED));
+		printf("\nAssumed: %" PRIu64 " call%s: %s\n", t->assumed, cli_s((double)t->assumed), sim_unsure_text(ASSUMED));
 	printf("\nCalls that no rule matched are not known: %" PRIu64 " then\n", s->nomatch);
 	if (s->rows_only)
 		printf("Rows of the catalog without a match in the evidence log: %" PRIu64 "\n",
 		       s->rows_only);
 	if (s->opened)
-		printf("Opened with a private key to see who called whom: %" PRIu64 " calls\n",
-		       s->opened);
+		printf("Opened with a private key to see who called whom: %" PRIu64 " call%s\n",
+		       s->opened, cli_s((double)s->opened));
 }
 
 int sim_tell(struct sim *s)

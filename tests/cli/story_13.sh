@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Story 13, unused is destroyed: given use-within 30 days, when a training recording was not used by day 30, then its training
 # key is destroyed and utilisation shows it.
-# Here: what utilisation shows, and that the amount falls the next day (N-50). The key is the reaper's to destroy, which is
+# Here: what utilisation shows, and that the amount falls when nobody used any in a week (N-50). The key is the reaper's to destroy, which is
 # not there yet.
 # shellcheck source=tests/cli/story
 . "$SRC/tests/cli/story"
@@ -15,10 +15,10 @@ calls() { # NAME DAYS-AGO
 }
 calls first 40
 [ "$("$BIN/optag" find --store "$s" --json | jq -s 'map(select(.training == "GRANTED")) | length')" = 20 ] || fail "the first day's calls"
-calls next 39 # nobody used any of the first day's: the floor of five is what is left
+calls next 32 # nobody used any of the first day's: the floor of five is what is left
 "$BIN/optag" find --store "$s" --json | jq -s '[.[] | select(.sip_call_id | startswith("next"))] | [length, (map(select(.training == "GRANTED")) | length),
 	(map(select(.reasons.training == "quota.throttle")) | length)] | @tsv' -r >"$TMP/n"
-[ "$(cat "$TMP/n")" = $'20\t5\t15' ] || fail "the next day: $(cat "$TMP/n")"
+[ "$(cat "$TMP/n")" = $'20\t5\t15' ] || fail "after their week: $(cat "$TMP/n")"
 calls today 1 # the log goes on
 # as a daemon would have written it then: lines of the calls, in order of time
 "$BIN/optag" audit show --store "$s" --json | jq -c 'select(.event != "log.start" and .event != "policy.load")' | jq -cs 'sort_by(.time)[]' >"$TMP/log"

@@ -126,7 +126,7 @@ static bool tell_lie(struct sample_record *r, struct sample_open *o)
 		r->why = SAMPLE_IN;
 	else if (is("counter") && draw)
 		r->before.used[POLICY_PER_DAY]--;
-	else if (is("release") && r->kind == SAMPLE_R_RELEASE && r->time_ns > LIED * DAY)
+	else if (is("release") && r->kind == SAMPLE_R_RELEASE && r->time_ns > (LIED - 1) * DAY)
 		r->of++;
 	else if (is("state") && o && o->day == LIED)
 		o->expect[0][12] += 4096;

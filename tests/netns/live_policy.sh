@@ -54,7 +54,7 @@ sleep 3.5 # answered, and something was said
 sed -i -e 's/retention 3 months/retention 10 days/' -e 's/^\tcalling @no-record/\tcalling @no-record, +45 2030 4052/' "$live"
 "$O" policy apply --yes --reason test --control "$c" "$live" >"$TMP/out" 2>"$TMP/err" || fail "apply: $(cat "$TMP/err")"
 grep -q '^1 tighten, 1 shorten, 0 loosen, 0 neutral' "$TMP/out" || fail "apply said: $(cat "$TMP/out")"
-grep -q '^Calls in progress: 2 of 3 tightened, 1 purposes ended' "$TMP/out" || fail "apply said: $(cat "$TMP/out")"
+grep -q '^Calls in progress: 2 of 3 tightened, 1 purpose ended' "$TMP/out" || fail "apply said: $(cat "$TMP/out")"
 second=$("$O" policy status --control "$c" --json | jq -r .hash)
 sipp_call barred +4520304051 +4570102001 PCMA 2500 demo-echotest.wav demo-nogo.wav || fail "call 4"
 sipp_call new +4520304053 +4570102001 PCMA 2500 demo-echotest.wav demo-nogo.wav || fail "call 5"

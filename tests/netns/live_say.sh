@@ -62,6 +62,7 @@ has out 'documentation EXPIRED'
 say 1 not-needed "${sale[0]}" --purpose documentation
 has err 'does not offer it'
 say 0 object "${claim[2]}" --grounds "my doctor is beside me"
+has out '^That there are grounds is recorded, the words are not'
 has out 'documentation OBJECTED'
 say 1 object "${claim[2]}"
 say 2 object

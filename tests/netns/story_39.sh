@@ -40,7 +40,7 @@ a=$(calls claims "$passed") b=$(calls sales "$passed")
 for _ in $(seq 100); do [ "$(calls sales "$passed")" -gt $((b + 2000)) ] && break; sleep 0.05; done
 [ "$(calls sales "$passed")" -gt $((b + 2000)) ] || fail "the other rule stands still"
 [ "$(calls claims "$passed")" = "$a" ] || fail "packets of a stopped rule passed"
-"$O" status --socket "$c" | grep -q '^STOPPED    1 rules' || fail "optag status does not show it"
+"$O" status --socket "$c" | grep -q '^STOPPED    1 rule ' || fail "optag status does not show it"
 [ "$(calls claims '[.[] | select(.recording)] | length')" = 0 ] && [ "$(calls sales '[.[] | select(.recording)] | length')" -gt 0 ] || fail "calls of a stopped rule are said to be recorded"
 "$O" policy status --control "$c" | grep -q '^STOPPED   rule claims, since' || fail "status does not show it"
 
