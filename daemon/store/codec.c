@@ -22,6 +22,8 @@
 #define SEQ_LIMIT ((int64_t)1 << 60) /* differences, doubled twice, stay in 64 bits */
 
 /* Parts of the queue's limit. Some 40 ms at 10,000 calls: long before anything is shed. */
+#define FULL_FROM 4
+#define FULL_TO	  8
 #define BUSY_FROM 16
 #define IDLE_FROM 64
 
@@ -80,11 +82,13 @@ void codec_effort(struct codec *k, enum codec_effort e)
 
 bool codec_load(struct codec *k, uint64_t waiting, uint64_t room)
 {
-	if (waiting >= room / BUSY_FROM)
-		k->effort = CODEC_FAST;
+	if (waiting >= room / FULL_FROM)
+		k->effort = CODEC_PLAIN;
 	else if (waiting < room / IDLE_FROM)
 		k->effort = CODEC_BEST;
-	return k->effort == CODEC_FAST;
+	else if (k->effort == CODEC_PLAIN ? waiting < room / FULL_TO : waiting >= room / BUSY_FROM)
+		k->effort = CODEC_FAST;
+	return k->effort != CODEC_BEST;
 }
 
 /* ---- payload ---- */
@@ -183,7 +187,7 @@ static size_t put_payload(struct codec *k, const char *name, uint8_t *p, size_t 
 		out[0] = p[0];
 		return 1;
 	}
-	if (n < LPC_MIN || dense(name)) {
+	if (n < LPC_MIN || dense(name) || k->effort == CODEC_PLAIN) {
 		*ret_id = CODEC_RAW;
 	} else if (law >= 0 && k->effort == CODEC_BEST) {
 		*ret_id = CODEC_G711_LPC;

@@ -31,12 +31,13 @@ struct codec;
 int codec_new(struct codec **ret);
 void codec_free(struct codec *k); /* NULL-tolerant; wipes audio */
 
-enum codec_effort { CODEC_BEST, CODEC_FAST };
+enum codec_effort { CODEC_BEST, CODEC_FAST, CODEC_PLAIN };
 void codec_effort(struct codec *k, enum codec_effort e); /* CODEC_BEST at first */
 /*
  * For who encodes from a queue, before each chunk: bytes of plain audio that wait, and the queue's
- * limit in bytes. From 1/16 full on chunks are coded fast, until it is less than 1/64 full: an encoder that does
- * not keep up becomes faster long before the queue sheds anything. True: fast.
+ * limit in bytes. From 1/16 full on chunks are coded fast, until it is less than 1/64 full; from 1/4 on not at all, until it is less
+ * than 1/8: an encoder that does not keep up becomes faster long before the queue sheds anything, and compression
+ * costs no packet. True: not CODEC_BEST.
  */
 bool codec_load(struct codec *k, uint64_t waiting, uint64_t room);
 

@@ -256,7 +256,7 @@ int store_sync(struct store *st);
  * - what became of a call is told when its row is durable (store_next_done);
  * - store_call_known answers 0: a live call was not recorded before;
  * - encoders run 10 nicer than who starts them, so that on a busy machine capture comes first; when what waits for
- *   them grows past 1/16 of queue_bytes they compress less (codec_load), until it is below 1/64;
+ *   them grows past 1/16 of queue_bytes they compress less, and past 1/4 not at all (codec_load);
  * - the threads block all signals. Start them before a seccomp filter that is per thread.
  */
 struct store_threads_settings {

@@ -112,6 +112,16 @@ static void test_load(void **state)
 	assert_false(codec_load(codec, 99, room));
 	assert_false(codec_load(codec, 399, room));
 	assert_true(codec_load(codec, UINT64_MAX, room));
+	/* a quarter full: not at all, down to an eighth; then fast again */
+	chunk_of("PCMU", 80, 8);
+	for (size_t i = 0; i < 6; i++) {
+		static const uint64_t waiting[] = { 1599, 1600, 800, 799, 1599, 99 };
+		static const uint8_t id[] = { CODEC_RAW, CODEC_RAW, CODEC_RAW, CODEC_G711_DELTA, CODEC_G711_DELTA, CODEC_G711_LPC };
+		size_t len, at;
+
+		assert_int_equal(codec_load(codec, waiting[i], room), i != 5);
+		assert_int_equal(coded(&len, &at), id[i]);
+	}
 	codec_effort(codec, CODEC_BEST);
 }
 
