@@ -169,7 +169,7 @@ bytes "^$D:53: line number 453 is missing before this one$" "^$D:53: records are
 sed -i '53s/"why"/"whom"/' t/$D
 bytes "^$D:53: member 'why' is missing$"
 sed -i 53p t/$D
-bytes "^$D:54: number 452 stands behind number 452: copied or moved$" "^$D:54: stands twice in the records$"
+bytes "^$D:54: number 453 stands behind number 453: copied or moved$" "^$D:54: stands twice in the records$"
 last=$(grep -n '"record":"draw"' t/sampling/2026-11-26.jsonl | tail -1 | cut -d: -f1)
 sed -i "$last,\$d" t/sampling/2026-11-26.jsonl
 bytes '^evidence/2026-11-26.log:[0-9]+: the sampling records do not have this draw$'
