@@ -150,18 +150,23 @@ static void print_event(const json_t *o)
 static void print_head(const json_t *o)
 {
 	const json_t *legs = json_object_get(o, "legs"), *l;
+	bool remembered = !*cli_ctl_str(o, "rule"); /* it is over: rule and figures are in its row */
 	size_t i;
 
-	printf("call      %s\nrule      ", cli_ctl_str(o, "call"));
-	cli_text(stdout, cli_ctl_str(o, "rule"), 0, false);
-	printf(" (%s)\nstate     %s, %.1f s%s\n", cli_ctl_str(o, "scenario"), cli_ctl_str(o, "state"), cli_ctl_num(o, "age"),
+	printf("call      %s\n", cli_ctl_str(o, "call"));
+	if (!remembered) {
+		printf("rule      ");
+		cli_text(stdout, cli_ctl_str(o, "rule"), 0, false);
+		printf(" (%s)\n", cli_ctl_str(o, "scenario"));
+	}
+	printf("state     %s, %.1f s%s\n", cli_ctl_str(o, "state"), cli_ctl_num(o, "age"),
 	       json_is_true(json_object_get(o, "recording")) ? ", recording" : "");
 	printf("purposes  documentation %s%s%s, training %s%s%s\n", cli_ctl_str(o, "documentation"),
 	       *cli_ctl_str(o, "documentation_reason") ? " " : "", cli_ctl_str(o, "documentation_reason"), cli_ctl_str(o, "training"),
 	       *cli_ctl_str(o, "training_reason") ? " " : "", cli_ctl_str(o, "training_reason"));
 	if (*cli_ctl_str(o, "relation"))
 		printf("belongs   %s %s\n", cli_ctl_str(o, "relation"), cli_ctl_str(o, "other_call"));
-	for (i = 0; (l = json_array_get(legs, i)); i++)
+	for (i = 0; !remembered && (l = json_array_get(legs, i)); i++)
 		printf("%-8s  %s %s: passed %.0f, events %.0f, blocked %.0f, kept %.0f, inspected %.0f, lost %.0f\n", cli_ctl_str(l, "leg"),
 		       *cli_ctl_str(l, "codec") ? cli_ctl_str(l, "codec") : "no audio", cli_ctl_str(l, "verdict"),
 		       cli_ctl_num(l, "passed"), cli_ctl_num(l, "events"), cli_ctl_num(l, "blocked"), cli_ctl_num(l, "kept"),

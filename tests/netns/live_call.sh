@@ -38,6 +38,7 @@ done
 id=$(awk -F'\t' '$2 == "sales" {print $1; exit}' "$TMP/sent.truth")
 call list --state talking 2>"$TMP/err" && fail "a state that there is none of"
 grep -q 'expected one of setup, answered, hold, ending, ended' "$TMP/err" || fail "what is said of a wrong state: $(cat "$TMP/err")"
+grep -qE 'kept 0|\(\)' "$TMP/trace" && fail "figures of a call that is over and kept: $(cat "$TMP/trace")"
 call trace --sip-call-id "$id" --json >"$TMP/sales" || fail "trace of a call that ended: $(cat "$TMP/err")"
 tail -n 1 "$TMP/sales" | jq -e '.state == "ended" and .training == "DENIED"' >/dev/null || fail "trace --call-id: $(cat "$TMP/sales")"
 [ "$(call list --limit 1000 --state ended | wc -l)" = "$all" ] || fail "ended calls: $(call list --state ended)"
