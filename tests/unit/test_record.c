@@ -1506,6 +1506,7 @@ static void test_alarms(void **state)
 			proof_alarm(l->rec, &c, (enum recorder_alarm)a);
 		assert_memory_equal(alarmed, t[i].told, sizeof(alarmed));
 		(void)finish(l);
+		link_free(l);
 	}
 }
 
