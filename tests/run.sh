@@ -20,28 +20,58 @@ wanted() { # NAME
 	return 1
 }
 
-one() { # NAME COMMAND...
-	local name=$1 rc start=$SECONDS
+run() { # NAME COMMAND...: leaves status, seconds and output in $work/NAME.*
+	local name=$1 at="$work/${1//\//_}" rc start=$SECONDS
 	shift
-	wanted "$name" || return 0
-	local dir="$work/${name//\//_}"
-	mkdir -p "$dir"
-	TMP="$dir" timeout -k 10 "${TEST_TIMEOUT:-600}" "$@" >"$work/out" 2>&1 </dev/null
+	mkdir -p "$at"
+	TMP="$at" timeout -k 10 "${TEST_TIMEOUT:-600}" "$@" >"$at.out" 2>&1 </dev/null
 	rc=$?
-	if [ $rc = 0 ]; then
+	echo "$rc $((SECONDS - start))" >"$at.rc"
+	chmod -R u+rwX "$at" 2>/dev/null
+	rm -rf "$at"
+}
+
+tell() { # NAME
+	local name=$1 at="$work/${1//\//_}" rc=1 s=0
+	read -r rc s <"$at.rc"
+	if [ "$rc" = 0 ]; then
 		passed=$((passed + 1))
-		echo "ok    $name ($((SECONDS - start)) s)"
-	elif [ $rc = 77 ] && [ -z "${NOSKIP:-}" ]; then
+		echo "ok    $name ($s s)"
+	elif [ "$rc" = 77 ] && [ -z "${NOSKIP:-}" ]; then
 		skipped=$((skipped + 1))
-		echo "SKIP  $name: $(grep -h -m1 -o 'SKIP.*' "$work/out" | sed 's/^SKIP[: ]*//')"
+		echo "SKIP  $name: $(grep -h -m1 -o 'SKIP.*' "$at.out" | sed 's/^SKIP[: ]*//')"
 	else
 		failed=$((failed + 1))
 		names="$names $name"
 		echo "FAIL  $name (status $rc)"
-		tail -n 40 "$work/out" | sed 's/^/      | /'
+		tail -n 40 "$at.out" | sed 's/^/      | /'
 	fi
-	chmod -R u+rwX "$dir" 2>/dev/null
-	rm -rf "$dir"
+	rm -f "$at.rc" "$at.out"
+}
+
+one() { # NAME COMMAND...
+	wanted "$1" || return 0
+	run "$@"
+	tell "$1"
+}
+
+# Stories with calls in real time mostly wait: two at once.
+waiting=
+two() { # NAME COMMAND...; without arguments: what still runs is waited for
+	if [ $# -gt 0 ]; then
+		wanted "$1" || return 0
+		if [ -z "$waiting" ]; then
+			run "$@" &
+			waiting=$1
+			return
+		fi
+		run "$@"
+	fi
+	[ -n "$waiting" ] || return 0
+	wait
+	tell "$waiting"
+	waiting=
+	[ $# = 0 ] || tell "$1"
 }
 
 picks=("$@")
@@ -60,8 +90,15 @@ for t in tests/cli/*.sh tests/netns/*.sh; do
 	[ -e "$t" ] || continue
 	case $(basename "$t") in lib.sh | lib-*.sh) continue ;; esac
 	t=${t#tests/}
-	one "${t%.sh}" bash "tests/$t"
+	case $t in
+	netns/story_*) two "${t%.sh}" bash "tests/$t" ;;
+	*)
+		two
+		one "${t%.sh}" bash "tests/$t"
+		;;
+	esac
 done
+two
 [ -n "$names" ] && echo "failed:$names"
 if [ $((passed + failed)) = 0 ]; then
 	echo "no test ran"
