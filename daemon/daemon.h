@@ -56,6 +56,7 @@ struct daemon {
 	struct metrics *metrics;
 	struct status_decisions decisions;
 	uint64_t alarms[RECORDER_ALARMS], alarms_told[RECORDER_ALARMS], alarm_ns[RECORDER_ALARMS]; /* alarm_ns: of the latest line */
+	uint64_t lost_signals; /* as xdp_lost_signals said last */
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
 	bool stop, hand_over; /* hand_over: capture goes on without us for a while */

@@ -227,12 +227,23 @@ static void answer(struct daemon *d, uint64_t now)
 	d->answered_ns = clock_now_ns();
 }
 
+/* What was not seen may have been a key press. */
+static void look_for_lost_signals(struct daemon *d, uint64_t now)
+{
+	uint64_t lost = d->nxdp ? xdp_lost_signals(d->xdp[0]) : 0;
+
+	if (lost != d->lost_signals)
+		calls_lost_signalling(recorder_calls(d->rec), now);
+	d->lost_signals = lost;
+}
+
 static int run(struct daemon *d)
 {
 	struct epoll_event ev[8];
 	uint64_t beat = sd_watchdog_ns();
 	int n, i, e = 0;
 
+	d->lost_signals = d->nxdp ? xdp_lost_signals(d->xdp[0]) : 0;
 	while (!d->stop && !e) {
 		uint64_t now;
 
@@ -247,6 +258,7 @@ static int run(struct daemon *d)
 		}
 		e = take_packets(d);
 		now = clock_now_ns();
+		look_for_lost_signals(d, now);
 		if (!e)
 			e = recorder_tick(d->rec, now);
 		policies_run(d->policies, now);

@@ -57,6 +57,47 @@ static bool goes_up(uint8_t verdict)
 	return verdict == OPTAG_V_RECORD || verdict == OPTAG_V_INSPECT;
 }
 
+static bool goes_up_now(const struct recorder *r, const struct call *c, const struct call_endpoint *e)
+{
+	const struct optag_flow *f = flow_get(r->flows, &e->at, IPPROTO_UDP, NULL);
+
+	return f && f->ring == c->ring && goes_up(f->verdict);
+}
+
+/* What the classifier sees of a voice that it keeps to itself: is it still there? */
+static void look_below(struct recorder *r, struct call *c, unsigned leg)
+{
+	struct optag_flow_stats st;
+	bool below = false, can_pause = false;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < c->nep; i++) {
+		const struct call_endpoint *e = &c->ep[i];
+
+		if (!e->used || !e->owner || e->leg != leg || goes_up_now(r, c, e) || !flow_get(r->flows, &e->at, IPPROTO_UDP, &st))
+			continue;
+		below = true;
+		n += st.passed + st.events + st.blocked;
+		for (unsigned k = 0; e->formats && k < e->formats->n; k++)
+			can_pause |= recording_can_pause(&e->formats->f[k]);
+	}
+	if (below)
+		recording_below(c->user, leg, n, can_pause, clock_now_ns());
+}
+
+static uint32_t on_quiet(void *arg, struct call *c, unsigned leg, uint64_t until_ns, bool *ret_heard)
+{
+	struct recorder *r = arg;
+
+	if (!c->user || recording_known(c->user))
+		return 0;
+	look_below(r, c, leg);
+	if (!until_ns)
+		look_below(r, c, !leg);
+	*ret_heard = recording_heard(c->user, leg);
+	return recording_quiet_ms(c->user, c, leg, until_ns);
+}
+
 /* Who sees holes in this voice from now on: the recording, or the classifier alone. */
 static void look_changes(struct recorder *r, struct call *c, const struct call_endpoint *e, uint8_t verdict)
 {
@@ -64,10 +105,13 @@ static void look_changes(struct recorder *r, struct call *c, const struct call_e
 
 	if (!f || f->ring != c->ring || !c->user || goes_up(f->verdict) == goes_up(verdict))
 		return;
-	if (goes_up(verdict))
+	if (goes_up(verdict)) {
+		look_below(r, c, e->leg);
 		recording_set_blind(c->user, e->leg, true);
-	else
+	} else {
+		recording_below_anew(c->user, e->leg);
 		(void)flow_take_hole(r->flows, &e->at, IPPROTO_UDP, c->ring);
+	}
 }
 
 /* Packets as time: by what was heard of the leg, by what its receiver asked for, else as telephones do. */
@@ -85,6 +129,8 @@ static uint32_t on_hole(void *arg, struct call *c, unsigned leg)
 	struct recorder *r = arg;
 	uint32_t ms, longest = 0;
 
+	if (c->user)
+		look_below(r, c, leg);
 	for (unsigned i = 0; c->user && i < c->nep; i++) {
 		const struct call_endpoint *e = &c->ep[i];
 
@@ -324,7 +370,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	struct call *c;
 	unsigned leg;
 	bool begun, all;
-	uint32_t lost;
+	uint32_t lost, quiet;
 	char key = 0;
 	int n;
 
@@ -362,6 +408,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	if (recording_first(c->user, e->leg))
 		recording_blocked_before(c->user, e->leg, blocked_at(r, &at));
 	leg = e->leg;
+	quiet = recording_listen(c->user, c, leg, &p, f, kind, rec->ts_ns);
 	n = recording_packet(c->user, c, leg, &p, f, kind, rec->verdict == OPTAG_V_RECORD, rec->ts_ns, &key, &fate);
 	if (begun != recording_begun(c->user) || recording_unsaved(c->user))
 		recorder_changed(r, c);
@@ -378,6 +425,8 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 		if (lost >= LOSS_HIDES_MS)
 			call_lost_audio(r->calls, c, e->leg, lost, rec->ts_ns);
 	}
+	if (quiet)
+		call_quiet_before(r->calls, c, leg, quiet, rec->ts_ns);
 	if (n < 0)
 		recorder_failed(r, n);
 	else if (n == 1)
@@ -520,7 +569,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 				    .callback_due = callback_due, .callback_used = callback_used, .packets = on_packets, .kept = on_kept,
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
-				    .stopped = on_stopped, .draw = proof_draw, .redraw = proof_redraw, .granted = on_granted, .hole = on_hole, .heard = on_heard, .ready = proof_ready, .news = proof_news };
+				    .stopped = on_stopped, .draw = proof_draw, .redraw = proof_redraw, .granted = on_granted, .hole = on_hole,
+				    .quiet = on_quiet, .heard = on_heard, .ready = proof_ready, .news = proof_news };
 	size_t i;
 	int e = -ENOMEM;
 

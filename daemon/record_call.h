@@ -106,6 +106,19 @@ void recording_set_blind(struct recording *rc, unsigned leg, bool blind);
 bool recording_blind(const struct recording *rc, unsigned leg);
 /* How long a packet of the leg's audio is; 0 not known yet. */
 uint32_t recording_packet_us(const struct recording *rc, unsigned leg);
+/*
+ * Silence that nothing explains (X-4; record_quiet.c). recording_listen: each packet of a leg, before recording_packet;
+ * how long nothing was there before a stream that follows another one, ms. recording_quiet_ms: from the last packet until then; 0: to the other leg's last packet, of a call of which nobody said when it was over.
+ */
+uint32_t recording_listen(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p, const struct media_format *f,
+			  enum call_payload kind, uint64_t arrival_ns);
+uint32_t recording_quiet_ms(const struct recording *rc, const struct call *c, unsigned leg, uint64_t until_ns);
+bool recording_heard(const struct recording *rc, unsigned leg); /* anything, at any time */
+/* The same where a leg stays in the classifier: so many packets of it were seen until now. can_pause: of a format that may
+ * leave silence out (recording_can_pause). anew: it does so from now on. */
+void recording_below(struct recording *rc, unsigned leg, uint64_t packets, bool can_pause, uint64_t now_ns);
+void recording_below_anew(struct recording *rc, unsigned leg);
+bool recording_can_pause(const struct media_format *f);
 /* A purpose was granted: what was held for it is written. */
 int recording_granted(struct recording *rc, const struct call *c, uint64_t now_ns);
 /* Prefetching, as call_soon: what recording_packet will meet. */

@@ -37,6 +37,9 @@ struct leg_state {
 	char last_key;		/* until a tick after HEAR_ECHO_NS; 0 */
 	bool echo : 1;		/* the press that goes on is one of the other leg's */
 	bool any : 1;
+	bool silent : 1;  /* its latest packet said that none may follow for a while */
+	bool pauses : 1;  /* it leaves silence out without saying so before */
+	bool was_audio : 1;
 	bool blind : 1;	  /* no packet since the classifier began to hand audio up */
 	bool resumed : 1; /* no packet since recording_resume; the one that comes next if none is missing is `expect` */
 	/* the beginnings of these two, */
@@ -50,6 +53,9 @@ struct leg_state {
 	uint64_t inspected;    /* packets that were listened to and not kept */
 	uint64_t muted;	       /* samples of chunkers before this one */
 	uint64_t last_key_ns;
+	uint64_t below;	       /* packets of it that the classifier had when it was looked at last, UINT64_MAX not yet; */
+	uint64_t below_ns;     /* they had grown then; 0 never */
+	uint64_t looked_ns;
 	uint32_t expect_ssrc;
 	int64_t expect;
 	unsigned nfmt;

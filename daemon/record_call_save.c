@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "record_call_internal.h"
 
-#define VERSION	     4
+#define VERSION	     5 /* 5: silences */
 #define COUNT_MAX    (1ULL << 60)
 
 enum { F_KNOWN = 1, F_EXPIRED = 2, F_UNDATED = 4, F_BEGUN = 8, F_FLUSHED = 16, F_ALL = 31 };
@@ -93,11 +93,14 @@ static void put_leg(struct buf *b, const struct leg_state *l)
 	buf_put_varint(b, l->inspected);
 	buf_put_varint(b, l->muted + (l->chunker ? chunker_muted(l->chunker) : 0));
 	buf_put8(b, l->any);
+	buf_put8(b, (uint8_t)(l->silent | l->pauses << 1));
+	buf_put_le64(b, l->below);
+	buf_put_le64(b, l->below_ns);
 }
 
 static int get_leg(struct rd *r, struct leg_state *l)
 {
-	uint8_t any, last;
+	uint8_t any, last, flags;
 	int e = rtp_leg_load(r, &l->rtp);
 
 	if (e)
@@ -138,7 +141,12 @@ static int get_leg(struct rd *r, struct leg_state *l)
 	l->muted = rd_varint(r);
 	any = rd_u8(r);
 	l->any = any;
-	return r->bad || any > 1 || (l->packets | l->noise | l->events | l->blocked | l->blocked_at_first | l->audio_us | l->inspected |
+	flags = rd_u8(r);
+	l->silent = flags & 1;
+	l->pauses = flags & 2;
+	l->below = rd_le64(r);
+	l->below_ns = rd_le64(r);
+	return r->bad || any > 1 || flags > 3 || (l->packets | l->noise | l->events | l->blocked | l->blocked_at_first | l->audio_us | l->inspected |
 			l->muted) > COUNT_MAX ?
 		       -EBADMSG : 0;
 }

@@ -332,6 +332,7 @@ static json_t *calls_json(const struct status *s)
 	num(o, "duplicates", s->calls.duplicates);
 	num(o, "untied", s->calls.group_full + s->calls.late_full);
 	num(o, "undivided", s->calls.transfer_limit);
+	num(o, "missed_requests", s->calls.missed_requests);
 	num(o, "kept", s->kept);
 	num(o, "denied", s->denied);
 	num(o, "gaps", s->gaps);
@@ -563,6 +564,8 @@ static void call_metrics(const struct status *s, struct buf *b)
 	    s->calls.group_full + s->calls.late_full);
 	one(b, "optag_calls_undivided_total", "counter", "Transfers within a call that came too fast for a recording of their own.",
 	    s->calls.transfer_limit);
+	one(b, "optag_calls_missed_requests_total", "counter", "Times that requests of a matched call were not seen, by their numbers.",
+	    s->calls.missed_requests);
 	head(b, "optag_calls_ended_total", "counter", "Matched calls that are over, by what is kept of them.");
 	with_label(b, "optag_calls_ended_total", "outcome", "kept", s->kept);
 	with_label(b, "optag_calls_ended_total", "outcome", "denied", s->denied);

@@ -40,10 +40,11 @@
  *			before (by daemons before this one) and drained
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
- *		  "refused","tied","bound","duplicates","untied","undivided",
+ *		  "refused","tied","bound","duplicates","untied","undivided","missed_requests",
  *		  "kept","denied","gaps","unwritten","memory","memory_limit",
  *		  "memory_areas","memory_huge"}	areas of 2 MiB; of these, of reserved huge pages;
  *			undivided: transfers within a call that came too fast;
+ *			missed_requests: times that a party's numbers of requests left some out;
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
  *	"decisions": [{"purpose","state","reason","calls"}]
  *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit"}	calls, pauses, as it happened

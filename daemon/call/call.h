@@ -69,6 +69,7 @@ struct sdp;
 #define CALL_UIDS_MAX	      256 /* identifiers of its earlier recordings by which a call is still found */
 #define CALL_TAGS_MAX	   8   /* told by a telephone system (call_tag) */
 #define CALL_TAG_MAX	   32
+#define CALL_SENDERS	   4   /* of one side, whose numbers of requests are known */
 #define CALL_DIALOGS_MAX   4   /* 2xx of different To tags that are told apart */
 
 struct call_limits {
@@ -168,6 +169,11 @@ struct call {
 	unsigned ndialog;
 	struct ipaddr invite_src;
 	uint32_t invite_cseq;
+	struct call_asked { /* who sends requests, oldest first, and the greatest number; missed.c */
+		uint64_t sender; /* hash; 0 none */
+		uint32_t cseq;
+	} asked[2][CALL_SENDERS];
+	bool voice_heard; /* the data subject's voice was there in an earlier recording of the call */
 	bool hold_by[2];
 	struct {
 		uint64_t offer; /* as in call_endpoint */
@@ -254,6 +260,9 @@ struct calls_sink {
 	/* The longest hole in what the classifier saw of this leg's voice while it handed no audio of it up, since it was asked
 	 * last, ms; 0 none. No function: none. */
 	uint32_t (*hole)(void *arg, struct call *c, unsigned leg);
+	/* How long nothing that explains itself was missing from this leg's voice, from its last packet, or from call_voice_from, until
+	 * then (0: to the end of the other leg's), ms; *ret_heard: it was there at all. No function: 0. */
+	uint32_t (*quiet)(void *arg, struct call *c, unsigned leg, uint64_t until_ns, bool *ret_heard);
 	/* How much of the announcement that is being heard was heard until now, ms. May be NULL. */
 	uint32_t (*heard)(void *arg, const struct call *c);
 	/* Numbers to be rung back once without a recording (N-65): remember that of c's data subject until then; is it c's
@@ -274,6 +283,7 @@ struct calls_stats {
 	 * full table left alone */
 	uint64_t late_full; /* calls that wait for a header: there were too many */
 	uint64_t transfer_limit; /* transfers within a call that came faster than CALL_SEGMENT_EVERY_NS allows */
+	uint64_t missed_requests; /* of matched calls: in-dialog requests whose number was left out, times that it happened */
 	uint64_t tied, bound, duplicates, group_full;
 };
 
@@ -337,6 +347,9 @@ void calls_restored(struct calls *cs);
 void calls_refresh(struct calls *cs, struct call *c);
 /* Packets of this call were lost that may have been key presses: what depends on hearing them is denied (guidance 5.3, X-4). */
 void calls_lost_media(struct calls *cs, struct call *c);
+
+/* Signalling of nobody knows which call was lost: any of them may have been told to opt out. */
+void calls_lost_signalling(struct calls *cs, uint64_t now_ns);
 
 /* The call's endpoint at this address, or NULL. */
 const struct call_endpoint *call_endpoint_at(const struct call *c, const struct endpoint *at);

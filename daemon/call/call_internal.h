@@ -112,6 +112,9 @@ struct call_later {
 };
 void call_later_input(const struct call *c, struct call_later *later, struct policy_input *in);
 
+/* missed.c: each request of the call, before what it says is done */
+void call_count_request(struct calls *cs, struct call *c, const struct sigin_from *from, const struct sip_msg *m, unsigned side);
+
 /* dialog.c: what the policy answered becomes the call's */
 void call_take_decision(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
 			const struct policy_input *in);

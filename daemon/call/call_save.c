@@ -18,8 +18,8 @@
 #include "optag.h"
 
 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys; 8: ptime, more
- * that was tightened, who said which header when */
-#define VERSION	   8
+ * that was tightened, who said which header when; 9: silences, numbers of requests */
+#define VERSION	   9
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -325,6 +325,10 @@ static void put_segments(struct buf *b, const struct call *c)
 		buf_put8(b, c->spoke[i].rank);
 		buf_put8(b, c->spoke[i].taken);
 	}
+	for (int i = 0; i < 2 * CALL_SENDERS; i++) {
+		buf_put_le64(b, c->asked[i / CALL_SENDERS][i % CALL_SENDERS].sender);
+		buf_put_le32(b, c->asked[i / CALL_SENDERS][i % CALL_SENDERS].cseq);
+	}
 	buf_put_varint(b, c->nearlier);
 	for (unsigned i = 0; i < c->nearlier; i++)
 		buf_put(b, c->earlier[i].b, sizeof(c->earlier[i].b));
@@ -339,7 +343,7 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_le32(out, c->ring);
 	buf_put8(out, (uint8_t)c->phase);
 	buf_put8(out, (uint8_t)(c->partial | c->answered << 1 | c->hold << 2 | c->srtp << 3 | c->overlong << 4 |
-				c->hold_by[0] << 5 | c->hold_by[1] << 6));
+				c->hold_by[0] << 5 | c->hold_by[1] << 6 | c->voice_heard << 7));
 	put_str(out, c->call_id);
 	put_str(out, c->caller_tag);
 	put_str(out, c->end);
@@ -434,7 +438,7 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 		memcpy(c->uid.b, p, sizeof(c->uid.b));
 	c->ring = rd_le32(r);
 	c->phase = (enum call_phase)get_below(r, CALL_TOMBSTONE + 1);
-	flags = get_below(r, 128);
+	flags = rd_u8(r);
 	c->partial = flags & 1;
 	c->answered = flags & 2;
 	c->hold = flags & 4;
@@ -442,6 +446,7 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 	c->overlong = flags & 16;
 	c->hold_by[0] = flags & 32;
 	c->hold_by[1] = flags & 64;
+	c->voice_heard = flags & 128;
 	get_str(r, id, CALL_ID_MAX + 1);
 	get_str(r, tag, CALL_ID_MAX + 1);
 	c->end = word(r);
@@ -484,6 +489,10 @@ static void get_segments(struct rd *r, struct call *c)
 		c->spoke[i].cseq = rd_le32(r);
 		c->spoke[i].rank = get_below(r, 3);
 		c->spoke[i].taken = rd_u8(r);
+	}
+	for (int i = 0; i < 2 * CALL_SENDERS; i++) {
+		c->asked[i / CALL_SENDERS][i % CALL_SENDERS].sender = rd_le64(r);
+		c->asked[i / CALL_SENDERS][i % CALL_SENDERS].cseq = rd_le32(r);
 	}
 	get_uids(r, c);
 }

@@ -133,6 +133,17 @@ void call_slot_lost(struct calls *cs, struct call *c)
 }
 
 static void look_for_loss(struct calls *cs, struct call *c, uint64_t now);
+static void look_for_quiet(struct calls *cs, struct call *c, uint64_t until, uint64_t now);
+
+/* When its voices were to end; 0: nobody said. */
+static uint64_t said_over_ns(const struct calls *cs, const struct call *c, uint64_t now)
+{
+	if (strcmp(c->end, "bye") == 0)
+		return c->end_ns;
+	if (strcmp(c->end, "transfer") == 0) /* they go on, and what waits in rings is not missing */
+		return now < cs->horizon ? now : cs->horizon;
+	return 0;
+}
 
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 {
@@ -145,6 +156,8 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 		decide_forget_twins(&c->decide.typed[p]);
 	}
 	look_for_loss(cs, c, now_ns);
+	if (call_voice_due(c))
+		look_for_quiet(cs, c, said_over_ns(cs, c, now_ns), now_ns);
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		if (c->state[p] == PURPOSE_PENDING && by_consent(c, p))
 			tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system", .reason = "hangup",
@@ -280,6 +293,67 @@ static void look_for_loss(struct calls *cs, struct call *c, uint64_t now)
 		uncertain(cs, c, now);
 }
 
+bool call_voice_due(const struct call *c)
+{
+	return c->answered && !c->hold;
+}
+
+uint64_t call_voice_from(const struct call *c)
+{
+	uint64_t from = c->answer_ns > c->decide.voice_ns ? c->answer_ns : c->decide.voice_ns;
+
+	return from + VOICE_SETTLES_NS;
+}
+
+static void look_for_quiet(struct calls *cs, struct call *c, uint64_t until, uint64_t now)
+{
+	bool heard = false;
+
+	if (!cs->sink.quiet)
+		return;
+	/* also of what this rule does not mind: the next one of the call may */
+	if (cs->sink.quiet(cs->sink.arg, c, call_subject_leg(c), until, &heard) >= TAIL_HIDES_MS && loss_denies(c))
+		uncertain(cs, c, now);
+	c->voice_heard |= heard;
+}
+
+void call_quiet_before(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns)
+{
+	if (ms >= TAIL_HIDES_MS)
+		call_lost_audio(cs, c, leg, ms, now_ns);
+}
+
+void call_voice_moves(struct calls *cs, struct call *c, bool was_due, uint64_t now_ns)
+{
+	uint64_t seen = now_ns < cs->horizon ? now_ns : cs->horizon;
+
+	if (!c->matched || c->phase == CALL_TOMBSTONE)
+		return;
+	if (was_due) {
+		call_decide_time(cs, c, now_ns);
+		look_for_quiet(cs, c, seen, now_ns);
+	}
+	c->decide.voice_ns = seen;
+}
+
+/* Could it have been an opt-out? By INFO the data subject's alone (keys of the agent are no rule's only way); by a header anybody's. */
+static bool may_opt_out(const struct call *c, unsigned side)
+{
+	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
+
+	if (b->optout_header || *c->tight.optout_header)
+		return true;
+	return side == call_subject_leg(c) && b->dtmf & POLICY_DTMF_INFO && (*b->optout_key[0] || *c->tight.optout_key[0]);
+}
+
+void call_lost_request(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns)
+{
+	if (!c->matched || c->phase == CALL_TOMBSTONE || !loss_denies(c) || !may_opt_out(c, side))
+		return;
+	call_decide_time(cs, c, now_ns);
+	uncertain(cs, c, now_ns);
+}
+
 /* Of what is denied only in the end, for other parts: most calls are not in the sample, and each look is a cache miss. */
 void call_look_for_loss(struct calls *cs, struct call *c, uint64_t now_ns)
 {
@@ -399,6 +473,7 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 	buf_put_le64(out, d->notice_end_ns);
 	buf_put_le64(out, d->notice_due_ns);
 	buf_put_le64(out, d->pause_due_ns);
+	buf_put_le64(out, d->voice_ns);
 }
 
 bool call_decide_load(struct rd *r, struct call_decide *d)
@@ -435,6 +510,7 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->notice_end_ns = rd_le64(r);
 	d->notice_due_ns = rd_le64(r);
 	d->pause_due_ns = rd_le64(r);
+	d->voice_ns = rd_le64(r);
 	if (d->notice == CALL_NOTICE_WAIT) { /* what was being heard is looked for anew */
 		d->notice_which = 0;
 		d->notice_start_ns = 0;
@@ -458,6 +534,7 @@ void call_decide_rebase(struct call_decide *d, uint64_t by_ns)
 	back(&d->notice_end_ns, by_ns);
 	back(&d->notice_due_ns, by_ns);
 	back(&d->pause_due_ns, by_ns);
+	back(&d->voice_ns, by_ns);
 	for (i = 0; i < 2; i++) {
 		back(&d->window_from_ns[i], by_ns);
 		back(&d->window_to_ns[i], by_ns);

@@ -123,6 +123,7 @@ struct call_decide {
 	uint64_t pause_due_ns;			     /* pause-max is over then; 0 */
 	uint64_t sample_slot;			     /* of the draw; 0 none */
 	bool callback;				     /* the one that was promised not to be recorded, not answered yet */
+	uint64_t voice_ns;			     /* hold ended, or addresses moved; 0 not since the answer */
 	bool sample_shared;			     /* by another call's draw (group.h) */
 	struct call_typed typed[2];		     /* by leg */
 };
@@ -186,6 +187,23 @@ void call_listed(struct calls *cs, struct call *c, uint64_t now_ns);
  */
 void call_look_for_loss(struct calls *cs, struct call *c, uint64_t now_ns);
 void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns);
+/*
+ * Behind the last packet of a voice, and before a new stream of it, there are no numbers: a silence of TAIL_HIDES_MS there, of a sender
+ * that did not say that it would be silent, is loss. A telephone that hangs up stops a little before its BYE is seen; 60 ms of that
+ * would deny training of every second call. A voice is due while the call is answered and not on hold, from call_voice_from on: VOICE_SETTLES_NS
+ * after the answer, a hold, or a description that moved it.
+ */
+#define TAIL_HIDES_MS	 200
+#define VOICE_SETTLES_NS 1000000000ULL
+bool call_voice_due(const struct call *c);
+uint64_t call_voice_from(const struct call *c);
+/* Such a silence was ended by another stream. */
+void call_quiet_before(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns);
+/* A message put it on hold, took it off, or moved addresses; was_due: before it. */
+void call_voice_moves(struct calls *cs, struct call *c, bool was_due, uint64_t now_ns);
+
+/* A request of this side (enum optag_leg) was not seen: where an opt-out could have been one it counts as audio that is missing. */
+void call_lost_request(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns);
 
 /* It was in the sample and is not, by a later policy's amount: nor are the calls that share its draw. */
 void call_redrawn_out(struct calls *cs, struct call *c, const char *out);

@@ -486,6 +486,8 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	struct call *c;
 	struct view v;
 	int lines = -1;
+	uint32_t version;
+	bool due, held;
 
 	cs->stats.messages++;
 	cs->sdp_of = NULL;
@@ -510,12 +512,18 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	v = view_of(c, from, m);
 	group_message(cs, c, m, from->ts_ns);
 	call_note(cs, c, m->request ? CALL_T_REQUEST : CALL_T_RESPONSE, m->method, m->request ? v.side : m->status, "");
+	version = c->media_version;
+	held = c->hold;
+	due = call_voice_due(c);
+	call_count_request(cs, c, from, m, v.side);
 	if (m->request)
 		request(cs, c, &v);
 	else
 		response(cs, c, &v);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		lines = take_sdp(cs, c, &v);
+	if (c->answered && (c->media_version != version || c->hold != held))
+		call_voice_moves(cs, c, due, from->ts_ns);
 	said = (struct call_said){ .from = from, .m = m, .side = v.side, .dialog = v.dialog };
 	call_reconsider(cs, c, &said, from->ts_ns);
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)

@@ -289,6 +289,15 @@ void xdp_fill(const struct xdp *x, struct xdp_fill *ret)
 	*ret = f;
 }
 
+uint64_t xdp_lost_signals(const struct xdp *x)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < x->nrings; i++)
+		n += __atomic_load_n(&xdp_ring(x, i)->counts[OPTAG_C_SIG_LOST], __ATOMIC_RELAXED);
+	return n;
+}
+
 void xdp_counts(const struct xdp *x, uint64_t ret[OPTAG_C_MAX])
 {
 	memset(ret, 0, OPTAG_C_MAX * sizeof(ret[0]));

@@ -95,6 +95,7 @@ struct call {
 	struct endp sig[2], rtp[2]; /* caller's, callee's */
 	char id[64], tag[2][16], fork_tag[16];
 	unsigned cseq, branch;
+	unsigned cseq_back; /* of the callee's requests */
 	unsigned sdp_version[2];
 	bool alaw;
 	struct leg leg[2];

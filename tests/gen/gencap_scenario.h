@@ -667,12 +667,12 @@ static void transfer_queue(struct call *c, int by)
 	uint64_t half = 1040 + opt.seconds * 500;
 
 	common(c, NULL);
-	w.cseq = ++c->cseq;
+	w.cseq = by ? ++c->cseq_back : ++c->cseq;
 	w.branch = ++c->branch;
 	w.to_tag = c->tag[1];
 	sip(c, half, &w);
-	answer(c, half + 20, "INVITE", !by, c->cseq, 200, "OK", by ? &o : &a);
-	request(c, half + 40, "ACK", by, c->cseq, NULL);
+	answer(c, half + 20, "INVITE", !by, w.cseq, 200, "OK", by ? &o : &a);
+	request(c, half + 40, "ACK", by, w.cseq, NULL);
 	bye(c);
 }
 

@@ -14,6 +14,7 @@
  *	header=LEG:MS:LINE	an INFO with this header; "_" in LINE is a blank
  *	lose=LEG:MS:MS		what is sent from the first time to before the second is not in the capture
  *	te=MS:PT		re-INVITE by which telephone-event gets this payload type on both sides
+ *	unseen=LEG:MS		a request was sent then that is not in the capture: its number is left out
  *	off			a=recordpref:off in the offer
  *	in=HEADER:VALUE		a header of the INVITE
  */
@@ -26,7 +27,7 @@
 
 struct script {
 	char *line, *name, *from, *to;
-	struct { char *key, *value; } word[SCRIPT_WORDS];
+	struct { char *key, *value; } word[SCRIPT_WORDS + 1];
 	unsigned n;
 };
 
@@ -64,6 +65,34 @@ static unsigned script_leg(char **v)
 	return leg;
 }
 
+/* Each party numbers its own requests. */
+static unsigned script_number(struct call *c, unsigned leg)
+{
+	return leg ? ++c->cseq_back : ++c->cseq;
+}
+
+/* When the word has a request sent, 0 it has none: they are numbered in the order of time. */
+static uint64_t script_when(const char *key, const char *v)
+{
+	const char *colon = v ? strchr(v, ':') : NULL;
+
+	if (colon && !strcmp(key, "te"))
+		return script_ms(v, NULL);
+	if (colon && !strcmp(key, "info"))
+		return script_ms(strrchr(v, ':') + 1, NULL);
+	return colon && (!strcmp(key, "header") || !strcmp(key, "unseen")) ? script_ms(colon + 1, NULL) : 0;
+}
+
+static void script_sort(struct script *x)
+{
+	for (unsigned i = 1; i < x->n; i++)
+		for (unsigned k = i; k && script_when(x->word[k].key, x->word[k].value) < script_when(x->word[k - 1].key, x->word[k - 1].value); k--) {
+			x->word[SCRIPT_WORDS] = x->word[k];
+			x->word[k] = x->word[k - 1];
+			x->word[k - 1] = x->word[SCRIPT_WORDS];
+		}
+}
+
 static void script_keys(struct call *c, struct stream *s[2], char *v, bool info)
 {
 	unsigned leg = script_leg(&v);
@@ -71,13 +100,14 @@ static void script_keys(struct call *c, struct stream *s[2], char *v, bool info)
 	uint64_t ms = script_ms(v + n + (v[n] == ':'), NULL);
 
 	for (size_t i = 0; i < n; i++, ms += 250) {
-		struct sip_want w = { .method = "INFO", .from = (int)leg, .asker = (int)leg, .cseq = ++c->cseq, .branch = ++c->branch,
+		struct sip_want w = { .method = "INFO", .from = (int)leg, .asker = (int)leg, .branch = ++c->branch,
 				      .to_tag = c->tag[1] };
 
 		if (info) {
 			snprintf(c->info, sizeof(c->info), "Signal=%c\r\nDuration=160\r\n", v[i]);
 			w.body = c->info;
 			w.headers = "Content-Type: application/dtmf-relay\r\n";
+			w.cseq = script_number(c, leg);
 			sip(c, ms, &w);
 		} else if (s[leg]->npress < PRESSES) {
 			s[leg]->press[s[leg]->npress].digit = v[i];
@@ -98,7 +128,7 @@ static void script_lose(struct call *c, struct stream *s[2], char *v)
 static void script_header(struct call *c, char *v)
 {
 	unsigned leg = script_leg(&v);
-	struct sip_want w = { .method = "INFO", .from = (int)leg, .asker = (int)leg, .cseq = ++c->cseq, .branch = ++c->branch,
+	struct sip_want w = { .method = "INFO", .from = (int)leg, .asker = (int)leg, .cseq = script_number(c, leg), .branch = ++c->branch,
 			      .to_tag = c->tag[1], .headers = c->info };
 	char *line;
 	uint64_t ms = script_ms(v, &line);
@@ -145,6 +175,7 @@ static void script_run(struct call *c)
 	ok(c, ans, &r);
 	s[1] = stream(c, 1, ans + 20, until);
 	s[0] = stream(c, 0, ans + 20, until);
+	script_sort(&scripts[c->idx]);
 	for (unsigned i = 0; i < x->n; i++) {
 		const char *k = x->word[i].key;
 		char *v = x->word[i].value;
@@ -155,6 +186,8 @@ static void script_run(struct call *c)
 			script_lose(c, s, v);
 		else if (!strcmp(k, "header"))
 			script_header(c, v);
+		else if (!strcmp(k, "unseen"))
+			(void)script_number(c, script_leg(&v));
 		else if (!strcmp(k, "te"))
 			script_te(c, s, v);
 		else if (!strstr(" answer bye off in ", k))

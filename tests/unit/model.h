@@ -52,6 +52,8 @@ struct model {
 	bool sdp_off;
 	bool refused;  /* an opt-out from training, in whatever state: it travels to all later parts */
 	uint64_t unseen_ms; /* the longest hole in the subject's voice while nobody above saw it, not looked for yet */
+	uint64_t quiet_ms;  /* for how long the subject's voice has been missing */
+	bool numbered[2], unseen[2]; /* by side: a request of it was seen; one was not since */
 	unsigned packets; /* so far */
 	void (*tell)(const struct model *m, int p); /* a purpose has another state; may be NULL */
 	struct {
@@ -256,6 +258,30 @@ static inline void m_look(struct model *m)
 	m_uncertain(m, m->unseen_ms);
 	if (m->p[M_TRAIN].state == PURPOSE_PENDING || m->p[M_TRAIN].state == PURPOSE_GRANTED)
 		m->unseen_ms = 0;
+}
+
+/* X-4 behind the last packet: numbers say nothing there, and a telephone that hangs up stops a little before. */
+static inline void m_quiet(struct model *m)
+{
+	if (m->answered && !m->hold && m->quiet_ms >= 200)
+		m_uncertain(m, m->quiet_ms);
+}
+
+/* The next request of a side: was one before it not seen, that could have been an opt-out? */
+static inline void m_signalling_lost(struct model *m, unsigned side)
+{
+	const struct policy_block *b = m_block(m, M_TRAIN);
+
+	if (b->optout_header || (side == m_subject(m) && b->dtmf & POLICY_DTMF_INFO && *b->optout_key[0]))
+		m_uncertain(m, 60);
+}
+
+static inline void m_request(struct model *m, unsigned side)
+{
+	if (m->unseen[side] && m->numbered[side])
+		m_signalling_lost(m, side);
+	m->numbered[side] = true;
+	m->unseen[side] = false;
 }
 
 static inline void m_window_closes(struct model *m, int p)
@@ -465,6 +491,7 @@ static inline void m_end(struct model *m, uint64_t now)
 	m->bye = true;
 	m_time(m, now);
 	m_look(m);
+	m_quiet(m);
 	for (int p = 0; p < 2; p++)
 		if (m->p[p].state == PURPOSE_PENDING)
 			m_set(m, p, PURPOSE_DENIED, m_consent_basis(m, p) ? "consent.none" : "hangup");

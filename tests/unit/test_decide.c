@@ -3,6 +3,7 @@
  * What keys, notices, silence, loss and commands do to a call (guidance 4 to 7): one call each, by
  * SIP messages and times; the subject calls, the controller is called.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -101,7 +102,7 @@ static void press(struct world *w, struct call *c, unsigned leg, const char *key
 
 static void bye(struct world *w)
 {
-	message(w, "BYE", 0, "b", 9, NULL);
+	message(w, "BYE", 0, "b", 2, NULL);
 	w->now += SEC;
 	calls_tick(w->cs, w->now);
 	fake_check(w);
@@ -649,6 +650,116 @@ static void test_loss_below(void **state)
 	}
 }
 
+/* ---- requests that nobody saw ---- */
+
+struct said {
+	const char *method; /* NULL: no more */
+	uint32_t cseq;
+	bool by_callee;
+	unsigned host; /* who sends it: 10.0.0.host; 0 the party itself */
+};
+
+#define ASK(method, n)	     { method, n, false, 0 }
+#define BACK(method, n)	     { method, n, true, 0 }
+#define VIA(method, n, host) { method, n, false, host }
+
+static void send_from(struct world *w, const struct said *s)
+{
+	uint32_t src = w->src;
+
+	w->now += SEC;
+	if (s->host)
+		w->src = 0x0a000000 | s->host;
+	fake_send(w, &(struct fake_msg){ .method = s->method, .id = "c1", .from_tag = s->by_callee ? "b" : "a",
+					 .to_tag = s->by_callee ? "a" : "b", .by_callee = s->by_callee, .cseq = s->cseq });
+	w->src = src;
+	fake_check(w);
+}
+
+/* X-4 of signalling: an opt-out by INFO may be what was not seen (RFC 3261 12.2.1.1). The INVITE has number 1. */
+static void test_missed_request(void **state)
+{
+	static const struct {
+		struct said said[6];
+		unsigned dtmf;
+		int on_loss;
+		bool header, denied;
+	} t[] = {
+		{ { ASK("BYE", 2) }, 3, -1, false, false },
+		{ { ASK("BYE", 3) }, 3, -1, false, true },
+		{ { ASK("INFO", 3), ASK("BYE", 4) }, 3, -1, false, true },
+		{ { ASK("BYE", 3) }, POLICY_DTMF_RFC4733, -1, false, false }, /* nobody sends keys that way */
+		{ { ASK("BYE", 3) }, POLICY_DTMF_RFC4733, -1, true, true },   /* a header may have come with it */
+		{ { ASK("BYE", 3) }, 3, 1, false, false },
+		{ { ASK("INFO", 2), ASK("INFO", 2), ASK("INFO", 3), ASK("INFO", 2), ASK("BYE", 4) }, 3, -1, false, false }, /* copies */
+		{ { ASK("ACK", 1), ASK("INVITE", 2), ASK("ACK", 2), ASK("OPTIONS", 3), ASK("BYE", 4) }, 3, -1, false, false },
+		{ { ASK("UPDATE", 2), ASK("ACK", 1), ASK("NOTIFY", 4) }, 3, -1, false, true },
+		/* the agent's own numbers: the first one has none before it; nobody opts out there by INFO */
+		{ { BACK("INFO", 700), BACK("INFO", 701), ASK("BYE", 2) }, 3, -1, false, false },
+		{ { BACK("INFO", 700), BACK("INFO", 705), ASK("BYE", 2) }, 3, -1, false, false },
+		{ { BACK("INFO", 700), BACK("INFO", 705), ASK("BYE", 2) }, 3, -1, true, true },
+		/* a back-to-back agent behind the caller numbers anew; numbers far ahead are other ones */
+		{ { VIA("INFO", 101, 9), ASK("INFO", 2), VIA("INFO", 102, 9), ASK("BYE", 3) }, 3, -1, false, false },
+		{ { VIA("INFO", 101, 9), ASK("INFO", 2), VIA("INFO", 103, 9) }, 3, -1, false, true },
+		{ { ASK("INFO", 2), ASK("INFO", 900), ASK("BYE", 901) }, 3, -1, false, false },
+		/* two proxies that take turns: what one has not the other has */
+		{ { VIA("INFO", 2, 9), ASK("BYE", 3) }, 3, -1, false, false },
+		{ { VIA("INFO", 3, 9), ASK("BYE", 4) }, 3, -1, false, false }, /* (no more is known than that 3 was there) */
+		/* more senders than are remembered: the oldest is new again */
+		{ { VIA("INFO", 11, 9), VIA("INFO", 21, 10), VIA("INFO", 31, 11), VIA("INFO", 41, 12), ASK("BYE", 7) },
+		  3, -1, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 2; i++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
+		struct policy_block *b = &w->policy.rule.purpose[TRAIN];
+		struct calls_stats st;
+		struct call *c;
+
+		b->dtmf = t[i / 2].dtmf;
+		b->on_loss = t[i / 2].on_loss;
+		b->optout_header = t[i / 2].header ? "X-Out" : NULL;
+		c = answer_call(w);
+		for (const struct said *s = t[i / 2].said; s->method; s++) {
+			send_from(w, s);
+			if (i % 2 && strcmp(s->method, "BYE") != 0) { /* the next process knows the numbers */
+				fake_reborn(w);
+				w->cs->sink.news = on_news;
+				c = fake_call(w, "c1");
+			}
+		}
+		if ((c->state[TRAIN] == PURPOSE_DENIED) != t[i / 2].denied)
+			fail_msg("case %zu", i / 2);
+		assert_int_equal(was_told("optout.uncertain:t:system:loss"), t[i / 2].denied);
+		assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+		calls_get_stats(w->cs, &st);
+		if (t[i / 2].denied || t[i / 2].on_loss == 1)
+			assert_true(st.missed_requests || i % 2);
+		fake_world_free(w);
+	}
+}
+
+/* The ring of signalling was full: whose messages went nobody knows. */
+static void test_lost_signalling(void **state)
+{
+	(void)state;
+	for (int info = 0; info < 2; info++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
+		struct call *c;
+
+		w->policy.rule.purpose[TRAIN].dtmf = info ? POLICY_DTMF_INFO : POLICY_DTMF_RFC4733;
+		c = answer_call(w);
+		until(w, c, 5);
+		calls_lost_signalling(w->cs, w->now);
+		assert_int_equal(c->state[TRAIN], info ? PURPOSE_DENIED : PURPOSE_PENDING);
+		assert_string_equal(c->reason[TRAIN], info ? "optout.uncertain" : "");
+		fake_world_free(w);
+	}
+}
+
+/* ---- a later policy ---- */
+
 static void tighten(struct world *w, struct call *c, const struct policy_rule *r)
 {
 	static struct policy next;
@@ -737,7 +848,7 @@ static void test_header_added(void **state)
 			tighten(w, c, &r);
 		w->now += SEC;
 		w->extra = &extra;
-		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 5,
+		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 2,
 						 .extra = "X-Out: yes\r\n" });
 		assert_int_equal(c->state[TRAIN], how == 1 || how == 2 ? PURPOSE_OPTED_OUT : PURPOSE_GRANTED);
 		fake_world_free(w);
@@ -850,6 +961,8 @@ int main(void)
 		cmocka_unit_test(test_notice_by_sound),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_loss_below),
+		cmocka_unit_test(test_missed_request),
+		cmocka_unit_test(test_lost_signalling),
 		cmocka_unit_test(test_window_tightened),
 		cmocka_unit_test(test_header_added),
 		cmocka_unit_test(test_pause),

@@ -63,7 +63,8 @@ static struct run {
 	uint64_t granted[2];
 	struct buf saved;
 	uint64_t wheel; /* last time the table was told */
-	uint32_t cseq;
+	uint32_t cseq[2]; /* by side */
+	uint32_t quiet;	  /* of the subject's voice, as the recorder would say */
 	/* by the log alone (INV-6) */
 	enum purpose_state log[2];
 	bool given[2], ready_now;
@@ -171,6 +172,16 @@ static bool on_ready(void *arg)
 }
 
 /* Only the data subject's voice is asked for. */
+static uint32_t on_quiet(void *arg, struct call *c, unsigned leg, uint64_t until, bool *ret_heard)
+{
+	(void)arg;
+	(void)c;
+	(void)until;
+	MUST(leg == m_subject(&R.m));
+	*ret_heard = true;
+	return R.quiet;
+}
+
 static uint32_t on_hole(void *arg, struct call *c, unsigned leg)
 {
 	uint32_t ms = R.hole;
@@ -264,6 +275,7 @@ static void start(void)
 	s->ready = on_ready;
 	s->redraw = on_redraw;
 	s->hole = on_hole;
+	s->quiet = on_quiet;
 	s->changed = on_changed;
 	s->ended = on_ended;
 	R.m = (struct model){ .r = &R.q->rule, .draw = R.q->draw, .ready = R.q->ready, .waits = R.q->waits,
@@ -273,7 +285,8 @@ static void start(void)
 	m_match(&R.m);
 	send_sip(&(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "", .cseq = 1, .sdp = sdp_of(a, sizeof(a), 0, NULL) });
 	R.c = fake_call(R.w, "c1");
-	R.cseq = 1;
+	R.cseq[0] = 1;
+	R.m.numbered[0] = true;
 	MUST(R.c && R.c->matched);
 }
 
@@ -316,17 +329,19 @@ static void hold(bool on)
 
 	if (!R.m.answered || R.m.bye)
 		return;
+	m_request(&R.m, 0);
+	m_quiet(&R.m);
 	R.m.hold = on;
-	send_sip(&(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = ++R.cseq,
+	send_sip(&(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = ++R.cseq[0],
 				     .sdp = sdp_of(a, sizeof(a), 0, on ? "a=sendonly\r\n" : NULL) });
-	send_sip(&(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = R.cseq,
+	send_sip(&(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = R.cseq[0],
 				     .sdp = sdp_of(b, sizeof(b), 1, on ? "a=recvonly\r\n" : NULL) });
 }
 
 static void header(unsigned leg, const char *text)
 {
 	send_sip(&(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = leg ? "b" : "a", .to_tag = leg ? "a" : "b", .by_callee = leg,
-				     .cseq = ++R.cseq, .extra = text });
+				     .cseq = ++R.cseq[leg], .extra = text });
 }
 
 /* Only a tick lets the time pass in which packets of a call that was hung up are still its own. */
@@ -490,13 +505,14 @@ static void step(const struct event *e)
 		/* the data subject's side may say no, and prove nothing (RX-1) */
 		leg = e->b % 4 ? !m_subject(&R.m) : m_subject(&R.m);
 		if (e->a & 1) {
+			m_time(&R.m, w->now);
+			m_request(&R.m, leg);
 			if (leg != m_subject(&R.m))
 				m_header(&R.m, w->now);
-			else
-				m_time(&R.m, w->now);
 			header(leg, "X-Notice: yes\r\n");
 		} else {
 			m_time(&R.m, w->now);
+			m_request(&R.m, leg);
 			if (R.q->rule.purpose[M_TRAIN].optout_header)
 				m_opt_out(&R.m, M_TRAIN);
 			header(leg, "X-Out: 1\r\n");
@@ -516,6 +532,20 @@ static void step(const struct event *e)
 			m_look(&R.m);
 			call_look_for_loss(w->cs, R.c, w->now);
 		}
+		break;
+	case EV_UNSEEN: /* a request of a side, or signalling of who knows whom */
+		if (e->b & 4) {
+			m_time(&R.m, w->now);
+			for (unsigned side = 0; side < 2; side++)
+				m_signalling_lost(&R.m, side);
+			calls_lost_signalling(w->cs, w->now);
+		} else {
+			R.cseq[e->a & 1]++;
+			R.m.unseen[e->a & 1] = true;
+		}
+		break;
+	case EV_QUIET:
+		R.m.quiet_ms = R.quiet = (const unsigned[]){ 0, 199, 200, 4000 }[e->b & 3];
 		break;
 	case EV_SDP_OFF:
 		m_sdp_off(&R.m, w->now);
@@ -549,9 +579,10 @@ static void step(const struct event *e)
 		if (!R.m.answered || R.m.bye)
 			break;
 		m_time(&R.m, w->now);
+		m_request(&R.m, 0);
 		R.m.bye = true;
 		R.m.end = w->now;
-		send_sip(&(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = ++R.cseq });
+		send_sip(&(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = ++R.cseq[0] });
 		break;
 	case EV_END:
 		m_end(&R.m, w->now);

@@ -7,7 +7,8 @@
 
 enum event_kind {
 	EV_TICK, EV_ANSWER, EV_KEY, EV_NOTICE, EV_HEADER, EV_COMMAND, EV_LOSS, EV_SDP_OFF, EV_HOLD, EV_SLOT,
-	EV_TIGHTEN, EV_RESTART, EV_CLOCK, EV_BYE, EV_END, EV_HOLE, EV_KINDS,
+	EV_TIGHTEN, EV_RESTART, EV_CLOCK, EV_BYE, EV_END, EV_HOLE,
+	EV_UNSEEN, EV_QUIET, EV_KINDS,
 };
 
 struct event {
@@ -118,9 +119,9 @@ static void gen_event(struct event *e)
 {
 	static const char *const keys[] = { "1", "1", "1", "12", "9", "9", "0", "2", "8", "7", "*7", "*8", "*5", "*5", "*6", "*6",
 					    "*9", "3", "41", "412", "*", "**7", "1209" };
-	static const unsigned weight[EV_KINDS] = { 30, 8, 34, 8, 8, 16, 3, 2, 4, 4, 3, 6, 2, 2, 1, 4 };
+	static const unsigned weight[EV_KINDS] = { 30, 8, 34, 8, 8, 16, 3, 2, 4, 4, 3, 6, 2, 2, 1, 4, 4, 4 };
 	static const unsigned steps[] = { 500, 1000, 1500, 2000, 3000, 5000, 8000, 13000, 30000 };
-	unsigned x = gen(135), k = 0;
+	unsigned x = gen(143), k = 0;
 
 	while (x >= weight[k])
 		x -= weight[k++];
@@ -158,7 +159,8 @@ static void seq_print(const struct seq *q)
 {
 	static const char *const basis[] = { "-", "consent", "interest", "obligation" };
 	static const char *const names[EV_KINDS] = { "tick", "answer", "key", "notice", "header", "command", "loss", "sdp-off", "hold",
-						     "slot", "tighten", "restart", "clock-back", "bye", "end" };
+						     "slot", "tighten", "restart", "clock-back", "bye", "end", "hole", "unseen",
+						     "quiet" };
 	const struct policy_rule *r = &q->rule;
 
 	printf("documentation %s, training %s%s, proof %d, notices %zu (%u ms), missing %d, side %d, draw %s%s%s\n", basis[r->purpose[0].basis],

@@ -1272,6 +1272,130 @@ static void test_older_file(void **state)
 	link_free(l);
 }
 
+/* ---- X-4 behind the last packet, and between two streams ---- */
+
+struct tail {
+	const char *what;
+	unsigned pt; /* 8 PCMA, 13 comfort noise, 18 G.729; 101 event */
+	unsigned ms; /* from the last packet to what comes then: */
+	char then;   /* 'b' BYE, 's' another stream, 'r' the same with other numbers, 'g' it goes on, 'h' hold and its end, then BYE,
+		      * 'e' capture ends, the other one goes on, 'E' both are silent */
+	bool denied;
+	int len; /* of the last payload; 0 as is usual */
+};
+
+static void voice(struct link *l, unsigned host, uint32_t ssrc, uint16_t seq, uint32_t ts, bool marker, uint8_t pt, int len)
+{
+	uint8_t b[400] = { 0x80, (uint8_t)(pt | (marker ? 0x80 : 0)), (uint8_t)(seq >> 8), (uint8_t)seq };
+	uint32_t t = htonl(ts), s = htonl(ssrc);
+
+	memcpy(b + 4, &t, 4);
+	memcpy(b + 8, &s, 4);
+	memset(b + 12, 0x55, (size_t)len);
+	udp(l, 0x0a000000 | (3 - host), 6000, 0x0a000000 | host, host == 2 ? CALLEE_PORT : CALLER_PORT, b, 12 + (size_t)len);
+}
+
+static void hold_for(struct link *l, uint64_t ns)
+{
+	char sdp[700];
+
+	for (int on = 1; on >= 0; on--) {
+		fake_sdp(sdp, sizeof(sdp), 1, 1, CALLER_PORT, on ? "a=sendonly\r\n" : "");
+		sip(l, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 3u - (unsigned)on, .sdp = sdp });
+		fake_sdp(sdp, sizeof(sdp), 2, 2, CALLEE_PORT, on ? "a=recvonly\r\n" : "");
+		sip(l, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 3u - (unsigned)on,
+					   .sdp = sdp });
+		l->w->now += on ? ns : 0;
+	}
+}
+
+/* Packets of both until now; the last of the caller's is of the kind in t. */
+static void talk(struct link *l, const struct tail *t, bool pauses)
+{
+	static const int usual[128] = { [8] = 160, [13] = 1, [18] = 20, [101] = 4 };
+	uint32_t ts = 0;
+
+	for (uint16_t i = 0; i < 200; i++, ts += 160) {
+		bool last = i == 199, jump = pauses && i == 150;
+
+		l->w->now += 20 * MS;
+		ts += jump ? 8000 : 0;
+		voice(l, 2, 7, i, ts, jump, last ? (uint8_t)t->pt : 8, last ? (t->len ? t->len : usual[t->pt]) : 160);
+		voice(l, 1, 9, i, ts, false, 8, 160);
+	}
+}
+
+static void then(struct link *l, const struct tail *t)
+{
+	for (unsigned ms = 0; ms < t->ms; ms += 20) {
+		l->w->now += 20 * MS;
+		if (t->then != 'E')
+			voice(l, 1, 9, (uint16_t)(200 + ms / 20), (200 + ms / 20) * 160, false, 8, 160);
+	}
+	switch (t->then) {
+	case 'h':
+		hold_for(l, 5 * SEC);
+		break;
+	case 'g':
+	case 'r':
+	case 's':
+		for (uint16_t i = 0; i < 50; i++) {
+			voice(l, 2, t->then == 's' ? 8 : 7, t->then == 'r' ? 30000 + i : (uint16_t)(200 + i), 90000u + i * 160u, false, 8, 160);
+			l->w->now += 20 * MS;
+		}
+		break;
+	default:
+		break;
+	}
+	if (t->then != 'e' && t->then != 'E')
+		sip(l, &(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = t->then == 'h' ? 4 : 2 });
+}
+
+static void test_tails(void **state)
+{
+	static const struct tail t[] = {
+		{ "at once", 8, 20, 'b', false, 0 },
+		{ "a telephone that hangs up", 8, 180, 'b', false, 0 },
+		{ "lost", 8, 240, 'b', true, 0 },
+		{ "lost for long", 8, 8000, 'b', true, 0 },
+		{ "comfort noise", 13, 8000, 'b', false, 0 },
+		{ "silence of a codec", 18, 8000, 'b', false, 2 },
+		{ "speech and silence of a codec", 18, 8000, 'b', false, 22 },
+		{ "speech of a codec", 18, 8000, 'b', true, 20 },
+		{ "after a key press", 101, 8000, 'b', true, 0 },
+		{ "another stream", 8, 100, 's', false, 0 },
+		{ "another stream late", 8, 300, 's', true, 0 },
+		{ "another stream after noise", 13, 300, 's', false, 0 },
+		{ "it goes on with its numbers", 8, 3000, 'g', false, 0 },
+		{ "other numbers", 8, 300, 'r', true, 0 },
+		{ "hold", 8, 100, 'h', false, 0 },
+		{ "lost before hold", 8, 400, 'h', true, 0 },
+		{ "no end, and the agent goes on", 8, 400, 'e', true, 0 },
+		{ "no end, all is silent", 8, 5000, 'E', false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 4; i++) {
+		const struct tail *k = &t[i / 4];
+		bool pauses = i & 1, keep = i & 2; /* a sender that leaves silence out; a rule that does not mind */
+		bool denied = k->denied && !pauses && !keep;
+		struct link *l = link_with(true, 1024);
+
+		l->w->policy.rule.purpose[POLICY_TRAINING].basis = POLICY_B_INTEREST;
+		l->w->policy.rule.purpose[POLICY_TRAINING].retention = (struct policy_span){ 3, POLICY_U_MONTHS };
+		l->w->policy.rule.purpose[POLICY_TRAINING].on_loss = keep;
+		l->w->policy.rule.notice_timeout_s = 60;
+		establish(l, "a=rtpmap:13 CN/8000\r\na=rtpmap:18 G729/8000\r\n");
+		talk(l, k, pauses);
+		then(l, k);
+		l->w->now += 2 * SEC;
+		(void)finish(l);
+		if (told[EVLOG_OPTOUT_UNCERTAIN] != denied)
+			fail_msg("%s (%zu): %u", k->what, i % 4, told[EVLOG_OPTOUT_UNCERTAIN]);
+		link_free(l);
+	}
+}
+
 /* ---- one recording, its purposes moved by hand ---- */
 
 struct hand {
@@ -1536,6 +1660,7 @@ int main(void)
 		cmocka_unit_test(test_late_import),
 		cmocka_unit_test(test_store_fails),
 		cmocka_unit_test(test_older_file),
+		cmocka_unit_test(test_tails),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_no_purpose_no_audio),
 		cmocka_unit_test(test_withdrawn_and_again),
