@@ -350,6 +350,8 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 	struct calls_say s;
 	struct call *c;
 	json_t *o;
+	bool bound;
+	enum purpose_state was;
 	int e = calls_say_read(request, &s, why, n);
 
 	if (e)
@@ -362,12 +364,17 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 		return -ENOENT;
 	}
 	by.who = s.actor;
+	bound = call_is_bound(c);
+	was = c->state[POLICY_TRAINING];
 	e = !c->matched ? say_between(r, c, &s, &by, why, n) : s.is_notice ? say_notice(r, c, &s, &by, why, n) : say_command(r, c, &s, &by, why, n);
 	log_msg(LOG_L_DEBUG, "call.event: %s by uid %u: %s", s.is_notice ? "notice" : call_command_name(s.cmd), (unsigned)peer->uid,
 		e ? "refused" : "taken");
 	if (e)
 		return e;
 	o = states(c);
+	/* no memory: the next line fails, too */
+	if (!bound && call_is_bound(c) && c->state[POLICY_TRAINING] == was)
+		(void)json_object_set_new(answer, "binds_later", json_true());
 	if (!s.is_notice && s.cmd == CALL_C_OBJECT_GROUNDS)
 		(void)json_object_set_new(answer, "grounds_kept", json_false()); /* no memory: the next line fails, too */
 	e = o && json_object_update(answer, o) == 0 ? 0 : -ENOMEM;

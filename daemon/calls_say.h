@@ -12,7 +12,8 @@
  *	  "start_ms","end_ms"	notice: when it began and ended, after the answer. Left out: it begins now, and goes on
  *	  "ended"	notice: true: it ends now
  *	-> {"call":UID,"documentation":STATE,"training":STATE,"paused":bool}	after the event; where grounds were
- *	given, "grounds_kept":false: who was told them has to write them down
+ *	given, "grounds_kept":false: who was told them has to write them down; "binds_later":true when nothing of
+ *	this part is for training, and by this nothing of later ones will be
  *
  *	E: notice consent withdraw opt-out object pause resume not-needed reopen
  *

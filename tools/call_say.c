@@ -66,6 +66,8 @@ static int print_answer(json_t *o)
 		return cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK;
 	printf("%s: documentation %s, training %s%s\n", cli_ctl_str(o, "call"), cli_ctl_str(o, "documentation"), cli_ctl_str(o, "training"),
 	       json_is_true(json_object_get(o, "paused")) ? ", paused" : "");
+	if (json_is_true(json_object_get(o, "binds_later")))
+		puts("Nothing of this part of the call is for training; what comes of it will not be either.");
 	if (json_is_false(json_object_get(o, "grounds_kept")))
 		puts("That there are grounds is recorded, the words are not: write them down where the objection is dealt with.");
 	json_decref(o);

@@ -227,11 +227,15 @@ enum call_command {
 const char *call_command_name(enum call_command cmd);
 /*
  * 0; -EPERM: the call's rule does not offer it by this way; -ENOENT: the rule lacks the purpose;
- * -EALREADY: nothing to change. p is ignored for pause and resume; OPT_OUT, OBJECT and NOT_NEEDED concern p alone. An objection
+ * -EALREADY: nothing to change, neither here nor in what comes: a no to training where there is none holds for later parts
+ * (call_is_bound). p is ignored for pause and resume; OPT_OUT, OBJECT and NOT_NEEDED concern p alone. An objection
  * to training that may be opted out of is an opt-out, grounds or not (guidance 4, S-C and S-F); what a statute demands nobody opts out of.
  */
 int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how,
 		 uint64_t now_ns);
+
+/* Somebody said something by which later parts of the conversation, and calls it is transferred to, are not for training. */
+bool call_is_bound(const struct call *c);
 
 /* Another call of the conversation, surely the same, was paused or goes on; this one's earlier part, or a call
  * that it goes on for, was paused, or objected to; somebody objected there. */

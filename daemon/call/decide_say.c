@@ -342,7 +342,7 @@ static int refuse_others(struct calls *cs, struct call *c, enum call_command cmd
 	return waits || !c->matched ? 0 : -ENOENT;
 }
 
-int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how, uint64_t now_ns)
+static int command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how, uint64_t now_ns)
 {
 	const struct policy_block *b;
 
@@ -385,4 +385,18 @@ int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum p
 	default:
 		return -EINVAL;
 	}
+}
+
+int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how, uint64_t now_ns)
+{
+	bool was = call_is_bound(c);
+	int e = command(cs, c, cmd, p, how, now_ns);
+
+	/* nothing of this part changes, but it was not said for nothing */
+	return e == -EALREADY && !was && call_is_bound(c) ? 0 : e;
+}
+
+bool call_is_bound(const struct call *c)
+{
+	return c->peers && c->peers->bound;
 }

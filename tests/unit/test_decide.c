@@ -855,6 +855,23 @@ static void test_header_added(void **state)
 	}
 }
 
+/* A consent that is taken back before it was given: done, for what comes; said again it changes nothing. */
+static void test_withdrawn_ahead(void **state)
+{
+	struct world *w = world(POLICY_B_INTEREST, POLICY_B_CONSENT, false);
+	struct call *c = answer_call(w);
+
+	(void)state;
+	until(w, c, 30);
+	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+	assert_int_equal(call_command(w->cs, c, CALL_C_WITHDRAW, TRAIN, CALL_BY_API, w->now), 0);
+	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+	assert_true(call_is_bound(c));
+	assert_int_equal(call_command(w->cs, c, CALL_C_WITHDRAW, TRAIN, CALL_BY_API, w->now), -EALREADY);
+	assert_int_equal(call_command(w->cs, c, CALL_C_WITHDRAW, DOC, CALL_BY_API, w->now), -EALREADY);
+	fake_world_free(w);
+}
+
 static void test_pause(void **state)
 {
 	for (int stop = 0; stop < 2; stop++) {
@@ -963,6 +980,7 @@ int main(void)
 		cmocka_unit_test(test_loss_below),
 		cmocka_unit_test(test_missed_request),
 		cmocka_unit_test(test_lost_signalling),
+		cmocka_unit_test(test_withdrawn_ahead),
 		cmocka_unit_test(test_window_tightened),
 		cmocka_unit_test(test_header_added),
 		cmocka_unit_test(test_pause),

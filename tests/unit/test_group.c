@@ -617,6 +617,9 @@ static void test_opt_out_ahead(void **state)
 	answer(w, &out);
 	later(w, 5);
 	assert_int_equal(b->state[TRAIN], PURPOSE_DENIED);
+	assert_int_equal(call_command(w->cs, b, CALL_C_OPT_OUT, TRAIN, CALL_BY_API, w->now), 0); /* of what comes */
+	assert_true(call_is_bound(b));
+	assert_int_equal(b->state[TRAIN], PURPOSE_DENIED);
 	assert_int_equal(call_command(w->cs, b, CALL_C_OPT_OUT, TRAIN, CALL_BY_API, w->now), -EALREADY);
 	draw_result = NULL;
 	w->policy.rule.name = "first";
