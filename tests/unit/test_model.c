@@ -329,6 +329,7 @@ static void hold(bool on)
 
 	if (!R.m.answered || R.m.bye)
 		return;
+	m_time(&R.m, R.w->now);
 	m_request(&R.m, 0);
 	m_quiet(&R.m);
 	R.m.hold = on;
