@@ -29,7 +29,7 @@ unsigned hear_wanted(const struct recording *rc, const struct call *c, unsigned 
 		w |= HEAR_W_NOTICE;
 	if (call_hears_tones(c, OPTAG_LEG_CALLER) || call_hears_tones(c, OPTAG_LEG_CALLEE))
 		w |= HEAR_W_KEYS;
-	if (keep && c->rule->mute_dtmf)
+	if (keep && (c->rule->mute_dtmf || c->tight.mute))
 		w |= HEAR_W_MUTE;
 	return w;
 }

@@ -78,15 +78,39 @@ static bool load_windows(struct rd *r, struct call_tight *t)
 	return !r->bad;
 }
 
-static bool load_header(struct rd *r, struct call_tight *t)
+static bool load_header(struct rd *r, char to_name[CALL_TIGHT_TEXT], char to_value[CALL_TIGHT_TEXT])
 {
 	const uint8_t *name = rd_bytes(r, CALL_TIGHT_TEXT), *value = rd_bytes(r, CALL_TIGHT_TEXT);
 
 	if (!name || !value || name[CALL_TIGHT_TEXT - 1] || value[CALL_TIGHT_TEXT - 1])
 		return false;
-	memcpy(t->optout_header, name, CALL_TIGHT_TEXT);
-	memcpy(t->optout_value, value, CALL_TIGHT_TEXT);
+	memcpy(to_name, name, CALL_TIGHT_TEXT);
+	memcpy(to_value, value, CALL_TIGHT_TEXT);
 	return true;
+}
+
+/* Whether and how a pause comes and ends, and what is silenced. */
+static void save_pauses(const struct call_tight *t, struct buf *out)
+{
+	buf_put8(out, (uint8_t)(t->mute | t->pause_limit << 1 | t->pause_stop << 2 | !!*t->pause_header << 3));
+	if (t->pause_limit)
+		buf_put_le64(out, t->pause_max_ns);
+	if (*t->pause_header) {
+		buf_put(out, t->pause_header, CALL_TIGHT_TEXT);
+		buf_put(out, t->pause_value, CALL_TIGHT_TEXT);
+	}
+}
+
+static bool load_pauses(struct rd *r, struct call_tight *t)
+{
+	uint8_t flags = rd_u8(r);
+
+	t->mute = flags & 1;
+	t->pause_limit = flags & 2;
+	t->pause_stop = flags & 4;
+	if (t->pause_limit)
+		t->pause_max_ns = rd_le64(r);
+	return flags < 16 && (!(flags & 8) || load_header(r, t->pause_header, t->pause_value));
 }
 
 void call_policy_save(const struct call *c, struct buf *out)
@@ -114,6 +138,7 @@ void call_policy_save(const struct call *c, struct buf *out)
 		buf_put(out, t->optout_header, CALL_TIGHT_TEXT);
 		buf_put(out, t->optout_value, CALL_TIGHT_TEXT);
 	}
+	save_pauses(t, out);
 	buf_put_varint(out, c->facts ? call_facts_size(c->facts) + 1 : 0);
 	call_facts_save(c->facts, out);
 }
@@ -135,7 +160,8 @@ bool call_policy_restore(struct rd *r, struct call *c)
 		t->until_ns[p] = rd_le64(r);
 	t->min_length_ns = rd_le64(r);
 	t->max_length_ns = rd_le64(r);
-	if ((flags & 16 && !load_added(r, t)) || (flags & 32 && !load_windows(r, t)) || (flags & 64 && !load_header(r, t)))
+	if ((flags & 16 && !load_added(r, t)) || (flags & 32 && !load_windows(r, t)) || (flags & 64 && !load_header(r, t->optout_header, t->optout_value)) ||
+	    !load_pauses(r, t))
 		return false;
 	n = rd_varint(r);
 	if (r->bad || flags > 127 || t->no_leg >> OPTAG_LEG_MAX)
@@ -406,6 +432,59 @@ static bool tighten_header(struct calls *cs, struct call *c, const struct policy
 	return true;
 }
 
+static uint64_t shorter_of(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a; /* 0: never */
+}
+
+static uint64_t longer_of(uint64_t a, uint64_t b)
+{
+	return !a || !b ? 0 : a > b ? a : b;
+}
+
+/* A pause that ends by itself may last longer; one that ends the recording does so sooner, and no recording goes on by itself where a
+ * later policy lets none. A pause under way, too. */
+static bool tighten_pause_end(struct calls *cs, struct call *c, const struct policy_rule *r)
+{
+	bool stop = decide_pause_stops(c), now_stop = stop || r->pause_stop;
+	uint64_t max = decide_pause_max(c), theirs = span_ns(r->pause_max), now_max = max;
+
+	if (r->pause_stop)
+		now_max = shorter_of(max, theirs);
+	else if (!stop)
+		now_max = longer_of(max, theirs);
+	if (now_stop == stop && now_max == max)
+		return false;
+	c->tight.pause_limit = true;
+	c->tight.pause_stop = now_stop;
+	c->tight.pause_max_ns = now_max;
+	decide_pause_end_moves(cs, c, max, now_max);
+	return true;
+}
+
+/* As tighten_header; a recording that nobody can pause by a way that its rule names has no basis (N-05). */
+static bool tighten_pause(struct calls *cs, struct call *c, const struct policy_rule *r)
+{
+	struct call_tight *t = &c->tight;
+	const char *value = r->pause_value ? r->pause_value : "";
+	bool changed = tighten_pause_end(cs, c, r);
+
+	changed |= take(&t->mute, r->mute_dtmf && !c->rule->mute_dtmf);
+	if (!r->pause_header ||
+	    (same_text(c->rule->pause_header, r->pause_header) && same_text(c->rule->pause_value, r->pause_value)) ||
+	    (same_text(t->pause_header, r->pause_header) && same_text(t->pause_value, value)))
+		return changed;
+	if (*t->pause_header || strlen(r->pause_header) >= CALL_TIGHT_TEXT || strlen(value) >= CALL_TIGHT_TEXT) {
+		for (int p = 0; p < POLICY_PURPOSES; p++)
+			changed |= end_purpose(cs, c, (enum policy_purpose)p);
+		return changed;
+	}
+	memset(t->pause_header, 0, sizeof(t->pause_header));
+	memcpy(t->pause_header, r->pause_header, strlen(r->pause_header));
+	memcpy(t->pause_value, value, strlen(value));
+	return true;
+}
+
 static bool over(enum purpose_state s)
 {
 	return s == PURPOSE_DENIED || s == PURPOSE_WITHDRAWN || s == PURPOSE_OPTED_OUT || s == PURPOSE_EXPIRED;
@@ -486,6 +565,7 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 		changed |= tighten_window(cs, c, POLICY_DOCUMENTATION, r);
 		changed |= tighten_window(cs, c, POLICY_TRAINING, r);
 		changed |= tighten_header(cs, c, r);
+		changed |= tighten_pause(cs, c, r);
 		changed |= tighten_amount(cs, c, r);
 	}
 	for (i = 0; i < POLICY_PURPOSES; i++)

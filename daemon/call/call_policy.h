@@ -74,6 +74,11 @@ struct call_tight {
 	char optout_key[POLICY_KEYS_MAX][POLICY_KEY_MAX], optout_agent_key[POLICY_KEYS_MAX][POLICY_KEY_MAX]; /* training */
 	char pause_key[POLICY_KEY_MAX], resume_key[POLICY_KEY_MAX];
 	char optout_header[CALL_TIGHT_TEXT], optout_value[CALL_TIGHT_TEXT]; /* training; name "" none, value "" its presence */
+	char pause_header[CALL_TIGHT_TEXT], pause_value[CALL_TIGHT_TEXT]; /* likewise */
+	bool mute;	   /* key presses in the sound, also if the call's rule leaves them */
+	bool pause_limit;  /* a pause ends by these two, not by the call's rule: */
+	bool pause_stop;
+	uint64_t pause_max_ns; /* 0 never */
 	/* by purpose, when `window`: seconds as in policy_window. To consent: later from, earlier to; to opt out: longer. */
 	uint64_t amount; /* of the rule by which it was drawn again: hash; 0 none */
 	bool window[2], no_reopen[2];

@@ -411,6 +411,8 @@ static void take_headers(struct calls *cs, struct call *c, const struct sip_msg 
 
 	if (own && r->pause_header && header_says(m, r->pause_header, r->pause_value))
 		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
+	if (own && *c->tight.pause_header && header_says(m, c->tight.pause_header, *c->tight.pause_value ? c->tight.pause_value : NULL))
+		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
 	if (own && decide_expects(c, POLICY_PROOF_HEADER) && !over(cs, c, now) && r->proof_header &&
 	    header_says(m, r->proof_header, r->proof_value)) {
 		c->decide.header_seen = true;

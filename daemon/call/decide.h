@@ -234,6 +234,12 @@ const char *call_command_name(enum call_command cmd);
 int call_command(struct calls *cs, struct call *c, enum call_command cmd, enum policy_purpose p, enum call_how how,
 		 uint64_t now_ns);
 
+/* How a pause ends, by the call's rule and what later policies took: the recording stops, or goes on, after so long (0 never). And
+ * it is another time now, also for a pause under way. */
+bool decide_pause_stops(const struct call *c);
+uint64_t decide_pause_max(const struct call *c);
+void decide_pause_end_moves(struct calls *cs, struct call *c, uint64_t from_ns, uint64_t to_ns);
+
 /* Somebody said something by which later parts of the conversation, and calls it is transferred to, are not for training. */
 bool call_is_bound(const struct call *c);
 

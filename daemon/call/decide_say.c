@@ -200,13 +200,34 @@ static void resume(struct calls *cs, struct call *c, const char *actor, enum cal
 	change(cs, c);
 }
 
+bool decide_pause_stops(const struct call *c)
+{
+	return c->tight.pause_limit ? c->tight.pause_stop : c->rule->pause_stop;
+}
+
+uint64_t decide_pause_max(const struct call *c)
+{
+	return c->tight.pause_limit ? c->tight.pause_max_ns : span_ns(c->rule->pause_max);
+}
+
+void decide_pause_end_moves(struct calls *cs, struct call *c, uint64_t from_ns, uint64_t to_ns)
+{
+	struct call_decide *d = &c->decide;
+
+	/* one that was to last for ever has no beginning that is known: it still does */
+	if (!d->paused || d->pause_over || !d->pause_due_ns)
+		return;
+	d->pause_due_ns = to_ns ? d->pause_due_ns - from_ns + to_ns : 0;
+	decide_set_timer(cs, c);
+}
+
 /* Nobody ended the pause: by the rule it ends now, or the recording does. */
 void decide_pause_too_long(struct calls *cs, struct call *c, uint64_t now)
 {
 	c->decide.pause_due_ns = 0;
 	if (!c->decide.paused)
 		return;
-	if (!c->rule->pause_stop) {
+	if (!decide_pause_stops(c)) {
 		resume(cs, c, "system", CALL_BY_TIME, "pause-max", now);
 		return;
 	}
@@ -217,7 +238,7 @@ void decide_pause_too_long(struct calls *cs, struct call *c, uint64_t now)
 
 bool decide_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, uint64_t now)
 {
-	uint64_t max = span_ns(c->rule->pause_max);
+	uint64_t max = decide_pause_max(c);
 
 	if (c->decide.paused)
 		return false;

@@ -855,6 +855,81 @@ static void test_header_added(void **state)
 	}
 }
 
+/* A pause by a header, how it ends, and what is silenced: of calls in progress, too (policy-language 5.2); never the other way. */
+static void test_pause_tightened(void **state)
+{
+	static const struct {
+		bool stop, next_stop;
+		unsigned max, next;  /* seconds, 0 never */
+		bool paused, over; /* 60 s after a pause began */
+	} t[] = {
+		{ false, false, 30, 90, true, false },	{ false, false, 30, 20, false, false }, { false, false, 30, 0, true, false },
+		{ false, true, 90, 50, true, true },	{ true, false, 90, 50, true, false },	{ true, true, 90, 50, true, true },
+		{ true, true, 50, 90, true, true },	{ false, true, 50, 90, true, true },	{ true, false, 50, 90, true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 4; i++) {
+		static const struct sip_extra extra = { .name = { "X-Card" }, .n = 1 };
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		struct policy_rule r;
+		struct call *c;
+
+		w->policy.rule.pause_stop = t[i / 4].stop;
+		w->policy.rule.pause_max = (struct policy_span){ (int)t[i / 4].max, POLICY_U_S };
+		c = answer_call(w);
+		until(w, c, 5);
+		if (i & 1) /* it is under way already */
+			assert_int_equal(call_command(w->cs, c, CALL_C_PAUSE, DOC, CALL_BY_API, w->now), 0);
+		r = w->policy.rule;
+		r.pause_header = "X-Card";
+		r.pause_value = i & 2 ? "on" : NULL;
+		r.pause_stop = t[i / 4].next_stop;
+		r.pause_max.n = (int)t[i / 4].next;
+		r.mute_dtmf = true;
+		tighten(w, c, &r);
+		fake_reborn(w);
+		w->cs->sink.news = on_news;
+		c = fake_call(w, "c1");
+		assert_true(c->tight.mute);
+		w->now = c->answer_ns + 5 * SEC;
+		w->extra = &extra;
+		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "b", .to_tag = "a", .by_callee = true, .cseq = 1,
+						 .extra = "X-Card: on\r\n" });
+		assert_true(c->decide.paused);
+		until(w, c, 65);
+		if (c->decide.paused != t[i / 4].paused || c->decide.pause_over != t[i / 4].over)
+			fail_msg("case %zu, %zu", i / 4, i % 4);
+		fake_world_free(w);
+	}
+}
+
+/* The data subject pauses nothing by a header, another value is another one, and a second header cannot be kept: it ends. */
+static void test_pause_header_added(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		static const struct sip_extra extra = { .name = { "X-Card" }, .n = 1 };
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
+		struct call *c = answer_call(w);
+		struct policy_rule r = w->policy.rule;
+
+		until(w, c, 5);
+		r.pause_header = "X-Card";
+		r.pause_value = how == 1 ? "on" : NULL;
+		tighten(w, c, &r);
+		w->extra = &extra;
+		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = how ? "b" : "a", .to_tag = how ? "a" : "b",
+						 .by_callee = how, .cseq = 2, .extra = "X-Card: off\r\n" });
+		assert_int_equal(c->decide.paused, how == 2);
+		r.pause_header = "X-Other";
+		tighten(w, c, &r);
+		assert_true(c->tight.stopped[DOC] && c->tight.stopped[TRAIN]);
+		assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+		fake_world_free(w);
+	}
+}
+
 /* A consent that is taken back before it was given: done, for what comes; said again it changes nothing. */
 static void test_withdrawn_ahead(void **state)
 {
@@ -980,6 +1055,8 @@ int main(void)
 		cmocka_unit_test(test_loss_below),
 		cmocka_unit_test(test_missed_request),
 		cmocka_unit_test(test_lost_signalling),
+		cmocka_unit_test(test_pause_tightened),
+		cmocka_unit_test(test_pause_header_added),
 		cmocka_unit_test(test_withdrawn_ahead),
 		cmocka_unit_test(test_window_tightened),
 		cmocka_unit_test(test_header_added),
