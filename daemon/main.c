@@ -179,7 +179,7 @@ static void look_after_store(struct daemon *d, uint64_t now)
 
 	if (now - d->synced_ns >= d->conf.sync_ns) {
 		d->synced_ns = now;
-		(void)store_sync_start(d->store); /* what fails breaks the store */
+		store_sync_tick(d->store);
 	}
 	e = store_broken(d->store, why, sizeof(why));
 	if (e && !d->broken)
