@@ -45,7 +45,7 @@ struct daemon {
 	int own[CONF_INTERFACES];	   /* nic_own's; the first nown */
 	size_t nown;
 	struct port port[CONF_INTERFACES]; /* of xdp */
-	int port_events, port_ask; /* netlink: something changed; which index has a name */
+	int port_events, port_ask; /* rtlink.h: something changed, -1 by libpcap; what an interface says */
 	struct live *live; /* instead of xdp: libpcap */
 	bool left;	   /* a daemon before us left calls in keep */
 	struct status_take_over took;

@@ -29,6 +29,8 @@ load_daemon || fail "optagd does not start"
 sed -e '/^interface rx1/d' -e 's/xdp native/xdp none/' -e "s#^store .*#store \"$TMP/s2\"#" -e "s#socket \"[^\"]*\"#socket \"$TMP/control2\"#" "$TMP/optagd.conf" >"$TMP/second.conf"
 load_in timeout -s INT 10 "$BIN/optagd" -c "$TMP/second.conf" 2>"$TMP/second.err" && fail "two daemons on one interface: $(cat "$TMP/second.err")"
 grep -q 'rx0: another daemon captures here' "$TMP/second.err" || fail "what the second daemon said: $(cat "$TMP/second.err")"
+# /sys is the other namespace's, where these do not exist
+load_status "$TMP/up" && jq -e '.interfaces | length == 2 and all(.up and .rx_packets >= 0)' "$TMP/up" >/dev/null || fail "not up: $(jq -c .interfaces "$TMP/up")"
 calls tx0 1
 [ "$(matched)" = 0 ] || fail "calls of another interface are recorded"
 calls tx1 2
