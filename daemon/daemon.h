@@ -15,6 +15,7 @@
 
 #include "conf.h"
 #include "ctl.h"
+#include "nic.h"
 #include "record.h"
 #include "status.h"
 
@@ -42,7 +43,7 @@ struct daemon {
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
 	uint32_t ifindex[CONF_INTERFACES]; /* of conf.interface, when it was attached */
-	int own[CONF_INTERFACES];	   /* nic_own's; the first nown */
+	int own[CONF_INTERFACES][NIC_OWN]; /* nic_own's; the first nown */
 	size_t nown;
 	struct port port[CONF_INTERFACES]; /* of xdp */
 	int port_events, port_ask; /* rtlink.h: something changed, -1 by libpcap; what an interface says */

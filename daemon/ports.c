@@ -40,7 +40,7 @@ uint64_t port_gone_ns(const struct port *p)
 int ports_own(struct daemon *d, char *why, size_t n)
 {
 	for (size_t i = 0; i < d->conf.ninterface; i++) {
-		int e = nic_own(d->conf.interface[i].name, &d->own[d->nown], why, n);
+		int e = nic_own(d->conf.interface[i].name, d->own[d->nown], why, n);
 
 		if (!e)
 			d->nown++;
@@ -71,8 +71,10 @@ void ports_close(struct daemon *d)
 	if (d->port_ask >= 0)
 		close(d->port_ask);
 	d->port_events = d->port_ask = -1;
-	while (d->nown)
-		close(d->own[--d->nown]);
+	while (d->nown--)
+		for (int i = 0; i < NIC_OWN; i++)
+			close(d->own[d->nown][i]);
+	d->nown = 0;
 }
 
 /* ---- what to do about it ---- */
