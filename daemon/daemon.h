@@ -59,6 +59,7 @@ struct daemon {
 	uint64_t alarms[RECORDER_ALARMS], alarms_told[RECORDER_ALARMS], alarm_ns[RECORDER_ALARMS]; /* alarm_ns: of the latest line */
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
+	uint64_t rows_first; /* the store's figure that was told */
 	bool stop, hand_over; /* hand_over: capture goes on without us for a while */
 };
 

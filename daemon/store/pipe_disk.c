@@ -105,7 +105,9 @@ static void disk_sync(struct pipe *p)
 	p->sync_at = p->set.sync_ns ? from + p->set.sync_ns : UINT64_MAX;
 	if (p->broken)
 		return;
-	(void)sync_here(st); /* sets err */
+	do
+		(void)sync_here(st); /* sets err */
+	while (ended_more(p));
 	ns = mono_ns() - from;
 	figure_add(&st->figures.syncs, 1);
 	__atomic_store_n(&st->figures.sync_last_ns, ns, __ATOMIC_RELAXED);

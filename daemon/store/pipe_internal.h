@@ -145,6 +145,7 @@ struct pipe {
 	bool broken;
 	uint64_t held_ns; /* since when `before` keeps rows from the disk; 0 it does not */
 	unsigned waiting; /* DENIED on the list of ended ones */
+	bool later;	  /* some of these are not in a transaction, though the store is not broken: the log holds it up */
 	uint64_t sync_at, repair_at, erase_at;
 };
 
@@ -199,6 +200,8 @@ void *disk_run(void *arg); /* the thread; arg: the pipe */
 
 /* The call has ended with job j, which is this module's from now on: it gets its row now, or after the repair. */
 void ended_take(struct pipe *p, struct job *j);
+/* After a sync: rows that had no room in the transaction before. Whether another one would make them durable. */
+bool ended_more(struct pipe *p);
 /* In a repair: rows that no sync covered. 0, or the error that broke the store again. */
 int ended_again(struct pipe *p);
 /* The threads are gone: what is left has no row, and nobody is told. Calls that were left to another process stay its. */

@@ -288,7 +288,8 @@ bool store_next_done(struct store *st, struct store_done *ret);
 /*
  * Before rows and records become durable, fn is called by the disk's thread, and may wait for a disk: what must
  * not be younger than they are is made durable there. false: it is not, and they wait for the next sync (-EAGAIN of
- * store_sync), for half a minute at most. Replaces the one before, which does not run any more when this returns. fn
+ * store_sync), for half a minute or until 16,384 wait; then rows go first (rows_first), and what is more and without
+ * audio gets none (lost_calls). Replaces the one before, which does not run any more when this returns. fn
  * NULL: none. Nothing without threads.
  */
 void store_before_rows(struct store *st, bool (*fn)(void *arg), void *arg);
@@ -374,6 +375,7 @@ struct store_figures { /* uint64_t only */
 	uint64_t repairs;    /* times it was opened anew since */
 	uint64_t syncs, sync_last_ns, sync_max_ns;
 	uint64_t saves; /* of audio alone, while a sync took longer */
+	uint64_t rows_first; /* syncs whose rows did not wait for store_before_rows any more */
 };
 void store_figures(const struct store *st, struct store_figures *ret);
 
