@@ -213,6 +213,7 @@ struct slots {
 	struct first *first; /* of each file we have put slots into: the first of them */
 	size_t nfirst;
 	pthread_mutex_t lock; /* guards all of it; not held while slots_sync waits for the disk */
+	pthread_mutex_t sync_lock; /* of slots_sync, before `lock`: what one has begun to sync is not durable for another yet */
 };
 
 int slots_new(const struct root *r, struct slots **ret)
@@ -223,6 +224,7 @@ int slots_new(const struct root *r, struct slots **ret)
 		return -ENOMEM;
 	s->root = r;
 	mutex_init(&s->lock);
+	mutex_init(&s->sync_lock);
 	s->buckets = sodium_allocarray(OPEN_MAX_FILES, sizeof(struct bucket));
 	if (!s->buckets) {
 		free(s);
@@ -264,6 +266,7 @@ void slots_free(struct slots *s)
 	sodium_free(s->buckets);
 	free(s->first);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->sync_lock);
 	free(s);
 }
 
@@ -307,12 +310,14 @@ int slots_sync(struct slots *s, struct why *why)
 	char path[STORE_PATH_MAX] = "";
 	int rc = 0;
 
+	pthread_mutex_lock(&s->sync_lock);
 	for (int i = 0; i < OPEN_MAX_FILES; i++) {
 		int err = sync_dirty(s, &s->f[i], path);
 
 		if (err && !rc)
 			rc = why_errno(why, err, path, "cannot sync");
 	}
+	pthread_mutex_unlock(&s->sync_lock);
 	return rc;
 }
 

@@ -13,7 +13,7 @@
 
 enum { CALL = 7, BEFORE = 4, MEANWHILE = 20 };
 
-static atomic_bool disk_hangs, log_hangs;
+static atomic_bool disk_hangs, log_hangs, slots_hang;
 static atomic_uint hanging, synced; /* threads that wait now; segments that were made durable */
 
 #define WAIT_FOR(cond)               \
@@ -25,14 +25,14 @@ static atomic_uint hanging, synced; /* threads that wait now; segments that were
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 
-static bool is_segment(int fd)
+static bool ends_with(int fd, const char *name)
 {
 	char link[64], path[512];
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path) - 1);
-	return n > 5 && !memcmp(path + n - 5, ".open", 5);
+	return n > 6 && !memcmp(path + n - (ssize_t)strlen(name), name, strlen(name));
 }
 
 static void hang(const atomic_bool *while_it)
@@ -44,11 +44,13 @@ static void hang(const atomic_bool *while_it)
 
 int __wrap_fdatasync(int fd)
 {
-	bool segment = is_segment(fd);
+	bool segment = ends_with(fd, ".open");
 	int rc;
 
 	if (segment && disk_hangs)
 		hang(&disk_hangs);
+	if (slots_hang && ends_with(fd, ".slots"))
+		hang(&slots_hang);
 	rc = __real_fdatasync(fd);
 	synced += segment;
 	return rc;
@@ -205,6 +207,38 @@ static void test_killed(void **state)
 	killed(&disk_hangs);
 }
 
+/* Wraps that one thread is making durable are not so for another: no row before that. */
+static void test_slots(void **state)
+{
+	struct store *st = open_threads(1);
+	struct store_call *sc;
+	uint64_t number;
+
+	(void)state;
+	ok(st, store_sync(st));
+	log_hangs = true;
+	store_sync_tick(st);
+	WAIT_FOR(hanging == 1);
+	slots_hang = true;
+	sc = begin(st);
+	append(st, sc, 0, BEFORE);
+	wait_written(BEFORE);
+	store_sync_tick(st); /* by the saving thread */
+	WAIT_FOR(hanging == 2);
+	end(st, sc);
+	number = store_sync_start(st);
+	log_hangs = false;
+	for (int i = 0; i < 100; i++) {
+		usleep(2000);
+		assert_false(store_sync_done(st, number));
+	}
+	slots_hang = false;
+	WAIT_FOR(store_sync_done(st, number));
+	assert_int_equal(read_call(st, CALL, BEFORE / 2), 0);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
 /* More than a segment holds: a new one is begun, the full one is finished by a later sync. */
 static void test_roll(void **state)
 {
@@ -244,7 +278,7 @@ static void test_roll(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_log), T(test_disk), T(test_killed), T(test_roll) };
+	const struct CMUnitTest tests[] = { T(test_log), T(test_disk), T(test_killed), T(test_slots), T(test_roll) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
