@@ -131,6 +131,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 WRAP_test_store_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
 	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
 WRAP_test_store_told := -Wl,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
+WRAP_test_store_slow := -Wl,--wrap=fdatasync
 WRAP_test_evlog_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
 	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=openat
 WRAP_test_sample_log_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fdatasync,--wrap=fsync \

@@ -67,7 +67,7 @@ struct conf {
 	uint32_t flow_lines;	  /* power of two; two addresses a line, four a call */
 	uint32_t calls;		  /* at once */
 	uint64_t media_timeout_ns, hold_timeout_ns, setup_timeout_ns;
-	uint64_t sync_ns;	  /* between two store_sync: what a crash costs at most */
+	uint64_t sync_ns;	  /* between two syncs: a power cut costs so much beside what is in chunks */
 	uint64_t take_over_ns;	  /* capture waits so long for another daemon; 0 not at all */
 	char store[CONF_PATH];
 	char policy[CONF_PATH];	  /* file or directory */

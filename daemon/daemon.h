@@ -15,6 +15,7 @@
 
 #include "conf.h"
 #include "ctl.h"
+#include "nic.h"
 #include "record.h"
 #include "status.h"
 
@@ -42,10 +43,10 @@ struct daemon {
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;
 	uint32_t ifindex[CONF_INTERFACES]; /* of conf.interface, when it was attached */
-	int own[CONF_INTERFACES];	   /* nic_own's; the first nown */
+	int own[CONF_INTERFACES][NIC_OWN]; /* nic_own's; the first nown */
 	size_t nown;
 	struct port port[CONF_INTERFACES]; /* of xdp */
-	int port_events, port_ask; /* netlink: something changed; which index has a name */
+	int port_events, port_ask; /* rtlink.h: something changed, -1 by libpcap; what an interface says */
 	struct live *live; /* instead of xdp: libpcap */
 	bool left;	   /* a daemon before us left calls in keep */
 	struct status_take_over took;
@@ -59,6 +60,7 @@ struct daemon {
 	uint64_t lost_signals; /* as xdp_lost_signals said last */
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
+	uint64_t rows_first; /* the store's figure that was told */
 	bool stop, hand_over; /* hand_over: capture goes on without us for a while */
 };
 

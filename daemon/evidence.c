@@ -59,8 +59,9 @@ struct item *evidence_item(const struct evlog_event *e)
 	return i;
 }
 
-void evidence_queue(struct evidence *ev, const struct evlog_event *e)
+static void put(struct evidence *ev, const struct evlog_event *e, bool of_row)
 {
+	struct item ***last = of_row && !ev->live ? &ev->rows_last : &ev->last;
 	const char *wrong = evlog_check(e);
 	struct item *i = wrong ? NULL : evidence_item(e);
 
@@ -68,14 +69,31 @@ void evidence_queue(struct evidence *ev, const struct evlog_event *e)
 		log_err("evidence: %s: %s", evlog_kind_name(e->kind), wrong);
 	pthread_mutex_lock(&ev->lock);
 	if (i) {
-		*ev->last = i;
-		ev->last = &i->next;
+		**last = i;
+		*last = &i->next;
 		ev->bytes += i->bytes;
 		ev->fig.events++;
 		if (ev->bytes > QUEUE_MAX)
 			ev->refusing = true;
 	} else {
 		ev->fig.refused++;
+	}
+	pthread_mutex_unlock(&ev->lock);
+}
+
+void evidence_queue(struct evidence *ev, const struct evlog_event *e)
+{
+	put(ev, e, false);
+}
+
+void evidence_rows_durable(struct evidence *ev)
+{
+	pthread_mutex_lock(&ev->lock);
+	if (ev->rows) {
+		*ev->last = ev->rows;
+		ev->last = ev->rows_last;
+		ev->rows = NULL;
+		ev->rows_last = &ev->rows;
 	}
 	pthread_mutex_unlock(&ev->lock);
 }
@@ -190,8 +208,8 @@ void evidence_speaker(struct evidence *ev, const char *who)
 	ev->speaker = who;
 }
 
-void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
-		   const char *reason, const struct evidence_num *num, unsigned nums)
+static struct evlog_event event_with(const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
+				      const char *reason, const struct evidence_num *num, unsigned nums)
 {
 	struct evlog_event e = event_of(c, kind);
 
@@ -201,7 +219,23 @@ void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind ki
 	for (unsigned i = 0; i < nums; i++)
 		if (num[i].value <= EVLOG_NUM_MAX)
 			evlog_num_add(&e, num[i].name, num[i].value);
-	evidence_queue(ev, &e);
+	return e;
+}
+
+void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
+		   const char *reason, const struct evidence_num *num, unsigned nums)
+{
+	struct evlog_event e = event_with(c, kind, purpose, source, reason, num, nums);
+
+	put(ev, &e, false);
+}
+
+void evidence_outcome(struct evidence *ev, const struct call *c, enum evlog_kind kind, enum evlog_source source,
+		      const char *reason, const struct evidence_num *num, unsigned nums)
+{
+	struct evlog_event e = event_with(c, kind, -1, source, reason, num, nums);
+
+	put(ev, &e, true);
 }
 
 void evidence_link(struct evidence *ev, const struct call *c, const char *relation, const struct uid *other)
@@ -455,6 +489,7 @@ int evidence_new(const struct evidence_settings *s, struct evidence **ret, char 
 	ev->is_settled = s->settled;
 	ev->settled_arg = s->arg;
 	ev->last = &ev->first;
+	ev->rows_last = &ev->rows;
 	ev->rlast = &ev->rfirst;
 	mutex_init(&ev->lock);
 	pthread_condattr_init(&a);
@@ -537,6 +572,7 @@ void evidence_free(struct evidence *ev)
 	evidence_sample_free(ev);
 	free_items(ev->held);
 	free_items(ev->first);
+	free_items(ev->rows);
 	pthread_cond_destroy(&ev->wake);
 	pthread_cond_destroy(&ev->flushed);
 	pthread_mutex_destroy(&ev->lock);

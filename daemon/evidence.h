@@ -87,6 +87,13 @@ struct evidence_num {
 };
 void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
 		   const char *reason, const struct evidence_num *num, unsigned nums);
+/*
+ * Of a call that is over, when its row says so. Live, the row is durable; else it waits here for evidence_rows_durable, after
+ * a store_sync: without that it is never said, and evidence_settle of the next process says what the store has.
+ */
+void evidence_outcome(struct evidence *ev, const struct call *c, enum evlog_kind kind, enum evlog_source source,
+		      const char *reason, const struct evidence_num *num, unsigned nums);
+void evidence_rows_durable(struct evidence *ev);
 /* What another call is to this one (call_relation_name). */
 void evidence_link(struct evidence *ev, const struct call *c, const char *relation, const struct uid *other);
 /* Of none: the daemon, policies (hash or NULL). */

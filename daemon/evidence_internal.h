@@ -51,6 +51,7 @@ struct evidence {
 	uint64_t asked, done; /* evidence_flush: rounds that were asked for, and are over */
 	int done_rc;	      /* of the latest */
 	struct item *first, **last;
+	struct item *rows, **rows_last; /* not live: outcomes of calls whose rows are not durable yet */
 	struct drawn *rfirst, **rlast;
 	size_t bytes;
 	struct evidence_figures fig;

@@ -174,12 +174,17 @@ static void on_signal_fd(struct daemon *d)
 /* The store has threads: it waits for its disk, not we. When the disk refuses, it tries again by itself. */
 static void look_after_store(struct daemon *d, uint64_t now)
 {
+	struct store_figures f;
 	char why[512];
 	int e;
 
 	if (now - d->synced_ns >= d->conf.sync_ns) {
 		d->synced_ns = now;
-		(void)store_sync_start(d->store); /* what fails breaks the store */
+		store_figures(d->store, &f);
+		if (f.rows_first && !d->rows_first)
+			log_err("the evidence log is far behind: the catalog gets calls that a kill now would leave unknown to the log");
+		d->rows_first = f.rows_first;
+		store_sync_tick(d->store);
 	}
 	e = store_broken(d->store, why, sizeof(why));
 	if (e && !d->broken)

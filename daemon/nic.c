@@ -11,6 +11,7 @@
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -96,6 +97,7 @@ int nic_realtime(uint32_t priority)
 
 #define OWN_TYPE  0x88b5 /* IEEE 802's local experiments: the socket must ask for something */
 #define OWN_GROUP 0x6f70 /* "op": other programs count their groups from 0 */
+#define SHARE_MAX 65536	 /* PACKET_FANOUT_MAX: as many as there can be */
 
 /* For all interfaces, so that it also holds for one that is down; the filter takes nothing. */
 static int deaf_socket(void)
@@ -114,30 +116,64 @@ static int deaf_socket(void)
 	return e;
 }
 
-int nic_own(const char *ifname, int *ret_fd, char *why, size_t n)
+/* The right to one place in a group of `max`; *ret_fd, or -ENOSPC it is full, -EINVAL it is of another size or kind. */
+static int join(uint16_t id, uint32_t max, int *ret_fd)
 {
-	uint32_t index = if_nametoindex(ifname);
-	struct fanout_args group = { .id = (uint16_t)(OWN_GROUP + index), .type_flags = PACKET_FANOUT_HASH, .max_num_members = 1 };
-	int fd, e;
+	struct fanout_args group = { .id = id, .type_flags = PACKET_FANOUT_HASH, .max_num_members = max };
+	int fd = deaf_socket(), e;
 
-	if (!index && strcmp(ifname, "any") != 0) {
-		snprintf(why, n, "%s: no such interface", ifname);
-		return -ENODEV;
-	}
-	fd = deaf_socket();
-	if (fd < 0) {
-		snprintf(why, n, "%s: packet socket: %s", ifname, strerror(-fd));
+	if (fd < 0)
 		return fd;
-	}
 	if (!setsockopt(fd, SOL_PACKET, PACKET_FANOUT, &group, sizeof(group))) {
 		*ret_fd = fd;
 		return 0;
 	}
-	e = errno == ENOSPC ? -EBUSY : -errno;
+	e = -errno;
 	close(fd);
-	if (e == -EBUSY)
+	return e;
+}
+
+/*
+ * All who have a single interface are in one group that has room for them all, and who has "any" is in that group with room
+ * for one: whoever comes first decides which it is, and the kernel refuses the others. -EBUSY.
+ */
+static int share(bool any, int *ret_fd)
+{
+	int e = join(OWN_GROUP - 1, any ? 1 : SHARE_MAX, ret_fd), other;
+
+	if (e != -EINVAL)
+		return e == -ENOSPC ? -EBUSY : e;
+	/* of the other size, or another program's? */
+	e = join(OWN_GROUP - 1, any ? SHARE_MAX : 1, &other);
+	if (!e)
+		close(other);
+	return !e || e == -ENOSPC ? -EBUSY : e;
+}
+
+int nic_own(const char *ifname, int ret_fd[NIC_OWN], char *why, size_t n)
+{
+	uint32_t index = if_nametoindex(ifname);
+	bool any = strcmp(ifname, "any") == 0;
+	int e;
+
+	if (!index && !any) {
+		snprintf(why, n, "%s: no such interface", ifname);
+		return -ENODEV;
+	}
+	e = join((uint16_t)(OWN_GROUP + index), 1, &ret_fd[0]);
+	if (e == -ENOSPC) {
 		snprintf(why, n, "%s: another daemon captures here", ifname);
-	else /* EINVAL: another program has a group of this number */
-		snprintf(why, n, "%s: packet fanout group %u: %s", ifname, group.id, strerror(-e));
+		return -EBUSY;
+	}
+	if (!e) {
+		e = share(any, &ret_fd[1]);
+		if (e)
+			close(ret_fd[0]);
+	}
+	if (e == -EBUSY)
+		snprintf(why, n, any ? "%s: another daemon captures on one of the interfaces" :
+				       "%s: another daemon captures on all interfaces (any)", ifname);
+	else if (e) /* EINVAL: another program has a group of this number */
+		snprintf(why, n, "%s: packet fanout group of its owner: %s", ifname, strerror(-e));
 	return e;
 }

@@ -27,7 +27,7 @@ int nic_set_cpus(const uint8_t *bits, size_t bytes);
 int nic_realtime(uint32_t priority);
 
 /*
- * One daemon on an interface, however it captures: ret_fd >= 0 is the right to it, for as long as this process has it
+ * One daemon on an interface, however it captures: ret_fd are the right to it, for as long as this process has them
  * open. -EBUSY: another one captures there (why has a line), -EPERM: no CAP_NET_RAW here, so nobody could be asked;
  * -ENODEV: no such interface; -errno.
  *
@@ -36,8 +36,9 @@ int nic_realtime(uint32_t priority);
  * file systems its processes see, so two containers on the host's network find each other; they end with the process,
  * however it ends, and leave no file; and nobody without CAP_NET_RAW there can take one to keep us out, as the name of an
  * abstract socket can be. The key is the number, so names that an interface has beside its own, or gets later, are
- * the same. "any" of libpcap is number 0, an interface by itself.
+ * the same. "any" of libpcap is number 0, and a second group, of one or of many, keeps it apart from all others.
  */
-int nic_own(const char *ifname, int *ret_fd, char *why, size_t n);
+#define NIC_OWN 2
+int nic_own(const char *ifname, int ret_fd[NIC_OWN], char *why, size_t n);
 
 #endif

@@ -12,17 +12,15 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rtlink.h"
 #include "capture/xdp.h"
 #include "daemon.h"
 #include "nic.h"
-
-#define ANSWER 32768 /* what a link says of itself, virtual functions and all */
 
 static uint64_t mono_ns(void)
 {
@@ -42,7 +40,7 @@ uint64_t port_gone_ns(const struct port *p)
 int ports_own(struct daemon *d, char *why, size_t n)
 {
 	for (size_t i = 0; i < d->conf.ninterface; i++) {
-		int e = nic_own(d->conf.interface[i].name, &d->own[d->nown], why, n);
+		int e = nic_own(d->conf.interface[i].name, d->own[d->nown], why, n);
 
 		if (!e)
 			d->nown++;
@@ -57,28 +55,13 @@ int ports_own(struct daemon *d, char *why, size_t n)
 
 /* ---- netlink ---- */
 
-static int route_socket(uint32_t groups)
-{
-	struct sockaddr_nl a = { .nl_family = AF_NETLINK, .nl_groups = groups };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), e;
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&a, sizeof(a))) {
-		e = -errno;
-		close(fd);
-		return e;
-	}
-	return fd;
-}
-
 int ports_open(struct daemon *d)
 {
-	d->port_events = route_socket(RTMGRP_LINK);
-	if (d->port_events < 0)
-		return d->port_events;
-	d->port_ask = route_socket(0);
-	return d->port_ask < 0 ? d->port_ask : 0;
+	d->port_ask = rtlink_open(0);
+	if (d->port_ask < 0 || !d->nxdp) /* libpcap's interface is not attached to again */
+		return d->port_ask < 0 ? d->port_ask : 0;
+	d->port_events = rtlink_open(RTMGRP_LINK);
+	return d->port_events < 0 ? d->port_events : 0;
 }
 
 void ports_close(struct daemon *d)
@@ -88,47 +71,10 @@ void ports_close(struct daemon *d)
 	if (d->port_ask >= 0)
 		close(d->port_ask);
 	d->port_events = d->port_ask = -1;
-	while (d->nown)
-		close(d->own[--d->nown]);
-}
-
-/* What happened does not matter, that something did: everything is looked at. ENOBUFS says no more. */
-static void drain_events(int fd)
-{
-	char junk[4096];
-
-	for (int i = 0; i < 1000; i++)
-		if (recv(fd, junk, sizeof(junk), MSG_TRUNC) < 0 && errno != EINTR && errno != ENOBUFS)
-			return;
-}
-
-struct question {
-	struct nlmsghdr h;
-	struct ifinfomsg i;
-	struct rtattr a;
-	char name[IFNAMSIZ];
-};
-
-/* The kernel answers before send() returns. 0: no such interface, or it could not be asked: asked again soon. */
-static uint32_t index_of(int fd, const char *name)
-{
-	static _Alignas(8) uint8_t in[ANSWER];
-	struct question q = { .h = { .nlmsg_len = sizeof(q), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST },
-			      .a = { .rta_len = RTA_LENGTH(IFNAMSIZ), .rta_type = IFLA_IFNAME } };
-	struct nlmsghdr h;
-	struct ifinfomsg i;
-	ssize_t n;
-
-	drain_events(fd); /* no answer of before may be taken for this one's */
-	strncpy(q.name, name, sizeof(q.name) - 1);
-	if (send(fd, &q, sizeof(q), 0) < 0)
-		return 0;
-	n = recv(fd, in, sizeof(in), 0);
-	if (n < (ssize_t)(NLMSG_HDRLEN + sizeof(i)))
-		return 0;
-	memcpy(&h, in, sizeof(h));
-	memcpy(&i, in + NLMSG_HDRLEN, sizeof(i));
-	return h.nlmsg_type == RTM_NEWLINK && i.ifi_index > 0 ? (uint32_t)i.ifi_index : 0;
+	while (d->nown--)
+		for (int i = 0; i < NIC_OWN; i++)
+			close(d->own[d->nown][i]);
+	d->nown = 0;
 }
 
 /* ---- what to do about it ---- */
@@ -175,28 +121,28 @@ static void came(struct daemon *d, size_t n, uint32_t ifindex)
 
 static void try_again(struct daemon *d, size_t n)
 {
-	uint32_t ifindex = index_of(d->port_ask, d->conf.interface[n].name);
+	struct rtlink l;
 	struct port *p = &d->port[n];
 	char why[512];
 	int e;
 
-	if (!ifindex)
+	if (rtlink_ask(d->port_ask, d->conf.interface[n].name, &l)) /* or it could not be asked: again, soon */
 		return;
-	e = xdp_reattach(d->xdp[n], ifindex, why, sizeof(why));
+	e = xdp_reattach(d->xdp[n], l.index, why, sizeof(why));
 	if (e == -ENODEV) /* gone again */
 		return;
 	if (*why && (!e || e != p->said))
 		log_msg(e ? LOG_L_ERR : LOG_L_WARN, "%s", why);
 	p->said = e;
 	if (!e)
-		came(d, n, ifindex);
+		came(d, n, l.index);
 }
 
 void ports_run(struct daemon *d)
 {
 	if (d->port_events < 0)
 		return;
-	drain_events(d->port_events);
+	rtlink_drain(d->port_events); /* what happened does not matter, that something did: everything is looked at */
 	for (size_t i = 0; i < d->nxdp; i++) {
 		if (!d->port[i].gone && !xdp_attached(d->xdp[i]))
 			went(d, i);

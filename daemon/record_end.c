@@ -3,7 +3,8 @@
  * record_end.c - what became of calls that ended: counted, and told to the evidence log
  *
  * Invariant: every matched call comes to exactly one outcome, and it is that of its row. Live, the store says it when
- * the disk has the row (store_next_done); until then the call is an `ending` here. One that the store never speaks
+ * the disk has the row (store_next_done); until then the call is an `ending` here. Replay counts at once, and what it
+ * tells waits for the row in evidence.c (evidence_outcome). One that the store never speaks
  * of (the program ends, the disk is broken) has no outcome here: evidence_settle of the next process asks the
  * store again. One thread.
  */
@@ -227,6 +228,8 @@ int endings_finish(struct recorder *r)
 		before = r->fig.unwritten;
 		endings_tell(r);
 	} while (r->fig.unwritten != before);
+	if (!e && r->set.evidence)
+		evidence_rows_durable(r->set.evidence);
 	return e;
 }
 

@@ -155,7 +155,7 @@ void proof_kept(struct recorder *r, const struct call *c, const struct recording
 		n[nums++] = (struct evidence_num){ EVLOG_N_MUTED, end->muted };
 	/* what is said of documentation that is kept as if nothing was: optout.statute, third-party ... */
 	p = POLICY_DOCUMENTATION;
-	evidence_call(ev, c, EVLOG_CALL_KEPT, -1, EVLOG_S_DAEMON,
+	evidence_outcome(ev, c, EVLOG_CALL_KEPT, EVLOG_S_DAEMON,
 		      end->state[p] == PURPOSE_GRANTED && *end->reason[p] ? end->reason[p] : NULL, n, nums);
 }
 
@@ -172,9 +172,9 @@ void proof_denied(struct recorder *r, const struct call *c, const struct recordi
 	if (begun)
 		evidence_call(ev, c, EVLOG_KEY_DESTROY, -1, EVLOG_S_DAEMON, why, NULL, 0);
 	if (end->end == RECORDING_GAP)
-		evidence_call(ev, c, EVLOG_CALL_GAP, -1, EVLOG_S_CAPTURE, *end->gap ? end->gap : "gap", NULL, 0);
+		evidence_outcome(ev, c, EVLOG_CALL_GAP, EVLOG_S_CAPTURE, *end->gap ? end->gap : "gap", NULL, 0);
 	else
-		evidence_call(ev, c, EVLOG_CALL_DENIED, -1, EVLOG_S_DAEMON, why, &inspected, end->inspected != 0);
+		evidence_outcome(ev, c, EVLOG_CALL_DENIED, EVLOG_S_DAEMON, why, &inspected, end->inspected != 0);
 }
 
 void proof_policy(struct recorder *r, const struct policy *p)

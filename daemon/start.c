@@ -363,7 +363,7 @@ static int watch_all(struct daemon *d)
 		e = watch(d, uses_fd(d->uses));
 	if (!e)
 		e = watch(d, d->nxdp ? xdp_signal_fd(d->xdp[0]) : live_fd(d->live));
-	if (!e && d->nxdp)
+	if (!e)
 		e = ports_open(d);
 	if (!e && d->nxdp)
 		e = watch(d, d->port_events);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/rtlink.h"
 
 #define VERSION "0.1.0"
 
@@ -77,28 +78,17 @@ void status_decided(struct status_decisions *ds, enum policy_purpose p, enum pur
 
 /* ---- read when asked ---- */
 
-static uint64_t sysfs_number(const char *interface, const char *what)
+void status_read_interface(struct status_interface *i, int fd)
 {
-	char path[128];
-	unsigned long long v = 0;
-	FILE *f;
+	struct rtlink l;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", interface, what);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &v) != 1) /* NOLINT(cert-err34-c): the kernel's own text */
-		v = 0;
-	fclose(f);
-	return v;
-}
-
-void status_read_interface(struct status_interface *i)
-{
-	i->rx_bytes = sysfs_number(i->name, "statistics/rx_bytes");
-	i->rx_packets = sysfs_number(i->name, "statistics/rx_packets");
-	i->rx_dropped = sysfs_number(i->name, "statistics/rx_dropped") + sysfs_number(i->name, "statistics/rx_missed_errors");
-	i->up = sysfs_number(i->name, "carrier") == 1;
+	i->up = !strcmp(i->name, "any");
+	if (i->up || rtlink_ask(fd, i->name, &l))
+		return;
+	i->up = l.up;
+	i->rx_bytes = l.rx_bytes;
+	i->rx_packets = l.rx_packets;
+	i->rx_dropped = l.rx_dropped;
 }
 
 void status_read_disk(struct status *s)

@@ -141,8 +141,8 @@ struct status {
 	uint64_t disk_bytes, disk_free, queue_bytes, store_errors, store_lost, sync_ns_last, sync_ns_max;
 };
 
-/* rx figures and `up` of an interface from sysfs; what cannot be read stays 0. */
-void status_read_interface(struct status_interface *i);
+/* rx figures and `up` of an interface, fd of rtlink_open(0); what cannot be read stays 0. libpcap's "any" is up. */
+void status_read_interface(struct status_interface *i, int fd);
 /* disk_bytes, disk_free of store_dir. */
 void status_read_disk(struct status *s);
 

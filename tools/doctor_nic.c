@@ -6,7 +6,6 @@
  * netlink (family "netdev", Linux 6.3); an older kernel has no such question,
  * there a list of drivers that had native XDP in 6.1 answers.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/genetlink.h>
@@ -22,6 +21,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "base/rtlink.h"
 #include "doctor.h"
 
 /* linux/netdev.h, which Debian 12 lacks */
@@ -205,34 +205,30 @@ static void one(const char *name)
 	xdp(name, &n);
 }
 
-/* Real ones hang off a device. */
-static bool is_real(const char *name)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device", name);
-	return access(path, F_OK) == 0;
-}
-
 void doctor_nic(const char *name)
 {
-	struct dirent *e;
+	struct if_nameindex *all;
+	struct rtlink l;
 	unsigned found = 0;
-	DIR *d;
+	int fd;
 
 	if (name) {
 		one(name);
 		return;
 	}
-	d = opendir("/sys/class/net");
-	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || !is_real(e->d_name))
+	/* of our network namespace, which /sys need not be; real ones hang off a device */
+	all = if_nameindex();
+	fd = rtlink_open(0);
+	for (struct if_nameindex *i = all; i && i->if_name; i++) {
+		if (rtlink_ask(fd, i->if_name, &l) || !l.device)
 			continue;
-		one(e->d_name);
+		one(i->if_name);
 		found++;
 	}
-	if (d)
-		closedir(d);
+	if (fd >= 0)
+		close(fd);
+	if (all)
+		if_freenameindex(all);
 	if (!found)
 		doctor_find(DOCTOR_UNKNOWN, "interface", "", NULL, "name one with --interface.", "no network card is seen from here");
 }

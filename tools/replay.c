@@ -123,6 +123,7 @@ static int now_and_then(struct replay *r, const struct pcap_file *f)
 	struct recorder_figures fig;
 	uint64_t at, size;
 	time_t now = time(NULL);
+	int e;
 
 	pcap_file_progress(f, &at, &size);
 	recorder_figures(r->rec, &fig);
@@ -131,7 +132,10 @@ static int now_and_then(struct replay *r, const struct pcap_file *f)
 		return 0;
 	r->synced = now;
 	(void)evidence_work(r->evidence, clock_now_ns()); /* said there; until it works nothing begins */
-	return store_sync(r->store);
+	e = store_sync(r->store);
+	if (!e)
+		evidence_rows_durable(r->evidence);
+	return e;
 }
 
 static int one_file(struct replay *r, const char *path)

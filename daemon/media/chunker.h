@@ -19,7 +19,8 @@
 
 /*
  * A killed process loses what is in here and what is on its way to the disk: two seconds together. A chunk for which no packet
- * comes any more is closed by chunker_tick, each 0.3 s (record.c); the store takes 0.17 s (store_threads_default, REST_NS).
+ * comes any more is closed by chunker_tick, each 0.3 s (record.c); the store takes 0.17 s (store_threads_default, REST_NS). A power
+ * cut loses what no sync covered instead of those: 0.2 s (conf.c) and the time that one takes.
  */
 #define CHUNKER_SPAN_NS 1500000000ULL
 

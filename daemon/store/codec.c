@@ -18,6 +18,7 @@
 #include "store/codec_meta.h"
 #include "store/lpc.h"
 #include "store/store_internal.h"
+#include "store/zmem.h"
 
 #define SEQ_LIMIT ((int64_t)1 << 60) /* differences, doubled twice, stay in 64 bits */
 
@@ -46,8 +47,8 @@ int codec_new(struct codec **ret)
 	if (!k)
 		return -ENOMEM;
 	memset(k, 0, sizeof(*k));
-	k->cctx = ZSTD_createCCtx();
-	k->dctx = ZSTD_createDCtx();
+	k->cctx = zmem_cctx();
+	k->dctx = zmem_dctx();
 	if (!k->cctx || !k->dctx || lpc_enc_new(&k->lpc_enc)) {
 		codec_free(k);
 		return -ENOMEM;

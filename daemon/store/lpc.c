@@ -14,6 +14,7 @@
 
 #include "base/le.h"
 #include "store/store_internal.h"
+#include "store/zmem.h"
 
 #define HEADER_MAX (1 + 7 + 3 * (LPC_GROUPS + 2) + 4)
 #define TRIAL	   4000 /* samples of the sound that a path is tried on */
@@ -67,7 +68,7 @@ static struct lpc_enc *enc_make(void)
 		return NULL;
 	_Static_assert(sizeof(*e) % 64 == 0, "so that vectors in it are aligned");
 	memset(e, 0, sizeof(*e));
-	e->zstd = ZSTD_createCCtx();
+	e->zstd = zmem_cctx();
 	if (!e->zstd) {
 		lpc_enc_free(e);
 		return NULL;

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/le.h"
 #include "store/store_internal.h"
+#include "store/zmem.h"
 
 #define CELLS 16384 /* predictions */
 
@@ -80,7 +81,7 @@ int lpc_dec_new(struct lpc_dec **ret)
 	if (!d)
 		return -ENOMEM;
 	memset(d, 0, sizeof(*d));
-	d->zstd = ZSTD_createDCtx();
+	d->zstd = zmem_dctx();
 	if (!d->zstd) {
 		lpc_dec_free(d);
 		return -ENOMEM;

@@ -30,7 +30,7 @@ static void put_behind(struct pipe *p, struct job *j)
 {
 	struct encoder *e = encoder_of(p, j->sc);
 
-	queue_put(e ? &e->q : &p->disk, j);
+	queue_put(e ? &e->q : &p->write, j);
 }
 
 int pipe_open(struct store_call *sc)
@@ -40,7 +40,7 @@ int pipe_open(struct store_call *sc)
 
 	if (!j)
 		return -ENOMEM;
-	queue_put(&p->disk, j);
+	queue_put(&p->write, j);
 	return 0;
 }
 
@@ -75,7 +75,7 @@ static int append_coded(struct store_call *sc, unsigned leg, const struct chunk 
 		return rc;
 	j = queue_coded(st->pipe, sc, &k, st->coder.chunk);
 	if (j)
-		queue_put(&st->pipe->disk, j);
+		queue_put(&st->pipe->write, j);
 	else
 		pipe_count_lost(sc, c->npkt);
 	return 0;
@@ -143,7 +143,7 @@ static int put_and_wait(struct pipe *p, struct job *j)
 
 	/* cppcheck-suppress autoVariables ; awaited below, so it outlives the job */
 	j->wait = &w;
-	queue_put(&p->disk, j);
+	queue_put(&p->write, j);
 	return await(p, &w);
 }
 
@@ -219,7 +219,7 @@ void pipe_abort(struct store_call *sc)
 	if (tell)
 		(void)put_and_wait(st->pipe, j); /* an error breaks the store */
 	else
-		queue_put(&st->pipe->disk, j);
+		queue_put(&st->pipe->write, j);
 }
 
 void pipe_forget_part(struct store_call *sc, const struct partkey *key)
@@ -256,7 +256,7 @@ int pipe_denied(struct store *st, const struct store_call_meta *meta, const stru
 		return why_set(why_of(st), rc, "out of memory");
 	}
 	take_result(j, r);
-	queue_put(&st->pipe->disk, j);
+	queue_put(&st->pipe->write, j);
 	return 0;
 }
 
@@ -266,7 +266,7 @@ int pipe_settle(struct store *st)
 
 	if (!j)
 		return why_set(why_of(st), -ENOMEM, "out of memory");
-	queue_put(&st->pipe->disk, j);
+	queue_put(&st->pipe->write, j);
 	return 0;
 }
 
@@ -285,9 +285,19 @@ uint64_t store_sync_start(struct store *st)
 			break;
 		j->leg = i;
 		j->number = p->wanted + 1;
-		queue_put(p->n ? &p->enc[i].q : &p->disk, j);
+		queue_put(p->n ? &p->enc[i].q : &p->write, j);
 	}
 	return ++p->wanted;
+}
+
+void store_sync_tick(struct store *st)
+{
+	struct pipe *p = st->pipe;
+
+	if (p && p->wanted && !store_sync_done(st, p->wanted))
+		save_soon(p);
+	else
+		(void)store_sync_start(st); /* what fails breaks the store */
 }
 
 bool store_sync_done(const struct store *st, uint64_t number)
@@ -379,7 +389,7 @@ void store_threads_default(struct store_threads_settings *ret)
 	*ret = (struct store_threads_settings){
 		.encoders = cpus <= 2 ? 1 : cpus > 4 ? 4 : (unsigned)cpus - 1,
 		.queue_bytes = 64u << 20,
-		.sync_ns = NS_PER_S,
+		.sync_ns = 200 * NS_PER_MS,
 		.flush_ns = 150 * NS_PER_MS,
 	};
 }
@@ -418,22 +428,27 @@ int store_threads(struct store *st, const struct store_threads_settings *s)
 	p->n = s->encoders < ENCODERS_MAX ? s->encoders : ENCODERS_MAX;
 	if (!p->set.flush_ns)
 		p->set.flush_ns = NS_PER_S;
-	queue_init(&p->disk);
-	queue_init(&p->over);
+	queue_init(&p->write, REST_NS);
+	queue_init(&p->disk, REST_DISK_NS);
+	queue_init(&p->over, 0);
 	mutex_init(&p->lock);
+	mutex_init(&p->segments);
+	mutex_init(&p->save_lock);
+	pthread_cond_init(&p->save_more, NULL);
 	mutex_init(&p->mem_lock);
 	pthread_mutex_init(&p->before_lock, NULL);
 	pthread_cond_init(&p->done, NULL);
-	p->flush_at = mono_ns() + p->set.flush_ns;
 	p->sync_at = p->set.sync_ns ? mono_ns() + p->set.sync_ns : UINT64_MAX;
 	for (unsigned i = 0; i < p->n; i++) {
 		p->enc[i].p = p;
 		p->enc[i].index = i;
-		queue_init(&p->enc[i].q);
+		queue_init(&p->enc[i].q, 0);
 		pthread_cond_init(&p->enc[i].idle, NULL);
 	}
 	st->pipe = p;
 	rc = start_one(&p->thread, &p->runs, disk_run, p, "store-disk");
+	rc = rc ? rc : start_one(&p->saver, &p->saves, save_run, p, "store-save");
+	rc = rc ? rc : start_one(&p->writer, &p->writes, write_run, p, "store-write");
 	for (unsigned i = 0; !rc && i < p->n; i++) {
 		rc = coder_new(&p->enc[i].coder);
 		if (!rc)
@@ -460,19 +475,28 @@ void pipe_stop(struct store *st)
 			pthread_join(e->thread, NULL);
 		}
 		coder_free(&e->coder);
-		pthread_mutex_destroy(&e->q.lock);
-		pthread_cond_destroy(&e->q.more);
+		queue_free(&e->q);
 		pthread_cond_destroy(&e->idle);
+	}
+	if (p->writes) {
+		queue_stop(&p->write);
+		pthread_join(p->writer, NULL);
+	}
+	if (p->saves) {
+		save_stop(p);
+		pthread_join(p->saver, NULL);
 	}
 	if (p->runs) {
 		queue_stop(&p->disk);
 		pthread_join(p->thread, NULL);
 	}
 	ended_free(p);
-	pthread_mutex_destroy(&p->disk.lock);
-	pthread_cond_destroy(&p->disk.more);
-	pthread_mutex_destroy(&p->over.lock);
-	pthread_cond_destroy(&p->over.more);
+	queue_free(&p->write);
+	queue_free(&p->disk);
+	queue_free(&p->over);
+	pthread_mutex_destroy(&p->segments);
+	pthread_mutex_destroy(&p->save_lock);
+	pthread_cond_destroy(&p->save_more);
 	pthread_mutex_destroy(&p->before_lock);
 	pthread_mutex_destroy(&p->lock);
 	pthread_cond_destroy(&p->done);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pipe_disk.c - the disk's thread: jobs in their order, sync and flush in time, repair, see pipe_internal.h */
+/* pipe_disk.c - the disk's thread: jobs in their order, sync in time, repair, see pipe_internal.h */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,17 +15,15 @@
 
 /* ---- the disk's thread: jobs ---- */
 
-static void disk_coded(struct pipe *p, struct job *j)
+static void disk_written(struct pipe *p, struct job *j)
 {
 	struct store *st = p->st;
-	struct store_call *sc = j->sc;
 
-	if (sc->dead)
+	if (j->sc->dead)
 		return;
 	/* Of before a repair: chunks before it are lost, so its number would tell of a hole. */
-	if (st->err || j->coded.h.epoch != st->epoch || scall_write(sc, &j->coded, j->tail))
-		pipe_count_lost(sc, j->coded.h.packets);
-	p->unflushed = true;
+	if (!j->extent.len || st->err || j->coded.h.epoch != st->epoch || scall_written(j->sc, &j->coded, &j->extent))
+		pipe_count_lost(j->sc, j->coded.h.packets);
 }
 
 /* The disk does not take it now. It keeps its record, from which it gets a row after the repair. */
@@ -55,8 +53,8 @@ static void disk_job(struct pipe *p, struct job *j)
 		else
 			rc = scall_open(j->sc);
 		break;
-	case OP_CODED:
-		disk_coded(p, j);
+	case OP_WRITTEN:
+		disk_written(p, j);
 		break;
 	case OP_NOTE:
 		scall_note(j->sc, &j->now);
@@ -88,6 +86,7 @@ static void disk_job(struct pipe *p, struct job *j)
 		p->passed[j->leg] = j->number;
 		break;
 	case OP_CHUNK:
+	case OP_CODED:
 		break;
 	}
 	if (rc && !st->err)
@@ -104,10 +103,11 @@ static void disk_sync(struct pipe *p)
 	uint64_t from = mono_ns(), ns;
 
 	p->sync_at = p->set.sync_ns ? from + p->set.sync_ns : UINT64_MAX;
-	p->unflushed = false;
 	if (p->broken)
 		return;
-	(void)sync_here(st); /* sets err */
+	do
+		(void)sync_here(st); /* sets err */
+	while (ended_more(p));
 	ns = mono_ns() - from;
 	figure_add(&st->figures.syncs, 1);
 	__atomic_store_n(&st->figures.sync_last_ns, ns, __ATOMIC_RELAXED);
@@ -122,10 +122,13 @@ static void disk_breaks(struct pipe *p)
 
 	figure_add(&st->figures.errors, 1);
 	pthread_mutex_lock(&p->lock);
-	if (p->why.text[0])
+	if (p->failed_why[0])
+		memcpy(p->broken_why, p->failed_why, sizeof(p->broken_why));
+	else if (p->why.text[0])
 		memcpy(p->broken_why, p->why.text, sizeof(p->broken_why));
 	else
 		snprintf(p->broken_why, sizeof(p->broken_why), "%s: %s", st->root.path, strerror(-err));
+	p->failed_why[0] = 0;
 	pthread_mutex_unlock(&p->lock);
 	(void)sync_here(st); /* calls that were complete: as much of them as the disk takes */
 	p->broken = true;
@@ -181,15 +184,14 @@ static int go_on(struct pipe *p)
 	return rc;
 }
 
-/* last: there will be no other */
-static void disk_repair(struct pipe *p, bool last)
+/* Nothing is appended and nobody syncs meanwhile: where calls go on is where nothing of theirs is yet. */
+static int repair(struct pipe *p)
 {
 	struct store *st = p->st;
-	int err = st->err, rc;
+	int rc;
 
-	p->repair_at = mono_ns() + REPAIR_NS;
-	if (!last && (err == -ENOSPC || err == -EDQUOT) && free_space(st) < REPAIR_SPACE)
-		return;
+	pthread_mutex_lock(&p->save_lock);
+	pthread_mutex_lock(&p->segments);
 	rc = reopen(st);
 	if (!rc) {
 		st->err = 0;
@@ -199,6 +201,21 @@ static void disk_repair(struct pipe *p, bool last)
 		if (rc)
 			st->err = rc;
 	}
+	pthread_mutex_unlock(&p->segments);
+	pthread_mutex_unlock(&p->save_lock);
+	return rc;
+}
+
+/* last: there will be no other */
+static void disk_repair(struct pipe *p, bool last)
+{
+	struct store *st = p->st;
+	int err = st->err, rc;
+
+	p->repair_at = mono_ns() + REPAIR_NS;
+	if (!last && (err == -ENOSPC || err == -EDQUOT) && free_space(st) < REPAIR_SPACE)
+		return;
+	rc = repair(p);
 	if (!rc) {
 		p->broken = false;
 		figure_add(&st->figures.repairs, 1);
@@ -243,41 +260,17 @@ static void disk_now_and_then(struct pipe *p)
 		disk_repair(p, false);
 	if (now >= p->sync_at)
 		disk_sync(p);
-	if (now >= p->flush_at) {
-		p->flush_at = now + p->set.flush_ns;
-		if (p->unflushed && !p->broken && !p->st->err)
-			writer_flush(p->st->writer);
-		p->unflushed = false;
-	}
 	if (now >= p->erase_at) {
 		p->erase_at = now + UNERASED_NS;
 		(void)unerased_retry(p->st); /* counted */
 	}
 }
 
-static struct job *disk_next(struct pipe *p, bool *ret_stop)
+static uint64_t disk_until(const struct pipe *p)
 {
-	uint64_t until = p->flush_at < p->sync_at ? p->flush_at : p->sync_at;
-	struct queue *q = &p->disk;
-	struct timespec ts;
-	struct job *j;
+	uint64_t until = p->sync_at < p->erase_at ? p->sync_at : p->erase_at;
 
-	pthread_mutex_lock(&q->lock);
-	if (!q->first && !q->stop) {
-		if (p->rests && until > mono_ns() + REST_NS)
-			until = mono_ns() + REST_NS;
-		ts = (struct timespec){ .tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S) };
-		q->asleep = !p->rests;
-		(void)pthread_cond_timedwait(&q->more, &q->lock, &ts); /* for whatever reason: looks again */
-		q->asleep = false;
-		p->rests = q->first;
-	}
-	j = q->first;
-	if (j)
-		queue_unlink(q, j);
-	*ret_stop = q->stop && !j;
-	pthread_mutex_unlock(&q->lock);
-	return j;
+	return p->broken && p->repair_at < until ? p->repair_at : until;
 }
 
 void *disk_run(void *arg)
@@ -287,7 +280,7 @@ void *disk_run(void *arg)
 
 	why_here = &p->why;
 	while (!stop) {
-		struct job *j = disk_next(p, &stop);
+		struct job *j = queue_next(&p->disk, disk_until(p), &stop);
 
 		if (j)
 			disk_job(p, j);

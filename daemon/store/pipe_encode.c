@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* pipe_encode.c - queues, jobs, and the encoders' threads, see pipe_internal.h */
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,15 +13,22 @@
 
 /* ---- queues ---- */
 
-void queue_init(struct queue *q)
+void queue_init(struct queue *q, uint64_t rest_ns)
 {
 	pthread_condattr_t a;
 
+	q->rest_ns = rest_ns;
 	mutex_init(&q->lock);
 	pthread_condattr_init(&a);
 	pthread_condattr_setclock(&a, CLOCK_MONOTONIC);
 	pthread_cond_init(&q->more, &a);
 	pthread_condattr_destroy(&a);
+}
+
+void queue_free(struct queue *q)
+{
+	pthread_mutex_destroy(&q->lock);
+	pthread_cond_destroy(&q->more);
 }
 
 void queue_put(struct queue *q, struct job *j)
@@ -35,7 +43,7 @@ void queue_put(struct queue *q, struct job *j)
 	else
 		q->first = j;
 	q->last = j;
-	wake = j->op != OP_CODED || q->asleep || ++q->gathered >= GATHER;
+	wake = (j->op != OP_CODED && j->op != OP_WRITTEN) || q->asleep || ++q->gathered >= GATHER;
 	if (wake)
 		q->gathered = 0;
 	pthread_mutex_unlock(&q->lock);
@@ -53,6 +61,29 @@ void queue_unlink(struct queue *q, struct job *j)
 		j->next->prev = j->prev;
 	else
 		q->last = j->prev;
+}
+
+struct job *queue_next(struct queue *q, uint64_t until, bool *ret_stop)
+{
+	struct timespec ts;
+	struct job *j;
+
+	pthread_mutex_lock(&q->lock);
+	if (!q->first && !q->stop) {
+		if (q->rests && until > mono_ns() + q->rest_ns)
+			until = mono_ns() + q->rest_ns;
+		ts = (struct timespec){ .tv_sec = (time_t)(until / NS_PER_S), .tv_nsec = (long)(until % NS_PER_S) };
+		q->asleep = !q->rests;
+		(void)pthread_cond_timedwait(&q->more, &q->lock, &ts); /* for whatever reason: looks again */
+		q->asleep = false;
+		q->rests = q->first;
+	}
+	j = q->first;
+	if (j)
+		queue_unlink(q, j);
+	*ret_stop = q->stop && !j;
+	pthread_mutex_unlock(&q->lock);
+	return j;
 }
 
 void queue_stop(struct queue *q)
@@ -75,6 +106,11 @@ void queue_charge(struct pipe *p, struct job *j, size_t n)
 		;
 }
 
+static size_t job_size(enum op op)
+{
+	return op == OP_NOTE || op == OP_END || op == OP_DENIED ? sizeof(struct job) : offsetof(struct job, now);
+}
+
 void queue_job_free(struct pipe *p, struct job *j)
 {
 	if (!j)
@@ -84,7 +120,7 @@ void queue_job_free(struct pipe *p, struct job *j)
 		__atomic_fetch_sub(&p->plain, j->bytes, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&p->mem_lock);
 	slab_put(p->mem, j->tail, j->tail_bytes);
-	slab_put(p->mem, j, sizeof(*j));
+	slab_put(p->mem, j, job_size(j->op));
 	pthread_mutex_unlock(&p->mem_lock);
 }
 
@@ -94,16 +130,16 @@ struct job *queue_job(struct pipe *p, enum op op, struct store_call *sc, size_t 
 	struct job *j;
 
 	pthread_mutex_lock(&p->mem_lock);
-	j = slab_get(p->mem, sizeof(*j));
+	j = slab_get(p->mem, job_size(op));
 	if (j && tail)
 		bytes = slab_get(p->mem, tail);
 	if (tail && !bytes) {
-		slab_put(p->mem, j, sizeof(*j));
+		slab_put(p->mem, j, job_size(op));
 		j = NULL;
 	}
 	pthread_mutex_unlock(&p->mem_lock);
 	if (j) {
-		memset(j, 0, sizeof(*j));
+		memset(j, 0, job_size(op));
 		j->op = op;
 		j->sc = sc;
 		j->tail = bytes;
@@ -145,7 +181,7 @@ struct job *queue_coded(struct pipe *p, struct store_call *sc, const struct code
 
 	if (!j)
 		return NULL;
-	queue_charge(p, j, sizeof(*j) + k->h.length);
+	queue_charge(p, j, job_size(OP_CODED) + k->h.length);
 	j->coded = *k;
 	if (j->tail) /* a chunk is never empty */
 		memcpy(j->tail, bytes, k->h.length);
@@ -163,7 +199,7 @@ static void encode(struct encoder *e, struct job *j)
 	if (!chunk_code(&e->coder, j->sc, j->leg, j->part, j->key, &j->chunk, &k))
 		out = queue_coded(p, j->sc, &k, e->coder.chunk);
 	if (out)
-		queue_put(&p->disk, out);
+		queue_put(&p->write, out);
 	else
 		pipe_count_lost(j->sc, j->chunk.npkt);
 	queue_job_free(p, j);
@@ -193,7 +229,7 @@ void *encoder_run(void *arg)
 		if (j->op == OP_CHUNK)
 			encode(e, j);
 		else
-			queue_put(&e->p->disk, j); /* after this the call may be gone */
+			queue_put(&e->p->write, j); /* after this the call may be gone */
 		pthread_mutex_lock(&e->q.lock);
 		e->now = NULL;
 		pthread_cond_signal(&e->idle);

@@ -14,7 +14,8 @@
 #include "store/pipe_internal.h"
 
 #define HELD_MAX_NS (30 * NS_PER_S) /* then rows go before what they waited for: it may be damaged for good */
-#define DENIED_MAX 16384 /* that wait for a repair: some 3 KB each. Calls with audio were in progress before it broke */
+#define DENIED_MAX 16384 /* that wait for a repair or the log: some 3 KB each; then there is no row. Calls with audio were in progress before */
+#define HELD_MAX   16384 /* rows of any kind that wait for the log; then they go first */
 
 /* The sc is freed, the job goes to the caller, if he wants it. */
 static void over(struct pipe *p, struct store_call *sc)
@@ -95,6 +96,12 @@ static void link_ended(struct store_call *sc)
 	st->ended = sc;
 }
 
+/* The log holds rows back, and the open transaction has as many as the disk was reserved for. */
+static bool full(const struct pipe *p)
+{
+	return (p->held_ns || p->later) && catalog_pending(p->st->catalog) >= PENDING_MAX - 1;
+}
+
 void ended_take(struct pipe *p, struct job *j)
 {
 	struct store_call *sc = j->sc;
@@ -106,14 +113,37 @@ void ended_take(struct pipe *p, struct job *j)
 	p->waiting += j->op == OP_DENIED;
 	if (j->op == OP_END)
 		scall_parts_wipe(sc);
-	if (!st->err) {
+	if (j->op == OP_DENIED && p->waiting > DENIED_MAX) {
+		refuse(p, sc);
+		return;
+	}
+	if (!st->err && !full(p)) {
 		add(p, sc);
 		return;
 	}
+	p->later |= !st->err;
 	if (j->op == OP_END)
 		drop_others(sc, &j->result);
-	else if (p->waiting > DENIED_MAX)
-		refuse(p, sc);
+}
+
+bool ended_more(struct pipe *p)
+{
+	struct store *st = p->st;
+
+	if (!p->later || st->err)
+		return false;
+	p->later = false;
+	for (struct store_call *sc = st->ended, *next; sc && !st->err; sc = next) {
+		next = sc->next;
+		if (sc->end->rowed)
+			continue;
+		if (full(p)) {
+			p->later = true;
+			break;
+		}
+		add(p, sc);
+	}
+	return !p->held_ns && !st->err;
 }
 
 int ended_again(struct pipe *p)
@@ -178,7 +208,10 @@ bool pipe_before_rows(struct store *st)
 		p->held_ns = 0;
 	else if (!p->held_ns)
 		p->held_ns = mono_ns();
-	return ready || mono_ns() - p->held_ns >= HELD_MAX_NS;
+	if (ready || (mono_ns() - p->held_ns < HELD_MAX_NS && st->figures.unwritten < HELD_MAX))
+		return ready;
+	figure_add(&st->figures.rows_first, st->figures.unwritten != 0);
+	return true;
 }
 
 void pipe_rows_durable(struct store *st)

@@ -213,6 +213,7 @@ struct slots {
 	struct first *first; /* of each file we have put slots into: the first of them */
 	size_t nfirst;
 	pthread_mutex_t lock; /* guards all of it; not held while slots_sync waits for the disk */
+	pthread_mutex_t sync_lock; /* of slots_sync, before `lock`: what one has begun to sync is not durable for another yet */
 };
 
 int slots_new(const struct root *r, struct slots **ret)
@@ -223,6 +224,7 @@ int slots_new(const struct root *r, struct slots **ret)
 		return -ENOMEM;
 	s->root = r;
 	mutex_init(&s->lock);
+	mutex_init(&s->sync_lock);
 	s->buckets = sodium_allocarray(OPEN_MAX_FILES, sizeof(struct bucket));
 	if (!s->buckets) {
 		free(s);
@@ -264,27 +266,43 @@ void slots_free(struct slots *s)
 	sodium_free(s->buckets);
 	free(s->first);
 	pthread_mutex_destroy(&s->lock);
+	pthread_mutex_destroy(&s->sync_lock);
 	free(s);
 }
 
-/* One file, waited for with a descriptor of its own, so that others may erase meanwhile. */
-static int sync_apart(struct slots *s, struct sfile *f, char path[STORE_PATH_MAX])
+/* Takes a dup of a descriptor, or -errno of making it. Without the lock: others put and erase meanwhile. */
+static int sync_apart(int fd)
 {
-	int fd = -1, rc = 0;
+	int rc;
 
-	pthread_mutex_lock(&s->lock);
-	if (f->used && f->dirty) {
-		fd = dup(f->fd);
-		rc = fd < 0 ? -errno : 0;
-		f->dirty = rc != 0;
-		slots_path(f->controller, f->purpose, f->day, "slots", path);
-	}
-	pthread_mutex_unlock(&s->lock);
 	if (fd < 0)
-		return rc;
+		return fd;
 	rc = fdatasync(fd) ? -errno : 0;
 	close(fd);
 	return rc;
+}
+
+static int dup_of(const struct sfile *f)
+{
+	int fd = dup(f->fd);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int sync_dirty(struct slots *s, struct sfile *f, char path[STORE_PATH_MAX])
+{
+	bool dirty;
+	int fd = 0;
+
+	pthread_mutex_lock(&s->lock);
+	dirty = f->used && f->dirty;
+	if (dirty) {
+		fd = dup_of(f);
+		f->dirty = fd < 0;
+		slots_path(f->controller, f->purpose, f->day, "slots", path);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return dirty ? sync_apart(fd) : 0;
 }
 
 int slots_sync(struct slots *s, struct why *why)
@@ -292,12 +310,14 @@ int slots_sync(struct slots *s, struct why *why)
 	char path[STORE_PATH_MAX] = "";
 	int rc = 0;
 
+	pthread_mutex_lock(&s->sync_lock);
 	for (int i = 0; i < OPEN_MAX_FILES; i++) {
-		int err = sync_apart(s, &s->f[i], path);
+		int err = sync_dirty(s, &s->f[i], path);
 
 		if (err && !rc)
 			rc = why_errno(why, err, path, "cannot sync");
 	}
+	pthread_mutex_unlock(&s->sync_lock);
 	return rc;
 }
 
@@ -566,19 +586,22 @@ int slots_erase(struct slots *s, const char *controller, enum store_purpose p, u
 {
 	char path[STORE_PATH_MAX];
 	struct sfile *f;
-	int rc;
+	int rc, fd = -1;
 
 	pthread_mutex_lock(&s->lock);
 	rc = sfile_get(s, controller, p, day, NULL, &f, why);
+	if (rc) {
+		pthread_mutex_unlock(&s->lock);
+		return rc;
+	}
+	rc = pwrite_all(f->fd, zeros, SLOT_SIZE, (off_t)index * SLOT_SIZE);
 	if (!rc) {
-		rc = pwrite_all(f->fd, zeros, SLOT_SIZE, (off_t)index * SLOT_SIZE);
-		if (!rc) {
-			f->dirty = true;
-			rc = durable ? sfile_sync(f) : 0;
-		}
-		slots_path(controller, p, day, "slots", path);
-		rc = rc ? why_errno(why, rc, path, "cannot erase a slot") : 0;
+		f->dirty = true; /* also when it is durable below: who syncs at this moment may not know yet */
+		fd = durable ? dup_of(f) : -1;
 	}
 	pthread_mutex_unlock(&s->lock);
-	return rc;
+	if (!rc && durable)
+		rc = sync_apart(fd);
+	slots_path(controller, p, day, "slots", path);
+	return rc ? why_errno(why, rc, path, "cannot erase a slot") : 0;
 }

@@ -267,13 +267,14 @@ int store_sync(struct store *st)
 
 int sync_here(struct store *st)
 {
-	bool rows = !st->pipe || pipe_before_rows(st);
+	bool rows;
 	int rc;
 
 	reserve_release(st);
-	rc = writer_sync(st->writer, why_of(st));
+	rc = writer_sync(st->writer, why_of(st)); /* first: audio waits for no log */
 	if (!rc)
 		rc = slots_sync(st->slots, why_of(st));
+	rows = rc || !st->pipe || pipe_before_rows(st);
 	for (struct store_call *sc = rc ? NULL : st->ended; sc; sc = sc->next)
 		scall_durable(sc); /* whatever becomes of their rows */
 	if (!rc && !rows)

@@ -225,7 +225,7 @@ int store_call_denied(struct store *st, const struct store_call_meta *meta,
 		      const struct store_call_result *r);
 /*
  * Makes everything since the last sync durable (segments, slots, rows, in this order). Call
- * it every two seconds, and before closing: rows that were not synced are lost. Works on a
+ * it now and then, and before closing: rows that were not synced are lost. Works on a
  * broken store too, for the calls that were complete.
  */
 int store_sync(struct store *st);
@@ -234,8 +234,9 @@ int store_sync(struct store *st);
 
 /*
  * By default everything is done in the caller's thread. With store_threads, which a writer calls
- * once, after it has resumed what it wants to, coding and encryption are done by `encoders` and
- * everything that waits for a disk by one more thread. Then
+ * once, after it has resumed what it wants to, coding and encryption are done by `encoders`, audio is written
+ * by one more thread, and what waits for the disk's cache, for SQLite or for store_before_rows by others, which it never
+ * waits for. Then
  *
  * - the caller is still one thread: functions of the writer's side are not for several;
  * - begin, append, commit, note, end, denied, leave, settle return before the work is done. What
@@ -246,8 +247,8 @@ int store_sync(struct store *st);
  * - drop and abort destroy before they return: what is queued is discarded, the key wiped, the
  *   slot overwritten (for drop durably: the caller waits for the disk). A slot that the disk
  *   refuses to overwrite is tried again each second; `unerased` counts them;
- * - the store syncs itself every sync_ns, and flushes what it has every flush_ns without waiting
- *   for the disk's cache, which a kill of the process does not need. store_sync waits,
+ * - the store syncs itself every sync_ns, and flushes what it has flush_ns after it came without waiting
+ *   for the disk's cache, which a kill of the process does not need, nor for a sync. store_sync waits,
  *   store_sync_start does not;
  * - a broken store is opened anew every five seconds, when a full disk has room again. Until
  *   then chunks are lost and counted, calls cannot begin, and calls that end wait here for the
@@ -260,12 +261,12 @@ int store_sync(struct store *st);
  * - the threads block all signals. Start them before a seccomp filter that is per thread.
  */
 struct store_threads_settings {
-	unsigned encoders; /* 0: the caller's thread codes, the disk has one of its own all the same */
+	unsigned encoders; /* 0: the caller's thread codes, the disk has its own all the same */
 	size_t queue_bytes;
 	uint64_t sync_ns; /* 0: only on request */
 	uint64_t flush_ns;
 };
-/* One encoder less than there are processors, 1 to 4; 64 MiB; 1 s; 150 ms. */
+/* One encoder less than there are processors, 1 to 4; 64 MiB; 200 ms; 150 ms. */
 void store_threads_default(struct store_threads_settings *ret);
 int store_threads(struct store *st, const struct store_threads_settings *s); /* -EALREADY, -ENOMEM, -EAGAIN */
 /*
@@ -287,7 +288,8 @@ bool store_next_done(struct store *st, struct store_done *ret);
 /*
  * Before rows and records become durable, fn is called by the disk's thread, and may wait for a disk: what must
  * not be younger than they are is made durable there. false: it is not, and they wait for the next sync (-EAGAIN of
- * store_sync), for half a minute at most. Replaces the one before, which does not run any more when this returns. fn
+ * store_sync), for half a minute or until 16,384 wait; then rows go first (rows_first), and what is more and without
+ * audio gets none (lost_calls). Replaces the one before, which does not run any more when this returns. fn
  * NULL: none. Nothing without threads.
  */
 void store_before_rows(struct store *st, bool (*fn)(void *arg), void *arg);
@@ -295,6 +297,11 @@ void store_before_rows(struct store *st, bool (*fn)(void *arg), void *arg);
 int store_finish(struct store *st);
 /* Everything so far durable, soon. The number is for store_sync_done. Without threads it syncs. */
 uint64_t store_sync_start(struct store *st);
+/*
+ * For who wants a sync every so often: it is asked for; or, while the one before is not done, all audio of now is made
+ * durable by itself, so that what a power cut costs does not depend on how long rows and their log take.
+ */
+void store_sync_tick(struct store *st);
 bool store_sync_done(const struct store *st, uint64_t number);
 /* 0, or -errno of the error that broke the store, with its text: for the one line in the log. */
 int store_broken(struct store *st, char *why, size_t n);
@@ -367,6 +374,8 @@ struct store_figures { /* uint64_t only */
 	uint64_t errors;     /* times the store broke */
 	uint64_t repairs;    /* times it was opened anew since */
 	uint64_t syncs, sync_last_ns, sync_max_ns;
+	uint64_t saves; /* of audio alone, while a sync took longer */
+	uint64_t rows_first; /* syncs whose rows did not wait for store_before_rows any more */
 };
 void store_figures(const struct store *st, struct store_figures *ret);
 

@@ -306,6 +306,13 @@ static int prepare_catalog(struct store *st, const char *controller, uint32_t da
 	return rc;
 }
 
+int scall_place(struct store_call *sc)
+{
+	struct store *st = sc->st;
+
+	return writer_where(st->writer, sc->meta.controller, sc->day, &sc->from.segment, &sc->from.end, why_of(st));
+}
+
 /* Its database is made now, so that a full disk shows before audio is taken and not at the end. */
 int scall_open(struct store_call *sc)
 {
@@ -314,9 +321,8 @@ int scall_open(struct store_call *sc)
 
 	if (!rc)
 		rc = prepare_catalog(st, sc->meta.controller, sc->day);
-	if (!rc)
-		rc = writer_where(st->writer, sc->meta.controller, sc->day, &sc->from.segment, &sc->from.end,
-				  why_of(st));
+	if (!rc && !sc->from.segment)
+		rc = scall_place(sc);
 	scall_link(sc);
 	return rc;
 }
@@ -460,25 +466,37 @@ int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, uint32_t pa
 	return 0;
 }
 
-int scall_write(struct store_call *sc, const struct coded *k, const uint8_t *bytes)
+int scall_append(struct store_call *sc, const struct coded *k, const uint8_t *bytes, struct extent *ret)
 {
 	struct store *st = sc->st;
 	uint64_t segments = writer_segments(st->writer);
-	struct extent e;
-	int rc = writer_append(st->writer, sc->meta.controller, sc->day, bytes, k->h.length, &e, why_of(st));
+	int rc = writer_append(st->writer, sc->meta.controller, sc->day, bytes, k->h.length, ret, why_of(st));
 
 	figure_add(&st->figures.segments, writer_segments(st->writer) - segments);
-	if (rc) {
-		st->err = rc;
-		return rc;
-	}
-	note_chunk(sc, k, &e);
+	return rc;
+}
+
+int scall_written(struct store_call *sc, const struct coded *k, const struct extent *e)
+{
+	struct store *st = sc->st;
+
+	note_chunk(sc, k, e);
 	if (sc->extents.failed || sc->late.failed)
 		return why_set(why_of(st), -ENOMEM, "out of memory");
 	figure_add(&st->figures.chunks, 1);
 	figure_add(&st->figures.payload_bytes, k->h.payload);
 	figure_add(&st->figures.stored_bytes, segment_round(k->h.length));
 	return 0;
+}
+
+static int write_here(struct store_call *sc, const struct coded *k, const uint8_t *bytes)
+{
+	struct extent e;
+	int rc = scall_append(sc, k, bytes, &e);
+
+	if (rc)
+		sc->st->err = rc;
+	return rc ? rc : scall_written(sc, k, &e);
 }
 
 int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c)
@@ -500,7 +518,7 @@ int store_call_append(struct store_call *sc, unsigned leg, const struct chunk *c
 	rc = check_writable(st);
 	if (!rc)
 		rc = chunk_code(&st->coder, sc, leg, sc->leg_part[leg], key, c, &k);
-	return rc ? rc : scall_write(sc, &k, st->coder.chunk);
+	return rc ? rc : write_here(sc, &k, st->coder.chunk);
 }
 
 int store_call_commit(struct store_call *sc, enum store_purpose p)

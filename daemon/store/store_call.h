@@ -113,7 +113,11 @@ struct coded {
 int chunk_code(struct coder *c, struct store_call *sc, unsigned leg, uint32_t part, const struct partkey *key,
 	       const struct chunk *k, struct coded *ret);
 void scall_forgotten(struct store_call *sc, unsigned leg, const struct chunk *c);
-int scall_write(struct store_call *sc, const struct coded *k, const uint8_t *bytes);
+/* Where the writer is: nothing of the call lies before. By who appends. */
+int scall_place(struct store_call *sc);
+/* Into a segment, by who appends; and that it is there, by who has the rest of the call. */
+int scall_append(struct store_call *sc, const struct coded *k, const uint8_t *bytes, struct extent *ret);
+int scall_written(struct store_call *sc, const struct coded *k, const struct extent *e);
 void scall_note(struct store_call *sc, const struct store_call_now *now);
 int scall_end(struct store_call *sc, const struct store_call_result *r); /* frees sc */
 /*

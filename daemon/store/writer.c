@@ -6,11 +6,16 @@
  * file offset `base`; `req` is the one write on its way. Offsets and lengths
  * of writes are multiples of BLOCK, as O_DIRECT wants; the tail is padded with
  * zeros inside the preallocated space and written again when it has grown.
+ *
+ * Invariants: segments are made, appended to and retired by who appends, and freed by who syncs, so each may go on along
+ * the list after it let the other in (reap_one, and writer_sync while it waits for the disk). No write of a syncing thread
+ * is on its way while that waits in fdatasync: its completion would wait there, too, and who appends for that.
  */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "store/segment.h"
 #include "store/writer.h"
 
@@ -58,6 +64,7 @@ struct wseg {
 	uint64_t tick;
 	int err;
 	bool dirty;
+	bool named; /* its name is durable */
 	bool closing;
 	struct wseg *next;
 };
@@ -71,6 +78,10 @@ struct writer {
 	struct wbuf *spare;
 	uint64_t tick, made;
 	int err;
+	pthread_mutex_t lock;	   /* guards all of it; not held while somebody waits for the disk */
+	pthread_cond_t reaped;	   /* a write is over, or nobody waits for one any more */
+	bool reaping;		   /* one thread waits in the ring, others for it */
+	pthread_mutex_t sync_lock; /* of writer_sync, taken before `lock` */
 };
 
 void segment_path(const char *controller, uint32_t day, uint32_t number, const char *ext,
@@ -100,6 +111,9 @@ int writer_new(const struct root *r, struct writer **ret, struct why *why)
 		return why_set(why, -ENOMEM, "out of memory");
 	w->root = r;
 	w->made = 0;
+	mutex_init(&w->lock);
+	mutex_init(&w->sync_lock);
+	pthread_cond_init(&w->reaped, NULL);
 	/* No io_uring (old kernel, seccomp, sysctl): plain writes do the same, only slower. */
 	w->have_ring = io_uring_queue_init(2 * WRITER_OPEN, &w->ring, 0) == 0;
 	w->fixed = w->have_ring && io_uring_register_buffers_sparse(&w->ring, BUF_MAX) == 0;
@@ -179,11 +193,22 @@ static void request_done(struct writer *w, struct wseg *s, int res)
 	*q = (struct request){ .op = REQ_WRITE };
 }
 
+/* With the lock held, which others have meanwhile. */
 static void reap_one(struct writer *w)
 {
 	struct io_uring_cqe *cqe;
-	int rc = io_uring_wait_cqe(&w->ring, &cqe);
+	int rc;
 
+	if (w->reaping) {
+		pthread_cond_wait(&w->reaped, &w->lock);
+		return;
+	}
+	w->reaping = true;
+	pthread_mutex_unlock(&w->lock);
+	rc = io_uring_wait_cqe(&w->ring, &cqe);
+	pthread_mutex_lock(&w->lock);
+	w->reaping = false;
+	pthread_cond_broadcast(&w->reaped);
 	if (rc == -EINTR)
 		return;
 	if (rc) { /* the ring itself is broken: nothing on its way will ever be reported */
@@ -202,7 +227,7 @@ static void seg_wait(struct writer *w, struct wseg *s)
 		reap_one(w);
 }
 
-/* One write of a segment; the one before must be done. give: the buffer is free afterwards. */
+/* One write of a segment; the one before is done (seg_wait). give: the buffer is free afterwards. */
 static void seg_write(struct writer *w, struct wseg *s, struct wbuf *b, uint32_t from, uint32_t to,
 		      bool give)
 {
@@ -210,7 +235,7 @@ static void seg_write(struct writer *w, struct wseg *s, struct wbuf *b, uint32_t
 	struct io_uring_sqe *sqe;
 	int rc;
 
-	seg_wait(w, s);
+	assert(!q->busy);
 	*q = (struct request){ .op = REQ_WRITE, .busy = true, .buf = give ? b : NULL, .p = b->p + from,
 			       .off = s->base + from, .len = to - from };
 	s->dirty = true;
@@ -242,10 +267,15 @@ static uint32_t round_block(uint32_t n)
 /* What is in the current buffer and not on disk, to the next block boundary. */
 static void seg_flush(struct writer *w, struct wseg *s)
 {
-	uint32_t from = s->written & ~(BLOCK - 1), to = round_block(s->fill);
+	uint32_t from, to;
 
 	if (s->fill == s->written || s->err)
 		return;
+	seg_wait(w, s);
+	if (s->fill == s->written || s->err) /* somebody else did */
+		return;
+	from = s->written & ~(BLOCK - 1);
+	to = round_block(s->fill);
 	memset(s->cur->p + s->fill, 0, to - s->fill);
 	seg_write(w, s, s->cur, from, to, false);
 	s->written = s->fill;
@@ -270,7 +300,7 @@ static void seg_free(struct writer *w, struct wseg *s)
 	free(s);
 }
 
-/* To its real length and final name. All writes are done. */
+/* To its real length and final name. All writes are done, and nobody else knows it any more. */
 static int seg_finish(struct writer *w, struct wseg *s, struct why *why)
 {
 	char open_name[STORE_PATH_MAX], name[STORE_PATH_MAX];
@@ -353,8 +383,6 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	if (s->fd < 0)
 		return why_errno(why, -errno, name, "cannot create segment");
 	rc = seg_alloc(s, BLOCK, why);
-	if (!rc)
-		rc = sync_dir_of(w->root, name, why);
 	s->cur = rc ? NULL : buf_get(w);
 	if (!rc && !s->cur)
 		rc = why_set(why, -ENOMEM, "%s: no memory for a buffer", name);
@@ -369,10 +397,20 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 
 static void seg_retire(struct writer *w, struct wseg *s)
 {
-	s->closing = true;
+	seg_flush(w, s);
+	s->closing = true; /* not before: who syncs might free it while we wait */
 	w->nopen--;
 	w->nclosing++;
-	seg_flush(w, s);
+}
+
+static int sync_within(struct writer *w, struct why *why)
+{
+	int rc;
+
+	pthread_mutex_unlock(&w->lock);
+	rc = writer_sync(w, why);
+	pthread_mutex_lock(&w->lock);
+	return rc;
 }
 
 static int seg_get(struct writer *w, const char *controller, uint32_t day, uint32_t len,
@@ -393,7 +431,7 @@ static int seg_get(struct writer *w, const char *controller, uint32_t day, uint3
 	if (s && seg_pos(s) + len > WRITER_ROLL) {
 		seg_retire(w, s);
 		s = NULL;
-		rc = w->nclosing >= CLOSING_MAX ? writer_sync(w, why) : 0;
+		rc = w->nclosing >= CLOSING_MAX ? sync_within(w, why) : 0;
 		if (rc)
 			return rc;
 	}
@@ -404,7 +442,7 @@ static int seg_get(struct writer *w, const char *controller, uint32_t day, uint3
 	}
 	if (oldest && w->nopen >= WRITER_OPEN) {
 		seg_retire(w, oldest);
-		rc = writer_sync(w, why); /* its buffer is needed again */
+		rc = sync_within(w, why); /* its buffer is needed again */
 		if (rc)
 			return rc;
 	}
@@ -439,7 +477,10 @@ static int seg_turn(struct writer *w, struct wseg *s)
 	fresh = buf_get(w);
 	if (!fresh)
 		return -ENOMEM;
-	seg_write(w, s, full, s->written & ~(BLOCK - 1), BUF_SIZE, true);
+	if (s->written < BUF_SIZE)
+		seg_write(w, s, full, s->written & ~(BLOCK - 1), BUF_SIZE, true);
+	else /* flushed while we waited */
+		buf_put_back(w, full);
 	s->cur = fresh;
 	s->base += BUF_SIZE;
 	s->fill = 0;
@@ -447,8 +488,8 @@ static int seg_turn(struct writer *w, struct wseg *s)
 	return w->err;
 }
 
-int writer_append(struct writer *w, const char *controller, uint32_t day, const uint8_t *p,
-		  uint32_t len, struct extent *ret, struct why *why)
+static int append(struct writer *w, const char *controller, uint32_t day, const uint8_t *p, uint32_t len, struct extent *ret,
+		  struct why *why)
 {
 	uint32_t padded = (uint32_t)segment_round(len), put = 0;
 	struct wseg *s = NULL;
@@ -463,8 +504,8 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 		rc = seg_alloc(s, seg_pos(s) + padded, why);
 	if (rc)
 		return rc;
-	if (s->req.busy && !s->req.buf)
-		seg_wait(w, s); /* a flush: what it writes must not change under the disk's hands */
+	while (s->req.busy && !s->req.buf)
+		reap_one(w); /* a flush: what it writes must not change under the disk's hands */
 	*ret = (struct extent){ .segment = s->number, .off = seg_pos(s), .len = len };
 	while (put < padded) {
 		uint32_t room = BUF_SIZE - s->fill, n = padded - put < room ? padded - put : room;
@@ -484,18 +525,34 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 	return 0;
 }
 
+int writer_append(struct writer *w, const char *controller, uint32_t day, const uint8_t *p,
+		  uint32_t len, struct extent *ret, struct why *why)
+{
+	int rc;
+
+	pthread_mutex_lock(&w->lock);
+	rc = append(w, controller, day, p, len, ret, why);
+	pthread_mutex_unlock(&w->lock);
+	return rc;
+}
+
 int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_t *ret_segment,
 		 uint64_t *ret_off, struct why *why)
 {
 	char dir[STORE_PATH_MAX], text[16];
+	bool found = false;
 	int rc;
 
-	for (struct wseg *s = w->segs; s; s = s->next)
+	pthread_mutex_lock(&w->lock);
+	for (struct wseg *s = w->segs; s && !found; s = s->next)
 		if (!s->closing && s->day == day && !strcmp(s->controller, controller)) {
 			*ret_segment = s->number;
 			*ret_off = seg_pos(s);
-			return 0;
+			found = true;
 		}
+	pthread_mutex_unlock(&w->lock);
+	if (found)
+		return 0;
 	day_text(day, text);
 	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, text);
 	rc = seg_next_number(w->root, dir, ret_segment);
@@ -505,40 +562,83 @@ int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_
 
 void writer_flush(struct writer *w)
 {
+	pthread_mutex_lock(&w->lock);
 	for (struct wseg *s = w->segs; s; s = s->next)
+		if (!s->closing)
+			seg_flush(w, s);
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Waits for the disk, without the lock. */
+static int seg_durable(struct writer *w, struct wseg *s, struct why *why)
+{
+	char name[STORE_PATH_MAX];
+	bool dirty = s->dirty, name_it = !s->named && !s->closing;
+	int rc = s->err;
+
+	s->dirty = false; /* what is written from now on is the next sync's */
+	pthread_mutex_unlock(&w->lock);
+	seg_name(s, "open", name);
+	if (!rc && dirty && fdatasync(s->fd))
+		rc = -errno;
+	if (rc)
+		rc = why_errno(why, rc, name, "cannot write");
+	else if (name_it)
+		rc = sync_dir_of(w->root, name, why);
+	pthread_mutex_lock(&w->lock);
+	if (rc)
+		w->err = s->err = rc;
+	else
+		s->named = true;
+	return rc;
+}
+
+static int seg_close(struct writer *w, struct wseg *s, struct why *why)
+{
+	int rc;
+
+	pthread_mutex_unlock(&w->lock);
+	rc = seg_finish(w, s, why);
+	pthread_mutex_lock(&w->lock);
+	if (rc) /* perhaps not durable, and a later fsync would not tell: it never becomes so here */
+		w->err = rc;
+	seg_free(w, s);
+	return rc;
+}
+
+static int sync_locked(struct writer *w, struct why *why)
+{
+	int rc = w->err ? why_set(why, w->err, "segments: an earlier write failed: %s", strerror(-w->err)) : 0;
+	struct wseg *s, *next;
+
+	for (s = w->segs; s; s = s->next)
 		seg_flush(w, s);
+	for (s = w->segs; s; s = s->next)
+		seg_wait(w, s);
+	for (s = w->segs; s; s = next) {
+		int err = 0;
+
+		if (s->closing) /* since then, perhaps */
+			seg_wait(w, s);
+		if (s->dirty || s->err || (!s->named && !s->closing))
+			err = seg_durable(w, s, why);
+		next = s->next;
+		if (!err && s->closing && !s->req.busy && !s->dirty)
+			err = seg_close(w, s, why);
+		rc = err ? err : rc;
+	}
+	return rc;
 }
 
 int writer_sync(struct writer *w, struct why *why)
 {
-	struct wseg *s, *next;
-	char name[STORE_PATH_MAX];
-	int rc = w->err ? why_set(why, w->err, "segments: an earlier write failed: %s", strerror(-w->err)) : 0;
+	int rc;
 
-	for (s = w->segs; s; s = s->next)
-		seg_flush(w, s);
-	for (s = w->segs; s; s = next) {
-		int err;
-
-		next = s->next;
-		seg_wait(w, s);
-		err = s->err;
-		if (!err && s->dirty && fdatasync(s->fd))
-			err = -errno;
-		if (err) {
-			seg_name(s, "open", name);
-			rc = why_errno(why, err, name, "cannot write");
-			w->err = s->err = err;
-			continue;
-		}
-		s->dirty = false;
-		if (s->closing) {
-			err = seg_finish(w, s, why);
-			if (err) /* perhaps not durable, and a later fsync would not tell: it never becomes so here */
-				rc = w->err = err;
-			seg_free(w, s);
-		}
-	}
+	pthread_mutex_lock(&w->sync_lock);
+	pthread_mutex_lock(&w->lock);
+	rc = sync_locked(w, why);
+	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_unlock(&w->sync_lock);
 	return rc;
 }
 
@@ -555,9 +655,11 @@ void writer_free(struct writer *w)
 
 	if (!w)
 		return;
+	pthread_mutex_lock(&w->lock);
 	for (s = w->segs; s; s = s->next)
 		if (!s->closing)
 			seg_retire(w, s);
+	pthread_mutex_unlock(&w->lock);
 	(void)writer_sync(w, &why); /* what fails stays .open, for the next writer to cut */
 	for (s = w->segs; s; s = next) {
 		next = s->next;
@@ -570,5 +672,8 @@ void writer_free(struct writer *w)
 		munmap(b->p, BUF_SIZE);
 		free(b);
 	}
+	pthread_mutex_destroy(&w->lock);
+	pthread_mutex_destroy(&w->sync_lock);
+	pthread_cond_destroy(&w->reaped);
 	free(w);
 }

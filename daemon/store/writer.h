@@ -4,10 +4,13 @@
  *
  * Full buffers of 1 MiB go out asynchronously, one at a time per segment (so a
  * crash never leaves a hole before whole chunks); what is in a partly filled
- * buffer is written by writer_sync. Space is preallocated before bytes are
+ * buffer is written by writer_flush and writer_sync. Space is preallocated before bytes are
  * accepted, so -ENOSPC comes from writer_append and not from the disk later.
  * O_DIRECT where the file system has it, io_uring where the kernel allows it,
- * else ordinary writes. One thread.
+ * else ordinary writes.
+ *
+ * One thread appends and flushes; any may call writer_sync and writer_where beside it, and
+ * while one waits for the disk's cache there the other goes on.
  */
 #ifndef WRITER_H
 #define WRITER_H
@@ -38,9 +41,9 @@ int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_
 		 uint64_t *ret_off, struct why *why);
 /* What is in partly filled buffers goes out, and is not waited for: a kill -9 costs less then. */
 void writer_flush(struct writer *w);
-/* Everything appended is durable when this returns 0. */
+/* Everything that was appended when it began is durable when this returns 0. */
 int writer_sync(struct writer *w, struct why *why);
-uint64_t writer_segments(const struct writer *w); /* made so far */
+uint64_t writer_segments(const struct writer *w); /* made so far; by who appends */
 
 /* "segments/CONTROLLER/DAY/NNNNNNNN.EXT" */
 void segment_path(const char *controller, uint32_t day, uint32_t number, const char *ext,

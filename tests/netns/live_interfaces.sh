@@ -29,6 +29,12 @@ load_daemon || fail "optagd does not start"
 sed -e '/^interface rx1/d' -e 's/xdp native/xdp none/' -e "s#^store .*#store \"$TMP/s2\"#" -e "s#socket \"[^\"]*\"#socket \"$TMP/control2\"#" "$TMP/optagd.conf" >"$TMP/second.conf"
 load_in timeout -s INT 10 "$BIN/optagd" -c "$TMP/second.conf" 2>"$TMP/second.err" && fail "two daemons on one interface: $(cat "$TMP/second.err")"
 grep -q 'rx0: another daemon captures here' "$TMP/second.err" || fail "what the second daemon said: $(cat "$TMP/second.err")"
+# nor one on all of them
+sed 's/^interface rx0/interface any/' "$TMP/second.conf" >"$TMP/any.conf"
+load_in timeout -s INT 10 "$BIN/optagd" -c "$TMP/any.conf" 2>"$TMP/second.err" && fail "a daemon on all interfaces: $(cat "$TMP/second.err")"
+grep -q 'any: another daemon captures on one of the interfaces' "$TMP/second.err" || fail "what the daemon on all said: $(cat "$TMP/second.err")"
+# /sys is the other namespace's, where these do not exist
+load_status "$TMP/up" && jq -e '.interfaces | length == 2 and all(.up and .rx_packets >= 0)' "$TMP/up" >/dev/null || fail "not up: $(jq -c .interfaces "$TMP/up")"
 calls tx0 1
 [ "$(matched)" = 0 ] || fail "calls of another interface are recorded"
 calls tx1 2
@@ -48,5 +54,14 @@ load_status "$TMP/status" || fail status
 jq -e '.packets.audio == 0 and .packets.miss > 0' "$TMP/status" >/dev/null || fail "audio left the kernel: $(jq -c .packets "$TMP/status")"
 load_stop || fail "optagd's status"
 [ "$("$O" find --store "$TMP/s" --json | wc -l)" = 5 ] || fail "more calls are in the store"
+
+# The other way round.
+nsenter --net="/run/netns/$load_ns" "$BIN/optagd" -c "$TMP/any.conf" 2>"$TMP/any.err" &
+load_daemon_pid=$!
+for _ in $(seq 200); do grep -q 'recording from' "$TMP/any.err" && break; sleep 0.05; done
+grep -q 'recording from' "$TMP/any.err" || fail "optagd on any: $(cat "$TMP/any.err")"
+load_in timeout -s INT 10 "$BIN/optagd" -c "$TMP/optagd.conf" 2>"$TMP/second.err" && fail "a daemon beside one on all: $(cat "$TMP/second.err")"
+grep -q 'rx0: another daemon captures on all interfaces (any)' "$TMP/second.err" || fail "what the second daemon said: $(cat "$TMP/second.err")"
+load_stop || fail "status of optagd on any"
 [ ! -e /sys/fs/bpf/optag/rx0 ] && [ ! -e /sys/fs/bpf/optag/rx1 ] || fail "pins are left"
 exit 0

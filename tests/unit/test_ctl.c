@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/rtlink.h"
 #include "ctl.h"
 #include "metrics.h"
 #include "status.h"
@@ -460,6 +461,8 @@ static void test_socket_file(void **state)
 
 static void fill_status(struct status *s)
 {
+	int link_fd;
+
 	memset(s, 0, sizeof(*s));
 	s->start_ns = 1700000000000000000;
 	s->now_ns = s->start_ns + 5000000000;
@@ -481,7 +484,9 @@ static void fill_status(struct status *s)
 	status_decided(&s->decisions, POLICY_TRAINING, PURPOSE_DENIED, "say \"no\"");
 	status_decided(&s->decisions, POLICY_DOCUMENTATION, PURPOSE_GRANTED, "");
 	status_read_disk(s);
-	status_read_interface(&s->interface[0]);
+	link_fd = rtlink_open(0);
+	status_read_interface(&s->interface[0], link_fd);
+	close(link_fd);
 }
 
 static void test_status(void **state)

@@ -32,6 +32,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/rtlink.h"
 #include "ctl.h"
 #include "metrics.h"
 #include "priv.h"
@@ -159,15 +160,19 @@ static int h_ping(void *arg, const struct ctl_peer *p, const json_t *rq, json_t 
 	return json_object_set_new(answer, "pong", json_true());
 }
 
+static int link_fd; /* of before the filter */
+
 static void page(void *arg, struct buf *out)
 {
 	static struct status s;
+	struct rtlink l;
 
 	(void)arg;
 	strcpy(s.store_dir, dir);
 	s.ninterface = 1;
 	strcpy(s.interface[0].name, "lo");
-	status_read_interface(&s.interface[0]);
+	status_read_interface(&s.interface[0], link_fd);
+	MUST(rtlink_ask(link_fd, "lo", &l) == 0);
 	status_read_disk(&s);
 	status_metrics(&s, out);
 }
@@ -317,7 +322,8 @@ static int setup(void **state)
 {
 	(void)state;
 	strcpy(dir, "/tmp/optag-priv.XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	link_fd = rtlink_open(0);
+	return mkdtemp(dir) && link_fd >= 0 ? 0 : -1;
 }
 
 static int teardown(void **state)
@@ -325,6 +331,7 @@ static int teardown(void **state)
 	char cmd[128];
 
 	(void)state;
+	close(link_fd);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	return system(cmd);
 }

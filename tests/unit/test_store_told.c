@@ -502,6 +502,60 @@ static void test_held(void **state)
 	fsck_clean(NULL);
 }
 
+/* The log holds rows back, and more come than there may be: some wait outside the transaction, and in the end they go first. */
+static void test_held_many(void **state)
+{
+	enum { MANY = 16384 + 600 };
+	static struct told told[MANY];
+	struct store *st = open_threads();
+	atomic_bool no = false;
+	struct store_figures f;
+	struct store_done d;
+	unsigned rows = 0, none = 0;
+
+	(void)state;
+	ok(st, store_sync(st));
+	store_before_rows(st, ask, &no);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct store_call_result r = { .end = "cancel", .outcome = STORE_O_DENIED, .gap = "", .reason = { "not-answered", "" },
+					       .state = { STORE_S_DENIED }, .tag = &told[i] };
+		struct store_call_meta m;
+
+		meta_of(i, &m);
+		ok(st, store_call_denied(st, &m, &r));
+		if (i == 1500) {
+			assert_int_equal(store_sync(st), -EAGAIN);
+			store_figures(st, &f);
+			assert_int_equal(f.unwritten, 1501);
+			assert_int_equal(f.rows_first, 0);
+		}
+		if (i == 16000) {
+			assert_int_equal(store_sync(st), -EAGAIN);
+			assert_false(store_next_done(st, &d));
+		}
+	}
+	(void)store_sync(st); /* not held any more, or still the rest */
+	for (int i = 0; i < 100; i++)
+		(void)store_sync(st);
+	store_figures(st, &f);
+	assert_int_equal(f.errors, 0);
+	assert_true(f.rows_first > 0 && f.lost_calls == MANY - 16384 && f.unwritten < 16384);
+	no = true;
+	ok(st, store_sync(st));
+	while (store_next_done(st, &d)) {
+		assert_int_equal(((struct told *)d.tag)->times++, 0);
+		rows += d.row;
+		none += !d.row;
+	}
+	assert_int_equal(none, MANY - 16384);
+	assert_int_equal(rows, 16384);
+	store_figures(st, &f);
+	assert_int_equal(f.unwritten, 0);
+	store_before_rows(st, NULL, NULL);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
 /* The program goes, and the last sync is held: a call that was left to the next one is that one's, as its record says. */
 static void test_held_leave(void **state)
 {
@@ -563,7 +617,7 @@ static void test_twice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_after_sync), T(test_held), T(test_held_leave), T(test_twice), T(test_recovers), T(test_stops), T(test_killed),
+		T(test_after_sync), T(test_held), T(test_held_many), T(test_held_leave), T(test_twice), T(test_recovers), T(test_stops), T(test_killed),
 	};
 
 	return cmocka_run_group_tests(tests, make_vfs, NULL);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rtlink.h - what the kernel says of an interface, by rtnetlink
+ *
+ * A socket is of the network namespace it was made in, whatever /sys the process sees. It may be made before a
+ * system call filter: asking is one send and one receive. One thread a socket.
+ */
+#ifndef RTLINK_H
+#define RTLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rtlink {
+	uint32_t index;
+	bool up;     /* and there is a carrier */
+	bool device; /* hangs off one, such as a card's PCI function */
+	uint64_t rx_bytes, rx_packets, rx_dropped; /* dropped: missed by the card, too */
+};
+
+/* groups: RTMGRP_*, whose messages come by themselves; 0 none. The descriptor, non-blocking, or -errno. */
+int rtlink_open(uint32_t groups);
+/* Messages that came by themselves, or too late, are thrown away. */
+void rtlink_drain(int fd);
+/* fd of group 0. -ENODEV no such interface; -EIO no answer that is one; -errno. */
+int rtlink_ask(int fd, const char *name, struct rtlink *ret);
+
+#endif

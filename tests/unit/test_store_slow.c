@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_store_slow.c - a sync that takes for ever, and audio that reaches the disk all the same
+ *
+ * What the log has to say before rows (store_before_rows), or fdatasync of a segment (by --wrap, see the Makefile), does not
+ * return until the test says so. Meanwhile chunks are written and flushed: a kill -9 at that moment loses none of them. Waits
+ * are for an event, never for a time: what never comes ends the test by its time limit.
+ */
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "store_util.h"
+
+enum { CALL = 7, BEFORE = 4, MEANWHILE = 20 };
+
+static atomic_bool disk_hangs, log_hangs, slots_hang;
+static atomic_uint hanging, synced; /* threads that wait now; segments that were made durable */
+
+#define WAIT_FOR(cond)               \
+	do {                         \
+		while (!(cond))      \
+			usleep(2000); \
+	} while (0)
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+static bool ends_with(int fd, const char *name)
+{
+	char link[64], path[512];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	return n > 6 && !memcmp(path + n - (ssize_t)strlen(name), name, strlen(name));
+}
+
+static void hang(const atomic_bool *while_it)
+{
+	hanging++;
+	WAIT_FOR(!*while_it);
+	hanging--;
+}
+
+int __wrap_fdatasync(int fd)
+{
+	bool segment = ends_with(fd, ".open");
+	int rc;
+
+	if (segment && disk_hangs)
+		hang(&disk_hangs);
+	if (slots_hang && ends_with(fd, ".slots"))
+		hang(&slots_hang);
+	rc = __real_fdatasync(fd);
+	synced += segment;
+	return rc;
+}
+
+static bool ask_log(void *arg)
+{
+	(void)arg;
+	if (log_hangs)
+		hang(&log_hangs);
+	return true;
+}
+
+static struct store *open_threads(unsigned encoders)
+{
+	struct store *st = open_store(STORE_RW);
+	struct store_threads_settings s;
+
+	store_threads_default(&s);
+	s.encoders = encoders;
+	s.sync_ns = 0;
+	ok(st, store_threads(st, &s));
+	ok(st, store_settle(st, NULL));
+	store_before_rows(st, ask_log, NULL);
+	return st;
+}
+
+static struct store_call *begin(struct store *st)
+{
+	struct store_call_meta m;
+	struct store_call *sc;
+
+	meta_of(CALL, &m);
+	m.now.state[0] = STORE_S_GRANTED;
+	ok(st, store_call_begin(st, &m, &sc));
+	return sc;
+}
+
+static void append(struct store *st, struct store_call *sc, unsigned from, unsigned to)
+{
+	struct chunk *c = chunk_new();
+
+	for (unsigned n = from; n < to; n++) {
+		chunk_of(c, CALL, n & 1, n / 2);
+		ok(st, store_call_append(sc, n & 1, c));
+	}
+	chunk_free(c);
+}
+
+static void wait_written(unsigned n)
+{
+	char cmd[700];
+
+	snprintf(cmd, sizeof(cmd), "cat %s/segments/*/*/*.open 2>/dev/null | grep -ao OCHK | wc -l | grep -qx %u", store_dir, n);
+	WAIT_FOR(system(cmd) == 0);
+}
+
+static void end(struct store *st, struct store_call *sc)
+{
+	struct store_call_result r;
+
+	result_of(CALL, &r);
+	ok(st, store_call_end(sc, &r));
+}
+
+/* A sync hangs on what `hangs` says, and a call goes on speaking. */
+static struct store_call *speak(struct store *st, atomic_bool *hangs)
+{
+	struct store_call *sc = begin(st);
+
+	append(st, sc, 0, BEFORE);
+	ok(st, store_sync(st)); /* the disk knows the call */
+	append(st, sc, BEFORE, BEFORE + 2);
+	*hangs = true;
+	store_sync_tick(st);
+	WAIT_FOR(hanging == 1);
+	append(st, sc, BEFORE + 2, BEFORE + MEANWHILE);
+	wait_written(BEFORE + MEANWHILE);
+	return sc;
+}
+
+static void check(struct store *st)
+{
+	assert_int_equal(read_call(st, CALL, (BEFORE + MEANWHILE) / 2), 0);
+}
+
+static void goes_on(unsigned encoders, atomic_bool *hangs)
+{
+	struct store *st = open_threads(encoders);
+	struct store_call *sc = speak(st, hangs);
+	struct store_figures f;
+	unsigned before;
+
+	store_figures(st, &f);
+	assert_int_equal(f.lost_chunks + f.shed_chunks + f.errors, 0);
+	end(st, sc);
+	if (hangs == &log_hangs) { /* audio is durable without it */
+		before = synced;
+		store_sync_tick(st);
+		WAIT_FOR(synced > before);
+		WAIT_FOR((store_figures(st, &f), f.saves > 0));
+	}
+	*hangs = false;
+	ok(st, store_sync(st));
+	check(st);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
+static void both(void **state, atomic_bool *hangs)
+{
+	for (unsigned encoders = 0; encoders < 2; encoders++) {
+		goes_on(encoders, hangs);
+		drop_store(state);
+		assert_int_equal(make_store(state), 0);
+	}
+}
+
+static void test_log(void **state)
+{
+	both(state, &log_hangs);
+}
+
+static void test_disk(void **state)
+{
+	both(state, &disk_hangs);
+}
+
+static void killed(atomic_bool *hangs)
+{
+	struct store *st;
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		(void)speak(open_threads(1), hangs);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	st = open_threads(1);
+	ok(st, store_sync(st));
+	assert_true(store_settled(st));
+	check(st); /* by the row that the next writer gave it */
+	store_close(st);
+	fsck_clean(NULL);
+}
+
+static void test_killed(void **state)
+{
+	killed(&log_hangs);
+	drop_store(state);
+	assert_int_equal(make_store(state), 0);
+	killed(&disk_hangs);
+}
+
+/* Wraps that one thread is making durable are not so for another: no row before that. */
+static void test_slots(void **state)
+{
+	struct store *st = open_threads(1);
+	struct store_call *sc;
+	uint64_t number;
+
+	(void)state;
+	ok(st, store_sync(st));
+	log_hangs = true;
+	store_sync_tick(st);
+	WAIT_FOR(hanging == 1);
+	slots_hang = true;
+	sc = begin(st);
+	append(st, sc, 0, BEFORE);
+	wait_written(BEFORE);
+	store_sync_tick(st); /* by the saving thread */
+	WAIT_FOR(hanging == 2);
+	end(st, sc);
+	number = store_sync_start(st);
+	log_hangs = false;
+	for (int i = 0; i < 100; i++) {
+		usleep(2000);
+		assert_false(store_sync_done(st, number));
+	}
+	slots_hang = false;
+	WAIT_FOR(store_sync_done(st, number));
+	assert_int_equal(read_call(st, CALL, BEFORE / 2), 0);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
+/* More than a segment holds: a new one is begun, the full one is finished by a later sync. */
+static void test_roll(void **state)
+{
+	enum { ROLL = 700 }; /* of 128,000 bytes that nothing makes smaller: more than 64 MiB */
+	struct chunk *c = chunk_new();
+	struct store *st = open_threads(1);
+	struct store_call *sc = begin(st);
+	struct store_figures f;
+
+	(void)state;
+	append(st, sc, 0, 1);
+	ok(st, store_sync(st));
+	append(st, sc, 1, 2);
+	disk_hangs = true;
+	store_sync_tick(st);
+	WAIT_FOR(hanging == 1);
+	for (unsigned n = 0; n < ROLL; n++) {
+		chunk_stream(c, "PCMA", 8, K_RANDOM, 800 * n, 800, 160);
+		ok(st, store_call_append(sc, 0, c));
+		WAIT_FOR((store_figures(st, &f), f.queue_bytes < 32u << 20));
+	}
+	chunk_free(c);
+	WAIT_FOR((store_figures(st, &f), f.segments > 1));
+	disk_hangs = false;
+	end(st, sc);
+	ok(st, store_sync(st));
+	ok(st, store_sync(st));
+	store_figures(st, &f);
+	assert_int_equal(f.lost_chunks + f.shed_chunks + f.errors, 0);
+	assert_int_equal(f.chunks, ROLL + 2);
+	shell("[ $(ls %s/segments/*/*/*.seg | wc -l) -ge 1 ]", store_dir);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, make_store, drop_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { T(test_log), T(test_disk), T(test_killed), T(test_slots), T(test_roll) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
