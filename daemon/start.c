@@ -258,6 +258,7 @@ static int make_recorder(struct daemon *d)
 	s.calls.setup_timeout_ns = d->conf.setup_timeout_ns;
 	s.call_memory = d->conf.call_memory;
 	s.call_ring = (uint32_t)d->conf.call_ring_bytes;
+	s.ahead = true;
 	s.evidence = d->evidence;
 	s.callbacks = d->callbacks;
 	s.arg = d;
