@@ -111,6 +111,8 @@ $(BUILD)/lib/lib%.a:
 
 # The encoder's floating point must come out the same everywhere: each operation rounded, nothing fused (lpc.h).
 $(call obj,$(wildcard daemon/store/lpc*.c)): ALL_CFLAGS += -O3 -ffp-contract=off
+# Loops over whole chunks.
+$(call obj,$(wildcard daemon/store/rice*.c)): ALL_CFLAGS += -O3
 $(BUILD)/obj/%.o: %.c
 	$(call say,CC)
 	@mkdir -p $(@D)

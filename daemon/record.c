@@ -580,6 +580,8 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	r->memory.limit = s->call_memory;
 	if (slab_new(&r->memory.slab))
 		goto out;
+	if (s->ahead)
+		(void)slab_ahead(r->memory.slab, 0, true); /* without: packets wait for pages */
 	if (getrandom(&cfg.hash_seed, sizeof(cfg.hash_seed), 0) != (ssize_t)sizeof(cfg.hash_seed)) {
 		e = -errno;
 		goto out;

@@ -56,6 +56,7 @@ struct recorder_settings {
 	uint16_t sip_ports[16]; /* 0 ends the list */
 	uint64_t call_memory;	/* bytes of audio of all calls that no chunk holds yet; 0 no limit */
 	uint32_t call_ring;	/* of one voice; 0: CHUNK_MAX_BYTES */
+	bool ahead;		/* live: a thread has memory for voices ready (slab_ahead) */
 	/* To be started (evidence_start) before the first packet; stays the caller's and outlives the recorder. NULL: nothing is
 	 * proven, and rules with a sample keep nothing. */
 	struct evidence *evidence;

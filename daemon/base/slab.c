@@ -9,13 +9,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "base/areas.h"
 
 #define CLASSES 9 /* 1 KiB to 256 KiB */
 _Static_assert(SLAB_MIN << (CLASSES - 1) == SLAB_MAX, "classes");
@@ -35,7 +33,7 @@ struct slab {
 	/* areas by address: open addressing, a power of two */
 	struct area **by_addr;
 	size_t n, cap;
-	bool lock;
+	struct areas *areas;
 	struct slab_figures figures;
 };
 
@@ -106,26 +104,6 @@ static void forget(struct slab *s, struct area *a)
 	s->n--;
 }
 
-static uint8_t *map(bool *ret_huge)
-{
-	const int prot = PROT_READ | PROT_WRITE, flags = MAP_PRIVATE | MAP_ANONYMOUS;
-	uint8_t *p = mmap(NULL, SLAB_AREA, prot, flags | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
-	size_t off;
-
-	*ret_huge = p != MAP_FAILED;
-	if (*ret_huge)
-		return p;
-	p = mmap(NULL, 2 * (size_t)SLAB_AREA, prot, flags, -1, 0);
-	if (p == MAP_FAILED)
-		return NULL;
-	off = (SLAB_AREA - (uintptr_t)p % SLAB_AREA) % SLAB_AREA;
-	if (off)
-		(void)munmap(p, off);
-	(void)munmap(p + off + SLAB_AREA, SLAB_AREA - off);
-	(void)madvise(p + off, SLAB_AREA, MADV_HUGEPAGE); /* without: ordinary pages */
-	return p + off;
-}
-
 static void list_add(struct slab *s, struct area *a)
 {
 	a->prev = NULL;
@@ -151,19 +129,18 @@ static struct area *area_new(struct slab *s, unsigned class)
 {
 	unsigned blocks = SLAB_AREA / (SLAB_MIN << class);
 	struct area *a = reserve(s) ? NULL : malloc(sizeof(*a) + blocks * sizeof(a->free[0]));
+	struct area_mem m;
 
 	if (!a)
 		return NULL;
 	memset(a, 0, sizeof(*a));
 	a->class = class;
-	a->mem = map(&a->huge);
-	if (!a->mem) {
+	if (!areas_take(s->areas, &m)) {
 		free(a);
 		return NULL;
 	}
-	if (s->lock)
-		(void)mlock2(a->mem, SLAB_AREA, MLOCK_ONFAULT);
-	(void)madvise(a->mem, SLAB_AREA, MADV_DONTDUMP);
+	a->mem = m.p;
+	a->huge = m.huge;
 	*find(s, a->mem) = a;
 	s->n++;
 	s->figures.areas++;
@@ -180,26 +157,25 @@ static void area_free(struct slab *s, struct area *a)
 	forget(s, a);
 	s->figures.areas--;
 	s->figures.huge -= a->huge;
-	(void)munmap(a->mem, SLAB_AREA);
+	areas_give(s->areas, (struct area_mem){ a->mem, a->huge });
 	free(a);
-}
-
-/* By a limit of so many bytes these areas would take what the keys need. */
-static bool may_lock_all(void)
-{
-	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
-	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	return !syscall(SYS_capget, &h, d) && d[0].effective >> CAP_IPC_LOCK & 1;
 }
 
 int slab_new(struct slab **ret)
 {
-	*ret = calloc(1, sizeof(**ret));
-	if (!*ret)
+	struct slab *s = calloc(1, sizeof(*s));
+
+	if (!s || areas_new(&s->areas)) {
+		free(s);
 		return -ENOMEM;
-	(*ret)->lock = may_lock_all();
+	}
+	*ret = s;
 	return 0;
+}
+
+int slab_ahead(struct slab *s, size_t bytes, bool grow)
+{
+	return areas_ahead(s->areas, (unsigned)((bytes + SLAB_AREA - 1) / SLAB_AREA), grow);
 }
 
 void slab_free(struct slab *s)
@@ -210,6 +186,7 @@ void slab_free(struct slab *s)
 	for (unsigned c = 0; c < CLASSES; c++)
 		while (s->room[c])
 			area_free(s, s->room[c]);
+	areas_free(s->areas);
 	free(s->by_addr);
 	free(s);
 }

@@ -17,6 +17,7 @@
 #include "store/codec.h"
 #include "store/codec_meta.h"
 #include "store/lpc.h"
+#include "store/rice.h"
 #include "store/store_internal.h"
 #include "store/zmem.h"
 
@@ -33,6 +34,7 @@ struct codec {
 	ZSTD_CCtx *cctx;
 	ZSTD_DCtx *dctx;
 	struct lpc_enc *lpc_enc;
+	struct rice_enc *rice_enc;
 	struct lpc_dec *lpc_dec; /* made by the first chunk that needs it: a recorder never does */
 	struct codec_meta meta;
 	uint8_t flat[CHUNK_MAX_BYTES];	 /* payloads in packet order */
@@ -49,7 +51,7 @@ int codec_new(struct codec **ret)
 	memset(k, 0, sizeof(*k));
 	k->cctx = zmem_cctx();
 	k->dctx = zmem_dctx();
-	if (!k->cctx || !k->dctx || lpc_enc_new(&k->lpc_enc)) {
+	if (!k->cctx || !k->dctx || lpc_enc_new(&k->lpc_enc) || rice_enc_new(&k->rice_enc)) {
 		codec_free(k);
 		return -ENOMEM;
 	}
@@ -71,6 +73,7 @@ void codec_free(struct codec *k)
 	ZSTD_freeCCtx(k->cctx);
 	ZSTD_freeDCtx(k->dctx);
 	lpc_enc_free(k->lpc_enc);
+	rice_enc_free(k->rice_enc);
 	lpc_dec_free(k->lpc_dec);
 	buf_free(&k->meta.out);
 	sodium_free(k);
@@ -94,7 +97,7 @@ bool codec_load(struct codec *k, uint64_t waiting, uint64_t room)
 
 /* ---- payload ---- */
 
-#define DELTA_CRC 2
+#define DELTA_CRC 2 /* codec 3: programs of before codec 5 wrote it */
 
 /* -1 not G.711, 0 A-law, 1 mu-law. */
 static int g711_law(const char *name)
@@ -116,36 +119,6 @@ static bool dense(const char *name)
 	return false;
 }
 
-/*
- * In blocks of 64 so that the compiler, which knows the count, uses vectors at
- * -O2. Index: monotone in amplitude (the top bit is the sign, low bits of
- * negative words count downwards).
- */
-static void g711_delta(uint8_t *in, uint8_t *out, size_t n, uint8_t flip)
-{
-	uint8_t id[64 + 1], last = 128;
-
-	for (size_t at = 0; at < n; at += 64) {
-		size_t m = n - at < 64 ? n - at : 64;
-		uint8_t tmp[64] = { 0 };
-
-		memcpy(tmp, in + at, m);
-		id[0] = last;
-		for (int i = 0; i < 64; i++) {
-			uint8_t u = tmp[i] ^ flip;
-
-			id[i + 1] = (uint8_t)(u ^ (0x7f & ~(uint8_t)((int8_t)u >> 7)));
-		}
-		for (int i = 0; i < 64; i++) {
-			uint8_t d = (uint8_t)(id[i + 1] - id[i]);
-
-			tmp[i] = (uint8_t)((uint8_t)(d << 1) ^ (uint8_t)((int8_t)d >> 7));
-		}
-		memcpy(out + at, tmp, m);
-		last = id[64];
-	}
-}
-
 static void g711_undelta(const uint8_t *in, uint8_t *out, size_t n, uint8_t flip)
 {
 	uint8_t id = 128;
@@ -162,18 +135,6 @@ static void g711_undelta(const uint8_t *in, uint8_t *out, size_t n, uint8_t flip
 static uint8_t law_flip(int law)
 {
 	return law ? 0x7f : 0x55;
-}
-
-/* law (bit 0) with a checksum (bit 1) | checksum | zstd frame. 0: is not shorter. */
-static size_t put_delta(struct codec *k, int law, uint8_t *p, size_t n, uint8_t *out, size_t room)
-{
-	size_t got;
-
-	g711_delta(p, k->work, n, law_flip(law));
-	out[0] = (uint8_t)(law | DELTA_CRC);
-	le32enc(out + 1, crc32c(0, p, n));
-	got = ZSTD_compress2(k->cctx, out + 5, room - 5, k->work, n);
-	return ZSTD_isError(got) || got + 5 >= n ? 0 : got + 5;
 }
 
 /* Returns the coded length; always at most n (raw when nothing helps). */
@@ -194,8 +155,8 @@ static size_t put_payload(struct codec *k, const char *name, uint8_t *p, size_t 
 		*ret_id = CODEC_G711_LPC;
 		got = lpc_encode(k->lpc_enc, law == 1, p, n, out, room);
 	} else if (law >= 0) {
-		*ret_id = CODEC_G711_DELTA;
-		got = put_delta(k, law, p, n, out, room);
+		*ret_id = CODEC_G711_RICE;
+		got = rice_encode(k->rice_enc, law == 1, p, n, out, room);
 	} else {
 		*ret_id = CODEC_ZSTD;
 		got = ZSTD_compress2(k->cctx, out, room, p, n);
@@ -259,6 +220,8 @@ static const char *get_payload(struct codec *k, uint8_t id, const uint8_t *p, si
 		return get_delta(k, p, n, c);
 	case CODEC_G711_LPC:
 		return get_lpc(k, p, n, c);
+	case CODEC_G711_RICE:
+		return rice_decode(p, n, c->data, c->nbytes);
 	default:
 		return "codec is not known to this program";
 	}

@@ -23,18 +23,28 @@ const char *const lpc_path_names[] = { "best", "plain C", "AVX2", "AVX-512" };
 
 static bool differs[LPC_AVX512 + 1]; /* written once, by try_paths */
 
-static const struct lpc_path_ops *path_ops(enum lpc_path path)
+bool lpc_path_here(enum lpc_path path)
 {
 #ifdef __x86_64__
-	if (path == LPC_AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-	    __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-	    __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2"))
-		return &lpc_avx512;
-	if (path == LPC_AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-		return &lpc_avx2;
+	if (path == LPC_AVX512)
+		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
+		       __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2");
+	if (path == LPC_AVX2)
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
 #endif
-	return path == LPC_PLAIN ? &lpc_plain : NULL;
+	return path == LPC_PLAIN;
+}
+
+static const struct lpc_path_ops *path_ops(enum lpc_path path)
+{
+	if (!lpc_path_here(path))
+		return NULL;
+#ifdef __x86_64__
+	if (path != LPC_PLAIN)
+		return path == LPC_AVX512 ? &lpc_avx512 : &lpc_avx2;
+#endif
+	return &lpc_plain;
 }
 
 int lpc_enc_path(struct lpc_enc *e, enum lpc_path path)

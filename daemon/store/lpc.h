@@ -27,6 +27,7 @@
 
 enum lpc_path { LPC_BEST, LPC_PLAIN, LPC_AVX2, LPC_AVX512 };
 extern const char *const lpc_path_names[];
+bool lpc_path_here(enum lpc_path path); /* this machine has what it takes */
 
 struct lpc_enc;
 struct lpc_dec;

@@ -423,6 +423,8 @@ int store_threads(struct store *st, const struct store_threads_settings *s)
 		free(p);
 		return why_set(&st->why, -ENOMEM, "out of memory");
 	}
+	/* Blocks are powers of two. A queue that fills up for the first time is no moment to wait for pages. */
+	(void)slab_ahead(p->mem, s->queue_bytes + s->queue_bytes / 8, false);
 	p->st = st;
 	p->set = *s;
 	p->n = s->encoders < ENCODERS_MAX ? s->encoders : ENCODERS_MAX;

@@ -2,8 +2,9 @@
 /*
  * bench_codec.c - G.711 without loss: how much shorter, and how fast, beside zstd, xz and FLAC on the same sound
  *
- * Sets as sound_sets.h makes them. "lpc" and "delta" are codec 4 and 3 of FORMAT.md in chunks of 5 s and of 1.6 s, as the
- * recorder makes them; "stored" is a chunk's whole body with what is known of its packets, 1.6 s. The others get
+ * Sets as sound_sets.h makes them. "lpc" and "rice" are codecs 4 and 5 of FORMAT.md in chunks of 5 s and of 1.6 s, as the
+ * recorder makes them; "stored" and "fast" are a chunk's whole body with what is known of its packets, 1.6 s, by either; "delta" is
+ * codec 3, which was the fast one before. The others get
  * each set as one file, which is kind to them: a recorder has to code chunk by chunk. FLAC gets the linear samples.
  * Speeds are code words per second of CPU time, medians of ROUNDS passes.
  * usage: bench_codec [--quick] [--write DIR]
@@ -21,7 +22,8 @@
 #include "sound_sets.h"
 #include "media/g711.h"
 #include "store/codec.h"
-#include "store/lpc.h"
+#include "store/rice.h"
+#include "../unit/delta.h"
 
 #define ROUNDS	5
 #define LIVE	12800 /* 1.6 s */
@@ -31,6 +33,8 @@
 extern char **environ;
 static uint8_t words[SOUND_N], back[LPC_MAX], rec[CODEC_BODY_MAX];
 static struct lpc_enc *enc;
+static struct rice_enc *rice;
+static ZSTD_CCtx *zstd;
 static struct lpc_dec *dec;
 static struct codec *codec;
 static bool quick;
@@ -105,6 +109,75 @@ static double lpc_back(bool mu)
 
 			if (len)
 				(void)lpc_decode(dec, rec, len, back, LIVE);
+			spent += cpu() - from;
+		}
+		v[r] = (double)n / spent / 1e6;
+	}
+	return median(v, ROUNDS);
+}
+
+static size_t rice_bytes(bool mu)
+{
+	size_t sum = 0;
+
+	for (size_t at = 0; at + LIVE <= SOUND_N; at += LIVE) {
+		size_t len = rice_encode(rice, mu, words + at, LIVE, rec, sizeof(rec));
+
+		if (len && (rice_decode(rec, len, back, LIVE) || memcmp(back, words + at, LIVE) != 0)) {
+			fprintf(stderr, "does not come back\n");
+			exit(1);
+		}
+		sum += len ? len : LIVE;
+	}
+	return sum;
+}
+
+static size_t delta_bytes(bool mu, double *ret_speed)
+{
+	static uint8_t tmp[LIVE];
+	double from = cpu();
+	size_t sum = 0;
+
+	for (size_t at = 0; at + LIVE <= SOUND_N; at += LIVE) {
+		size_t len = delta_encode(zstd, mu, words + at, LIVE, tmp, rec, sizeof(rec));
+
+		sum += len ? len : LIVE;
+	}
+	*ret_speed = SOUND_N / (cpu() - from) / 1e6;
+	return sum;
+}
+
+static double rice_speed(bool mu, enum lpc_path path)
+{
+	double v[ROUNDS];
+	size_t n = quick ? SOUND_N / 10 : SOUND_N / 2;
+
+	if (rice_enc_path(rice, path))
+		return 0;
+	for (int r = 0; r < ROUNDS; r++) {
+		double from = cpu();
+
+		for (size_t at = 0; at + LIVE <= n; at += LIVE)
+			(void)rice_encode(rice, mu, words + at, LIVE, rec, sizeof(rec));
+		v[r] = (double)n / (cpu() - from) / 1e6;
+	}
+	return median(v, ROUNDS);
+}
+
+static double rice_back(bool mu)
+{
+	double v[ROUNDS];
+	size_t n = quick ? SOUND_N / 40 : SOUND_N / 8;
+
+	for (int r = 0; r < ROUNDS; r++) {
+		double spent = 0;
+
+		for (size_t at = 0; at + LIVE <= n; at += LIVE) {
+			size_t len = rice_encode(rice, mu, words + at, LIVE, rec, sizeof(rec));
+			double from = cpu();
+
+			if (len)
+				(void)rice_decode(rec, len, back, LIVE);
 			spent += cpu() - from;
 		}
 		v[r] = (double)n / spent / 1e6;
@@ -229,7 +302,8 @@ static struct peer peers[] = {
 
 struct result {
 	bool there;
-	double lpc_long, lpc_live, stored, delta, fast_speed, best_speed, enc[LPC_AVX512 + 1], dec;
+	double lpc_long, lpc_live, stored, rice, fast, delta; /* ratios */
+	double fast_speed, best_speed, delta_speed, enc[LPC_AVX512 + 1], dec, rice_enc[LPC_AVX512 + 1], rice_dec;
 };
 static struct result results[2][SOUND_SETS];
 
@@ -247,11 +321,17 @@ static void one_set(enum sound_set set, bool mu, const char *dir)
 	r->lpc_long = SOUND_N / (double)lpc_bytes(mu, LONG);
 	r->lpc_live = SOUND_N / (double)lpc_bytes(mu, LIVE);
 	r->stored = SOUND_N / (double)bodies(mu, CODEC_BEST, &r->best_speed);
-	r->delta = SOUND_N / (double)bodies(mu, CODEC_FAST, &r->fast_speed);
-	for (enum lpc_path p = LPC_PLAIN; p <= LPC_AVX512; p++)
+	r->rice = SOUND_N / (double)rice_bytes(mu);
+	r->fast = SOUND_N / (double)bodies(mu, CODEC_FAST, &r->fast_speed);
+	r->delta = SOUND_N / (double)delta_bytes(mu, &r->delta_speed);
+	for (enum lpc_path p = LPC_PLAIN; p <= LPC_AVX512; p++) {
 		r->enc[p] = lpc_speed(mu, p);
+		r->rice_enc[p] = rice_speed(mu, p);
+	}
 	(void)lpc_enc_path(enc, LPC_BEST);
+	(void)rice_enc_path(rice, LPC_BEST);
 	r->dec = lpc_back(mu);
+	r->rice_dec = rice_back(mu);
 	for (size_t i = 0; i < PEERS; i++)
 		if (peers[i].encode[0])
 			peer_run(&peers[i], set, mu, dir);
@@ -273,24 +353,27 @@ static double mix_of(bool mu, double (*get)(bool mu, enum sound_set set, size_t 
 	return bytes > 0 ? parts / bytes : 0;
 }
 
+#define OWN 6 /* columns of ours */
+
 static double get_ratio(bool mu, enum sound_set s, size_t what)
 {
 	const struct result *r = &results[mu][s];
-	const double own[] = { r->lpc_long, r->lpc_live, r->stored, r->delta };
+	const double own[OWN] = { r->lpc_long, r->lpc_live, r->stored, r->rice, r->fast, r->delta };
 
-	return what < 4 ? own[what] : peers[what - 4].ratio[mu][s];
+	return what < OWN ? own[what] : peers[what - OWN].ratio[mu][s];
 }
 
 static void ratios(bool mu)
 {
-	printf("\n%s: bytes of G.711 for one stored\n%-8s %9s %9s %9s %9s", mu ? "mu-law" : "A-law", "set", "lpc 5 s", "lpc 1.6 s", "stored", "fast");
+	printf("\n%s: bytes of G.711 for one stored\n%-8s %9s %9s %9s %9s %9s %9s", mu ? "mu-law" : "A-law", "set", "lpc 5 s", "lpc 1.6 s", "stored",
+	       "rice", "fast", "delta");
 	for (size_t i = 0; i < PEERS; i++)
 		printf(" %9s", peers[i].name);
 	for (enum sound_set s = 0; s <= SOUND_SETS; s++) {
 		if (s < SOUND_SETS && !results[mu][s].there)
 			continue;
 		printf("\n%-8s", s < SOUND_SETS ? sound_names[s] : "mix");
-		for (size_t k = 0; k < 4 + PEERS; k++) {
+		for (size_t k = 0; k < OWN + PEERS; k++) {
 			double v = s < SOUND_SETS ? get_ratio(mu, s, k) : mix_of(mu, get_ratio, k);
 
 			if (v > 0)
@@ -310,7 +393,9 @@ static double speed_of(int what, double *ret_worst)
 	for (int mu = 0; mu < 2; mu++)
 		for (enum sound_set s = 0; s < SOUND_SETS; s++) {
 			const struct result *r = &results[mu][s];
-			const double own[] = { 0, r->enc[LPC_PLAIN], r->enc[LPC_AVX2], r->enc[LPC_AVX512], r->dec, r->best_speed, r->fast_speed };
+			const double own[] = { 0, r->enc[LPC_PLAIN], r->enc[LPC_AVX2], r->enc[LPC_AVX512], r->dec,
+					       r->rice_enc[LPC_PLAIN], r->rice_enc[LPC_AVX2], r->rice_enc[LPC_AVX512], r->rice_dec,
+					       r->delta_speed, r->best_speed, r->fast_speed };
 
 			if (r->there && s != SOUND_RANDOM && own[what] > 0)
 				v[n++] = own[what];
@@ -325,10 +410,11 @@ static double speed_of(int what, double *ret_worst)
 
 static void speeds(void)
 {
-	static const char *const names[] = { NULL, "lpc, plain C", "lpc, AVX2", "lpc, AVX-512", "lpc, decode", "whole body, lpc", "whole body, fast" };
+	static const char *const names[] = { NULL, "lpc, plain C", "lpc, AVX2", "lpc, AVX-512", "lpc, decode", "rice, plain C", "rice, AVX2", "rice, AVX-512",
+					     "rice, decode", "delta", "whole body, lpc", "whole body, fast" };
 
 	printf("\nMB of G.711 per second of one core, 1.6 s at once: median over sets, slowest set\n");
-	for (int i = 1; i < 7; i++) {
+	for (int i = 1; i < 12; i++) {
 		double worst, v = speed_of(i, &worst);
 
 		if (v > 0)
@@ -352,7 +438,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "--write") && i + 1 < argc)
 			to = argv[++i];
 	}
-	if (sodium_init() < 0 || lpc_enc_new(&enc) || lpc_dec_new(&dec) || codec_new(&codec) || !mkdtemp(dir)) {
+	if (sodium_init() < 0 || lpc_enc_new(&enc) || lpc_dec_new(&dec) || rice_enc_new(&rice) || !(zstd = delta_context()) || codec_new(&codec) || !mkdtemp(dir)) {
 		perror("bench_codec");
 		return 1;
 	}
@@ -380,6 +466,8 @@ int main(int argc, char **argv)
 	rmdir(dir);
 	lpc_enc_free(enc);
 	lpc_dec_free(dec);
+	rice_enc_free(rice);
+	ZSTD_freeCCtx(zstd);
 	codec_free(codec);
 	return 0;
 }

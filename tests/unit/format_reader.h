@@ -436,6 +436,56 @@ static void fr_lpc(const uint8_t *p, size_t n, struct fr_chunk *c)
 	FR_CHECK(fr_crc(c->data, c->nbytes) == crc);
 }
 
+/* Section 5.5. */
+static void fr_rice(const uint8_t *p, size_t n, struct fr_chunk *c)
+{
+	uint32_t blocks = (c->nbytes + 127) / 128, id[3] = { 128, 128, 128 };
+	const uint8_t *head = p + 5, *string[16], *end = p + n;
+	uint64_t bit[16] = { 0 }, bits[16];
+	bool mu;
+
+	FR_CHECK(n >= 5 + blocks + 32 && p[0] < 2);
+	mu = p[0];
+	string[0] = head + blocks + 32;
+	for (int l = 0; l < 16; l++) {
+		bits[l] = 8 * fr_le(head + blocks + 2 * l, 2);
+		FR_CHECK(bits[l] / 8 <= (uint64_t)(end - string[l]));
+		if (l < 15)
+			string[l + 1] = string[l] + bits[l] / 8;
+		else
+			FR_CHECK(string[l] + bits[l] / 8 == end);
+	}
+	for (uint32_t i = 0; i < c->nbytes; i++) {
+		unsigned k = head[i / 128] % 16, l = i / 2 % 16, q = 0, z = 0, u, ones;
+		int32_t d = (int8_t)(id[0] - id[1]), e = (int8_t)(id[1] - id[2]), guess = 128;
+
+		FR_CHECK(k <= 8 && head[i / 128] / 16 < 4);
+		if (k < 8) {
+			for (ones = 0; ones < 8 && fr_bit(string[l], string[l] + bits[l] / 8, &bit[l]); ones++)
+				;
+			for (unsigned b = 0; b < (ones == 8 ? 8 : k); b++)
+				q |= fr_bit(string[l], string[l] + bits[l] / 8, &bit[l]) << b;
+			z = ones == 8 ? q : ones << k | q;
+		}
+		switch (head[i / 128] / 16) {
+		case 1: guess = (int32_t)id[0]; break;
+		case 2: guess = (int32_t)id[0] + (d >> 1); break;
+		case 3: guess = (int32_t)id[0] + d - (e >> 1); break;
+		default: break;
+		}
+		id[2] = id[1];
+		id[1] = id[0];
+		id[0] = (uint32_t)(guess + (z % 2 ? -(int32_t)(z + 1) / 2 : (int32_t)z / 2)) & 255;
+		u = id[0] >= 128 ? id[0] : id[0] ^ 127;
+		c->data[i] = (uint8_t)(u ^ (mu ? 0x7f : 0x55));
+	}
+	for (int l = 0; l < 16; l++) {
+		FR_CHECK(bits[l] - bit[l] < 8);
+		FR_CHECK(bits[l] == bit[l] || !(string[l][bit[l] / 8] >> bit[l] % 8));
+	}
+	FR_CHECK(fr_crc(c->data, c->nbytes) == fr_le(p + 1, 4));
+}
+
 static void fr_payload(unsigned codec, const uint8_t *p, size_t n, struct fr_chunk *c)
 {
 	uint8_t id = 128, flip;
@@ -468,6 +518,9 @@ static void fr_payload(unsigned codec, const uint8_t *p, size_t n, struct fr_chu
 		break;
 	case 4:
 		fr_lpc(p, n, c);
+		break;
+	case 5:
+		fr_rice(p, n, c);
 		break;
 	default:
 		FR_CHECK(!"codec");

@@ -5,6 +5,7 @@
 #include <dirent.h>
 
 #include "store/lpc.h"
+#include "store/rice.h"
 #include "store_util.h"
 
 #define GOLDEN "tests/golden/store"
@@ -208,6 +209,35 @@ static void test_predicted(void **state)
 	assert_true(records > 20);
 }
 
+/* The golden records of codec 5. */
+static void test_rice(void **state)
+{
+	static struct fr_chunk c;
+	static uint8_t words[sizeof(c.data)];
+	struct dirent **file;
+	int n = scandir("tests/golden/codec/rice", &file, NULL, alphasort), records = 0;
+
+	(void)state;
+	for (int i = 0; i < n; free(file[i++])) {
+		char path[400];
+		size_t len = 0;
+		uint8_t *b;
+
+		snprintf(path, sizeof(path), "tests/golden/codec/rice/%s", file[i]->d_name);
+		b = file[i]->d_name[0] == '.' ? NULL : fr_file(path, &len);
+		c.nbytes = 1500;
+		if (len) {
+			assert_null(rice_decode(b, len, words, c.nbytes));
+			fr_payload(5, b, len, &c);
+			assert_memory_equal(c.data, words, c.nbytes);
+			records++;
+		}
+		free(b);
+	}
+	free(file);
+	assert_true(records > 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +245,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_destroy, make_store, drop_store),
 		cmocka_unit_test_setup_teardown(test_old_chunks, make_store, drop_store),
 		cmocka_unit_test(test_predicted),
+		cmocka_unit_test(test_rice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "codec_sounds.h"
 #include "store/lpc_internal.h"
 #include "store/store_internal.h"
 
@@ -24,62 +25,6 @@
 static struct lpc_enc *enc;
 static struct lpc_dec *dec;
 static uint8_t in[LPC_MAX], out[LPC_MAX + 64], first[LPC_MAX + 64], back[LPC_MAX];
-static uint32_t seed;
-
-static uint32_t rnd(void)
-{
-	seed = seed * 1664525 + 1013904223;
-	return seed >> 8;
-}
-
-/* A code word whose cell a linear value (14 bits) lies in. */
-static uint8_t word(bool mu, int32_t x)
-{
-	unsigned se, id;
-
-	x = x < -8192 ? -8192 : x > 8191 ? 8191 : x;
-	id = lpc_cell(mu, x, &se) >> 1;
-	return (uint8_t)((id & 128 ? id : id ^ 127) ^ (mu ? 0x7f : 0x55));
-}
-
-enum kind { SPEECH, QUIET, LOUD, TONE, SQUARE, CLIPPED, IMPULSES, SILENCE, COMFORT, LOSS, BYTES, WORDS, RISING, KINDS };
-static const char *const kinds[] = { "speech", "quiet", "loud", "tone", "square", "clipped", "impulses", "silence", "comfort", "loss", "bytes",
-				     "words", "rising" };
-
-/* In integers only. */
-static void make(enum kind kind, bool mu, size_t n)
-{
-	int64_t a = 0, b = 0, c = 16000 << 8, d = 0;
-
-	seed = 1;
-	for (size_t i = 0; i < n; i++) {
-		int64_t noise = (int64_t)(rnd() & 4095) + (rnd() & 4095) - 4095, x = 0, e;
-
-		/* two resonances, driven by noise and a pulse; a rotation for tones */
-		e = (noise >> 2) + (i % 71 ? 0 : 6000);
-		e = i / 3000 % 3 == 2 ? noise >> 6 : e;
-		a += (e * 256 - a + (b >> 1)) >> 3;
-		b += ((a - b) >> 2) - (b >> 6);
-		c -= d * 31 / 256;
-		d += c * 31 / 256;
-		switch (kind) {
-		case SPEECH: x = a >> 8; break;
-		case QUIET: x = noise >> 10; break;
-		case LOUD: x = a >> 4; break;
-		case TONE: x = c >> 10; break;
-		case SQUARE: x = i / 20 % 2 ? 5000 : -5000; break;
-		case CLIPPED: x = c; break;
-		case IMPULSES: x = i % 400 ? 0 : 8000; break;
-		case SILENCE: x = i == n / 2 ? 100 : 0; break;
-		case COMFORT: x = i / 500 % 4 ? 0 : noise >> 9; break;
-		case LOSS: x = i / 160 % 7 == 3 ? 0 : i / 160 % 11 == 5 ? -8192 : a >> 7; break;
-		case RISING: x = noise * (int64_t)(i + 1) / (int64_t)n / 4; break;
-		default: break;
-		}
-		in[i] = kind == BYTES ? (uint8_t)(rnd() >> 14) : kind == WORDS ? (uint8_t)((mu ? 0xff : 0xd5) ^ (rnd() & 0x83)) : word(mu, (int32_t)x);
-	}
-}
-
 /* Encodes on a path; the decoder agrees. The length, 0 for raw. */
 static size_t run(enum lpc_path path, bool mu, size_t n, uint8_t *to)
 {
@@ -133,7 +78,7 @@ static void test_kinds(void **state)
 	for (enum kind k = 0; k < KINDS; k++)
 		for (int mu = 0; mu < 2; mu++)
 			for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
-				make(k, mu, sizes[s]);
+				make(in, k, mu, sizes[s]);
 				all(mu, sizes[s]);
 			}
 }
@@ -142,16 +87,16 @@ static void test_lengths(void **state)
 {
 	(void)state;
 	for (int mu = 0; mu < 2; mu++) {
-		make(SPEECH, mu, LPC_MAX);
+		make(in, SPEECH, mu, LPC_MAX);
 		for (size_t n = 0; n < LPC_MIN; n++)
 			assert_int_equal(lpc_encode(enc, mu, in, n, out, sizeof(out)), 0);
 		for (size_t n = LPC_MIN; n < 1400; n++)
 			all(mu, n);
 		assert_true(all(mu, LPC_MAX) > 0);
 		assert_true(all(mu, LPC_MAX - 1) > 0);
-		make(BYTES, mu, LPC_MAX);
+		make(in, BYTES, mu, LPC_MAX);
 		assert_int_equal(all(mu, LPC_MAX), 0); /* noise stays raw */
-		make(LOSS, mu, LPC_MAX);
+		make(in, LOSS, mu, LPC_MAX);
 		assert_true(all(mu, LPC_MAX) > 0);
 	}
 	assert_int_equal(lpc_encode(enc, false, in, LPC_MAX + 1, out, sizeof(out)), 0);
@@ -171,7 +116,7 @@ static void test_mixtures(void **state)
 		while (n < sizeof(whole) - 3000) {
 			size_t m = 1 + (r >> 8) % 2500;
 
-			make((enum kind)((r >> 20) % KINDS), mu, m);
+			make(in, (enum kind)((r >> 20) % KINDS), mu, m);
 			memcpy(whole + n, in, m);
 			n += m;
 			r = r * 1664525 + 1013904223;
@@ -190,7 +135,7 @@ static void test_zero(void **state)
 {
 	(void)state;
 	for (int with = 0; with < 2; with++) {
-		make(QUIET, true, 4000);
+		make(in, QUIET, true, 4000);
 		for (size_t i = 0; i < 4000; i++)
 			in[i] = in[i] == 0x7f ? 0xff : in[i];
 		if (with)
@@ -230,7 +175,7 @@ static void test_golden_lists(void **state)
 			for (enum lpc_path p = LPC_PLAIN; p <= LPC_AVX512; p++) {
 				if (lpc_enc_path(enc, p))
 					continue;
-				make(k, mu, GOLDEN_N);
+				make(in, k, mu, GOLDEN_N);
 				(void)lpc_encode(enc, mu, in, GOLDEN_N, out, sizeof(out));
 				got[mu] = lists_crc(enc);
 				if (!show)
@@ -252,7 +197,7 @@ static void test_golden_records(void **state)
 			size_t n;
 			FILE *f;
 
-			make(k, mu, GOLDEN_N);
+			make(in, k, mu, GOLDEN_N);
 			snprintf(path, sizeof(path), "tests/golden/codec/%s.%s", kinds[k], mu ? "pcmu" : "pcma");
 			if (getenv("GOLDEN") && (f = fopen(path, "wx"))) {
 				n = lpc_encode(enc, mu, in, GOLDEN_N, out, sizeof(out));
@@ -281,7 +226,7 @@ static void test_damage(void **state)
 
 	(void)state;
 	for (int mu = 0; mu < 2; mu++) {
-		make(LOSS, mu, n);
+		make(in, LOSS, mu, n);
 		len = run(LPC_PLAIN, mu, n, first);
 		assert_true(len > 0);
 		for (size_t cut = 0; cut < len; cut++)
@@ -310,7 +255,7 @@ static void test_room(void **state)
 	size_t len;
 
 	(void)state;
-	make(SPEECH, false, 5000);
+	make(in, SPEECH, false, 5000);
 	len = run(LPC_PLAIN, false, 5000, first);
 	for (size_t room = 0; room < len; room += 7)
 		assert_int_equal(lpc_encode(enc, false, in, 5000, out, room), 0);
