@@ -12,18 +12,12 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "locked.h"
 #include "store/codec.h"
 #include "store/segment.h"
 #include "store/store_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int __lsan_is_turned_off(void);
-
-/* The codec lies in locked memory, which is not searched for pointers to its zstd contexts. */
-int __lsan_is_turned_off(void)
-{
-	return 1;
-}
 
 #define MUST(c)                                                        \
 	do {                                                           \
