@@ -127,14 +127,13 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDALL) $(WRAP_$*) -o $@ $< $(ALLLIBS) -lcmocka $(SYS_all)
-# Tests in which system calls fail on purpose.
-WRAP_test_store_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
-	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
-WRAP_test_store_told := -Wl,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
-WRAP_test_evlog_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
-	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=openat
-WRAP_test_sample_log_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fdatasync,--wrap=fsync \
-	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=openat
+# Tests in which system calls fail on purpose (tests/unit/faults.h).
+WRAP_FAULTS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
+	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=openat,--wrap=io_uring_submit
+WRAP_test_store_err := $(WRAP_FAULTS)
+WRAP_test_store_told := $(WRAP_FAULTS)
+WRAP_test_evlog_err := $(WRAP_FAULTS)
+WRAP_test_sample_log_err := $(WRAP_FAULTS)
 # Targets for which leaks are sought behind locked memory (tests/fuzz/locked.h).
 WRAP_fuzz_segment := -Wl,--wrap=sodium_malloc
 WRAP_fuzz_lpc := $(WRAP_fuzz_segment)
