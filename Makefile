@@ -129,15 +129,17 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDALL) $(WRAP_$*) -o $@ $< $(ALLLIBS) -lcmocka $(SYS_all)
-# Tests in which system calls fail on purpose.
-WRAP_test_store_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
-	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
-WRAP_test_store_told := -Wl,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync,--wrap=renameat,--wrap=pwrite,--wrap=io_uring_submit
+# Tests in which system calls fail on purpose (tests/unit/faults.h).
+WRAP_FAULTS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
+	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=openat,--wrap=io_uring_submit
+WRAP_test_store_err := $(WRAP_FAULTS)
+WRAP_test_store_told := $(WRAP_FAULTS)
 WRAP_test_store_slow := -Wl,--wrap=fdatasync
-WRAP_test_evlog_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
-	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=openat
-WRAP_test_sample_log_err := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fdatasync,--wrap=fsync \
-	-Wl,--wrap=pwrite,--wrap=ftruncate,--wrap=openat
+WRAP_test_evlog_err := $(WRAP_FAULTS)
+WRAP_test_sample_log_err := $(WRAP_FAULTS)
+# Targets for which leaks are sought behind locked memory (tests/fuzz/locked.h).
+WRAP_fuzz_segment := -Wl,--wrap=sodium_malloc
+WRAP_fuzz_lpc := $(WRAP_fuzz_segment)
 # The capture program: object, then a skeleton that xdp.c includes, so the daemon needs no file beside it.
 BPFARCH := $(subst x86_64,x86,$(subst aarch64,arm64,$(shell uname -m)))
 BPFFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -D__TARGET_ARCH_$(BPFARCH) -Ibpf -idirafter /usr/include/$(shell uname -m)-linux-gnu
@@ -166,7 +168,7 @@ $(BUILD)/tests/bpf/test_%: $(BUILD)/obj/tests/bpf/test_%.o $(ALLLIBS)
 $(BUILD)/tests/fuzz/replay_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDALL) -o $@ $(BUILD)/obj/tests/fuzz/fuzz_$*.o $(BUILD)/obj/tests/fuzz/replay.o $(ALLLIBS) $(SYS_all)
+	$(Q)$(CC) $(LDALL) $(WRAP_fuzz_$*) -o $@ $(BUILD)/obj/tests/fuzz/fuzz_$*.o $(BUILD)/obj/tests/fuzz/replay.o $(ALLLIBS) $(SYS_all)
 $(BUILD)/tests/gen/% $(BUILD)/tests/bench/%: $(ALLLIBS)
 	$(call say,LD)
 	@mkdir -p $(@D)
@@ -220,7 +222,7 @@ fuzz-model: $(BUILD)/tests/unit/test_model $(BUILD)/tests/unit/test_model_talk
 fuzzers: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ))
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(ALLLIBS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< $(ALLLIBS) $(SYS_all)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -pthread $(WRAP_fuzz_$*) -o $@ $< $(ALLLIBS) $(SYS_all)
 
 # ---- checks ----
 check:

@@ -39,7 +39,7 @@ enum optag_verdict {
  * (but for the counters), and beside it two bytes a slot of tags, small enough to stay
  * in the cache: a packet of no flow touches no entry, one of a flow only its own. Slots
  * go in lines of two; a key has two candidate lines (optag_flow_h1 and _h2 in
- * parse.bpf.h), so four slots. A tag only says where to look. What decides is the
+ * table.bpf.h), so four slots. A tag only says where to look. What decides is the
  * 24-byte key, exact for IPv6 too: no fingerprint may decide who is recorded.
  *
  * Writer order: fill addr, ring, leg, te2, proto; then the tag; then `head` with one

@@ -143,22 +143,16 @@ int policies_keep_once(const char *store, const char *name, const char *text, si
 
 /* ---- reading ---- */
 
-static int read_kept(const char *store, const char *hash, char **ret, size_t *ret_len,
-		     int64_t *ret_time)
+static int read_file(const char *path, size_t max, char **ret, size_t *ret_len, int64_t *ret_time)
 {
-	char path[4300];
+	FILE *f = fopen(path, "re");
 	struct stat st;
-	FILE *f;
 	char *s;
 	int e = 0;
 
-	if (!store)
-		return -ENOENT;
-	snprintf(path, sizeof(path), "%s/policies/%s.policy", store, hash);
-	f = fopen(path, "re");
 	if (!f)
 		return -errno;
-	if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode) || st.st_size > KEPT_MAX)
+	if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode) || (size_t)st.st_size > max)
 		e = -EBADMSG;
 	s = e ? NULL : malloc((size_t)st.st_size + 1);
 	if (!e && !s)
@@ -174,6 +168,17 @@ static int read_kept(const char *store, const char *hash, char **ret, size_t *re
 	*ret_len = (size_t)st.st_size;
 	*ret_time = st.st_mtime;
 	return 0;
+}
+
+static int read_kept(const char *store, const char *hash, char **ret, size_t *ret_len,
+		     int64_t *ret_time)
+{
+	char path[4300];
+
+	if (!store)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/policies/%s.policy", store, hash);
+	return read_file(path, KEPT_MAX, ret, ret_len, ret_time);
 }
 
 int policies_kept(const char *store, const char *hash, struct policy **ret, int64_t *ret_since)
@@ -205,33 +210,6 @@ int policies_kept(const char *store, const char *hash, struct policy **ret, int6
 }
 
 /* ---- other files of the directory ---- */
-
-static int read_file(const char *path, size_t max, char **ret, size_t *ret_len, int64_t *ret_time)
-{
-	FILE *f = fopen(path, "re");
-	struct stat st;
-	char *s;
-	int e = 0;
-
-	if (!f)
-		return -errno;
-	if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode) || (size_t)st.st_size > max)
-		e = -EBADMSG;
-	s = e ? NULL : malloc((size_t)st.st_size + 1);
-	if (!e && !s)
-		e = -ENOMEM;
-	if (!e && fread(s, 1, (size_t)st.st_size, f) != (size_t)st.st_size)
-		e = -EIO;
-	fclose(f);
-	if (e) {
-		free(s);
-		return e;
-	}
-	*ret = s;
-	*ret_len = (size_t)st.st_size;
-	*ret_time = st.st_mtime;
-	return 0;
-}
 
 int policy_read_file(const char *store, const char *name, size_t max, char **ret, size_t *ret_len)
 {

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the tests: unit and bpf programs, replay of the fuzz corpora, command-line and namespace scripts.
 # Arguments pick tests by prefix (unit/test_sip, cli/). Exit 77 of a test is a skip; in CI (CI=true or
-# NOSKIP=1) a skip fails. Last line: N passed, N failed[, N skipped].
+# NOSKIP=1) a skip fails. JOBS=N: N tests at once, where they do not load the machine. Last line: N passed, N failed[, N skipped].
 set -u
+jobs=${JOBS:-1}
 SRC=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=${BUILD:-$SRC/build}
 case ${CI:-} in true | 1) NOSKIP=${NOSKIP:-1} ;; esac
@@ -49,56 +50,50 @@ tell() { # NAME
 	rm -f "$at.rc" "$at.out"
 }
 
-one() { # NAME COMMAND...
-	wanted "$1" || return 0
-	run "$@"
-	tell "$1"
+# Tests that run: their names, by process.
+running=()
+
+settle() { # one of them ends
+	local pid
+	wait -n -p pid
+	tell "${running[pid]}"
+	unset "running[pid]"
 }
 
-# Stories with calls in real time mostly wait: two at once.
-waiting=
-two() { # NAME COMMAND...; without arguments: what still runs is waited for
-	if [ $# -gt 0 ]; then
-		wanted "$1" || return 0
-		if [ -z "$waiting" ]; then
-			run "$@" &
-			waiting=$1
-			return
-		fi
-		run "$@"
-	fi
-	[ -n "$waiting" ] || return 0
-	wait
-	tell "$waiting"
-	waiting=
-	[ $# = 0 ] || tell "$1"
+start() { # AT-ONCE NAME COMMAND...: so many run at most; 1: it is alone until it ends
+	local most=$1
+	shift
+	wanted "$1" || return 0
+	while [ ${#running[@]} -ge "$most" ]; do settle; done
+	run "$@" &
+	running[$!]=$1
+	[ "$most" -gt 1 ] || settle
 }
 
 picks=("$@")
 cd "$SRC" || exit 1
 for t in "$BUILD"/tests/unit/test_* "$BUILD"/tests/bpf/test_*; do
 	case $t in *.d | *.o) continue ;; esac
-	[ -f "$t" ] && [ -x "$t" ] && one "$(basename "$(dirname "$t")")/$(basename "$t")" "$t"
+	[ -f "$t" ] && [ -x "$t" ] && start "$jobs" "$(basename "$(dirname "$t")")/$(basename "$t")" "$t"
 done
 for t in "$BUILD"/tests/fuzz/replay_*; do
 	[ -x "$t" ] || continue
 	n=$(basename "$t")
 	n=${n#replay_}
-	one "fuzz/$n" "$t" "tests/fuzz/corpus/$n"
+	start "$jobs" "fuzz/$n" "$t" "tests/fuzz/corpus/$n"
 done
 for t in tests/cli/*.sh tests/netns/*.sh; do
 	[ -e "$t" ] || continue
 	case $(basename "$t") in lib.sh | lib-*.sh) continue ;; esac
 	t=${t#tests/}
 	case $t in
-	netns/story_*) two "${t%.sh}" bash "tests/$t" ;;
-	*)
-		two
-		one "${t%.sh}" bash "tests/$t"
-		;;
+	netns/story_*) most=2 ;; # stories with calls in real time mostly wait
+	netns/*) most=1 ;; # these load the machine
+	*) most=$jobs ;;
 	esac
+	start "$most" "${t%.sh}" bash "tests/$t"
 done
-two
+while [ ${#running[@]} -gt 0 ]; do settle; done
 [ -n "$names" ] && echo "failed:$names"
 if [ $((passed + failed)) = 0 ]; then
 	echo "no test ran"

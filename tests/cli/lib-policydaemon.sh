@@ -36,9 +36,10 @@ start() {
 	: >"$TMP/ready"
 	"$BUILD/tests/gen/policydaemon" "$sock" "$live" "$store" "$@" >"$TMP/ready" 2>>"$TMP/log" &
 	daemon=$!
-	for _ in $(seq 200); do grep -q ready "$TMP/ready" && return; kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
-	cat "$TMP/log"
-	fail "the daemon does not start"
+	until grep -q ready "$TMP/ready"; do
+		kill -0 $daemon 2>/dev/null || { grep -q ready "$TMP/ready" && break; cat "$TMP/log"; fail "the daemon does not start"; }
+		sleep 0.05
+	done
 }
 ended() {
 	kill "${1:--TERM}" $daemon
@@ -58,6 +59,6 @@ file_hash() { "$BIN/optag" policy fmt "$1" | b2sum -l 256 | cut -d' ' -f1; }
 wait_for() { # TEXT COMMAND...: until the command prints it
 	local want=$1
 	shift
-	for _ in $(seq 200); do [ "$("$@")" = "$want" ] && return; sleep 0.05; done
+	for _ in $(seq 1200); do [ "$("$@")" = "$want" ] && return; sleep 0.05; done
 	fail "$*: not $want but $("$@")"
 }

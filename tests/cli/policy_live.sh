@@ -4,9 +4,7 @@
 # system-call filter.
 . "${0%/*}/common"
 need jq
-sock="$TMP/control" store="$TMP/store" live="$TMP/live.policy" daemon=
-mkdir -m 750 "$store"
-trap '[ -n "$daemon" ] && kill $daemon 2>/dev/null' EXIT
+. "${0%/*}/lib-policydaemon.sh"
 number=+4561626364
 
 policy() { # RETENTION [MORE]
@@ -32,15 +30,6 @@ rule "r" { controller c side called called @own calling @back, +46 81 23*
 }
 END
 }
-hash() { "$BIN/optag" policy status --json --control "$sock" | jq -r .hash; }
-start() {
-	rm -f "$TMP/ready" # of the daemon before
-	"$BUILD/tests/gen/policydaemon" "$sock" "$live" "$store" "$@" >"$TMP/ready" 2>>"$TMP/log" &
-	daemon=$!
-	for _ in $(seq 200); do [ -s "$TMP/ready" ] && return; kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
-	cat "$TMP/log"; fail "the daemon does not start"
-}
-ended() { kill $daemon; wait $daemon || fail "the daemon ends with $?"; daemon=; }
 apply() { run "$1" "$BIN/optag" policy apply --control "$sock" "${@:2}"; }
 set_() { run "$1" "$BIN/optag" set "$2" --control "$sock" "${@:3}"; }
 

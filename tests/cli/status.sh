@@ -63,9 +63,10 @@ if command -v curl >/dev/null; then
 fi
 
 # The daemon goes while top looks: one line, exit 1.
-timeout 30 "$BIN/optag-top" --socket "$sock" >"$TMP/out" 2>"$TMP/err" </dev/null &
+timeout 100 "$BIN/optag-top" --socket "$sock" >"$TMP/out" 2>"$TMP/err" </dev/null &
 top=$!
-for _ in $(seq 200); do grep -q Gbit "$TMP/out" && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -q Gbit "$TMP/out" && break; sleep 0.05; done
+grep -q Gbit "$TMP/out" || fail "top shows nothing"
 kill $daemon
 wait $daemon
 [ -e "$sock" ] && fail "the socket stays behind"

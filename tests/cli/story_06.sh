@@ -5,9 +5,10 @@
 # not one audio packet reaches user space.
 # shellcheck source=tests/cli/common
 . "$SRC/tests/cli/common"
+. "$SRC/tests/cli/lib-policydaemon.sh"
 need jq
 P="$BIN/optag-policy"
-good="$TMP/live.policy"
+good=$live
 review=$(date -u -d '+8 months' +%F)
 
 # The controller is the party called at one number of the four in the capture.
@@ -63,13 +64,7 @@ run 0 "$BIN/optag" replay --store "$TMP/s2" --policy "$TMP/theirs.policy" --json
 jq -e '.matched == 0 and .unmatched == 4 and .audio_packets_delivered == 0' "$TMP/out" >/dev/null || fail "a number that somebody else calls"
 
 # ---- rules that would match strangers do not load ----
-mkdir -m 750 "$TMP/st"
-"$BUILD/tests/gen/policydaemon" "$TMP/control" "$good" "$TMP/st" >"$TMP/ready" 2>"$TMP/log" &
-daemon=$!
-trap 'kill $daemon 2>/dev/null' EXIT
-for _ in $(seq 200); do [ -s "$TMP/ready" ] && break; kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
-[ -s "$TMP/ready" ] || fail "the daemon does not start: $(cat "$TMP/log")"
-hash() { "$BIN/optag" policy status --json --control "$TMP/control" | jq -r .hash; }
+start
 before=$(hash)
 cp "$good" "$TMP/good.policy"
 
@@ -79,7 +74,7 @@ refused() { # NAME CODE SED
 	run 2 "$P" check "$TMP/$1.policy"
 	grep -qE "^$TMP/$1\.policy:[0-9]+:[0-9]+: $2: .* Why: RX-1: .* Fix: " "$TMP/err" || fail "$1: no $2 with place and reason"
 	cp "$TMP/$1.policy" "$good"
-	run 2 "$BIN/optag" policy apply --yes --control "$TMP/control" "$good"
+	run 2 "$BIN/optag" policy apply --yes --control "$sock" "$good"
 	has err "$2: "
 	[ "$(hash)" = "$before" ] || fail "$1: the running policy is another"
 	cp "$TMP/good.policy" "$good"

@@ -5,20 +5,15 @@
 # that says "tell us" it is L-31.
 # shellcheck source=tests/cli/common
 . "$SRC/tests/cli/common"
+. "$SRC/tests/cli/lib-policydaemon.sh"
 need jq
 P="$BIN/optag-policy"
-good="$TMP/live.policy"
+good=$live
 cp "$SRC"/policy/examples/c-*.policy "$good"
 run 1 "$P" check "$good"
 cp "$good" "$TMP/good.policy"
 
-mkdir -m 750 "$TMP/st"
-"$BUILD/tests/gen/policydaemon" "$TMP/control" "$good" "$TMP/st" >"$TMP/ready" 2>"$TMP/log" &
-daemon=$!
-trap 'kill $daemon 2>/dev/null' EXIT
-for _ in $(seq 200); do [ -s "$TMP/ready" ] && break; kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
-[ -s "$TMP/ready" ] || fail "the daemon does not start: $(cat "$TMP/log")"
-hash() { "$BIN/optag" policy status --json --control "$TMP/control" | jq -r .hash; }
+start
 before=$(hash)
 [ "$before" = "$("$P" explain --json "$good" | jq -r .policy_hash)" ] || fail "the daemon runs something else"
 
@@ -33,7 +28,7 @@ refused() { # FILE CODE WHY: at the line of the basis or of the notice
 	sed -n "${line}p" "$TMP/$1.policy" | grep -qE "$4" || fail "$1: line $line is not where it is wrong"
 	grep -qF "    $(sed -n "${line}p" "$TMP/$1.policy")" "$TMP/told" && grep -q '^    	*.*\^' "$TMP/told" || fail "$1: line and caret are not shown"
 	cp "$TMP/$1.policy" "$good"
-	run 2 "$BIN/optag" policy apply --yes --control "$TMP/control" "$good"
+	run 2 "$BIN/optag" policy apply --yes --control "$sock" "$good"
 	has err "$2: "
 	n=$(grep -c 'policy\.reject: by signal: .*live\.policy:[0-9]*:[0-9]*: L-' "$TMP/log")
 	kill -HUP $daemon

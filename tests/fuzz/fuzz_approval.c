@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzz_approval.c - any bytes as an approval, as a key, and as a line of the policy's history: one spelling or refused */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "policy/approval.h"
 #include "polhist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 static void history(const char *p, size_t n)
 {

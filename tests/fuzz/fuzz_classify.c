@@ -7,19 +7,10 @@
  * What goes up must lie inside the frame and agree with its verdict, a packet
  * must move SEEN and one other counter, and twice the same is the same.
  */
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "capture/classify.h"
+#include "must.h"
 #include "tests/frames.h"
-
-#define MUST(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,14 +7,9 @@
 #include <string.h>
 
 #include "conf.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 static void places(const struct policy_diags *d)
 {

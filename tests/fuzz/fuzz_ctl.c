@@ -2,19 +2,13 @@
 /* fuzz_ctl.c - any line as a request of the control socket: one line of JSON comes back, or nothing yet */
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "ctl.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 static int echo(void *arg, const struct ctl_peer *p, const json_t *rq, json_t *answer, char *why, size_t n)
 {

@@ -6,18 +6,12 @@
  * words, and fits. A root is never accepted: nobody here has the key.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "store/evlog_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 static void one_line(const char *p, size_t n)
 {

@@ -15,14 +15,10 @@
 #include <string.h>
 
 #include "media/fingerprint.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
-#define MUST(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 #define SAID 64000
 
 static int16_t said[2][SAID];

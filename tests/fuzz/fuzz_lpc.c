@@ -5,28 +5,14 @@
  * First byte even: a record of as many code words as the next three bytes say, decoded. Odd: code words (mu-law
  * when bit 1 is set), which must code to the same bytes on every path and come back.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "locked.h"
+#include "must.h"
 #include "store/lpc.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int __lsan_is_turned_off(void);
-
-/* Encoder and decoder lie in locked memory, which is not searched for pointers to their zstd contexts. */
-int __lsan_is_turned_off(void)
-{
-	return 1;
-}
-
-#define MUST(c)                                                        \
-	do {                                                           \
-		if (!(c)) {                                            \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
-			abort();                                       \
-		}                                                      \
-	} while (0)
 
 static struct lpc_enc *enc;
 static struct lpc_dec *dec;

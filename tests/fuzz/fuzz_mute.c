@@ -17,14 +17,9 @@
 
 #include "media/mute.h"
 #include "media/tones.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 #define PACKETS 200
 #define OCTETS	(PACKETS * (255u * 4 + 3 * 1024))

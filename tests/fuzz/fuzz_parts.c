@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzz_parts.c - the table of a call's parts, as a row or a record has it: refused, or equal when written again */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "store/parts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(c)                                                        \
-	do {                                                           \
-		if (!(c)) {                                            \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
-			abort();                                       \
-		}                                                      \
-	} while (0)
 
 /* Keys of boxes are opened or refused; nothing else may happen. */
 static void open_all(const struct parts *p)

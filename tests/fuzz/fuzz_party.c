@@ -10,15 +10,10 @@
 
 #include "base/buf.h"
 #include "call/facts.h"
+#include "must.h"
 #include "store/party.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x)                                                                                    \
-	do {                                                                                       \
-		if (!(x))                                                                          \
-			abort();                                                                   \
-	} while (0)
 
 static struct policy *policy(void)
 {

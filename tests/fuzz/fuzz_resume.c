@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzz_resume.c - records of calls in progress, saved calls: parsed or refused, and equal when written again */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/le.h"
+#include "must.h"
 #include "store/store_call.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(c)                                                        \
-	do {                                                           \
-		if (!(c)) {                                            \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
-			abort();                                       \
-		}                                                      \
-	} while (0)
 
 /* As a call that was saved so: nothing of the sets is given, so the ways are set by hand. */
 static void take(struct store *st, struct store_call *sc, const struct saved *s)

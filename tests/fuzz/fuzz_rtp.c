@@ -7,20 +7,14 @@
  * wire's bits, sums balance, chunks stay within their limits and lose nothing.
  */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "media/chunker.h"
 #include "media/dtmf.h"
 #include "media/rtp.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 struct sums {
 	uint64_t packets, bytes, in_packets, in_bytes;

@@ -5,23 +5,15 @@
  * Whatever was loaded: no draw goes over a cap, and time does not run back.
  */
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "call/sample.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(c)                                                        \
-	do {                                                           \
-		if (!(c)) {                                            \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
-			abort();                                       \
-		}                                                      \
-	} while (0)
 
 #define NOW (20776ULL * 86400 * NS_PER_S)
 

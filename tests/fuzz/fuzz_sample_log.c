@@ -5,19 +5,13 @@
  * A line that is accepted is exactly what the writer would write of it; what is told of one that is not repeats none of it.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "call/sample_internal.h"
 #include "call/sample_log_internal.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 static void one_line(const char *p, size_t n)
 {

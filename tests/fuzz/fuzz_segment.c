@@ -7,31 +7,17 @@
  * checksums are put right first, or nothing would get past them. What decodes
  * must code and decode to itself.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/le.h"
+#include "locked.h"
+#include "must.h"
 #include "store/codec.h"
 #include "store/segment.h"
 #include "store/store_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int __lsan_is_turned_off(void);
-
-/* The codec lies in locked memory, which is not searched for pointers to its zstd contexts. */
-int __lsan_is_turned_off(void)
-{
-	return 1;
-}
-
-#define MUST(c)                                                        \
-	do {                                                           \
-		if (!(c)) {                                            \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
-			abort();                                       \
-		}                                                      \
-	} while (0)
 
 static struct codec *codec;
 static struct chunk one, two;

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzz_slots.c - bucket files, slots, key files, lists of chunks: parsed or refused, and equal when written again */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/le.h"
+#include "must.h"
 #include "store/catalog.h"
 #include "store/segment.h"
 #include "store/slots.h"
 #include "store/writer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(c)                                                        \
-	do {                                                           \
-		if (!(c)) {                                            \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
-			abort();                                       \
-		}                                                      \
-	} while (0)
 
 static void buckets(const uint8_t *p, size_t n)
 {

@@ -13,14 +13,9 @@
 #include <string.h>
 
 #include "media/tones.h"
+#include "must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 struct seen {
 	uint64_t down, up;

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzz_uses.c - any bytes as a line of STORE/used: refused, or written again as the same bytes */
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "uses.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -3,7 +3,8 @@
 # optagd on one end of a veth, optag-load's calls on the other, in one network namespace. Sourced by tests/netns/live_*.sh
 # and tests/bench/live.sh; needs BIN, BUILD, SRC, TMP. What it makes is in $TMP; load_down (trap EXIT) takes away the rest.
 #
-#	load_need && load_up && load_store && load_conf [LINES...] && load_daemon
+#	load_or_skip		a test begins with it: it ends where this cannot be, and whatever happens all is taken away
+#	load_ready [LINES...]	is load_up && load_store && load_conf [LINES...] && load_daemon
 #	load_calls OUT OPTIONS... or load_begin and load_wait	(optag-load; its JSON in OUT, its lines per call in OUT.truth)
 #	load_stop; load_rows OUT	(what find says beside what was sent, see there)
 #
@@ -21,16 +22,25 @@ load_kinds=(--kind 'kept:7:+4520######:+45701020##' --kind 'sales:1:+4521######:
 L="$BUILD/tests/bench/optag-load"
 O="$BIN/optag"
 
+# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
+[ -z "${SAN:-}" ] || export ASAN_OPTIONS=detect_leaks=0
+
 load_need() { # prints why it cannot be; 1 then
 	local p
 	[ "$(id -u)" = 0 ] || { echo "network namespaces and XDP need root"; return 1; }
-	[ -z "${SAN:-}" ] || { echo "the sanitizers' daemon is too slow for it"; return 1; }
 	for p in ip jq awk nsenter; do
 		command -v $p >/dev/null || { echo "$p is not installed"; return 1; }
 	done
 	mount -t bpf bpf /sys/fs/bpf 2>/dev/null || { echo "no bpf file system"; return 1; }
 	ip netns add "optag$$-probe" 2>/dev/null || { echo "no network namespaces here"; return 1; }
 	ip netns del "optag$$-probe"
+}
+
+load_or_skip() {
+	local why
+	why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+	trap load_down EXIT
+	trap 'exit 130' INT TERM HUP
 }
 
 load_in() { nsenter --net="/run/netns/$load_ns" "$@"; } # (ip netns exec would hide the bpf file system)
@@ -83,13 +93,17 @@ load_daemon() { # [COMMAND...] before optagd, such as taskset; returns when it r
 	# not load_in: in the background that is another shell, which would get the signals
 	nsenter --net="/run/netns/$load_ns" "$@" "$BIN/optagd" -c "$TMP/optagd.conf" 2>>"$TMP/optagd.err" &
 	load_daemon_pid=$!
-	for _ in $(seq 400); do
+	while kill -0 $load_daemon_pid 2>/dev/null; do
 		tail -n +$((at + 1)) "$TMP/optagd.err" | grep -q 'recording from' && return 0
-		kill -0 $load_daemon_pid 2>/dev/null || break
 		sleep 0.02
 	done
 	load_daemon_pid=''
 	return 1
+}
+
+load_ready() { # further lines of optagd.conf
+	load_up && load_store && load_conf "$@" || fail "no network or store"
+	load_daemon || fail "optagd does not start"
 }
 
 load_stop() { # [SIGNAL]: optagd ends, its status returned
@@ -130,7 +144,7 @@ load_status() { # OUT
 # then stand still.
 load_settle() {
 	local a b=
-	for _ in $(seq 100); do
+	for _ in $(seq 300); do
 		a=$(load_status /dev/stdout 2>/dev/null | jq -c '[.packets, .calls.active, .calls.unwritten, .rings[].used]')
 		[ -n "$a" ] && [ "$a" = "$b" ] && [ "$(jq '.[2]' <<<"$a")" = 0 ] && return 0
 		b=$a

@@ -5,13 +5,10 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 call() { "$O" call "$@" --control "$TMP/control" 2>"$TMP/err"; }
 
-load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
-load_daemon || fail "optagd does not start"
+load_ready 'ring 64 MiB'
 call list >"$TMP/none" && [ ! -s "$TMP/none" ] || fail "calls before there are any"
 load_begin "$TMP/sent" "${load_kinds[@]}" --calls 150 --rate 150 --duration 8 --first-rtp 300
 sleep 4

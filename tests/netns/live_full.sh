@@ -7,10 +7,9 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 [ -n "${LOAD_WORLD:-}" ] || { echo "SKIP: no mount namespace"; exit 77; }
 trap 'load_down; umount "$TMP/s" 2>/dev/null' EXIT
-trap 'exit 130' INT TERM HUP
 . "$SRC/tests/netns/lib-audit.sh"
 
 said() { # N TEXT: until the daemons' log has it N times

@@ -4,25 +4,10 @@
 # another announcement was played is not. Of both, audio comes up to be listened to only, and is counted so; what is kept
 # begins at the key, and the rest of the key's tone in it is silent.
 set -u
-# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS=detect_leaks=0
-# shellcheck source=tests/netns/lib-sipp.sh
-. "$SRC/tests/netns/lib-sipp.sh"
-why=$(sipp_need) || { echo "SKIP: $why"; exit 77; }
-command -v jq >/dev/null || { echo "SKIP: jq is not installed"; exit 77; }
-mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf 2>/dev/null || { echo "SKIP: no bpf file system"; exit 77; }
-O="$BIN/optag" s="$TMP/s" k="$TMP/k" daemon=''
-down() {
-	[ -n "$daemon" ] && kill -INT "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
-	sipp_down
-}
-trap down EXIT
-trap 'exit 130' INT TERM HUP
-fail() {
-	echo "FAIL: $*"
-	sed 's/^/optagd said: /' "$TMP/optagd.err" 2>/dev/null | tail -n 20
-	exit 1
-}
+# shellcheck source=tests/netns/lib-live.sh
+. "$SRC/tests/netns/lib-live.sh"
+live_need jq
+live_bpf
 
 # An announcement of 8 s; a caller who is silent, presses 1 two seconds later, and speaks.
 from=$sipp_sounds sipp_sounds="$TMP/sounds"
@@ -56,9 +41,7 @@ ring 16 MiB
 C
 sipp_mirror=1
 sipp_up "$TMP/sipp" "$TMP/calls.pcap" || fail "no network"
-nsenter --net="/run/netns/$sipp_m" "$BIN/optagd" -c "$TMP/optagd.conf" 2>"$TMP/optagd.err" &
-daemon=$!
-for _ in $(seq 100); do grep -q 'recording from' "$TMP/optagd.err" && break; kill -0 $daemon 2>/dev/null || fail "optagd ended"; sleep 0.05; done
+live_start
 hash=$("$O" policy status --control "$TMP/control" --json | jq -r .hash)
 grep -q "	notice-en	.*notice.wav$" "$s/policies/$hash.sounds" || fail "the sounds in force are not in the store"
 

@@ -6,10 +6,9 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 command -v curl >/dev/null || { echo "SKIP: curl is not installed"; exit 77; }
 trap 'load_down; rm -rf /sys/fs/bpf/optag/rx1' EXIT
-trap 'exit 130' INT TERM HUP
 port() { # N [INDEX]: the pair, up
 	ip -n "$load_ns" link add "tx$1" ${2:+index "$2"} type veth peer name "rx$1" && ip -n "$load_ns" link set "tx$1" up &&
 		ip -n "$load_ns" link set "rx$1" up

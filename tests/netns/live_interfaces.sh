@@ -5,9 +5,8 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 trap 'load_down; rm -rf /sys/fs/bpf/optag/rx1' EXIT
-trap 'exit 130' INT TERM HUP
 
 load_up && load_store && load_conf 'interface rx1 { mirror yes; xdp native }' || fail "no network or store"
 ip -n "$load_ns" link add tx1 type veth peer name rx1 && ip -n "$load_ns" link set tx1 up && ip -n "$load_ns" link set rx1 up ||

@@ -7,15 +7,12 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 command -v perl >/dev/null || { echo "SKIP: perl is not installed"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
 kills=${KILLS:-5}
 [ -n "${OPTAG_FULL:-}" ] && kills=${KILLS:-200}
 
-load_up && load_store && load_conf 'ring 64 MiB' 'take-over 60 s' || fail "no network or store"
-load_daemon || fail "optagd does not start"
+load_ready 'ring 64 MiB' 'take-over 60 s'
 RANDOM=${SEED:-$$} && echo "SEED=${SEED:-$$}"
 # Long calls: they live through many kills. All begin before the first one.
 load_begin "$TMP/sent" --kind 'kept:8:+4520######:+45701020##' --kind 'sales:1:+4521######:+45701030##' \

@@ -6,12 +6,9 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 
-load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
-load_daemon || fail "optagd does not start"
+load_ready 'ring 64 MiB'
 # Capture is a realtime thread where that is allowed, encoders come last, all others are ordinary.
 if chrt -f 1 true 2>/dev/null; then
 	for t in "/proc/$load_daemon_pid/task"/*; do # policy (1: FIFO) and niceness, behind the name

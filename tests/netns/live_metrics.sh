@@ -5,10 +5,8 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 for p in python3 curl; do command -v $p >/dev/null || { echo "SKIP: $p is not installed"; exit 77; }; done
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
 page() { load_in curl -sf http://127.0.0.1:9464/metrics; }
 value() { awk -v k="$1" '$1 == k {print $2}' "$TMP/page"; }
 

@@ -4,24 +4,10 @@
 # retention is put in force, another loosens. Calls in progress only lose, the daemon never stops, and the store shows
 # what each call was decided by. (Without XDP, so it runs where that cannot.)
 set -u
-# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS=detect_leaks=0
-# shellcheck source=tests/netns/lib-sipp.sh
-. "$SRC/tests/netns/lib-sipp.sh"
-why=$(sipp_need) || { echo "SKIP: $why"; exit 77; }
-command -v jq >/dev/null || { echo "SKIP: jq is not installed"; exit 77; }
-O="$BIN/optag" s="$TMP/s" k="$TMP/k" c="$TMP/control" live="$TMP/policy/demo.policy" daemon=''
-down() {
-	[ -n "$daemon" ] && kill -INT "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
-	sipp_down
-}
-trap down EXIT
-trap 'exit 130' INT TERM HUP
-fail() {
-	echo "FAIL: $*"
-	sed 's/^/optagd said: /' "$TMP/optagd.err" 2>/dev/null | tail -n 20
-	exit 1
-}
+# shellcheck source=tests/netns/lib-live.sh
+. "$SRC/tests/netns/lib-live.sh"
+live_need jq
+c="$TMP/control" live="$TMP/policy/demo.policy"
 
 soon=$(date -u -d '+180 days' +%F)
 mkdir -p "$TMP/policy"
@@ -39,9 +25,7 @@ group root
 C
 sipp_mirror=1
 sipp_up "$TMP/sipp" "$TMP/calls.pcap" || fail "no network"
-nsenter --net="/run/netns/$sipp_m" "$BIN/optagd" -c "$TMP/optagd.conf" 2>"$TMP/optagd.err" &
-daemon=$!
-for _ in $(seq 100); do grep -q 'recording from' "$TMP/optagd.err" && break; kill -0 $daemon 2>/dev/null || fail "optagd ended"; sleep 0.05; done
+live_start
 first=$("$O" policy status --control "$c" --json | jq -r .hash)
 [ -f "$s/policies/$first.policy" ] || fail "the policy in force is not in the store"
 

@@ -6,12 +6,9 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 
-load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
-load_daemon || fail "optagd does not start"
+load_ready 'ring 64 MiB'
 load_begin "$TMP/sent" "${load_kinds[@]}" --calls 100 --rate 50 --hold 13 --duration 10 --first-rtp 300 --sha
 for n in 1 2; do
 	sleep 4

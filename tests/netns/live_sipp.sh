@@ -4,29 +4,11 @@
 # keeps is, per call and leg, bit-exactly what tshark finds on the wire; of calls nobody may keep no audio passed.
 # Nothing stays attached afterwards.
 set -u
-# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS=detect_leaks=0
-# shellcheck source=tests/netns/lib-sipp.sh
-. "$SRC/tests/netns/lib-sipp.sh"
-why=$(sipp_need) || { echo "SKIP: $why"; exit 77; }
-for p in tshark jq perl; do
-	command -v $p >/dev/null || { echo "SKIP: $p is not installed"; exit 77; }
-done
-
-# (ip netns exec would hide the bpf file system behind a /sys of its own)
-mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf 2>/dev/null || { echo "SKIP: no bpf file system"; exit 77; }
-O="$BIN/optag" pcap="$TMP/calls.pcap" s="$TMP/s" k="$TMP/k" daemon=''
-down() {
-	[ -n "$daemon" ] && kill -INT "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
-	sipp_down
-}
-trap down EXIT
-trap 'exit 130' INT TERM HUP
-fail() {
-	echo "FAIL: $*"
-	sed 's/^/optagd said: /' "$TMP/optagd.err" 2>/dev/null | tail -n 20
-	exit 1
-}
+# shellcheck source=tests/netns/lib-live.sh
+. "$SRC/tests/netns/lib-live.sh"
+live_need tshark jq perl
+live_bpf
+pcap="$TMP/calls.pcap"
 
 # The demo's policy, for real: no laboratory, reviewed in time.
 soon=$(date -u -d '+180 days' +%F)
@@ -48,9 +30,7 @@ C
 sipp_mirror=1
 sipp_up "$TMP/sipp" "$pcap" || fail "no network"
 "$BIN/optagd" -n -c "$TMP/optagd.conf" 2>"$TMP/optagd.err" || fail "optagd -n"
-nsenter --net="/run/netns/$sipp_m" "$BIN/optagd" -c "$TMP/optagd.conf" 2>"$TMP/optagd.err" &
-daemon=$!
-for _ in $(seq 100); do grep -q 'recording from' "$TMP/optagd.err" && break; kill -0 $daemon 2>/dev/null || fail "optagd ended"; sleep 0.05; done
+live_start
 grep -q 'native XDP' "$TMP/optagd.err" || fail "not native"
 
 # A second daemon on the same store or interface refuses.

@@ -6,12 +6,9 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 
-load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
-load_daemon || fail "optagd does not start"
+load_ready 'ring 64 MiB'
 # All begin within a second, and end from the sixth to the seventh.
 load_begin "$TMP/sent" --kind 'kept:1:+4520######:+45701020##' --calls 60 --rate 60 --duration 5 --first-rtp 300 --sha
 sleep 4.5

@@ -6,9 +6,7 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 swaps=${SWAPS:-100}
 [ -n "${OPTAG_FULL:-}" ] && swaps=${SWAPS:-1000}
 policy=$TMP/policy/demo.policy

@@ -9,10 +9,9 @@ set -u
 . "$SRC/tests/netns/lib-load.sh"
 # shellcheck source=tests/netns/lib-systemd.sh
 . "$SRC/tests/netns/lib-systemd.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 sd_need >"$TMP/why" || { echo "SKIP: $(cat "$TMP/why")"; exit 77; }
 trap 'sd_down; load_down' EXIT
-trap 'exit 130' INT TERM HUP
 
 is() { # FILTER: of the status
 	sd optag status --json >"$TMP/status" 2>"$TMP/err" || fail "status: $(cat "$TMP/err")"

@@ -7,10 +7,8 @@ set -u
 . "$SRC/tests/netns/lib-load.sh"
 # shellcheck source=tests/netns/lib-audit.sh
 . "$SRC/tests/netns/lib-audit.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 command -v python3 >/dev/null || { echo "SKIP: python3 is not installed"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
 truth() { python3 "$SRC/tests/truth.py" "$@"; }
 
 mkdir "$TMP/policy" && truth policy "$TMP/policy" header || fail "the policy"

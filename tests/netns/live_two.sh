@@ -6,7 +6,7 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 down() {
 	[ -z "${second:-}" ] || kill -9 "$second" 2>/dev/null
 	load_down
@@ -14,7 +14,6 @@ down() {
 	return 0
 }
 trap down EXIT
-trap 'exit 130' INT TERM HUP
 other=optag$$o
 
 load_up && load_store && load_conf || fail "no network or store"

@@ -6,9 +6,7 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 # shellcheck source=tests/netns/lib-story.sh
 . "$SRC/tests/netns/lib-story.sh"
 # the rule's notice-timeout is 5 s here, as in the truth table; rules that say nothing have 60 s, as cli/story_10

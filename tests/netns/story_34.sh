@@ -7,14 +7,11 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 calls=${OPTAG_CALLS:-5000}
 policy=$TMP/policy/demo.policy
 
-load_up && load_store && load_conf 'ring 64 MiB' || fail "no network or store"
-load_daemon || fail "optagd does not start"
+load_ready 'ring 64 MiB'
 # their voices begin after the test: what matters is that they are in progress and may be recorded
 load_begin "$TMP/barred" --kind 'barred:1:+4540######:+45701020##' --calls "$calls" --rate 1000 --duration 86400 --first-rtp 600000 --end 4
 for i in $(seq 50); do echo "stay-$i from=+4520$((304000 + i)) to=+4570102010 bye=20000"; done >"$TMP/script"

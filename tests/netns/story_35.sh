@@ -5,10 +5,8 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
+load_or_skip
 command -v setpriv >/dev/null || { echo "SKIP: setpriv is not installed"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
 c="$TMP/control" live="$TMP/policy/demo.policy"
 load_up && load_store || fail "no network or store"
 "$O" policy approver-key --name nobody "$TMP/key" >/dev/null || fail "approver-key"

@@ -6,12 +6,9 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 c="$TMP/control" live="$TMP/policy/demo.policy"
-load_up && load_store && load_conf || fail "no network or store"
-load_daemon || fail "optagd does not start"
+load_ready
 status() { "$O" policy status --json --control "$c" | jq -r "$1"; }
 hash_of() { "$O" policy fmt "$1" | b2sum -l 256 | cut -d' ' -f1; }
 play() { # NAME: three short calls, taken whole

@@ -5,12 +5,9 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 c="$TMP/control" live="$TMP/policy/demo.policy"
-load_up && load_store && load_conf || fail "no network or store"
-load_daemon || fail "optagd does not start"
+load_ready
 status() { "$O" policy status --json --control "$c" | jq -r "$1"; }
 play() { load_calls "$TMP/$1" --packet --kind "kept:1:+452$2#####:+45701020##" --calls 3 --rate 100 --duration 3 --seed "$2" || fail "optag-load: $1"; }
 passed() { "$O" status --json --socket "$c" | jq .packets.audio; } # since the first daemon

@@ -6,9 +6,7 @@
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
-why=$(load_need) || { echo "SKIP: $why"; exit 77; }
-trap load_down EXIT
-trap 'exit 130' INT TERM HUP
+load_or_skip
 c="$TMP/control" live="$TMP/policy/demo.policy"
 
 load_up && load_store && load_conf || fail "no network or store"

@@ -5,107 +5,29 @@
  * Linked with --wrap (see the Makefile). Whatever fails, once or from then on: no crash, a reason, the
  * log is whole for whoever looks, what a successful flush covered is in it, and the next writer goes on.
  */
+#include <errno.h>
+#include <sys/types.h>
+
+static ssize_t half(int fd, const void *p, size_t n, off_t off);
+
+/* Half of it reaches the file. A ftruncate after it fails too, or that would tell nothing. */
+#define FAULT_PWRITE   half
+#define FAULT_TRUNCATE (fault == F_PWRITE && forever && happened)
+
+#include "faults.h"
 #include "store/evlog.h"
 #include "store_util.h"
 
 #define DAY (86400ULL * NS_PER_S)
 #define D0  (20780ULL * DAY)
 
-enum fault { F_NONE, F_MALLOC, F_FALLOCATE, F_FSYNC, F_PWRITE, F_RENAME, F_TRUNCATE, F_OPEN, F_MAX };
-
-static enum fault fault;
-static int countdown, fail_errno;
-static bool forever, happened;
-
-static bool fails(enum fault f)
+static ssize_t half(int fd, const void *p, size_t n, off_t off)
 {
-	if (f != fault || (happened && !forever))
-		return false;
-	if (!happened && --countdown > 0)
-		return false;
-	happened = true;
-	errno = fail_errno;
-	return true;
-}
+	int e = errno;
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t a, size_t b);
-void *__real_realloc(void *p, size_t n);
-int __real_fallocate(int fd, int mode, off_t off, off_t len);
-int __real_fdatasync(int fd);
-int __real_fsync(int fd);
-int __real_renameat(int a, const char *b, int c, const char *d);
-ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t off);
-int __real_ftruncate(int fd, off_t n);
-int __real_openat(int fd, const char *p, int flags, mode_t mode);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t a, size_t b);
-void *__wrap_realloc(void *p, size_t n);
-int __wrap_fallocate(int fd, int mode, off_t off, off_t len);
-int __wrap_fdatasync(int fd);
-int __wrap_fsync(int fd);
-int __wrap_renameat(int a, const char *b, int c, const char *d);
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off);
-int __wrap_ftruncate(int fd, off_t n);
-int __wrap_openat(int fd, const char *p, int flags, mode_t mode);
-
-void *__wrap_malloc(size_t n)
-{
-	return fails(F_MALLOC) ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t a, size_t b)
-{
-	return fails(F_MALLOC) ? NULL : __real_calloc(a, b);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails(F_MALLOC) ? NULL : __real_realloc(p, n);
-}
-
-int __wrap_fallocate(int fd, int mode, off_t off, off_t len)
-{
-	return fails(F_FALLOCATE) ? -1 : __real_fallocate(fd, mode, off, len);
-}
-
-int __wrap_fdatasync(int fd)
-{
-	return fails(F_FSYNC) ? -1 : __real_fdatasync(fd);
-}
-
-int __wrap_fsync(int fd)
-{
-	return fails(F_FSYNC) ? -1 : __real_fsync(fd);
-}
-
-int __wrap_renameat(int a, const char *b, int c, const char *d)
-{
-	return fails(F_RENAME) ? -1 : __real_renameat(a, b, c, d);
-}
-
-/* Half of it reaches the file. */
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
-{
-	int e;
-
-	if (!fails(F_PWRITE))
-		return __real_pwrite(fd, p, n, off);
-	e = errno;
 	(void)!__real_pwrite(fd, p, n / 2, off);
 	errno = e;
 	return -1;
-}
-
-int __wrap_ftruncate(int fd, off_t n)
-{
-	/* the write before it failed too, or this would tell nothing */
-	return fails(F_TRUNCATE) || (fault == F_PWRITE && forever && happened) ? -1 : __real_ftruncate(fd, n);
-}
-
-int __wrap_openat(int fd, const char *p, int flags, mode_t mode)
-{
-	return fails(F_OPEN) ? -1 : __real_openat(fd, p, flags, mode);
 }
 
 /* ---- the scene: three days, two writers ---- */
@@ -182,15 +104,11 @@ static bool one(enum fault f, int n, bool ever, int err)
 	assert_int_equal(make_store(&state), 0);
 	acked = 0;
 	errors = 0;
-	happened = false;
-	countdown = n;
-	forever = ever;
-	fail_errno = err;
 	clock_set_ns(D0);
-	fault = f;
+	fail_nth(f, n, err, ever);
 	play(0, 12);
 	play(12, 24);
-	fault = F_NONE;
+	fail_none();
 	hit = happened;
 	check(f, n);
 	shell("rm -rf '%s'", base_dir);
@@ -250,15 +168,11 @@ static void half_written(void **state)
 	assert_int_equal(make_store(state), 0);
 	clock_set_ns(D0);
 	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), 0);
-	fail_errno = EIO;
 	for (enum fault f = F_FSYNC; f <= F_PWRITE; f++) {
 		assert_int_equal(evlog_append(l, &e, NULL), 0);
-		happened = false;
-		countdown = 1;
-		forever = false;
-		fault = f;
+		fail_nth(f, 1, EIO, false);
 		assert_int_equal(evlog_flush(l, 0), -EIO);
-		fault = F_NONE;
+		fail_none();
 		evlog_why(l, why, sizeof(why));
 		assert_non_null(strstr(why, "2026-11-23.log: cannot write"));
 		assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);

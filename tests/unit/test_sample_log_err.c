@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,111 +17,61 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+static ssize_t full(int fd, const void *p, size_t n, off_t off);
+static bool is_stuck(void);
+
+#define FAULT_PWRITE   full
+#define FAULT_TRUNCATE is_stuck()
+
 #include "base/clock.h"
 #include "call/sample_log.h"
+#include "faults.h"
 
 #define DAY (86400ULL * NS_PER_S)
 #define D0  (20780ULL * DAY)
 
-enum fault { F_NONE, F_MALLOC, F_FSYNC, F_PWRITE, F_SHORT, F_STUCK, F_OPEN, F_MAX };
-
-static enum fault fault;
-static int countdown;
-static bool forever, happened, stuck; /* stuck: what was half written cannot be taken back */
 static char dir[256];
 
-static bool fails(enum fault f)
-{
-	if (f != fault || (happened && !forever))
-		return false;
-	if (!happened && --countdown > 0)
-		return false;
-	happened = true;
-	errno = f == F_MALLOC ? ENOMEM : f == F_FSYNC ? EIO : f == F_OPEN ? EMFILE : ENOSPC;
-	return true;
-}
+/* What else may be with a write: half of it, then none, as a full disk does; and the half cannot be taken back. */
+static bool shortens, sticks, stuck;
 
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_malloc(size_t n)
+static ssize_t full(int fd, const void *p, size_t n, off_t off)
 {
-	return fails(F_MALLOC) ? NULL : __real_malloc(n);
-}
-
-void *__real_calloc(size_t n, size_t m);
-void *__wrap_calloc(size_t n, size_t m);
-void *__wrap_calloc(size_t n, size_t m)
-{
-	return fails(F_MALLOC) ? NULL : __real_calloc(n, m);
-}
-
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails(F_MALLOC) ? NULL : __real_realloc(p, n);
-}
-
-int __real_fdatasync(int fd);
-int __wrap_fdatasync(int fd);
-int __wrap_fdatasync(int fd)
-{
-	return fails(F_FSYNC) ? -1 : __real_fdatasync(fd);
-}
-
-int __real_fsync(int fd);
-int __wrap_fsync(int fd);
-int __wrap_fsync(int fd)
-{
-	return fails(F_FSYNC) ? -1 : __real_fsync(fd);
-}
-
-ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t off);
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off);
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
-{
-	if (fails(F_PWRITE))
+	if (!shortens)
 		return -1;
-	/* half of it, then none: as a full disk does */
-	if ((fault == F_SHORT && fails(F_SHORT)) || (fault == F_STUCK && fails(F_STUCK))) {
-		stuck = fault == F_STUCK;
-		fault = F_PWRITE;
-		happened = false;
-		countdown = 1;
-		return __real_pwrite(fd, p, n / 2 + 1, off);
-	}
-	return __real_pwrite(fd, p, n, off);
+	shortens = false;
+	stuck = sticks;
+	happened = false; /* the next one fails */
+	countdown = 1;
+	return __real_pwrite(fd, p, n / 2 + 1, off);
 }
 
-int __real_ftruncate(int fd, off_t n);
-int __wrap_ftruncate(int fd, off_t n);
-int __wrap_ftruncate(int fd, off_t n)
+static bool is_stuck(void)
 {
-	if (!stuck)
-		return __real_ftruncate(fd, n);
-	errno = EIO;
-	return -1;
+	if (stuck)
+		errno = EIO;
+	return stuck;
 }
 
-int __real_openat(int at, const char *name, int flags, ...);
-int __wrap_openat(int at, const char *name, int flags, ...);
-int __wrap_openat(int at, const char *name, int flags, ...)
-{
-	va_list ap;
-	mode_t mode;
+static const struct kind {
+	enum fault f;
+	int err;
+	bool shortens, sticks;
+} kinds[] = {
+	{ .f = F_MALLOC, .err = ENOMEM },
+	{ .f = F_FSYNC, .err = EIO },
+	{ .f = F_PWRITE, .err = ENOSPC },
+	{ .f = F_PWRITE, .err = ENOSPC, .shortens = true },
+	{ .f = F_PWRITE, .err = ENOSPC, .shortens = true, .sticks = true },
+	{ .f = F_OPEN, .err = EMFILE },
+}, none = { .f = F_NONE };
 
-	va_start(ap, flags);
-	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
-	va_end(ap);
-	return fails(F_OPEN) ? -1 : __real_openat(at, name, flags, mode);
-}
-
-static void fail_nth(enum fault f, int n, bool always)
+static void fail_kind(const struct kind *k, int n, bool always)
 {
-	fault = f;
-	countdown = n;
-	forever = always;
-	happened = stuck = false;
+	shortens = k->shortens;
+	sticks = k->sticks;
+	stuck = false;
+	fail_nth(k->f, n, k->err, always);
 }
 
 /* ---- what must hold ---- */
@@ -174,17 +125,17 @@ static int append(struct sample_log *l, uint64_t now)
 }
 
 /* Opens, appends over three days, flushes twice; returns how many lines a successful flush covered. */
-static uint64_t session(uint64_t day, enum fault f, int nth, bool always)
+static uint64_t session(uint64_t day, const struct kind *k, int nth, bool always)
 {
 	struct sample_log *l = NULL;
 	char why[256] = "";
 	uint64_t covered = 0, taken = whole();
 	int rc;
 
-	fail_nth(f, nth, always);
+	fail_kind(k, nth, always);
 	rc = sample_log_open(dir, &l, why, sizeof(why));
 	if (rc) {
-		fault = F_NONE;
+		fail_none();
 		assert_true(*why);
 		return taken;
 	}
@@ -204,7 +155,7 @@ static uint64_t session(uint64_t day, enum fault f, int nth, bool always)
 		covered = seq;
 	}
 	sample_log_close(l);
-	fault = F_NONE;
+	fail_none();
 	return covered;
 }
 
@@ -213,7 +164,7 @@ static void every_fault(void **state)
 	unsigned faults = 0;
 
 	(void)state;
-	for (int f = F_MALLOC; f < F_MAX; f++) {
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
 		for (int always = 0; always < 2; always++) {
 			uint64_t day = 0;
 			char cmd[512];
@@ -225,13 +176,13 @@ static void every_fault(void **state)
 			do {
 				uint64_t covered, there;
 
-				covered = session(day, (enum fault)f, ++n, always);
+				covered = session(day, &kinds[k], ++n, always);
 				again = happened;
 				faults += again;
 				there = whole();
 				assert_true(there >= covered);
 				/* and the next one goes on from there */
-				assert_int_equal(session(day + 3, F_NONE, 0, false), there + 6);
+				assert_int_equal(session(day + 3, &none, 0, false), there + 6);
 				assert_int_equal(whole(), there + 6);
 				day += 6;
 			} while (again && n < 200);

@@ -6,95 +6,11 @@
  * with a reason, calls that a successful store_sync covered are whole, and
  * fsck finds nothing. Full disks are small tmpfs, where we may mount one.
  */
-#include <liburing.h>
 #include <sched.h>
 #include <sys/mount.h>
 
+#include "faults.h"
 #include "store_util.h"
-
-enum fault { F_NONE, F_MALLOC, F_FALLOCATE, F_FSYNC, F_PWRITE, F_RENAME, F_URING, F_MAX };
-
-static volatile enum fault fault;
-static int countdown, fail_errno;
-static bool forever, happened;
-
-static bool fails(enum fault f)
-{
-	if (f != fault || (forever && happened ? false : --countdown > 0))
-		return false;
-	if (happened && !forever)
-		return false;
-	happened = true;
-	errno = fail_errno;
-	return true;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t a, size_t b);
-void *__real_realloc(void *p, size_t n);
-int __real_fallocate(int fd, int mode, off_t off, off_t len);
-int __real_fdatasync(int fd);
-int __real_fsync(int fd);
-int __real_renameat(int a, const char *b, int c, const char *d);
-ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t off);
-int __real_io_uring_submit(struct io_uring *ring);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t a, size_t b);
-void *__wrap_realloc(void *p, size_t n);
-int __wrap_fallocate(int fd, int mode, off_t off, off_t len);
-int __wrap_fdatasync(int fd);
-int __wrap_fsync(int fd);
-int __wrap_renameat(int a, const char *b, int c, const char *d);
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off);
-int __wrap_io_uring_submit(struct io_uring *ring);
-
-void *__wrap_malloc(size_t n)
-{
-	return fails(F_MALLOC) ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t a, size_t b)
-{
-	return fails(F_MALLOC) ? NULL : __real_calloc(a, b);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails(F_MALLOC) ? NULL : __real_realloc(p, n);
-}
-
-int __wrap_fallocate(int fd, int mode, off_t off, off_t len)
-{
-	return fails(F_FALLOCATE) ? -1 : __real_fallocate(fd, mode, off, len);
-}
-
-int __wrap_fdatasync(int fd)
-{
-	return fails(F_FSYNC) ? -1 : __real_fdatasync(fd);
-}
-
-int __wrap_fsync(int fd)
-{
-	return fails(F_FSYNC) ? -1 : __real_fsync(fd);
-}
-
-int __wrap_renameat(int a, const char *b, int c, const char *d)
-{
-	return fails(F_RENAME) ? -1 : __real_renameat(a, b, c, d);
-}
-
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
-{
-	return fails(F_PWRITE) ? -1 : __real_pwrite(fd, p, n, off);
-}
-
-/* The kernel refuses the write: its completion carries an error. */
-int __wrap_io_uring_submit(struct io_uring *ring)
-{
-	if (fails(F_URING))
-		ring->sq.sqes[(ring->sq.sqe_tail - 1) & *ring->sq.kring_mask].fd = -1;
-	return __real_io_uring_submit(ring);
-}
 
 /* ---- the scene ---- */
 
@@ -231,9 +147,9 @@ static void run_fault(enum fault f, int err, bool all)
 
 		s = (struct scene){ .c = chunk_new() };
 		assert_int_equal(make_store(&none), 0);
-		fault = f, countdown = n, fail_errno = err, forever = all, happened = false;
+		fail_nth(f, n, err, all);
 		play(&s, 0);
-		fault = F_NONE;
+		fail_none();
 		fired += happened;
 		if (happened && !s.err && f == F_FALLOCATE)
 			; /* a smaller step was enough, or the reserve could not be had */
@@ -304,11 +220,11 @@ static void test_unerased(void **state)
 	meta_of(1, &m);
 	ok(st, store_call_begin(st, &m, &sc));
 	ok(st, store_sync(st));
-	fault = F_PWRITE, countdown = 1, fail_errno = EIO, forever = true, happened = false;
+	fail_nth(F_PWRITE, 1, EIO, true);
 	ok(st, store_call_drop(sc, STORE_DOCUMENTATION));
 	store_figures(st, &f);
 	assert_int_equal(f.unerased, 1);
-	fault = F_NONE;
+	fail_none();
 	do {
 		usleep(10000);
 		store_figures(st, &f);

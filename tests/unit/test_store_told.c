@@ -7,76 +7,16 @@
  * ends; or it is killed. Each ended call is told once or not at all, what was told is what a reader finds
  * afterwards, and what was told of nobody has its outcome from the next writer.
  */
-#include <liburing.h>
 #include <sched.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "base/buf.h"
+#include "faults.h"
 #include "store_util.h"
 
-enum fault { F_NONE, F_FALLOCATE, F_FDATASYNC, F_FSYNC, F_PWRITE, F_RENAME, F_URING, F_ROW_WRITE, F_ROW_SYNC, F_OPEN_WRITE,
-	     F_OPEN_SYNC, F_MAX };
-
-static atomic_int fault, countdown, fail_errno;
-static atomic_bool happened;
-
-/* From the nth on, until the fault is cleared. */
-static bool fails(enum fault f)
-{
-	if ((int)f != fault || atomic_fetch_sub(&countdown, 1) > 1)
-		return false;
-	happened = true;
-	errno = fail_errno;
-	return true;
-}
-
-int __real_fallocate(int fd, int mode, off_t off, off_t len);
-int __real_fdatasync(int fd);
-int __real_fsync(int fd);
-int __real_renameat(int a, const char *b, int c, const char *d);
-ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t off);
-int __real_io_uring_submit(struct io_uring *ring);
-int __wrap_fallocate(int fd, int mode, off_t off, off_t len);
-int __wrap_fdatasync(int fd);
-int __wrap_fsync(int fd);
-int __wrap_renameat(int a, const char *b, int c, const char *d);
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off);
-int __wrap_io_uring_submit(struct io_uring *ring);
-
-int __wrap_fallocate(int fd, int mode, off_t off, off_t len)
-{
-	return fails(F_FALLOCATE) ? -1 : __real_fallocate(fd, mode, off, len);
-}
-
-int __wrap_fdatasync(int fd)
-{
-	return fails(F_FDATASYNC) ? -1 : __real_fdatasync(fd);
-}
-
-int __wrap_fsync(int fd)
-{
-	return fails(F_FSYNC) ? -1 : __real_fsync(fd);
-}
-
-int __wrap_renameat(int a, const char *b, int c, const char *d)
-{
-	return fails(F_RENAME) ? -1 : __real_renameat(a, b, c, d);
-}
-
-ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
-{
-	return fails(F_PWRITE) ? -1 : __real_pwrite(fd, p, n, off);
-}
-
-/* The kernel refuses the write: its completion carries an error. */
-int __wrap_io_uring_submit(struct io_uring *ring)
-{
-	if (fails(F_URING))
-		ring->sq.sqes[(ring->sq.sqe_tail - 1) & *ring->sq.kring_mask].fd = -1;
-	return __real_io_uring_submit(ring);
-}
+/* More kinds, of the catalog and of open.db. */
+enum { F_ROW_WRITE = F_OWN, F_ROW_SYNC, F_OPEN_WRITE, F_OPEN_SYNC, F_MAX };
 
 /* ---- SQLite's files: the system's VFS with another table of methods ---- */
 
@@ -247,10 +187,7 @@ static void run(struct store *st, struct scene *s, enum fault f, int err, int n)
 		append(sc[i], i, 0);
 	}
 	ok(st, store_sync(st));
-	happened = false;
-	countdown = n;
-	fail_errno = err;
-	fault = f;
+	fail_nth(f, n, err, true);
 	for (unsigned i = 0; i < KEPT; i++) {
 		if (i >= KEPT / 2) {
 			sc[i] = begin(st, i);
@@ -323,7 +260,7 @@ static bool recovers(enum fault f, int err, int n)
 	struct seen v;
 
 	run(st, &s, f, err, n);
-	fault = F_NONE;
+	fail_none();
 	ok(st, store_finish(st));
 	take_told(st, &s);
 	for (unsigned i = 0; i < CALLS; i++)
@@ -351,7 +288,7 @@ static bool stops(enum fault f, int err, int n)
 	take_told(st, &s);
 	store_close(st);
 	check_rows(&s, &v);
-	fault = F_NONE;
+	fail_none();
 	st = open_threads();
 	ok(st, store_sync(st));
 	assert_true(store_settled(st));
@@ -396,20 +333,20 @@ static void each(void **state, bool (*fn)(enum fault f, int err, int n), int mos
 	static const int errs[] = { EIO, ENOSPC };
 	unsigned fired[F_MAX] = { 0 };
 
-	for (int f = F_NONE + 1; f < F_MAX; f++)
+	for (int f = F_FALLOCATE; f < F_MAX; f++)
 		for (int e = 0; e < 2; e++)
 			for (int n = 1; n <= most; n += step) {
 				bool more = fn((enum fault)f, errs[e], n);
 
-				fault = F_NONE;
+				fail_none();
 				fired[f] += more;
 				drop_store(state);
 				assert_int_equal(make_store(state), 0);
 				if (!more && fn != killed)
 					break;
 			}
-	for (int f = F_FDATASYNC; fn != killed && f < F_MAX; f++)
-		assert_true(fired[f] || f == F_FSYNC || f == F_RENAME || f == F_URING); /* these are of new segments, and days */
+	for (int f = F_FSYNC; fn != killed && f < F_MAX; f++)
+		assert_true(fired[f] || (f >= F_RENAME && f <= F_URING)); /* these are of new segments, and days */
 }
 
 static void test_recovers(void **state)

@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# optagd on the mirror port of real calls (lib-sipp.sh, which this sources). Sets O, s (the store), k (the keys) and daemon, its
+# process; whatever happens, all is taken away at the end.
+#
+#	live_need PROGRAM...	skips the test where it cannot be
+#	live_bpf		the same, for XDP
+#	live_start		after sipp_up with sipp_mirror=1: by $TMP/optagd.conf, its lines in $TMP/optagd.err; returns when it records
+
+# shellcheck source=tests/netns/lib-sipp.sh
+. "$SRC/tests/netns/lib-sipp.sh"
+# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
+[ -z "${SAN:-}" ] || export ASAN_OPTIONS=detect_leaks=0
+# shellcheck disable=SC2034
+O="$BIN/optag" s="$TMP/s" k="$TMP/k" daemon=''
+
+live_down() {
+	[ -n "$daemon" ] && kill -INT "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null
+	sipp_down
+}
+trap live_down EXIT
+trap 'exit 130' INT TERM HUP
+
+fail() {
+	echo "FAIL: $*"
+	sed 's/^/optagd said: /' "$TMP/optagd.err" 2>/dev/null | tail -n 20
+	exit 1
+}
+
+live_need() {
+	local p why
+	why=$(sipp_need) || { echo "SKIP: $why"; exit 77; }
+	for p in "$@"; do
+		command -v "$p" >/dev/null || { echo "SKIP: $p is not installed"; exit 77; }
+	done
+}
+
+live_bpf() { # (ip netns exec would hide the bpf file system behind a /sys of its own)
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf 2>/dev/null || { echo "SKIP: no bpf file system"; exit 77; }
+}
+
+live_start() {
+	nsenter --net="/run/netns/$sipp_m" "$BIN/optagd" -c "$TMP/optagd.conf" 2>"$TMP/optagd.err" &
+	daemon=$!
+	until grep -q 'recording from' "$TMP/optagd.err"; do
+		kill -0 $daemon 2>/dev/null || fail "optagd ended"
+		sleep 0.05
+	done
+}

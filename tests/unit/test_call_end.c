@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_call_end.c - when a call is over, whose port and Call-ID are free again, and limits and clocks */
+#include "call_talk.h"
+
+static void test_missing_bye(void **state)
+{
+	struct world *w = fake_world(NULL);
+	int i;
+
+	(void)state;
+	establish(w);
+	for (i = 0; i < 600; i++) {
+		w->packets += 50;
+		wait_ns(w, SEC);
+	}
+	expect(w, REC, REC);
+	for (i = 0; i < 59; i++)
+		wait_ns(w, SEC);
+	assert_int_equal(w->ended, 0);
+	for (i = 0; i < 31; i++) /* the last look may have been 15 s after the last packet */
+		wait_ns(w, SEC);
+	expect(w, 0, 0);
+	assert_string_equal(w->last_end, "timeout");
+	assert_in_range(w->last_length_ns, 590 * SEC, 620 * SEC);
+	fake_world_free(w);
+}
+
+static void test_missing_bye_on_hold(void **state)
+{
+	struct world *w = fake_world(NULL);
+	int i;
+
+	(void)state;
+	establish(w);
+	ask(w, "INVITE", "b", 2, sdp_of(1, 1, 4000, "a=inactive\r\n"));
+	say(w, 200, "INVITE", "b", 2, sdp_of(2, 2, 5000, "a=inactive\r\n"));
+	for (i = 0; i < 1790; i += 10)
+		wait_ns(w, 10 * SEC);
+	assert_int_equal(w->ended, 0);
+	for (i = 0; i < 1000; i += 10)
+		wait_ns(w, 10 * SEC);
+	assert_int_equal(w->ended, 1);
+	fake_world_free(w);
+}
+
+static void test_setup_timeout(void **state)
+{
+	struct world *w = fake_world(NULL);
+	int i;
+
+	(void)state;
+	ask(w, "INVITE", "", 1, offer(4000));
+	for (i = 0; i < 10; i++) { /* it rings on: 183 every minute (RFC 3261 13.3.1.1) */
+		wait_ns(w, 60 * SEC);
+		say(w, 183, "INVITE", "b", 1, NULL);
+	}
+	expect(w, GATE, 0);
+	wait_ns(w, 199 * SEC);
+	assert_int_equal(w->ended, 0);
+	wait_ns(w, 2 * SEC);
+	assert_int_equal(w->ended, 1);
+	assert_string_equal(w->last_end, "timeout");
+	fake_world_free(w);
+}
+
+static void test_max_length(void **state)
+{
+	struct world *w = fake_world(NULL);
+	int i;
+
+	(void)state;
+	w->policy.rule.max_length = (struct policy_span){ 100, POLICY_U_S };
+	establish(w);
+	for (i = 0; i < 99; i++) {
+		w->packets++;
+		wait_ns(w, SEC);
+	}
+	expect(w, REC, REC);
+	wait_ns(w, 1100 * MS);
+	expect(w, GATE, GATE); /* to the tenth of a second, not to the next look at media */
+	hang_up(w);
+	fake_world_free(w);
+}
+
+/* The next call of a telephone takes the port although the old call's BYE was lost. */
+static void test_port_reuse(void **state)
+{
+	static const char *const called[] = { "101", "500", "900" };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct world *w = fake_world(NULL);
+		struct endpoint at = fake_at(1, 4000);
+
+		establish(w);
+		w->called = called[i];
+		send_msg(w, &(struct fake_msg){ .method = "INVITE", .id = "c2", .from_tag = "n", .to_tag = "",
+						.cseq = 7, .sdp = sdp_of(9, 1, 4000, NULL) });
+		assert_int_equal(fake_verdict(w, 1, 4000), i ? 0 : GATE);
+		assert_false(call_endpoint_at(fake_call(w, "c1"), &at)->owner);
+		assert_int_equal(fake_verdict(w, 2, 5000), REC);
+		w->called = "100";
+		hang_up(w); /* the old call's end does not touch the new one's address */
+		assert_int_equal(fake_verdict(w, 1, 4000), i ? 0 : GATE);
+		assert_int_equal(w->matched, i ? 1 : 2);
+		fake_world_free(w);
+	}
+}
+
+/* What a call announced that may never be recorded is no other call's to record while it goes on: a forged SDP, or the
+ * other leg of a PBX that hands the addresses through. Afterwards the ports are anybody's. */
+static void test_barred(void **state)
+{
+	struct fake_msg invite = { .method = "INVITE", .id = "c2", .from_tag = "n", .to_tag = "", .cseq = 7,
+				   .sdp = sdp_of(9, 1, 4000, NULL) };
+	struct fake_msg ok = { .method = "INVITE", .status = 200, .id = "c2", .from_tag = "n", .to_tag = "m", .cseq = 7 };
+
+	(void)state;
+	for (int i = 0; i < 3; i++) { /* while it rings, answered, and over */
+		struct world *w = fake_world(NULL);
+		bool over = i == 2;
+
+		w->called = "900";
+		if (i)
+			establish(w);
+		else
+			ask(w, "INVITE", "", 1, offer(4000));
+		if (over) {
+			hang_up(w);
+			wait_ns(w, SEC);
+		}
+		w->called = "100";
+		invite.sdp = sdp_of(9, 1, 4000, NULL);
+		send_msg(w, &invite);
+		assert_int_equal(w->matched, 1);
+		assert_int_equal(fake_verdict(w, 1, 4000), over ? GATE : BLK);
+		ok.sdp = sdp_of(8, 2, i ? 5000 : 6000, NULL);
+		send_msg(w, &ok);
+		assert_int_equal(fake_verdict(w, 1, 4000), over ? REC : BLK);
+		assert_int_equal(fake_verdict(w, 2, i ? 5000 : 6000), i == 1 ? BLK : REC);
+		fake_world_free(w);
+	}
+}
+
+static void test_call_id_reuse(void **state)
+{
+	struct world *w = fake_world(NULL);
+	struct fake_msg again = { .method = "INVITE", .id = "c1", .from_tag = "a", .to_tag = "", .cseq = 50 };
+
+	(void)state;
+	establish(w);
+	hang_up(w);
+	again.sdp = offer(4000);
+	send_msg(w, &again); /* another CSeq */
+	assert_int_equal(w->matched, 2);
+	say(w, 200, "INVITE", "z", 50, answer(5000));
+	expect(w, REC, REC);
+	ask(w, "BYE", "z", 51, NULL);
+	/* at once, while the old one lingers; the same CSeq, another tag */
+	again.from_tag = "a2";
+	send_msg(w, &again);
+	assert_int_equal(w->matched, 3);
+	assert_int_equal(w->ended, 2);
+	expect(w, GATE, 0);
+	send_msg(w, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a2",
+					.to_tag = "y", .cseq = 50, .sdp = answer(5000) });
+	expect(w, REC, REC);
+	/* the BYE was lost, and the next caller uses the Call-ID for a call that nobody may record */
+	w->called = "500";
+	again.from_tag = "a3";
+	again.cseq = 1;
+	send_msg(w, &again);
+	expect(w, 0, 0);
+	assert_string_equal(w->last_end, "replaced");
+	assert_int_equal(w->ended, 3);
+	fake_world_free(w);
+}
+
+static void test_limits(void **state)
+{
+	struct call_limits l;
+	struct world *w;
+	struct calls_stats st;
+	char id[CALL_ID_MAX + 2], text[16];
+	struct fake_msg k = { .method = "INVITE", .id = id, .from_tag = "a", .to_tag = "", .cseq = 1 };
+	int i;
+
+	(void)state;
+	call_default_limits(&l);
+	l.calls = 10;
+	w = fake_world(&l);
+	memset(id, 'x', sizeof(id));
+	id[CALL_ID_MAX + 1] = 0;
+	send_msg(w, &k);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.refused_id, 1);
+	assert_int_equal(st.calls, 0);
+	id[CALL_ID_MAX] = 0;
+	send_msg(w, &k);
+	assert_int_equal(w->matched, 1);
+	k.id = text;
+	for (i = 0; i < 20; i++) {
+		snprintf(text, sizeof(text), "n%d", i);
+		send_msg(w, &k);
+	}
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.active, 10);
+	assert_int_equal(st.refused_full, 11);
+	wait_ns(w, 300 * SEC);
+	wait_ns(w, 300 * SEC);
+	send_msg(w, &k);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.calls, 11);
+	fake_world_free(w);
+	l.calls = 0;
+	assert_int_equal(calls_new(&l, &(struct calls_sink){ 0 }, &(struct calls *){ NULL }), -22);
+}
+
+static void test_too_many_addresses(void **state)
+{
+	struct world *w = fake_world(NULL);
+	struct calls_stats st;
+	char more[4000];
+	int n = 0, i, j;
+
+	(void)state;
+	establish(w);
+	for (j = 0; j < 10; j++) {
+		for (n = i = 0; i < 20; i++)
+			n += snprintf(more + n, sizeof(more) - (size_t)n,
+				      "a=candidate:1 1 UDP 1 10.0.0.7 %d typ host\r\n", 10000 + j * 20 + i);
+		ask(w, "INVITE", "b", 2 + (uint32_t)j, sdp_of(1, 1, 4000, more));
+	}
+	calls_get_stats(w->cs, &st);
+	assert_int_not_equal(st.endpoints_dropped, 0);
+	expect(w, REC, REC);
+	/* never answered: still the first description is in force; then a refusal makes room */
+	for (j = 0; j < 10; j++)
+		say(w, 488, "INVITE", "b", 2 + (uint32_t)j, NULL);
+	ask(w, "INVITE", "b", 40, sdp_of(1, 1, 4400, NULL));
+	say(w, 200, "INVITE", "b", 40, answer(5000));
+	assert_int_equal(fake_verdict(w, 1, 4400), REC);
+	fake_world_free(w);
+}
+
+static void test_clock(void **state)
+{
+	struct world *w = fake_world(NULL);
+	struct calls_stats st;
+
+	(void)state;
+	establish(w);
+	ask(w, "BYE", "b", 2, NULL);
+	w->now -= 86400 * SEC; /* the linger must not last a day */
+	calls_tick(w->cs, w->now);
+	fake_check(w);
+	wait_ns(w, SEC);
+	expect(w, 0, 0);
+	assert_int_equal(w->ended, 1);
+	fake_world_free(w);
+
+	w = fake_world(NULL);
+	establish(w);
+	w->now -= 30 * 86400 * SEC;
+	wait_ns(w, SEC);
+	expect(w, REC, REC);
+	ask(w, "BYE", "b", 2, NULL); /* end_ns before answer_ns: checked by the sink */
+	wait_ns(w, SEC);
+	assert_int_equal(w->last_length_ns, 0);
+	/* an older capture file: a new call lives by its own time */
+	send_msg(w, &(struct fake_msg){ .method = "INVITE", .id = "c2", .from_tag = "a", .to_tag = "",
+					.cseq = 1, .sdp = offer(4000) });
+	assert_int_equal(fake_verdict(w, 1, 4000), GATE);
+	wait_ns(w, 190 * SEC);
+	assert_int_equal(fake_verdict(w, 1, 4000), GATE);
+	wait_ns(w, 20 * SEC);
+	assert_int_equal(fake_verdict(w, 1, 4000), 0);
+	fake_world_free(w);
+
+	w = fake_world(NULL);
+	establish(w);
+	w->packets = 5;
+	wait_ns(w, 40 * 86400 * SEC); /* one look after a long gap: it had packets since the last */
+	expect(w, GATE, GATE); /* longer than max-length, but alive */
+	wait_ns(w, 40 * 86400 * SEC);
+	expect(w, 0, 0);
+	wait_ns(w, 86400 * SEC);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.active, 0);
+	/* late by less than a TCP hole is not a clock set back */
+	establish(w);
+	w->now -= 2 * SEC;
+	ask(w, "BYE", "b", 2, NULL);
+	wait_ns(w, 4 * SEC);
+	assert_int_equal(w->ended, 2);
+	fake_world_free(w);
+
+	w = fake_world(NULL); /* times that no clock shows */
+	w->now = UINT64_MAX - SEC;
+	establish(w);
+	calls_tick(w->cs, UINT64_MAX);
+	fake_check(w);
+	calls_tick(w->cs, 0);
+	fake_check(w);
+	w->now = SEC;
+	establish(w);
+	fake_world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_missing_bye),
+		cmocka_unit_test(test_missing_bye_on_hold),
+		cmocka_unit_test(test_setup_timeout),
+		cmocka_unit_test(test_max_length),
+		cmocka_unit_test(test_port_reuse),
+		cmocka_unit_test(test_call_id_reuse),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_too_many_addresses),
+		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_barred),
+	};
+
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+	reborn = true;
+	return failed + cmocka_run_group_tests_name("the same, reborn after every step", tests, NULL, NULL);
+}
