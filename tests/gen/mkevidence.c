@@ -4,6 +4,7 @@
  *
  *	mkevidence STORE [DAYS]		DAYS days from 2026-11-23 (default 3), the last one not signed
  *	mkevidence STORE hold		opens the log and waits for the end of stdin
+ *	mkevidence STORE outbox N	leaves N events in the outbox, and does not touch the log
  *
  * Each day: a policy, and under the rules `support` and `sales` calls that are kept, denied and gaps.
  */
@@ -13,6 +14,7 @@
 
 #include "base/clock.h"
 #include "store/evlog.h"
+#include "store/outbox.h"
 
 #define D0 (20780ULL * 86400 * NS_PER_S)
 
@@ -56,6 +58,33 @@ static void one_call(uint64_t t, unsigned n, const char *rule, enum evlog_kind o
 	add(&e);
 }
 
+static int leave(const char *store, unsigned n)
+{
+	char why[512] = "";
+	struct outbox *o;
+
+	if (outbox_open(store, &o, why, sizeof(why))) {
+		fprintf(stderr, "mkevidence: %s\n", why);
+		return 1;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct evlog_event e = { .kind = EVLOG_KEY_DESTROY, .time_ns = clock_now_ns(), .source = EVLOG_S_REAPER,
+					 .has_call = true, .purpose = EVLOG_P_TRAINING, .reason = "deadline" };
+
+		uid_make(e.time_ns, &i, sizeof(i), &e.call);
+		if (outbox_add(o, &e)) {
+			fprintf(stderr, "mkevidence: %s\n", outbox_why(o));
+			return 1;
+		}
+	}
+	if (outbox_commit(o)) {
+		fprintf(stderr, "mkevidence: %s\n", outbox_why(o));
+		return 1;
+	}
+	outbox_close(o);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool hold = argc > 2 && !strcmp(argv[2], "hold");
@@ -63,9 +92,11 @@ int main(int argc, char **argv)
 	char why[512] = "";
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: mkevidence STORE [DAYS | hold]\n");
+		fprintf(stderr, "usage: mkevidence STORE [DAYS | hold | outbox N]\n");
 		return 2;
 	}
+	if (argc > 3 && !strcmp(argv[2], "outbox"))
+		return leave(argv[1], (unsigned)strtoul(argv[3], NULL, 10));
 	clock_set_ns(D0);
 	if (evlog_open(argv[1], &l, why, sizeof(why))) {
 		fprintf(stderr, "mkevidence: %s\n", why);
