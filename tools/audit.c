@@ -239,6 +239,7 @@ int main(int argc, char **argv)
 		{ "verify", "check chain, signatures and sums", cmd_verify },
 		{ "show", "print events: of a call, a rule, a time", audit_show },
 		{ "recompute-sample", "calculate again which calls were drawn for training", audit_recompute_sample },
+		{ "certificate", "prove to others that a call was deleted", audit_certificate },
 		{ "sums", "calls matched, kept, denied, per day and rule", cmd_sums },
 		{ 0 },
 	};
