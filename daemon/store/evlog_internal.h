@@ -114,13 +114,21 @@ void evlog_file_close(struct evlog_file *f); /* NULL-tolerant */
  */
 int evlog_file_next(struct evlog_file *f, const char **ret, size_t *ret_n);
 
-/* Days that have a log, oldest first. Names that are no part of a log are given to `other`, which may be NULL. */
+/*
+ * Days that have a log, or nothing but a root (their log expired), oldest first. Names that are no part of a log are
+ * given to `other`, which may be NULL.
+ */
 struct evlog_days {
-	int32_t *v;
+	struct evlog_one_day {
+		int32_t day;
+		bool expired;
+	} *v;
 	size_t n;
 };
 int evlog_days_read(const struct root *r, struct evlog_days *ret, void (*other)(void *arg, const char *name), void *arg);
 void evlog_days_free(struct evlog_days *d);
+/* Days since 1970 of YYYYMMDD. False: no day. */
+bool evlog_day_of_number(uint64_t number, int32_t *ret);
 
 /* ---- the start (evlog_recover.c) ---- */
 

@@ -42,6 +42,7 @@ struct take {
 	uint8_t gone_hash[OUTBOX_ROUND][32];
 	unsigned ngone;
 	uint64_t bytes;
+	int32_t expire; /* logs of days before it are to go; 0 none */
 	bool refused; /* a file was set aside: why tells the first */
 };
 
@@ -243,6 +244,17 @@ static int append(struct take *t, const struct outbox_file *f)
 	return rc;
 }
 
+/* What the events ask of who holds the log. */
+static void note_expire(struct take *t, const struct outbox_file *f)
+{
+	int32_t day;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->line[i].e.kind == EVLOG_EVIDENCE_EXPIRE &&
+		    evlog_day_of_number(evlog_num_get(&f->line[i].e, EVLOG_N_DAY, 0), &day) && day > t->expire)
+			t->expire = day;
+}
+
 /* -EAGAIN: for the next time. */
 static int take_file(struct take *t, const char *file)
 {
@@ -263,6 +275,7 @@ static int take_file(struct take *t, const char *file)
 	else
 		rc = append(t, &f);
 	if (!rc) {
+		note_expire(t, &f);
 		snprintf(t->gone[t->ngone], sizeof(t->gone[0]), "%s", file);
 		memcpy(t->gone_hash[t->ngone++], f.hash, 32);
 		t->bytes += f.bytes;
@@ -337,6 +350,8 @@ int outbox_take(struct evlog *l, uint64_t now_ns, struct outbox_taken *ret, char
 			evlog_why(l, text.text, sizeof(text.text));
 		else
 			frc = remove_taken(&t);
+		if (!frc && t.expire)
+			frc = evlog_expire(l, t.expire, &ret->expired);
 		rc = rc ? rc : frc;
 	}
 	names_free(&names);
@@ -367,6 +382,7 @@ int outbox_flush_now(const char *store_dir, struct outbox_taken *ret, char *why,
 		ret->files += one.files;
 		ret->events += one.events;
 		ret->refused += one.refused;
+		ret->expired += one.expired;
 		ret->left = one.left;
 	} while (!rc && one.left && (one.files || one.refused));
 	evlog_close(l);
