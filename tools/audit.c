@@ -89,7 +89,7 @@ static int print_summary(const struct evlog_report *r, const struct outbox_waiti
 		printf("whole, and it adds up\n");
 	if (r->expired) {
 		evlog_day_text(r->expired_to, day);
-		printf("of %s, up to %s, the events are gone with their age; the roots are there\n", cli_n(r->expired, "day"), day);
+		printf("of %s, up to %s, only the root is left\n", cli_n(r->expired, "day"), day);
 	}
 	if (r->torn_bytes)
 		printf("%" PRIu64 " bytes at the end are half written; the next start cuts them\n", r->torn_bytes);

@@ -156,9 +156,10 @@ int evlog_sums_new(struct evlog_sums **ret);
 void evlog_sums_free(struct evlog_sums *s);
 /*
  * Takes a line. Returns NULL, or what does not balance, in a text that lives until the next call;
- * *ret_rule then names the rule of FORMAT.md. partial: the log's beginning was not read.
+ * *ret_rule then names the rule of FORMAT.md. partial: the log's beginning was not read, and may be this event's; since_ns:
+ * nothing was read of before (0: all was).
  */
-const char *evlog_sums_line(struct evlog_sums *s, const struct evlog_line *l, bool partial, const char **ret_rule);
+const char *evlog_sums_line(struct evlog_sums *s, const struct evlog_line *l, bool partial, uint64_t since_ns, const char **ret_rule);
 bool evlog_sums_failed(const struct evlog_sums *s); /* out of memory */
 /* Ends: for each sum; for each call that should have an outcome and has none (uid as text). */
 void evlog_sums_end(struct evlog_sums *s, void (*sum)(void *arg, const struct evlog_sum *s), void *arg,

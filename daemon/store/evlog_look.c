@@ -123,7 +123,8 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 	if (l.e.kind == EVLOG_EVIDENCE_EXPIRE && evlog_day_of_number(evlog_num_get(&l.e, EVLOG_N_DAY, 0), &before) &&
 	    before > k->given_up)
 		k->given_up = before;
-	what = evlog_sums_line(k->sums, &l, k->partial || l.e.time_ns < k->border_ns + BORDER_NS, &rule);
+	what = evlog_sums_line(k->sums, &l, k->partial || l.e.time_ns < k->border_ns + BORDER_NS,
+			       k->partial ? UINT64_MAX : k->border_ns, &rule);
 	if (what)
 		found(k, k->at, rule, "%s", what);
 	return k->how->line ? k->how->line(k->how->arg, k->name, k->at, &l) : 0;
