@@ -74,6 +74,9 @@ static const struct {
 	[EVLOG_POLICY_STAGE] = { "policy.stage", K_POLICY | K_DATA },
 	[EVLOG_RULE_STOP] = { "rule.stop", K_POLICY | K_RULE | K_DATA },
 	[EVLOG_RULE_START] = { "rule.start", K_POLICY | K_RULE | K_DATA },
+	[EVLOG_OUTBOX_TAKE] = { "outbox.take", K_DATA | K_OWN },
+	[EVLOG_OUTBOX_REFUSE] = { "outbox.refuse", K_DATA | K_OWN },
+	[EVLOG_EVIDENCE_EXPIRE] = { "evidence.expire", K_DAY },
 };
 
 static const char *const purposes[EVLOG_PURPOSES] = { "", "documentation", "training" };
@@ -82,7 +85,8 @@ static const char *const sources[EVLOG_SOURCES] = { "",	  "policy", "caller",  "
 static const char *const nums[EVLOG_NUM_NAMES] = { "count",    "bytes",	   "ms",      "packets", "blocked", "lost",
 						   "calls",    "day",	   "draw",    "threshold", "permille", "cap",
 						   "used",     "version",  "offset_ms", "until_s", "leg", "segments",
-						   "errors",   "inspected", "muted", "uid",	   "tighten", "shorten", "loosen" };
+						   "errors",   "inspected", "muted", "uid",	   "tighten", "shorten", "loosen",
+						   "held",     "late_s" };
 
 const char *evlog_kind_name(enum evlog_kind k)
 {
@@ -215,6 +219,7 @@ static const char *check_nums(const struct evlog_event *e)
 static const char *check_needs(const struct evlog_event *e)
 {
 	unsigned f = kinds[e->kind].flags;
+	int32_t day;
 
 	if (f & K_CALL && !e->has_call)
 		return "event without its call";
@@ -236,6 +241,10 @@ static const char *check_needs(const struct evlog_event *e)
 		return f & K_DATA ? "event without its data" : "event with data";
 	if (f & K_DAY && evlog_num_get(e, EVLOG_N_DAY, 0) == 0)
 		return "event without its day";
+	if (e->kind == EVLOG_EVIDENCE_EXPIRE &&
+	    (!evlog_day_of_number(evlog_num_get(e, EVLOG_N_DAY, 0), &day) ||
+	     day + EVLOG_EXPIRE_MIN_DAYS > evlog_day(e->time_ns)))
+		return "evidence is given up too early";
 	return NULL;
 }
 

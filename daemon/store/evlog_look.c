@@ -13,6 +13,10 @@
 
 #include "store/evlog_internal.h"
 #include "store/keys.h"
+#include "store/outbox.h"
+
+/* What began so long before may have its beginning in a log that expired: calls (E-10), seeds (E-11). */
+#define BORDER_NS (4 * EVLOG_DAY_S * NS_PER_S)
 
 struct look {
 	const struct evlog_look *how;
@@ -27,6 +31,10 @@ struct look {
 	bool synced;	   /* link is what the next line must follow */
 	uint8_t link[32];
 	uint64_t seq, time_ns;
+	struct merkle tree; /* of the day at hand */
+	int32_t given_up;  /* the log says that those of days before it were */
+	uint64_t border_ns; /* end of the last day without its log; 0 none */
+	uint64_t outbox;   /* so many lines came by the outbox, later than they happened */
 	char name[64];	   /* the file at hand */
 	uint64_t at;	   /* its line */
 	bool newest;
@@ -69,6 +77,14 @@ static void check_place(struct look *k, const struct evlog_line *l, int32_t day)
 		chain_broken(k, l);
 	if (evlog_day(l->e.time_ns) > day)
 		found(k, k->at, "E-5", "event of a later day than its file");
+	if (l->e.kind == EVLOG_OUTBOX_TAKE) {
+		k->outbox = evlog_num_get(&l->e, EVLOG_N_COUNT, 0);
+	} else if (k->outbox && !outbox_check(&l->e)) {
+		k->outbox--;
+		return;
+	} else {
+		k->outbox = 0;
+	}
 	/* Each step once: what follows it is of the new time. */
 	if (l->e.time_ns + EVLOG_DISORDER_NS < k->time_ns) {
 		k->r->backwards++;
@@ -82,6 +98,7 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 {
 	const char *what = "", *rule = "E-2";
 	struct evlog_line l;
+	int32_t before;
 
 	if (evlog_line_parse(p, n, &l, &what)) {
 		found(k, k->at, rule, "%s", what);
@@ -89,6 +106,7 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 		return 0;
 	}
 	check_place(k, &l, day);
+	merkle_add(&k->tree, p, n);
 	evlog_link(p, n, k->link);
 	k->synced = true;
 	k->seq = l.seq;
@@ -102,7 +120,11 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 		if (memcmp(k->link, k->head.link, 32) != 0)
 			found(k, k->at, "E-9", "changed since it was written");
 	}
-	what = evlog_sums_line(k->sums, &l, k->partial, &rule);
+	if (l.e.kind == EVLOG_EVIDENCE_EXPIRE && evlog_day_of_number(evlog_num_get(&l.e, EVLOG_N_DAY, 0), &before) &&
+	    before > k->given_up)
+		k->given_up = before;
+	what = evlog_sums_line(k->sums, &l, k->partial || l.e.time_ns < k->border_ns + BORDER_NS,
+			       k->partial ? UINT64_MAX : k->border_ns, &rule);
 	if (what)
 		found(k, k->at, rule, "%s", what);
 	return k->how->line ? k->how->line(k->how->arg, k->name, k->at, &l) : 0;
@@ -148,10 +170,29 @@ static int take_lines(struct look *k, int32_t day, bool sealed)
 	return stop;
 }
 
+/* The next day goes on from it. */
+static void follow_root(struct look *k, const struct evlog_root *root, const uint8_t hash[32])
+{
+	memcpy(k->link, hash, 32);
+	memcpy(k->r->root, hash, 32);
+	k->seq = root->last;
+	k->synced = true;
+	k->anchor_seen |= k->how->anchor && !memcmp(hash, k->how->anchor, 32);
+}
+
 /* The root of a day against what was read of it. */
 static void check_root(struct look *k, const struct evlog_root *root, const uint8_t hash[32], const uint8_t before[32],
-		       bool before_known, uint64_t first)
+		       bool before_known, uint64_t first, bool whole)
 {
+	uint8_t tree[32];
+
+	/* what is wrong with a line was told there */
+	merkle_root(&k->tree, tree);
+	if (whole && root->version > 1 && !memcmp(root->link, k->link, 32) && memcmp(root->merkle, tree, 32) != 0) {
+		evlog_day_name(root->day, "root", k->name);
+		found(k, 0, "E-12", "its tree is not that of the day's lines");
+		evlog_day_name(root->day, "log", k->name);
+	}
 	if (before_known && memcmp(root->prev, before, 32) != 0)
 		found(k, 0, "E-8", "its root does not follow from the day before");
 	if (before_known && root->first != first)
@@ -160,13 +201,8 @@ static void check_root(struct look *k, const struct evlog_root *root, const uint
 		found(k, k->at, "E-6", "ends with event %" PRIu64 ", its root with %" PRIu64, k->seq, root->last);
 	else if (k->synced && memcmp(root->link, k->link, 32) != 0)
 		found(k, k->at, "E-6", "changed: not the line that the root was signed for");
-	memcpy(k->link, hash, 32);
-	memcpy(k->r->root, hash, 32);
-	k->seq = root->last;
-	k->synced = true;
+	follow_root(k, root, hash);
 	k->r->sealed++;
-	if (k->how->anchor && !memcmp(hash, k->how->anchor, 32))
-		k->anchor_seen = true;
 }
 
 static int take_day(struct look *k, int32_t day)
@@ -175,12 +211,13 @@ static int take_day(struct look *k, int32_t day)
 	struct why why = { "" };
 	uint8_t before[32], hash[32];
 	bool known = k->synced;
-	uint64_t first = k->seq + 1;
+	uint64_t first = k->seq + 1, damaged = k->r->damaged;
 	int rc = evlog_root_load(&k->root, day, &k->pub, &root, hash, &why), stop;
 
 	memcpy(before, k->link, 32);
 	evlog_day_name(day, "log", k->name);
 	k->r->days++;
+	k->tree = (struct merkle){ .n = 0 };
 	k->at = 0;
 	stop = take_lines(k, day, !rc);
 	if (stop)
@@ -195,7 +232,7 @@ static int take_day(struct look *k, int32_t day)
 							     text ? text + 1 : why.text);
 		k->synced = false; /* the next day's first link cannot be told */
 	} else if (!rc) {
-		check_root(k, &root, hash, before, known, first);
+		check_root(k, &root, hash, before, known, first, k->r->damaged == damaged);
 	}
 	return 0;
 }
@@ -203,16 +240,46 @@ static int take_day(struct look *k, int32_t day)
 static void stranger(void *arg, const char *name)
 {
 	struct look *k = arg;
-	size_t n = strlen(name);
 
-	/* names of other people's files are not repeated */
-	if (n == 15 && !strcmp(name + 10, ".root")) {
-		snprintf(k->name, sizeof(k->name), EVLOG_DIR "/%.10s.log", name);
-		found(k, 0, "E-6", "missing, and its root is there");
-	} else {
-		snprintf(k->name, sizeof(k->name), EVLOG_DIR);
-		found(k, 0, "E-1", "a file that is no part of a log");
+	(void)name; /* names of other people's files are not repeated */
+	snprintf(k->name, sizeof(k->name), EVLOG_DIR);
+	found(k, 0, "E-1", "a file that is no part of a log");
+}
+
+/* A day of which nothing is left but its root: the chain goes through it. */
+static void take_expired(struct look *k, int32_t day)
+{
+	uint8_t before[32], hash[32];
+	struct why why = { "" };
+	struct evlog_root root;
+	bool known = k->synced;
+	int rc = evlog_root_load(&k->root, day, &k->pub, &root, hash, &why);
+
+	k->r->expired++;
+	k->r->expired_to = day;
+	k->border_ns = (uint64_t)(day + 1) * EVLOG_DAY_S * NS_PER_S;
+	evlog_day_name(day, "root", k->name);
+	if (rc) {
+		found(k, 0, strstr(why.text, "E-7") ? "E-7" : "E-6", "not a root of this log's key");
+		k->synced = false;
+		return;
 	}
+	memcpy(before, k->link, 32);
+	if (known && memcmp(root.prev, before, 32) != 0)
+		found(k, 0, "E-8", "its root does not follow from the day before");
+	if (known && root.first != k->seq + 1)
+		found(k, 0, "E-4", "its root begins with event %" PRIu64 ", not %" PRIu64, root.first, k->seq + 1);
+	follow_root(k, &root, hash);
+}
+
+/* Logs that are missing without an event that says so. */
+static void check_expired(struct look *k, const struct evlog_days *days)
+{
+	for (size_t i = 0; i < days->n; i++)
+		if (days->v[i].expired && days->v[i].day >= k->given_up) {
+			evlog_day_name(days->v[i].day, "log", k->name);
+			found(k, 0, "E-6", "missing, and its root is there");
+		}
 }
 
 static int take_days(struct look *k)
@@ -223,14 +290,23 @@ static int take_days(struct look *k)
 	bool whole = true;
 
 	for (size_t i = 0; !rc && i < days.n; i++) {
-		if ((how->from_day && days.v[i] < how->from_day) || (how->to_day && days.v[i] > how->to_day)) {
+		int32_t day = days.v[i].day;
+
+		if ((how->from_day && day < how->from_day) || (how->to_day && day > how->to_day)) {
 			whole = false;
 			k->partial |= !k->r->days;
+			if (days.v[i].expired)
+				k->r->expired_to = day;
 			continue;
 		}
 		k->newest = i + 1 == days.n;
-		rc = take_day(k, days.v[i]);
+		if (days.v[i].expired)
+			take_expired(k, day);
+		else
+			rc = take_day(k, day);
 	}
+	if (!rc && whole)
+		check_expired(k, &days);
 	evlog_days_free(&days);
 	if (rc || !whole)
 		return rc;

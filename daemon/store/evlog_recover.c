@@ -26,8 +26,12 @@ static int check_roots(const struct root *r, const struct evlog_pub *pub, const 
 	for (size_t i = 0; !rc && i + 1 < days->n; i++) {
 		char name[64];
 
-		evlog_day_name(days->v[i], "root", name);
-		rc = evlog_root_load(r, days->v[i], pub, &root, hash, why);
+		evlog_day_name(days->v[i].day, "root", name);
+		/* logs go with their age, oldest first: there is none before one that is missing, and the newest is far behind it */
+		if (days->v[i].expired && ((i && !days->v[i - 1].expired) ||
+					   days->v[i].day + EVLOG_EXPIRE_MIN_DAYS > days->v[days->n - 1].day))
+			return why_set(why, -EBADMSG, "%s: its log is missing (rule E-6)", name);
+		rc = evlog_root_load(r, days->v[i].day, pub, &root, hash, why);
 		if (rc == -ENOENT)
 			rc = -EBADMSG;
 		if (!rc && memcmp(root.prev, s->prev, 32) != 0)
@@ -64,6 +68,7 @@ static bool take(struct evlog_state *s, const char *p, size_t n, const char **re
 	if (evlog_day(l.e.time_ns) > s->day)
 		return false;
 	evlog_link(p, n, s->link);
+	merkle_add(&s->tree, p, n);
 	s->seq = l.seq;
 	return true;
 }
@@ -114,7 +119,7 @@ static int read_lines(const char *name, struct evlog_file *f, const struct evlog
 static int check_closed(const struct root *r, const struct evlog_pub *pub, struct evlog_state *s, struct why *why)
 {
 	struct evlog_root root;
-	uint8_t hash[32];
+	uint8_t hash[32], tree[32];
 	char name[64];
 	int rc = evlog_root_load(r, s->day, pub, &root, hash, why);
 
@@ -126,6 +131,9 @@ static int check_closed(const struct root *r, const struct evlog_pub *pub, struc
 	if (s->cut_bytes || root.last != s->seq || root.first != s->first || memcmp(root.link, s->link, 32) != 0 ||
 	    memcmp(root.prev, s->prev, 32) != 0)
 		return why_set(why, -EBADMSG, "%s: not what its root was signed for (rule E-6)", name);
+	merkle_root(&s->tree, tree);
+	if (root.version > 1 && memcmp(root.merkle, tree, 32) != 0)
+		return why_set(why, -EBADMSG, "%s: its root has the tree of other lines (rule E-12)", name);
 	memcpy(s->link, hash, 32);
 	s->closed = true;
 	return 0;
@@ -150,13 +158,15 @@ int evlog_state_read(const struct root *r, const struct evlog_pub *pub, struct e
 		rc = why_set(why, -EBADMSG, "%s: all days are missing (rule E-9)", EVLOG_DIR);
 	if (!rc && days.n) {
 		s.any = true;
-		s.day = days.v[days.n - 1];
+		s.day = days.v[days.n - 1].day;
 		s.first = s.seq + 1;
 		s.has_before = days.n > 1;
-		s.before = s.has_before ? days.v[days.n - 2] : 0;
+		s.before = s.has_before ? days.v[days.n - 2].day : 0;
 		evlog_day_name(s.day, "log", name);
 		rc = evlog_file_open(r, name, &f);
-		if (rc) {
+		if (rc == -ENOENT) {
+			rc = why_set(why, -EBADMSG, "%s: missing, and its root is there (rule E-6)", name);
+		} else if (rc) {
 			rc = why_errno(why, rc, name, "cannot read");
 		} else {
 			rc = read_lines(name, &f, &head, &s, why);
