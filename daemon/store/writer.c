@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "store/daylock.h"
 #include "store/segment.h"
 #include "store/writer.h"
 
@@ -50,6 +51,7 @@ struct wseg {
 	char controller[STORE_NAME_MAX];
 	uint32_t day, number;
 	int fd;
+	int day_fd; /* its day is in use (daylock.h) */
 	struct wbuf *cur;
 	uint64_t base;
 	uint32_t fill;
@@ -263,6 +265,8 @@ static void seg_free(struct writer *w, struct wseg *s)
 	buf_put_back(w, s->cur);
 	if (s->fd >= 0)
 		close(s->fd);
+	if (s->day_fd >= 0)
+		close(s->day_fd);
 	if (s->closing)
 		w->nclosing--;
 	else
@@ -334,7 +338,7 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
 	struct segment_head h = { .day = s->day, .created_ns = clock_now_ns() };
 	char name[STORE_PATH_MAX];
-	int rc = make_dirs(w->root, dir, why);
+	int rc = daylock_share(w->root, s->controller, s->day, &s->day_fd, why);
 
 	if (rc)
 		return rc;
@@ -379,7 +383,7 @@ static int seg_get(struct writer *w, const char *controller, uint32_t day, uint3
 		   struct wseg **ret, struct why *why)
 {
 	struct wseg *s, *oldest = NULL;
-	char dir[STORE_PATH_MAX], text[16];
+	char dir[STORE_PATH_MAX];
 	int rc;
 
 	for (s = w->segs; s; s = s->next) {
@@ -411,11 +415,10 @@ static int seg_get(struct writer *w, const char *controller, uint32_t day, uint3
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return why_set(why, -ENOMEM, "out of memory");
-	s->fd = -1;
+	s->fd = s->day_fd = -1;
 	s->day = day;
 	snprintf(s->controller, sizeof(s->controller), "%s", controller);
-	day_text(day, text);
-	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, text);
+	daylock_path(controller, day, dir);
 	s->next = w->segs;
 	w->segs = s;
 	w->nopen++;
@@ -487,7 +490,7 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_t *ret_segment,
 		 uint64_t *ret_off, struct why *why)
 {
-	char dir[STORE_PATH_MAX], text[16];
+	char dir[STORE_PATH_MAX];
 	int rc;
 
 	for (struct wseg *s = w->segs; s; s = s->next)
@@ -496,8 +499,7 @@ int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_
 			*ret_off = seg_pos(s);
 			return 0;
 		}
-	day_text(day, text);
-	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, text);
+	daylock_path(controller, day, dir);
 	rc = seg_next_number(w->root, dir, ret_segment);
 	*ret_off = SEGMENT_HEAD;
 	return rc ? why_errno(why, rc, dir, "cannot read directory") : 0;
