@@ -136,7 +136,7 @@ static void fr_data_key(const char *store, const char *controller, const char *p
 			const char *day, int slot, const uint8_t uid[16], const char *private_key,
 			uint8_t out[32])
 {
-	uint8_t sk[32], pk[32], id[32], inner[72], ad[21];
+	uint8_t sk[32], pk[32], id[32], inner[72], ad[21], key[32], salt[29] = "optagslt";
 	char path[600];
 	size_t n;
 	uint8_t *b, *s;
@@ -153,7 +153,7 @@ static void fr_data_key(const char *store, const char *controller, const char *p
 	FR_CHECK(!memcmp(s, "OPTAGSLT\1\0\0\1", 12) && fr_crc(s, 252) == fr_le(s + 252, 4));
 	FR_CHECK(!strcmp((char *)s + 48, controller) && !memcmp(s + 16, b + 16, 16));
 	memmove(s, s + 256 * slot, 256);
-	FR_CHECK(!memcmp(s, "OSLT\1", 5) && s[5] == pnum && fr_le(s + 6, 2) == 120 && !memcmp(s + 8, uid, 16));
+	FR_CHECK(!memcmp(s, "OSLT", 4) && (s[4] == 1 || s[4] == 2) && s[5] == pnum && fr_le(s + 6, 2) == 120 && !memcmp(s + 8, uid, 16));
 	FR_CHECK(fr_crc(s, 252) == fr_le(s + 252, 4));
 	fr_key_line(private_key, sk);
 	crypto_scalarmult_base(pk, sk);
@@ -163,7 +163,11 @@ static void fr_data_key(const char *store, const char *controller, const char *p
 	memcpy(ad, uid, 16);
 	ad[16] = (uint8_t)pnum;
 	memcpy(ad + 17, b + 12, 4);
-	FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, b + 40));
+	memcpy(key, b + 40, 32);
+	memcpy(salt + 8, ad, 21);
+	if (s[4] == 2)
+		crypto_generichash(key, 32, salt, 29, b + 40, 32);
+	FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, key));
 	free(b);
 	free(s);
 }
