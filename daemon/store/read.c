@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "store/catalog.h"
 #include "store/codec.h"
+#include "store/hold.h"
 #include "store/party.h"
 #include "store/segment.h"
 #include "store/slots.h"
@@ -154,8 +155,8 @@ static int open_parts(struct store_reader *r)
 	return rc;
 }
 
-/* The wrap, and the key that it was made under. -ESHUTDOWN one of them was destroyed. */
-static int wrap_find(struct store_reader *r, struct slot *ret, uint8_t ret_key[32])
+/* The wrap in the day's slots, and the key that it was made under. -ESHUTDOWN one of them was destroyed. */
+static int wrap_of_day(struct store_reader *r, struct slot *ret, uint8_t ret_key[32])
 {
 	const char *name = store_purpose_names[r->purpose];
 	struct why *why = &r->st->why;
@@ -178,6 +179,22 @@ static int wrap_find(struct store_reader *r, struct slot *ret, uint8_t ret_key[3
 		slot_key(ret, b.key, r->purpose_day, ret_key);
 	sodium_memzero(&b, sizeof(b));
 	return rc;
+}
+
+/* A call on hold has a copy of both. */
+static int wrap_find(struct store_reader *r, struct slot *ret, uint8_t ret_key[32])
+{
+	int rc = wrap_of_day(r, ret, ret_key), held;
+	struct why why;
+
+	if ((rc != -ESHUTDOWN && rc != -ENOENT) || r->purpose != STORE_DOCUMENTATION)
+		return rc;
+	held = hold_slot_find(&r->st->root, r->controller, &r->uid, ret, ret_key, &why);
+	if (held && held != -ENOENT) {
+		r->st->why = why;
+		return held;
+	}
+	return held ? rc : 0;
 }
 
 static int unlock(struct store_reader *r, const char *keys_dir)
