@@ -105,7 +105,7 @@ static int apply(struct holds *h, const struct hold_line *l)
 
 /* ---- the file ---- */
 
-static int take_lines(struct holds *h, const char *s, size_t n, struct why *why)
+int holds_take(struct holds *h, const char *s, size_t n, struct why *why)
 {
 	const size_t head = sizeof(HOLDS_HEAD) - 1;
 	struct hold_line l;
@@ -145,7 +145,7 @@ static int read_journal(struct holds *h, int fd, struct why *why)
 		s = malloc((size_t)sb.st_size + 1);
 	if (!rc)
 		rc = s ? pread_all(fd, s, (size_t)sb.st_size, 0) : -ENOMEM;
-	rc = rc ? why_errno(why, rc, HOLDS_FILE, "cannot read") : take_lines(h, s, (size_t)sb.st_size, why);
+	rc = rc ? why_errno(why, rc, HOLDS_FILE, "cannot read") : holds_take(h, s, (size_t)sb.st_size, why);
 	free(s);
 	return rc;
 }
@@ -190,7 +190,7 @@ static int open_file(const struct root *r, enum holds_mode mode, int *ret, struc
 		rc = check_none(r, why);
 		if (rc || mode == HOLDS_READ)
 			return rc ? rc : -ENOENT;
-		fd = openat(r->fd, HOLDS_FILE, flags | O_CREAT, 0600);
+		fd = openat(r->fd, HOLDS_FILE, flags | O_CREAT, 0640);
 	}
 	if (fd < 0)
 		return why_errno(why, -errno, HOLDS_FILE, "cannot open");
@@ -220,18 +220,27 @@ static int ready(struct holds *h, struct why *why)
 	return rc ? why_errno(why, rc, HOLDS_FILE, "cannot write") : 0;
 }
 
-int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why)
+struct holds *holds_new(const struct root *r)
 {
 	struct holds *h = calloc(1, sizeof(*h));
-	int rc = h ? htab_init(&h->by_uid, 64) : -ENOMEM;
 
-	if (rc) {
+	if (!h || htab_init(&h->by_uid, 64)) {
 		free(h);
-		return why_set(why, rc, "out of memory");
+		return NULL;
 	}
 	h->root = r;
 	h->fd = -1;
 	h->last = &h->first;
+	return h;
+}
+
+int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why)
+{
+	struct holds *h = holds_new(r);
+	int rc;
+
+	if (!h)
+		return why_set(why, -ENOMEM, "out of memory");
 	rc = open_file(r, mode, &h->fd, why);
 	if (!rc)
 		rc = read_journal(h, h->fd, why);

@@ -14,7 +14,7 @@
  *
  *	holds_open(root, HOLDS_WRITE, &h)	waits for the others; nobody adds or ends a hold until holds_close
  *	holds_settle(h, ...)			finishes what a killed program left: the reaper, before it destroys
- *	holds_add, holds_release, holds_cancel	optag hold
+ *	store_hold_add, _release, _cancel	optag hold
  *	holds_close(h)
  *
  * Who destroys a bucket of documentation has the holds open for writing, has settled them and asked
@@ -80,8 +80,9 @@ enum holds_mode { HOLDS_READ, HOLDS_WRITE };
  */
 int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why);
 void holds_close(struct holds *h); /* NULL-tolerant */
-/* For who has a store open. */
-int store_holds(struct store *st, enum holds_mode mode, struct holds **ret);
+/* For who has a store open; for writing, settled: then *ret_lost (may be NULL) as of holds_settle, and an error of it is
+ * in store_why and does not count. */
+int store_holds(struct store *st, enum holds_mode mode, struct holds **ret, uint64_t *ret_lost);
 
 /* The call's hold, NULL: it is not on hold. Until the next change. */
 const struct hold *hold_is(const struct holds *h, const struct uid *uid);
@@ -91,21 +92,22 @@ int holds_each(const struct holds *h, int (*fn)(void *arg, const struct hold *x)
 /* A call of this documentation bucket is on hold and has no key of its own. Then all other slots of it go, one by one. */
 bool hold_keeps_bucket(const struct holds *h, const char *controller, uint32_t day);
 
-/* ---- changing them ---- */
+/* ---- changing them: store_why(st) tells what is wrong ---- */
 
 struct hold_why { /* the caller's texts; checked */
 	const char *reason, *reference;
-	uint32_t review;
+	uint32_t review; /* YYYYMMDD */
 };
+bool hold_name_ok(const char *s); /* of a person */
 
 /*
  * Puts a call on hold, or, when it is on hold, says anew why and until when (*ret_new false; a request for its end is void
  * then). Refused: -ENOENT no such call (one in progress has no row yet), -EACCES documentation is neither GRANTED nor
  * OBJECTED, -ESHUTDOWN its key is destroyed or due, -EINVAL a text or the date is not as it must be, -ENOSPC too many,
- * -EAGAIN its day is being destroyed just now.
+ * -EAGAIN its day is being destroyed just now. The store may be open for reading only.
  */
-int holds_add(struct store *st, struct holds *h, const struct uid *uid, const struct hold_why *w,
-	     const struct hold_person *who, uint64_t now, bool *ret_new, struct why *why);
+int store_hold_add(struct store *st, struct holds *h, const struct uid *uid, const struct hold_why *w,
+		   const struct hold_person *who, uint64_t now, bool *ret_new);
 
 enum hold_end {
 	HOLD_ASKED,    /* the end is asked for; another person is needed */
@@ -113,10 +115,10 @@ enum hold_end {
 	HOLD_ERASED,   /* not on hold any more, and past its deadline: its key is destroyed */
 };
 /* Asks for the end, or agrees to who asked. -ENOENT not on hold, -EPERM the same person asked, -EINVAL the reason. */
-int holds_release(struct holds *h, const struct uid *uid, const char *reason, const struct hold_person *who, uint64_t now,
-		 enum hold_end *ret, struct why *why);
+int store_hold_release(struct store *st, struct holds *h, const struct uid *uid, const char *reason,
+		       const struct hold_person *who, uint64_t now, enum hold_end *ret);
 /* Takes the request for its end back, by anybody. -ENOENT nobody asked. */
-int holds_cancel(struct holds *h, const struct uid *uid, const struct hold_person *who, uint64_t now, struct why *why);
+int store_hold_cancel(struct store *st, struct holds *h, const struct uid *uid, const struct hold_person *who, uint64_t now);
 
 /*
  * Does what lines of the journal say and was not done: keys of new holds are copied, those of ended ones overwritten.

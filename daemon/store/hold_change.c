@@ -238,8 +238,8 @@ static int end_keys(struct holds *h, const struct hold *x, uint64_t now, enum ho
 	return slots_erase_many(h->root, &e, 1, why);
 }
 
-int holds_release(struct holds *h, const struct uid *uid, const char *reason, const struct hold_person *who, uint64_t now,
-		 enum hold_end *ret, struct why *why)
+int hold_end(struct holds *h, const struct uid *uid, const char *reason, const struct hold_person *who, uint64_t now,
+	     enum hold_end *ret, struct why *why)
 {
 	const struct hold *x = hold_is(h, uid);
 	struct hold_line l = line_of(x && x->asked_ns ? HOLD_RELEASE : HOLD_ASK, uid, who, now);
@@ -257,7 +257,7 @@ int holds_release(struct holds *h, const struct uid *uid, const char *reason, co
 	return rc || l.what == HOLD_ASK ? rc : end_keys(h, &holds_find(h, uid)->h, now, ret, why);
 }
 
-int holds_cancel(struct holds *h, const struct uid *uid, const struct hold_person *who, uint64_t now, struct why *why)
+int hold_unask(struct holds *h, const struct uid *uid, const struct hold_person *who, uint64_t now, struct why *why)
 {
 	const struct hold *x = hold_is(h, uid);
 	struct hold_line l = line_of(HOLD_CANCEL, uid, who, now);

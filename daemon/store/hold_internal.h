@@ -35,7 +35,6 @@ int hold_line_parse(const char *p, size_t n, struct hold_line *ret);
 size_t hold_line_format(const struct hold_line *l, char out[HOLD_LINE_MAX]); /* with LF */
 /* NULL, or what is wrong with a text that a person gave. */
 const char *hold_text_check(const char *s, size_t size);
-bool hold_name_ok(const char *s);
 
 /* ---- the journal (hold.c) ---- */
 
@@ -54,6 +53,9 @@ struct holds {
 	size_t held;
 };
 
+struct holds *holds_new(const struct root *r); /* none; NULL: no memory */
+/* Any bytes as a journal, whole lines of it. -EBADMSG with the line in why. */
+int holds_take(struct holds *h, const char *s, size_t n, struct why *why);
 struct entry *holds_find(const struct holds *h, const struct uid *uid);
 /* Durable, then true of *h. The line is one that the journal allows now (-EBADMSG else). */
 int holds_append(struct holds *h, const struct hold_line *l, struct why *why);
@@ -86,7 +88,7 @@ int hold_slot_write(const struct root *r, const char *controller, uint32_t index
 int hold_slot_copy(const struct root *r, const struct hold *h, struct hold_slot *ret, int *ret_fd, uint64_t *ret_destroy_ns,
 		   struct why *why);
 
-/* ---- changes (hold_change.c); the parts of holds_add ---- */
+/* ---- changes (hold_change.c), as store_hold_* ---- */
 
 int hold_why_check(const struct hold_why *w, uint64_t now, struct why *why);
 /* x: uid, controller, day, slot, until_ns. */
@@ -94,5 +96,9 @@ int hold_begin(struct holds *h, const struct hold *x, const struct hold_why *w, 
 	       struct why *why);
 int hold_say(struct holds *h, const struct uid *uid, const struct hold_why *w, const struct hold_person *who, uint64_t now,
 	     struct why *why);
+
+int hold_end(struct holds *h, const struct uid *uid, const char *reason, const struct hold_person *who, uint64_t now,
+	     enum hold_end *ret, struct why *why);
+int hold_unask(struct holds *h, const struct uid *uid, const struct hold_person *who, uint64_t now, struct why *why);
 
 #endif
