@@ -22,6 +22,7 @@
 static const char *store_dir = CLI_STORE_DIR, *reason, *reference, *review;
 static uint64_t due_days = UINT64_MAX;
 static bool json, cancel;
+static struct outbox *outbox; /* of who changes something */
 
 /* ---- who, and by what right ---- */
 
@@ -33,7 +34,7 @@ static int check_powers(void)
 	if (!getauxval(AT_SECURE))
 		return 0;
 	(void)clearenv();
-	(void)umask(077);
+	(void)umask(027);
 	if (stat(store_dir, &sb))
 		return 0; /* opening it will tell */
 	if (sb.st_uid == geteuid() && !(sb.st_mode & 022))
@@ -54,6 +55,7 @@ static struct hold_person me(void)
 
 static int open_holds(enum holds_mode mode, struct store **ret_st, struct holds **ret)
 {
+	uint64_t lost = 0;
 	char why[512] = "";
 	int rc = check_powers();
 
@@ -64,15 +66,18 @@ static int open_holds(enum holds_mode mode, struct store **ret_st, struct holds 
 		cli_err("%s", *why ? why : strerror(-rc));
 		return rc;
 	}
-	rc = store_holds(*ret_st, mode, ret);
-	if (rc)
+	rc = store_holds(*ret_st, mode, ret, &lost);
+	if (*store_why(*ret_st))
 		cli_err("%s", store_why(*ret_st));
-	return rc;
+	if (lost)
+		cli_err("%s on hold cannot be read: the key is gone (optag fsck)", cli_n(lost, "call"));
+	return rc || mode == HOLDS_READ ? rc : hold_tell_open(store_dir, &outbox);
 }
 
 /* Both may be NULL. */
 static int done(int rc, struct store *st, struct holds *h)
 {
+	outbox_close(outbox);
 	holds_close(h);
 	store_close(st);
 	return cli_finish(rc);
@@ -91,13 +96,14 @@ static int add_one(struct store *st, struct holds *h, const char *call, const st
 		return CLI_FAILED;
 	}
 	rc = store_hold_add(st, h, &uid, w, who, clock_now_ns(), &fresh);
-	if (!rc)
-		rc = hold_tell_set(store_dir, hold_is(h, &uid), who);
-	else
+	if (rc) {
 		cli_err("%.26s: %s", call, store_why(st));
-	if (!rc)
-		printf("%.26s: %s, to be reviewed by %s\n", call, fresh ? "on hold" : "was on hold; said anew", review);
-	return rc ? cli_exit_code(rc) : CLI_OK;
+		return cli_exit_code(rc);
+	}
+	if (hold_tell_set(outbox, hold_is(h, &uid), who))
+		return CLI_FAILED;
+	printf("%.26s: %s, to be reviewed by %s\n", call, fresh ? "on hold" : "was on hold; said anew", review);
+	return CLI_OK;
 }
 
 static int cmd_add(int argc, char **argv)
@@ -254,18 +260,33 @@ static int release_one(struct store *st, struct holds *h, const struct uid *uid,
 	struct hold was = x ? *x : (struct hold){ .held = false };
 	enum hold_end end;
 	int rc = store_hold_release(st, h, uid, reason, who, clock_now_ns(), &end);
+	char id[UID_TEXT];
 
-	if (rc)
-		return rc;
-	if (end == HOLD_ASKED) {
-		printf("asked for; another person confirms it with the same command\n");
-		return 0;
+	uid_format(uid, id);
+	if (rc) {
+		cli_err("%s: %s", id, store_why(st));
+		return cli_exit_code(rc);
 	}
-	rc = hold_tell_release(store_dir, &was, who, end == HOLD_ERASED);
-	if (!rc)
-		printf("%s\n", end == HOLD_ERASED ? "released, and its time was over: destroyed" :
-						     "released; it is kept until its deadline");
-	return rc;
+	if (end != HOLD_ASKED && hold_tell_release(outbox, &was, who, end == HOLD_ERASED))
+		return CLI_FAILED;
+	printf("%s: %s\n", id,
+	       end == HOLD_ASKED  ? "release asked for; another person confirms it by the same command" :
+	       end == HOLD_ERASED ? "released, and past its deadline: its key is destroyed" :
+				    "released; it is kept until its deadline");
+	return CLI_OK;
+}
+
+static int cancel_one(struct store *st, struct holds *h, const struct uid *uid, const struct hold_person *who)
+{
+	int rc = store_hold_cancel(st, h, uid, who, clock_now_ns());
+	char id[UID_TEXT];
+
+	uid_format(uid, id);
+	if (rc)
+		cli_err("%s: %s", id, store_why(st));
+	else
+		printf("%s: taken back; it stays on hold\n", id);
+	return rc ? cli_exit_code(rc) : CLI_OK;
 }
 
 static int cmd_release(int argc, char **argv)
@@ -301,12 +322,8 @@ static int cmd_release(int argc, char **argv)
 	rc = open_holds(HOLDS_WRITE, &st, &h);
 	if (rc)
 		return done(cli_exit_code(rc), st, h);
-	rc = cancel ? store_hold_cancel(st, h, &uid, &who, clock_now_ns()) : release_one(st, h, &uid, &who);
-	if (rc)
-		cli_err("%.26s: %s", a.v[0], *store_why(st) ? store_why(st) : strerror(-rc));
-	else if (cancel)
-		printf("taken back; it stays on hold\n");
-	return done(rc ? cli_exit_code(rc) : CLI_OK, st, h);
+	rc = cancel ? cancel_one(st, h, &uid, &who) : release_one(st, h, &uid, &who);
+	return done(rc, st, h);
 }
 
 int main(int argc, char **argv)
