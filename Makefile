@@ -73,6 +73,7 @@ LIBS_replay := cli core call media sip capture store policy base
 LIBS_init := cli store base
 LIBS_find := cli store base
 LIBS_fsck := cli store base
+LIBS_hold := cli store base
 LIBS_export := cli store base
 LIBS_status := cli base
 LIBS_set := cli base

@@ -45,13 +45,13 @@ static int summary(const struct store_fsck_report *r)
 {
 	if (json)
 		return cli_json_line(
-			stdout, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "segments",
+			stdout, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "segments",
 					  (json_int_t)r->segments, "chunks", (json_int_t)r->chunks,
 					  "calls", (json_int_t)r->calls, "rows", (json_int_t)r->rows,
 					  "slots", (json_int_t)r->slots, "buckets",
 					  (json_int_t)r->buckets, "orphan_chunks",
 					  (json_int_t)r->orphan_chunks, "damaged",
-					  (json_int_t)r->damaged));
+					  (json_int_t)r->damaged, "held", (json_int_t)r->held));
 	printf("%s, %s, %s, %s, %s, %s: ", cli_n(r->segments, "segment"), cli_n(r->chunks, "chunk"), cli_n(r->calls, "call"),
 	       cli_n(r->rows, "row"), cli_n(r->slots, "key slot"), cli_n(r->orphan_chunks, "orphan chunk"));
 	if (r->damaged)

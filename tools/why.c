@@ -79,6 +79,23 @@ static int take_row(void *arg, const struct store_row *r)
 	return 0;
 }
 
+/* What cannot be read is a finding like others: the rest is told all the same. */
+static void ask_holds(struct why *w, struct store *st)
+{
+	const struct hold *x;
+	struct holds *h;
+
+	if (store_holds(st, HOLDS_READ, &h, NULL)) {
+		fault(w, "%s", store_why(st));
+		return;
+	}
+	x = hold_is(h, &w->uid);
+	w->held = x;
+	if (x)
+		w->hold = *x;
+	holds_close(h);
+}
+
 static int ask_catalog(struct why *w)
 {
 	struct store_filter f = {
@@ -94,6 +111,7 @@ static int ask_catalog(struct why *w)
 	rc = store_find(st, &f, take_row, w);
 	if (rc < 0)
 		cli_err("%s", *store_why(st) ? store_why(st) : strerror(-rc));
+	ask_holds(w, st);
 	store_close(st);
 	if (rc == 1) {
 		cli_err("several calls have this Call-ID: see optag find --sip-call-id, and give "

@@ -210,6 +210,25 @@ int evlog_append(struct evlog *l, const struct evlog_event *e, uint64_t *ret_seq
 	return rc;
 }
 
+int evlog_append_batch(struct evlog *l, const struct evlog_event *first, const struct evlog_line *v, size_t n, size_t *ret_done)
+{
+	size_t done = 0;
+	int rc;
+
+	pthread_mutex_lock(&l->lock);
+	rc = evlog_append_any(l, first, NULL);
+	*ret_done = SIZE_MAX;
+	if (!rc) {
+		while (done < n && !(rc = evlog_append_any(l, &v[done].e, NULL)))
+			done++;
+		*ret_done = done;
+		l->figures.appended += done + 1;
+	}
+	l->figures.refused += rc != 0;
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
 /* ---- flushing: under disk, and lock only where said ---- */
 
 static void write_head(struct evlog *l, const struct evday *d)

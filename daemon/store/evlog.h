@@ -112,6 +112,9 @@ enum evlog_kind {
 	EVLOG_POLICY_STAGE,   /* comes in force at num until_s; reason "cancel": no more */
 	EVLOG_RULE_STOP,      /* "rule.stop": nothing of `rule` is recorded */
 	EVLOG_RULE_START,
+	EVLOG_OUTBOX_TAKE,   /* "outbox.take": data = hash of an outbox file, num count: so many of its events follow, its last ones */
+	EVLOG_OUTBOX_REFUSE, /* "outbox.refuse": such a file was set aside; data as above, num bytes */
+	EVLOG_EVIDENCE_EXPIRE, /* "evidence.expire": logs of days (UTC) before num day are removed, their roots stay */
 	EVLOG_KINDS,
 };
 
@@ -162,6 +165,8 @@ enum evlog_num {
 	EVLOG_N_TIGHTEN, /* changes of a policy */
 	EVLOG_N_SHORTEN,
 	EVLOG_N_LOOSEN,
+	EVLOG_N_HELD,	/* calls of a destroyed bucket that a hold keeps */
+	EVLOG_N_LATE_S, /* after the deadline */
 	EVLOG_NUM_NAMES,
 };
 

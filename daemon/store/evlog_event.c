@@ -74,6 +74,9 @@ static const struct {
 	[EVLOG_POLICY_STAGE] = { "policy.stage", K_POLICY | K_DATA },
 	[EVLOG_RULE_STOP] = { "rule.stop", K_POLICY | K_RULE | K_DATA },
 	[EVLOG_RULE_START] = { "rule.start", K_POLICY | K_RULE | K_DATA },
+	[EVLOG_OUTBOX_TAKE] = { "outbox.take", K_DATA | K_OWN },
+	[EVLOG_OUTBOX_REFUSE] = { "outbox.refuse", K_DATA | K_OWN },
+	[EVLOG_EVIDENCE_EXPIRE] = { "evidence.expire", K_DAY },
 };
 
 static const char *const purposes[EVLOG_PURPOSES] = { "", "documentation", "training" };
@@ -82,7 +85,8 @@ static const char *const sources[EVLOG_SOURCES] = { "",	  "policy", "caller",  "
 static const char *const nums[EVLOG_NUM_NAMES] = { "count",    "bytes",	   "ms",      "packets", "blocked", "lost",
 						   "calls",    "day",	   "draw",    "threshold", "permille", "cap",
 						   "used",     "version",  "offset_ms", "until_s", "leg", "segments",
-						   "errors",   "inspected", "muted", "uid",	   "tighten", "shorten", "loosen" };
+						   "errors",   "inspected", "muted", "uid",	   "tighten", "shorten", "loosen",
+						   "held",     "late_s" };
 
 const char *evlog_kind_name(enum evlog_kind k)
 {

@@ -13,6 +13,7 @@
 
 #include "store/evlog_internal.h"
 #include "store/keys.h"
+#include "store/outbox.h"
 
 struct look {
 	const struct evlog_look *how;
@@ -27,6 +28,7 @@ struct look {
 	bool synced;	   /* link is what the next line must follow */
 	uint8_t link[32];
 	uint64_t seq, time_ns;
+	uint64_t outbox;   /* so many lines came by the outbox, later than they happened */
 	char name[64];	   /* the file at hand */
 	uint64_t at;	   /* its line */
 	bool newest;
@@ -69,6 +71,14 @@ static void check_place(struct look *k, const struct evlog_line *l, int32_t day)
 		chain_broken(k, l);
 	if (evlog_day(l->e.time_ns) > day)
 		found(k, k->at, "E-5", "event of a later day than its file");
+	if (l->e.kind == EVLOG_OUTBOX_TAKE) {
+		k->outbox = evlog_num_get(&l->e, EVLOG_N_COUNT, 0);
+	} else if (k->outbox && !outbox_check(&l->e)) {
+		k->outbox--;
+		return;
+	} else {
+		k->outbox = 0;
+	}
 	/* Each step once: what follows it is of the new time. */
 	if (l->e.time_ns + EVLOG_DISORDER_NS < k->time_ns) {
 		k->r->backwards++;

@@ -155,6 +155,7 @@ void evlog_close(struct evlog *l)
 			(void)!ftruncate(d->fd, (off_t)d->base); /* space taken ahead, and what was not flushed */
 		evday_free(d);
 	}
+	outbox_marks_free(l->marks);
 	sodium_free(l->secret); /* wipes */
 	if (l->headfd >= 0)
 		close(l->headfd);

@@ -44,6 +44,7 @@ struct evlog {
 	struct evday *oldest, *newest;
 	uint64_t waiting;
 	struct evlog_figures figures;
+	struct outbox_marks *marks; /* outbox_take's, of the thread that calls it; NULL: not yet */
 };
 
 /* flags: O_CREAT for a new day. On success it is l->newest. */
@@ -51,5 +52,14 @@ int evday_open(struct evlog *l, int32_t day, int flags, uint64_t base);
 void evday_free(struct evday *d); /* NULL-tolerant; closes */
 /* evlog_append without the check of the event, with lock held or nobody else there. */
 int evlog_append_any(struct evlog *l, const struct evlog_event *e, uint64_t *ret_seq);
+/*
+ * `first`, and events of n lines behind it with nothing in between. Without lock. *ret_done of the n are appended, all
+ * when it returns 0; SIZE_MAX: not even `first`.
+ */
+int evlog_append_batch(struct evlog *l, const struct evlog_event *first, const struct evlog_line *v, size_t n, size_t *ret_done);
+
+/* ---- outbox_take.c ---- */
+struct outbox_marks;
+void outbox_marks_free(struct outbox_marks *m); /* NULL-tolerant */
 
 #endif

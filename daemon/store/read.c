@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "store/catalog.h"
 #include "store/codec.h"
+#include "store/hold.h"
 #include "store/party.h"
 #include "store/segment.h"
 #include "store/slots.h"
@@ -154,11 +155,53 @@ static int open_parts(struct store_reader *r)
 	return rc;
 }
 
-static int unlock(struct store_reader *r, const char *keys_dir)
+/* The wrap in the day's slots, and the key that it was made under. -ESHUTDOWN one of them was destroyed. */
+static int wrap_of_day(struct store_reader *r, struct slot *ret, uint8_t ret_key[32])
 {
 	const char *name = store_purpose_names[r->purpose];
 	struct why *why = &r->st->why;
 	struct bucket b;
+	char text[UID_TEXT];
+	int rc;
+
+	uid_format(&r->uid, text);
+	rc = slot_read(&r->st->root, r->controller, r->purpose, r->purpose_day, r->purpose_slot, ret, why);
+	if (rc)
+		return rc;
+	if (ret->empty || !uid_equal(&ret->uid, &r->uid))
+		return why_set(why, -ESHUTDOWN, "%s: the key for %s was destroyed", text, name);
+	rc = bucket_read(&r->st->root, r->controller, r->purpose, r->purpose_day, &b, why);
+	if (!rc && b.state != BUCKET_LIVE)
+		rc = -ENOENT;
+	if (rc == -ENOENT)
+		rc = why_set(why, -ESHUTDOWN, "%s: the day's key for %s was destroyed", text, name);
+	if (!rc)
+		slot_key(ret, b.key, r->purpose_day, ret_key);
+	sodium_memzero(&b, sizeof(b));
+	return rc;
+}
+
+/* A call on hold has a copy of both. */
+static int wrap_find(struct store_reader *r, struct slot *ret, uint8_t ret_key[32])
+{
+	int rc = wrap_of_day(r, ret, ret_key), held;
+	struct why why;
+
+	if ((rc != -ESHUTDOWN && rc != -ENOENT) || r->purpose != STORE_DOCUMENTATION)
+		return rc;
+	held = hold_slot_find(&r->st->root, r->controller, &r->uid, ret, ret_key, &why);
+	if (held && held != -ENOENT) {
+		r->st->why = why;
+		return held;
+	}
+	return held ? rc : 0;
+}
+
+static int unlock(struct store_reader *r, const char *keys_dir)
+{
+	const char *name = store_purpose_names[r->purpose];
+	struct why *why = &r->st->why;
+	uint8_t key[32];
 	struct slot s;
 	char text[UID_TEXT];
 	int rc;
@@ -169,20 +212,11 @@ static int unlock(struct store_reader *r, const char *keys_dir)
 			       store_state_names[r->state]);
 	if (!r->purpose_slot)
 		return why_set(why, -ESHUTDOWN, "%s: no key for %s is kept", text, name);
-	rc = slot_read(&r->st->root, r->controller, r->purpose, r->purpose_day, r->purpose_slot, &s, why);
-	if (rc)
-		return rc;
-	if (s.empty || !uid_equal(&s.uid, &r->uid))
-		return why_set(why, -ESHUTDOWN, "%s: the key for %s was destroyed", text, name);
-	rc = bucket_read(&r->st->root, r->controller, r->purpose, r->purpose_day, &b, why);
-	if (!rc && b.state != BUCKET_LIVE)
-		rc = -ENOENT;
-	if (rc == -ENOENT)
-		return why_set(why, -ESHUTDOWN, "%s: the day's key for %s was destroyed", text, name);
+	rc = wrap_find(r, &s, key);
 	if (!rc)
-		rc = wrap_open(keys_dir, r->controller, r->purpose, r->purpose_day, &r->uid, s.key_id, b.key,
-			       s.wrap, r->key->purpose[r->purpose], why);
-	sodium_memzero(&b, sizeof(b));
+		rc = wrap_open(keys_dir, r->controller, r->purpose, r->purpose_day, &r->uid, s.key_id, key, s.wrap,
+			       r->key->purpose[r->purpose], why);
+	sodium_memzero(key, sizeof(key));
 	if (rc)
 		return rc;
 	rc = open_parts(r);

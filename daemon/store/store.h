@@ -447,6 +447,7 @@ struct store_fsck_report {
 	uint64_t segments, chunks, slots, buckets, rows, calls;
 	uint64_t orphan_chunks; /* no wrap, no row: unreadable, their space goes with the segment */
 	uint64_t interrupted;	/* live slots without a row: calls that a dying writer left */
+	uint64_t held;		/* calls on hold that have a key of their own */
 	uint64_t damaged;	/* findings handed to cb */
 };
 
