@@ -412,6 +412,7 @@ static void *thread_main(void *arg)
 				continue; /* tried again: what is queued is not lost as long as we live */
 		}
 		flushed(ev, asked, round_of(ev, clock_now_ns(), stop)); /* said there */
+		evidence_take_outbox(ev, clock_now_ns());
 		settle_once(ev, clock_now_ns());
 	} while (!stop);
 	return NULL;

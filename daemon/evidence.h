@@ -10,6 +10,7 @@
  *	its records, durable			STORE/sampling
  *	the events				STORE/evidence, a draw's with the link of its record
  *	seeds that are due
+ *	live: what other programs left in the outbox	STORE/outbox
  *
  * A call that was drawn waits (call_decide.sample_waits) until evidence_durable says its slot is on disk: nothing
  * is kept for training on a slot that a crash could give away twice (N-46).
@@ -129,6 +130,8 @@ struct evidence_figures {
 	uint64_t events, refused, waiting; /* refused: not valid, or no memory; waiting: queued */
 	uint64_t rounds, errors;
 	uint64_t draws, in;
+	uint64_t outbox_events, outbox_refused; /* taken from the outbox; files set aside */
+	uint64_t outbox_waiting;		/* files that it has still */
 	bool open, ready;
 	char why[256]; /* what the log said last */
 };

@@ -77,7 +77,7 @@ struct evidence {
 	struct drawn *rheld;
 	uint64_t unmatched_ns;
 	atomic_uint_fast64_t unmatched;
-	int said; /* the error that was logged last */
+	int said, outbox_said; /* the errors that were logged last */
 };
 
 /* ---- evidence.c ---- */
@@ -90,6 +90,9 @@ void evidence_said(struct evidence *ev, int e, const char *what, const char *why
 /* first: seeds of before, told to evidence_seed_seen, and what is missing of calls that go on. Settle: calls without an outcome. */
 int evidence_look_back(struct evidence *ev, bool first, bool settle);
 void evidence_alive_free(struct evidence *ev);
+
+/* ---- evidence_outbox.c; the thread's ---- */
+void evidence_take_outbox(struct evidence *ev, uint64_t now);
 
 /* ---- evidence_sample.c; the thread's, but for the first ---- */
 int evidence_sample_new(struct evidence *ev, char *why, size_t n);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "evidence.h"
 #include "policy/policy.h"
 #include "record_call.h"
@@ -129,6 +130,18 @@ void proof_slots(struct recorder *r)
 	r->nwaiting = left;
 }
 
+/* With the deadline, and the day whose bucket holds the key: what is destroyed with it is this call's too. */
+static void proof_commit(struct evidence *ev, const struct call *c, int p, uint64_t until_ns)
+{
+	struct evidence_num n[2] = { { EVLOG_N_UNTIL_S, until_ns / NS_PER_S } };
+	struct clock_date d;
+	unsigned nums = 1;
+
+	if (!clock_civil(until_ns, c->rule->controller->timezone, &d, NULL, NULL))
+		n[nums++] = (struct evidence_num){ EVLOG_N_DAY, (uint64_t)(d.year * 10000 + d.month * 100 + d.day) };
+	evidence_call(ev, c, EVLOG_KEY_COMMIT, p, EVLOG_S_DAEMON, NULL, n, nums);
+}
+
 void proof_kept(struct recorder *r, const struct call *c, const struct recording_result *end)
 {
 	struct evidence *ev = r->set.evidence;
@@ -137,10 +150,8 @@ void proof_kept(struct recorder *r, const struct call *c, const struct recording
 	int p;
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
-		struct evidence_num until = { EVLOG_N_UNTIL_S, end->until_ns[p] / NS_PER_S };
-
 		if (end->state[p] == PURPOSE_GRANTED || end->state[p] == PURPOSE_OBJECTED)
-			evidence_call(ev, c, EVLOG_KEY_COMMIT, p, EVLOG_S_DAEMON, NULL, &until, 1);
+			proof_commit(ev, c, p, end->until_ns[p]);
 		else if (c->state[p] !=
 			 end->state[p]) /* granted, and yet not kept: "consent.late", "disk" */
 			evidence_call(ev, c, EVLOG_PURPOSE_DENY, p, EVLOG_S_DAEMON, end->reason[p],

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "store/outbox.h"
 
 static const char *store_dir, *public_key, *root_hex, *rule;
 static uint64_t from_ns, to_ns;
@@ -65,20 +66,21 @@ static void hex(const uint8_t *p, size_t n, char *out)
 		snprintf(out + 2 * i, 3, "%02x", p[i]);
 }
 
-static int print_summary(const struct evlog_report *r)
+static int print_summary(const struct evlog_report *r, const struct outbox_waiting *w)
 {
 	char root[65];
 
 	hex(r->root, 32, root);
 	if (json)
 		return cli_json_line(stdout,
-				     json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I}", "days",
+				     json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "days",
 					       (json_int_t)r->days, "sealed", (json_int_t)r->sealed, "events",
 					       (json_int_t)r->lines, "calls", (json_int_t)r->calls, "open",
 					       (json_int_t)r->open, "torn_bytes", (json_int_t)r->torn_bytes,
 					       "recovered", (json_int_t)r->recovered, "backwards",
 					       (json_int_t)r->backwards, "root", r->sealed ? json_string(root) : json_null(),
-					       "damaged", (json_int_t)r->damaged));
+					       "damaged", (json_int_t)r->damaged, "outbox", (json_int_t)w->events,
+					       "outbox_bad", (json_int_t)w->bad));
 	printf("%s, %" PRIu64 " of them signed, %s, %s, %" PRIu64 " in progress: ", cli_n(r->days, "day"), r->sealed,
 	       cli_n(r->lines, "event"), cli_n(r->calls, "call"), r->open);
 	if (r->damaged)
@@ -91,6 +93,10 @@ static int print_summary(const struct evlog_report *r)
 		printf("half-written ends were cut %s\n", cli_n(r->recovered, "time"));
 	if (r->backwards)
 		printf("the clock was set back %s by more than %llu s\n", cli_n(r->backwards, "time"), EVLOG_DISORDER_NS / 1000000000);
+	if (w->events)
+		printf("%s in the outbox, not in the log yet\n", cli_n(w->events, "event"));
+	if (w->bad)
+		printf("%s set aside: not taken into the log\n", cli_n(w->bad, "outbox file"));
 	if (r->sealed)
 		printf("newest root: %s\n", root);
 	return 0;
@@ -129,6 +135,7 @@ static int cmd_verify(int argc, char **argv)
 		.notes = "Exit status: 0 whole, 3 damaged or it does not add up, 1 could not check.",
 	};
 	struct evlog_look how = { .finding = print_finding };
+	struct outbox_waiting w;
 	struct evlog_report r;
 	struct cli_args a;
 	char why[512] = "";
@@ -146,7 +153,9 @@ static int cmd_verify(int argc, char **argv)
 		cli_err("%s", *why ? why : strerror(-rc));
 		return cli_finish(cli_exit_code(rc));
 	}
-	if (print_summary(&r))
+	if (outbox_waiting(audit_store(&a, store_dir), &w))
+		w = (struct outbox_waiting){ 0 }; /* not ours to read: the log is what is asked about */
+	if (print_summary(&r, &w))
 		return cli_finish(CLI_FAILED);
 	return cli_finish(r.damaged ? CLI_DAMAGED : CLI_OK);
 }
@@ -230,6 +239,7 @@ int main(int argc, char **argv)
 		{ "verify", "check chain, signatures and sums", cmd_verify },
 		{ "show", "print events: of a call, a rule, a time", audit_show },
 		{ "recompute-sample", "calculate again which calls were drawn for training", audit_recompute_sample },
+		{ "certificate", "prove to others that a call was deleted", audit_certificate },
 		{ "sums", "calls matched, kept, denied, per day and rule", cmd_sums },
 		{ 0 },
 	};

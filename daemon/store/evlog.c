@@ -66,11 +66,12 @@ int evday_open(struct evlog *l, int32_t day, int flags, uint64_t base)
 static void close_day(struct evlog *l)
 {
 	struct evlog_state *s = &l->now;
-	struct evlog_root r = { .day = s->day, .first = s->first, .last = s->seq };
+	struct evlog_root r = { .day = s->day, .first = s->first, .last = s->seq, .version = 2 };
 
 	memcpy(r.store, l->pub.store, 16);
 	memcpy(r.prev, s->prev, 32);
 	memcpy(r.link, s->link, 32);
+	merkle_root(&s->tree, r.merkle);
 	l->newest->root_n = evlog_root_make(&r, l->secret, l->newest->root, s->link);
 	s->closed = true;
 	l->figures.roots++;
@@ -122,6 +123,7 @@ static void day_began(struct evlog *l)
 	s->day = l->newest->day;
 	s->any = true;
 	s->closed = false;
+	s->tree = (struct merkle){ .n = 0 };
 }
 
 /* ---- appending ---- */
@@ -167,6 +169,7 @@ static int put_line(struct evlog *l, const struct evlog_event *e)
 	if (first)
 		day_began(l);
 	s->seq++;
+	merkle_add(&s->tree, line, n - 1);
 	evlog_link(line, n - 1, s->link);
 	d->last = s->seq;
 	memcpy(d->link, s->link, 32);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "store/evlog.h"
+#include "store/merkle.h"
 #include "store/store_internal.h"
 
 #define EVLOG_DIR   "evidence"
@@ -71,6 +72,8 @@ struct evlog_root {
 	uint64_t first, last; /* sequence numbers */
 	uint8_t prev[32];     /* what the day's first line follows */
 	uint8_t link[32];     /* of its last line */
+	unsigned version;     /* 1: of before there was the next */
+	uint8_t merkle[32];   /* root of the tree over its lines */
 };
 /* text (EVLOG_TEXT) gets the file; its length. ret_hash: what the next day's first line follows. */
 size_t evlog_root_make(const struct evlog_root *r, const uint8_t secret[64], char *text, uint8_t ret_hash[32]);
@@ -131,6 +134,7 @@ struct evlog_state {
 	bool closed;	  /* and it has its root */
 	uint64_t first;	  /* of the newest day */
 	uint8_t prev[32]; /* what its first line follows */
+	struct merkle tree; /* over its lines */
 	uint64_t size;	  /* bytes of its file that stand */
 	uint64_t cut_bytes, cut_lines; /* behind them, torn */
 };

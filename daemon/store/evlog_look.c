@@ -28,6 +28,7 @@ struct look {
 	bool synced;	   /* link is what the next line must follow */
 	uint8_t link[32];
 	uint64_t seq, time_ns;
+	struct merkle tree; /* of the day at hand */
 	uint64_t outbox;   /* so many lines came by the outbox, later than they happened */
 	char name[64];	   /* the file at hand */
 	uint64_t at;	   /* its line */
@@ -99,6 +100,7 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 		return 0;
 	}
 	check_place(k, &l, day);
+	merkle_add(&k->tree, p, n);
 	evlog_link(p, n, k->link);
 	k->synced = true;
 	k->seq = l.seq;
@@ -160,8 +162,17 @@ static int take_lines(struct look *k, int32_t day, bool sealed)
 
 /* The root of a day against what was read of it. */
 static void check_root(struct look *k, const struct evlog_root *root, const uint8_t hash[32], const uint8_t before[32],
-		       bool before_known, uint64_t first)
+		       bool before_known, uint64_t first, bool whole)
 {
+	uint8_t tree[32];
+
+	/* what is wrong with a line was told there */
+	merkle_root(&k->tree, tree);
+	if (whole && root->version > 1 && !memcmp(root->link, k->link, 32) && memcmp(root->merkle, tree, 32) != 0) {
+		evlog_day_name(root->day, "root", k->name);
+		found(k, 0, "E-12", "its tree is not that of the day's lines");
+		evlog_day_name(root->day, "log", k->name);
+	}
 	if (before_known && memcmp(root->prev, before, 32) != 0)
 		found(k, 0, "E-8", "its root does not follow from the day before");
 	if (before_known && root->first != first)
@@ -185,12 +196,13 @@ static int take_day(struct look *k, int32_t day)
 	struct why why = { "" };
 	uint8_t before[32], hash[32];
 	bool known = k->synced;
-	uint64_t first = k->seq + 1;
+	uint64_t first = k->seq + 1, damaged = k->r->damaged;
 	int rc = evlog_root_load(&k->root, day, &k->pub, &root, hash, &why), stop;
 
 	memcpy(before, k->link, 32);
 	evlog_day_name(day, "log", k->name);
 	k->r->days++;
+	k->tree = (struct merkle){ .n = 0 };
 	k->at = 0;
 	stop = take_lines(k, day, !rc);
 	if (stop)
@@ -205,7 +217,7 @@ static int take_day(struct look *k, int32_t day)
 							     text ? text + 1 : why.text);
 		k->synced = false; /* the next day's first link cannot be told */
 	} else if (!rc) {
-		check_root(k, &root, hash, before, known, first);
+		check_root(k, &root, hash, before, known, first, k->r->damaged == damaged);
 	}
 	return 0;
 }

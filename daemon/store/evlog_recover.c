@@ -64,6 +64,7 @@ static bool take(struct evlog_state *s, const char *p, size_t n, const char **re
 	if (evlog_day(l.e.time_ns) > s->day)
 		return false;
 	evlog_link(p, n, s->link);
+	merkle_add(&s->tree, p, n);
 	s->seq = l.seq;
 	return true;
 }
@@ -114,7 +115,7 @@ static int read_lines(const char *name, struct evlog_file *f, const struct evlog
 static int check_closed(const struct root *r, const struct evlog_pub *pub, struct evlog_state *s, struct why *why)
 {
 	struct evlog_root root;
-	uint8_t hash[32];
+	uint8_t hash[32], tree[32];
 	char name[64];
 	int rc = evlog_root_load(r, s->day, pub, &root, hash, why);
 
@@ -126,6 +127,9 @@ static int check_closed(const struct root *r, const struct evlog_pub *pub, struc
 	if (s->cut_bytes || root.last != s->seq || root.first != s->first || memcmp(root.link, s->link, 32) != 0 ||
 	    memcmp(root.prev, s->prev, 32) != 0)
 		return why_set(why, -EBADMSG, "%s: not what its root was signed for (rule E-6)", name);
+	merkle_root(&s->tree, tree);
+	if (root.version > 1 && memcmp(root.merkle, tree, 32) != 0)
+		return why_set(why, -EBADMSG, "%s: its root has the tree of other lines (rule E-12)", name);
 	memcpy(s->link, hash, 32);
 	s->closed = true;
 	return 0;

@@ -166,16 +166,19 @@ int evlog_key_open(const struct root *r, uint8_t *secret, struct evlog_pub *ret,
 
 static size_t root_text(const struct evlog_root *r, char *text)
 {
-	char id[33], day[16], prev[65], link[65];
+	char id[33], day[16], prev[65], link[65], tree[65], more[80] = "";
 
 	hex_format(r->store, 16, id);
 	evlog_day_text(r->day, day);
 	hex_format(r->prev, 32, prev);
 	hex_format(r->link, 32, link);
+	hex_format(r->merkle, 32, tree);
+	if (r->version > 1)
+		snprintf(more, sizeof(more), "merkle %s\n", tree);
 	return (size_t)snprintf(text, EVLOG_TEXT,
-				"optag-evidence-root 1\nstore %s\nday %s\nprev %s\nfirst %" PRIu64 "\nlast %" PRIu64
-				"\nlink %s\n",
-				id, day, prev, r->first, r->last, link);
+				"optag-evidence-root %u\nstore %s\nday %s\nprev %s\nfirst %" PRIu64 "\nlast %" PRIu64
+				"\nlink %s\n%s",
+				r->version, id, day, prev, r->first, r->last, link, more);
 }
 
 size_t evlog_root_make(const struct evlog_root *r, const uint8_t secret[64], char *text, uint8_t ret_hash[32])
@@ -191,22 +194,36 @@ size_t evlog_root_make(const struct evlog_root *r, const uint8_t secret[64], cha
 	return n;
 }
 
+/* The words of a root, of either version; what is not as it is written comes out otherwise. */
+static bool root_words(const char *copy, struct evlog_root *r, uint8_t sig[64])
+{
+	char id[40], day[16], prev[72], link[72], tree[72], hex[136];
+	int at = 0;
+
+	/* NOLINTNEXTLINE(cert-err34-c): numbers that do not fit come out otherwise */
+	if (sscanf(copy, "optag-evidence-root %u\nstore %39s\nday %15s\nprev %71s\nfirst %" SCNu64 "\nlast %" SCNu64
+			 "\nlink %71s\n%n", &r->version, id, day, prev, &r->first, &r->last, link, &at) != 7 || !at ||
+	    r->version < 1 || r->version > 2)
+		return false;
+	if (r->version == 2 && (sscanf(copy + at, "merkle %71s", tree) != 1 || strlen(tree) != 64 || hex_parse(tree, 32, r->merkle)))
+		return false;
+	at += r->version == 2 ? 7 + 64 + 1 : 0;
+	return sscanf(copy + at, "signature %135s\n", hex) == 1 && !hex_parse(id, 16, r->store) && !evlog_day_parse(day, &r->day) &&
+	       !hex_parse(prev, 32, r->prev) && !hex_parse(link, 32, r->link) && !hex_parse(hex, 64, sig);
+}
+
 int evlog_root_parse(const char *text, size_t n, const struct evlog_pub *pub, struct evlog_root *ret, uint8_t ret_hash[32])
 {
-	char copy[EVLOG_TEXT], again[EVLOG_TEXT], id[40], day[16], prev[72], link[72], sig[136];
+	char copy[EVLOG_TEXT], again[EVLOG_TEXT];
+	struct evlog_root r = { .day = 0 };
 	uint8_t s[64];
-	struct evlog_root r;
 	size_t m;
 
 	if (n >= sizeof(copy))
 		return -EBADMSG;
 	memcpy(copy, text, n);
 	copy[n] = 0;
-	/* NOLINTNEXTLINE(cert-err34-c): numbers that do not fit come out otherwise below */
-	if (sscanf(copy, "optag-evidence-root 1\nstore %39s\nday %15s\nprev %71s\nfirst %" SCNu64 "\nlast %" SCNu64
-			 "\nlink %71s\nsignature %135s\n", id, day, prev, &r.first, &r.last, link, sig) != 7 ||
-	    hex_parse(id, 16, r.store) || evlog_day_parse(day, &r.day) || hex_parse(prev, 32, r.prev) ||
-	    hex_parse(link, 32, r.link) || hex_parse(sig, 64, s))
+	if (strlen(copy) != n || !root_words(copy, &r, s))
 		return -EBADMSG;
 	m = root_text(&r, again);
 	if (n != m + 10 + 128 + 1 || memcmp(again, text, m) != 0 || memcmp(text + m, "signature ", 10) != 0 ||

@@ -23,7 +23,7 @@ has out '^3 days, 2 of them signed, 58 events, 18 calls, 0 in progress: whole, a
 root=$(sed -n 's/^newest root: //p' out)
 [ ${#root} = 64 ] || fail "no root"
 run 0 "$BIN/optag" audit verify --json --store s
-want='{"days":3,"sealed":2,"events":58,"calls":18,"open":0,"torn_bytes":0,"recovered":0,"backwards":0,"damaged":0}'
+want='{"days":3,"sealed":2,"events":58,"calls":18,"open":0,"torn_bytes":0,"recovered":0,"backwards":0,"damaged":0,"outbox":0,"outbox_bad":0}'
 [ "$(jq -c 'del(.root)' out)" = "$want" ] || fail "summary"
 [ "$(jq -r .root out)" = "$root" ] || fail "root in JSON"
 run 0 "$BIN/optag" audit verify --root "$root" --public-key s/evidence/root.pub s
@@ -132,4 +132,12 @@ has out 'log\.recovered  source daemon  bytes=20  count=1$'
 run 0 "$BIN/optag" audit verify t
 has out '^half-written ends were cut 1 time$'
 [ "$(stat -c %a t/evidence/root.key)" = 600 ] || fail "mode of the signing key"
+
+# ---- events in the outbox are told, and a bad file ----
+run 0 "$MKEV" t outbox 3
+run 0 "$BIN/optag" audit verify t
+has out '^3 events in the outbox, not in the log yet$'
+echo x >t/outbox/x.bad
+run 0 "$BIN/optag" audit verify --json t
+[ "$(jq -c '[.outbox, .outbox_bad]' out)" = '[3,1]' ] || fail "outbox in JSON"
 exit 0

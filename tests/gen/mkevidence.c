@@ -4,15 +4,23 @@
  *
  *	mkevidence STORE [DAYS]		DAYS days from 2026-11-23 (default 3), the last one not signed
  *	mkevidence STORE hold		opens the log and waits for the end of stdin
+ *	mkevidence STORE destroy CONTROLLER PURPOSE DAY TIME	as the reaper: that bucket's key, DAY is YYYYMMDD
+ *	mkevidence STORE erase CALL TIME		says so (no key is touched)
+ *	mkevidence STORE sign TIME			the newest day's root, as if TIME was now
+ *	mkevidence STORE outbox N	leaves N events in the outbox, and does not touch the log
  *
  * Each day: a policy, and under the rules `support` and `sales` calls that are kept, denied and gaps.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "store/evlog.h"
+#include "store/outbox.h"
+#include "store/slots.h"
 
 #define D0 (20780ULL * 86400 * NS_PER_S)
 
@@ -56,6 +64,122 @@ static void one_call(uint64_t t, unsigned n, const char *rule, enum evlog_kind o
 	add(&e);
 }
 
+static int leave(const char *store, unsigned n)
+{
+	char why[512] = "";
+	struct outbox *o;
+
+	if (outbox_open(store, &o, why, sizeof(why))) {
+		fprintf(stderr, "mkevidence: %s\n", why);
+		return 1;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct evlog_event e = { .kind = EVLOG_KEY_DESTROY, .time_ns = clock_now_ns(), .source = EVLOG_S_REAPER,
+					 .has_call = true, .purpose = EVLOG_P_TRAINING, .reason = "deadline" };
+
+		uid_make(e.time_ns, &i, sizeof(i), &e.call);
+		if (outbox_add(o, &e)) {
+			fprintf(stderr, "mkevidence: %s\n", outbox_why(o));
+			return 1;
+		}
+	}
+	if (outbox_commit(o)) {
+		fprintf(stderr, "mkevidence: %s\n", outbox_why(o));
+		return 1;
+	}
+	outbox_close(o);
+	return 0;
+}
+
+static void now_is(const char *time)
+{
+	uint64_t ns;
+
+	if (clock_parse(time, &ns)) {
+		fprintf(stderr, "mkevidence: no time: %s\n", time);
+		exit(2);
+	}
+	clock_set_ns(ns);
+}
+
+/* By the outbox, into the log. */
+static int say(const char *store, const struct evlog_event *e)
+{
+	struct outbox_taken t;
+	char why[512] = "";
+	struct outbox *o;
+	int rc = outbox_open(store, &o, why, sizeof(why));
+
+	if (!rc) {
+		rc = outbox_add(o, e);
+		outbox_close(o);
+	}
+	if (!rc)
+		rc = outbox_flush_now(store, &t, why, sizeof(why));
+	if (rc)
+		fprintf(stderr, "mkevidence: %d %s\n", rc, why);
+	return rc != 0;
+}
+
+static int destroy(char **argv)
+{
+	struct evlog_event e = { .kind = EVLOG_BUCKET_DESTROY, .source = EVLOG_S_REAPER, .controller = argv[3] };
+	bool training = !strcmp(argv[4], "training");
+	uint8_t raw[BUCKET_SIZE];
+	struct bucket b;
+	struct root root;
+	struct why why = { "" };
+	char path[STORE_PATH_MAX];
+	uint32_t day = (uint32_t)strtoul(argv[5], NULL, 10);
+	int rc = root_open(argv[1], &root, &why), fd;
+
+	now_is(argv[6]);
+	if (!rc)
+		rc = bucket_read(&root, argv[3], training, day, &b, &why);
+	if (rc) {
+		fprintf(stderr, "mkevidence: %s\n", why.text);
+		return 1;
+	}
+	b.state = BUCKET_DESTROYED;
+	memset(b.key, 0, sizeof(b.key));
+	bucket_format(&b, raw);
+	slots_path(argv[3], training, day, "bucket", path);
+	fd = openat(root.fd, path, O_WRONLY);
+	if (fd < 0 || pwrite(fd, raw, sizeof(raw), 0) != sizeof(raw) || fdatasync(fd))
+		return 1;
+	close(fd);
+	root_close(&root);
+	e.time_ns = clock_now_ns();
+	e.purpose = training ? EVLOG_P_TRAINING : EVLOG_P_DOCUMENTATION;
+	evlog_num_add(&e, EVLOG_N_DAY, day);
+	evlog_num_add(&e, EVLOG_N_HELD, 0);
+	return say(argv[1], &e);
+}
+
+static int erase(char **argv)
+{
+	struct evlog_event e = { .kind = EVLOG_KEY_DESTROY, .source = EVLOG_S_OPERATOR, .who = "anna", .has_call = true };
+
+	now_is(argv[4]);
+	e.time_ns = clock_now_ns();
+	return uid_parse(argv[3], &e.call) ? 2 : say(argv[1], &e);
+}
+
+static int sign(char **argv)
+{
+	char why[512] = "";
+	int rc;
+
+	now_is(argv[3]);
+	rc = evlog_open(argv[1], &l, why, sizeof(why));
+	if (!rc)
+		rc = evlog_flush(l, clock_now_ns());
+	if (rc)
+		fprintf(stderr, "mkevidence: %s\n", why);
+	evlog_close(l);
+	return rc != 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool hold = argc > 2 && !strcmp(argv[2], "hold");
@@ -63,9 +187,17 @@ int main(int argc, char **argv)
 	char why[512] = "";
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: mkevidence STORE [DAYS | hold]\n");
+		fprintf(stderr, "usage: mkevidence STORE [DAYS | hold | outbox N | destroy ... | erase ... | sign TIME]\n");
 		return 2;
 	}
+	if (argc == 7 && !strcmp(argv[2], "destroy"))
+		return destroy(argv);
+	if (argc == 5 && !strcmp(argv[2], "erase"))
+		return erase(argv);
+	if (argc == 4 && !strcmp(argv[2], "sign"))
+		return sign(argv);
+	if (argc > 3 && !strcmp(argv[2], "outbox"))
+		return leave(argv[1], (unsigned)strtoul(argv[3], NULL, 10));
 	clock_set_ns(D0);
 	if (evlog_open(argv[1], &l, why, sizeof(why))) {
 		fprintf(stderr, "mkevidence: %s\n", why);
