@@ -23,7 +23,7 @@ struct merge {
 	size_t n, cap;
 };
 
-static int add_source(void *arg, const char *controller, uint32_t day)
+static int add_source(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct merge *m = arg;
 	struct source *s;
@@ -41,7 +41,7 @@ static int add_source(void *arg, const char *controller, uint32_t day)
 		m->cap = cap;
 	}
 	s = &m->v[m->n];
-	rc = cursor_open(&m->st->root, controller, day, m->f, m->hash, &s->cur, &m->st->why);
+	rc = cursor_open(&m->st->root, controller, day, part, m->f, m->hash, &s->cur, &m->st->why);
 	if (rc == -ENOENT)
 		return 0; /* its day was given up just now */
 	if (rc)

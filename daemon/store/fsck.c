@@ -204,7 +204,7 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 
 	f->rep.rows++;
 	f->rep.calls += row->row.outcome == STORE_O_KEPT;
-	catalog_path(controller, row->day, name);
+	catalog_path(controller, row->day, row->part, name);
 	rc = row_table(f, row);
 	f->row++;
 	if (!rc)
@@ -238,7 +238,7 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 	return rc;
 }
 
-static int check_catalog(void *arg, const char *controller, uint32_t day)
+static int check_catalog(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct store_filter all = { .state = -1 };
 	struct fsck *f = arg;
@@ -246,9 +246,9 @@ static int check_catalog(void *arg, const char *controller, uint32_t day)
 	struct why why = { "" };
 	char name[STORE_PATH_MAX];
 	struct cursor *c;
-	int rc = cursor_open(&f->root, controller, day, &all, NULL, &c, &why);
+	int rc = cursor_open(&f->root, controller, day, part, &all, NULL, &c, &why);
 
-	catalog_path(controller, day, name);
+	catalog_path(controller, day, part, name);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == -ENOMEM)

@@ -29,6 +29,7 @@ struct store_reader {
 	struct uid uid;
 	char controller[STORE_NAME_MAX];
 	uint32_t day;
+	unsigned part;
 	enum store_purpose purpose;
 	/* from the row */
 	enum store_state state;
@@ -70,6 +71,7 @@ static int take_row(struct store_reader *r, const char *controller, const struct
 {
 	snprintf(r->controller, sizeof(r->controller), "%s", controller);
 	r->day = row->day;
+	r->part = row->part;
 	r->state = row->row.state[r->purpose];
 	r->purpose_day = row->purpose_day[r->purpose];
 	r->purpose_slot = row->purpose_slot[r->purpose];
@@ -86,13 +88,13 @@ static int take_row(struct store_reader *r, const char *controller, const struct
 }
 
 /* Looks for the row; 1 when this database has it. */
-static int row_in(void *arg, const char *controller, uint32_t day)
+static int row_in(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct store_reader *r = arg;
 	struct store_filter f = { .uid = &r->uid, .state = -1 };
 	const struct cursor_row *row;
 	struct cursor *c;
-	int rc = cursor_open(&r->st->root, controller, day, &f, NULL, &c, &r->st->why);
+	int rc = cursor_open(&r->st->root, controller, day, part, &f, NULL, &c, &r->st->why);
 
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
@@ -363,7 +365,7 @@ static int next(struct store_reader *r, struct chunk_head *h, size_t *ret_len)
 		return 0;
 	if (rc < 0) {
 		r->left = 0; /* nothing after it can be found */
-		catalog_path(r->controller, r->day, name);
+		catalog_path(r->controller, r->day, r->part, name);
 		return why_set(why, -EBADMSG, "%s: the call's list of chunks is damaged (rule C-2)", name);
 	}
 	rc = open_segment(r, e.segment, name);

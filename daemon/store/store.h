@@ -114,6 +114,7 @@ struct store_call_meta {
 	size_t facts_len;
 	/* per purpose: deadline, ns since 1970, 0 when the rule lacks the purpose or it is not kept */
 	uint64_t until_ns[STORE_PURPOSES];
+	uint64_t training_use_by; /* training that nobody used by then is to be erased; 0 none */
 	/* the call's beginning is for this purpose; not yet: store_call_cover, or from some part on store_call_part */
 	bool covers[STORE_PURPOSES];
 	/* and its key is wrapped at once (documentation at grant), else with store_call_commit; implies covers */
@@ -390,6 +391,7 @@ struct store_row { /* pointers live during the callback */
 	enum store_state state[STORE_PURPOSES];
 	const char *reason[STORE_PURPOSES];
 	uint64_t until_ns[STORE_PURPOSES];
+	uint64_t training_use_by; /* 0 none */
 	struct store_leg_figures leg[2];
 	struct { /* what each purpose may have of it; 0 nothing */
 		uint64_t packets[2], audio_ms[2]; /* by leg */
