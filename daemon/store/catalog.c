@@ -19,6 +19,7 @@
 #include "store/sealing.h"
 
 #define ROW_BYTES   800 /* of a row with its legs, in the file */
+#define FILE_BYTES  65536 /* at most, of one without rows */
 #define IDLE_ROWS   10000
 #define IDLE_S	    3600
 #define IDLE_FEW_S  86400
@@ -94,7 +95,7 @@ static int take_file(void *arg, const char *controller, uint32_t day, unsigned p
 		return -ENOMEM;
 	h->there = sb.st_mode & 0222;
 	h->part = h->there ? part : part + 1;
-	h->rows = (uint64_t)sb.st_size / ROW_BYTES;
+	h->rows = sb.st_size > FILE_BYTES ? (uint64_t)(sb.st_size - FILE_BYTES) / ROW_BYTES : 0;
 	h->written_s = sb.st_mtim.tv_sec;
 	return 0;
 }

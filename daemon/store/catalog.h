@@ -70,6 +70,7 @@ size_t catalog_pending(const struct catalog *c); /* rows since the last sync */
 /* ---- reading ---- */
 
 struct cursor;
+struct overlay;
 
 struct cursor_row {
 	struct store_row row;
@@ -83,11 +84,11 @@ struct cursor_row {
 };
 
 /*
- * Rows of one partition that match, oldest first. hash: of f->number, or NULL. f->state is of the row; what became of the
- * call later (overlay.h) is the caller's affair.
+ * Rows of one partition that match, oldest first. hash: of f->number, or NULL. o: says what became of each call later, outlives
+ * the cursor; NULL: rows as they are. f->state is looked at by SQL for what may match, and then as the overlay has it.
  */
 int cursor_open(const struct root *r, const char *controller, uint32_t day, unsigned part,
-		const struct store_filter *f, const uint8_t hash[NUMBER_HASH], struct cursor **ret,
+		const struct store_filter *f, const uint8_t hash[NUMBER_HASH], struct overlay *o, struct cursor **ret,
 		struct why *why);
 /*
  * 1 a row, 0 the end, -EBADMSG damaged (why: file, rule), -EAGAIN a writer began

@@ -47,7 +47,7 @@ static int fail(const struct seal *s, sqlite3 *sql, int rc, const char *what)
 
 static int stopped(void *arg)
 {
-	const struct seal *s = arg;
+	const struct seal *s = arg; /* SQLite asks now and then */
 
 	return s->stop && *s->stop;
 }
@@ -191,7 +191,7 @@ int seal_partition(const struct root *r, const char *controller, uint32_t day, u
 	if (!rc)
 		rc = add_indexes(&s);
 	if (!rc)
-		rc = publish(&s);
+		rc = stopped(&s) ? -ECANCELED : publish(&s);
 	if (!rc)
 		remove_rest(&s);
 	(void)unlinkat(r->fd, s.copy, 0); /* now the old one, or what came to nothing; seal_clean otherwise */

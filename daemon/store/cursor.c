@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "store/catalog.h"
+#include "store/overlay.h"
 
 struct cursor {
 	const struct root *root;
@@ -32,6 +33,9 @@ struct cursor {
 	int version;
 	int fd; /* the file that was opened: a sealed copy may take its name */
 	struct stat before;
+	struct overlay *overlay;
+	int state; /* of the filter */
+	char reason[STORE_PURPOSES][LATER_REASON]; /* what the overlay says */
 	struct cursor_row row;
 };
 
@@ -147,8 +151,11 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 		where(&q, &any, "rule=:rule");
 	if (f->sip_call_id)
 		where(&q, &any, "sip_call_id=:sip");
+	/* What was kept may be anything by now. */
 	if (f->state >= 0)
-		where(&q, &any, "(documentation_state=:state OR training_state=:state)");
+		where(&q, &any, c->overlay ? "(documentation_state IN (:state,'GRANTED','OBJECTED') OR"
+					     " training_state IN (:state,'GRANTED','OBJECTED'))" :
+					     "(documentation_state=:state OR training_state=:state)");
 	buf_printf(&q, few ? " ORDER BY +start_ns, uid" : " ORDER BY start_ns, uid");
 	buf_put8(&q, 0);
 	rc = q.failed ? SQLITE_NOMEM : sqlite3_prepare_v2(c->sql, (char *)q.p, -1, &c->st, NULL);
@@ -184,7 +191,7 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 }
 
 int cursor_open(const struct root *r, const char *controller, uint32_t day, unsigned part,
-		const struct store_filter *f, const uint8_t hash[NUMBER_HASH], struct cursor **ret,
+		const struct store_filter *f, const uint8_t hash[NUMBER_HASH], struct overlay *o, struct cursor **ret,
 		struct why *why)
 {
 	struct cursor *c = calloc(1, sizeof(*c));
@@ -194,6 +201,8 @@ int cursor_open(const struct root *r, const char *controller, uint32_t day, unsi
 		return why_set(why, -ENOMEM, "out of memory");
 	c->root = r;
 	c->fd = -1;
+	c->overlay = o;
+	c->state = f->state;
 	c->day = day;
 	c->part = part;
 	snprintf(c->controller, sizeof(c->controller), "%s", controller);
@@ -266,6 +275,8 @@ static int get_purpose(sqlite3_stmt *st, int at, int p, struct cursor_row *r)
 		return -EBADMSG;
 	r->row.state[p] = (enum store_state)state;
 	r->row.reason[p] = get_text(st, at + 1);
+	r->row.end_state[p] = r->row.state[p];
+	r->row.end_reason[p] = r->row.reason[p];
 	r->row.until_ns[p] = get_int(st, at + 2);
 	r->purpose_slot[p] = (uint32_t)slot;
 	return slot && !r->purpose_day[p] ? -EBADMSG : 0;
@@ -393,6 +404,22 @@ static int get_link(struct cursor *c, struct store_row *row)
 	return uid_parse(get_text(c->link, 1), &row->other) ? SQLITE_CORRUPT : SQLITE_OK;
 }
 
+static int get_later(struct cursor *c, struct why *why)
+{
+	struct cursor_row *r = &c->row;
+
+	for (int p = 0; c->overlay && p < STORE_PURPOSES; p++) {
+		int rc = overlay_state(c->overlay, c->controller, &r->row.uid, (enum store_purpose)p, r->purpose_day[p],
+				       &r->row.state[p], c->reason[p], why);
+
+		if (rc < 0)
+			return rc;
+		if (rc)
+			r->row.reason[p] = c->reason[p];
+	}
+	return 0;
+}
+
 static bool changed(const struct cursor *c)
 {
 	struct stat now;
@@ -402,7 +429,8 @@ static bool changed(const struct cursor *c)
 				now.st_mtim.tv_nsec != c->before.st_mtim.tv_nsec);
 }
 
-int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why)
+/* As cursor_next, whatever state the filter wants. */
+static int next_row(struct cursor *c, struct why *why)
 {
 	int rc;
 
@@ -426,9 +454,23 @@ int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why
 		rc = get_link(c, &c->row.row);
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot read legs", why);
+	rc = get_later(c, why);
+	if (rc)
+		return rc;
 	get_shares(&c->row);
-	*ret = &c->row;
 	return 1;
+}
+
+int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why)
+{
+	const struct store_row *row = &c->row.row;
+	int rc;
+
+	do
+		rc = next_row(c, why);
+	while (rc == 1 && c->state >= 0 && (int)row->state[0] != c->state && (int)row->state[1] != c->state);
+	*ret = &c->row;
+	return rc;
 }
 
 int cursor_check(struct cursor *c, struct why *why)
