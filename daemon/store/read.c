@@ -19,6 +19,7 @@
 #include "store/catalog.h"
 #include "store/codec.h"
 #include "store/hold.h"
+#include "store/overlay.h"
 #include "store/party.h"
 #include "store/segment.h"
 #include "store/slots.h"
@@ -30,7 +31,11 @@ struct store_reader {
 	struct uid uid;
 	char controller[STORE_NAME_MAX];
 	uint32_t day;
+	unsigned part;
 	enum store_purpose purpose;
+	/* while the row is looked for */
+	struct overlay *overlay;
+	bool held;
 	/* from the row */
 	enum store_state state;
 	uint32_t purpose_day, purpose_slot;
@@ -71,6 +76,7 @@ static int take_row(struct store_reader *r, const char *controller, const struct
 {
 	snprintf(r->controller, sizeof(r->controller), "%s", controller);
 	r->day = row->day;
+	r->part = row->part;
 	r->state = row->row.state[r->purpose];
 	r->purpose_day = row->purpose_day[r->purpose];
 	r->purpose_slot = row->purpose_slot[r->purpose];
@@ -87,14 +93,17 @@ static int take_row(struct store_reader *r, const char *controller, const struct
 }
 
 /* Looks for the row; 1 when this database has it. */
-static int row_in(void *arg, const char *controller, uint32_t day)
+static int row_in(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct store_reader *r = arg;
 	struct store_filter f = { .uid = &r->uid, .state = -1 };
 	const struct cursor_row *row;
 	struct cursor *c;
-	int rc = cursor_open(&r->st->root, controller, day, &f, NULL, &c, &r->st->why);
+	int rc;
 
+	if ((day == DAY_HOLD) != r->held)
+		return 0;
+	rc = cursor_open(&r->st->root, controller, day, part, &f, NULL, r->overlay, &c, &r->st->why);
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	rc = cursor_next(c, &row, &r->st->why);
@@ -107,10 +116,18 @@ static int row_in(void *arg, const char *controller, uint32_t day)
 static int find_row(struct store_reader *r)
 {
 	char text[UID_TEXT];
-	int rc = -EAGAIN;
+	int rc = overlay_new(&r->st->root, &r->overlay) ? why_set(&r->st->why, -ENOMEM, "out of memory") : -EAGAIN;
 
-	for (int try = 0; rc == -EAGAIN && try < 4; try++)
+	/* A held call that is in its day's catalog too has its audio where it is held. */
+	for (int try = 0; rc == -EAGAIN && try < 4; try++) {
+		r->held = true;
 		rc = catalog_each(&r->st->root, row_in, r);
+		r->held = false;
+		if (!rc)
+			rc = catalog_each(&r->st->root, row_in, r);
+	}
+	overlay_free(r->overlay);
+	r->overlay = NULL;
 	if (rc)
 		return rc < 0 ? rc : 0;
 	uid_format(&r->uid, text);
@@ -207,6 +224,8 @@ static int unlock(struct store_reader *r, const char *keys_dir)
 	int rc;
 
 	uid_format(&r->uid, text);
+	if (r->state == STORE_S_EXPIRED)
+		return why_set(why, -ESHUTDOWN, "%s: %s is EXPIRED on this call: its key was destroyed", text, name);
 	if (r->state != STORE_S_GRANTED)
 		return why_set(why, -EACCES, "%s: %s is %s on this call, not GRANTED", text, name,
 			       store_state_names[r->state]);
@@ -397,7 +416,7 @@ static int next(struct store_reader *r, struct chunk_head *h, size_t *ret_len)
 		return 0;
 	if (rc < 0) {
 		r->left = 0; /* nothing after it can be found */
-		catalog_path(r->controller, r->day, name);
+		catalog_path(r->controller, r->day, r->part, name);
 		return why_set(why, -EBADMSG, "%s: the call's list of chunks is damaged (rule C-2)", name);
 	}
 	rc = open_segment(r, e.segment, name);

@@ -114,6 +114,7 @@ struct store_call_meta {
 	size_t facts_len;
 	/* per purpose: deadline, ns since 1970, 0 when the rule lacks the purpose or it is not kept */
 	uint64_t until_ns[STORE_PURPOSES];
+	uint64_t training_use_by; /* training that nobody used by then is to be erased; 0 none */
 	/* the call's beginning is for this purpose; not yet: store_call_cover, or from some part on store_call_part */
 	bool covers[STORE_PURPOSES];
 	/* and its key is wrapped at once (documentation at grant), else with store_call_commit; implies covers */
@@ -378,7 +379,7 @@ struct store_filter {
 	const char *rule;
 	const char *sip_call_id;
 	const char *controller;
-	int state; /* enum store_state of either purpose, -1 any */
+	int state; /* enum store_state of either purpose as it is now, -1 any */
 	const struct uid *uid;
 };
 
@@ -387,9 +388,13 @@ struct store_row { /* pointers live during the callback */
 	const char *controller, *rule, *policy_hash, *scenario, *sip_call_id, *end, *gap, *agent;
 	uint64_t start_ns, answer_ns, end_ns;
 	enum store_outcome outcome;
+	/* As it is now: EXPIRED when its day's key was destroyed, or what else became of it since. */
 	enum store_state state[STORE_PURPOSES];
 	const char *reason[STORE_PURPOSES];
+	enum store_state end_state[STORE_PURPOSES]; /* when the call ended */
+	const char *end_reason[STORE_PURPOSES];
 	uint64_t until_ns[STORE_PURPOSES];
+	uint64_t training_use_by; /* 0 none */
 	struct store_leg_figures leg[2];
 	struct { /* what each purpose may have of it; 0 nothing */
 		uint64_t packets[2], audio_ms[2]; /* by leg */

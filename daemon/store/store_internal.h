@@ -34,12 +34,15 @@ struct root {
 	unsigned format;
 };
 
-#define STORE_FORMAT 2 /* what is written; 1 is read, and becomes 2 with the first writer */
+#define STORE_FORMAT 3 /* what is written; 1 and 2 are read, and become 3 with the first writer */
 
-/* A destroy-by day as YYYYMMDD. */
+/* A destroy-by day as YYYYMMDD. DAY_HOLD: rows and audio of calls that outlive their day (text: "hold"). */
+#define DAY_HOLD 99999999u
 uint32_t day_number(const struct clock_date *d);
 void day_date(uint32_t day, struct clock_date *ret);
 void day_text(uint32_t day, char out[16]);
+/* "YYYY-MM-DD" or "hold", n bytes of it. -EINVAL neither. */
+int day_parse(const char *s, size_t n, uint32_t *ret_day);
 /* Civil day of an instant in a zone. -EINVAL unknown zone. */
 int day_of(uint64_t ns, const char *zone, uint32_t *ret_day);
 
@@ -85,6 +88,7 @@ struct slots;
 struct pipe;
 struct unerased;
 struct catalog;
+struct sealing;
 struct keypool;
 struct opens;
 struct left;
@@ -122,6 +126,7 @@ struct store {
 	struct writer *writer;
 	struct slots *slots;
 	struct catalog *catalog;
+	struct sealing *sealing;
 	struct coder coder; /* of the caller's thread */
 	struct keypool *pool;
 	struct opens *opens;

@@ -50,8 +50,26 @@ void day_text(uint32_t day, char out[16])
 {
 	struct clock_date d;
 
+	if (day == DAY_HOLD) {
+		memcpy(out, "hold", 5);
+		return;
+	}
 	day_date(day, &d);
 	clock_date_format(&d, out);
+}
+
+int day_parse(const char *s, size_t n, uint32_t *ret_day)
+{
+	struct clock_date d;
+
+	if (n == 4 && !memcmp(s, "hold", 4)) {
+		*ret_day = DAY_HOLD;
+		return 0;
+	}
+	if (n != 10 || clock_date_parse(s, n, &d))
+		return -EINVAL;
+	*ret_day = day_number(&d);
+	return 0;
 }
 
 int day_of(uint64_t ns, const char *zone, uint32_t *ret_day)
@@ -357,13 +375,13 @@ static int parse_head(const char *text, struct root *r, const char *dir, struct 
 	/* NOLINTNEXTLINE(cert-err34-c): a number that is not known is refused below */
 	if (sscanf(text, "optag-store %u\n", &version) != 1)
 		return why_set(why, -EBADMSG, "%s/optag.store: not an optag store (rule T-1)", dir);
-	if (version != 1 && version != STORE_FORMAT)
-		return why_set(why, -EPROTO, "%s/optag.store: format %u, this program knows format 1 and %d", dir,
+	if (!version || version > STORE_FORMAT)
+		return why_set(why, -EPROTO, "%s/optag.store: format %u, this program knows formats 1 to %d", dir,
 			       version, STORE_FORMAT);
 	r->format = version;
 	/* NOLINTNEXTLINE(cert-err34-c): as above */
 	if (sscanf(text, "optag-store %u\nid %39s\ncreated %39s\n%n", &version, id, created, &n) != 3 || n < 0 ||
-	    text[n] || strncmp(text + 12, version == 1 ? "1\n" : "2\n", 2) || hex_parse(id, 16, r->id))
+	    text[n] || text[12] != (char)('0' + version) || text[13] != '\n' || hex_parse(id, 16, r->id))
 		return why_set(why, -EBADMSG, "%s/optag.store: damaged (rule T-1)", dir);
 	return 0;
 }

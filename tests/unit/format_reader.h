@@ -663,7 +663,7 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 	snprintf(sql, sizeof(sql), "SELECT user_version FROM pragma_user_version");
 	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
 	old = sqlite3_column_int(st, 0) == 1;
-	FR_CHECK(old || sqlite3_column_int(st, 0) == 2);
+	FR_CHECK(old || sqlite3_column_int(st, 0) == 2 || sqlite3_column_int(st, 0) == 3);
 	sqlite3_finalize(st);
 	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers, %s FROM calls WHERE uid='%s'",
 		 purpose, purpose, purpose, old ? "NULL" : "parts", uid);
