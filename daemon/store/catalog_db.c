@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "store/catalog_internal.h"
+#include "store/daylock.h"
 
 /* New columns go to the end of their table: rows are copied to segments in this order (FORMAT.md section 4). */
 static const char schema[] =
@@ -137,6 +139,8 @@ void db_close(struct db *d)
 	sqlite3_finalize(d->row);
 	sqlite3_finalize(d->known);
 	sqlite3_close(d->sql);
+	if (d->day_fd)
+		close(d->day_fd - 1);
 	*d = (struct db){ 0 };
 }
 
@@ -222,6 +226,15 @@ static int db_open(struct catalog *c, struct db *d, bool create, struct why *why
 	catalog_path(d->controller, d->day, d->part, rel);
 	snprintf(dir, sizeof(dir), "catalog/%s", d->controller);
 	rc = create ? make_dirs(c->root, dir, why) : 0;
+	if (!rc && d->write) {
+		int fd;
+
+		rc = daylock_share(c->root, d->controller, d->day, &fd, why);
+		d->day_fd = rc ? 0 : fd + 1;
+	}
+	if (rc)
+		return rc;
+	rc = create ? make_empty(c->root, rel, why) : 0;
 	if (rc)
 		return rc;
 	rc = open_sql(c, d, rel, create);

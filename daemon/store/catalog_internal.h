@@ -28,6 +28,7 @@ struct db {
 	sqlite3_stmt *call, *leg, *link, *row, *known;
 	bool in_txn;
 	uint64_t tick;
+	int day_fd; /* what is written to keeps its day in use (daylock.h): descriptor + 1, 0 none */
 };
 
 /* The newest partition of a day; the next one to be made, when that is sealed or there is none. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "store/catalog.h"
 
 void catalog_path(const char *controller, uint32_t day, unsigned part, char out[STORE_PATH_MAX])
@@ -110,4 +111,21 @@ bool catalog_sealed(const struct root *r, const char *controller, uint32_t day, 
 
 	catalog_path(controller, day, part, rel);
 	return !fstatat(r->fd, rel, &sb, AT_SYMLINK_NOFOLLOW) && !(sb.st_mode & 0222);
+}
+
+void store_uri(const struct root *r, const char *rel, bool immutable, struct buf *out)
+{
+	buf_printf(out, "file:");
+	for (int part = 0; part < 2; part++) {
+		for (const char *s = part ? rel : r->path; *s; s++) {
+			if (strchr("%?#", *s))
+				buf_printf(out, "%%%02x", (unsigned char)*s);
+			else
+				buf_put8(out, (uint8_t)*s);
+		}
+		if (!part)
+			buf_put8(out, '/');
+	}
+	buf_printf(out, immutable ? "?immutable=1" : "?mode=ro");
+	buf_put8(out, 0);
 }

@@ -63,23 +63,6 @@ static int fail(struct cursor *c, int rc, const char *what, struct why *why)
 		       err == -EBADMSG ? " (rule C-1)" : "");
 }
 
-void store_uri(const struct root *r, const char *rel, bool immutable, struct buf *out)
-{
-	buf_printf(out, "file:");
-	for (int part = 0; part < 2; part++) {
-		for (const char *s = part ? rel : r->path; *s; s++) {
-			if (strchr("%?#", *s))
-				buf_printf(out, "%%%02x", (unsigned char)*s);
-			else
-				buf_put8(out, (uint8_t)*s);
-		}
-		if (!part)
-			buf_put8(out, '/');
-	}
-	buf_printf(out, immutable ? "?immutable=1" : "?mode=ro");
-	buf_put8(out, 0);
-}
-
 static int open_db(struct cursor *c, struct why *why)
 {
 	char wal[STORE_PATH_MAX + 8];

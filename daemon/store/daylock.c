@@ -9,7 +9,8 @@
 
 #include "store/daylock.h"
 
-#define TRIES 100 /* times that the directory was removed between opening and locking it */
+#define TRIES	 100   /* times that the directory was removed between opening and locking it */
+#define PAUSE_US 10000 /* a second in all: a day goes faster, most are gone in between */
 
 void daylock_path(const char *controller, uint32_t day, char out[STORE_PATH_MAX])
 {
@@ -44,7 +45,9 @@ static int make_and_lock(const struct root *r, const char *controller, uint32_t 
 	int rc = -ESTALE;
 
 	daylock_path(controller, day, dir);
-	for (int i = 0; i < TRIES && (rc == -ESTALE || rc == -ENOENT); i++) {
+	for (int i = 0; i < TRIES && (rc == -ESTALE || rc == -ENOENT || (rc == -EWOULDBLOCK && how == LOCK_SH)); i++) {
+		if (rc == -EWOULDBLOCK)
+			(void)usleep(PAUSE_US);
 		rc = make_dirs(r, dir, why);
 		if (rc && rc != -ENOENT) /* a parent was removed meanwhile: once more */
 			return rc;

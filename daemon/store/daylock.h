@@ -18,7 +18,7 @@
 void daylock_path(const char *controller, uint32_t day, char out[STORE_PATH_MAX]);
 /*
  * Makes the directory if need be. *ret is closed when the last file of the day is. -ESHUTDOWN: the day is being taken
- * away at this moment, its time is over.
+ * away at this moment, and was for a second: its time is over.
  */
 int daylock_share(const struct root *r, const char *controller, uint32_t day, int *ret, struct why *why);
 /* For who takes the day away; makes the directory, too: a day may have rows alone. -EWOULDBLOCK somebody uses it. */

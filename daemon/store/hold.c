@@ -191,6 +191,10 @@ static int open_file(const struct root *r, enum holds_mode mode, int *ret, struc
 		if (rc || mode == HOLDS_READ)
 			return rc ? rc : -ENOENT;
 		fd = openat(r->fd, HOLDS_FILE, flags | O_CREAT, 0640);
+		if (fd >= 0 && r->shared && fchmod(fd, FILE_MODE(r))) {
+			close(fd);
+			fd = -1;
+		}
 	}
 	if (fd < 0)
 		return why_errno(why, -errno, HOLDS_FILE, "cannot open");

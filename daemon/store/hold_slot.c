@@ -143,7 +143,7 @@ static int make_file(const struct root *r, const char *controller, struct why *w
 
 	head_format(r->id, controller, raw);
 	hold_slots_path(controller, path);
-	return write_new(r, path, raw, sizeof(raw), 0600, why);
+	return write_new(r, path, raw, sizeof(raw), FILE_MODE(r), why);
 }
 
 int hold_slot_write(const struct root *r, const char *controller, uint32_t index, const struct hold_slot *s, struct why *why)

@@ -119,10 +119,12 @@ int later_open(const struct root *r, const char *controller, bool write, struct 
 		return why_set(why, -ENOMEM, "out of memory");
 	later_path(controller, l->rel);
 	snprintf(dir, sizeof(dir), "catalog/%s", controller);
-	if (write)
+	if (write) {
 		rc = make_dirs(r, dir, why);
-	else if (fstatat(r->fd, l->rel, &sb, 0))
+		rc = rc ? rc : make_empty(r, l->rel, why);
+	} else if (fstatat(r->fd, l->rel, &sb, 0)) {
 		rc = why_errno(why, -errno, l->rel, "cannot open");
+	}
 	if (!rc)
 		rc = open_sql(l, r, write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY, why);
 	if (!rc)

@@ -115,7 +115,7 @@ int reap_clock_write(const struct root *r, const struct reap_clock *c, struct wh
 	memset(raw + strlen(raw), '\n', sizeof(raw) - strlen(raw)); /* always the same length, so nothing older shows */
 	fd = openat(r->fd, CLOCK_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)
-		return write_new(r, CLOCK_FILE, raw, sizeof(raw), 0600, why);
+		return write_new(r, CLOCK_FILE, raw, sizeof(raw), FILE_MODE(r), why);
 	rc = fd < 0 ? -errno : pwrite_all(fd, raw, sizeof(raw), 0);
 	if (!rc && fdatasync(fd))
 		rc = -errno;

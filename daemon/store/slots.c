@@ -195,7 +195,7 @@ static int bucket_make(const struct slots *s, const struct sfile *f, const char 
 	bucket_format(b, raw);
 	sodium_memzero(b, sizeof(*b));
 	slots_path(f->controller, f->purpose, f->day, "bucket", path);
-	rc = write_new(s->root, path, raw, sizeof(raw), 0600, why);
+	rc = write_new(s->root, path, raw, sizeof(raw), FILE_MODE(s->root), why);
 	sodium_memzero(raw, sizeof(raw));
 	return rc;
 }
@@ -259,7 +259,24 @@ static int sfile_make(struct slots *s, const struct sfile *f, struct why *why)
 	memcpy(h.store_id, s->root->id, 16);
 	snprintf(h.controller, sizeof(h.controller), "%s", f->controller);
 	slots_head_format(&h, raw);
-	return write_new(s->root, path, raw, sizeof(raw), 0600, why);
+	return write_new(s->root, path, raw, sizeof(raw), FILE_MODE(s->root), why);
+}
+
+/* Of the file's bucket, which is locked against destruction when this returns 0. */
+static int lock_bucket(struct slots *s, const struct sfile *f, enum bucket_lock how, struct why *why)
+{
+	struct bucket *b = &s->now->bucket;
+	char path[STORE_PATH_MAX];
+	int rc = bucket_lock(f->bucket, how, s->root, f->controller, f->purpose, f->day, b, why);
+
+	if (!rc && b->state == BUCKET_LIVE)
+		return 0;
+	if (!rc) {
+		bucket_unlock(f->bucket);
+		slots_path(f->controller, f->purpose, f->day, "bucket", path);
+		why_set(why, -ESHUTDOWN, "%s: this day's key is destroyed already", path);
+	}
+	return !rc || rc == -EAGAIN ? -ESHUTDOWN : rc;
 }
 
 /* The bucket comes before the slots, so that slots without a bucket are always damage (K-6). */
@@ -279,6 +296,12 @@ static int sfile_fill(struct slots *s, struct sfile *f, const char *zone, struct
 	rc = make_dirs(s->root, dir, why);
 	if (!rc)
 		rc = sfile_keys(s, f, zone, fresh, why);
+	if (!rc && fresh) { /* a day whose key is dead, and whose slots were taken away, stays without */
+		rc = lock_bucket(s, f, BUCKET_SHARED, why);
+		if (!rc)
+			bucket_unlock(f->bucket);
+		sodium_memzero(s->now, sizeof(*s->now));
+	}
 	if (!rc && fresh)
 		rc = sfile_make(s, f, why);
 	if (!rc && fresh)
@@ -327,23 +350,6 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 	f->tick = ++s->tick;
 	*ret = f;
 	return 0;
-}
-
-/* Of the file's bucket, which is locked against destruction when this returns 0. */
-static int lock_bucket(struct slots *s, const struct sfile *f, enum bucket_lock how, struct why *why)
-{
-	struct bucket *b = &s->now->bucket;
-	char path[STORE_PATH_MAX];
-	int rc = bucket_lock(f->bucket, how, s->root, f->controller, f->purpose, f->day, b, why);
-
-	if (!rc && b->state == BUCKET_LIVE)
-		return 0;
-	if (!rc) {
-		bucket_unlock(f->bucket);
-		slots_path(f->controller, f->purpose, f->day, "bucket", path);
-		why_set(why, -ESHUTDOWN, "%s: this day's key is destroyed already", path);
-	}
-	return !rc || rc == -EAGAIN ? -ESHUTDOWN : rc;
 }
 
 /* The start of the bucket's day in this zone; made earlier, never later, in the file. */
@@ -446,7 +452,9 @@ int slots_erase(struct slots *s, const char *controller, enum store_purpose p, u
 
 	pthread_mutex_lock(&s->lock);
 	rc = sfile_get(s, controller, p, day, NULL, &f, why);
-	if (!rc) {
+	if (rc == -ENOENT) { /* its day is over, and all slots are gone */
+		rc = 0;
+	} else if (!rc) {
 		rc = pwrite_all(f->fd, zeros, SLOT_SIZE, (off_t)index * SLOT_SIZE);
 		if (!rc) {
 			f->dirty = true;

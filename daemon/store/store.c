@@ -33,11 +33,6 @@
 
 #define RESERVE_SIZE (4u << 20) /* covers PENDING_MAX rows in the WAL, twice */
 
-const char *const store_purpose_names[STORE_PURPOSES] = { "documentation", "training" };
-const char *const store_state_names[STORE_S_MAX] = { "NONE",	  "PENDING",   "GRANTED",  "DENIED",
-						     "WITHDRAWN", "OPTED_OUT", "OBJECTED", "EXPIRED" };
-const char *const store_outcome_names[STORE_O_MAX] = { "kept", "denied", "gap" };
-
 _Thread_local struct why *why_here; /* the store's own threads have one each */
 
 struct why *why_of(struct store *st)

@@ -660,11 +660,6 @@ int add_row(struct store *st, const struct catalog_row *row)
 	return rc;
 }
 
-bool state_holds(enum store_state s)
-{
-	return s == STORE_S_GRANTED || s == STORE_S_OBJECTED;
-}
-
 /* Audio of a part whose purposes are all destroyed is kept for nobody. all: r has what never came here, too. */
 static void leave_out(const struct store_call *sc, const bool live[STORE_PURPOSES], bool all, struct store_call_result *r)
 {

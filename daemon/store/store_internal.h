@@ -32,9 +32,16 @@ struct root {
 	char *path; /* absolute, for SQLite and messages */
 	uint8_t id[16];
 	unsigned format;
+	bool shared; /* its group may write to it: what is made in it is the group's, too */
 };
 
+/* Permissions of files and directories of the store that the reaper must reach, which is of another user. */
+#define FILE_MODE(r) ((r)->shared ? 0660 : 0600)
+#define DIR_MODE(r)  ((r)->shared ? 02770 : 0700)
+
 #define STORE_FORMAT 3 /* what is written; 1 and 2 are read, and become 3 with the first writer */
+
+bool state_holds(enum store_state s); /* audio may be kept for the purpose */
 
 /* A destroy-by day as YYYYMMDD. DAY_HOLD: rows and audio of calls that outlive their day (text: "hold"). */
 #define DAY_HOLD 99999999u
@@ -55,8 +62,10 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
 /* Whole reads and writes: a short result is retried, the end of the file is -ENODATA. */
 int pread_all(int fd, void *p, size_t n, off_t off);
 int pwrite_all(int fd, const void *p, size_t n, off_t off);
-/* mkdir -p below the root, 0700 each, parents synced. */
+/* mkdir -p below the root, DIR_MODE each, parents synced. */
 int make_dirs(const struct root *r, const char *rel, struct why *why);
+/* An empty file of FILE_MODE, unless it is there. */
+int make_empty(const struct root *r, const char *rel, struct why *why);
 /* Directory of a file name synced, so that a name made or changed is durable. */
 int sync_dir_of(const struct root *r, const char *rel, struct why *why);
 /* A small file, whole, into buf; *ret_len of at most n. -EFBIG. */

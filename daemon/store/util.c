@@ -251,6 +251,9 @@ int make_dirs(const struct root *r, const char *rel, struct why *why)
 		memcpy(path, rel, i);
 		path[i] = 0;
 		if (!mkdirat(r->fd, path, 0700)) {
+			/* whatever the umask */
+			if (r->shared && fchmodat(r->fd, path, DIR_MODE(r), 0))
+				return why_errno(why, -errno, path, "cannot give the group access");
 			rc = sync_dir_of(r, path, why);
 			if (rc)
 				return rc;
@@ -259,6 +262,18 @@ int make_dirs(const struct root *r, const char *rel, struct why *why)
 		}
 	}
 	return 0;
+}
+
+int make_empty(const struct root *r, const char *rel, struct why *why)
+{
+	int fd = openat(r->fd, rel, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+
+	if (fd < 0)
+		return errno == EEXIST ? 0 : why_errno(why, -errno, rel, "cannot create");
+	if (fchmod(fd, FILE_MODE(r)))
+		rc = why_errno(why, -errno, rel, "cannot give the group access");
+	close(fd);
+	return rc;
 }
 
 int read_small(int dirfd, const char *rel, void *buf, size_t n, size_t *ret_len)
@@ -299,6 +314,8 @@ int write_over(const struct root *r, const char *rel, const void *p, size_t n, m
 	if (fd < 0)
 		return why_errno(why, -errno, rel, "cannot create");
 	rc = pwrite_all(fd, p, n, 0);
+	if (!rc && (mode & 020) && fchmod(fd, mode)) /* whatever the umask */
+		rc = -errno;
 	if (!rc && fsync(fd))
 		rc = -errno;
 	close(fd);
@@ -390,6 +407,7 @@ int root_open(const char *dir, struct root *ret, struct why *why)
 {
 	struct root r = { .fd = -1 };
 	char text[4097];
+	struct stat sb;
 	size_t n = 0;
 	int rc;
 
@@ -406,7 +424,10 @@ int root_open(const char *dir, struct root *ret, struct why *why)
 		rc = strlen(text) == n ? parse_head(text, &r, dir, why) :
 					 why_set(why, -EBADMSG, "%s/optag.store: damaged (rule T-1)", dir);
 	}
+	if (!rc && fstat(r.fd, &sb))
+		rc = why_errno(why, -errno, dir, "cannot look at");
 	if (!rc) {
+		r.shared = sb.st_mode & S_IWGRP;
 		r.path = realpath(dir, NULL);
 		if (!r.path)
 			rc = why_errno(why, -errno, dir, "cannot resolve");

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,6 +28,7 @@
 #define BUF_MAX	 (2 * WRITER_OPEN)
 #define BLOCK	 4096u
 #define CLOSING_MAX 8 /* full segments that wait for the next sync, each with a buffer */
+#define IDLE_S	 3600 /* a segment that nothing came to for so long is finished: its day may be over, and is in use until then */
 #define STEP_MIN (1u << 20)
 #define STEP_MAX (16u << 20)
 
@@ -58,6 +61,7 @@ struct wseg {
 	uint32_t written; /* of cur, on disk */
 	uint64_t alloc;
 	uint64_t tick;
+	int64_t used_s; /* when something was appended, by the machine's clock */
 	int err;
 	bool dirty;
 	bool closing;
@@ -356,6 +360,8 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	}
 	if (s->fd < 0)
 		return why_errno(why, -errno, name, "cannot create segment");
+	if (w->root->shared && fchmod(s->fd, FILE_MODE(w->root)))
+		return why_errno(why, -errno, name, "cannot give the group access");
 	rc = seg_alloc(s, BLOCK, why);
 	if (!rc)
 		rc = sync_dir_of(w->root, name, why);
@@ -377,6 +383,14 @@ static void seg_retire(struct writer *w, struct wseg *s)
 	w->nopen--;
 	w->nclosing++;
 	seg_flush(w, s);
+}
+
+static int64_t machine_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
 }
 
 static int seg_get(struct writer *w, const char *controller, uint32_t day, uint32_t len,
@@ -469,6 +483,7 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 	if (s->req.busy && !s->req.buf)
 		seg_wait(w, s); /* a flush: what it writes must not change under the disk's hands */
 	*ret = (struct extent){ .segment = s->number, .off = seg_pos(s), .len = len };
+	s->used_s = machine_s();
 	while (put < padded) {
 		uint32_t room = BUF_SIZE - s->fill, n = padded - put < room ? padded - put : room;
 		uint32_t real = put >= len ? 0 : len - put < n ? len - put : n;
@@ -517,8 +532,11 @@ int writer_sync(struct writer *w, struct why *why)
 	char name[STORE_PATH_MAX];
 	int rc = w->err ? why_set(why, w->err, "segments: an earlier write failed: %s", strerror(-w->err)) : 0;
 
-	for (s = w->segs; s; s = s->next)
+	for (s = w->segs; s; s = s->next) {
+		if (!s->closing && s->used_s && machine_s() - s->used_s > IDLE_S)
+			seg_retire(w, s);
 		seg_flush(w, s);
+	}
 	for (s = w->segs; s; s = next) {
 		int err;
 
