@@ -26,30 +26,79 @@
 
 #define COPY_BYTES CHUNK_DISK_MAX
 
-static int area_open(const struct root *r, const char *controller, bool make, sqlite3 **ret, struct why *why)
+/* ---- hold.db ---- */
+
+static void area_name(const char *controller, bool fresh, char out[STORE_PATH_MAX + 8])
 {
-	char rel[STORE_PATH_MAX], dir[STORE_PATH_MAX], full[4096 + STORE_PATH_MAX];
+	char rel[STORE_PATH_MAX];
+
+	catalog_path(controller, DAY_HOLD, 1, rel);
+	snprintf(out, STORE_PATH_MAX + 8, "%s%s", rel, fresh ? ".new" : "");
+}
+
+/* 1 copied, 0 there is nothing to copy. */
+static int copy_file(const struct root *r, const char *from, const char *to, struct why *why)
+{
+	int in = openat(r->fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out, rc = 1;
+	uint8_t *buf = malloc(COPY_BYTES);
+	ssize_t n = 1;
+	off_t at = 0;
+
+	if (in < 0 && errno == ENOENT) {
+		free(buf);
+		return 0;
+	}
+	out = in < 0 ? -1 : openat(r->fd, to, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (in < 0 || out < 0 || !buf)
+		rc = buf ? -errno : -ENOMEM;
+	while (rc == 1 && (n = pread(in, buf, COPY_BYTES, at)) > 0) {
+		int err = pwrite_all(out, buf, (size_t)n, at);
+
+		rc = err ? err : 1;
+		at += n;
+	}
+	if (rc == 1 && n < 0)
+		rc = -errno;
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	free(buf);
+	return rc < 0 ? why_errno(why, rc, from, "cannot copy") : rc;
+}
+
+/*
+ * A copy of hold.db, or an empty one, to be changed at will: it takes the name when all is done, so that a reader finds
+ * one state or the other, and needs no journal.
+ */
+static int area_open(const struct root *r, const char *controller, sqlite3 **ret, struct why *why)
+{
+	char rel[STORE_PATH_MAX + 8], fresh[STORE_PATH_MAX + 8], dir[STORE_PATH_MAX];
+	struct buf name = { 0 };
 	bool version = true;
 	sqlite3 *sql = NULL;
 	int rc;
 
-	catalog_path(controller, DAY_HOLD, 1, rel);
-	if (!make && faccessat(r->fd, rel, F_OK, 0))
-		return why_errno(why, -errno, rel, "cannot open");
+	area_name(controller, false, rel);
+	area_name(controller, true, fresh);
 	snprintf(dir, sizeof(dir), "catalog/%s", controller);
-	rc = make ? make_dirs(r, dir, why) : 0;
-	if (!rc && make)
-		rc = make_empty(r, rel, why);
-	if (rc)
+	(void)unlinkat(r->fd, fresh, 0); /* of one that was killed; mostly there is none */
+	rc = make_dirs(r, dir, why);
+	if (!rc)
+		rc = make_empty(r, fresh, why);
+	if (!rc)
+		rc = copy_file(r, rel, fresh, why);
+	if (rc < 0)
 		return rc;
-	snprintf(full, sizeof(full), "%s/%s", r->path, rel);
-	rc = sqlite3_open_v2(full, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	buf_printf(&name, "%s/%s", r->path, fresh);
+	buf_put8(&name, 0);
+	rc = name.failed ? SQLITE_NOMEM :
+			   sqlite3_open_v2((char *)name.p, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	buf_free(&name);
 	if (rc == SQLITE_OK) {
 		catalog_distrust(sql);
-		sqlite3_busy_timeout(sql, 10000);
-		/* No WAL: readers of other users make no files beside it. */
-		rc = sqlite3_exec(sql, "PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY",
-				  NULL, NULL, NULL);
+		rc = sqlite3_exec(sql, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA secure_delete=ON;"
+				       "PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
 	}
 	if (rc == SQLITE_OK)
 		rc = catalog_setup(sql, &version);
@@ -65,12 +114,39 @@ static int area_open(const struct root *r, const char *controller, bool make, sq
 	return 0;
 }
 
+/* Takes hold.db's place, durably, unless rc says that something failed or nothing is to be kept (1). Closes it. */
+static int area_close(const struct root *r, const char *controller, sqlite3 *sql, int rc, struct why *why)
+{
+	char rel[STORE_PATH_MAX + 8], fresh[STORE_PATH_MAX + 8];
+	int fd = -1;
+
+	area_name(controller, false, rel);
+	area_name(controller, true, fresh);
+	if (sqlite3_close(sql) != SQLITE_OK && !rc)
+		rc = why_set(why, -EBUSY, "%s: is still in use", fresh);
+	if (!rc) {
+		fd = openat(r->fd, fresh, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0 || fsync(fd) || renameat(r->fd, fresh, r->fd, rel))
+			rc = why_errno(why, -errno, rel, "cannot write");
+		else
+			rc = sync_dir_of(r, rel, why);
+	} else {
+		(void)unlinkat(r->fd, fresh, 0); /* else the next one does */
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc == 1 ? 0 : rc;
+}
+
+/* ---- copying ---- */
+
 struct copy {
 	struct reap *r;
 	const char *controller;
 	uint32_t day;
 	unsigned part;
-	sqlite3 *hold; /* hold.db with the partition attached as d */
+	sqlite3 *hold; /* the new hold.db with the partition attached as d */
+	bool changed;
 	struct later *later;
 	struct why *why;
 };
@@ -200,6 +276,7 @@ static int copy_row(struct copy *c, const char *uid, const struct buf *extents)
 	sqlite3_finalize(st);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(c->hold, "COMMIT", NULL, NULL, NULL);
+	c->changed = true;
 	if (rc == SQLITE_OK)
 		return 0;
 	rc = reap_db_fail(c->hold, rc, "hold.db", c->why);
@@ -311,15 +388,14 @@ int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct w
 		return why_set(why, -EBADMSG, "holds: damaged: nobody knows whose audio must stay");
 	if (!holds_each(r->holds, is_of, arg.v))
 		return 0;
-	rc = area_open(&r->root, controller, true, &c.hold, why);
+	rc = area_open(&r->root, controller, &c.hold, why);
 	if (rc)
 		return rc;
 	rc = later_open(&r->root, controller, true, &c.later, why);
 	if (!rc)
 		rc = catalog_each_of(&r->root, controller, day, copy_partition, &c);
 	later_close(c.later);
-	sqlite3_close(c.hold);
-	return rc;
+	return area_close(&r->root, controller, c.hold, rc ? rc : !c.changed, why);
 }
 
 /* ---- when it is over ---- */
@@ -394,43 +470,77 @@ static int forget(sqlite3 *sql, const char *uid)
 }
 
 /* Rows of calls that are not on hold any more. */
-void reap_area_look(struct reap *r, const char *controller)
+static int find_over(struct reap *r, sqlite3 *sql, struct uid **ret, size_t *ret_n, struct why *why)
 {
 	struct uid *v = NULL;
-	struct why why = { "" };
 	sqlite3_stmt *st = NULL;
-	sqlite3 *sql = NULL;
 	size_t n = 0;
-	int rc = area_open(&r->root, controller, false, &sql, &why);
+	int got = SQLITE_DONE, rc = sqlite3_prepare_v2(sql, "SELECT uid FROM calls", -1, &st, NULL);
 
-	if (rc) {
-		if (rc != -ENOENT)
-			reap_fault(r, rc, why.text);
-		return;
-	}
-	rc = sqlite3_prepare_v2(sql, "SELECT uid FROM calls", -1, &st, NULL);
-	while (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+	while (rc == SQLITE_OK && (got = sqlite3_step(st)) == SQLITE_ROW) {
 		const char *text = (const char *)sqlite3_column_text(st, 0);
 		struct uid uid, *more;
 
 		if (!text || uid_parse(text, &uid) || hold_is(r->holds, &uid))
 			continue;
 		more = realloc(v, (n + 1) * sizeof(*v));
-		if (!more)
-			break;
-		v = more;
-		v[n++] = uid;
+		rc = more ? SQLITE_OK : SQLITE_NOMEM;
+		v = more ? more : v;
+		if (more)
+			v[n++] = uid;
 	}
 	sqlite3_finalize(st);
-	for (size_t i = 0; i < n; i++) {
-		char uid[UID_TEXT];
+	*ret = v;
+	*ret_n = n;
+	rc = rc == SQLITE_OK && got != SQLITE_DONE ? got : rc;
+	return rc == SQLITE_OK ? 0 : reap_db_fail(sql, rc, "hold.db", why);
+}
+
+static int forget_all(struct reap *r, const char *controller, const struct uid *v, size_t n, struct why *why)
+{
+	char uid[UID_TEXT];
+	sqlite3 *sql = NULL;
+	int rc = area_open(&r->root, controller, &sql, why);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; !rc && i < n; i++) {
+		int err;
 
 		uid_format(&v[i], uid);
-		rc = forget(sql, uid);
-		if (rc != SQLITE_OK)
-			reap_fault(r, reap_db_fail(sql, rc, "hold.db", &why), why.text);
+		err = forget(sql, uid);
+		rc = err == SQLITE_OK ? 0 : reap_db_fail(sql, err, "hold.db", why);
 	}
-	area_clean(r, controller, sql);
+	return area_close(&r->root, controller, sql, rc, why);
+}
+
+void reap_area_look(struct reap *r, const char *controller)
+{
+	char fresh[STORE_PATH_MAX + 8];
+	struct why why = { "" };
+	struct uid *v = NULL;
+	sqlite3 *sql = NULL;
+	size_t n = 0;
+	int rc;
+
+	area_name(controller, true, fresh);
+	(void)unlinkat(r->root.fd, fresh, 0); /* of a run that was killed; mostly there is none */
+	rc = reap_db_open(&r->root, controller, DAY_HOLD, 1, &sql, &why);
+	if (rc == -ENOENT)
+		return;
+	if (!rc)
+		rc = find_over(r, sql, &v, &n, &why);
+	if (!rc && n) {
+		sqlite3_close(sql);
+		sql = NULL;
+		rc = forget_all(r, controller, v, n, &why);
+		if (!rc)
+			rc = reap_db_open(&r->root, controller, DAY_HOLD, 1, &sql, &why);
+	}
+	if (rc)
+		reap_fault(r, rc, why.text);
+	else
+		area_clean(r, controller, sql);
 	sqlite3_close(sql);
 	free(v);
 }

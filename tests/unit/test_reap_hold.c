@@ -354,7 +354,7 @@ static void test_killed(void **state)
 	span = (unsigned)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
 	check_end();
 	snprintf(want, sizeof(want), "%s/want", base_dir);
-	shell("cd '%s' && find . -path ./evidence -prune -o -type f -print | sort >'%s'", store_dir, want);
+	shell("cd '%s' && find . -path ./evidence -prune -o -type f -print | sed 's/hold.0*[1-9]/hold-N/' | sort >'%s'", store_dir, want);
 	for (unsigned i = 0; i < rounds; i++) {
 		shell("rm -rf '%s' && cp -a '%s/base' '%s'", store_dir, base_dir, store_dir);
 		for (unsigned k = 0; k <= i % 3; k++) {
@@ -365,8 +365,8 @@ static void test_killed(void **state)
 		check_end();
 		fsck_clean(NULL);
 		/* The same is left, and every bucket was told of. */
-		shell("cd '%s' && find . -path ./evidence -prune -o -path ./outbox -prune -o -type f -print | sort | diff '%s' -", store_dir,
-		      want);
+		shell("cd '%s' && find . -path ./evidence -prune -o -path ./outbox -prune -o -type f -print | sed 's/hold.0*[1-9]/hold-N/' | sort |"
+		      " diff '%s' -", store_dir, want);
 		shell("test \"$(cat '%s'/evidence/*.log | grep -o 'bucket.destroy.*' | grep -o '\"purpose.*\"day\":[0-9]*' | sort -u | wc -l)\" = 10",
 		      store_dir);
 	}
