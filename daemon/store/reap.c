@@ -178,8 +178,8 @@ static int run(struct reap *r, struct why *why)
 	r->t.dead_ns = elapsed_ns() - start;
 	reap_holds_share(r);
 	tell_buckets(r);
-	reap_hold_released(r);
 	reap_space(r);
+	reap_hold_released(r); /* and copies that a run before did not finish */
 	r->t.run_ns = elapsed_ns() - start;
 	if (!r->set->dry) {
 		struct why bad = { "" };

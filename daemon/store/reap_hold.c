@@ -209,10 +209,14 @@ static void release(struct reap *r, const char *controller)
 	struct release x = { .r = r };
 	struct why why = { "" };
 	struct later *l = NULL;
-	int rc = later_open(&r->root, controller, !r->set->dry, &l, &why);
+	int rc = later_open(&r->root, controller, false, &l, &why);
 
 	if (!rc)
 		rc = later_each(l, 0, let_go, &x, &why);
+	later_close(l);
+	l = NULL;
+	if (!rc && x.n && !r->set->dry)
+		rc = later_open(&r->root, controller, true, &l, &why);
 	for (size_t i = 0; !rc && i < x.n; i++) {
 		struct reap_item it = { .what = REAP_CALL, .controller = controller, .purpose = STORE_DOCUMENTATION, .call = &x.v[i].uid,
 					.reason = HOLD_OVER };

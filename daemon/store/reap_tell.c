@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/reap_internal.h"
 
@@ -38,11 +40,13 @@ int reap_tell_commit(struct reap *r)
 void reap_tell_close(struct reap *r)
 {
 	struct outbox_taken taken;
+	struct stat sb;
 
 	if (!r->out)
 		return;
 	outbox_close(r->out);
 	r->out = NULL;
-	/* No daemon, and the log is ours to write: else who has it takes them. */
-	(void)outbox_flush_now(r->set->store, &taken, NULL, 0);
+	/* Without a daemon, and when the log is ours: files and a key of another user would keep its owner out. */
+	if (!fstat(r->root.fd, &sb) && sb.st_uid == geteuid())
+		(void)outbox_flush_now(r->set->store, &taken, NULL, 0); /* else they wait for who has the log */
 }
