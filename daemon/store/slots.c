@@ -330,11 +330,11 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 }
 
 /* Of the file's bucket, which is locked against destruction when this returns 0. */
-static int lock_bucket(struct slots *s, const struct sfile *f, enum bucket_lock how, struct why *why)
+static int lock_bucket(struct slots *s, const struct sfile *f, struct why *why)
 {
 	struct bucket *b = &s->now->bucket;
 	char path[STORE_PATH_MAX];
-	int rc = bucket_lock(f->bucket, how, s->root, f->controller, f->purpose, f->day, b, why);
+	int rc = bucket_lock(f->bucket, s->root, f->controller, f->purpose, f->day, b, why);
 
 	if (!rc && b->state == BUCKET_LIVE)
 		return 0;
@@ -346,7 +346,7 @@ static int lock_bucket(struct slots *s, const struct sfile *f, enum bucket_lock 
 	return !rc || rc == -EAGAIN ? -ESHUTDOWN : rc;
 }
 
-/* The start of the bucket's day in this zone; made earlier, never later, in the file. */
+/* The start of the bucket's day in this zone; made earlier, never later, in the file. Nobody destroys it meanwhile. */
 static int bucket_deadline(struct slots *s, const struct sfile *f, const char *zone, struct why *why)
 {
 	struct bucket *b = &s->now->bucket;
@@ -362,10 +362,7 @@ static int bucket_deadline(struct slots *s, const struct sfile *f, const char *z
 		return why_set(why, rc, "unknown time zone");
 	if (start >= b->destroy_ns)
 		return 0;
-	rc = lock_bucket(s, f, BUCKET_ALONE, why); /* read anew: the lock was let go in between */
-	if (rc)
-		return rc;
-	b->destroy_ns = start < b->destroy_ns ? start : b->destroy_ns;
+	b->destroy_ns = start;
 	bucket_format(b, raw);
 	rc = pwrite_all(f->bucket, raw, sizeof(raw), 0);
 	if (!rc && fdatasync(f->bucket))
@@ -409,7 +406,7 @@ static int put_locked(struct slots *s, const char *controller, enum store_purpos
 	if (rc)
 		return rc;
 	memcpy(slot.key_id, f->pub.id, 8);
-	rc = lock_bucket(s, f, BUCKET_SHARED, why);
+	rc = lock_bucket(s, f, why);
 	if (!rc) {
 		rc = bucket_deadline(s, f, zone, why);
 		if (!rc)
