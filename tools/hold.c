@@ -103,6 +103,7 @@ static int add_one(struct store *st, struct holds *h, const char *call, const st
 	if (hold_tell_set(outbox, hold_is(h, &uid), who))
 		return CLI_FAILED;
 	printf("%.26s: %s, to be reviewed by %s\n", call, fresh ? "on hold" : "was on hold; said anew", review);
+	(void)fflush(stdout); /* of many calls, what is done is said; cli_finish tells of errors */
 	return CLI_OK;
 }
 

@@ -73,8 +73,7 @@ int bucket_open(const struct root *r, const char *controller, unsigned purpose, 
 	return 0;
 }
 
-/* What the file holds; the caller has it locked, or looks again when it is damaged. */
-static int load(int fd, const struct root *r, const char *controller, unsigned purpose, uint32_t day, struct bucket *ret,
+static int load_once(int fd, const struct root *r, const char *controller, unsigned purpose, uint32_t day, struct bucket *ret,
 		struct why *why)
 {
 	uint8_t raw[BUCKET_SIZE + 1];
@@ -95,6 +94,15 @@ static int load(int fd, const struct root *r, const char *controller, unsigned p
 	return bad ? why_set(why, -EBADMSG, "%s: offset 0: %s (rule K-1)", path, bad) : 0;
 }
 
+/* What the file holds. Who writes it does not wait for readers, so that what seems damaged is looked at again. */
+static int load(int fd, const struct root *r, const char *controller, unsigned purpose, uint32_t day, struct bucket *ret,
+		struct why *why)
+{
+	int rc = load_once(fd, r, controller, purpose, day, ret, why);
+
+	return rc == -EBADMSG ? load_once(fd, r, controller, purpose, day, ret, why) : rc;
+}
+
 int bucket_read(const struct root *r, const char *controller, unsigned purpose, uint32_t day,
 		struct bucket *ret, struct why *why)
 {
@@ -103,8 +111,6 @@ int bucket_read(const struct root *r, const char *controller, unsigned purpose, 
 	if (rc)
 		return rc;
 	rc = load(fd, r, controller, purpose, day, ret, why);
-	if (rc == -EBADMSG) /* perhaps it was being written */
-		rc = load(fd, r, controller, purpose, day, ret, why);
 	close(fd);
 	return rc;
 }
@@ -119,11 +125,11 @@ static int lock_file(int fd, int how)
 	return rc ? -errno : 0;
 }
 
-int bucket_lock(int fd, enum bucket_lock how, const struct root *r, const char *controller, unsigned purpose, uint32_t day,
-		struct bucket *ret, struct why *why)
+int bucket_lock(int fd, const struct root *r, const char *controller, unsigned purpose, uint32_t day, struct bucket *ret,
+		struct why *why)
 {
 	char path[STORE_PATH_MAX];
-	int rc = lock_file(fd, (how == BUCKET_ALONE ? LOCK_EX : LOCK_SH) | LOCK_NB);
+	int rc = lock_file(fd, LOCK_SH | LOCK_NB);
 
 	if (rc) {
 		slots_path(controller, purpose, day, "bucket", path);

@@ -37,15 +37,14 @@ void bucket_format(const struct bucket *b, uint8_t out[BUCKET_SIZE]);
 int bucket_read(const struct root *r, const char *controller, unsigned purpose, uint32_t day,
 		struct bucket *ret, struct why *why);
 
-/*
- * The same from a file at hand, locked: BUCKET_SHARED while a key is copied or used, BUCKET_ALONE to change the file.
- * Does not wait: -EAGAIN somebody destroys it just now (or uses it, for BUCKET_ALONE). bucket_unlock when done.
- */
-enum bucket_lock { BUCKET_SHARED, BUCKET_ALONE };
 int bucket_open(const struct root *r, const char *controller, unsigned purpose, uint32_t day, bool writing, int *ret_fd,
 		struct why *why); /* -ENOENT; the caller closes it */
-int bucket_lock(int fd, enum bucket_lock how, const struct root *r, const char *controller, unsigned purpose, uint32_t day,
-		struct bucket *ret, struct why *why);
+/*
+ * The same from a file at hand, which nobody destroys until bucket_unlock: for who uses the key, or copies what follows
+ * from it. Does not wait: -EAGAIN somebody destroys it just now.
+ */
+int bucket_lock(int fd, const struct root *r, const char *controller, unsigned purpose, uint32_t day, struct bucket *ret,
+		struct why *why);
 void bucket_unlock(int fd);
 
 /*

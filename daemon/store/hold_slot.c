@@ -182,7 +182,7 @@ int hold_slot_copy(const struct root *r, const struct hold *h, struct hold_slot 
 	rc = bucket_open(r, h->controller, STORE_DOCUMENTATION, h->day, false, &fd, why);
 	if (rc)
 		return rc == -ENOENT ? -ESHUTDOWN : rc;
-	rc = bucket_lock(fd, BUCKET_SHARED, r, h->controller, STORE_DOCUMENTATION, h->day, &b, why);
+	rc = bucket_lock(fd, r, h->controller, STORE_DOCUMENTATION, h->day, &b, why);
 	if (!rc && b.state != BUCKET_LIVE)
 		rc = why_set(why, -ESHUTDOWN, "the key of its day is destroyed");
 	if (!rc)

@@ -263,11 +263,11 @@ static int sfile_make(struct slots *s, const struct sfile *f, struct why *why)
 }
 
 /* Of the file's bucket, which is locked against destruction when this returns 0. */
-static int lock_bucket(struct slots *s, const struct sfile *f, enum bucket_lock how, struct why *why)
+static int lock_bucket(struct slots *s, const struct sfile *f, struct why *why)
 {
 	struct bucket *b = &s->now->bucket;
 	char path[STORE_PATH_MAX];
-	int rc = bucket_lock(f->bucket, how, s->root, f->controller, f->purpose, f->day, b, why);
+	int rc = bucket_lock(f->bucket, s->root, f->controller, f->purpose, f->day, b, why);
 
 	if (!rc && b->state == BUCKET_LIVE)
 		return 0;
@@ -297,7 +297,7 @@ static int sfile_fill(struct slots *s, struct sfile *f, const char *zone, struct
 	if (!rc)
 		rc = sfile_keys(s, f, zone, fresh, why);
 	if (!rc && fresh) { /* a day whose key is dead, and whose slots were taken away, stays without */
-		rc = lock_bucket(s, f, BUCKET_SHARED, why);
+		rc = lock_bucket(s, f, why);
 		if (!rc)
 			bucket_unlock(f->bucket);
 		sodium_memzero(s->now, sizeof(*s->now));
@@ -352,7 +352,7 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 	return 0;
 }
 
-/* The start of the bucket's day in this zone; made earlier, never later, in the file. */
+/* The start of the bucket's day in this zone; made earlier, never later, in the file. Nobody destroys it meanwhile. */
 static int bucket_deadline(struct slots *s, const struct sfile *f, const char *zone, struct why *why)
 {
 	struct bucket *b = &s->now->bucket;
@@ -368,10 +368,7 @@ static int bucket_deadline(struct slots *s, const struct sfile *f, const char *z
 		return why_set(why, rc, "unknown time zone");
 	if (start >= b->destroy_ns)
 		return 0;
-	rc = lock_bucket(s, f, BUCKET_ALONE, why); /* read anew: the lock was let go in between */
-	if (rc)
-		return rc;
-	b->destroy_ns = start < b->destroy_ns ? start : b->destroy_ns;
+	b->destroy_ns = start;
 	bucket_format(b, raw);
 	rc = pwrite_all(f->bucket, raw, sizeof(raw), 0);
 	if (!rc && fdatasync(f->bucket))
@@ -415,7 +412,7 @@ static int put_locked(struct slots *s, const char *controller, enum store_purpos
 	if (rc)
 		return rc;
 	memcpy(slot.key_id, f->pub.id, 8);
-	rc = lock_bucket(s, f, BUCKET_SHARED, why);
+	rc = lock_bucket(s, f, why);
 	if (!rc) {
 		rc = bucket_deadline(s, f, zone, why);
 		if (!rc)

@@ -184,7 +184,7 @@ static void test_locks(void **state)
 	flock(fd, LOCK_UN);
 	ok(st, store_call_begin(st, &m, &sc));
 	store_call_abort(sc);
-	assert_int_equal(bucket_lock(fd, BUCKET_SHARED, &r, "acme", 0, DAY, &b, &why), 0);
+	assert_int_equal(bucket_lock(fd, &r, "acme", 0, DAY, &b, &why), 0);
 	ok(st, store_call_begin(st, &m, &sc)); /* readers of the key do not disturb */
 	store_call_abort(sc);
 	bucket_unlock(fd);
