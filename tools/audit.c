@@ -68,25 +68,29 @@ static void hex(const uint8_t *p, size_t n, char *out)
 
 static int print_summary(const struct evlog_report *r, const struct outbox_waiting *w)
 {
-	char root[65];
+	char root[65], day[16];
 
 	hex(r->root, 32, root);
 	if (json)
 		return cli_json_line(stdout,
-				     json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "days",
+				     json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "days",
 					       (json_int_t)r->days, "sealed", (json_int_t)r->sealed, "events",
 					       (json_int_t)r->lines, "calls", (json_int_t)r->calls, "open",
 					       (json_int_t)r->open, "torn_bytes", (json_int_t)r->torn_bytes,
 					       "recovered", (json_int_t)r->recovered, "backwards",
 					       (json_int_t)r->backwards, "root", r->sealed ? json_string(root) : json_null(),
 					       "damaged", (json_int_t)r->damaged, "outbox", (json_int_t)w->events,
-					       "outbox_bad", (json_int_t)w->bad));
+					       "outbox_bad", (json_int_t)w->bad, "expired", (json_int_t)r->expired));
 	printf("%s, %" PRIu64 " of them signed, %s, %s, %" PRIu64 " in progress: ", cli_n(r->days, "day"), r->sealed,
 	       cli_n(r->lines, "event"), cli_n(r->calls, "call"), r->open);
 	if (r->damaged)
 		printf("%s\n", cli_n(r->damaged, "finding"));
 	else
 		printf("whole, and it adds up\n");
+	if (r->expired) {
+		evlog_day_text(r->expired_to, day);
+		printf("of %s, up to %s, only the root is left\n", cli_n(r->expired, "day"), day);
+	}
 	if (r->torn_bytes)
 		printf("%" PRIu64 " bytes at the end are half written; the next start cuts them\n", r->torn_bytes);
 	if (r->recovered)

@@ -432,6 +432,8 @@ int audit_recompute_sample(int argc, char **argv)
 	};
 	struct job *j;
 	struct cli_args a;
+	int32_t gone;
+	char day[16];
 	int rc = cli_parse(&c, argc, argv, &a);
 
 	if (rc != CLI_GO_ON)
@@ -443,6 +445,13 @@ int audit_recompute_sample(int argc, char **argv)
 	}
 	j->from = (int32_t)(from_ns / NS_PER_S / DAY_S);
 	j->to = (int32_t)(to_ns / NS_PER_S / DAY_S);
+	/* what is older is gone; what lies just behind may go back to it */
+	gone = evlog_expired_to(audit_store(&a, store_dir));
+	if (gone && j->from < gone + 5) {
+		j->from = gone + 5;
+		sample_day_text(gone, day);
+		cli_err("up to %s there are only roots (see optag audit verify): what is five days younger is calculated", day);
+	}
 	j->e.fault = on_event_fault;
 	j->m.fault = on_match_fault;
 	j->m.crashed = on_crashed;

@@ -32,6 +32,7 @@ struct life { /* of the call, by the log */
 	char reason[EVLOG_REASON];
 	bool held; /* documentation, now */
 	struct found committed[STORE_PURPOSES], destroyed[STORE_PURPOSES];
+	int32_t expired_to;
 	char findings[256];
 };
 
@@ -150,6 +151,7 @@ static int read_life(const char *dir, struct life *l, struct why *why)
 	rc = evlog_look(dir, &how, &rep, text, sizeof(text));
 	if (rc)
 		return why_set(why, rc, "%s", text);
+	l->expired_to = rep.expired_to;
 	return rep.damaged ? why_set(why, -EBADMSG, "%s", l->findings) : 0;
 }
 
@@ -315,6 +317,8 @@ static int by_log(struct certificate *c, const struct life *l)
 
 	for (int p = 0; p < STORE_PURPOSES; p++)
 		any |= c->purpose[p].had;
+	if (!l->matched && l->expired_to >= evlog_day(uid_time_ms(&l->call) * NS_PER_MS))
+		return is(c, CERTIFICATE_UNPROVEN, "the events of its day are gone with their age");
 	if (!any && !l->matched && !l->over)
 		return is(c, CERTIFICATE_UNKNOWN, "the evidence log has no such call");
 	if (!l->over)

@@ -262,6 +262,25 @@ struct evlog_figures {
 };
 void evlog_figures(struct evlog *l, struct evlog_figures *ret);
 
+/* ---- decision records go with their age ---- */
+
+/*
+ * Logs and sampling records of days (UTC) before `before`, oldest first; the roots stay, so the chain can still be
+ * followed. An EVLOG_EVIDENCE_EXPIRE with that day is in the log, durably, before: outbox_take does both, for who adds the event
+ * to the outbox. Idempotent: what a kill left goes with the next one. Never the newest day's. *ret_days: logs that are gone now.
+ */
+int evlog_expire(struct evlog *l, int32_t before, uint64_t *ret_days);
+#define EVLOG_EXPIRE_MIN_DAYS 180 /* younger ones are never given up: evlog_check refuses the event */
+/*
+ * For who has no log: the first day to keep when `months` calendar months of records are kept at now_ns, and how many logs
+ * are older. -ENOENT no evidence.
+ */
+int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, int32_t *ret_before, uint64_t *ret_days);
+/* The last day of which only the root is left; 0 none, or it cannot be told. */
+int32_t evlog_expired_to(const char *store_dir);
+/* The event that asks for it, by the reaper. */
+struct evlog_event evlog_expire_event(int32_t before, uint64_t now_ns);
+
 /* ---- looking: verify, show, sums; read-only, beside a running writer ---- */
 
 struct evlog_sum {
@@ -300,6 +319,8 @@ struct evlog_report {
 	uint64_t recovered;  /* times that a writer did so */
 	uint64_t backwards;  /* times that the clock went back, by more than EVLOG_DISORDER_NS */
 	uint64_t open;	     /* calls without an outcome */
+	uint64_t expired;    /* days before `days` of which only the root is left, as an event says */
+	int32_t expired_to;  /* the last such day, also when it was not read; 0 none */
 	uint8_t root[32];    /* hash of the newest signed root, zeros: none yet */
 };
 

@@ -113,7 +113,7 @@ int evlog_file_next(struct evlog_file *f, const char **ret, size_t *ret_n)
 
 static int day_cmp(const void *a, const void *b)
 {
-	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+	int32_t x = ((const struct evlog_one_day *)a)->day, y = ((const struct evlog_one_day *)b)->day;
 
 	return x < y ? -1 : x > y;
 }
@@ -180,14 +180,27 @@ int evlog_days_read(const struct root *r, struct evlog_days *ret, void (*other)(
 		int kind = name_kind(names.v[i], &day);
 
 		if (kind == 1 && !is_empty(r, &names, names.v[i]))
-			ret->v[ret->n++] = day;
-		else if (other && (kind < 0 || (kind == 2 && !has(&names, names.v[i], "log"))))
+			ret->v[ret->n++] = (struct evlog_one_day){ .day = day };
+		else if (kind == 2 && !has(&names, names.v[i], "log"))
+			ret->v[ret->n++] = (struct evlog_one_day){ .day = day, .expired = true };
+		else if (other && kind < 0)
 			other(arg, names.v[i]);
 	}
 	names_free(&names);
 	if (!rc && ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), day_cmp);
 	return rc;
+}
+
+bool evlog_day_of_number(uint64_t number, int32_t *ret)
+{
+	char text[16];
+
+	if (number > 99991231)
+		return false;
+	snprintf(text, sizeof(text), "%04u-%02u-%02u", (unsigned)(number / 10000), (unsigned)(number / 100 % 100),
+		 (unsigned)(number % 100));
+	return !evlog_day_parse(text, ret);
 }
 
 void evlog_days_free(struct evlog_days *d)

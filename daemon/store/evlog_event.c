@@ -219,6 +219,7 @@ static const char *check_nums(const struct evlog_event *e)
 static const char *check_needs(const struct evlog_event *e)
 {
 	unsigned f = kinds[e->kind].flags;
+	int32_t day;
 
 	if (f & K_CALL && !e->has_call)
 		return "event without its call";
@@ -240,6 +241,10 @@ static const char *check_needs(const struct evlog_event *e)
 		return f & K_DATA ? "event without its data" : "event with data";
 	if (f & K_DAY && evlog_num_get(e, EVLOG_N_DAY, 0) == 0)
 		return "event without its day";
+	if (e->kind == EVLOG_EVIDENCE_EXPIRE &&
+	    (!evlog_day_of_number(evlog_num_get(e, EVLOG_N_DAY, 0), &day) ||
+	     day + EVLOG_EXPIRE_MIN_DAYS > evlog_day(e->time_ns)))
+		return "evidence is given up too early";
 	return NULL;
 }
 

@@ -114,13 +114,21 @@ void evlog_file_close(struct evlog_file *f); /* NULL-tolerant */
  */
 int evlog_file_next(struct evlog_file *f, const char **ret, size_t *ret_n);
 
-/* Days that have a log, oldest first. Names that are no part of a log are given to `other`, which may be NULL. */
+/*
+ * Days that have a log, or nothing but a root (their log expired), oldest first. Names that are no part of a log are
+ * given to `other`, which may be NULL.
+ */
 struct evlog_days {
-	int32_t *v;
+	struct evlog_one_day {
+		int32_t day;
+		bool expired;
+	} *v;
 	size_t n;
 };
 int evlog_days_read(const struct root *r, struct evlog_days *ret, void (*other)(void *arg, const char *name), void *arg);
 void evlog_days_free(struct evlog_days *d);
+/* Days since 1970 of YYYYMMDD. False: no day. */
+bool evlog_day_of_number(uint64_t number, int32_t *ret);
 
 /* ---- the start (evlog_recover.c) ---- */
 
@@ -148,9 +156,10 @@ int evlog_sums_new(struct evlog_sums **ret);
 void evlog_sums_free(struct evlog_sums *s);
 /*
  * Takes a line. Returns NULL, or what does not balance, in a text that lives until the next call;
- * *ret_rule then names the rule of FORMAT.md. partial: the log's beginning was not read.
+ * *ret_rule then names the rule of FORMAT.md. partial: the log's beginning was not read, and may be this event's; since_ns:
+ * nothing was read of before (0: all was).
  */
-const char *evlog_sums_line(struct evlog_sums *s, const struct evlog_line *l, bool partial, const char **ret_rule);
+const char *evlog_sums_line(struct evlog_sums *s, const struct evlog_line *l, bool partial, uint64_t since_ns, const char **ret_rule);
 bool evlog_sums_failed(const struct evlog_sums *s); /* out of memory */
 /* Ends: for each sum; for each call that should have an outcome and has none (uid as text). */
 void evlog_sums_end(struct evlog_sums *s, void (*sum)(void *arg, const struct evlog_sum *s), void *arg,

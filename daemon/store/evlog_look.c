@@ -15,6 +15,9 @@
 #include "store/keys.h"
 #include "store/outbox.h"
 
+/* What began so long before may have its beginning in a log that expired: calls (E-10), seeds (E-11). */
+#define BORDER_NS (4 * EVLOG_DAY_S * NS_PER_S)
+
 struct look {
 	const struct evlog_look *how;
 	struct evlog_report *r;
@@ -29,6 +32,8 @@ struct look {
 	uint8_t link[32];
 	uint64_t seq, time_ns;
 	struct merkle tree; /* of the day at hand */
+	int32_t given_up;  /* the log says that those of days before it were */
+	uint64_t border_ns; /* end of the last day without its log; 0 none */
 	uint64_t outbox;   /* so many lines came by the outbox, later than they happened */
 	char name[64];	   /* the file at hand */
 	uint64_t at;	   /* its line */
@@ -93,6 +98,7 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 {
 	const char *what = "", *rule = "E-2";
 	struct evlog_line l;
+	int32_t before;
 
 	if (evlog_line_parse(p, n, &l, &what)) {
 		found(k, k->at, rule, "%s", what);
@@ -114,7 +120,11 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 		if (memcmp(k->link, k->head.link, 32) != 0)
 			found(k, k->at, "E-9", "changed since it was written");
 	}
-	what = evlog_sums_line(k->sums, &l, k->partial, &rule);
+	if (l.e.kind == EVLOG_EVIDENCE_EXPIRE && evlog_day_of_number(evlog_num_get(&l.e, EVLOG_N_DAY, 0), &before) &&
+	    before > k->given_up)
+		k->given_up = before;
+	what = evlog_sums_line(k->sums, &l, k->partial || l.e.time_ns < k->border_ns + BORDER_NS,
+			       k->partial ? UINT64_MAX : k->border_ns, &rule);
 	if (what)
 		found(k, k->at, rule, "%s", what);
 	return k->how->line ? k->how->line(k->how->arg, k->name, k->at, &l) : 0;
@@ -160,6 +170,16 @@ static int take_lines(struct look *k, int32_t day, bool sealed)
 	return stop;
 }
 
+/* The next day goes on from it. */
+static void follow_root(struct look *k, const struct evlog_root *root, const uint8_t hash[32])
+{
+	memcpy(k->link, hash, 32);
+	memcpy(k->r->root, hash, 32);
+	k->seq = root->last;
+	k->synced = true;
+	k->anchor_seen |= k->how->anchor && !memcmp(hash, k->how->anchor, 32);
+}
+
 /* The root of a day against what was read of it. */
 static void check_root(struct look *k, const struct evlog_root *root, const uint8_t hash[32], const uint8_t before[32],
 		       bool before_known, uint64_t first, bool whole)
@@ -181,13 +201,8 @@ static void check_root(struct look *k, const struct evlog_root *root, const uint
 		found(k, k->at, "E-6", "ends with event %" PRIu64 ", its root with %" PRIu64, k->seq, root->last);
 	else if (k->synced && memcmp(root->link, k->link, 32) != 0)
 		found(k, k->at, "E-6", "changed: not the line that the root was signed for");
-	memcpy(k->link, hash, 32);
-	memcpy(k->r->root, hash, 32);
-	k->seq = root->last;
-	k->synced = true;
+	follow_root(k, root, hash);
 	k->r->sealed++;
-	if (k->how->anchor && !memcmp(hash, k->how->anchor, 32))
-		k->anchor_seen = true;
 }
 
 static int take_day(struct look *k, int32_t day)
@@ -225,16 +240,46 @@ static int take_day(struct look *k, int32_t day)
 static void stranger(void *arg, const char *name)
 {
 	struct look *k = arg;
-	size_t n = strlen(name);
 
-	/* names of other people's files are not repeated */
-	if (n == 15 && !strcmp(name + 10, ".root")) {
-		snprintf(k->name, sizeof(k->name), EVLOG_DIR "/%.10s.log", name);
-		found(k, 0, "E-6", "missing, and its root is there");
-	} else {
-		snprintf(k->name, sizeof(k->name), EVLOG_DIR);
-		found(k, 0, "E-1", "a file that is no part of a log");
+	(void)name; /* names of other people's files are not repeated */
+	snprintf(k->name, sizeof(k->name), EVLOG_DIR);
+	found(k, 0, "E-1", "a file that is no part of a log");
+}
+
+/* A day of which nothing is left but its root: the chain goes through it. */
+static void take_expired(struct look *k, int32_t day)
+{
+	uint8_t before[32], hash[32];
+	struct why why = { "" };
+	struct evlog_root root;
+	bool known = k->synced;
+	int rc = evlog_root_load(&k->root, day, &k->pub, &root, hash, &why);
+
+	k->r->expired++;
+	k->r->expired_to = day;
+	k->border_ns = (uint64_t)(day + 1) * EVLOG_DAY_S * NS_PER_S;
+	evlog_day_name(day, "root", k->name);
+	if (rc) {
+		found(k, 0, strstr(why.text, "E-7") ? "E-7" : "E-6", "not a root of this log's key");
+		k->synced = false;
+		return;
 	}
+	memcpy(before, k->link, 32);
+	if (known && memcmp(root.prev, before, 32) != 0)
+		found(k, 0, "E-8", "its root does not follow from the day before");
+	if (known && root.first != k->seq + 1)
+		found(k, 0, "E-4", "its root begins with event %" PRIu64 ", not %" PRIu64, root.first, k->seq + 1);
+	follow_root(k, &root, hash);
+}
+
+/* Logs that are missing without an event that says so. */
+static void check_expired(struct look *k, const struct evlog_days *days)
+{
+	for (size_t i = 0; i < days->n; i++)
+		if (days->v[i].expired && days->v[i].day >= k->given_up) {
+			evlog_day_name(days->v[i].day, "log", k->name);
+			found(k, 0, "E-6", "missing, and its root is there");
+		}
 }
 
 static int take_days(struct look *k)
@@ -245,14 +290,23 @@ static int take_days(struct look *k)
 	bool whole = true;
 
 	for (size_t i = 0; !rc && i < days.n; i++) {
-		if ((how->from_day && days.v[i] < how->from_day) || (how->to_day && days.v[i] > how->to_day)) {
+		int32_t day = days.v[i].day;
+
+		if ((how->from_day && day < how->from_day) || (how->to_day && day > how->to_day)) {
 			whole = false;
 			k->partial |= !k->r->days;
+			if (days.v[i].expired)
+				k->r->expired_to = day;
 			continue;
 		}
 		k->newest = i + 1 == days.n;
-		rc = take_day(k, days.v[i]);
+		if (days.v[i].expired)
+			take_expired(k, day);
+		else
+			rc = take_day(k, day);
 	}
+	if (!rc && whole)
+		check_expired(k, &days);
 	evlog_days_free(&days);
 	if (rc || !whole)
 		return rc;

@@ -26,8 +26,12 @@ static int check_roots(const struct root *r, const struct evlog_pub *pub, const 
 	for (size_t i = 0; !rc && i + 1 < days->n; i++) {
 		char name[64];
 
-		evlog_day_name(days->v[i], "root", name);
-		rc = evlog_root_load(r, days->v[i], pub, &root, hash, why);
+		evlog_day_name(days->v[i].day, "root", name);
+		/* logs go with their age, oldest first: there is none before one that is missing, and the newest is far behind it */
+		if (days->v[i].expired && ((i && !days->v[i - 1].expired) ||
+					   days->v[i].day + EVLOG_EXPIRE_MIN_DAYS > days->v[days->n - 1].day))
+			return why_set(why, -EBADMSG, "%s: its log is missing (rule E-6)", name);
+		rc = evlog_root_load(r, days->v[i].day, pub, &root, hash, why);
 		if (rc == -ENOENT)
 			rc = -EBADMSG;
 		if (!rc && memcmp(root.prev, s->prev, 32) != 0)
@@ -154,13 +158,15 @@ int evlog_state_read(const struct root *r, const struct evlog_pub *pub, struct e
 		rc = why_set(why, -EBADMSG, "%s: all days are missing (rule E-9)", EVLOG_DIR);
 	if (!rc && days.n) {
 		s.any = true;
-		s.day = days.v[days.n - 1];
+		s.day = days.v[days.n - 1].day;
 		s.first = s.seq + 1;
 		s.has_before = days.n > 1;
-		s.before = s.has_before ? days.v[days.n - 2] : 0;
+		s.before = s.has_before ? days.v[days.n - 2].day : 0;
 		evlog_day_name(s.day, "log", name);
 		rc = evlog_file_open(r, name, &f);
-		if (rc) {
+		if (rc == -ENOENT) {
+			rc = why_set(why, -EBADMSG, "%s: missing, and its root is there (rule E-6)", name);
+		} else if (rc) {
 			rc = why_errno(why, rc, name, "cannot read");
 		} else {
 			rc = read_lines(name, &f, &head, &s, why);

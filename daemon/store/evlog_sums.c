@@ -3,8 +3,8 @@
  * evlog_sums.c - does the evidence add up? (rules E-10 and E-11)
  *
  * Every call that was matched has exactly one outcome, a kept one a grant before it; every seed that
- * was revealed is the one that was committed, and the commitment came before the day's draws. Memory:
- * a call lives here from its match to its outcome. One thread.
+ * was revealed is the one that was committed, and the commitment came before the day's draws. A hold is set before it is released. Memory:
+ * a call lives here from its match to its outcome, and while it is on hold. One thread.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -44,8 +44,13 @@ struct seed {
 	bool revealed;
 };
 
+struct held_node { /* a call on hold */
+	struct hnode node;
+	struct uid uid;
+};
+
 struct evlog_sums {
-	struct htab sums, calls;
+	struct htab sums, calls, held;
 	struct seed *seeds;
 	uint64_t newest_ns;
 	uint64_t first_draw; /* the latest num day of which a draw was seen; days before may not be committed any more */
@@ -57,7 +62,7 @@ int evlog_sums_new(struct evlog_sums **ret)
 {
 	struct evlog_sums *s = calloc(1, sizeof(*s));
 
-	if (!s || htab_init(&s->sums, 64) || htab_init(&s->calls, 1024)) {
+	if (!s || htab_init(&s->sums, 64) || htab_init(&s->calls, 1024) || htab_init(&s->held, 64)) {
 		evlog_sums_free(s);
 		return -ENOMEM;
 	}
@@ -82,12 +87,18 @@ void evlog_sums_free(struct evlog_sums *s)
 			next = n->next;
 			free(container_of(n, struct call_node, node));
 		}
+	for (size_t i = 0; s->held.slot && i <= s->held.mask; i++)
+		for (n = s->held.slot[i]; n; n = next) {
+			next = n->next;
+			free(container_of(n, struct held_node, node));
+		}
 	while ((seed = s->seeds)) {
 		s->seeds = seed->next;
 		free(seed);
 	}
 	htab_free(&s->sums);
 	htab_free(&s->calls);
+	htab_free(&s->held);
 	free(s);
 }
 
@@ -186,6 +197,51 @@ static const char *on_outcome(struct evlog_sums *s, const struct evlog_line *l, 
 	return what;
 }
 
+/* ---- holds ---- */
+
+static struct held_node *held_of(struct evlog_sums *s, const struct uid *uid, uint64_t *ret_hash)
+{
+	*ret_hash = hash_bytes(uid, sizeof(*uid));
+	for (struct hnode *i = htab_first(&s->held, *ret_hash); i; i = htab_next(i)) {
+		struct held_node *n = container_of(i, struct held_node, node);
+
+		if (uid_equal(&n->uid, uid))
+			return n;
+	}
+	return NULL;
+}
+
+/* Again: says why anew. */
+static const char *on_hold(struct evlog_sums *s, const struct evlog_line *l)
+{
+	uint64_t h;
+	struct held_node *n = held_of(s, &l->e.call, &h);
+
+	if (n)
+		return NULL;
+	n = calloc(1, sizeof(*n));
+	if (!n) {
+		s->failed = true;
+		return NULL;
+	}
+	n->uid = l->e.call;
+	htab_add(&s->held, &n->node, h);
+	return NULL;
+}
+
+static const char *on_release(struct evlog_sums *s, const struct evlog_line *l, uint64_t since_ns)
+{
+	uint64_t h;
+	struct held_node *n = held_of(s, &l->e.call, &h);
+
+	/* of a call of before what was read, so may be its hold */
+	if (!n)
+		return uid_time_ms(&l->e.call) * NS_PER_MS < since_ns ? NULL : say(s, l, "released from a hold that was never set");
+	htab_del(&s->held, &n->node);
+	free(n);
+	return NULL;
+}
+
 /* ---- seeds ---- */
 
 static struct seed *seed_of(struct evlog_sums *s, uint64_t day, const char *rule)
@@ -257,7 +313,7 @@ static const char *on_draw(struct evlog_sums *s, const struct evlog_line *l, uin
 	return seed->revealed ? "a draw after its seed was revealed" : NULL;
 }
 
-const char *evlog_sums_line(struct evlog_sums *s, const struct evlog_line *l, bool partial, const char **ret_rule)
+const char *evlog_sums_line(struct evlog_sums *s, const struct evlog_line *l, bool partial, uint64_t since_ns, const char **ret_rule)
 {
 	uint64_t day = evlog_num_get(&l->e, EVLOG_N_DAY, 0), h;
 	struct call_node *c;
@@ -277,6 +333,10 @@ const char *evlog_sums_line(struct evlog_sums *s, const struct evlog_line *l, bo
 	case EVLOG_CALL_DENIED:
 	case EVLOG_CALL_GAP:
 		return on_outcome(s, l, partial);
+	case EVLOG_HOLD_SET:
+		return on_hold(s, l);
+	case EVLOG_HOLD_RELEASE:
+		return on_release(s, l, since_ns);
 	default:
 		break;
 	}

@@ -59,6 +59,7 @@ const char *outbox_why(const struct outbox *o);
 struct outbox_taken {
 	uint64_t files, events; /* now in the log */
 	uint64_t refused;	/* files set aside */
+	uint64_t expired;	/* days whose log went, as an evidence.expire asked */
 	uint64_t left;		/* files for the next time: the limit of a round, events of tomorrow, or the log refused */
 };
 

@@ -42,6 +42,7 @@ struct take {
 	uint8_t gone_hash[OUTBOX_ROUND][32];
 	unsigned ngone;
 	uint64_t bytes;
+	int32_t expire; /* logs of days before it are to go; 0 none */
 	bool refused; /* a file was set aside: why tells the first */
 };
 
@@ -108,6 +109,22 @@ static int look_from(struct take *t, int32_t day, int (*line)(void *, const char
 	return rc ? why_set(t->why, rc, "%s", why) : 0;
 }
 
+static bool waits(const char *file)
+{
+	enum outbox_kind kind = outbox_name_kind(file);
+
+	return kind == OUTBOX_READY || kind == OUTBOX_OPEN;
+}
+
+/* Nothing to do, as nearly always; what was set aside stays for ever. */
+static bool none_waits(const struct names *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (waits(names->v[i]))
+			return false;
+	return true;
+}
+
 /* Marks of before, from the day of the oldest file on. */
 static int read_marks(struct take *t, const struct names *names)
 {
@@ -120,6 +137,8 @@ static int read_marks(struct take *t, const struct names *names)
 	if (!m)
 		return -ENOMEM;
 	for (size_t i = 0; i < names->n; i++) {
+		if (!waits(names->v[i]))
+			continue;
 		snprintf(name, sizeof(name), "%.*s", OUTBOX_NAME, names->v[i]);
 		if (outbox_name_time(name, &ns) && evlog_day(ns) < first)
 			first = evlog_day(ns);
@@ -243,6 +262,17 @@ static int append(struct take *t, const struct outbox_file *f)
 	return rc;
 }
 
+/* What the events ask of who holds the log. */
+static void note_expire(struct take *t, const struct outbox_file *f)
+{
+	int32_t day;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->line[i].e.kind == EVLOG_EVIDENCE_EXPIRE &&
+		    evlog_day_of_number(evlog_num_get(&f->line[i].e, EVLOG_N_DAY, 0), &day) && day > t->expire)
+			t->expire = day;
+}
+
 /* -EAGAIN: for the next time. */
 static int take_file(struct take *t, const char *file)
 {
@@ -263,6 +293,7 @@ static int take_file(struct take *t, const char *file)
 	else
 		rc = append(t, &f);
 	if (!rc) {
+		note_expire(t, &f);
 		snprintf(t->gone[t->ngone], sizeof(t->gone[0]), "%s", file);
 		memcpy(t->gone_hash[t->ngone++], f.hash, 32);
 		t->bytes += f.bytes;
@@ -295,9 +326,7 @@ static int take_all(struct take *t, const struct names *names)
 	int rc = 0, one;
 
 	for (size_t i = 0; i < names->n; i++) {
-		enum outbox_kind kind = outbox_name_kind(names->v[i]);
-
-		if (kind != OUTBOX_READY && kind != OUTBOX_OPEN)
+		if (!waits(names->v[i]))
 			continue;
 		if (rc || t->ngone == OUTBOX_ROUND || t->bytes >= OUTBOX_ROUND_BYTES || t->ret->refused == OUTBOX_ROUND) {
 			t->ret->left++;
@@ -320,7 +349,9 @@ int outbox_take(struct evlog *l, uint64_t now_ns, struct outbox_taken *ret, char
 	int rc = names_read(&l->root, OUTBOX_DIR, &names), frc;
 
 	*ret = (struct outbox_taken){ 0 };
-	if (!rc && !names.n) {
+	if (why && n)
+		*why = 0;
+	if (!rc && none_waits(&names)) {
 		names_free(&names);
 		return 0;
 	}
@@ -337,6 +368,8 @@ int outbox_take(struct evlog *l, uint64_t now_ns, struct outbox_taken *ret, char
 			evlog_why(l, text.text, sizeof(text.text));
 		else
 			frc = remove_taken(&t);
+		if (!frc && t.expire)
+			frc = evlog_expire(l, t.expire, &ret->expired);
 		rc = rc ? rc : frc;
 	}
 	names_free(&names);
@@ -367,6 +400,7 @@ int outbox_flush_now(const char *store_dir, struct outbox_taken *ret, char *why,
 		ret->files += one.files;
 		ret->events += one.events;
 		ret->refused += one.refused;
+		ret->expired += one.expired;
 		ret->left = one.left;
 	} while (!rc && one.left && (one.files || one.refused));
 	evlog_close(l);
@@ -385,15 +419,14 @@ int outbox_waiting(const char *store_dir, struct outbox_waiting *ret)
 		return rc;
 	rc = names_read(&root, OUTBOX_DIR, &names);
 	for (size_t i = 0; !rc && i < names.n; i++) {
-		enum outbox_kind kind = outbox_name_kind(names.v[i]);
 		struct evlog_file f;
 		char path[STORE_PATH_MAX + 16];
 		const char *p;
 		uint64_t lines = 0;
 		size_t len;
 
-		ret->bad += kind == OUTBOX_BAD;
-		if (kind != OUTBOX_READY && kind != OUTBOX_OPEN)
+		ret->bad += outbox_name_kind(names.v[i]) == OUTBOX_BAD;
+		if (!waits(names.v[i]))
 			continue;
 		ret->files++;
 		snprintf(path, sizeof(path), OUTBOX_DIR "/%.200s", names.v[i]);

@@ -247,6 +247,40 @@ static void on_hold(void **state)
 	evlog_close(l);
 }
 
+static unsigned findings;
+static char text_found[300];
+
+static void on_log_finding(void *arg, const char *file, uint64_t line, const char *rule, const char *text)
+{
+	(void)arg;
+	if (!findings++)
+		snprintf(text_found, sizeof(text_found), "%s:%u: %s: %s", file, (unsigned)line, rule, text);
+}
+
+/* What is released was set, and not released since. */
+static void holds_in_sums(void **state)
+{
+	struct evlog_look how = { .finding = on_log_finding };
+	struct evlog_report r;
+	char why[512];
+
+	(void)state;
+	kept(1, 20270223, 0);
+	say(EVLOG_HOLD_SET, 1, 0, EVLOG_S_OPERATOR);
+	say(EVLOG_HOLD_SET, 1, 0, EVLOG_S_OPERATOR);
+	say(EVLOG_HOLD_RELEASE, 1, 0, EVLOG_S_OPERATOR);
+	assert_int_equal(evlog_flush(l, 0), 0);
+	assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+	assert_int_equal(findings, 0);
+	say(EVLOG_HOLD_RELEASE, 1, 0, EVLOG_S_OPERATOR);
+	assert_int_equal(evlog_flush(l, 0), 0);
+	assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+	assert_int_equal(findings, 1);
+	assert_non_null(strstr(text_found, "2026-11-23.log:9: E-10: call "));
+	assert_non_null(strstr(text_found, "never set"));
+	evlog_close(l);
+}
+
 /* Of damage nothing is certified; a root of before there were trees proves no line. */
 static void no_proof(void **state)
 {
@@ -291,6 +325,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(by_buckets, fresh, gone),
 		cmocka_unit_test_setup_teardown(one_call, fresh, gone),
 		cmocka_unit_test_setup_teardown(on_hold, fresh, gone),
+		cmocka_unit_test_setup_teardown(holds_in_sums, fresh, gone),
 		cmocka_unit_test_setup_teardown(no_proof, fresh, gone),
 	};
 

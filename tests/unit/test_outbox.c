@@ -221,7 +221,7 @@ static void closed_lists(void **state)
 		e = (struct evlog_event){ .kind = (enum evlog_kind)k, .source = EVLOG_S_REAPER, .time_ns = D0,
 					  .purpose = EVLOG_P_TRAINING, .controller = "acme", .rule = "r", .who = "anna",
 					  .reason = "deadline", .policy = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff" };
-		evlog_num_add(&e, EVLOG_N_DAY, 20261123);
+		evlog_num_add(&e, EVLOG_N_DAY, 20251123);
 		e.has_call = true;
 		e.has_data = false;
 		if (evlog_check(&e))

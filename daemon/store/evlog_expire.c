@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evlog_expire.c - decision records go with their age, their roots stay (evlog.h, FORMAT.md section 10)
+ *
+ * Oldest first, so that what is left after a kill is again a log whose first days are gone. The thread that holds the log.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/evlog_writer.h"
+
+#define SAMPLES_STAY 3
+
+struct evlog_event evlog_expire_event(int32_t before, uint64_t now_ns)
+{
+	struct evlog_event e = { .kind = EVLOG_EVIDENCE_EXPIRE, .source = EVLOG_S_REAPER, .time_ns = now_ns };
+	unsigned y, m, d;
+	char text[16];
+
+	evlog_day_text(before, text);
+	if (sscanf(text, "%u-%u-%u", &y, &m, &d) == 3) /* NOLINT(cert-err34-c): as it was written */
+		evlog_num_add(&e, EVLOG_N_DAY, y * 10000ULL + m * 100 + d);
+	return e;
+}
+
+/* The same day so many months before; of a month that is too short its last one. */
+static int months_back(uint64_t now_ns, unsigned months, int32_t *ret)
+{
+	struct clock_date d;
+	uint64_t ns;
+	int rc = clock_civil(now_ns, "UTC", &d, NULL, NULL), n;
+
+	if (rc)
+		return rc;
+	n = d.year * 12 + d.month - 1 - (int)months;
+	d.year = n / 12;
+	d.month = n % 12 + 1;
+	/* kept rather a day longer than shorter */
+	d.day = d.day > 28 ? 28 : d.day;
+	rc = d.year < 1970 ? -ERANGE : clock_day_start(&d, "UTC", &ns);
+	if (!rc)
+		*ret = evlog_day(ns);
+	return rc;
+}
+
+int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, int32_t *ret_before, uint64_t *ret_days)
+{
+	struct why why = { "" };
+	struct evlog_days days;
+	struct root root;
+	int32_t before;
+	int rc = months_back(now_ns, months, &before);
+
+	if (rc || (rc = root_open(store_dir, &root, &why)))
+		return rc;
+	rc = evlog_days_read(&root, &days, NULL, NULL);
+	root_close(&root);
+	if (rc)
+		return rc;
+	*ret_before = before;
+	*ret_days = 0;
+	for (size_t i = 0; i + 1 < days.n; i++) /* never the newest */
+		*ret_days += !days.v[i].expired && days.v[i].day < before;
+	rc = days.n ? 0 : -ENOENT;
+	evlog_days_free(&days);
+	return rc;
+}
+
+static int drop(struct evlog *l, const char *name, bool *ret_gone)
+{
+	int rc = unlinkat(l->root.fd, name, 0) ? -errno : 0;
+
+	*ret_gone |= !rc;
+	if (!rc || rc == -ENOENT)
+		return 0;
+	pthread_mutex_lock(&l->lock);
+	(void)why_errno(&l->why, rc, name, "cannot remove");
+	pthread_mutex_unlock(&l->lock);
+	return rc;
+}
+
+/* Sampling records: by the names of their files, also of days without a log. */
+static int drop_samples(struct evlog *l, int32_t before)
+{
+	struct names names;
+	char day[11], path[STORE_PATH_MAX];
+	bool gone = false;
+	size_t newest = 0; /* files that stay: they say where numbers and links go on */
+	int32_t d;
+	int rc = names_read(&l->root, "sampling", &names);
+
+	for (size_t i = names.n; !rc && i--;) { /* sorted: newest first */
+		if (strlen(names.v[i]) != 16 || strcmp(names.v[i] + 10, ".jsonl") != 0 || newest++ < SAMPLES_STAY)
+			continue;
+		snprintf(day, sizeof(day), "%.10s", names.v[i]);
+		snprintf(path, sizeof(path), "sampling/%s", names.v[i]);
+		if (!evlog_day_parse(day, &d) && d < before)
+			rc = drop(l, path, &gone);
+	}
+	names_free(&names);
+	return rc;
+}
+
+int evlog_expire(struct evlog *l, int32_t before, uint64_t *ret_days)
+{
+	struct why why = { "" };
+	struct evlog_days days;
+	char name[64];
+	bool gone;
+	int rc = evlog_days_read(&l->root, &days, NULL, NULL);
+
+	*ret_days = 0;
+	if (rc)
+		return rc;
+	/* samples first: draws without their events would look like lies, events without their draws are of days that go now */
+	rc = drop_samples(l, before);
+	for (size_t i = 0; !rc && i + 1 < days.n && days.v[i].day < before; i++) {
+		if (days.v[i].expired)
+			continue;
+		evlog_day_name(days.v[i].day, "root", name);
+		if (faccessat(l->root.fd, name, F_OK, 0))
+			break; /* not signed: nothing would be left of it */
+		gone = false;
+		evlog_day_name(days.v[i].day, "log", name);
+		rc = drop(l, name, &gone);
+		*ret_days += gone;
+	}
+	if (!rc && *ret_days)
+		rc = sync_dir_of(&l->root, name, &why);
+	evlog_days_free(&days);
+	return rc;
+}
+
+int32_t evlog_expired_to(const char *store_dir)
+{
+	struct why why = { "" };
+	struct evlog_days days;
+	struct root root;
+	int32_t day = 0;
+
+	if (root_open(store_dir, &root, &why))
+		return 0;
+	if (!evlog_days_read(&root, &days, NULL, NULL)) {
+		for (size_t i = 0; i < days.n; i++)
+			day = days.v[i].expired ? days.v[i].day : day;
+		evlog_days_free(&days);
+	}
+	root_close(&root);
+	return day;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_evlog_expire.c - decision records go with their age: the chain of roots holds, the sums are right, nothing else may be missing
+ */
+#include "store/certificate.h"
+#include "store/evlog_internal.h"
+#include "store/outbox.h"
+#include "store_util.h"
+
+#define DAY (86400ULL * NS_PER_S)
+#define D0  (20780ULL * DAY) /* 2026-11-23T00:00Z */
+static const char policy_hash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+static struct uid call_of(unsigned i)
+{
+	struct uid u;
+
+	uid_make(D0 + i * DAY, &i, sizeof(i), &u);
+	return u;
+}
+
+static void put(struct evlog *l, enum evlog_kind k, unsigned call, uint64_t t)
+{
+	struct evlog_event e = { .kind = k, .time_ns = t, .has_call = true, .call = call_of(call), .controller = "acme", .rule = "support",
+				 .policy = policy_hash, .reason = "consent.none", .purpose = EVLOG_P_DOCUMENTATION };
+
+	assert_int_equal(evlog_append(l, &e, NULL), 0);
+}
+
+/* 260 days with a call each, which ends on the next day; every 10th day has none. */
+#define DAYS 260u
+static int fresh(void **state)
+{
+	struct evlog *l;
+	char why[512];
+
+	clock_set_ns(D0);
+	if (make_store(state) || evlog_open(store_dir, &l, why, sizeof(why)))
+		return -1;
+	for (unsigned i = 1; i <= DAYS; i++) {
+		if (i % 10 == 0)
+			continue;
+		put(l, EVLOG_CALL_MATCH, i, D0 + i * DAY + 80000 * NS_PER_S);
+		put(l, EVLOG_PURPOSE_GRANT, i, D0 + i * DAY + 80001 * NS_PER_S);
+		put(l, EVLOG_CALL_KEPT, i, D0 + i * DAY + 86401 * NS_PER_S);
+	}
+	clock_set_ns(D0 + (DAYS + 3) * DAY);
+	assert_int_equal(evlog_flush(l, 0), 0);
+	evlog_close(l);
+	shell("mkdir '%s/sampling' && cd '%s/sampling' && touch 2026-11-24.jsonl 2026-12-01.jsonl 2026-12-02.jsonl 2026-12-03.jsonl "
+	      "2026-12-04.jsonl lock", store_dir, store_dir);
+	return 0;
+}
+
+static int gone(void **state)
+{
+	clock_set_ns(0);
+	return drop_store(state);
+}
+
+static char all[8000];
+static unsigned findings;
+
+static void on_log_finding(void *arg, const char *file, uint64_t line, const char *rule, const char *t)
+{
+	size_t n = strlen(all);
+
+	(void)arg;
+	findings++;
+	snprintf(all + n, sizeof(all) - n, "%s:%u: %s: %s\n", file, (unsigned)line, rule, t);
+}
+
+static uint64_t matched, kept;
+
+static void on_sum(void *arg, const struct evlog_sum *s)
+{
+	(void)arg;
+	matched += s->matched;
+	kept += s->kept;
+}
+
+static struct evlog_report look(void)
+{
+	struct evlog_look how = { .finding = on_log_finding, .sum = on_sum };
+	struct evlog_report r;
+	char why[512];
+
+	findings = 0;
+	*all = 0;
+	matched = kept = 0;
+	assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+	return r;
+}
+
+/* As the reaper asks; the holder of the log does it. */
+static struct outbox_taken ask(unsigned months, uint64_t *ret_due, int32_t *ret_before)
+{
+	struct outbox_taken t;
+	struct evlog_event e;
+	struct outbox *o;
+	char why[512] = "";
+
+	assert_int_equal(evlog_expire_due(store_dir, clock_now_ns(), months, ret_before, ret_due), 0);
+	e = evlog_expire_event(*ret_before, clock_now_ns());
+	assert_int_equal(outbox_open(store_dir, &o, why, sizeof(why)), 0);
+	assert_int_equal(outbox_add(o, &e), 0);
+	outbox_close(o);
+	if (outbox_flush_now(store_dir, &t, why, sizeof(why)))
+		fail_msg("%s", why);
+	return t;
+}
+
+static void with_age(void **state)
+{
+	struct evlog_report r = look();
+	struct certificate *c;
+	struct uid u = call_of(3);
+	struct outbox_taken t;
+	int32_t before;
+	uint64_t due;
+	char day[16], why[512];
+
+	(void)state;
+	assert_int_equal(r.damaged, 0);
+	assert_int_equal(r.days, DAYS + 1); /* with the day of log.start and that after the last; the others have an outcome at least */
+	t = ask(6, &due, &before);
+	evlog_day_text(before, day); /* 2027-08-13, less 6 months */
+	assert_string_equal(day, "2027-02-13");
+	assert_int_equal(due, 82);
+	assert_int_equal(t.expired, 82);
+	r = look();
+	if (r.damaged)
+		fail_msg("%s", all);
+	assert_int_equal(r.expired, 82);
+	assert_int_equal(r.expired_to, before - 1);
+	assert_int_equal(matched, DAYS - DAYS / 10 - (81 - 8)); /* those began before the border, the last of them ended on it */
+	shell("cd '%s/evidence' && test -e 2026-11-24.root && test ! -e 2026-11-24.log && test ! -e 2027-02-12.log && test -e 2027-02-13.log",
+	      store_dir);
+	shell("cd '%s/sampling' && test \"$(echo *)\" = '2026-12-02.jsonl 2026-12-03.jsonl 2026-12-04.jsonl lock'", store_dir);
+	/* again: nothing to do; and a writer goes on */
+	t = ask(6, &due, &before);
+	assert_int_equal(due, 0);
+	assert_int_equal(t.expired, 0);
+	assert_int_equal(look().damaged, 0);
+	assert_int_equal(certificate_make(store_dir, &u, &c, why, sizeof(why)), 0);
+	assert_int_equal(c->state, CERTIFICATE_UNPROVEN);
+	certificate_free(c);
+}
+
+/* What is missing without an event, or of days behind it, is found. */
+static void by_hand(void **state)
+{
+	struct evlog *l = NULL;
+	int32_t before;
+	uint64_t due;
+	char why[512] = "";
+
+	(void)state;
+	shell("cd '%s/evidence' && rm 2026-11-23.log 2026-11-24.log", store_dir);
+	look();
+	assert_int_equal(findings, 2);
+	assert_non_null(strstr(all, "evidence/2026-11-24.log:0: E-6: missing"));
+	ask(6, &due, &before);
+	assert_int_equal(look().damaged, 0); /* given up now */
+	shell("cd '%s/evidence' && rm 2027-02-13.log", store_dir);
+	look();
+	assert_non_null(strstr(all, "evidence/2027-02-13.log:0: E-6: missing"));
+	shell("cd '%s/evidence' && rm 2027-03-03.log", store_dir);
+	look();
+	assert_non_null(strstr(all, "evidence/2027-03-03.log:0: E-6: missing"));
+	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), -EBADMSG);
+	assert_non_null(strstr(why, "2027-03-03.root"));
+	/* an expired day's root is still one of the chain */
+	shell("cd '%s/evidence' && sed -i 's/^first /first 1/' 2026-12-01.root", store_dir);
+	look();
+	assert_non_null(strstr(all, "evidence/2026-12-01.root:0: E-6: "));
+}
+
+/* A root that goes too is missing from the chain. */
+static void without_root(void **state)
+{
+	int32_t before;
+	uint64_t due;
+
+	(void)state;
+	ask(6, &due, &before);
+	shell("rm '%s/evidence/2026-12-24.root'", store_dir);
+	look();
+	assert_non_null(strstr(all, "2026-12-25.root:0: E-8: "));
+}
+
+/* Nobody gives up what is young, by whatever way. */
+static void too_early(void **state)
+{
+	struct evlog_event e = evlog_expire_event(evlog_day(clock_now_ns()) - EVLOG_EXPIRE_MIN_DAYS + 1, clock_now_ns());
+	char why[512];
+	struct outbox *o;
+	struct evlog *l;
+
+	(void)state;
+	assert_int_equal(outbox_open(store_dir, &o, why, sizeof(why)), 0);
+	assert_int_equal(outbox_add(o, &e), -EINVAL);
+	outbox_close(o);
+	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), 0);
+	assert_int_equal(evlog_append(l, &e, NULL), -EINVAL);
+	e = evlog_expire_event(evlog_day(clock_now_ns()) - EVLOG_EXPIRE_MIN_DAYS, clock_now_ns());
+	assert_int_equal(evlog_append(l, &e, NULL), 0);
+	e.num[0].value = 20270231; /* no day */
+	assert_int_equal(evlog_append(l, &e, NULL), -EINVAL);
+	evlog_close(l);
+}
+
+/* Behind the border an outcome without its match is a finding as ever; on it none. */
+static void border(void **state)
+{
+	struct evlog *l;
+	int32_t before;
+	uint64_t due;
+	char why[512];
+
+	(void)state;
+	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), 0);
+	put(l, EVLOG_CALL_KEPT, 7000, clock_now_ns());
+	assert_int_equal(evlog_flush(l, 0), 0);
+	evlog_close(l);
+	ask(6, &due, &before);
+	look();
+	assert_int_equal(findings, 1);
+	assert_non_null(strstr(all, "has an outcome and no match"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(with_age, fresh, gone),
+		cmocka_unit_test_setup_teardown(by_hand, fresh, gone),
+		cmocka_unit_test_setup_teardown(without_root, fresh, gone),
+		cmocka_unit_test_setup_teardown(too_early, fresh, gone),
+		cmocka_unit_test_setup_teardown(border, fresh, gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
