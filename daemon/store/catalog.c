@@ -363,6 +363,18 @@ int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *wh
 	return 0;
 }
 
+int catalog_copy(struct catalog *c, const struct catalog_row *row, struct buf *out, struct why *why)
+{
+	struct hot *h;
+	struct db *d;
+	int rc = db_hot(c, row->meta->controller, row->day, &h, &d, why);
+
+	if (rc)
+		return rc;
+	rc = rowcopy_take(d->copy, &row->meta->uid, out);
+	return rc == SQLITE_OK ? 0 : db_fail(d, rc, "cannot copy a row", why);
+}
+
 int catalog_sync(struct catalog *c, struct why *why)
 {
 	int rc = 0;

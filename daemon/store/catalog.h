@@ -36,6 +36,7 @@ struct catalog_row {
 struct catalog;
 struct sealing;
 struct sqlite3;
+struct buf;
 
 /* Partitions that are to be sealed are told to s, which outlives it; NULL: to nobody. */
 int catalog_new(const struct root *r, struct sealing *s, struct catalog **ret);
@@ -46,6 +47,8 @@ void catalog_limit(struct catalog *c, uint64_t rows);
 /* Makes the database of a day. -EAGAIN here and in catalog_add: too many have rows; sync first. */
 int catalog_prepare(struct catalog *c, const char *controller, uint32_t day, struct why *why);
 int catalog_add(struct catalog *c, const struct catalog_row *row, struct why *why);
+/* The row that catalog_add has just taken, for the segment (rowcopy.h). */
+int catalog_copy(struct catalog *c, const struct catalog_row *row, struct buf *out, struct why *why);
 /* 1 known, 0 not, in this controller's databases of any day. -EAGAIN as in catalog_add. */
 int catalog_known(struct catalog *c, const char *controller, const struct uid *uid, struct why *why);
 /* 1 a row of the call names this slot as the purpose's, 0 not. -EAGAIN as in catalog_add. */
@@ -76,6 +79,7 @@ struct cursor_row {
 	struct store_row row;
 	uint32_t day;
 	unsigned part;
+	const char *zone;
 	uint32_t purpose_day[STORE_PURPOSES];
 	uint32_t purpose_slot[STORE_PURPOSES];
 	const uint8_t *numbers, *extents;

@@ -136,7 +136,7 @@ void db_close(struct db *d)
 	sqlite3_finalize(d->call);
 	sqlite3_finalize(d->leg);
 	sqlite3_finalize(d->link);
-	sqlite3_finalize(d->row);
+	rowcopy_done(d->copy);
 	sqlite3_finalize(d->known);
 	sqlite3_close(d->sql);
 	if (d->day_fd)
@@ -152,14 +152,17 @@ int catalog_setup(sqlite3 *sql, bool *ret_version)
 	rc = sql_int(sql, "PRAGMA application_id", &app);
 	if (rc == SQLITE_OK)
 		rc = sql_int(sql, "PRAGMA user_version", &version);
-	if (rc == SQLITE_OK && !app && !version)
-		return sqlite3_exec(sql, schema, NULL, NULL, NULL);
+	if (rc == SQLITE_OK && !app && !version) {
+		rc = sqlite3_exec(sql, schema, NULL, NULL, NULL);
+		app = CATALOG_APP;
+		version = CATALOG_VERSION;
+	}
 	*ret_version = app == CATALOG_APP && version >= 1 && version <= CATALOG_VERSION;
 	if (rc == SQLITE_OK && *ret_version && version == 1)
 		rc = sqlite3_exec(sql, upgrade_1, NULL, NULL, NULL);
 	if (rc == SQLITE_OK && *ret_version && version <= 2)
 		rc = sqlite3_exec(sql, upgrade_2, NULL, NULL, NULL);
-	return rc;
+	return rc == SQLITE_OK && *ret_version ? sqlite3_exec(sql, links, NULL, NULL, NULL) : rc;
 }
 
 static int setup_write(struct db *d, struct why *why)
@@ -176,13 +179,13 @@ static int setup_write(struct db *d, struct why *why)
 			return db_fail(d, SQLITE_NOTADB, "not a catalog of this version (rule C-1)", why);
 	}
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(d->sql, links, NULL, NULL, NULL);
-	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(d->sql, insert_link, -1, &d->link, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(d->sql, insert_call, -1, &d->call, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(d->sql, insert_leg, -1, &d->leg, NULL);
+	if (rc == SQLITE_OK)
+		rc = rowcopy_prepare(d->sql, d->copy);
 	return rc == SQLITE_OK ? 0 : db_fail(d, rc, "cannot open catalog", why);
 }
 

@@ -14,6 +14,7 @@
 #include <sqlite3.h>
 
 #include "store/catalog.h"
+#include "store/rowcopy.h"
 
 #define OPEN_DBS 64
 #define CATALOG_APP 0x4F505447
@@ -25,7 +26,7 @@ struct db {
 	unsigned part;
 	bool write;
 	sqlite3 *sql;
-	sqlite3_stmt *call, *leg, *link, *row, *known;
+	sqlite3_stmt *call, *leg, *link, *known, *copy[ROWCOPY_TABLES];
 	bool in_txn;
 	uint64_t tick;
 	int day_fd; /* what is written to keeps its day in use (daylock.h): descriptor + 1, 0 none */

@@ -137,8 +137,7 @@ static int add_indexes(const struct seal *s)
 	return rc;
 }
 
-/* Durable, and in place of the partition. */
-static int publish(const struct seal *s)
+static int finish(const struct seal *s)
 {
 	int fd = openat(s->r->fd, s->copy, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc = 0;
 
@@ -146,8 +145,14 @@ static int publish(const struct seal *s)
 		rc = why_errno(s->why, -errno, s->copy, "cannot finish");
 	if (fd >= 0)
 		close(fd);
-	if (!rc)
-		rc = sync_dir_of(s->r, s->rel, s->why);
+	return rc ? rc : sync_dir_of(s->r, s->rel, s->why);
+}
+
+/* Durable, and in place of the partition. */
+static int publish(const struct seal *s)
+{
+	int rc = finish(s);
+
 	if (!rc && renameat2(s->r->fd, s->copy, s->r->fd, s->rel, RENAME_EXCHANGE)) {
 		rc = -errno;
 		/* a file system without it: nearly the same */
@@ -196,6 +201,58 @@ int seal_partition(const struct root *r, const char *controller, uint32_t day, u
 		remove_rest(&s);
 	(void)unlinkat(r->fd, s.copy, 0); /* now the old one, or what came to nothing; seal_clean otherwise */
 	return rc;
+}
+
+static int make_new(const struct seal *s, int (*fill)(void *arg, struct sqlite3 *sql), void *arg)
+{
+	struct buf name = { 0 };
+	sqlite3 *sql = NULL;
+	bool version;
+	int rc, err = 0;
+
+	buf_printf(&name, "%s/%s", s->r->path, s->copy);
+	buf_put8(&name, 0);
+	rc = name.failed ? SQLITE_NOMEM :
+			   sqlite3_open_v2((char *)name.p, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	buf_free(&name);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(sql, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		rc = catalog_setup(sql, &version);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(sql, "BEGIN", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		err = fill(arg, sql);
+	if (rc == SQLITE_OK && !err)
+		rc = sqlite3_exec(sql, "COMMIT", NULL, NULL, NULL);
+	rc = rc == SQLITE_OK ? err : fail(s, sql, rc, "cannot make");
+	sqlite3_close(sql);
+	return rc;
+}
+
+int seal_new(const struct root *r, const char *controller, uint32_t day, unsigned part, int (*fill)(void *arg, struct sqlite3 *sql),
+	     void *arg, struct why *why)
+{
+	struct seal s = { .r = r, .why = why };
+	char dir[STORE_PATH_MAX];
+	int rc;
+
+	catalog_path(controller, day, part, s.rel);
+	snprintf(s.copy, sizeof(s.copy), "%s.seal", s.rel);
+	snprintf(dir, sizeof(dir), "catalog/%s", controller);
+	rc = make_dirs(r, dir, why);
+	if (rc)
+		return rc;
+	(void)unlinkat(r->fd, s.copy, 0);
+	rc = make_new(&s, fill, arg);
+	if (!rc)
+		rc = add_indexes(&s);
+	if (!rc)
+		rc = finish(&s);
+	if (!rc && linkat(r->fd, s.copy, r->fd, s.rel, 0))
+		rc = why_errno(why, -errno, s.rel, "cannot take its name");
+	(void)unlinkat(r->fd, s.copy, 0); /* seal_clean otherwise */
+	return rc ? rc : sync_dir_of(r, s.rel, why);
 }
 
 static void clean_dir(const struct root *r, const char *controller)

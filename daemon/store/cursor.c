@@ -118,7 +118,7 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 	bool any = false, few;
 	int rc;
 
-	buf_printf(&q, "%s%s,%s FROM calls", select_calls, c->version == 1 ? "NULL" : "parts",
+	buf_printf(&q, "%s%s,%s,zone FROM calls", select_calls, c->version == 1 ? "NULL" : "parts",
 		   c->version < 3 ? "0" : "training_use_by");
 	if (f->uid)
 		where(&q, &any, "uid=:uid");
@@ -337,6 +337,7 @@ static int get_row(struct cursor *c)
 	r->extents = sqlite3_column_blob(st, 23);
 	r->extents_len = (size_t)sqlite3_column_bytes(st, 23);
 	row->training_use_by = get_int(st, 25);
+	r->zone = get_text(st, 26);
 	blob = sqlite3_column_blob(st, 24);
 	return parts_get(blob, (size_t)sqlite3_column_bytes(st, 24), &r->parts);
 }

@@ -17,6 +17,7 @@
 #include "store/catalog.h"
 #include "store/fsck_hold.h"
 #include "store/overlay.h"
+#include "store/rowcopy.h"
 #include "store/opens.h"
 #include "store/segment.h"
 #include "store/slots.h"
@@ -366,13 +367,15 @@ static void walk(struct fsck *f, const struct seg_file *s, const uint8_t *p, siz
 	if (s->open) { /* what follows the last whole chunk is the torn end of a crash */
 		end = SEGMENT_HEAD;
 		while (segment_next(p, n, &off, &it))
-			if (it.kind == SEGMENT_CHUNK)
+			if (it.kind == SEGMENT_CHUNK || it.kind == SEGMENT_ROW)
 				end = it.off + it.len;
 		off = SEGMENT_HEAD;
 	}
 	while (off < end && segment_next(p, (size_t)end, &off, &it)) {
 		if (it.kind == SEGMENT_CHUNK)
 			match_chunk(f, s, &it);
+		if (it.kind == SEGMENT_ROW && !rowcopy_sound(p + it.off + ROW_HEAD, it.head.length - ROW_HEAD, &it.head.uid))
+			found(f, s->name, it.off, "S-9", "copy of a row does not parse");
 		if (it.kind != SEGMENT_DAMAGE)
 			continue;
 		found(f, s->name, it.off, it.rule, it.text);

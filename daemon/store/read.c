@@ -163,7 +163,7 @@ static int open_parts(struct store_reader *r)
 		memcpy(r->whole->data, purpose, 32);
 		partkey_derive(r->whole);
 		crypto_kdf_derive_from_key(r->numbers_key, 32, KEYS_SUB_NUMBERS, "optagcal", purpose);
-	} else if (part_open(purpose, &r->uid, r->purpose, PART_NUMBERS, 0, &r->parts.numbers[r->purpose], r->numbers_key)) {
+	} else if (r->numbers_len && part_open(purpose, &r->uid, r->purpose, PART_NUMBERS, 0, &r->parts.numbers[r->purpose], r->numbers_key)) {
 		rc = -EBADMSG;
 	}
 	for (uint32_t n = 0; !rc && n < r->parts.n; n++)

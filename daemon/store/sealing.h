@@ -34,6 +34,13 @@ void sealing_run(struct sealing *s);
 /* One partition. -ENOENT it is gone, -EBUSY somebody reads it the slow way, -ENOSPC, -EBADMSG, -ECANCELED (*stop). */
 int seal_partition(const struct root *r, const char *controller, uint32_t day, unsigned part, const _Atomic int *stop,
 		   struct why *why);
+/*
+ * A partition that is not there, sealed from the start: fill puts the rows into an empty database, and returns 0 or -errno.
+ * -EEXIST the name is taken.
+ */
+struct sqlite3;
+int seal_new(const struct root *r, const char *controller, uint32_t day, unsigned part, int (*fill)(void *arg, struct sqlite3 *sql),
+	     void *arg, struct why *why);
 /* Half-made copies of a writer that died are removed. */
 void seal_clean(const struct root *r);
 

@@ -502,18 +502,33 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 	return 0;
 }
 
+static struct wseg *seg_open(const struct writer *w, const char *controller, uint32_t day)
+{
+	struct wseg *s = w->segs;
+
+	while (s && (s->closing || s->day != day || strcmp(s->controller, controller) != 0))
+		s = s->next;
+	return s;
+}
+
+bool writer_has(const struct writer *w, const char *controller, uint32_t day)
+{
+	return seg_open(w, controller, day);
+}
+
 int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_t *ret_segment,
 		 uint64_t *ret_off, struct why *why)
 {
 	char dir[STORE_PATH_MAX];
 	int rc;
 
-	for (struct wseg *s = w->segs; s; s = s->next)
-		if (!s->closing && s->day == day && !strcmp(s->controller, controller)) {
-			*ret_segment = s->number;
-			*ret_off = seg_pos(s);
-			return 0;
-		}
+	const struct wseg *s = seg_open(w, controller, day);
+
+	if (s) {
+		*ret_segment = s->number;
+		*ret_off = seg_pos(s);
+		return 0;
+	}
 	daylock_path(controller, day, dir);
 	rc = seg_next_number(w->root, dir, ret_segment);
 	*ret_off = SEGMENT_HEAD;

@@ -12,6 +12,7 @@
 #ifndef WRITER_H
 #define WRITER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/store_internal.h"
@@ -40,6 +41,8 @@ int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_
 void writer_flush(struct writer *w);
 /* Everything appended is durable when this returns 0. */
 int writer_sync(struct writer *w, struct why *why);
+/* A segment of this day is being written. */
+bool writer_has(const struct writer *w, const char *controller, uint32_t day);
 uint64_t writer_segments(const struct writer *w); /* made so far */
 
 /* "segments/CONTROLLER/DAY/NNNNNNNN.EXT" */
