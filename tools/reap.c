@@ -109,7 +109,7 @@ static void text_item(const struct reap_item *it)
 		printf(": still in use, its space comes with a later run");
 		break;
 	default:
-		printf(": %s of records", cli_n(it->files, "file"));
+		printf(": decision records of %s and before", cli_n(it->files, "day"));
 		break;
 	}
 	printf("\n");

@@ -148,6 +148,26 @@ static void tell_buckets(struct reap *r)
 			r->bucket[i].told = false; /* the next run does */
 }
 
+/* Who holds the log gives them up (evlog_expire), with this event before it. */
+static void expire_records(struct reap *r)
+{
+	struct reap_item it = { .what = REAP_RECORDS, .purpose = -1 };
+	struct evlog_event e;
+	int32_t before;
+	int rc = evlog_expire_due(r->set->store, r->due_ns, REAP_RECORDS_MONTHS, &before, &it.files);
+
+	if (rc || !it.files) {
+		if (rc && rc != -ENOENT && rc != -EACCES) /* none, or not ours to look at: then the daemon's reaper does */
+			reap_fault(r, rc, "evidence: old records cannot be looked for");
+		return;
+	}
+	e = evlog_expire_event(before, r->clock.now_ns);
+	if (!r->set->dry && reap_tell(r, &e))
+		return;
+	it.day = (uint32_t)evlog_num_get(&e, EVLOG_N_DAY, 0);
+	reap_item(r, &it);
+}
+
 static void tell_run(struct reap *r)
 {
 	struct evlog_event e = { .kind = EVLOG_REAPER_RUN, .source = EVLOG_S_REAPER, .time_ns = r->clock.now_ns };
@@ -180,6 +200,7 @@ static int run(struct reap *r, struct why *why)
 	tell_buckets(r);
 	reap_space(r);
 	reap_hold_released(r); /* and copies that a run before did not finish */
+	expire_records(r);
 	r->t.run_ns = elapsed_ns() - start;
 	if (!r->set->dry) {
 		struct why bad = { "" };
