@@ -58,8 +58,10 @@ static int make_dir(struct made *m, const char *path)
 static int make_sub(struct made *m, const char *path)
 {
 	int rc = make_dir(m, path);
+	struct stat sb;
 
-	if (!rc && m->shared && chmod(path, 02770))
+	/* as make_dirs; the group and its bit are those of the directory above */
+	if (!rc && m->shared && (stat(path, &sb) || chmod(path, (sb.st_mode & 07777) | 0070)))
 		rc = why_errno(&m->why, -errno, path, "cannot give the group access");
 	return rc;
 }

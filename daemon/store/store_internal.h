@@ -35,9 +35,8 @@ struct root {
 	bool shared; /* its group may write to it: what is made in it is the group's, too */
 };
 
-/* Permissions of files and directories of the store that the reaper must reach, which is of another user. */
+/* Of files of the store that the reaper must reach, which is another user in the group. */
 #define FILE_MODE(r) ((r)->shared ? 0660 : 0600)
-#define DIR_MODE(r)  ((r)->shared ? 02770 : 0700)
 
 #define STORE_FORMAT 3 /* what is written; 1 and 2 are read, and become 3 with the first writer */
 
@@ -62,7 +61,7 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
 /* Whole reads and writes: a short result is retried, the end of the file is -ENODATA. */
 int pread_all(int fd, void *p, size_t n, off_t off);
 int pwrite_all(int fd, const void *p, size_t n, off_t off);
-/* mkdir -p below the root, DIR_MODE each, parents synced. */
+/* mkdir -p below the root, 0700 each, or 0770 where FILE_MODE is 0660; parents synced. */
 int make_dirs(const struct root *r, const char *rel, struct why *why);
 /* An empty file of FILE_MODE, unless it is there. */
 int make_empty(const struct root *r, const char *rel, struct why *why);

@@ -237,8 +237,33 @@ int sync_dir_of(const struct root *r, const char *rel, struct why *why)
 	return rc ? why_errno(why, rc, slash ? dir : r->path, "cannot sync directory") : 0;
 }
 
+/* What the reaper of another user must reach: not evidence, samples, policies. */
+static bool is_groups(const struct root *r, const char *rel)
+{
+	static const char *const top[] = { "keys", "segments", "catalog", "outbox" };
+	size_t n = strcspn(rel, "/");
+
+	for (size_t i = 0; r->shared && i < sizeof(top) / sizeof(*top); i++)
+		if (strlen(top[i]) == n && !memcmp(rel, top[i], n))
+			return true;
+	return false;
+}
+
+/*
+ * Whatever the umask. The group itself it has of the directory above, whose set-group-ID bit it inherits; a unit that must not set that
+ * bit (RestrictSUIDSGID) may not say it again either, and has a umask that makes it unnecessary.
+ */
+static void give_group(const struct root *r, const char *path)
+{
+	struct stat sb;
+
+	if (!fstatat(r->fd, path, &sb, AT_SYMLINK_NOFOLLOW) && (sb.st_mode & 0070) != 0070)
+		(void)fchmodat(r->fd, path, (sb.st_mode & 07777) | 0070, 0); /* else the reaper says what it cannot reach */
+}
+
 int make_dirs(const struct root *r, const char *rel, struct why *why)
 {
+	bool group = is_groups(r, rel);
 	char path[STORE_PATH_MAX];
 	size_t n = strlen(rel);
 	int rc;
@@ -250,10 +275,9 @@ int make_dirs(const struct root *r, const char *rel, struct why *why)
 			continue;
 		memcpy(path, rel, i);
 		path[i] = 0;
-		if (!mkdirat(r->fd, path, 0700)) {
-			/* whatever the umask */
-			if (r->shared && fchmodat(r->fd, path, DIR_MODE(r), 0))
-				return why_errno(why, -errno, path, "cannot give the group access");
+		if (!mkdirat(r->fd, path, group ? 0770 : 0700)) {
+			if (group)
+				give_group(r, path);
 			rc = sync_dir_of(r, path, why);
 			if (rc)
 				return rc;

@@ -108,7 +108,7 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	P=$(mktemp -d /tmp/optag-reap.XXXXXX) || exit 1 # $TMP is root's alone
 	trap 'rm -rf "$P"' EXIT
 	chmod 755 "$P"
-	install -d -o 1501 -g 1500 -m 2770 "$P/s"
+	install -d -o 1501 -g 1500 -m 3770 "$P/s"
 	d() { (umask 077 && setpriv --reuid 1501 --regid 1500 --clear-groups "$@"); }
 	r() { setpriv --reuid 1502 --regid 1500 --clear-groups "$@"; }
 	install -d -o 1501 "$P/k"
