@@ -73,6 +73,8 @@ LIBS_replay := cli core call media sip capture store policy base
 LIBS_init := cli store base
 LIBS_find := cli store base
 LIBS_fsck := cli store base
+LIBS_reap := cli store base
+LIBS_hold := cli store base
 LIBS_export := cli store base
 LIBS_status := cli base
 LIBS_set := cli base
@@ -245,10 +247,11 @@ INST_BIN := $(BINS) $(BUILD)/bin/optagd
 INST_EX := $(wildcard policy/examples/*.policy) daemon/optagd.conf
 INST_DATA := policy/optag-policy.schema.json
 INST_ED := $(sort $(wildcard policy/editors/vim/*/*.vim policy/editors/vscode/*.json policy/editors/vscode/*/*.json))
+INST_UNIT := optagd.service optag-reap.service optag-reap.timer
 UNITDIR := lib/systemd/system
 INSTALLED = $(addprefix bin/,$(notdir $(INST_BIN))) $(addprefix share/optag/examples/,$(notdir $(INST_EX))) \
 	$(addprefix share/optag/,$(notdir $(INST_DATA))) $(patsubst policy/%,share/optag/%,$(INST_ED)) \
-	$(foreach m,$(MAN),share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) $(UNITDIR)/optagd.service
+	$(foreach m,$(MAN),share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) $(addprefix $(UNITDIR)/,$(INST_UNIT))
 install: all
 	$(Q)install -d -m 755 $(addprefix '$(DESTDIR)$(PREFIX)'/,$(sort $(dir $(INSTALLED))))
 	$(Q)install -m 755 $(INST_BIN) '$(DESTDIR)$(PREFIX)/bin'
@@ -256,8 +259,8 @@ install: all
 	$(Q)install -m 644 $(INST_DATA) '$(DESTDIR)$(PREFIX)/share/optag'
 	$(Q)for f in $(patsubst policy/%,%,$(INST_ED)); do install -m 644 policy/$$f "$(DESTDIR)$(PREFIX)/share/optag/$$f" || exit 1; done
 	$(Q)for m in $(MAN); do install -m 644 $$m "$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}" || exit 1; done
-	$(Q)sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' daemon/optagd.service >$(BUILD)/optagd.service
-	$(Q)install -m 644 $(BUILD)/optagd.service '$(DESTDIR)$(PREFIX)/$(UNITDIR)'
+	$(Q)for f in $(INST_UNIT); do sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' daemon/$$f >$(BUILD)/$$f || exit 1; done
+	$(Q)install -m 644 $(addprefix $(BUILD)/,$(INST_UNIT)) '$(DESTDIR)$(PREFIX)/$(UNITDIR)'
 	@echo 'installed under $(DESTDIR)$(PREFIX); enabled and started is nothing'
 
 # Directories that others use stay, empty or not.

@@ -82,7 +82,7 @@ int priv_start(char *why, size_t n)
 		if (setrlimit(RLIMIT_MEMLOCK, &lock))
 			return fail(why, n, errno, "cannot raise RLIMIT_MEMLOCK");
 	}
-	umask(027);
+	umask(007);
 	return 0;
 }
 

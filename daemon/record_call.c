@@ -47,7 +47,9 @@ static int deadlines(struct recording *rc, const struct call *c)
 		if (e)
 			return e;
 	}
-	return 0;
+	if (!rc->meta.until_ns[POLICY_TRAINING] || !r->purpose[POLICY_TRAINING].use_within.n)
+		return 0;
+	return add_span(c->start_ns, zone, r->purpose[POLICY_TRAINING].use_within, &rc->meta.training_use_by);
 }
 
 static int chunk_out(void *arg, const struct chunk *k)
@@ -89,7 +91,8 @@ void recording_init(struct recording *rc, struct store *st, const struct call *c
 		.agent = c->agent[0] ? c->agent : NULL,
 	};
 	/* One capture's broken clock is no reason to stop recording everybody else. */
-	rc->undated = deadlines(rc, c) || rc->meta.until_ns[0] > INT64_MAX || rc->meta.until_ns[1] > INT64_MAX;
+	rc->undated = deadlines(rc, c) || rc->meta.until_ns[0] > INT64_MAX || rc->meta.until_ns[1] > INT64_MAX ||
+		      rc->meta.training_use_by > INT64_MAX;
 }
 
 void recording_moved(struct recording *rc, const struct call *c)

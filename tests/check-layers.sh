@@ -24,15 +24,21 @@ for f in tools/*.c; do
 	out=$(grep -nE '^#include "(sip/|media/|capture/|call/|policy/|record)' "$f")
 	[ -n "$out" ] && { echo "$out" | sed "s|^|layer: $f must not include: |"; bad=1; }
 done
-out=$(grep -ln 'liburing\.h' daemon/*/*.c daemon/*.c tools/*.c policy/*.c 2>/dev/null | grep -v '^daemon/store/writer')
-[ -n "$out" ] && { echo "layer: only daemon/store/writer*.c may include liburing.h: $out"; bad=1; }
+out=$(grep -ln 'liburing\.h' daemon/*/*.c daemon/*.c tools/*.c policy/*.c 2>/dev/null | grep -vE '^daemon/store/(writer|reap_ring)')
+[ -n "$out" ] && { echo "layer: only daemon/store/writer*.c and reap_ring.c may include liburing.h: $out"; bad=1; }
 # optag-export reads, and what deletes or records must not decrypt
-for p in find fsck audit why; do
+for p in find fsck audit why hold reap; do
 	[ -x "${BUILD:-build}/bin/optag-$p" ] || continue
 	nm -C "${BUILD:-build}/bin/optag-$p" 2>/dev/null | grep -qE ' [tT] store_read_open$' && {
 		echo "layer: optag-$p links decryption (store_read_open)"
 		bad=1
 	}
 done
+# ... and what destroys has nothing of it at all: no wrap, no chunk, no sealed number can be opened with what it links
+p="${BUILD:-build}/bin/optag-reap"
+if [ -x "$p" ]; then
+	out=$(nm -C "$p" 2>/dev/null | grep -oE ' (T wrap_open|T unseal|T chunk_decode|T codec_decode|T store_read_[a-z]+|U crypto_box_seal_open|U crypto_(aead|secretbox)[a-z0-9_]*(decrypt|open)[a-z_]*|U EVP_(Decrypt|Open)[A-Za-z_]*)$')
+	[ -n "$out" ] && { echo "$out" | sed "s|^|layer: optag-reap links decryption:|"; bad=1; }
+fi
 [ $bad = 0 ] && echo "layers: clean"
 exit $bad

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/uid.h"
 #include "cli.h"
+#include "store/hold.h"
 #include "store/store.h"
 
 static const char *store_dir = CLI_STORE_DIR;
@@ -22,6 +23,7 @@ static struct store_filter filter = { .state = -1 };
 static struct uid uid;
 static bool json;
 static uint64_t rows;
+static struct holds *holds; /* NULL: not to be had */
 
 static const char *states[STORE_S_MAX + 1]; /* store_state_names, with its end marked */
 
@@ -92,6 +94,25 @@ static json_t *until(const struct store_row *r, int p)
 	return live ? cli_json_time(r->until_ns[p]) : json_null();
 }
 
+static void review_text(const struct hold *x, char out[16])
+{
+	struct clock_date d = { (int)(x->review / 10000), (int)(x->review / 100 % 100), (int)(x->review % 100) };
+
+	clock_date_format(&d, out);
+}
+
+/* Past its deadline by a hold, which somebody has to look at again by a day. */
+static void held_json(json_t *o, const struct store_row *r)
+{
+	const struct hold *x = holds ? hold_is(holds, &r->uid) : NULL;
+	char day[16];
+
+	if (x)
+		review_text(x, day);
+	(void)json_object_set_new(o, "held", holds ? json_boolean(x) : json_null());
+	(void)json_object_set_new(o, "hold_review", x ? json_string(day) : json_null());
+}
+
 /* The first nine fields are what other programs rely on, in this order. */
 static int row_json(const struct store_row *r)
 {
@@ -126,6 +147,7 @@ static int row_json(const struct store_row *r)
 	uid_format(&r->other, id);
 	(void)json_object_set_new(o, "relation", cli_json_str(r->relation));
 	(void)json_object_set_new(o, "other_call", cli_json_str(r->relation ? id : NULL));
+	held_json(o, r);
 	return cli_json_line(stdout, o);
 }
 
@@ -183,6 +205,13 @@ static void notes(const struct store_row *r)
 		fputs(sep, stdout);
 		cli_text(stdout, r->relation, 0, false);
 		printf(" %s", id);
+		sep = "; ";
+	}
+	if (holds && hold_is(holds, &r->uid)) {
+		char day[16];
+
+		review_text(hold_is(holds, &r->uid), day);
+		printf("%son hold, review by %s", sep, day);
 	}
 }
 
@@ -227,7 +256,7 @@ int main(int argc, char **argv)
 	struct store *st = NULL;
 	char why[512] = "";
 	const struct uid none = { { 0 } };
-	int rc;
+	int rc, held;
 
 	memcpy(states, store_state_names, sizeof(store_state_names));
 	rc = cli_parse(&cli, argc, argv, &args);
@@ -242,11 +271,15 @@ int main(int argc, char **argv)
 		cli_err("%s", *why ? why : strerror(-rc));
 		return cli_exit_code(rc);
 	}
+	held = store_holds(st, HOLDS_READ, &holds, NULL);
+	if (held) /* the rows are worth seeing all the same */
+		cli_err("%s", store_why(st));
 	rc = store_find(st, &filter, print_row, NULL);
 	if (rc && !ferror(stdout))
 		cli_err("%s", *store_why(st) ? store_why(st) : strerror(-rc));
 	else if (!rc && !rows && isatty(STDERR_FILENO))
 		cli_err("no such calls");
+	holds_close(holds);
 	store_close(st);
-	return cli_finish(cli_exit_code(rc));
+	return cli_finish(cli_exit_code(rc ? rc : held));
 }

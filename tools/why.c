@@ -74,9 +74,28 @@ static int take_row(void *arg, const struct store_row *r)
 	w->row.end = own(r->end);
 	w->row.gap = own(r->gap);
 	w->row.agent = NULL; /* a person; find does not show them either */
-	for (int p = 0; p < STORE_PURPOSES; p++)
+	for (int p = 0; p < STORE_PURPOSES; p++) {
 		w->row.reason[p] = own(r->reason[p]);
+		w->row.end_reason[p] = own(r->end_reason[p]);
+	}
 	return 0;
+}
+
+/* What cannot be read is a finding like others: the rest is told all the same. */
+static void ask_holds(struct why *w, struct store *st)
+{
+	const struct hold *x;
+	struct holds *h;
+
+	if (store_holds(st, HOLDS_READ, &h, NULL)) {
+		fault(w, "%s", store_why(st));
+		return;
+	}
+	x = hold_is(h, &w->uid);
+	w->held = x;
+	if (x)
+		w->hold = *x;
+	holds_close(h);
 }
 
 static int ask_catalog(struct why *w)
@@ -94,6 +113,7 @@ static int ask_catalog(struct why *w)
 	rc = store_find(st, &f, take_row, w);
 	if (rc < 0)
 		cli_err("%s", *store_why(st) ? store_why(st) : strerror(-rc));
+	ask_holds(w, st);
 	store_close(st);
 	if (rc == 1) {
 		cli_err("several calls have this Call-ID: see optag find --sip-call-id, and give "
@@ -325,14 +345,15 @@ static void compare_outcome(struct why *w, uint64_t now)
 static void compare_states(struct why *w)
 {
 	for (int p = 0; p < POLICY_PURPOSES; p++) {
-		enum purpose_state s = (enum purpose_state)w->row.state[p];
+		/* what became of it later is no contradiction */
+		enum purpose_state s = (enum purpose_state)w->row.end_state[p];
 
-		if (!life_same(s, w->row.reason[p], w->law.state[p], w->law.reason[p]))
+		if (!life_same(s, w->row.end_reason[p], w->law.state[p], w->law.reason[p]))
 			fault(w,
 			      "%s: the catalog has %s%s%s, by the evidence log and the rule it is "
 			      "%s%s%s",
 			      store_purpose_names[p], purpose_state_name(s),
-			      *w->row.reason[p] ? " " : "", w->row.reason[p],
+			      *w->row.end_reason[p] ? " " : "", w->row.end_reason[p],
 			      purpose_state_name(w->law.state[p]), *w->law.reason[p] ? " " : "",
 			      w->law.reason[p]);
 	}

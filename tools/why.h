@@ -14,6 +14,7 @@
 #include "policy/describe.h"
 #include "policy/policy.h"
 #include "store/evlog.h"
+#include "store/hold.h"
 #include "store/store.h"
 
 #define FAULTS_MAX 16
@@ -26,6 +27,9 @@ struct why {
 	/* of the catalog */
 	bool has_row;
 	struct store_row row;
+	/* of the journal of holds */
+	bool held;
+	struct hold hold;
 	/* of the evidence log; by time */
 	bool has_log;
 	struct evlog_line *ev;

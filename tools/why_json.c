@@ -97,6 +97,27 @@ static json_t *purpose(const struct why *w, int p)
 	return o;
 }
 
+static json_t *hold_json(const struct why *w)
+{
+	const struct hold *x = &w->hold;
+	char day[16];
+	json_t *o;
+
+	if (!w->held)
+		return json_null();
+	o = json_object();
+	snprintf(day, sizeof(day), "%04u-%02u-%02u", x->review / 10000 % 10000, x->review / 100 % 100, x->review % 100);
+	set(o, "since", cli_json_time(x->at_ns));
+	set(o, "by", word(x->by.name));
+	set(o, "uid", json_integer(x->by.uid));
+	set(o, "reason", word(x->reason));
+	set(o, "reference", word(x->reference));
+	set(o, "review", json_string(day));
+	set(o, "release_asked", cli_json_time(x->asked_ns));
+	set(o, "release_by", x->asked_ns ? word(x->asker.name) : json_null());
+	return o;
+}
+
 static json_t *event(const struct why *w, const struct evlog_line *l)
 {
 	json_t *o = json_object();
@@ -171,6 +192,7 @@ int why_json(const struct why *w)
 	for (int i = 0; i < POLICY_PURPOSES; i++)
 		set(p, store_purpose_names[i], purpose(w, i));
 	set(o, "purposes", p);
+	set(o, "hold", hold_json(w));
 	set(o, "draw", draw(w));
 	for (size_t i = 0; i < w->nev; i++)
 		(void)json_array_append_new(ev, event(w, &w->ev[i]));

@@ -177,9 +177,9 @@ static void kept(const struct why *w, int p)
 		return;
 	clock_format(w->until_ns[p], t);
 	printf("    kept until %.10s %.8s UTC at the latest%s\n", t, t + 11,
-	       why_event(w, EVLOG_HOLD_SET, -1) && !why_event(w, EVLOG_HOLD_RELEASE, -1)
-		       ? ", longer under a hold"
-		       : "");
+	       w->held && p == POLICY_DOCUMENTATION ? ", longer under a hold" : "");
+	if (w->held && p == POLICY_DOCUMENTATION)
+		return;
 	if (w->bucket_gone_ns[p]) {
 		clock_format(w->bucket_gone_ns[p], t);
 		printf("    the key of its day was destroyed %.10s %.8s: it cannot be read any "
@@ -188,6 +188,27 @@ static void kept(const struct why *w, int p)
 	} else if (w->until_ns[p] < (uint64_t)time(NULL) * NS_PER_S) {
 		printf("    that is over: nothing should open it any more [N-25]\n");
 	}
+}
+
+static void hold(const struct why *w)
+{
+	const struct hold *x = &w->hold;
+	char t[40];
+
+	if (!w->held)
+		return;
+	clock_format(x->at_ns, t);
+	printf("\nOn hold since %.10s, by %s (uid %u): documentation is kept past its time [N-24]\n    reference ", t, x->by.name, x->by.uid);
+	cli_text(stdout, x->reference, 0, false);
+	printf(": ");
+	cli_text(stdout, x->reason, 0, false);
+	printf("\n    to be reviewed by %04u-%02u-%02u\n", x->review / 10000, x->review / 100 % 100, x->review % 100);
+	if (!x->asked_ns)
+		return;
+	clock_format(x->asked_ns, t);
+	printf("    %.10s %s (uid %u) asked for its end, which nobody confirmed yet: ", t, x->asker.name, x->asker.uid);
+	cli_text(stdout, x->asked_reason, 0, false);
+	printf("\n");
 }
 
 static bool sampled_out(const char *reason)
@@ -277,6 +298,7 @@ void why_text(const struct why *w)
 	announcement(w);
 	for (int p = 0; p < POLICY_PURPOSES; p++)
 		purpose(w, p);
+	hold(w);
 	printf("\nThe call\n");
 	events(w, -1);
 	legs(w);

@@ -13,8 +13,10 @@
 
 #include "store/store_call.h"
 
-#define VERSION	    2
-#define VERSION_OLD 1 /* of format 1: calls without parts; read, never written */
+#define VERSION	      3
+#define VERSION_PARTS 2 /* of format 2: training has no date by which it is to be used; read, never written, as */
+#define VERSION_OLD   1 /* of format 1: calls without parts */
+#define SAVED_VERSION 2
 #define TEXT_MAX    1024
 #define NUMBERS_MAX 4096
 #define PARTS_BYTES (1u << 16)
@@ -83,6 +85,7 @@ void record_put(const struct store_call *sc, struct buf *out)
 	put_bytes(out, parts.p, parts.len);
 	out->failed |= parts.failed;
 	buf_free(&parts);
+	buf_put_le64(out, m->training_use_by);
 	for (int i = 0; i < 2; i++) {
 		buf_put8(out, sc->has_hash[i]);
 		buf_put(out, sc->hash[i], NUMBER_HASH);
@@ -209,7 +212,7 @@ static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MA
 	uint16_t version = rd_le16(r);
 	uint8_t has;
 
-	if (!p || memcmp(p, magic, sizeof(magic)) || (version != VERSION && version != VERSION_OLD))
+	if (!p || memcmp(p, magic, sizeof(magic)) || version < VERSION_OLD || version > VERSION)
 		return false;
 	p = rd_bytes(r, sizeof(sc->meta.uid.b));
 	if (!p)
@@ -227,6 +230,10 @@ static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MA
 		if (!get_purpose(r, sc, version == VERSION_OLD, i, &at, end))
 			return false;
 	if (version != VERSION_OLD && !get_parts(r, sc))
+		return false;
+	if (version >= VERSION)
+		sc->meta.training_use_by = rd_le64(r);
+	if (sc->meta.training_use_by > INT64_MAX)
 		return false;
 	for (int i = 0; i < 2; i++) {
 		has = rd_u8(r);
@@ -311,7 +318,7 @@ void saved_put(const struct store_call *sc, bool all, struct buf *out)
 		return;
 	all = all || !uncovered(sc);
 	buf_put(out, "OPTAGKEY", 8);
-	buf_put_le16(out, VERSION);
+	buf_put_le16(out, SAVED_VERSION);
 	buf_put(out, sc->meta.uid.b, sizeof(sc->meta.uid.b));
 	buf_put_le64(out, sc->id);
 	buf_put_le32(out, sc->st->epoch);
@@ -360,7 +367,7 @@ bool saved_get(const uint8_t *p, size_t n, struct saved *ret)
 {
 	struct rd r = { .p = p, .left = n };
 
-	if (n < SAVED_HEAD + SAVED_PART + 4 || memcmp(rd_bytes(&r, 8), "OPTAGKEY", 8) || rd_le16(&r) != VERSION)
+	if (n < SAVED_HEAD + SAVED_PART + 4 || memcmp(rd_bytes(&r, 8), "OPTAGKEY", 8) || rd_le16(&r) != SAVED_VERSION)
 		return false;
 	memcpy(ret->uid.b, rd_bytes(&r, sizeof(ret->uid.b)), sizeof(ret->uid.b));
 	ret->id = rd_le64(&r);

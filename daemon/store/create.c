@@ -20,6 +20,7 @@
 struct made {
 	char *path[32];
 	int n;
+	bool shared; /* the store's directory is its group's (struct root) */
 	struct why why;
 };
 
@@ -53,6 +54,18 @@ static int make_dir(struct made *m, const char *path)
 	return 0;
 }
 
+/* One of the store's. */
+static int make_sub(struct made *m, const char *path)
+{
+	int rc = make_dir(m, path);
+	struct stat sb;
+
+	/* as make_dirs; the group and its bit are those of the directory above */
+	if (!rc && m->shared && (stat(path, &sb) || chmod(path, (sb.st_mode & 07777) | 0070)))
+		rc = why_errno(&m->why, -errno, path, "cannot give the group access");
+	return rc;
+}
+
 static int make_file(struct made *m, const char *path, const void *p, size_t n, mode_t mode)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode), rc;
@@ -62,6 +75,8 @@ static int make_file(struct made *m, const char *path, const void *p, size_t n, 
 	rc = note(m, path);
 	if (!rc)
 		rc = pwrite_all(fd, p, n, 0);
+	if (!rc && m->shared && mode == 0644 && fchmod(fd, 0640)) /* whatever the umask */
+		rc = -errno;
 	if (!rc && fsync(fd))
 		rc = -errno;
 	if (close(fd) && !rc)
@@ -154,7 +169,7 @@ static int make_keys(struct made *m, const char *dir, const char *keys_dir, cons
 	int rc;
 
 	snprintf(pub_dir, sizeof(pub_dir), "%s/public/%s", dir, owner);
-	rc = make_dir(m, pub_dir);
+	rc = make_sub(m, pub_dir);
 	if (!rc && !public_dir) {
 		snprintf(priv_dir, sizeof(priv_dir), "%s", keys_dir);
 		rc = make_dir(m, priv_dir);
@@ -185,7 +200,7 @@ static int make_tree(struct made *m, const char *dir)
 
 	for (size_t i = 0; !rc && i < sizeof(sub) / sizeof(*sub); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, sub[i]);
-		rc = make_dir(m, path);
+		rc = make_sub(m, path);
 	}
 	if (rc)
 		return rc;
@@ -215,6 +230,7 @@ int store_create(const char *dir, const char *keys_dir, const char *public_dir, 
 		 char *why, size_t n)
 {
 	struct made m = { .n = 0 };
+	struct stat sb;
 	char head[4096];
 	bool exists;
 	int rc = keys_init();
@@ -231,6 +247,7 @@ int store_create(const char *dir, const char *keys_dir, const char *public_dir, 
 	if (rc)
 		goto out;
 	snprintf(head, sizeof(head), "%s/optag.store", dir);
+	m.shared = !stat(dir, &sb) && sb.st_mode & S_IWGRP;
 	exists = !access(head, F_OK);
 	if (exists && !controller)
 		rc = why_set(&m.why, -EEXIST, "%s: there is a store already", dir);

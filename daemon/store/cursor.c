@@ -5,7 +5,8 @@
  * Without a -wal file beside it nobody is writing, and the database is opened
  * "immutable": SQLite then makes no lock, -shm or -wal file (which, made by
  * root, would stop a recorder of another user). Should a recorder begin
- * meanwhile, the change is noticed at the end and reported as -EAGAIN.
+ * meanwhile, the change is noticed at the end and reported as -EAGAIN. That a
+ * sealed copy takes the file's name is no change: the old one stays as it is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,20 +15,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "store/catalog.h"
+#include "store/overlay.h"
 
 struct cursor {
 	const struct root *root;
 	char controller[STORE_NAME_MAX];
 	char rel[STORE_PATH_MAX];
 	uint32_t day;
+	unsigned part;
 	sqlite3 *sql;
 	sqlite3_stmt *st, *legs, *link; /* link: NULL in a catalog without the table */
 	bool immutable;
 	int version;
+	int fd; /* the file that was opened: a sealed copy may take its name */
 	struct stat before;
+	struct overlay *overlay;
+	int state; /* of the filter */
+	char reason[STORE_PURPOSES][LATER_REASON]; /* what the overlay says */
 	struct cursor_row row;
 };
 
@@ -55,23 +63,6 @@ static int fail(struct cursor *c, int rc, const char *what, struct why *why)
 		       err == -EBADMSG ? " (rule C-1)" : "");
 }
 
-void store_uri(const struct root *r, const char *rel, bool immutable, struct buf *out)
-{
-	buf_printf(out, "file:");
-	for (int part = 0; part < 2; part++) {
-		for (const char *s = part ? rel : r->path; *s; s++) {
-			if (strchr("%?#", *s))
-				buf_printf(out, "%%%02x", (unsigned char)*s);
-			else
-				buf_put8(out, (uint8_t)*s);
-		}
-		if (!part)
-			buf_put8(out, '/');
-	}
-	buf_printf(out, immutable ? "?immutable=1" : "?mode=ro");
-	buf_put8(out, 0);
-}
-
 static int open_db(struct cursor *c, struct why *why)
 {
 	char wal[STORE_PATH_MAX + 8];
@@ -80,7 +71,8 @@ static int open_db(struct cursor *c, struct why *why)
 	int rc, app = 0, version = 0;
 
 	snprintf(wal, sizeof(wal), "%s-wal", c->rel);
-	if (fstatat(c->root->fd, c->rel, &c->before, 0))
+	c->fd = openat(c->root->fd, c->rel, O_PATH | O_CLOEXEC);
+	if (c->fd < 0 || fstat(c->fd, &c->before))
 		return why_errno(why, -errno, c->rel, "cannot open");
 	c->immutable = fstatat(c->root->fd, wal, &sb, 0) || !sb.st_size;
 	store_uri(c->root, c->rel, c->immutable, &uri);
@@ -108,7 +100,7 @@ static int open_db(struct cursor *c, struct why *why)
 	if (!app && !version)
 		return -ENODATA; /* a recorder is making it, or died while it did: no rows */
 	c->version = version;
-	if (app != 0x4F505447 || (version != 1 && version != 2))
+	if (app != 0x4F505447 || version < 1 || version > 3)
 		return why_set(why, -EBADMSG, "%s: not a catalog of this version (rule C-1)", c->rel);
 	return 0;
 }
@@ -123,25 +115,31 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 {
 	struct buf q = { 0 };
 	char uid[UID_TEXT];
-	bool any = false;
+	bool any = false, few;
 	int rc;
 
-	buf_printf(&q, "%s%s FROM calls", select_calls, c->version == 1 ? "NULL" : "parts");
+	buf_printf(&q, "%s%s,%s,zone FROM calls", select_calls, c->version == 1 ? "NULL" : "parts",
+		   c->version < 3 ? "0" : "training_use_by");
 	if (f->uid)
 		where(&q, &any, "uid=:uid");
 	if (hash)
 		where(&q, &any, "(caller_hash=:hash OR callee_hash=:hash)");
+	/* Who asks for few rows by number or identifier is not to be answered by the index on start. */
+	few = f->uid || hash || f->sip_call_id;
 	if (f->since_ns)
-		where(&q, &any, "start_ns>=:since");
+		where(&q, &any, few ? "+start_ns>=:since" : "start_ns>=:since");
 	if (f->until_ns)
-		where(&q, &any, "start_ns<:until");
+		where(&q, &any, few ? "+start_ns<:until" : "start_ns<:until");
 	if (f->rule)
 		where(&q, &any, "rule=:rule");
 	if (f->sip_call_id)
 		where(&q, &any, "sip_call_id=:sip");
+	/* What was kept may be anything by now. */
 	if (f->state >= 0)
-		where(&q, &any, "(documentation_state=:state OR training_state=:state)");
-	buf_printf(&q, " ORDER BY start_ns, uid");
+		where(&q, &any, c->overlay ? "(documentation_state IN (:state,'GRANTED','OBJECTED') OR"
+					     " training_state IN (:state,'GRANTED','OBJECTED'))" :
+					     "(documentation_state=:state OR training_state=:state)");
+	buf_printf(&q, few ? " ORDER BY +start_ns, uid" : " ORDER BY start_ns, uid");
 	buf_put8(&q, 0);
 	rc = q.failed ? SQLITE_NOMEM : sqlite3_prepare_v2(c->sql, (char *)q.p, -1, &c->st, NULL);
 	buf_free(&q);
@@ -175,8 +173,8 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 	return 0;
 }
 
-int cursor_open(const struct root *r, const char *controller, uint32_t day,
-		const struct store_filter *f, const uint8_t hash[NUMBER_HASH], struct cursor **ret,
+int cursor_open(const struct root *r, const char *controller, uint32_t day, unsigned part,
+		const struct store_filter *f, const uint8_t hash[NUMBER_HASH], struct overlay *o, struct cursor **ret,
 		struct why *why)
 {
 	struct cursor *c = calloc(1, sizeof(*c));
@@ -185,9 +183,13 @@ int cursor_open(const struct root *r, const char *controller, uint32_t day,
 	if (!c)
 		return why_set(why, -ENOMEM, "out of memory");
 	c->root = r;
+	c->fd = -1;
+	c->overlay = o;
+	c->state = f->state;
 	c->day = day;
+	c->part = part;
 	snprintf(c->controller, sizeof(c->controller), "%s", controller);
-	catalog_path(controller, day, c->rel);
+	catalog_path(controller, day, part, c->rel);
 	rc = open_db(c, why);
 	if (!rc)
 		rc = prepare(c, f, hash, why);
@@ -207,6 +209,8 @@ void cursor_close(struct cursor *c)
 	sqlite3_finalize(c->legs);
 	sqlite3_finalize(c->link);
 	sqlite3_close(c->sql);
+	if (c->fd >= 0)
+		close(c->fd); /* of O_PATH: ends no lock that SQLite has on the file */
 	parts_free(&c->row.parts);
 	free(c);
 }
@@ -240,15 +244,9 @@ static int get_name(sqlite3_stmt *st, int i, const char *const *names, int n)
 static int get_day(sqlite3_stmt *st, int i, uint32_t *ret)
 {
 	const char *s = get_text(st, i);
-	struct clock_date d;
 
 	*ret = 0;
-	if (!*s)
-		return 0;
-	if (clock_date_parse(s, strlen(s), &d))
-		return -EBADMSG;
-	*ret = day_number(&d);
-	return 0;
+	return *s && day_parse(s, strlen(s), ret) ? -EBADMSG : 0;
 }
 
 static int get_purpose(sqlite3_stmt *st, int at, int p, struct cursor_row *r)
@@ -260,6 +258,8 @@ static int get_purpose(sqlite3_stmt *st, int at, int p, struct cursor_row *r)
 		return -EBADMSG;
 	r->row.state[p] = (enum store_state)state;
 	r->row.reason[p] = get_text(st, at + 1);
+	r->row.end_state[p] = r->row.state[p];
+	r->row.end_reason[p] = r->row.reason[p];
 	r->row.until_ns[p] = get_int(st, at + 2);
 	r->purpose_slot[p] = (uint32_t)slot;
 	return slot && !r->purpose_day[p] ? -EBADMSG : 0;
@@ -314,7 +314,7 @@ static int get_row(struct cursor *c)
 	int outcome;
 
 	parts_free(&r->parts);
-	*r = (struct cursor_row){ .day = c->day };
+	*r = (struct cursor_row){ .day = c->day, .part = c->part };
 	day_date(c->day, &row->day);
 	row->controller = c->controller;
 	outcome = get_name(st, 8, store_outcome_names, STORE_O_MAX);
@@ -336,6 +336,8 @@ static int get_row(struct cursor *c)
 	r->numbers_len = (size_t)sqlite3_column_bytes(st, 22);
 	r->extents = sqlite3_column_blob(st, 23);
 	r->extents_len = (size_t)sqlite3_column_bytes(st, 23);
+	row->training_use_by = get_int(st, 25);
+	r->zone = get_text(st, 26);
 	blob = sqlite3_column_blob(st, 24);
 	return parts_get(blob, (size_t)sqlite3_column_bytes(st, 24), &r->parts);
 }
@@ -386,17 +388,33 @@ static int get_link(struct cursor *c, struct store_row *row)
 	return uid_parse(get_text(c->link, 1), &row->other) ? SQLITE_CORRUPT : SQLITE_OK;
 }
 
+static int get_later(struct cursor *c, struct why *why)
+{
+	struct cursor_row *r = &c->row;
+
+	for (int p = 0; c->overlay && p < STORE_PURPOSES; p++) {
+		int rc = overlay_state(c->overlay, c->controller, &r->row.uid, (enum store_purpose)p, r->purpose_day[p],
+				       &r->row.state[p], c->reason[p], why);
+
+		if (rc < 0)
+			return rc;
+		if (rc)
+			r->row.reason[p] = c->reason[p];
+	}
+	return 0;
+}
+
 static bool changed(const struct cursor *c)
 {
 	struct stat now;
 
-	return c->immutable && (fstatat(c->root->fd, c->rel, &now, 0) || now.st_ino != c->before.st_ino ||
-				now.st_size != c->before.st_size ||
+	return c->immutable && (fstat(c->fd, &now) || now.st_size != c->before.st_size ||
 				now.st_mtim.tv_sec != c->before.st_mtim.tv_sec ||
 				now.st_mtim.tv_nsec != c->before.st_mtim.tv_nsec);
 }
 
-int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why)
+/* As cursor_next, whatever state the filter wants. */
+static int next_row(struct cursor *c, struct why *why)
 {
 	int rc;
 
@@ -420,9 +438,23 @@ int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why
 		rc = get_link(c, &c->row.row);
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot read legs", why);
+	rc = get_later(c, why);
+	if (rc)
+		return rc;
 	get_shares(&c->row);
-	*ret = &c->row;
 	return 1;
+}
+
+int cursor_next(struct cursor *c, const struct cursor_row **ret, struct why *why)
+{
+	const struct store_row *row = &c->row.row;
+	int rc;
+
+	do
+		rc = next_row(c, why);
+	while (rc == 1 && c->state >= 0 && (int)row->state[0] != c->state && (int)row->state[1] != c->state);
+	*ret = &c->row;
+	return rc;
 }
 
 int cursor_check(struct cursor *c, struct why *why)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/catalog.h"
+#include "store/overlay.h"
 
 struct source {
 	struct cursor *cur;
@@ -19,11 +20,12 @@ struct merge {
 	struct store *st;
 	const struct store_filter *f;
 	const uint8_t *hash;
+	struct overlay *overlay;
 	struct source *v;
 	size_t n, cap;
 };
 
-static int add_source(void *arg, const char *controller, uint32_t day)
+static int add_source(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct merge *m = arg;
 	struct source *s;
@@ -41,7 +43,7 @@ static int add_source(void *arg, const char *controller, uint32_t day)
 		m->cap = cap;
 	}
 	s = &m->v[m->n];
-	rc = cursor_open(&m->st->root, controller, day, m->f, m->hash, &s->cur, &m->st->why);
+	rc = cursor_open(&m->st->root, controller, day, part, m->f, m->hash, m->overlay, &s->cur, &m->st->why);
 	if (rc == -ENOENT)
 		return 0; /* its day was given up just now */
 	if (rc)
@@ -55,18 +57,35 @@ static int add_source(void *arg, const char *controller, uint32_t day)
 	return rc < 0 ? rc : 0;
 }
 
+/* By start and uid; of a call with two rows the one that is held comes last. */
+static bool before(const struct cursor_row *x, const struct cursor_row *y)
+{
+	const struct store_row *a = &x->row, *b = &y->row;
+	int c;
+
+	if (a->start_ns != b->start_ns)
+		return a->start_ns < b->start_ns;
+	c = memcmp(&a->uid, &b->uid, sizeof(a->uid));
+	return c ? c < 0 : x->day != DAY_HOLD && y->day == DAY_HOLD;
+}
+
 static struct source *oldest(struct merge *m)
 {
 	struct source *best = &m->v[0];
 
-	for (size_t i = 1; i < m->n; i++) {
-		const struct store_row *a = &m->v[i].row->row, *b = &best->row->row;
-
-		if (a->start_ns < b->start_ns ||
-		    (a->start_ns == b->start_ns && memcmp(&a->uid, &b->uid, sizeof(a->uid)) < 0))
+	for (size_t i = 1; i < m->n; i++)
+		if (before(m->v[i].row, best->row))
 			best = &m->v[i];
-	}
 	return best;
+}
+
+/* The row of a held call that is still in its day's catalog too: that one counts which outlives the day. */
+static bool other_row(const struct merge *m, const struct source *s)
+{
+	for (size_t i = 0; s->row->day != DAY_HOLD && i < m->n; i++)
+		if (m->v[i].row->day == DAY_HOLD && uid_equal(&m->v[i].row->row.uid, &s->row->row.uid))
+			return true;
+	return false;
 }
 
 static int run(struct merge *m, int (*cb)(void *arg, const struct store_row *row), void *arg,
@@ -78,7 +97,7 @@ static int run(struct merge *m, int (*cb)(void *arg, const struct store_row *row
 		struct source *s = oldest(m);
 
 		*ret_began = true;
-		rc = cb(arg, &s->row->row);
+		rc = other_row(m, s) ? 0 : cb(arg, &s->row->row);
 		if (rc)
 			break;
 		rc = cursor_next(s->cur, &s->row, &m->st->why);
@@ -107,7 +126,8 @@ int store_find(struct store *st, const struct store_filter *f,
 		m.hash = hash;
 	}
 	for (int try = 0;; try++) {
-		rc = run(&m, cb, arg, &began);
+		rc = overlay_new(&st->root, &m.overlay) ? why_set(&st->why, -ENOMEM, "out of memory") : run(&m, cb, arg, &began);
+		overlay_free(m.overlay);
 		if (rc != -EAGAIN || began || try == 3)
 			break;
 	}

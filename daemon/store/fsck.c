@@ -15,6 +15,9 @@
 #include <unistd.h>
 
 #include "store/catalog.h"
+#include "store/fsck_hold.h"
+#include "store/overlay.h"
+#include "store/rowcopy.h"
 #include "store/opens.h"
 #include "store/segment.h"
 #include "store/slots.h"
@@ -47,6 +50,7 @@ struct place {
 	char controller[STORE_NAME_MAX];
 	int purpose; /* -1: segments */
 	uint32_t day;
+	bool over; /* slots: the bucket is destroyed, or its day has come */
 };
 
 /* Epochs of the parts of a row, in fsck.epoch. n 0: format 1, one part. */
@@ -64,6 +68,7 @@ struct fsck {
 	struct place *place;
 	size_t nplace;
 	struct refs chunks, slots;
+	struct overlay *overlay; /* what became of calls later */
 	struct row_parts *row_parts; /* by row */
 	uint32_t *epoch;
 	size_t nepoch;
@@ -192,6 +197,40 @@ static int row_table(struct fsck *f, const struct cursor_row *row)
 	return 0;
 }
 
+/* What of a row is still to be found. */
+struct due {
+	bool wrap[STORE_PURPOSES], chunks;
+};
+
+/*
+ * A wrap must be there unless it was destroyed by right since, or the call is held, by a key of its own. When that is so for
+ * all purposes, chunks may be gone, but where the held copy is.
+ */
+static int what_is_due(struct fsck *f, const char *controller, const struct cursor_row *row, struct due *ret)
+{
+	bool any = false, held = false;
+
+	*ret = (struct due){ .chunks = true };
+	for (int p = 0; p < STORE_PURPOSES; p++) {
+		enum store_state s = row->row.state[p];
+		char reason[LATER_REASON];
+		int rc;
+
+		if (!state_holds(s))
+			continue;
+		any = true;
+		rc = overlay_state(f->overlay, controller, &row->row.uid, (enum store_purpose)p, row->purpose_day[p], &s, reason,
+				   f->why);
+		if (rc == -ENOMEM)
+			return rc;
+		ret->wrap[p] = rc <= 0; /* damage is told elsewhere */
+		held |= state_holds(s);
+	}
+	if (any && !ret->wrap[0] && !ret->wrap[1])
+		ret->chunks = held && row->day == DAY_HOLD;
+	return 0;
+}
+
 static int row_refs(struct fsck *f, const char *controller, const struct cursor_row *row)
 {
 	struct ref ref = { .row = f->row, .uid = row->row.uid };
@@ -200,16 +239,19 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 	struct extent_state st = { 0 };
 	char name[STORE_PATH_MAX];
 	struct extent e;
-	int rc, got;
+	struct due due;
+	int got, rc = what_is_due(f, controller, row, &due);
 
+	if (rc)
+		return rc;
 	f->rep.rows++;
 	f->rep.calls += row->row.outcome == STORE_O_KEPT;
-	catalog_path(controller, row->day, name);
+	catalog_path(controller, row->day, row->part, name);
 	rc = row_table(f, row);
 	f->row++;
 	if (!rc)
 		rc = place_get(f, controller, -1, row->day, &ref.place);
-	while (!rc && (got = extent_get(&p, &n, &st, &e)) != 0) {
+	while (!rc && (got = !due.chunks ? 0 : extent_get(&p, &n, &st, &e)) != 0) {
 		if (got < 0) {
 			found(f, name, 0, "C-2", "a call's list of chunks does not parse");
 			break;
@@ -221,9 +263,7 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 		ref.order++;
 	}
 	for (int i = 0; !rc && i < STORE_PURPOSES; i++) {
-		enum store_state s = row->row.state[i];
-
-		if (s != STORE_S_GRANTED && s != STORE_S_OBJECTED)
+		if (!due.wrap[i])
 			continue;
 		if (!row->purpose_slot[i]) {
 			found(f, name, 0, "K-5", "a purpose is granted, but the row names no slot");
@@ -238,7 +278,7 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 	return rc;
 }
 
-static int check_catalog(void *arg, const char *controller, uint32_t day)
+static int check_catalog(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct store_filter all = { .state = -1 };
 	struct fsck *f = arg;
@@ -246,9 +286,9 @@ static int check_catalog(void *arg, const char *controller, uint32_t day)
 	struct why why = { "" };
 	char name[STORE_PATH_MAX];
 	struct cursor *c;
-	int rc = cursor_open(&f->root, controller, day, &all, NULL, &c, &why);
+	int rc = cursor_open(&f->root, controller, day, part, &all, NULL, NULL, &c, &why);
 
-	catalog_path(controller, day, name);
+	catalog_path(controller, day, part, name);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == -ENOMEM)
@@ -327,13 +367,15 @@ static void walk(struct fsck *f, const struct seg_file *s, const uint8_t *p, siz
 	if (s->open) { /* what follows the last whole chunk is the torn end of a crash */
 		end = SEGMENT_HEAD;
 		while (segment_next(p, n, &off, &it))
-			if (it.kind == SEGMENT_CHUNK)
+			if (it.kind == SEGMENT_CHUNK || it.kind == SEGMENT_ROW)
 				end = it.off + it.len;
 		off = SEGMENT_HEAD;
 	}
 	while (off < end && segment_next(p, (size_t)end, &off, &it)) {
 		if (it.kind == SEGMENT_CHUNK)
 			match_chunk(f, s, &it);
+		if (it.kind == SEGMENT_ROW && !rowcopy_sound(p + it.off + ROW_HEAD, it.head.length - ROW_HEAD, &it.head.uid))
+			found(f, s->name, it.off, "S-9", "copy of a row does not parse");
 		if (it.kind != SEGMENT_DAMAGE)
 			continue;
 		found(f, s->name, it.off, it.rule, it.text);
@@ -405,12 +447,10 @@ static int check_segment_day(struct fsck *f, const char *controller, const char 
 	struct seg_file s = { .controller = controller };
 	char dir[STORE_PATH_MAX + 300];
 	struct names files;
-	struct clock_date d;
 	int rc;
 
-	if (clock_date_parse(day_name, strlen(day_name), &d))
+	if (day_parse(day_name, strlen(day_name), &s.day))
 		return 0; /* none of ours */
-	s.day = day_number(&d);
 	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, day_name);
 	rc = names_read(&f->root, dir, &files);
 	if (rc)
@@ -486,6 +526,16 @@ static void check_chunk_refs(struct fsck *f)
 
 /* ---- keys ---- */
 
+/* Rows do not ask for wraps there any more. */
+static void slots_over(struct fsck *f, const char *controller, int purpose, uint32_t day)
+{
+	for (size_t i = 0; i < f->nplace; i++) {
+		struct place *p = &f->place[i];
+
+		p->over |= p->day == day && p->purpose == purpose && !strcmp(p->controller, controller);
+	}
+}
+
 static void check_bucket(struct fsck *f, const char *controller, int purpose, uint32_t day, bool slots)
 {
 	char name[STORE_PATH_MAX];
@@ -506,6 +556,8 @@ static void check_bucket(struct fsck *f, const char *controller, int purpose, ui
 		bad = "belongs elsewhere";
 	if (bad)
 		found(f, name, 0, "K-1", bad);
+	else if (b.state == BUCKET_DESTROYED || b.destroy_ns <= clock_now_ns())
+		slots_over(f, controller, purpose, day);
 	f->rep.buckets++;
 	explicit_bzero(raw, sizeof(raw));
 	explicit_bzero(&b, sizeof(b));
@@ -622,13 +674,34 @@ static void check_slot_refs(struct fsck *f)
 		const struct ref *r = &f->slots.v[i];
 		const struct place *p = &f->place[r->place];
 
-		if (r->found || r->reported)
+		if (r->found || r->reported || p->over)
 			continue;
 		uid_format(&r->uid, uid);
 		slots_path(p->controller, (unsigned)p->purpose, p->day, "slots", name);
 		snprintf(text, sizeof(text), "row of call %s: its wrap is not there", uid);
 		found(f, name, r->off, "K-5", text);
 	}
+}
+
+static void bad_hold(void *arg, const char *file, uint64_t off, const char *rule, const char *text)
+{
+	found(arg, file, off, rule, text);
+}
+
+/* The row's wrap is there as long as its copy is. */
+static void held_key(void *arg, const char *controller, uint32_t day, uint32_t slot, const struct uid *uid)
+{
+	struct fsck *f = arg;
+
+	for (size_t i = 0; i < f->slots.n; i++) {
+		struct ref *r = &f->slots.v[i];
+		const struct place *p = &f->place[r->place];
+
+		if (r->segment == slot && p->purpose == STORE_DOCUMENTATION && p->day == day && uid_equal(&r->uid, uid) &&
+		    !strcmp(p->controller, controller))
+			r->found = true;
+	}
+	f->rep.held++;
 }
 
 /* ---- the rest ---- */
@@ -709,6 +782,29 @@ static void check_epoch(struct fsck *f)
 		found(f, "epoch", 0, "T-4", "is not a number");
 }
 
+static void check_later(struct fsck *f)
+{
+	struct names owners;
+	char name[STORE_PATH_MAX];
+
+	if (names_read(&f->root, "catalog", &owners))
+		return;
+	for (size_t i = 0; i < owners.n; i++) {
+		struct why why = { "" };
+		struct later *l = NULL;
+		int rc = name_check(owners.v[i]) ? -ENOENT : later_open(&f->root, owners.v[i], false, &l, &why);
+
+		if (!rc)
+			rc = later_check(l, &why);
+		later_close(l);
+		if (!rc || rc == -ENOENT || rc == -ENOTDIR)
+			continue;
+		later_path(owners.v[i], name);
+		found(f, name, 0, "C-5", why.text);
+	}
+	names_free(&owners);
+}
+
 static int check_all(struct fsck *f)
 {
 	const char *bad;
@@ -722,7 +818,8 @@ static int check_all(struct fsck *f)
 	bad = opens_check(&f->root, check_open, f);
 	if (bad)
 		found(f, "open.db", 0, "O-1", bad);
-	rc = catalog_each(&f->root, check_catalog, f);
+	check_later(f);
+	rc = overlay_new(&f->root, &f->overlay) ? why_set(f->why, -ENOMEM, "out of memory") : catalog_each(&f->root, check_catalog, f);
 	if (rc)
 		return rc;
 	if (f->chunks.n)
@@ -732,6 +829,8 @@ static int check_all(struct fsck *f)
 	rc = each_dir(f, "segments");
 	if (!rc)
 		rc = each_dir(f, "keys");
+	if (!rc)
+		rc = fsck_holds(&f->root, &(struct fsck_hold){ .arg = f, .bad = bad_hold, .key = held_key }, f->why);
 	if (rc)
 		return rc;
 	check_chunk_refs(f);
@@ -758,6 +857,7 @@ int store_fsck(const char *dir,
 		rc = check_all(&f);
 	if (rc < 0 && why && n)
 		snprintf(why, n, "%s", w.text);
+	overlay_free(f.overlay);
 	root_close(&f.root);
 	free(f.place);
 	free(f.chunks.v);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keys.c - data keys in locked memory, public keys, making wraps, AES-256-GCM
+ * keys.c - data keys in locked memory, public keys, making wraps
  *
- * What opens a wrap is in unwrap.c, so that programs that only record, search or
- * check do not even link it.
+ * What opens a wrap is in unwrap.c, and AES in seal.c and unseal.c, so that programs that only record, search, check
+ * or destroy do not even link it.
  */
 #include <errno.h>
-#include <openssl/evp.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -234,7 +233,7 @@ size_t wrap_ad(const struct uid *uid, enum store_purpose p, uint32_t day, uint8_
 	return WRAP_AD;
 }
 
-int wrap_make(const struct pubkey *pub, const uint8_t bucket[32], const struct uid *uid,
+int wrap_make(const struct pubkey *pub, const uint8_t key[32], const struct uid *uid,
 	      enum store_purpose p, uint32_t day, const uint8_t data[32], uint8_t out[KEYS_WRAP])
 {
 	uint8_t inner[WRAP_INNER], ad[WRAP_AD];
@@ -242,74 +241,10 @@ int wrap_make(const struct pubkey *pub, const uint8_t bucket[32], const struct u
 	int rc;
 
 	randombytes_buf(inner, 24);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(inner + 24, NULL, data, 32, ad, adn, NULL, inner,
-						   bucket);
+	crypto_aead_xchacha20poly1305_ietf_encrypt(inner + 24, NULL, data, 32, ad, adn, NULL, inner, key);
 	rc = crypto_box_seal(out, inner, WRAP_INNER, pub->key) ? -EBADMSG : 0;
 	sodium_memzero(inner, sizeof(inner)); /* with the bucket's key, the data key */
 	return rc;
-}
-
-/* ---- AES-256-GCM ---- */
-
-struct sealer {
-	EVP_CIPHER_CTX *ctx;
-	EVP_CIPHER *cipher;
-};
-
-int sealer_new(struct sealer **ret)
-{
-	struct sealer *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return -ENOMEM;
-	s->ctx = EVP_CIPHER_CTX_new();
-	s->cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	/* Set once; later only key and nonce change, which keeps the context's tables. */
-	if (!s->ctx || !s->cipher || !EVP_CipherInit_ex(s->ctx, s->cipher, NULL, NULL, NULL, 1)) {
-		sealer_free(s);
-		return -ENOMEM;
-	}
-	*ret = s;
-	return 0;
-}
-
-void sealer_free(struct sealer *s)
-{
-	if (!s)
-		return;
-	EVP_CIPHER_CTX_free(s->ctx); /* wipes the key schedule */
-	EVP_CIPHER_free(s->cipher);
-	free(s);
-}
-
-int seal(struct sealer *s, const uint8_t key[32], const uint8_t nonce[12], const uint8_t *ad,
-	 size_t adn, const uint8_t *in, size_t n, uint8_t *out)
-{
-	int len;
-
-	if (!EVP_CipherInit_ex(s->ctx, NULL, NULL, key, nonce, 1) ||
-	    !EVP_CipherUpdate(s->ctx, NULL, &len, ad, (int)adn) ||
-	    !EVP_CipherUpdate(s->ctx, out, &len, in, (int)n) || (size_t)len != n ||
-	    !EVP_CipherFinal_ex(s->ctx, out + n, &len) ||
-	    !EVP_CIPHER_CTX_ctrl(s->ctx, EVP_CTRL_AEAD_GET_TAG, 16, out + n))
-		return -EIO;
-	return 0;
-}
-
-int unseal(struct sealer *s, const uint8_t key[32], const uint8_t nonce[12], const uint8_t *ad,
-	   size_t adn, const uint8_t *in, size_t n, uint8_t *out)
-{
-	uint8_t tag[16];
-	int len;
-
-	memcpy(tag, in + n, 16);
-	if (!EVP_CipherInit_ex(s->ctx, NULL, NULL, key, nonce, 0) ||
-	    !EVP_CIPHER_CTX_ctrl(s->ctx, EVP_CTRL_AEAD_SET_TAG, 16, tag) ||
-	    !EVP_CipherUpdate(s->ctx, NULL, &len, ad, (int)adn) ||
-	    !EVP_CipherUpdate(s->ctx, out, &len, in, (int)n) || (size_t)len != n ||
-	    EVP_CipherFinal_ex(s->ctx, out + n, &len) <= 0)
-		return -EBADMSG;
-	return 0;
 }
 
 /* ---- numbers ---- */

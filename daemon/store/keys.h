@@ -59,16 +59,17 @@ int pubkey_parse(const char *text, size_t n, struct pubkey *ret); /* -EBADMSG */
 /* Texts of a new pair; `secret` is wiped by the caller. */
 void keypair_make(enum store_purpose p, const char *owner, char pub_text[512], char secret_text[512]);
 
-int wrap_make(const struct pubkey *pub, const uint8_t bucket[32], const struct uid *uid,
+/* key: of the slot it is for (slot_key). */
+int wrap_make(const struct pubkey *pub, const uint8_t key[32], const struct uid *uid,
 	      enum store_purpose p, uint32_t day, const uint8_t data[32], uint8_t out[KEYS_WRAP]);
 
 /*
  * Opens a wrap with the private key found in keys_dir (CONTROLLER/PURPOSE.key,
  * then PURPOSE.key). -ENOKEY none there, -EPERM others may read it,
- * -EKEYREJECTED not the key that this wrap was made for.
+ * -EKEYREJECTED not the key that this wrap was made for. key: of the slot.
  */
 int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p, uint32_t day,
-	      const struct uid *uid, const uint8_t key_id[8], const uint8_t bucket[32],
+	      const struct uid *uid, const uint8_t key_id[8], const uint8_t key[32],
 	      const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32], struct why *why);
 
 /* AES-256-GCM with a kept context. */

@@ -11,6 +11,7 @@
 
 struct span {
 	uint32_t day;
+	unsigned part;
 	struct uid first, last;
 };
 
@@ -49,14 +50,14 @@ static bool before(const struct uid *a, const struct uid *b)
 	return memcmp(a->b, b->b, sizeof(a->b)) < 0;
 }
 
-int known_add(struct known *k, uint32_t day, const struct uid *first, const struct uid *last)
+int known_add(struct known *k, uint32_t day, unsigned part, const struct uid *first, const struct uid *last)
 {
 	struct span *v;
 	size_t i;
 
 	for (i = k->n; i-- > 0;) { /* the last ones are the likely ones */
 		v = &k->v[i];
-		if (v->day != day)
+		if (v->day != day || v->part != part)
 			continue;
 		if (before(first, &v->first))
 			v->first = *first;
@@ -73,11 +74,11 @@ int known_add(struct known *k, uint32_t day, const struct uid *first, const stru
 		k->v = v;
 		k->cap = cap;
 	}
-	k->v[k->n++] = (struct span){ day, *first, *last };
+	k->v[k->n++] = (struct span){ day, part, *first, *last };
 	return 0;
 }
 
-bool known_next(const struct known *k, const struct uid *uid, size_t *at, uint32_t *ret_day)
+bool known_next(const struct known *k, const struct uid *uid, size_t *at, uint32_t *ret_day, unsigned *ret_part)
 {
 	while (*at < k->n) {
 		const struct span *s = &k->v[(*at)++];
@@ -85,6 +86,7 @@ bool known_next(const struct known *k, const struct uid *uid, size_t *at, uint32
 		if (before(uid, &s->first) || before(&s->last, uid))
 			continue;
 		*ret_day = s->day;
+		*ret_part = s->part;
 		return true;
 	}
 	return false;

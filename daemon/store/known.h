@@ -24,9 +24,9 @@ struct known;
 struct known *known_get(struct known **list, const char *controller, bool *ret_fresh);
 /* The controller's ranges, or NULL: they were never read. */
 struct known *known_find(struct known *list, const char *controller);
-int known_add(struct known *k, uint32_t day, const struct uid *first, const struct uid *last); /* -ENOMEM */
-/* The next day from *at on that may hold uid; false: no more. *at starts as 0. */
-bool known_next(const struct known *k, const struct uid *uid, size_t *at, uint32_t *ret_day);
+int known_add(struct known *k, uint32_t day, unsigned part, const struct uid *first, const struct uid *last); /* -ENOMEM */
+/* The next partition from *at on that may hold uid; false: no more. *at starts as 0. */
+bool known_next(const struct known *k, const struct uid *uid, size_t *at, uint32_t *ret_day, unsigned *ret_part);
 void known_forget(struct known **list, const char *controller); /* read it again next time */
 void known_free(struct known **list);
 

@@ -13,6 +13,7 @@
 #include "base/slab.h"
 #include "store/codec.h"
 #include "store/pipe_internal.h"
+#include "store/sealing.h"
 
 /* ---- the caller ---- */
 
@@ -456,6 +457,8 @@ int store_threads(struct store *st, const struct store_threads_settings *s)
 		if (!rc)
 			rc = start_one(&p->enc[i].thread, &p->enc[i].runs, encoder_run, &p->enc[i], "store-encode");
 	}
+	if (!rc)
+		rc = sealing_start(st->sealing);
 	if (rc) {
 		pipe_stop(st);
 		return why_set(&st->why, rc, "cannot start threads: %s", strerror(-rc));

@@ -7,6 +7,7 @@
 #include "store/catalog.h"
 #include "store/opens.h"
 #include "store/pipe_internal.h"
+#include "store/sealing.h"
 
 #define REPAIR_NS    (5 * NS_PER_S)
 #define UNERASED_NS  NS_PER_S
@@ -142,6 +143,7 @@ static int reopen(struct store *st)
 
 	writer_free(st->writer);
 	catalog_free(st->catalog);
+	sealing_clear(st->sealing); /* which is the newest partition is found anew */
 	opens_free(st->opens);
 	st->writer = NULL;
 	st->catalog = NULL;
@@ -152,7 +154,7 @@ static int reopen(struct store *st)
 	if (!rc)
 		rc = writer_new(&st->root, &st->writer, why_of(st));
 	if (!rc)
-		rc = catalog_new(&st->root, &st->catalog);
+		rc = catalog_new(&st->root, st->sealing, &st->catalog);
 	if (!rc)
 		rc = opens_new(&st->root, &st->opens, why_of(st));
 	if (!rc && !st->reserve)

@@ -18,6 +18,8 @@
 #include "base/buf.h"
 #include "store/catalog.h"
 #include "store/codec.h"
+#include "store/hold.h"
+#include "store/overlay.h"
 #include "store/party.h"
 #include "store/segment.h"
 #include "store/slots.h"
@@ -29,7 +31,11 @@ struct store_reader {
 	struct uid uid;
 	char controller[STORE_NAME_MAX];
 	uint32_t day;
+	unsigned part;
 	enum store_purpose purpose;
+	/* while the row is looked for */
+	struct overlay *overlay;
+	bool held;
 	/* from the row */
 	enum store_state state;
 	uint32_t purpose_day, purpose_slot;
@@ -70,6 +76,7 @@ static int take_row(struct store_reader *r, const char *controller, const struct
 {
 	snprintf(r->controller, sizeof(r->controller), "%s", controller);
 	r->day = row->day;
+	r->part = row->part;
 	r->state = row->row.state[r->purpose];
 	r->purpose_day = row->purpose_day[r->purpose];
 	r->purpose_slot = row->purpose_slot[r->purpose];
@@ -86,14 +93,17 @@ static int take_row(struct store_reader *r, const char *controller, const struct
 }
 
 /* Looks for the row; 1 when this database has it. */
-static int row_in(void *arg, const char *controller, uint32_t day)
+static int row_in(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct store_reader *r = arg;
 	struct store_filter f = { .uid = &r->uid, .state = -1 };
 	const struct cursor_row *row;
 	struct cursor *c;
-	int rc = cursor_open(&r->st->root, controller, day, &f, NULL, &c, &r->st->why);
+	int rc;
 
+	if ((day == DAY_HOLD) != r->held)
+		return 0;
+	rc = cursor_open(&r->st->root, controller, day, part, &f, NULL, r->overlay, &c, &r->st->why);
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	rc = cursor_next(c, &row, &r->st->why);
@@ -106,10 +116,18 @@ static int row_in(void *arg, const char *controller, uint32_t day)
 static int find_row(struct store_reader *r)
 {
 	char text[UID_TEXT];
-	int rc = -EAGAIN;
+	int rc = overlay_new(&r->st->root, &r->overlay) ? why_set(&r->st->why, -ENOMEM, "out of memory") : -EAGAIN;
 
-	for (int try = 0; rc == -EAGAIN && try < 4; try++)
+	/* A held call that is in its day's catalog too has its audio where it is held. */
+	for (int try = 0; rc == -EAGAIN && try < 4; try++) {
+		r->held = true;
 		rc = catalog_each(&r->st->root, row_in, r);
+		r->held = false;
+		if (!rc)
+			rc = catalog_each(&r->st->root, row_in, r);
+	}
+	overlay_free(r->overlay);
+	r->overlay = NULL;
 	if (rc)
 		return rc < 0 ? rc : 0;
 	uid_format(&r->uid, text);
@@ -145,7 +163,7 @@ static int open_parts(struct store_reader *r)
 		memcpy(r->whole->data, purpose, 32);
 		partkey_derive(r->whole);
 		crypto_kdf_derive_from_key(r->numbers_key, 32, KEYS_SUB_NUMBERS, "optagcal", purpose);
-	} else if (part_open(purpose, &r->uid, r->purpose, PART_NUMBERS, 0, &r->parts.numbers[r->purpose], r->numbers_key)) {
+	} else if (r->numbers_len && part_open(purpose, &r->uid, r->purpose, PART_NUMBERS, 0, &r->parts.numbers[r->purpose], r->numbers_key)) {
 		rc = -EBADMSG;
 	}
 	for (uint32_t n = 0; !rc && n < r->parts.n; n++)
@@ -154,35 +172,70 @@ static int open_parts(struct store_reader *r)
 	return rc;
 }
 
-static int unlock(struct store_reader *r, const char *keys_dir)
+/* The wrap in the day's slots, and the key that it was made under. -ESHUTDOWN one of them was destroyed. */
+static int wrap_of_day(struct store_reader *r, struct slot *ret, uint8_t ret_key[32])
 {
 	const char *name = store_purpose_names[r->purpose];
 	struct why *why = &r->st->why;
 	struct bucket b;
-	struct slot s;
 	char text[UID_TEXT];
 	int rc;
 
 	uid_format(&r->uid, text);
-	if (r->state != STORE_S_GRANTED)
-		return why_set(why, -EACCES, "%s: %s is %s on this call, not GRANTED", text, name,
-			       store_state_names[r->state]);
-	if (!r->purpose_slot)
-		return why_set(why, -ESHUTDOWN, "%s: no key for %s is kept", text, name);
-	rc = slot_read(&r->st->root, r->controller, r->purpose, r->purpose_day, r->purpose_slot, &s, why);
+	rc = slot_read(&r->st->root, r->controller, r->purpose, r->purpose_day, r->purpose_slot, ret, why);
 	if (rc)
 		return rc;
-	if (s.empty || !uid_equal(&s.uid, &r->uid))
+	if (ret->empty || !uid_equal(&ret->uid, &r->uid))
 		return why_set(why, -ESHUTDOWN, "%s: the key for %s was destroyed", text, name);
 	rc = bucket_read(&r->st->root, r->controller, r->purpose, r->purpose_day, &b, why);
 	if (!rc && b.state != BUCKET_LIVE)
 		rc = -ENOENT;
 	if (rc == -ENOENT)
-		return why_set(why, -ESHUTDOWN, "%s: the day's key for %s was destroyed", text, name);
+		rc = why_set(why, -ESHUTDOWN, "%s: the day's key for %s was destroyed", text, name);
 	if (!rc)
-		rc = wrap_open(keys_dir, r->controller, r->purpose, r->purpose_day, &r->uid, s.key_id, b.key,
-			       s.wrap, r->key->purpose[r->purpose], why);
+		slot_key(ret, b.key, r->purpose_day, ret_key);
 	sodium_memzero(&b, sizeof(b));
+	return rc;
+}
+
+/* A call on hold has a copy of both. */
+static int wrap_find(struct store_reader *r, struct slot *ret, uint8_t ret_key[32])
+{
+	int rc = wrap_of_day(r, ret, ret_key), held;
+	struct why why;
+
+	if ((rc != -ESHUTDOWN && rc != -ENOENT) || r->purpose != STORE_DOCUMENTATION)
+		return rc;
+	held = hold_slot_find(&r->st->root, r->controller, &r->uid, ret, ret_key, &why);
+	if (held && held != -ENOENT) {
+		r->st->why = why;
+		return held;
+	}
+	return held ? rc : 0;
+}
+
+static int unlock(struct store_reader *r, const char *keys_dir)
+{
+	const char *name = store_purpose_names[r->purpose];
+	struct why *why = &r->st->why;
+	uint8_t key[32];
+	struct slot s;
+	char text[UID_TEXT];
+	int rc;
+
+	uid_format(&r->uid, text);
+	if (r->state == STORE_S_EXPIRED)
+		return why_set(why, -ESHUTDOWN, "%s: %s is EXPIRED on this call: its key was destroyed", text, name);
+	if (r->state != STORE_S_GRANTED)
+		return why_set(why, -EACCES, "%s: %s is %s on this call, not GRANTED", text, name,
+			       store_state_names[r->state]);
+	if (!r->purpose_slot)
+		return why_set(why, -ESHUTDOWN, "%s: no key for %s is kept", text, name);
+	rc = wrap_find(r, &s, key);
+	if (!rc)
+		rc = wrap_open(keys_dir, r->controller, r->purpose, r->purpose_day, &r->uid, s.key_id, key, s.wrap,
+			       r->key->purpose[r->purpose], why);
+	sodium_memzero(key, sizeof(key));
 	if (rc)
 		return rc;
 	rc = open_parts(r);
@@ -363,7 +416,7 @@ static int next(struct store_reader *r, struct chunk_head *h, size_t *ret_len)
 		return 0;
 	if (rc < 0) {
 		r->left = 0; /* nothing after it can be found */
-		catalog_path(r->controller, r->day, name);
+		catalog_path(r->controller, r->day, r->part, name);
 		return why_set(why, -EBADMSG, "%s: the call's list of chunks is damaged (rule C-2)", name);
 	}
 	rc = open_segment(r, e.segment, name);

@@ -2,7 +2,7 @@
 /*
  * recover.c - segments that a killed writer left open
  *
- * Cuts each behind its last whole chunk and gives it its final name. Damage
+ * Cuts each behind its last whole chunk or row and gives it its final name. Damage
  * before that point stays where it is, for fsck to name: cutting there would
  * throw away chunks that rows refer to. Runs under the store's lock.
  */
@@ -23,7 +23,7 @@ static uint64_t whole_end(const uint8_t *p, size_t n)
 	struct segment_item it;
 
 	while (segment_next(p, n, &off, &it))
-		if (it.kind == SEGMENT_CHUNK)
+		if (it.kind == SEGMENT_CHUNK || it.kind == SEGMENT_ROW)
 			end = it.off + it.len;
 	return end;
 }

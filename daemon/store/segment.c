@@ -18,6 +18,8 @@
  *					52 u32 part of the call
  *					56 u32 CRC of 64..length-1
  *					60 u32 CRC of 0-59
+ *
+ *	copy of a row: 0 "ORow", 4 u8 1, 8 u32 length without padding, 16 uid, 56 u32 CRC of 64..length-1, 60 u32 CRC of 0-59
  */
 #include <string.h>
 
@@ -116,6 +118,37 @@ const char *chunk_head_parse(const uint8_t *p, size_t n, struct chunk_head *ret)
 	return NULL;
 }
 
+void row_head_format(const struct uid *uid, uint32_t length, uint8_t out[ROW_HEAD])
+{
+	memset(out, 0, ROW_HEAD);
+	memcpy(out, "ORow", 4);
+	out[4] = 1;
+	le32enc(out + 8, length);
+	memcpy(out + 16, uid->b, 16);
+}
+
+void row_head_seal(uint8_t *p, uint32_t length)
+{
+	chunk_head_seal(p, length); /* CRCs are in the same places */
+}
+
+static const char *row_head_parse(const uint8_t *p, size_t n, struct chunk_head *ret)
+{
+	if (n < ROW_HEAD)
+		return "cut inside the header of a row";
+	*ret = (struct chunk_head){ .length = le32dec(p + 8), .body_crc = le32dec(p + 56) };
+	memcpy(ret->uid.b, p + 16, 16);
+	if (le32dec(p + 60) != crc32c(0, p, 60))
+		return "checksum of the row's header differs";
+	if (p[4] != 1)
+		return "row of another version";
+	if (memcmp(p + 5, zeros, 3) || memcmp(p + 12, zeros, 4) || memcmp(p + 32, zeros, 24))
+		return "reserved bytes of the row's header are set";
+	if (ret->length <= ROW_HEAD || ret->length > ROW_DISK_MAX)
+		return "length of the row out of bounds";
+	return NULL;
+}
+
 bool chunk_follows(struct chunk_order *o, const struct chunk_head *h)
 {
 	uint32_t *epoch = &o->epoch[h->leg], *next = &o->next[h->leg];
@@ -150,13 +183,23 @@ static uint64_t min64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* First place from `off` on that looks like a chunk header (or the end). */
+static bool is_row(const uint8_t *p, size_t n)
+{
+	return n >= ROW_HEAD && !memcmp(p, "ORow", 4);
+}
+
+static const char *item_head_parse(const uint8_t *p, size_t n, struct chunk_head *ret)
+{
+	return is_row(p, n) ? row_head_parse(p, n, ret) : chunk_head_parse(p, n, ret);
+}
+
+/* First place from `off` on that looks like the header of a chunk or row (or the end). */
 static uint64_t resync(const uint8_t *p, uint64_t n, uint64_t off)
 {
 	struct chunk_head h;
 
 	for (; off < n; off += SEGMENT_ALIGN)
-		if (n - off >= 4 && !memcmp(p + off, "OCHK", 4) && !chunk_head_parse(p + off, n - off, &h))
+		if (n - off >= CHUNK_HEAD && !item_head_parse(p + off, n - off, &h))
 			return off;
 	return n;
 }
@@ -183,7 +226,7 @@ bool segment_next(const uint8_t *p, size_t n, uint64_t *off, struct segment_item
 		end = min64(end, n);
 		goto out;
 	}
-	bad = chunk_head_parse(p + at, n - at, &ret->head);
+	bad = item_head_parse(p + at, n - at, &ret->head);
 	if (bad) {
 		damage(ret, n - at < CHUNK_HEAD ? "S-4" : "S-3", bad);
 		end = resync(p, n, at + SEGMENT_ALIGN);
@@ -191,15 +234,15 @@ bool segment_next(const uint8_t *p, size_t n, uint64_t *off, struct segment_item
 	}
 	end = at + segment_round(ret->head.length);
 	if (end > n) {
-		damage(ret, "S-4", "chunk goes past the end of the file");
+		damage(ret, "S-4", "chunk or row goes past the end of the file");
 		end = resync(p, n, at + SEGMENT_ALIGN);
 		goto out;
 	}
-	ret->kind = SEGMENT_CHUNK;
+	ret->kind = is_row(p + at, n - at) ? SEGMENT_ROW : SEGMENT_CHUNK;
 	if (crc32c(0, p + at + CHUNK_HEAD, ret->head.length - CHUNK_HEAD) != ret->head.body_crc)
-		damage(ret, "S-5", "checksum of the chunk's content differs");
+		damage(ret, "S-5", "checksum of the content differs");
 	else if (!all_zero(p + at + ret->head.length, end - at - ret->head.length))
-		damage(ret, "S-6", "padding behind the chunk is not zero");
+		damage(ret, "S-6", "padding behind it is not zero");
 out:
 	ret->len = end - at;
 	*off = end;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * segment.h - segment heads, chunk headers, and walking a segment in memory
+ * segment.h - segment heads, chunk headers, copies of rows, and walking a segment in memory
  *
  * FORMAT.md section 4. All functions work on bytes in memory and accept
- * anything: they are what the fuzzer sees. The walker finds every whole chunk,
- * whatever lies between; it reports the rest as a hole or as damage.
+ * anything: they are what the fuzzer sees. The walker finds every whole chunk
+ * and every copy of a row, whatever lies between; it reports the rest as a hole or as damage.
  */
 #ifndef SEGMENT_H
 #define SEGMENT_H
@@ -23,6 +23,8 @@
 #define CHUNK_TAG	 16
 #define CHUNK_DISK_MAX	 262144u
 #define CHUNK_DISK_MIN	 (CHUNK_HEAD + CHUNK_TAG)
+#define ROW_HEAD	 64
+#define ROW_DISK_MAX	 (17u << 20) /* of a call of nine days */
 #define segment_round(n) (((n) + (SEGMENT_ALIGN - 1)) & ~(uint64_t)(SEGMENT_ALIGN - 1))
 
 struct segment_head {
@@ -57,7 +59,11 @@ void chunk_head_format(const struct chunk_head *h, uint8_t out[CHUNK_HEAD]);
 void chunk_head_seal(uint8_t *p, uint32_t length);
 const char *chunk_head_parse(const uint8_t *p, size_t n, struct chunk_head *ret);
 
-enum segment_kind { SEGMENT_CHUNK, SEGMENT_HOLE, SEGMENT_DAMAGE };
+/* A copy of a call's row (rowcopy.h) behind its last chunk: header into out, then the CRCs; p: all of it, length without padding. */
+void row_head_format(const struct uid *uid, uint32_t length, uint8_t out[ROW_HEAD]);
+void row_head_seal(uint8_t *p, uint32_t length);
+
+enum segment_kind { SEGMENT_CHUNK, SEGMENT_ROW, SEGMENT_HOLE, SEGMENT_DAMAGE };
 
 /*
  * Chunks of a leg in order of writing: epochs never go back, numbers go up by one within one.
@@ -73,7 +79,7 @@ void chunk_nonce(const struct chunk_head *h, uint8_t out[12]);
 struct segment_item {
 	enum segment_kind kind;
 	uint64_t off, len;
-	struct chunk_head head; /* CHUNK */
+	struct chunk_head head; /* CHUNK; ROW: uid, length and body_crc of it */
 	const char *rule, *text; /* DAMAGE */
 };
 

@@ -23,6 +23,7 @@
 #include "base/mutex.h"
 #include "store/catalog.h"
 #include "store/pipe.h"
+#include "store/sealing.h"
 #include "store/segment.h"
 #include "store/opens.h"
 #include "store/slots.h"
@@ -31,11 +32,6 @@
 #include "store/writer.h"
 
 #define RESERVE_SIZE (4u << 20) /* covers PENDING_MAX rows in the WAL, twice */
-
-const char *const store_purpose_names[STORE_PURPOSES] = { "documentation", "training" };
-const char *const store_state_names[STORE_S_MAX] = { "NONE",	  "PENDING",   "GRANTED",  "DENIED",
-						     "WITHDRAWN", "OPTED_OUT", "OBJECTED", "EXPIRED" };
-const char *const store_outcome_names[STORE_O_MAX] = { "kept", "denied", "gap" };
 
 _Thread_local struct why *why_here; /* the store's own threads have one each */
 
@@ -159,7 +155,9 @@ static int open_writer(struct store *st)
 	if (rc)
 		return rc;
 	reserve_take(st);
-	if (slots_new(&st->root, &st->slots) || catalog_new(&st->root, &st->catalog) || coder_new(&st->coder) ||
+	seal_clean(&st->root);
+	if (slots_new(&st->root, &st->slots) || sealing_new(&st->root, &st->sealing) ||
+	    catalog_new(&st->root, st->sealing, &st->catalog) || coder_new(&st->coder) ||
 	    keypool_new(&st->pool))
 		return why_set(why_of(st), -ENOMEM, "%s: out of memory", st->root.path);
 	rc = epoch_next(&st->root, &st->epoch, why_of(st));
@@ -208,14 +206,20 @@ int store_open(const char *dir, enum store_mode mode, struct store **ret, char *
 
 void store_close(struct store *st)
 {
+	bool threads;
+
 	if (!st)
 		return;
+	threads = st->pipe;
 	pipe_stop(st); /* what was ended gets its row still */
 	left_free(st);
 	while (st->calls)
 		store_call_abort(st->calls); /* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
 	opens_free(st->opens);
 	catalog_free(st->catalog);
+	if (st->sealing && !threads && !st->err)
+		sealing_run(st->sealing);
+	sealing_free(st->sealing);
 	slots_free(st->slots);
 	writer_free(st->writer);
 	coder_free(&st->coder);

@@ -114,6 +114,7 @@ struct store_call_meta {
 	size_t facts_len;
 	/* per purpose: deadline, ns since 1970, 0 when the rule lacks the purpose or it is not kept */
 	uint64_t until_ns[STORE_PURPOSES];
+	uint64_t training_use_by; /* training that nobody used by then is to be erased; 0 none */
 	/* the call's beginning is for this purpose; not yet: store_call_cover, or from some part on store_call_part */
 	bool covers[STORE_PURPOSES];
 	/* and its key is wrapped at once (documentation at grant), else with store_call_commit; implies covers */
@@ -387,7 +388,7 @@ struct store_filter {
 	const char *rule;
 	const char *sip_call_id;
 	const char *controller;
-	int state; /* enum store_state of either purpose, -1 any */
+	int state; /* enum store_state of either purpose as it is now, -1 any */
 	const struct uid *uid;
 };
 
@@ -396,9 +397,13 @@ struct store_row { /* pointers live during the callback */
 	const char *controller, *rule, *policy_hash, *scenario, *sip_call_id, *end, *gap, *agent;
 	uint64_t start_ns, answer_ns, end_ns;
 	enum store_outcome outcome;
+	/* As it is now: EXPIRED when its day's key was destroyed, or what else became of it since. */
 	enum store_state state[STORE_PURPOSES];
 	const char *reason[STORE_PURPOSES];
+	enum store_state end_state[STORE_PURPOSES]; /* when the call ended */
+	const char *end_reason[STORE_PURPOSES];
 	uint64_t until_ns[STORE_PURPOSES];
+	uint64_t training_use_by; /* 0 none */
 	struct store_leg_figures leg[2];
 	struct { /* what each purpose may have of it; 0 nothing */
 		uint64_t packets[2], audio_ms[2]; /* by leg */
@@ -456,6 +461,7 @@ struct store_fsck_report {
 	uint64_t segments, chunks, slots, buckets, rows, calls;
 	uint64_t orphan_chunks; /* no wrap, no row: unreadable, their space goes with the segment */
 	uint64_t interrupted;	/* live slots without a row: calls that a dying writer left */
+	uint64_t held;		/* calls on hold that have a key of their own */
 	uint64_t damaged;	/* findings handed to cb */
 };
 
@@ -464,6 +470,23 @@ struct store_fsck_report {
  * slots and chunks agree. cb gets each finding: file (relative), offset, the
  * FORMAT.md rule broken (e.g. "S-3"), text. Returns 0 clean, 1 damage found, -errno.
  */
+/*
+ * Makes what is lost of the catalog anew: partitions that are damaged are set aside (NAME.damaged), and calls that
+ * are in no sound partition get their rows from the copies in the segments; where there is none, from chunks and
+ * key slots (gap "rebuilt", restricted: nobody can tell what they were granted for), and calls of which nothing was kept
+ * from the evidence log. Never brings back the row of a call whose day was destroyed. cb gets a line for each
+ * file. May be killed and run again. -EBUSY a recorder or reaper runs. Needs no private key; reads all segments.
+ */
+struct store_rebuild_report {
+	uint64_t damaged;    /* partitions set aside */
+	uint64_t partitions; /* made */
+	uint64_t copied, bare, denied; /* rows: from copies; from chunks and slots; from the evidence log */
+	uint64_t over;	   /* rows that are not brought back: their day was destroyed, or nothing of them may be read */
+	uint64_t unplaced; /* calls that the evidence log has as denied, and nobody knows the day of */
+};
+int store_rebuild(const char *dir, void (*cb)(void *arg, const char *file, const char *text), void *arg,
+		  struct store_rebuild_report *ret, char *why, size_t n);
+
 int store_fsck(const char *dir,
 	       void (*cb)(void *arg, const char *file, uint64_t off, const char *rule, const char *text),
 	       void *arg, struct store_fsck_report *ret, char *why, size_t n);

@@ -657,6 +657,22 @@ void scall_shorten(struct store_call *sc)
 	sc->stale = true;
 }
 
+/*
+ * Behind the call's last chunk, for who has lost the catalog (store_rebuild). No segment is made for calls without audio.
+ * The row is what counts: a disk that has no room for both gets it alone, and one that fails tells when it syncs.
+ */
+static void copy_row(struct store *st, const struct catalog_row *row)
+{
+	const char *controller = row->meta->controller;
+	struct buf bytes = { 0 };
+	struct why why = { "" };
+	struct extent e;
+
+	if ((row->extents_len || writer_has(st->writer, controller, row->day)) && !catalog_copy(st->catalog, row, &bytes, &why))
+		(void)writer_append(st->writer, controller, row->day, bytes.p, (uint32_t)bytes.len, &e, &why);
+	buf_free(&bytes);
+}
+
 int add_row(struct store *st, const struct catalog_row *row)
 {
 	int rc;
@@ -675,12 +691,9 @@ int add_row(struct store *st, const struct catalog_row *row)
 	}
 	if (rc && rc != -EEXIST && rc != -EINVAL)
 		st->err = rc;
+	if (!rc)
+		copy_row(st, row);
 	return rc;
-}
-
-bool state_holds(enum store_state s)
-{
-	return s == STORE_S_GRANTED || s == STORE_S_OBJECTED;
 }
 
 /* Audio of a part whose purposes are all destroyed is kept for nobody. all: r has what never came here, too. */

@@ -143,7 +143,6 @@ void scall_shorten(struct store_call *sc);
 
 /* Row into the catalog, with a sync when there are too many. */
 int add_row(struct store *st, const struct catalog_row *row);
-bool state_holds(enum store_state s); /* audio may be kept for the purpose */
 /* The table of parts into the row, as of live purposes; r's figures lose what none of them has (all: also what never came
  * to the disk, as the caller counted it). parts: the caller's. */
 int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], bool all, struct store_call_result *r, struct buf *parts,

@@ -32,14 +32,23 @@ struct root {
 	char *path; /* absolute, for SQLite and messages */
 	uint8_t id[16];
 	unsigned format;
+	bool shared; /* its group may write to it: what is made in it is the group's, too */
 };
 
-#define STORE_FORMAT 2 /* what is written; 1 is read, and becomes 2 with the first writer */
+/* Of files of the store that the reaper must reach, which is another user in the group. */
+#define FILE_MODE(r) ((r)->shared ? 0660 : 0600)
 
-/* A destroy-by day as YYYYMMDD. */
+#define STORE_FORMAT 3 /* what is written; 1 and 2 are read, and become 3 with the first writer */
+
+bool state_holds(enum store_state s); /* audio may be kept for the purpose */
+
+/* A destroy-by day as YYYYMMDD. DAY_HOLD: rows and audio of calls that outlive their day (text: "hold"). */
+#define DAY_HOLD 99999999u
 uint32_t day_number(const struct clock_date *d);
 void day_date(uint32_t day, struct clock_date *ret);
 void day_text(uint32_t day, char out[16]);
+/* "YYYY-MM-DD" or "hold", n bytes of it. -EINVAL neither. */
+int day_parse(const char *s, size_t n, uint32_t *ret_day);
 /* Civil day of an instant in a zone. -EINVAL unknown zone. */
 int day_of(uint64_t ns, const char *zone, uint32_t *ret_day);
 
@@ -52,8 +61,10 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
 /* Whole reads and writes: a short result is retried, the end of the file is -ENODATA. */
 int pread_all(int fd, void *p, size_t n, off_t off);
 int pwrite_all(int fd, const void *p, size_t n, off_t off);
-/* mkdir -p below the root, 0700 each, parents synced. */
+/* mkdir -p below the root, 0700 each, or 0770 where FILE_MODE is 0660; parents synced. */
 int make_dirs(const struct root *r, const char *rel, struct why *why);
+/* An empty file of FILE_MODE, unless it is there. */
+int make_empty(const struct root *r, const char *rel, struct why *why);
 /* Directory of a file name synced, so that a name made or changed is durable. */
 int sync_dir_of(const struct root *r, const char *rel, struct why *why);
 /* A small file, whole, into buf; *ret_len of at most n. -EFBIG. */
@@ -85,6 +96,7 @@ struct slots;
 struct pipe;
 struct unerased;
 struct catalog;
+struct sealing;
 struct keypool;
 struct opens;
 struct left;
@@ -122,6 +134,7 @@ struct store {
 	struct writer *writer;
 	struct slots *slots;
 	struct catalog *catalog;
+	struct sealing *sealing;
 	struct coder coder; /* of the caller's thread */
 	struct keypool *pool;
 	struct opens *opens;

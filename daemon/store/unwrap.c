@@ -38,7 +38,7 @@ static int secret_read(const char *path, struct keyfile *f, struct why *why)
 	return rc;
 }
 
-static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uint8_t bucket[32],
+static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uint8_t key[32],
 		    const uint8_t *ad, size_t adn, const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32])
 {
 	uint8_t inner[WRAP_INNER], pk[32], id[8];
@@ -49,7 +49,7 @@ static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uin
 	if (memcmp(id, key_id8, 8) || crypto_box_seal_open(inner, wrap, KEYS_WRAP, pk, f->key))
 		return -EKEYREJECTED;
 	rc = crypto_aead_xchacha20poly1305_ietf_decrypt(ret_data, NULL, NULL, inner + 24, WRAP_INNER - 24, ad,
-							 adn, inner, bucket) ?
+							 adn, inner, key) ?
 		     -EBADMSG :
 		     0;
 	sodium_memzero(inner, sizeof(inner));
@@ -57,7 +57,7 @@ static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uin
 }
 
 int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p, uint32_t day,
-	      const struct uid *uid, const uint8_t key_id8[8], const uint8_t bucket[32],
+	      const struct uid *uid, const uint8_t key_id8[8], const uint8_t key[32],
 	      const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32], struct why *why)
 {
 	uint8_t ad[WRAP_AD];
@@ -76,7 +76,7 @@ int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p
 			continue;
 		any = true;
 		if (!rc)
-			rc = wrap_try(&f, key_id8, bucket, ad, adn, wrap, ret_data);
+			rc = wrap_try(&f, key_id8, key, ad, adn, wrap, ret_data);
 		else
 			break;
 		if (rc != -EKEYREJECTED)

@@ -50,8 +50,26 @@ void day_text(uint32_t day, char out[16])
 {
 	struct clock_date d;
 
+	if (day == DAY_HOLD) {
+		memcpy(out, "hold", 5);
+		return;
+	}
 	day_date(day, &d);
 	clock_date_format(&d, out);
+}
+
+int day_parse(const char *s, size_t n, uint32_t *ret_day)
+{
+	struct clock_date d;
+
+	if (n == 4 && !memcmp(s, "hold", 4)) {
+		*ret_day = DAY_HOLD;
+		return 0;
+	}
+	if (n != 10 || clock_date_parse(s, n, &d))
+		return -EINVAL;
+	*ret_day = day_number(&d);
+	return 0;
 }
 
 int day_of(uint64_t ns, const char *zone, uint32_t *ret_day)
@@ -219,8 +237,33 @@ int sync_dir_of(const struct root *r, const char *rel, struct why *why)
 	return rc ? why_errno(why, rc, slash ? dir : r->path, "cannot sync directory") : 0;
 }
 
+/* What the reaper of another user must reach: not evidence, samples, policies. */
+static bool is_groups(const struct root *r, const char *rel)
+{
+	static const char *const top[] = { "keys", "segments", "catalog", "outbox" };
+	size_t n = strcspn(rel, "/");
+
+	for (size_t i = 0; r->shared && i < sizeof(top) / sizeof(*top); i++)
+		if (strlen(top[i]) == n && !memcmp(rel, top[i], n))
+			return true;
+	return false;
+}
+
+/*
+ * Whatever the umask. The group itself it has of the directory above, whose set-group-ID bit it inherits; a unit that must not set that
+ * bit (RestrictSUIDSGID) may not say it again either, and has a umask that makes it unnecessary.
+ */
+static void give_group(const struct root *r, const char *path)
+{
+	struct stat sb;
+
+	if (!fstatat(r->fd, path, &sb, AT_SYMLINK_NOFOLLOW) && (sb.st_mode & 0070) != 0070)
+		(void)fchmodat(r->fd, path, (sb.st_mode & 07777) | 0070, 0); /* else the reaper says what it cannot reach */
+}
+
 int make_dirs(const struct root *r, const char *rel, struct why *why)
 {
+	bool group = is_groups(r, rel);
 	char path[STORE_PATH_MAX];
 	size_t n = strlen(rel);
 	int rc;
@@ -232,7 +275,9 @@ int make_dirs(const struct root *r, const char *rel, struct why *why)
 			continue;
 		memcpy(path, rel, i);
 		path[i] = 0;
-		if (!mkdirat(r->fd, path, 0700)) {
+		if (!mkdirat(r->fd, path, group ? 0770 : 0700)) {
+			if (group)
+				give_group(r, path);
 			rc = sync_dir_of(r, path, why);
 			if (rc)
 				return rc;
@@ -241,6 +286,18 @@ int make_dirs(const struct root *r, const char *rel, struct why *why)
 		}
 	}
 	return 0;
+}
+
+int make_empty(const struct root *r, const char *rel, struct why *why)
+{
+	int fd = openat(r->fd, rel, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+
+	if (fd < 0)
+		return errno == EEXIST ? 0 : why_errno(why, -errno, rel, "cannot create");
+	if (fchmod(fd, FILE_MODE(r)))
+		rc = why_errno(why, -errno, rel, "cannot give the group access");
+	close(fd);
+	return rc;
 }
 
 int read_small(int dirfd, const char *rel, void *buf, size_t n, size_t *ret_len)
@@ -281,6 +338,8 @@ int write_over(const struct root *r, const char *rel, const void *p, size_t n, m
 	if (fd < 0)
 		return why_errno(why, -errno, rel, "cannot create");
 	rc = pwrite_all(fd, p, n, 0);
+	if (!rc && (mode & 020) && fchmod(fd, mode)) /* whatever the umask */
+		rc = -errno;
 	if (!rc && fsync(fd))
 		rc = -errno;
 	close(fd);
@@ -357,13 +416,13 @@ static int parse_head(const char *text, struct root *r, const char *dir, struct 
 	/* NOLINTNEXTLINE(cert-err34-c): a number that is not known is refused below */
 	if (sscanf(text, "optag-store %u\n", &version) != 1)
 		return why_set(why, -EBADMSG, "%s/optag.store: not an optag store (rule T-1)", dir);
-	if (version != 1 && version != STORE_FORMAT)
-		return why_set(why, -EPROTO, "%s/optag.store: format %u, this program knows format 1 and %d", dir,
+	if (!version || version > STORE_FORMAT)
+		return why_set(why, -EPROTO, "%s/optag.store: format %u, this program knows formats 1 to %d", dir,
 			       version, STORE_FORMAT);
 	r->format = version;
 	/* NOLINTNEXTLINE(cert-err34-c): as above */
 	if (sscanf(text, "optag-store %u\nid %39s\ncreated %39s\n%n", &version, id, created, &n) != 3 || n < 0 ||
-	    text[n] || strncmp(text + 12, version == 1 ? "1\n" : "2\n", 2) || hex_parse(id, 16, r->id))
+	    text[n] || text[12] != (char)('0' + version) || text[13] != '\n' || hex_parse(id, 16, r->id))
 		return why_set(why, -EBADMSG, "%s/optag.store: damaged (rule T-1)", dir);
 	return 0;
 }
@@ -372,6 +431,7 @@ int root_open(const char *dir, struct root *ret, struct why *why)
 {
 	struct root r = { .fd = -1 };
 	char text[4097];
+	struct stat sb;
 	size_t n = 0;
 	int rc;
 
@@ -388,7 +448,10 @@ int root_open(const char *dir, struct root *ret, struct why *why)
 		rc = strlen(text) == n ? parse_head(text, &r, dir, why) :
 					 why_set(why, -EBADMSG, "%s/optag.store: damaged (rule T-1)", dir);
 	}
+	if (!rc && fstat(r.fd, &sb))
+		rc = why_errno(why, -errno, dir, "cannot look at");
 	if (!rc) {
+		r.shared = sb.st_mode & S_IWGRP;
 		r.path = realpath(dir, NULL);
 		if (!r.path)
 			rc = why_errno(why, -errno, dir, "cannot resolve");

@@ -20,10 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "store/daylock.h"
 #include "store/segment.h"
 #include "store/writer.h"
 
@@ -31,6 +34,7 @@
 #define BUF_MAX	 (2 * WRITER_OPEN)
 #define BLOCK	 4096u
 #define CLOSING_MAX 8 /* full segments that wait for the next sync, each with a buffer */
+#define IDLE_S	 3600 /* a segment that nothing came to for so long is finished: its day may be over, and is in use until then */
 #define STEP_MIN (1u << 20)
 #define STEP_MAX (16u << 20)
 
@@ -56,12 +60,14 @@ struct wseg {
 	char controller[STORE_NAME_MAX];
 	uint32_t day, number;
 	int fd;
+	int day_fd; /* its day is in use (daylock.h) */
 	struct wbuf *cur;
 	uint64_t base;
 	uint32_t fill;
 	uint32_t written; /* of cur, on disk */
 	uint64_t alloc;
 	uint64_t tick;
+	int64_t used_s; /* when something was appended, by the machine's clock */
 	int err;
 	bool dirty;
 	bool named; /* its name is durable */
@@ -82,6 +88,7 @@ struct writer {
 	pthread_cond_t reaped;	   /* a write is over, or nobody waits for one any more */
 	bool reaping;		   /* one thread waits in the ring, others for it */
 	pthread_mutex_t sync_lock; /* of writer_sync, taken before `lock` */
+	pthread_mutex_t append_lock; /* of writer_append, before both: a segment whose buffer turns takes nothing meanwhile */
 };
 
 void segment_path(const char *controller, uint32_t day, uint32_t number, const char *ext,
@@ -113,6 +120,7 @@ int writer_new(const struct root *r, struct writer **ret, struct why *why)
 	w->made = 0;
 	mutex_init(&w->lock);
 	mutex_init(&w->sync_lock);
+	mutex_init(&w->append_lock);
 	pthread_cond_init(&w->reaped, NULL);
 	/* No io_uring (old kernel, seccomp, sysctl): plain writes do the same, only slower. */
 	w->have_ring = io_uring_queue_init(2 * WRITER_OPEN, &w->ring, 0) == 0;
@@ -293,6 +301,8 @@ static void seg_free(struct writer *w, struct wseg *s)
 	buf_put_back(w, s->cur);
 	if (s->fd >= 0)
 		close(s->fd);
+	if (s->day_fd >= 0)
+		close(s->day_fd);
 	if (s->closing)
 		w->nclosing--;
 	else
@@ -364,7 +374,7 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
 	struct segment_head h = { .day = s->day, .created_ns = clock_now_ns() };
 	char name[STORE_PATH_MAX];
-	int rc = make_dirs(w->root, dir, why);
+	int rc = daylock_share(w->root, s->controller, s->day, &s->day_fd, why);
 
 	if (rc)
 		return rc;
@@ -382,6 +392,8 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	}
 	if (s->fd < 0)
 		return why_errno(why, -errno, name, "cannot create segment");
+	if (w->root->shared && fchmod(s->fd, FILE_MODE(w->root)))
+		return why_errno(why, -errno, name, "cannot give the group access");
 	rc = seg_alloc(s, BLOCK, why);
 	s->cur = rc ? NULL : buf_get(w);
 	if (!rc && !s->cur)
@@ -395,12 +407,17 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	return 0;
 }
 
+static void seg_close_soon(struct writer *w, struct wseg *s)
+{
+	s->closing = true;
+	w->nopen--;
+	w->nclosing++;
+}
+
 static void seg_retire(struct writer *w, struct wseg *s)
 {
 	seg_flush(w, s);
-	s->closing = true; /* not before: who syncs might free it while we wait */
-	w->nopen--;
-	w->nclosing++;
+	seg_close_soon(w, s); /* not before: who syncs might free it while we wait */
 }
 
 static int sync_within(struct writer *w, struct why *why)
@@ -413,11 +430,24 @@ static int sync_within(struct writer *w, struct why *why)
 	return rc;
 }
 
+static int64_t machine_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static bool seg_idle(const struct wseg *s)
+{
+	return !s->closing && s->used_s && machine_s() - s->used_s > IDLE_S;
+}
+
 static int seg_get(struct writer *w, const char *controller, uint32_t day, uint32_t len,
 		   struct wseg **ret, struct why *why)
 {
 	struct wseg *s, *oldest = NULL;
-	char dir[STORE_PATH_MAX], text[16];
+	char dir[STORE_PATH_MAX];
 	int rc;
 
 	for (s = w->segs; s; s = s->next) {
@@ -449,11 +479,10 @@ static int seg_get(struct writer *w, const char *controller, uint32_t day, uint3
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return why_set(why, -ENOMEM, "out of memory");
-	s->fd = -1;
+	s->fd = s->day_fd = -1;
 	s->day = day;
 	snprintf(s->controller, sizeof(s->controller), "%s", controller);
-	day_text(day, text);
-	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, text);
+	daylock_path(controller, day, dir);
 	s->next = w->segs;
 	w->segs = s;
 	w->nopen++;
@@ -501,6 +530,8 @@ static int append(struct writer *w, const char *controller, uint32_t day, const 
 	rc = seg_get(w, controller, day, padded, &s, why);
 	assert(rc || s);
 	if (!rc)
+		s->used_s = machine_s(); /* before anything is waited for: it is nobody's to retire now */
+	if (!rc)
 		rc = seg_alloc(s, seg_pos(s) + padded, why);
 	if (rc)
 		return rc;
@@ -530,31 +561,53 @@ int writer_append(struct writer *w, const char *controller, uint32_t day, const 
 {
 	int rc;
 
+	pthread_mutex_lock(&w->append_lock);
 	pthread_mutex_lock(&w->lock);
 	rc = append(w, controller, day, p, len, ret, why);
 	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_unlock(&w->append_lock);
 	return rc;
+}
+
+/* With the lock held. */
+static struct wseg *seg_open(const struct writer *w, const char *controller, uint32_t day)
+{
+	struct wseg *s = w->segs;
+
+	while (s && (s->closing || s->day != day || strcmp(s->controller, controller) != 0))
+		s = s->next;
+	return s;
+}
+
+bool writer_has(struct writer *w, const char *controller, uint32_t day)
+{
+	bool has;
+
+	pthread_mutex_lock(&w->lock);
+	has = seg_open(w, controller, day);
+	pthread_mutex_unlock(&w->lock);
+	return has;
 }
 
 int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_t *ret_segment,
 		 uint64_t *ret_off, struct why *why)
 {
-	char dir[STORE_PATH_MAX], text[16];
-	bool found = false;
+	char dir[STORE_PATH_MAX];
+	const struct wseg *s;
+	bool found;
 	int rc;
 
 	pthread_mutex_lock(&w->lock);
-	for (struct wseg *s = w->segs; s && !found; s = s->next)
-		if (!s->closing && s->day == day && !strcmp(s->controller, controller)) {
-			*ret_segment = s->number;
-			*ret_off = seg_pos(s);
-			found = true;
-		}
+	s = seg_open(w, controller, day);
+	found = s;
+	if (s) {
+		*ret_segment = s->number;
+		*ret_off = seg_pos(s);
+	}
 	pthread_mutex_unlock(&w->lock);
 	if (found)
 		return 0;
-	day_text(day, text);
-	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, text);
+	daylock_path(controller, day, dir);
 	rc = seg_next_number(w->root, dir, ret_segment);
 	*ret_off = SEGMENT_HEAD;
 	return rc ? why_errno(why, rc, dir, "cannot read directory") : 0;
@@ -611,8 +664,11 @@ static int sync_locked(struct writer *w, struct why *why)
 	int rc = w->err ? why_set(why, w->err, "segments: an earlier write failed: %s", strerror(-w->err)) : 0;
 	struct wseg *s, *next;
 
-	for (s = w->segs; s; s = s->next)
+	for (s = w->segs; s; s = s->next) {
 		seg_flush(w, s);
+		if (seg_idle(s))
+			seg_close_soon(w, s);
+	}
 	for (s = w->segs; s; s = s->next)
 		seg_wait(w, s);
 	for (s = w->segs; s; s = next) {
@@ -674,6 +730,7 @@ void writer_free(struct writer *w)
 	}
 	pthread_mutex_destroy(&w->lock);
 	pthread_mutex_destroy(&w->sync_lock);
+	pthread_mutex_destroy(&w->append_lock);
 	pthread_cond_destroy(&w->reaped);
 	free(w);
 }

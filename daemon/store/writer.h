@@ -9,12 +9,12 @@
  * O_DIRECT where the file system has it, io_uring where the kernel allows it,
  * else ordinary writes.
  *
- * One thread appends and flushes; any may call writer_sync and writer_where beside it, and
- * while one waits for the disk's cache there the other goes on.
+ * Any thread. While one waits for the disk's cache in writer_sync others append and flush; one appends at a time.
  */
 #ifndef WRITER_H
 #define WRITER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/store_internal.h"
@@ -43,6 +43,8 @@ int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_
 void writer_flush(struct writer *w);
 /* Everything that was appended when it began is durable when this returns 0. */
 int writer_sync(struct writer *w, struct why *why);
+/* A segment of this day is being written. */
+bool writer_has(struct writer *w, const char *controller, uint32_t day);
 uint64_t writer_segments(const struct writer *w); /* made so far; by who appends */
 
 /* "segments/CONTROLLER/DAY/NNNNNNNN.EXT" */

@@ -8,6 +8,7 @@
  * CPU is of this process, kernel side included. usage: bench_store [MB [ROUNDS]]
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 
 #include "base/le.h"
 #include "store/keys.h"
+#include "store/slots.h"
 #include "store/store.h"
 
 #define RATE	8000
@@ -245,6 +247,88 @@ static void wraps(void)
 	printf("  wraps       %8.0f a CPU-second\n", 2000 / (cpu_now() - t));
 }
 
+/* The recorder's side: bucket read under its lock, wrap made, slot written; and one erased at a time. */
+static void slots_one(const struct root *r, uint64_t until, uint32_t *ret_day)
+{
+	enum { PUTS = 5000, ERASE = 500 };
+	struct why why = { "" };
+	uint8_t data[32] = { 2 };
+	struct slots *s;
+	uint32_t index = 0;
+	double t, wall;
+
+	if (slots_new(r, &s))
+		die(NULL, "memory");
+	t = cpu_now();
+	for (uint32_t i = 0; i < PUTS; i++) {
+		struct uid uid = { { 1, (uint8_t)(i >> 8), (uint8_t)i } };
+
+		if (slots_put(s, "bench", STORE_DOCUMENTATION, "UTC", &uid, until, data, ret_day, &index, &why))
+			die(NULL, why.text);
+	}
+	printf("  slots       %8.0f put a CPU-second (wrap included)\n", PUTS / (cpu_now() - t));
+	if (slots_sync(s, &why))
+		die(NULL, why.text);
+	wall = wall_now();
+	for (uint32_t i = 1; i <= ERASE; i++)
+		if (slots_erase(s, "bench", STORE_DOCUMENTATION, *ret_day, i, true, &why))
+			die(NULL, why.text);
+	printf("  erasing     %8.0f a second, fdatasync each\n", ERASE / (wall_now() - wall));
+	slots_free(s);
+}
+
+/* Every other slot of a day of 200,000, as the reaper gets them: in no order. */
+static void slots_many(const struct root *r, uint32_t day)
+{
+	enum { SLOTS = 200000 };
+	struct slot_erase *v = calloc(SLOTS / 2, sizeof(*v));
+	struct slot s = { .version = 2 };
+	struct why why = { "" };
+	char path[STORE_PATH_MAX];
+	uint8_t raw[SLOT_SIZE];
+	double wall;
+	int fd;
+
+	slots_path("bench", STORE_DOCUMENTATION, day, "slots", path);
+	fd = openat(r->fd, path, O_WRONLY);
+	for (uint32_t i = 1; v && fd >= 0 && i <= SLOTS; i++) {
+		memcpy(s.uid.b, &i, sizeof(i));
+		slot_format(&s, raw);
+		if (pwrite(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE) != SLOT_SIZE)
+			die(NULL, "write");
+		if (i % 2)
+			v[(i / 2 * 7919ULL) % (SLOTS / 2)] = (struct slot_erase){ .controller = "bench", .day = day, .index = i, .uid = s.uid };
+	}
+	if (!v || fd < 0 || fsync(fd))
+		die(NULL, path);
+	wall = wall_now();
+	if (slots_erase_many(r, v, SLOTS / 2, &why))
+		die(NULL, why.text);
+	wall = wall_now() - wall;
+	for (size_t i = 0; i < SLOTS / 2; i++)
+		if (v[i].result)
+			die(NULL, "not erased");
+	printf("  erasing     %8.0f a second, one fdatasync a file (%d of %d slots, %.3f s)\n", SLOTS / 2 / wall, SLOTS / 2, SLOTS, wall);
+	close(fd);
+	free(v);
+}
+
+static void keys(const char *dir)
+{
+	char store[220], private[220], why[512] = "";
+	struct why w = { "" };
+	struct root r;
+	uint32_t day = 0;
+
+	snprintf(store, sizeof(store), "%s/keyed", dir);
+	snprintf(private, sizeof(private), "%s/private2", dir);
+	if (store_create(store, private, NULL, NULL, why, sizeof(why)) || root_open(store, &r, &w))
+		die(NULL, *why ? why : w.text);
+	slots_one(&r, 1802732400000000000ULL, &day);
+	slots_many(&r, day);
+	root_close(&r);
+}
+
 int main(int argc, char **argv)
 {
 	double mb = argc > 1 ? atof(argv[1]) : 128, ratio, cpu;
@@ -269,6 +353,8 @@ int main(int argc, char **argv)
 		if (!mkdtemp(dir))
 			return 1;
 		append_round(dir, &c, mb);
+		if (i == rounds - 1)
+			keys(dir);
 		snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
 		if (system(cmd))
 			return 1;

@@ -8,7 +8,7 @@ has out '^optag [0-9]+\.[0-9]+'
 run 0 "$BIN/optag" --help
 has out '^  find '
 has out '^  export '
-hasnt out '^  hold ' # not in this version: not listed
+hasnt out '^  case ' # not in this version: not listed
 run 0 "$BIN/optag" help find
 has out '^Usage: optag find'
 run 0 "$BIN/optag" find --help
@@ -28,7 +28,7 @@ run 2 "$BIN/optag" ../../bin/sh
 has err "unknown command"
 run 2 "$BIN/optag" xyzzy
 hasnt err "did you mean"
-run 1 "$BIN/optag" hold
+run 1 "$BIN/optag" case
 has err "not in this version"
 run 2 "$BIN/optag" find --stroe x
 has err "^optag find: unknown option '--stroe' \(did you mean --store\?\)$"

@@ -45,6 +45,41 @@ run 3 "$BIN/optag" fsck --store t
 rm -rf t && cp -a s t && truncate -s 20000 "t/${seg#s/}"
 [ "$size" -gt 20000 ] || fail "segment too small for this test"
 run 3 "$BIN/optag" fsck --store t
+# ---- a catalog that is lost, and made anew ----
+rows() { "$BIN/optag" find --store "$1" --json | jq -cS . >"$TMP/rows.$1" || fail "find in $1"; }
+sound() { "$BIN/optag" export --store "$1" --keys k --purpose documentation --call "$id" --format payload -o "$TMP/$1" 2>/dev/null || fail "export from $1"; }
+rows s
+sound s
+db=$(find s/catalog -name '*.db')
+db=${db#s/}
+for harm in missing cut garbage; do
+	rm -rf t rows.t t.caller t.callee && cp -a s t
+	case $harm in
+	missing) rm "t/$db" ;;
+	cut) truncate -s 9000 "t/$db" ;;
+	garbage) head -c 30000 /dev/urandom >"t/$db" ;;
+	esac
+	"$BIN/optag" export --store t --keys k --purpose documentation --call "$id" --format payload -o "$TMP/none" 2>/dev/null && fail "$harm: there is a call"
+	run 0 "$BIN/optag" fsck --store t --rebuild
+	has out "^${db}: made anew: 3 rows from copies"
+	has out '1 partition made anew: 3 rows from copies, 0 from chunks and slots'
+	has out 'clean$'
+	[ $harm = missing ] || has out "set aside as ${db##*/}\.damaged"
+	[ $harm = missing ] || [ -e "t/$db.damaged" ] || fail "$harm: the damaged one is gone"
+	rows t
+	diff rows.s rows.t || fail "$harm: other rows than before"
+	sound t
+	cmp s.caller t.caller && cmp s.callee t.callee || fail "$harm: other sound than before"
+	run 0 "$BIN/optag" fsck --store t --rebuild --json
+	[ "$(sed -n 1p out | jq -c '[.made,.from_copies,.set_aside]')" = '[0,0,0]' ] || fail "$harm: there is more to do the second time: $(cat out)"
+done
+rm -rf t && cp -a s t
+( exec 9>t/lock; flock 9; exec sleep 20 ) & locker=$!
+sleep 0.3
+run 1 "$BIN/optag" fsck --store t --rebuild
+one_line err
+has err 'stop it first'
+kill $locker
 # nothing was changed by looking
 rm -rf t && cp -a s t && run 0 "$BIN/optag" fsck --store t
 diff -r s t || fail "fsck changed the store"

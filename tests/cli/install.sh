@@ -18,14 +18,15 @@ run 0 inst install DESTDIR="$R" PREFIX=/usr
 	echo "644 usr/share/optag/optag-policy.schema.json"
 	(cd "$SRC/policy" && find editors -name '*.vim' -o -path '*/vscode/*.json') | sed 's|^|644 usr/share/optag/|'
 	for p in "$SRC"/tools/*.[158] "$SRC"/daemon/*.[158] "$SRC"/policy/*.[158]; do echo "644 usr/share/man/man${p##*.}/${p##*/}"; done
-	echo "644 usr/lib/systemd/system/optagd.service"
+	for p in "$SRC"/daemon/*.service "$SRC"/daemon/*.timer; do echo "644 usr/lib/systemd/system/${p##*/}"; done
 } | sort -k2 >"$TMP/want"
 diff "$TMP/want" "$TMP/got" >"$TMP/out" || fail "other files than wanted"
 [ -z "$(find "$R/usr" -type d ! -perm 755)" ] || fail "directories others cannot enter: $(find "$R/usr" -type d ! -perm 755)"
 [ -z "$(find "$R" -type l -o -perm /7000)" ] || fail "links or set-id files"
 cmp -s "$BUILD/bin/optagd" "$R/usr/bin/optagd" || fail "not the program that was built"
 grep -q '^ExecStart=/usr/bin/optagd ' "$R/usr/lib/systemd/system/optagd.service" || fail "the unit does not start what was installed"
-grep -q /usr/local "$R/usr/lib/systemd/system/optagd.service" && fail "the unit names another prefix"
+grep -q '^ExecStart=/usr/bin/optag-reap ' "$R/usr/lib/systemd/system/optag-reap.service" || fail "the reaper's unit does not start what was installed"
+grep -q /usr/local "$R"/usr/lib/systemd/system/* && fail "a unit names another prefix"
 
 # Every program that `optag` knows is beside it, and every manual that a manual names is there.
 run 0 "$R/usr/bin/optag" --help

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Story 49, two-person rule: given one person with both cards, when approving the own proposal, refused. And all that an
-# approval must be: of this policy, a step from what runs, in time, signed by an approver; whatever way the change comes.
+# Story 49, two-person rule: given one person with both cards, when approving the own proposal or releasing the own hold,
+# refused. And all that an approval must be: of this policy, a step from what runs, in time, signed by an approver; whatever
+# way the change comes.
 . "$SRC/tests/cli/common"
 . "$SRC/tests/cli/lib-policydaemon.sh"
 need jq
@@ -151,4 +152,19 @@ as $ops 0 rule start "claims inbound" --reason "it is over"
 as $ops 0 rule stop "claims inbound"
 as $ops 1 rule start "claims inbound" --reason "again" # the approval was of the start before
 ended
+
+# ---- the end of a hold: who asks for it does not confirm it, whatever he says who he is ----
+run 0 "$BIN/optag" init --store "$TMP/held" --keys "$TMP/heldkeys"
+run 0 "$BUILD/tests/gen/mkheld" "$TMP/held" c:1:90:0
+call=$(cut -d' ' -f2 "$TMP/out")
+hold() { run "$2" setpriv --ruid "$1" --euid 0 "$BIN/optag" hold "${@:3}"; }
+hold 1501 0 add --store "$TMP/held" --reason dispute --reference D --review "$(date -u -d '+1 month' +%F)" "$call"
+hold 1501 0 release --store "$TMP/held" --reason settled "$call"
+for who in SUDO_UID=1502 SUDO_USER=anna USER=anna LOGNAME=anna; do
+	run 1 env "$who" setpriv --ruid 1501 --euid 0 "$BIN/optag" hold release --store "$TMP/held" --reason settled "$call"
+	has err 'takes a second person'
+done
+[ "$("$BIN/optag" hold list --store "$TMP/held" | wc -l)" = 2 ] || fail "one person ended a hold"
+hold 1502 0 release --store "$TMP/held" --reason settled "$call"
+[ "$("$BIN/optag" hold list --store "$TMP/held" | wc -l)" = 0 ] || fail "two persons did not end a hold"
 exit 0

@@ -53,7 +53,7 @@ static void again(struct store *st, const uint8_t *p, size_t n)
 		take(st, sc, &s);
 		saved_put(sc, true, &b);
 	} else if (!record_get(st, p, n, &sc)) {
-		if (!sc->parts.n) { /* of format 1: read, never written */
+		if (p[8] != 3) { /* of format 1 or 2: read, never written */
 			scall_free(sc);
 			return;
 		}

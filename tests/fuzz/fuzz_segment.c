@@ -10,9 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sqlite3.h>
+
+#include "base/buf.h"
 #include "base/le.h"
 #include "locked.h"
 #include "must.h"
+#include "store/catalog_internal.h"
 #include "store/codec.h"
 #include "store/segment.h"
 #include "store/store_internal.h"
@@ -44,13 +48,37 @@ static void fix(uint8_t *p, size_t n)
 	for (size_t at = SEGMENT_HEAD; at + CHUNK_HEAD <= n; at += SEGMENT_ALIGN) {
 		uint32_t len = le32dec(p + at + 8);
 
-		if (memcmp(p + at, "OCHK", 4))
+		if (memcmp(p + at, "OCHK", 4) && memcmp(p + at, "ORow", 4))
 			continue;
 		if (len >= CHUNK_DISK_MIN && len <= n - at)
 			chunk_head_seal(p + at, len);
 		else
 			le32enc(p + at + 60, crc32c(0, p + at, 60));
 	}
+}
+
+/* What parses goes into a database, or not, and comes out of it as it was. */
+static void rows(const uint8_t *p, size_t n, const struct uid *uid)
+{
+	static sqlite3 *sql;
+	static sqlite3_stmt *st[ROWCOPY_TABLES];
+	struct buf out = { 0 };
+
+	if (!rowcopy_sound(p, n, uid))
+		return;
+	if (!sql) {
+		bool version;
+
+		MUST(sqlite3_open(":memory:", &sql) == SQLITE_OK && catalog_setup(sql, &version) == SQLITE_OK &&
+		     rowcopy_prepare(sql, st) == SQLITE_OK);
+	}
+	MUST(sqlite3_exec(sql, "BEGIN", NULL, NULL, NULL) == SQLITE_OK);
+	if (rowcopy_insert(sql, p, n) == SQLITE_OK) {
+		MUST(rowcopy_take(st, uid, &out) == SQLITE_OK);
+		MUST(rowcopy_sound(out.p + ROW_HEAD, out.len - ROW_HEAD, uid));
+	}
+	MUST(sqlite3_exec(sql, "ROLLBACK", NULL, NULL, NULL) == SQLITE_OK);
+	buf_free(&out);
 }
 
 static void same(const struct chunk *a, const struct chunk *b)
@@ -105,6 +133,8 @@ static void walk(const uint8_t *p, size_t n)
 		MUST(it.off == at && it.len && off == at + it.len);
 		at = off;
 		MUST(it.kind != SEGMENT_DAMAGE || (it.rule && it.text));
+		if (it.kind == SEGMENT_ROW)
+			rows(p + it.off + ROW_HEAD, it.head.length - ROW_HEAD, &it.head.uid);
 		if (it.kind != SEGMENT_CHUNK)
 			continue;
 		MUST(it.off + it.head.length <= n);

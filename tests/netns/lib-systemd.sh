@@ -29,16 +29,20 @@ sd_install() { # $TMP/root: what make install makes, under /usr/local; in a mach
 		echo 'optag:x:964:964::/nonexistent:/usr/sbin/nologin' >>"$TMP/root/etc/passwd"
 		echo 'optag:x:964:' >>"$TMP/root/etc/group"
 	}
+	grep -q '^optag-reap:' "$TMP/root/etc/passwd" || # the reaper's, in the same group
+		echo "optag-reap:x:963:$(awk -F: '$1 == "optag" {print $3}' "$TMP/root/etc/group")::/nonexistent:/usr/sbin/nologin" >>"$TMP/root/etc/passwd"
 	rm -rf "$TMP/root/etc/optag" "$TMP/root/etc/systemd/system"
 	local t
-	for t in sysinit basic shutdown local-fs umount network-pre time-sync multi-user; do
+	for t in sysinit basic shutdown local-fs umount network-pre time-sync multi-user timers; do
 		printf '[Unit]\nDescription=%s\nDefaultDependencies=no\n' $t >"$TMP/root/units/$t.target"
 	done
-	cp "$TMP/root/usr/local/lib/systemd/system/optagd.service" "$TMP/root/units/"
+	cp "$TMP/root"/usr/local/lib/systemd/system/optag* "$TMP/root/units/"
 	# (there is no journal in here)
 	mkdir "$TMP/root/units/optagd.service.d"
 	printf '[Service]\nStandardOutput=append:%s\nStandardError=append:%s\n' "$TMP/optagd.err" "$TMP/optagd.err" >"$TMP/root/units/optagd.service.d/log.conf"
 	[ -z "${SAN:-}" ] || echo "Environment=ASAN_OPTIONS=$ASAN_OPTIONS" >>"$TMP/root/units/optagd.service.d/log.conf"
+	mkdir "$TMP/root/units/optag-reap.service.d"
+	printf '[Service]\nStandardOutput=append:%s\nStandardError=append:%s\n' "$TMP/reap.log" "$TMP/reap.log" >"$TMP/root/units/optag-reap.service.d/log.conf"
 	chmod 755 "$TMP/root"
 }
 

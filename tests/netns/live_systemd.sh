@@ -68,11 +68,36 @@ touch "$TMP/optagd.err"
 sd_boot || fail "systemd does not boot"
 sd systemctl start optagd 2>"$TMP/out" && fail "it starts without a store"
 sd systemctl stop optagd # (it is tried again meanwhile)
+sd install -d -o optag -g optag -m 3770 /var/lib/optag
 sd optag init --store /var/lib/optag --keys "$TMP/k3" >"$TMP/out" 2>&1 || fail "init: $(cat "$TMP/out")"
-sd chown -R optag: /var/lib/optag
+"$BUILD/tests/gen/mkstore" "$TMP/root/lib/optag" g711 training >"$TMP/out" 2>&1 || fail "old calls: $(cat "$TMP/out")"
+sd chown -R optag:optag /var/lib/optag
 start
 [ "$(sd_show Type)/$(sd_show ActiveState)/$(sd_show SubState)" = notify/active/running ] || fail "systemctl start did not wait"
 sd systemctl status --no-pager optagd | grep -q 'Active: active (running)' || fail "systemctl status"
+
+# ---- the reaper, by its timer, as a user of its own: what was due is gone within a minute or two ----
+touch "$TMP/reap.log" && chmod 666 "$TMP/reap.log"
+sd systemctl start optag-reap.timer 2>"$TMP/out" || fail "systemctl start optag-reap.timer: $(cat "$TMP/out")"
+[ "$(sd systemctl show -P ActiveState optag-reap.timer)" = active ] || fail "the timer"
+for _ in $(seq 750); do
+	grep -q 'calls destroyed' "$TMP/reap.log" && break
+	sleep 0.1
+done
+grep -q '^2 calls destroyed, 2 late, 0 held' "$TMP/reap.log" || fail "the reaper said: $(cat "$TMP/reap.log") $(sd systemctl status --no-pager optag-reap | head -n 12)"
+for _ in $(seq 50); do
+	[ "$(sd systemctl show -P ActiveState optag-reap)" = inactive ] && break
+	sleep 0.1
+done
+[ "$(sd systemctl show -P Result optag-reap)" = success ] || fail "the reaper's unit: $(sd systemctl status --no-pager optag-reap | head -n 12)"
+others() { find "$TMP/root/lib/optag/keys" "$TMP/root/lib/optag/segments" "$TMP/root/lib/optag/catalog" -perm /007 | head -n 3; }
+[ -z "$(others)" ] || fail "others may: $(others)"
+for _ in $(seq 50); do # the daemon takes what it told
+	[ "$("$O" audit show --store "$TMP/root/lib/optag" --json --event bucket.destroy 2>/dev/null | wc -l)" = 2 ] && break
+	sleep 0.1
+done
+[ "$("$O" audit show --store "$TMP/root/lib/optag" --json --event bucket.destroy | wc -l)" = 2 ] || fail "the log does not know"
+! command -v systemd-analyze >/dev/null || sd systemd-analyze security --no-pager optag-reap 2>/dev/null | tail -n 1
 
 # ---- what the process may ----
 main=$(sd_main)
@@ -105,6 +130,9 @@ sd optag find --store /var/lib/optag --json >"$TMP/found" || fail find
 jq -r '[.sip_call_id, .outcome, .legs[0].packets, .legs[1].packets, ([.legs[].lost] | add)] | @tsv' "$TMP/found" | sort >"$TMP/got"
 awk -F'\t' -v OFS='\t' '{print $1, "kept", $3, $4, 0}' "$TMP/sent.truth" | sort | diff - "$TMP/got" >"$TMP/diff" ||
 	fail "$(jq -c .calls "$TMP/status") calls over two restarts are not whole: $(head -n 5 "$TMP/diff")"
+
+shut=$(find "$TMP/root/lib/optag/keys" "$TMP/root/lib/optag/segments" "$TMP/root/lib/optag/catalog" \( -type d -o -name '*.seg' -o -name '*.bucket' -o -name '*.slots' \) ! -perm -060 | head -n 3)
+[ -z "$shut" ] || fail "the reaper cannot reach what the daemon made: $shut"
 
 # ---- reload ----
 before=$(jq -r .policy.hash "$TMP/status")

@@ -131,18 +131,50 @@ static void fr_uid(const char *text, uint8_t out[16])
 	memcpy(out, bits, 16);
 }
 
+/* Sections 3 and 13: the copy of a call on hold; false: it is not. */
+static bool fr_held_key(const char *store, const char *controller, int pnum, const uint8_t uid[16], const char *private_key,
+			uint8_t out[32])
+{
+	uint8_t sk[32], pk[32], inner[72], ad[21], *f, *s;
+	char path[600];
+	bool held = false;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/keys/%s/documentation/hold.slots", store, controller);
+	f = fr_file(path, &n);
+	for (s = f; f && !held && (size_t)(s - f) + 512 <= n;) {
+		s += 256;
+		held = !memcmp(s + 8, uid, 16) && pnum == 0;
+	}
+	if (held) {
+		FR_CHECK(!memcmp(f, "OPTAGHLD\1\0\0\1", 12) && fr_crc(f, 252) == fr_le(f + 252, 4) && !strcmp((char *)f + 48, controller));
+		FR_CHECK(!memcmp(s, "OHLD\1\0", 6) && fr_le(s + 6, 2) == 120 && fr_crc(s, 252) == fr_le(s + 252, 4));
+		fr_key_line(private_key, sk);
+		crypto_scalarmult_base(pk, sk);
+		FR_CHECK(!crypto_box_seal_open(inner, s + 64, 120, pk, sk));
+		memcpy(ad, uid, 16);
+		ad[16] = (uint8_t)pnum;
+		memcpy(ad + 17, s + 40, 4);
+		FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, s + 184));
+	}
+	free(f);
+	return held;
+}
+
 /* Sections 2 and 3: what the wrap holds. */
 static void fr_data_key(const char *store, const char *controller, const char *purpose, int pnum,
 			const char *day, int slot, const uint8_t uid[16], const char *private_key,
 			uint8_t out[32])
 {
-	uint8_t sk[32], pk[32], id[32], inner[72], ad[21];
+	uint8_t sk[32], pk[32], id[32], inner[72], ad[21], key[32], salt[29] = "optagslt";
 	char path[600];
 	size_t n;
 	uint8_t *b, *s;
 	int y, m, d;
 
 	FR_CHECK(sscanf(day, "%d-%d-%d", &y, &m, &d) == 3);
+	if (fr_held_key(store, controller, pnum, uid, private_key, out))
+		return;
 	snprintf(path, sizeof(path), "%s/keys/%s/%s/%s.bucket", store, controller, purpose, day);
 	b = fr_file(path, &n);
 	FR_CHECK(b && n == 128 && !memcmp(b, "OPTAGBKT\1\0", 10) && b[10] == pnum && b[11] == 1);
@@ -153,7 +185,7 @@ static void fr_data_key(const char *store, const char *controller, const char *p
 	FR_CHECK(!memcmp(s, "OPTAGSLT\1\0\0\1", 12) && fr_crc(s, 252) == fr_le(s + 252, 4));
 	FR_CHECK(!strcmp((char *)s + 48, controller) && !memcmp(s + 16, b + 16, 16));
 	memmove(s, s + 256 * slot, 256);
-	FR_CHECK(!memcmp(s, "OSLT\1", 5) && s[5] == pnum && fr_le(s + 6, 2) == 120 && !memcmp(s + 8, uid, 16));
+	FR_CHECK(!memcmp(s, "OSLT", 4) && (s[4] == 1 || s[4] == 2) && s[5] == pnum && fr_le(s + 6, 2) == 120 && !memcmp(s + 8, uid, 16));
 	FR_CHECK(fr_crc(s, 252) == fr_le(s + 252, 4));
 	fr_key_line(private_key, sk);
 	crypto_scalarmult_base(pk, sk);
@@ -163,7 +195,11 @@ static void fr_data_key(const char *store, const char *controller, const char *p
 	memcpy(ad, uid, 16);
 	ad[16] = (uint8_t)pnum;
 	memcpy(ad + 17, b + 12, 4);
-	FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, b + 40));
+	memcpy(key, b + 40, 32);
+	memcpy(salt + 8, ad, 21);
+	if (s[4] == 2)
+		crypto_generichash(key, 32, salt, 29, b + 40, 32);
+	FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, key));
 	free(b);
 	free(s);
 }
@@ -680,7 +716,7 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 	snprintf(sql, sizeof(sql), "SELECT user_version FROM pragma_user_version");
 	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
 	old = sqlite3_column_int(st, 0) == 1;
-	FR_CHECK(old || sqlite3_column_int(st, 0) == 2);
+	FR_CHECK(old || sqlite3_column_int(st, 0) == 2 || sqlite3_column_int(st, 0) == 3);
 	sqlite3_finalize(st);
 	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers, %s FROM calls WHERE uid='%s'",
 		 purpose, purpose, purpose, old ? "NULL" : "parts", uid);

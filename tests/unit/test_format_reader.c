@@ -8,6 +8,8 @@
 #include "store/rice.h"
 #include "store_util.h"
 
+#include "store/hold.h"
+
 #define GOLDEN "tests/golden/store"
 
 struct want {
@@ -132,6 +134,37 @@ static void test_destroy(void **state)
 	store_close(st);
 }
 
+/* A call on hold, when all other keys of its day are gone (section 13). */
+static void test_held(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct hold_why w = { "dispute", "D-1", 20270301 };
+	struct hold_person who = { 1501, "anna" };
+	char key[300], uid[UID_TEXT], caller[64], callee[64];
+	struct want want = { .call = 1 };
+	struct store_call_meta m;
+	struct holds *h;
+	bool fresh;
+
+	(void)state;
+	write_call(st, 0, 4);
+	write_call(st, 1, 4);
+	ok(st, store_sync(st));
+	store_close(st);
+	st = open_store(STORE_RO);
+	meta_of(1, &m);
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_add(st, h, &m.uid, &w, &who, T0 + 60 * NS_PER_S, &fresh));
+	holds_close(h);
+	store_close(st);
+	shell("rm %s/keys/acme/documentation/2027*", store_dir);
+	snprintf(key, sizeof(key), "%s/documentation.key", keys_dir);
+	uid_format(&m.uid, uid);
+	fr_read_call(store_dir, "acme", "2027-02-16", uid, "documentation", 0, key, caller, callee, compare, &want);
+	assert_int_equal(want.n, 8);
+	assert_string_equal(caller, "+4520000001");
+}
+
 /* A store of format 2 of before G.711 was predicted and codec 3 had a checksum, by both readers. */
 static void test_old_chunks(void **state)
 {
@@ -243,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_reader, make_store, drop_store),
 		cmocka_unit_test_setup_teardown(test_destroy, make_store, drop_store),
+		cmocka_unit_test_setup_teardown(test_held, make_store, drop_store),
 		cmocka_unit_test_setup_teardown(test_old_chunks, make_store, drop_store),
 		cmocka_unit_test(test_predicted),
 		cmocka_unit_test(test_rice),

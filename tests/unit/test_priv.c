@@ -85,7 +85,7 @@ static void c_start(void *arg)
 	MUST(priv_start(why, sizeof(why)) == 0);
 	MUST(prctl(PR_GET_DUMPABLE) == 0);
 	MUST(getrlimit(RLIMIT_CORE, &r) == 0 && r.rlim_max == 0);
-	MUST(umask(0) == 027);
+	MUST(umask(0) == 007);
 }
 
 static void test_start(void **state)

@@ -623,7 +623,7 @@ static void test_open(void **state)
 	store_close(st);
 	st = open_store(STORE_RW);
 	store_close(st);
-	shell("sed -i 's/^optag-store 2/optag-store 3/' %s/optag.store", store_dir);
+	shell("sed -i 's/^optag-store 3/optag-store 4/' %s/optag.store", store_dir);
 	assert_int_equal(store_open(store_dir, STORE_RO, &st, why, sizeof(why)), -EPROTO);
 	shell("echo rubbish > %s/optag.store", store_dir);
 	assert_int_equal(store_open(store_dir, STORE_RO, &st, why, sizeof(why)), -EBADMSG);

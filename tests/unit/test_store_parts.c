@@ -1020,7 +1020,7 @@ static void test_format_1(void **state)
 	m_chunks(m, 4);
 	m_end(m);
 	store_close(st);
-	shell("grep -q '^optag-store 2$' %s/optag.store", store_dir);
+	shell("grep -q '^optag-store 3$' %s/optag.store", store_dir);
 	fsck_clean(NULL);
 	st = open_store(STORE_RO);
 	check_old(st);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * overlay.h - a purpose of a stored call as it is now
+ *
+ * A row says what was so when the call ended. A line in later.db counts instead of it; without one, a purpose that was
+ * kept is EXPIRED when its bucket was destroyed, or is not there. What was found out of a bucket is remembered:
+ * make an overlay for one going over calls, not for longer. One thread.
+ */
+#ifndef OVERLAY_H
+#define OVERLAY_H
+
+#include "store/later.h"
+#include "store/store_internal.h"
+
+struct overlay;
+
+int overlay_new(const struct root *r, struct overlay **ret); /* -ENOMEM */
+void overlay_free(struct overlay *o);			     /* NULL-tolerant */
+/*
+ * purpose_day and *state: the row's. 1: *state and reason are others now, 0: as in the row. -EBADMSG later.db or the bucket is
+ * damaged, -ENOMEM.
+ */
+int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
+		  enum store_state *state, char reason[LATER_REASON], struct why *why);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reap.c - a run of the reaper, from plan to space
+ *
+ * Keys die before anything else is done, in the order in which they were due, so that one that is killed or slow in what
+ * follows has at least made everything unreadable.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/bucket.h"
+#include "store/hold.h"
+#include "store/reap_internal.h"
+
+#define LOCK_FILE "reap.lock"
+
+const char *const reap_what_names[REAP_WHATS] = { "bucket", "call", "day", "waiting", "records" };
+
+static uint64_t elapsed_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+void reap_fault(struct reap *r, int rc, const char *text)
+{
+	r->t.faults++;
+	if (!r->rc) {
+		r->rc = rc;
+		snprintf(r->why, sizeof(r->why), "%s", text);
+	}
+	if (r->set->fault)
+		r->set->fault(r->set->arg, text);
+}
+
+void reap_progress(const struct reap *r, const char *what, uint64_t bytes, uint64_t calls)
+{
+	if (r->set->progress)
+		r->set->progress(r->set->arg, what, bytes, calls);
+}
+
+void reap_item(const struct reap *r, const struct reap_item *it)
+{
+	if (r->set->item)
+		r->set->item(r->set->arg, it);
+}
+
+/* The lock goes with its descriptor. */
+static int lock_store(struct reap *r, int *ret, struct why *why)
+{
+	int made = make_empty(&r->root, LOCK_FILE, why);
+	int fd = openat(r->root.fd, LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+
+	if (fd < 0)
+		return made ? made : why_errno(why, -errno, LOCK_FILE, "cannot open");
+	do
+		rc = flock(fd, LOCK_EX | (r->set->wait ? 0 : LOCK_NB)) ? -errno : 0;
+	while (rc == -EINTR);
+	if (rc) {
+		close(fd);
+		return rc == -EWOULDBLOCK ? why_set(why, -EBUSY, "%s: another reaper is at work", r->root.path) :
+					    why_errno(why, rc, LOCK_FILE, "cannot lock");
+	}
+	*ret = fd;
+	return 0;
+}
+
+static void destroy_buckets(struct reap *r)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < r->nbucket; i++) {
+		struct reap_bucket *b = &r->bucket[i];
+		struct why why = { "" };
+		int rc;
+
+		if (!b->due || !b->live || !reap_hold_bucket(r, b) || r->set->dry)
+			continue;
+		rc = bucket_destroy(&r->root, b->controller, b->purpose, b->day, r->clock.now_ns, &why);
+		if (rc < 0) {
+			reap_fault(r, rc, why.text);
+			b->due = false;
+			continue;
+		}
+		b->live = false;
+		b->destroyed_ns = b->destroyed_ns ? b->destroyed_ns : r->clock.now_ns;
+		reap_progress(r, "keys", 0, ++done);
+	}
+}
+
+static uint64_t late_by(uint64_t when, uint64_t deadline)
+{
+	return when > deadline ? when - deadline : 0;
+}
+
+static int tell_bucket(struct reap *r, const struct reap_bucket *b)
+{
+	struct evlog_event e = { .kind = EVLOG_BUCKET_DESTROY, .source = EVLOG_S_REAPER, .controller = b->controller,
+				 .purpose = b->purpose ? EVLOG_P_TRAINING : EVLOG_P_DOCUMENTATION, .time_ns = b->destroyed_ns };
+
+	if (!e.time_ns)
+		e.time_ns = r->clock.now_ns;
+	evlog_num_add(&e, EVLOG_N_DAY, b->day);
+	evlog_num_add(&e, EVLOG_N_CALLS, b->calls - b->held);
+	evlog_num_add(&e, EVLOG_N_HELD, b->held);
+	evlog_num_add(&e, EVLOG_N_LATE_S, late_by(b->destroyed_ns, b->destroy_ns) / NS_PER_S);
+	return reap_tell(r, &e);
+}
+
+/* What was destroyed now, or before and not told: a slots file is still there. */
+static void tell_buckets(struct reap *r)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->nbucket; i++) {
+		struct reap_bucket *b = &r->bucket[i];
+		struct reap_item it = { .what = REAP_BUCKET, .controller = b->controller, .purpose = (int)b->purpose, .day = b->day,
+					.due_ns = b->destroy_ns };
+
+		if (!b->due || b->spared)
+			continue;
+		reap_count(r, b);
+		it.late_ns = late_by(b->destroyed_ns ? b->destroyed_ns : r->clock.now_ns, b->destroy_ns);
+		it.calls = b->calls - b->held;
+		it.held = b->held;
+		it.late = b->late;
+		r->t.buckets++;
+		r->t.calls += it.calls;
+		r->t.held += it.held;
+		r->t.late += it.late;
+		r->t.late_max_ns = r->t.late_max_ns > it.late_ns ? r->t.late_max_ns : it.late_ns;
+		if (!r->set->dry) {
+			b->told = !tell_bucket(r, b);
+			any |= b->told;
+		}
+		reap_item(r, &it);
+	}
+	if (any && reap_tell_commit(r))
+		for (size_t i = 0; i < r->nbucket; i++)
+			r->bucket[i].told = false; /* the next run does */
+}
+
+/* Who holds the log gives them up (evlog_expire), with this event before it. */
+static void expire_records(struct reap *r)
+{
+	struct reap_item it = { .what = REAP_RECORDS, .purpose = -1 };
+	struct evlog_event e;
+	int32_t before;
+	int rc = evlog_expire_due(r->set->store, r->due_ns, REAP_RECORDS_MONTHS, &before, &it.files);
+
+	if (rc || !it.files) {
+		if (rc && rc != -ENOENT && rc != -EACCES) /* none, or not ours to look at: then the daemon's reaper does */
+			reap_fault(r, rc, "evidence: old records cannot be looked for");
+		return;
+	}
+	e = evlog_expire_event(before, r->clock.now_ns);
+	if (!r->set->dry && reap_tell(r, &e))
+		return;
+	it.day = (uint32_t)evlog_num_get(&e, EVLOG_N_DAY, 0);
+	reap_item(r, &it);
+}
+
+static void tell_run(struct reap *r)
+{
+	struct evlog_event e = { .kind = EVLOG_REAPER_RUN, .source = EVLOG_S_REAPER, .time_ns = r->clock.now_ns };
+
+	if (!r->t.calls && !r->t.buckets && !r->t.days && !r->t.released)
+		return; /* a minute without anything */
+	evlog_num_add(&e, EVLOG_N_COUNT, r->t.buckets);
+	evlog_num_add(&e, EVLOG_N_CALLS, r->t.calls);
+	evlog_num_add(&e, EVLOG_N_HELD, r->t.held);
+	evlog_num_add(&e, EVLOG_N_LATE_S, r->t.late_max_ns / NS_PER_S);
+	evlog_num_add(&e, EVLOG_N_BYTES, r->t.bytes < EVLOG_NUM_MAX ? r->t.bytes : EVLOG_NUM_MAX);
+	evlog_num_add(&e, EVLOG_N_ERRORS, r->t.faults);
+	(void)reap_tell(r, &e); /* its failure is told */
+}
+
+static int run(struct reap *r, struct why *why)
+{
+	uint64_t start = elapsed_ns();
+	int rc = reap_plan(r, why);
+
+	if (rc)
+		return rc;
+	if (!r->set->dry)
+		reap_tell_open(r);
+	reap_holds_open(r);
+	destroy_buckets(r);
+	reap_single(r);
+	r->t.dead_ns = elapsed_ns() - start;
+	reap_holds_share(r);
+	tell_buckets(r);
+	reap_space(r);
+	reap_hold_released(r); /* and copies that a run before did not finish */
+	expire_records(r);
+	r->t.run_ns = elapsed_ns() - start;
+	if (!r->set->dry) {
+		struct why bad = { "" };
+
+		tell_run(r);
+		reap_tell_close(r);
+		rc = reap_clock_write(&r->root, &r->clock, &bad);
+		if (rc)
+			reap_fault(r, rc, bad.text);
+	}
+	return 0;
+}
+
+static void set_clock(struct reap *r)
+{
+	const struct reap_settings *s = r->set;
+
+	r->clock.now_ns = s->now_ns ? s->now_ns : clock_now_ns();
+	r->clock.told = s->told;
+	r->clock.confirm = s->confirm;
+	r->clock.jump_ns = s->jump_ns ? s->jump_ns : REAP_JUMP;
+}
+
+int reap_run(const struct reap_settings *s, struct reap_totals *ret, char *text, size_t n)
+{
+	struct reap r = { .set = s, .root = { .fd = -1 } };
+	struct why why = { "" };
+	int lock = -1, rc;
+
+	rc = root_open(s->store, &r.root, &why);
+	if (!rc && !s->dry)
+		rc = lock_store(&r, &lock, &why);
+	set_clock(&r);
+	if (!rc)
+		rc = reap_clock_read(&r.root, &r.clock, &why);
+	if (rc)
+		goto out;
+	r.due_ns = r.clock.due_ns;
+	if (s->until_ns && (s->dry || s->until_ns < r.due_ns))
+		r.due_ns = s->until_ns;
+	r.t.due_ns = r.due_ns;
+	r.t.ahead_ns = r.clock.ahead_ns;
+	r.t.behind_ns = r.clock.behind_ns;
+	r.t.held_back = r.clock.held;
+	r.t.clock_lost = r.clock.lost;
+	rc = run(&r, &why);
+	if (!rc && r.rc) {
+		rc = r.rc;
+		snprintf(why.text, sizeof(why.text), "%s", r.why);
+	}
+	if (!rc && r.clock.held)
+		rc = why_set(&why, -ETIME, "the clock is further ahead than it can be: what it says to be due waits for a person");
+	*ret = r.t;
+out:
+	holds_close(r.holds);
+	free(r.bucket);
+	free(r.punch);
+	root_close(&r.root);
+	if (lock >= 0)
+		close(lock);
+	if (rc && text && n)
+		snprintf(text, n, "%s", why.text);
+	return rc;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reap_ask.h - the journal of erasures that were asked for (STORE/erase)
+ *
+ * Lines are appended under a lock (flock) and marked as done by one byte in place, so acting upon them takes no space. When all
+ * are done and there are many the file is emptied. One thread.
+ */
+#ifndef REAP_ASK_H
+#define REAP_ASK_H
+
+#include "store/reap.h"
+#include "store/store_internal.h"
+
+struct reap_asked {
+	struct reap_ask ask;
+	uint64_t off; /* of its line */
+};
+
+struct reap_asks {
+	struct reap_asked *v; /* those that are not done */
+	size_t n;
+	unsigned bad; /* lines that are none: left alone, each time told */
+};
+
+/* No file: none. */
+int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why);
+void reap_asks_free(struct reap_asks *a);
+/* All n lines are durable, or none. */
+int reap_asks_add(const struct root *r, const struct reap_ask *v, size_t n, struct why *why);
+/* The lines at these offsets are done; not durable: who loses that does it once more, to no effect. */
+int reap_asks_done(const struct root *r, const uint64_t *off, size_t n, struct why *why);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* reap_db.h - the reaper's way into catalogs: rows are read by the few columns that it needs */
+#ifndef REAP_DB_H
+#define REAP_DB_H
+
+#include "base/buf.h"
+#include "base/uid.h"
+#include "store/store_internal.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* What must be known of a call to erase it or to keep it. */
+struct reap_row {
+	struct uid uid;
+	char controller[STORE_NAME_MAX];
+	uint32_t day; /* of the catalog that lists it; DAY_HOLD too */
+	unsigned part;
+	enum store_state state[STORE_PURPOSES]; /* as it ended */
+	uint32_t purpose_day[STORE_PURPOSES], slot[STORE_PURPOSES];
+	uint64_t until_ns[STORE_PURPOSES];
+};
+
+/* A partition for reading, beside a writer or not. -ENOENT, -EBADMSG, -EBUSY ... */
+int reap_db_open(const struct root *r, const char *controller, uint32_t day, unsigned part, struct sqlite3 **ret, struct why *why);
+/* For the result of SQLite. */
+int reap_db_fail(struct sqlite3 *sql, int rc, const char *what, struct why *why);
+/* As part of a URI for ATTACH and sqlite3_open_v2: with or without locks, as it must be. */
+void reap_db_uri(const struct root *r, const char *rel, struct buf *out);
+
+/* In one partition; 1 found, 0 not. ret->controller, day and part are the caller's. */
+int reap_row_in(struct sqlite3 *sql, const struct uid *uid, struct reap_row *ret, struct why *why);
+/* In any partition of any controller. -ENOENT. */
+int reap_row_find(const struct root *r, const struct uid *uid, struct reap_row *ret, struct why *why);
+/* Where the chunks are; the caller frees. */
+int reap_row_extents(struct sqlite3 *sql, const struct uid *uid, uint8_t **ret, size_t *ret_len, struct why *why);
+/* Columns 1 to 7 of a statement that selects REAP_ROW_COLUMNS: -EBADMSG. */
+#define REAP_ROW_COLUMNS \
+	"uid,documentation_state,documentation_day,documentation_slot,documentation_until," \
+	"training_state,training_day,training_slot,training_until"
+int reap_row_get(struct sqlite3_stmt *st, struct reap_row *ret);
+
+#endif

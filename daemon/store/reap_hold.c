@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reap_hold.c - calls on hold outlive their bucket and their day
+ *
+ * Their key was copied when the hold was set (hold.h). Here: what later.db says of them before the bucket dies, and when the
+ * hold is over. Their chunks and row: reap_area.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/hold.h"
+#include "store/later.h"
+#include "store/reap_db.h"
+#include "store/reap_internal.h"
+#include "store/slot.h"
+
+#define HOLD_OVER  "hold.released"
+
+/* ---- before keys die ---- */
+
+void reap_holds_open(struct reap *r)
+{
+	struct why why = { "" };
+	uint64_t lost = 0;
+	int rc = holds_open(&r->root, r->set->dry ? HOLDS_READ : HOLDS_WRITE, &r->holds, &why);
+
+	if (rc) {
+		r->holds = NULL;
+		reap_fault(r, rc, why.text);
+		return;
+	}
+	rc = r->set->dry ? 0 : holds_settle(r->holds, &lost, &why);
+	if (rc)
+		reap_fault(r, rc, why.text);
+	if (lost)
+		reap_fault(r, -ENODATA, "holds: a call on hold has no key any more: its hold was set when the key was destroyed already");
+}
+
+/* Nobody is kept from setting and ending holds while space is given back. */
+void reap_holds_share(struct reap *r)
+{
+	struct why why = { "" };
+	int rc;
+
+	if (!r->holds || r->set->dry)
+		return;
+	holds_close(r->holds);
+	rc = holds_open(&r->root, HOLDS_READ, &r->holds, &why);
+	if (rc) {
+		r->holds = NULL;
+		reap_fault(r, rc, why.text);
+	}
+}
+
+struct spare {
+	struct reap *r;
+	struct reap_bucket *b;
+	struct later *later;
+	int rc;
+	struct why why;
+};
+
+static int state_of(struct reap *r, const struct uid *uid, struct reap_row *row, struct why *why)
+{
+	int rc = reap_row_find(&r->root, uid, row, why);
+
+	if (!rc && !state_holds(row->state[0]))
+		rc = why_set(why, -EBADMSG, "catalog: the row of a call on hold has no documentation");
+	return rc;
+}
+
+/* What later.db must say, so that readers do not take the call for expired. */
+static int note_held(void *arg, const struct hold *x)
+{
+	struct spare *s = arg;
+	struct later_line line = { .uid = x->uid, .purpose = STORE_DOCUMENTATION, .at_ns = s->r->clock.now_ns, .reason = "hold" };
+	struct reap_row row;
+
+	if (x->day != s->b->day || strcmp(x->controller, s->b->controller))
+		return 0;
+	s->b->held++;
+	if (s->r->set->dry)
+		return 0;
+	if (!s->rc)
+		s->rc = s->later ? 0 : later_open(&s->r->root, s->b->controller, true, &s->later, &s->why);
+	if (!s->rc)
+		s->rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &s->why);
+	if (s->rc) { /* there is a line: whatever it says, it is younger */
+		s->rc = s->rc == 1 ? 0 : s->rc;
+		return 0;
+	}
+	s->rc = state_of(s->r, &x->uid, &row, &s->why);
+	if (!s->rc) {
+		line.day = row.day;
+		line.state = row.state[0];
+		s->rc = later_put(s->later, &line, &s->why);
+	}
+	return 0;
+}
+
+/* Slots of calls that are not on hold, of a bucket whose key must stay for those that are. */
+static void erase_others(struct reap *r, struct reap_bucket *b)
+{
+	struct slot_erase *v = NULL;
+	char path[STORE_PATH_MAX];
+	uint8_t raw[SLOT_SIZE];
+	struct why why = { "" };
+	size_t n = 0, cap = 0;
+	struct slot slot;
+	int fd, rc = 0;
+
+	slots_path(b->controller, b->purpose, b->day, "slots", path);
+	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	for (uint32_t i = 1; fd >= 0 && !rc && !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++) {
+		if (slot_parse(raw, &slot) || slot.empty || hold_is(r->holds, &slot.uid))
+			continue;
+		if (n == cap) {
+			struct slot_erase *more = realloc(v, (cap ? 2 * cap : 256) * sizeof(*v));
+
+			rc = more ? 0 : -ENOMEM;
+			v = more ? more : v;
+			cap = more ? (cap ? 2 * cap : 256) : cap;
+		}
+		if (!rc)
+			v[n++] = (struct slot_erase){ .controller = b->controller, .purpose = b->purpose, .day = b->day, .index = i,
+						      .uid = slot.uid };
+	}
+	if (fd >= 0)
+		close(fd);
+	if (n && !r->set->dry)
+		rc = slots_erase_many(&r->root, v, n, &why);
+	if (rc)
+		reap_fault(r, rc, *why.text ? why.text : "out of memory");
+	for (size_t i = 0; i < n && !r->set->dry; i++)
+		if (!v[i].result)
+			reap_single_told(r, &v[i].uid, b->controller, b->purpose, "deadline", b->destroy_ns);
+	free(v);
+}
+
+/* Any slot that was made under the bucket's own key. */
+static bool old_slots(struct reap *r, const struct reap_bucket *b)
+{
+	char path[STORE_PATH_MAX];
+	uint8_t raw[SLOT_SIZE];
+	bool any = false;
+	int fd;
+
+	slots_path(b->controller, b->purpose, b->day, "slots", path);
+	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	for (uint32_t i = 1; fd >= 0 && !any && !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++)
+		any = !memcmp(raw, "OSLT", 4) && raw[4] == 1;
+	if (fd >= 0)
+		close(fd);
+	return any;
+}
+
+bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
+{
+	struct spare s = { .r = r, .b = b };
+
+	b->held = 0;
+	if (b->purpose != STORE_DOCUMENTATION) /* a hold never prolongs training */
+		return true;
+	if (!r->holds) { /* who is on hold is not known: their copies stay, and buckets that may be all they have */
+		b->spared = old_slots(r, b);
+		return !b->spared;
+	}
+	(void)holds_each(r->holds, note_held, &s);
+	later_close(s.later);
+	if (s.rc) /* it is only what readers say of it */
+		reap_fault(r, s.rc, s.why.text);
+	b->spared = hold_keeps_bucket(r->holds, b->controller, b->day);
+	if (b->spared)
+		erase_others(r, b);
+	return !b->spared;
+}
+
+/* ---- when it is over ---- */
+
+struct release {
+	struct reap *r;
+	struct later_line *v;
+	size_t n;
+};
+
+static int let_go(void *arg, const struct later_line *line)
+{
+	struct release *x = arg;
+	struct later_line *more;
+
+	if (line->purpose != STORE_DOCUMENTATION || !state_holds(line->state) ||
+	    hold_is(x->r->holds, &line->uid))
+		return 0;
+	more = realloc(x->v, (x->n + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	x->v = more;
+	x->v[x->n++] = *line;
+	return 0;
+}
+
+/* Calls that later.db says are kept, and that are not on hold any more. */
+static void release(struct reap *r, const char *controller)
+{
+	struct release x = { .r = r };
+	struct why why = { "" };
+	struct later *l = NULL;
+	int rc = later_open(&r->root, controller, false, &l, &why);
+
+	if (!rc)
+		rc = later_each(l, 0, let_go, &x, &why);
+	later_close(l);
+	l = NULL;
+	if (!rc && x.n && !r->set->dry)
+		rc = later_open(&r->root, controller, true, &l, &why);
+	for (size_t i = 0; !rc && i < x.n; i++) {
+		struct reap_item it = { .what = REAP_CALL, .controller = controller, .purpose = STORE_DOCUMENTATION, .call = &x.v[i].uid,
+					.reason = HOLD_OVER };
+
+		x.v[i].state = STORE_S_EXPIRED;
+		x.v[i].at_ns = r->clock.now_ns;
+		snprintf(x.v[i].reason, sizeof(x.v[i].reason), HOLD_OVER);
+		rc = r->set->dry ? 0 : later_put(l, &x.v[i], &why);
+		r->t.released += !rc;
+		reap_item(r, &it);
+	}
+	if (rc && rc != -ENOENT)
+		reap_fault(r, rc, why.text);
+	later_close(l);
+	free(x.v);
+}
+
+void reap_hold_released(struct reap *r)
+{
+	struct names names;
+
+	if (!r->holds || names_read(&r->root, "catalog", &names))
+		return;
+	for (size_t i = 0; i < names.n; i++)
+		if (!name_check(names.v[i])) {
+			release(r, names.v[i]);
+			if (!r->set->dry)
+				reap_area_look(r, names.v[i]);
+		}
+	names_free(&names);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reap_internal.h - what the files of the reaper share
+ *
+ * One `struct reap` a run. Parts return nothing: what fails is told by reap_fault, once, and the run goes on with the
+ * next thing; only what makes the whole run senseless (no store, no memory for the plan) is returned.
+ */
+#ifndef REAP_INTERNAL_H
+#define REAP_INTERNAL_H
+
+#include "store/evlog.h"
+#include "store/outbox.h"
+#include "store/reap.h"
+#include "store/reap_clock.h"
+#include "store/store_internal.h"
+
+/* A bucket of the store. */
+struct reap_bucket {
+	char controller[STORE_NAME_MAX];
+	unsigned purpose;
+	uint32_t day;
+	uint64_t destroy_ns, destroyed_ns;
+	bool live;    /* its key is there; of a dry run also when it would not be */
+	bool due;     /* destroyed now, or before and not told */
+	bool damaged; /* cannot be parsed: due by its name */
+	bool spared;  /* its key lives on for calls on hold alone (slots of version 1) */
+	bool told;    /* its event is durable, or will be with the next commit */
+	uint64_t calls, late, held;
+};
+
+struct reap {
+	const struct reap_settings *set;
+	struct root root;
+	struct reap_clock clock;
+	uint64_t due_ns; /* what is due by then */
+	struct reap_bucket *bucket; /* oldest first */
+	size_t nbucket;
+	struct holds *holds;	    /* NULL: damaged */
+	struct outbox *out; /* NULL: it cannot be written, nothing is told in this run */
+	struct reap_row *punch; /* erased one by one, and nothing of them can be read any more */
+	size_t npunch;
+	struct reap_totals t;
+	int rc; /* of the first fault */
+	char why[512];
+};
+
+/* The run goes on. */
+void reap_fault(struct reap *r, int rc, const char *text);
+void reap_progress(const struct reap *r, const char *what, uint64_t bytes, uint64_t calls);
+void reap_item(const struct reap *r, const struct reap_item *it);
+
+/* reap_plan.c: all buckets of the store. -ENOMEM, or a directory cannot be read. */
+int reap_plan(struct reap *r, struct why *why);
+/* The latest instant at which that day begins anywhere. */
+uint64_t reap_day_begun(uint32_t day);
+/* Its calls, from the slots file; the key may be dead. */
+void reap_count(struct reap *r, struct reap_bucket *b);
+
+/* reap_hold.c: calls on hold. Opened before keys die; shared when they are dead. */
+void reap_holds_open(struct reap *r);
+void reap_holds_share(struct reap *r);
+/* Before the bucket dies: b->held. False: its key stays (b->spared). */
+bool reap_hold_bucket(struct reap *r, struct reap_bucket *b);
+/* reap_area.c: rows and segments of a controller that no hold keeps are taken away. */
+void reap_area_look(struct reap *r, const char *controller);
+/* Held calls of a day are in the hold area. Not 0: the day stays. */
+int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct why *why);
+/* What is not on hold any more leaves it. */
+void reap_hold_released(struct reap *r);
+
+/* reap_single.c: purposes of single calls: requests (STORE/erase), training that nobody used. */
+void reap_single(struct reap *r);
+/* Events of one that was erased; counted. */
+void reap_single_told(struct reap *r, const struct uid *uid, const char *controller, unsigned purpose, const char *reason,
+		      uint64_t due_ns);
+
+/* reap_tell.c: events into the outbox. What it does not take is a fault. */
+void reap_tell_open(struct reap *r);
+int reap_tell(struct reap *r, const struct evlog_event *e);
+/* 0: all that was told is durable. */
+int reap_tell_commit(struct reap *r);
+void reap_tell_close(struct reap *r); /* and into the log, when nobody else does it */
+
+/* reap_space.c: what is unlinked. reap_punch.c: space of r->punch. */
+void reap_space(struct reap *r);
+struct reap_ring;
+void reap_punch(struct reap *r, struct reap_ring *ring);
+
+#endif

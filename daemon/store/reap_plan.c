@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reap_plan.c - which buckets are due, and whose calls they are
+ *
+ * The files are the only plan: no list of deadlines is kept anywhere that could differ from them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/le.h"
+#include "store/bucket.h"
+#include "store/reap_internal.h"
+#include "store/slot.h"
+
+#define COUNT_BYTES (1u << 20)
+#define ZONE_MOST   (14 * 3600 * NS_PER_S) /* a day begins nowhere earlier than this before it does in UTC ... */
+#define ZONE_LEAST  (12 * 3600 * NS_PER_S) /* ... and later than this after */
+
+uint64_t reap_day_begun(uint32_t day)
+{
+	struct clock_date d;
+	uint64_t ns = 0;
+
+	day_date(day, &d);
+	(void)clock_day_start(&d, "UTC", &ns); /* the zone that is always there */
+	return ns + ZONE_LEAST;
+}
+
+/* 1 it is in ret, 0 it is of no concern. */
+static int look(struct reap *r, struct reap_bucket *b)
+{
+	char path[STORE_PATH_MAX];
+	struct why why = { "" };
+	struct bucket k = { 0 };
+	int rc;
+
+	b->destroy_ns = reap_day_begun(b->day);
+	if (b->destroy_ns > r->due_ns + ZONE_LEAST + ZONE_MOST) { /* by its name: not read */
+		b->live = true;
+		return 1;
+	}
+	rc = bucket_read(&r->root, b->controller, b->purpose, b->day, &k, &why);
+	b->live = rc || k.state == BUCKET_LIVE;
+	b->destroy_ns = rc ? b->destroy_ns : k.destroy_ns;
+	b->destroyed_ns = rc ? 0 : k.destroyed_ns;
+	explicit_bzero(&k, sizeof(k));
+	b->damaged = rc == -EBADMSG;
+	if (rc == -ENOENT) /* taken away meanwhile */
+		return 0;
+	if (rc)
+		reap_fault(r, rc, why.text);
+	slots_path(b->controller, b->purpose, b->day, "slots", path);
+	if (b->live)
+		b->due = b->destroy_ns <= r->due_ns && (!rc || b->damaged);
+	else
+		b->due = !faccessat(r->root.fd, path, F_OK, AT_SYMLINK_NOFOLLOW);
+	return 1;
+}
+
+static int add(struct reap *r, const struct reap_bucket *b)
+{
+	struct reap_bucket *v;
+
+	if (!(r->nbucket & (r->nbucket - 1))) {
+		v = realloc(r->bucket, (r->nbucket ? r->nbucket * 2 : 1) * sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		r->bucket = v;
+	}
+	r->bucket[r->nbucket++] = *b;
+	return 0;
+}
+
+static int plan_purpose(struct reap *r, const char *controller, unsigned purpose)
+{
+	char dir[STORE_PATH_MAX];
+	struct names files;
+	int rc;
+
+	snprintf(dir, sizeof(dir), "keys/%.63s/%s", controller, store_purpose_names[purpose]);
+	rc = names_read(&r->root, dir, &files);
+	for (size_t i = 0; !rc && i < files.n; i++) {
+		struct reap_bucket b = { .purpose = purpose };
+		struct clock_date d;
+
+		if (strlen(files.v[i]) != 17 || strcmp(files.v[i] + 10, ".bucket") || clock_date_parse(files.v[i], 10, &d))
+			continue;
+		snprintf(b.controller, sizeof(b.controller), "%s", controller);
+		b.day = day_number(&d);
+		if (look(r, &b))
+			rc = add(r, &b);
+	}
+	names_free(&files);
+	return rc;
+}
+
+static int older(const void *a, const void *b)
+{
+	const struct reap_bucket *x = a, *y = b;
+
+	if (x->destroy_ns != y->destroy_ns)
+		return x->destroy_ns < y->destroy_ns ? -1 : 1;
+	return strcmp(x->controller, y->controller);
+}
+
+int reap_plan(struct reap *r, struct why *why)
+{
+	struct names names;
+	int rc = names_read(&r->root, "keys", &names);
+
+	for (size_t i = 0; !rc && i < names.n; i++)
+		for (unsigned p = 0; !rc && !name_check(names.v[i]) && p < STORE_PURPOSES; p++)
+			rc = plan_purpose(r, names.v[i], p);
+	names_free(&names);
+	if (rc)
+		return why_errno(why, rc, "keys", "cannot read");
+	if (r->nbucket)
+		qsort(r->bucket, r->nbucket, sizeof(*r->bucket), older);
+	return 0;
+}
+
+void reap_count(struct reap *r, struct reap_bucket *b)
+{
+	uint8_t *buf = malloc(COUNT_BYTES);
+	char path[STORE_PATH_MAX];
+	ssize_t n = 0;
+	off_t at = SLOT_SIZE;
+	int fd;
+
+	slots_path(b->controller, b->purpose, b->day, "slots", path);
+	fd = buf ? openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	b->calls = b->late = 0;
+	while (fd >= 0 && (n = pread(fd, buf, COUNT_BYTES, at)) >= SLOT_SIZE) {
+		n -= n % SLOT_SIZE;
+		for (ssize_t i = 0; i < n; i += SLOT_SIZE)
+			if (!memcmp(buf + i, "OSLT", 4)) {
+				uint64_t until = le64dec(buf + i + 24);
+
+				b->calls++;
+				b->late += until && until < r->clock.now_ns;
+			}
+		at += n;
+	}
+	if (!buf || (fd < 0 && errno != ENOENT) || n < 0)
+		reap_fault(r, buf ? -errno : -ENOMEM, "slots cannot be counted");
+	if (fd >= 0)
+		close(fd);
+	free(buf);
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reap_single.c - purposes of single calls that end before their day
+ *
+ * Whatever the reason, a purpose is first a line in STORE/erase, then a line in later.db (durable), then its slot is overwritten,
+ * then it is told, then its line is done. Killed anywhere the next run begins again with the line: what was done is
+ * done to no effect, and at most told twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "store/bucket.h"
+#include "store/catalog.h"
+#include "store/hold.h"
+#include "store/later.h"
+#include "store/reap_ask.h"
+#include "store/reap_db.h"
+#include "store/reap_internal.h"
+#include "store/slot.h"
+
+#define USED_MAX (256u << 20)
+
+/* ---- training that was used: STORE/used (FORMAT.md section 9) ---- */
+
+struct used {
+	struct uid *v; /* sorted */
+	size_t n;
+};
+
+static int uid_order(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct uid));
+}
+
+/* A line that is none, or no way to read the file: then nobody knows what was used, and nothing is erased for that. */
+static int used_read(const struct root *r, struct used *ret, struct why *why)
+{
+	static const char head[] = "{\"call\":\"";
+	int fd = openat(r->fd, "used", O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	char *text = NULL, *p, *lf, uid[UID_TEXT] = "";
+	struct used u = { 0 };
+	size_t n = 0;
+
+	*ret = u;
+	if (fd < 0)
+		return errno == ENOENT ? 0 : why_errno(why, -errno, "used", "cannot read");
+	rc = files_read(fd, USED_MAX, &text, &n);
+	close(fd);
+	if (!rc) {
+		u.v = malloc((n / 64 + 1) * sizeof(*u.v)); /* no line is that short */
+		rc = u.v ? 0 : -ENOMEM;
+	}
+	for (p = text; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1) {
+		if (lf - p < 64 || memcmp(p, head, sizeof(head) - 1)) {
+			rc = -EBADMSG;
+			break;
+		}
+		memcpy(uid, p + sizeof(head) - 1, UID_TEXT - 1);
+		rc = uid_parse(uid, &u.v[u.n++]) ? -EBADMSG : 0;
+	}
+	free(text);
+	if (rc) {
+		free(u.v);
+		return why_errno(why, rc, "used", "cannot read");
+	}
+	if (u.n)
+		qsort(u.v, u.n, sizeof(*u.v), uid_order);
+	*ret = u;
+	return 0;
+}
+
+/* ---- what nobody used ---- */
+
+struct unused {
+	struct reap *r;
+	struct used used;
+	struct reap_ask *v;
+	size_t n;
+	char controller[STORE_NAME_MAX];
+	struct later *later; /* of it; NULL none */
+};
+
+static bool bucket_lives(const struct reap *r, const char *controller, unsigned purpose, uint32_t day)
+{
+	for (size_t i = 0; i < r->nbucket; i++)
+		if (r->bucket[i].day == day && r->bucket[i].purpose == purpose && !strcmp(r->bucket[i].controller, controller))
+			return r->bucket[i].live;
+	return false;
+}
+
+static int unused_add(struct unused *u, const struct uid *uid)
+{
+	struct reap_ask *a;
+
+	if (!(u->n & (u->n - 1))) {
+		a = realloc(u->v, (u->n ? 2 * u->n : 1) * sizeof(*a));
+		if (!a)
+			return -ENOMEM;
+		u->v = a;
+	}
+	u->v[u->n++] = (struct reap_ask){ .call = *uid, .purpose = STORE_TRAINING, .reason = "unused", .at_ns = u->r->clock.now_ns };
+	return 0;
+}
+
+static int unused_rows(struct unused *u, sqlite3 *sql, struct why *why)
+{
+	struct later_line line;
+	sqlite3_stmt *st = NULL;
+	int rc, got = SQLITE_DONE;
+
+	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE training_use_by BETWEEN 1 AND ?1 AND training_state='GRANTED'",
+				-1, &st, NULL);
+	if (rc == SQLITE_ERROR) /* of an older format: nobody wrote when it must have been used */
+		return 0;
+	if (rc == SQLITE_OK)
+		sqlite3_bind_int64(st, 1, (sqlite3_int64)u->r->due_ns);
+	while (rc == SQLITE_OK && (got = sqlite3_step(st)) == SQLITE_ROW) {
+		struct reap_row row = { .day = 0 };
+
+		if (reap_row_get(st, &row) || (u->used.n && bsearch(&row.uid, u->used.v, u->used.n, sizeof(row.uid), uid_order)) ||
+		    !bucket_lives(u->r, u->controller, STORE_TRAINING, row.purpose_day[STORE_TRAINING]))
+			continue;
+		rc = later_get(u->later, &row.uid, STORE_TRAINING, &line, why);
+		if (!rc)
+			rc = unused_add(u, &row.uid);
+		else if (rc == 1)
+			rc = 0;
+	}
+	sqlite3_finalize(st);
+	if (rc >= 0 && got != SQLITE_DONE && got != SQLITE_ROW)
+		rc = reap_db_fail(sql, got, "catalog: cannot read", why);
+	return rc;
+}
+
+static int unused_in(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	struct unused *u = arg;
+	struct why why = { "" };
+	sqlite3 *sql;
+	int rc = 0;
+
+	if (strcmp(u->controller, controller)) {
+		later_close(u->later);
+		u->later = NULL;
+		snprintf(u->controller, sizeof(u->controller), "%s", controller);
+		rc = later_open(&u->r->root, controller, false, &u->later, &why);
+		if (rc == -ENOENT)
+			rc = 0;
+	}
+	if (!rc && day != DAY_HOLD) { /* a hold has no training */
+		rc = reap_db_open(&u->r->root, controller, day, part, &sql, &why);
+		if (!rc) {
+			rc = unused_rows(u, sql, &why);
+			sqlite3_close(sql);
+		}
+	}
+	if (rc && rc != -ENOENT)
+		reap_fault(u->r, rc, *why.text ? why.text : "out of memory");
+	return 0;
+}
+
+static void find_unused(struct reap *r, struct unused *u)
+{
+	struct why why = { "" };
+	int rc = used_read(&r->root, &u->used, &why);
+
+	u->r = r;
+	if (rc) {
+		reap_fault(r, rc, why.text);
+		return;
+	}
+	rc = catalog_each(&r->root, unused_in, u);
+	if (rc)
+		reap_fault(r, rc, "catalog: cannot be read");
+	later_close(u->later);
+	free(u->used.v);
+}
+
+/* ---- erasing ---- */
+
+struct single {
+	struct reap_asked asked;
+	struct reap_row row;
+	bool found, waits; /* its row is there; it is on hold */
+	size_t slot;	   /* in the list of slots */
+};
+
+static enum store_state state_for(const char *reason)
+{
+	return !strcmp(reason, "withdrawn") ? STORE_S_WITHDRAWN : STORE_S_EXPIRED;
+}
+
+static void find_rows(struct reap *r, struct single *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct why why = { "" };
+		int rc;
+
+		if (v[i].asked.ask.purpose == STORE_DOCUMENTATION && (!r->holds || hold_is(r->holds, &v[i].asked.ask.call))) {
+			v[i].waits = true;
+			continue;
+		}
+		rc = reap_row_find(&r->root, &v[i].asked.ask.call, &v[i].row, &why);
+		v[i].found = !rc;
+		if (rc && rc != -ENOENT) { /* perhaps the one that cannot be read has it */
+			v[i].waits = true;
+			reap_fault(r, rc, why.text);
+		}
+		reap_progress(r, "calls", 0, i);
+	}
+}
+
+/* later.db says so before the slot is empty. */
+static int note(struct reap *r, const char *controller, struct single *v, size_t n)
+{
+	struct why why = { "" };
+	struct later *l = NULL;
+	int rc = later_open(&r->root, controller, true, &l, &why);
+
+	if (!rc)
+		rc = later_begin(l, &why);
+	for (size_t i = 0; !rc && i < n; i++) {
+		const struct reap_ask *a = &v[i].asked.ask;
+		struct later_line line = { .uid = a->call, .purpose = a->purpose, .day = v[i].row.day, .state = state_for(a->reason),
+					   .at_ns = r->clock.now_ns };
+
+		if (!v[i].found || strcmp(v[i].row.controller, controller) || !state_holds(v[i].row.state[a->purpose]))
+			continue;
+		snprintf(line.reason, sizeof(line.reason), "%s", a->reason);
+		rc = later_put(l, &line, &why);
+	}
+	if (!rc)
+		rc = later_commit(l, &why);
+	later_close(l);
+	if (rc)
+		reap_fault(r, rc, why.text);
+	return rc;
+}
+
+static void note_all(struct reap *r, struct single *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *controller = v[i].row.controller;
+		bool first = v[i].found;
+
+		for (size_t k = 0; first && k < i; k++)
+			first = !v[k].found || strcmp(v[k].row.controller, controller) != 0;
+		if (!first || !note(r, controller, v, n))
+			continue;
+		for (size_t k = 0; k < n; k++) /* the key goes all the same; the next run says so */
+			v[k].waits |= v[k].found && !strcmp(v[k].row.controller, controller);
+	}
+}
+
+static void erase(struct reap *r, struct single *v, size_t n)
+{
+	struct slot_erase *e = calloc(n ? n : 1, sizeof(*e));
+	struct why why = { "" };
+	size_t m = 0;
+	int rc;
+
+	if (!e) {
+		reap_fault(r, -ENOMEM, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct reap_row *row = &v[i].row;
+		unsigned p = v[i].asked.ask.purpose;
+
+		if (v[i].found && row->slot[p] && state_holds(row->state[p]))
+			e[m++] = (struct slot_erase){ .controller = row->controller, .purpose = p, .day = row->purpose_day[p],
+						      .index = row->slot[p], .uid = row->uid };
+	}
+	rc = slots_erase_many(&r->root, e, m, &why);
+	if (rc)
+		reap_fault(r, rc, why.text);
+	for (size_t i = 0; i < m; i++)
+		for (size_t k = 0; e[i].result < 0 && e[i].result != -ENOENT && e[i].result != -ESTALE && k < n; k++)
+			if (v[k].asked.ask.purpose == e[i].purpose && uid_equal(&v[k].asked.ask.call, &e[i].uid))
+				v[k].waits = true; /* the disk refused: once more the next time */
+	free(e);
+}
+
+void reap_single_told(struct reap *r, const struct uid *uid, const char *controller, unsigned purpose, const char *reason,
+		      uint64_t due_ns)
+{
+	struct reap_item it = { .what = REAP_CALL, .controller = controller, .purpose = (int)purpose, .call = uid, .reason = reason,
+				.due_ns = due_ns };
+	struct evlog_event e = { .kind = EVLOG_KEY_DESTROY, .purpose = purpose ? EVLOG_P_TRAINING : EVLOG_P_DOCUMENTATION,
+				 .source = EVLOG_S_REAPER, .time_ns = r->clock.now_ns, .has_call = true, .call = *uid,
+				 .controller = controller, .reason = reason };
+
+	it.late_ns = due_ns && due_ns < r->clock.now_ns ? r->clock.now_ns - due_ns : 0;
+	r->t.calls++;
+	r->t.single++;
+	reap_item(r, &it);
+	if (r->set->dry)
+		return;
+	(void)reap_tell(r, &e); /* told when it fails */
+	e.kind = EVLOG_PURPOSE_EXPIRE;
+	(void)reap_tell(r, &e);
+}
+
+/* The other purpose has nothing of it either. */
+static bool nobodys(struct reap *r, const struct single *x)
+{
+	unsigned o = !x->asked.ask.purpose;
+	struct later_line line;
+	struct later *l = NULL;
+	struct why why;
+	bool gone = !state_holds(x->row.state[o]);
+
+	if (gone || later_open(&r->root, x->row.controller, false, &l, &why))
+		return gone;
+	if (later_get(l, &x->row.uid, o, &line, &why) == 1)
+		gone = !state_holds(line.state);
+	else
+		gone = !bucket_lives(r, x->row.controller, o, x->row.purpose_day[o]);
+	later_close(l);
+	return gone;
+}
+
+static void give_back(struct reap *r, const struct single *x)
+{
+	struct reap_row *v;
+
+	if (!nobodys(r, x))
+		return;
+	if (!(r->npunch & (r->npunch - 1))) {
+		v = realloc(r->punch, (r->npunch ? 2 * r->npunch : 1) * sizeof(*v));
+		if (!v)
+			return; /* its day takes it away */
+		r->punch = v;
+	}
+	r->punch[r->npunch++] = x->row;
+}
+
+static void tell_and_finish(struct reap *r, struct single *v, size_t n)
+{
+	uint64_t *off = calloc(n ? n : 1, sizeof(*off));
+	struct why why = { "" };
+	size_t m = 0;
+	int rc = off ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < n; i++) {
+		const struct reap_ask *a = &v[i].asked.ask;
+
+		if (v[i].waits)
+			continue;
+		if (v[i].found && state_holds(v[i].row.state[a->purpose])) {
+			reap_single_told(r, &a->call, v[i].row.controller, a->purpose, a->reason, a->at_ns);
+			if (!r->set->dry)
+				give_back(r, &v[i]);
+		}
+		off[m++] = v[i].asked.off;
+	}
+	if (m && !r->set->dry) {
+		rc = reap_tell_commit(r); /* nothing told: the lines stay, and the next run tells */
+		if (!rc)
+			rc = reap_asks_done(&r->root, off, m, &why);
+		if (rc && *why.text)
+			reap_fault(r, rc, why.text);
+	}
+	free(off);
+}
+
+static void act(struct reap *r, const struct reap_asked *asked, size_t n)
+{
+	struct single *v = calloc(n ? n : 1, sizeof(*v));
+
+	if (!v) {
+		reap_fault(r, -ENOMEM, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		v[i].asked = asked[i];
+	find_rows(r, v, n);
+	if (!r->set->dry) {
+		note_all(r, v, n);
+		erase(r, v, n);
+	}
+	tell_and_finish(r, v, n);
+	free(v);
+}
+
+static bool asked_for(const struct reap_asks *a, const struct reap_ask *x)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].ask.purpose == x->purpose && uid_equal(&a->v[i].ask.call, &x->call))
+			return true;
+	return false;
+}
+
+void reap_single(struct reap *r)
+{
+	struct reap_asks asks = { 0 };
+	struct unused u = { .r = r };
+	struct why why = { "" };
+	size_t m = 0;
+	int rc = reap_asks_read(&r->root, &asks, &why);
+
+	if (rc)
+		reap_fault(r, rc, why.text);
+	if (asks.bad)
+		reap_fault(r, -EBADMSG, "erase: a line that is no request is left alone");
+	find_unused(r, &u);
+	for (size_t i = 0; i < u.n; i++)
+		if (!asks.n || !asked_for(&asks, &u.v[i]))
+			u.v[m++] = u.v[i];
+	if (m && r->set->dry) {
+		struct reap_asked *v = calloc(m, sizeof(*v));
+
+		for (size_t i = 0; v && i < m; i++)
+			v[i].ask = u.v[i];
+		if (v)
+			act(r, v, m);
+		free(v);
+	} else if (m) {
+		rc = reap_asks_add(&r->root, u.v, m, &why);
+		reap_asks_free(&asks);
+		if (!rc)
+			rc = reap_asks_read(&r->root, &asks, &why);
+		if (rc)
+			reap_fault(r, rc, why.text);
+	}
+	if (asks.n)
+		act(r, asks.v, asks.n);
+	reap_asks_free(&asks);
+	free(u.v);
+}

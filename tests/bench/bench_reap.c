@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench_reap.c - how long deletion takes in a large store
+ *
+ *	bench_reap make STORE KEYS ROWS DUE HELD	a store of ROWS calls whose days end one after another, DUE of them first; some
+ *							HELD of these are on hold
+ *	bench_reap reap STORE DAYS	a run of the reaper at the end of that many days: figures
+ *	bench_reap files DIR N | sqlite FILE N DUE	the peers: a file a call, one indexed table
+ *
+ * Rows and slots are written by the store's own code, without a private key or audio: segments are of the real number (64 MiB each,
+ * 1.2 MB a call of three minutes) and have no blocks but one. What is measured is destroying, telling, and unlinking by the
+ * number of names; what blocks cost to free depends on the file system.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "store/catalog.h"
+#include "store/hold.h"
+#include "store/reap.h"
+#include "store/segment.h"
+#include "store/slots.h"
+#include "store/store_internal.h"
+#include "store/writer.h"
+
+#define CALL_BYTES 1200000ull
+#define START	   1795000000000000000ULL
+#define DAY_NS	   (86400 * NS_PER_S)
+#define ZONE	   "Europe/Copenhagen"
+
+static double now_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static void die(const char *what, int rc, const char *why)
+{
+	fprintf(stderr, "bench_reap: %s: %s (%s)\n", what, strerror(-rc), why);
+	exit(1);
+}
+
+/* ---- a store ---- */
+
+struct maker {
+	struct root root;
+	struct slots *slots;
+	struct catalog *catalog;
+	struct why why;
+	uint8_t key[32], numbers[80];
+	struct buf extents;
+	int fd[2]; /* the day's slots; the first one is wrapped, the others are like it */
+	uint32_t next[2];
+};
+
+static uint64_t day_at(unsigned day)
+{
+	return START + (90ull + day) * DAY_NS;
+}
+
+static void put_slot(struct maker *m, unsigned p, const struct uid *uid, uint64_t until, uint32_t *ret_day, uint32_t *ret_index)
+{
+	static struct slot like[2];
+	char path[STORE_PATH_MAX];
+	uint8_t raw[SLOT_SIZE];
+	int rc = 0;
+
+	if (day_of(until, ZONE, ret_day))
+		die("zone", -EINVAL, ZONE);
+	if (m->fd[p] < 0) {
+		rc = slots_put(m->slots, "acme", p, ZONE, uid, until, m->key, ret_day, ret_index, &m->why);
+		rc = rc ? rc : slot_read(&m->root, "acme", p, *ret_day, *ret_index, &like[p], &m->why);
+		slots_path("acme", p, *ret_day, "slots", path);
+		m->fd[p] = openat(m->root.fd, path, O_WRONLY);
+		m->next[p] = *ret_index + 1;
+	} else {
+		like[p].uid = *uid;
+		slot_format(&like[p], raw);
+		*ret_index = m->next[p]++;
+		rc = pwrite_all(m->fd[p], raw, sizeof(raw), (off_t)*ret_index * SLOT_SIZE);
+	}
+	if (rc)
+		die("slot", rc, m->why.text);
+}
+
+static void put_call(struct maker *m, uint64_t i, unsigned day)
+{
+	struct store_call_meta meta = { .start_ns = START + i * 1000000, .controller = "acme", .zone = ZONE, .rule = "service-desk",
+					.policy_hash = "00ff", .scenario = "A1", .sip_call_id = "" };
+	struct store_call_result r = { .end_ns = START + i * 1000000, .end = "bye", .outcome = STORE_O_KEPT, .gap = "",
+				       .reason = { "interest", "interest" }, .state = { STORE_S_GRANTED, STORE_S_GRANTED } };
+	struct catalog_row row = { .meta = &meta, .result = &r, .numbers = m->numbers, .numbers_len = sizeof(m->numbers),
+				   .extents = m->extents.p, .extents_len = m->extents.len, .kept = true };
+	uint8_t hash[2][NUMBER_HASH];
+	char sip[48];
+	int rc;
+
+	snprintf(sip, sizeof(sip), "%016llx@pbx.example.net", (unsigned long long)i * 2654435761u);
+	meta.sip_call_id = sip;
+	uid_make(meta.start_ns, sip, strlen(sip), &meta.uid);
+	memcpy(hash[0], meta.uid.b, 16);
+	memcpy(hash[1], m->key, 16);
+	row.hash[0] = hash[0];
+	row.hash[1] = hash[1];
+	for (unsigned p = 0; p < 2; p++) {
+		meta.until_ns[p] = day_at(day);
+		put_slot(m, p, &meta.uid, meta.until_ns[p], &row.purpose_day[p], &row.purpose_slot[p]);
+	}
+	row.day = row.purpose_day[0];
+	for (int k = 0; k < 2; k++) {
+		rc = catalog_add(m->catalog, &row, &m->why);
+		if (rc != -EAGAIN)
+			break;
+		rc = catalog_sync(m->catalog, &m->why);
+	}
+	if (rc)
+		die("row", rc, m->why.text);
+	if (i % 20000 == 19999 && (rc = catalog_sync(m->catalog, &m->why)) != 0)
+		die("rows", rc, m->why.text);
+}
+
+static void put_segments(struct maker *m, unsigned day, uint64_t calls)
+{
+	uint64_t n = calls * CALL_BYTES / WRITER_ROLL + 1;
+	struct segment_head h = { 0 };
+	uint8_t raw[SEGMENT_HEAD];
+	char path[STORE_PATH_MAX];
+	uint32_t d;
+
+	day_of(day_at(day), ZONE, &d);
+	memcpy(h.store_id, m->root.id, 16);
+	snprintf(h.controller, sizeof(h.controller), "acme");
+	h.day = d;
+	for (uint32_t k = 1; k <= n; k++) {
+		int fd;
+
+		segment_path("acme", d, k, "seg", path);
+		*strrchr(path, '/') = 0;
+		make_dirs(&m->root, path, &m->why);
+		segment_path("acme", d, k, "seg", path);
+		h.number = k;
+		segment_head_format(&h, raw);
+		fd = openat(m->root.fd, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		if (fd < 0 || pwrite_all(fd, raw, sizeof(raw), 0) || ftruncate(fd, WRITER_ROLL))
+			die(path, -errno, "segment");
+		close(fd);
+	}
+}
+
+static void set_holds(const char *dir, unsigned held, uint64_t due)
+{
+	struct hold_why w = { .reason = "dispute", .reference = "D-1", .review = 20270301 };
+	struct hold_person who = { .uid = 1, .name = "anna" };
+	char why[512] = "";
+	struct holds *h;
+	struct store *st;
+	int rc = store_open(dir, STORE_RO, &st, why, sizeof(why));
+
+	if (rc)
+		die("store", rc, why);
+	if (store_holds(st, HOLDS_WRITE, &h, NULL))
+		die("holds", -EIO, store_why(st));
+	for (unsigned k = 0; k < held; k++) {
+		uint64_t i = due / (held + 1) * (k + 1);
+		char sip[48];
+		struct uid uid;
+		bool fresh;
+
+		snprintf(sip, sizeof(sip), "%016llx@pbx.example.net", (unsigned long long)i * 2654435761u);
+		uid_make(START + i * 1000000, sip, strlen(sip), &uid);
+		rc = store_hold_add(st, h, &uid, &w, &who, START + DAY_NS, &fresh);
+		if (rc)
+			die("hold", rc, store_why(st));
+	}
+	holds_close(h);
+	store_close(st);
+}
+
+static int make(const char *dir, const char *keys, uint64_t rows, uint64_t due, unsigned held)
+{
+	static struct maker m;
+	char why[512] = "";
+	double start = now_s();
+	uint64_t in_day = 0;
+	unsigned day = 0;
+	int rc = store_create(dir, keys, NULL, NULL, why, sizeof(why));
+
+	if (rc)
+		die("init", rc, why);
+	if (root_open(dir, &m.root, &m.why) || slots_new(&m.root, &m.slots) || catalog_new(&m.root, NULL, &m.catalog))
+		die("open", -EIO, m.why.text);
+	clock_set_ns(START);
+	m.fd[0] = m.fd[1] = -1;
+	extent_put(&m.extents, &(struct extent_state){ 0 }, &(struct extent){ .segment = 1, .off = SEGMENT_HEAD, .len = 16384 });
+	for (uint64_t i = 0; i < rows; i++) {
+		if (in_day == due) {
+			put_segments(&m, day++, in_day);
+			in_day = 0;
+			close(m.fd[0]);
+			close(m.fd[1]);
+			m.fd[0] = m.fd[1] = -1;
+		}
+		put_call(&m, i, day);
+		in_day++;
+	}
+	put_segments(&m, day, in_day);
+	rc = catalog_sync(m.catalog, &m.why);
+	rc = rc ? rc : slots_sync(m.slots, &m.why);
+	if (rc)
+		die("sync", rc, m.why.text);
+	catalog_free(m.catalog);
+	slots_free(m.slots);
+	root_close(&m.root);
+	set_holds(dir, held, due);
+	printf("made %llu calls in %u days, %.0f s\n", (unsigned long long)rows, day + 1, now_s() - start);
+	return 0;
+}
+
+/* ---- the reaper ---- */
+
+static int reap(const char *dir, unsigned days)
+{
+	struct reap_settings s = { .store = dir, .now_ns = day_at(days - 1), .told = true };
+	struct reap_totals t = { 0 };
+	char why[512] = "";
+	int rc;
+
+	clock_set_ns(s.now_ns);
+	rc = reap_run(&s, &t, why, sizeof(why));
+	if (rc)
+		die("reap", rc, why);
+	printf("%llu purposes of calls (%llu buckets), %llu held: undecryptable after %.3f s; told, counted, %llu files (%.1f MB) unlinked after %.2f s\n",
+	       (unsigned long long)t.calls, (unsigned long long)t.buckets, (unsigned long long)t.held, (double)t.dead_ns / 1e9,
+	       (unsigned long long)t.files, (double)t.bytes / 1e6, (double)t.run_ns / 1e9);
+	return 0;
+}
+
+/* ---- peers ---- */
+
+static int files(const char *dir, unsigned n)
+{
+	static uint8_t data[20480];
+	double start = now_s();
+	char path[4096];
+
+	randombytes_buf(data, sizeof(data));
+	for (unsigned i = 0; i < n; i++) {
+		int fd;
+
+		if (i % 1000 == 0) {
+			snprintf(path, sizeof(path), "%s/%u", dir, i / 1000);
+			mkdir(path, 0700);
+		}
+		snprintf(path, sizeof(path), "%s/%u/%u.rec", dir, i / 1000, i);
+		fd = open(path, O_WRONLY | O_CREAT, 0600);
+		if (fd < 0 || pwrite_all(fd, data, sizeof(data), 0))
+			die(path, -errno, "file");
+		close(fd);
+	}
+	sync();
+	printf("made %u files of 20 KB in %.1f s\n", n, now_s() - start);
+	return 0;
+}
+
+static void run_sql(sqlite3 *sql, const char *text)
+{
+	char *err = NULL;
+
+	if (sqlite3_exec(sql, text, NULL, NULL, &err) != SQLITE_OK)
+		die(text, -EIO, err ? err : "");
+}
+
+static int one_table(const char *file, uint64_t n, uint64_t due)
+{
+	double start = now_s();
+	sqlite3_stmt *st;
+	sqlite3 *sql;
+	char text[200];
+
+	if (sqlite3_open(file, &sql) != SQLITE_OK)
+		die(file, -EIO, "open");
+	run_sql(sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-500000;"
+		     "CREATE TABLE calls(id INTEGER PRIMARY KEY, caller BLOB, callee BLOB, sip TEXT, expiry INTEGER, sealed BLOB, row BLOB);BEGIN");
+	if (sqlite3_prepare_v2(sql, "INSERT INTO calls VALUES(?1,randomblob(16),randomblob(16),hex(randomblob(16)),?2,randomblob(120),randomblob(200))",
+			       -1, &st, NULL) != SQLITE_OK)
+		die("prepare", -EIO, sqlite3_errmsg(sql));
+	for (uint64_t i = 0; i < n; i++) {
+		sqlite3_bind_int64(st, 1, (sqlite3_int64)i);
+		sqlite3_bind_int64(st, 2, (sqlite3_int64)((i * 2654435761u) % n)); /* due ones lie anywhere, as in life by purpose */
+		if (sqlite3_step(st) != SQLITE_DONE)
+			die("insert", -EIO, sqlite3_errmsg(sql));
+		sqlite3_reset(st);
+	}
+	sqlite3_finalize(st);
+	run_sql(sql, "COMMIT; CREATE INDEX a ON calls(caller); CREATE INDEX b ON calls(callee); CREATE INDEX c ON calls(sip);"
+		     "CREATE INDEX e ON calls(expiry)");
+	sqlite3_wal_checkpoint_v2(sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	printf("made a table of %llu rows in %.0f s\n", (unsigned long long)n, now_s() - start);
+	start = now_s();
+	for (uint64_t k = 0; k < due; k += 5000) {
+		snprintf(text, sizeof(text), "DELETE FROM calls WHERE expiry >= %llu AND expiry < %llu", (unsigned long long)k,
+			 (unsigned long long)(k + 5000 < due ? k + 5000 : due));
+		run_sql(sql, text);
+	}
+	sqlite3_wal_checkpoint_v2(sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	printf("DELETE of %llu rows, 5,000 a transaction, and a checkpoint: keys out of all files after %.1f s\n", (unsigned long long)due,
+	       now_s() - start);
+	sqlite3_close(sql);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (sodium_init() < 0)
+		return 1;
+	if (argc == 7 && !strcmp(argv[1], "make"))
+		return make(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10), (unsigned)atoi(argv[6]));
+	if (argc == 4 && !strcmp(argv[1], "reap"))
+		return reap(argv[2], (unsigned)atoi(argv[3]));
+	if (argc == 4 && !strcmp(argv[1], "files"))
+		return files(argv[2], (unsigned)atoi(argv[3]));
+	if (argc == 5 && !strcmp(argv[1], "sqlite"))
+		return one_table(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+	fprintf(stderr, "usage: see bench_reap.c\n");
+	return 2;
+}

@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# optag hold: who may, what is refused, the two persons, the list, and what find, why, fsck and export say of it.
+. "$SRC/tests/cli/common" || exit 1
+need jq
+need setpriv
+[ "$(id -u)" = 0 ] || { echo "SKIP: only root can be several persons"; exit 77; }
+P=$(mktemp -d /tmp/optag-hold.XXXXXX) || exit 1 # $TMP is root's alone, and here are others
+trap 'rm -rf "$P"' EXIT
+chmod 755 "$P"
+cd "$TMP" || exit 1
+O="$BIN/optag"
+held="$BUILD/tests/gen/mkheld"
+review=$(date -u -d '+2 months' +%F)
+run 0 "$O" init --store s --keys k
+run 0 "$held" s near:89:1:1 other:89:1:0 far:1:90:0 train:1:0:90
+cp out ids
+id() { awk -v n="$1" '$1 == n { print $2 }' ids; }
+near=$(id near) far=$(id far)
+
+# ---- usage, refusals ----
+run 2 "$O" hold
+run 2 "$O" hold add --store s --reason r --review "$review" "$near"
+run 2 "$O" hold add --store s --reason r --reference D-1 --review tomorrow "$near"
+run 2 "$O" hold release --store s "$near"
+run 2 "$O" hold release --store s --cancel --reason r "$near"
+run 2 "$O" hold release --store s --reason r x
+A() { run "$1" "$O" hold add --store s --reason "${R:-dispute}" --reference "${F:-D-2201}" --review "${D:-$review}" "${@:2}"; }
+A 1 01ARZ3NDEKTSV4RRFFQ69G5FAV
+has err 'no such call'
+A 1 "$(id train)"
+has err 'documentation is NONE'
+D=$(date -u +%F) A 1 "$near"
+has err 'must be after today'
+D=$(date -u -d '+7 months' +%F) A 1 "$near"
+has err 'more than 6 months'
+R=' ' A 1 "$near"
+has err 'the reason is empty'
+R=$(printf 'two\nlines') A 1 "$near"
+has err 'not one line'
+F=$(printf '%0101d' 0) A 1 "$near"
+has err 'too long'
+run 0 "$O" hold list --store s
+[ -s out ] && fail "something is on hold"
+run 1 "$O" hold release --store s --reason r "$near"
+has err 'is not on hold'
+
+# ---- on hold; one that is none does not stop the others ----
+R='say "æ" \ it' A 1 "$near" 01ARZ3NDEKTSV4RRFFQ69G5FAV "$far"
+[ "$(wc -l <out)" = 2 ] || fail "not two on hold"
+run 0 "$O" hold list --store s --json
+[ "$(jq -rs 'map(.call) | join(" ")' out)" = "$near $far" ] || fail "list"
+[ "$(head -1 out | jq -c '[.controller,.by,.uid,.reason,.reference,.review,.overdue,.release_asked]')" = \
+	"[\"acme\",\"root\",0,\"say \\\"æ\\\" \\\\ it\",\"D-2201\",\"$review\",false,null]" ] || fail "values"
+run 0 "$O" hold list --store s
+has out "^$near  $review  .*root .*D-2201 .*say \"æ\""
+run 0 "$O" hold list --store s --due 7
+[ -s out ] && fail "review is not due"
+run 0 "$O" hold list --store s --due 70
+[ "$(grep -c "$review" out)" = 2 ] || fail "review is due"
+run 0 "$O" find --store s --json
+[ "$(jq -c '[.sip_call_id, .held, .hold_review]' out | grep -c ',true,"'"$review")" = 2 ] || fail "find"
+[ "$(jq -s 'map(select(.held == false and .hold_review == null)) | length' out)" = 2 ] || fail "find"
+run 0 "$O" find --store s
+has out "near@test|on hold, review by $review"
+jq -e '.event == "hold.set" and .who == "root" and .n.uid == 0' <(tail -n +2 -q s/outbox/* | head -1) >/dev/null || fail "evidence"
+grep -qr 'D-2201\|say' s/outbox && fail "people's words are in the evidence"
+run 0 "$O" fsck --store s --json
+[ "$(jq -c '[.held, .damaged]' out)" = '[2,0]' ] || fail "fsck"
+"$O" why --store s "$near" >out 2>err # the store has no evidence log
+has out '^On hold since .* by root \(uid 0\): documentation is kept past its time \[N-24\]'
+has out "reviewed by $review"
+"$O" why --store s --json "$near" >out 2>err
+[ "$(jq -c '[.hold.reference, .hold.review]' out)" = "[\"D-2201\",\"$review\"]" ] || fail "why"
+"$O" why --store s --json "$(id other)" >out 2>err
+[ "$(jq -c .hold out)" = null ] || fail "why of another"
+
+# ---- the day goes ----
+opens() { # STATUS PURPOSE CALL
+	run "$1" "$O" export --store s --keys k --purpose "$2" --call "$3" --format wav -o "o.$RANDOM.wav"
+}
+opens 0 training "$near"
+run 0 "$held" s destroy:documentation:1 destroy:training:1
+opens 0 documentation "$near"
+opens 1 training "$near"
+has err 'was destroyed'
+opens 1 documentation "$(id other)"
+A 1 "$(id other)"
+has err 'destroyed'
+run 0 "$O" fsck --store s
+
+# ---- persons: the program has the rights of the store's user, and knows who runs it ----
+cp "$BIN/optag-hold" "$P/hold"
+cp "$BIN/optag-hold" "$P/plain"
+mv s "$P/s"
+ln -s "$P/s" s
+chown -R 1500:1500 "$P/s"
+chown 1500:1600 "$P/hold"
+chmod 4750 "$P/hold"
+person() { setpriv --reuid "$1" --regid 1600 --clear-groups "$P/hold" "${@:2}"; }
+as() { run "$2" person "$1" "${@:3}" --store "$P/s"; }
+if [ "$(person 1501 list --store "$P/s" 2>err | wc -l)" = 3 ]; then
+	SUDO_UID=1502 as 1501 0 release --reason "settled in court" "$near"
+	has out 'another person confirms'
+	SUDO_UID=1502 as 1501 1 release --reason "really" "$near"
+	has err 'takes a second person'
+	as 1501 0 list --json
+	[ "$(jq -c 'select(.release_asked) | [.call, .release_uid, .release_reason]' out)" = "[\"$near\",1501,\"settled in court\"]" ] || fail "asked"
+	as 1502 0 release --cancel "$near"
+	as 1502 1 release --cancel "$near"
+	has err 'nobody asked'
+	as 1501 0 release --reason "settled in court" "$near"
+	as 1501 0 add --reason "appeal" --reference D-2202 --review "$review" "$near" # who needs it still
+	as 1502 0 release --reason "settled in court" "$near"
+	has out 'another person confirms'
+	opens 0 documentation "$near"
+	as 1501 0 release --reason "settled in court" "$near"
+	has out 'past its deadline: its key is destroyed'
+	opens 1 documentation "$near"
+	as 1501 0 list
+	[ "$(wc -l <out)" = 2 ] || fail "still on hold"
+	tail -n +2 -q s/outbox/* | jq -e 'select(.event == "key.destroy" and .call == "'"$near"'" and .n.uid == 1501)' >/dev/null || fail "evidence of the end"
+	# before its deadline a call just goes its way
+	as 1501 0 release --reason "no need" "$far"
+	as 1502 0 release --reason "no need" "$far"
+	has out 'kept until its deadline'
+	opens 0 documentation "$far"
+	# what a person chose does not get the rights of the store's user
+	cp -r "$P/s" "$P/mine"
+	chown -R 1501 "$P/mine"
+	run 1 person 1501 list --store "$P/mine"
+	has err 'not a directory of the user whose rights'
+	[ "$(stat -c %u s/holds s/keys/acme/documentation/hold.slots | sort -u)" = 1500 ] || fail "owners"
+else
+	echo "SKIP: set-user-id does not count here: $(cat err)"
+	exit 77
+fi
+# without its rights nothing works, and nothing changes
+run 1 setpriv --reuid 1503 --regid 1603 --clear-groups "$P/plain" list --store "$P/s"
+chown -hR 0:0 "$P/s"
+
+# ---- damage ----
+cp s/holds h.good
+printf '{"hold":"x"}\n' >>s/holds
+run 3 "$O" hold list --store s
+has err 'holds: line [0-9]*: '
+A 3 "$far"
+run 3 "$O" find --store s --json
+[ "$(jq -sc 'map(.held) | unique' out)" = '[null]' ] || fail "find says something of holds it cannot read"
+run 3 "$O" fsck --store s
+has out '^holds: offset 0: H-1: '
+cp h.good s/holds
+printf '{"hold":"01' >>s/holds # torn: never confirmed
+run 0 "$O" hold list --store s
+run 0 "$O" fsck --store s
+A 0 "$far"
+run 0 "$O" fsck --store s
+rm s/holds
+run 3 "$O" hold list --store s
+has err 'is gone'
+run 3 "$O" fsck --store s
+cp h.good s/holds
+run 3 "$O" fsck --store s # the copy of far's key, of which this journal does not know
+has out 'hold.slots: offset [0-9]+: H-4: '
+exit 0

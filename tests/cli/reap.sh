@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# optag reap: what it says, its options, the clock, two at once, a full disk, whose files are whose, and that nothing of a destroyed
+# key is left in any file.
+. "$SRC/tests/cli/common" || exit 1
+need jq
+cd "$TMP" || exit 1
+O="$BIN/optag"
+run 1 "$O" reap --store s
+one_line err
+run 0 "$O" init --store s --keys k
+run 0 "$O" reap --store s
+has out '^0 calls destroyed, 0 late, 0 held, 0.0 MB freed'
+run 0 "$O" reap --store s --quiet
+[ -s out ] && fail "quiet says: $(cat out)"
+rm -rf s k # its clock knows today
+run 0 "$O" init --store s --keys k
+run 2 "$O" reap --store s --until 2100-01-01
+run 2 "$O" reap --store s x
+run 0 "$MKSTORE" s g711 overlap denied training # deadlines on 1 April 2026, Copenhagen
+key=$(od -An -v -tx1 -j 40 -N 32 s/keys/acme/documentation/*.bucket | tr -d ' \n')
+wrap=$(od -An -v -tx1 -j $((256 + 64)) -N 120 s/keys/acme/documentation/*.slots | tr -d ' \n')
+hex() { find s -type f -exec cat {} + | od -An -v -tx1 | tr -d ' \n'; }
+hex | grep -q "$key" || fail "the key is not where it should be"
+
+# what will be, and nothing is changed
+cp -a s before
+run 0 "$O" reap --store s --now 2026-01-02 --dry-run --until 2026-05-01 --json
+[ "$(jq -rs 'map(.would // "sum") | join(" ")' out)" = "bucket bucket day sum" ] || fail "dry run: $(cat out)"
+[ "$(tail -1 out | jq -c '[.dry_run,.destroyed,.held,.days]')" = '[true,3,0,1]' ] || fail "summary"
+diff -r s before || fail "a dry run changed something"
+run 0 "$O" reap --store s --now 2026-03-31T21:59:59Z
+has out '^0 calls'
+run 0 "$O" reap --store s --now 2026-03-31T22:00:00Z --json
+[ "$(head -1 out | jq -c 'keys_unsorted')" = '["did","controller","purpose","day","due","late_s","calls","held","late"]' ] || fail "json of a bucket"
+[ "$(head -1 out | jq -c '[.did,.controller,.day,.due,.late_s == 0,.late]')" = '["bucket","acme","2026-04-01","2026-03-31T22:00:00.000000Z",true,0]' ] || fail "values: $(head -1 out)"
+[ "$(tail -1 out | jq -c '[.destroyed,.buckets,.late,.held,.days,.faults]')" = '[3,2,0,0,1,0]' ] || fail "summary"
+[ "$(tail -1 out | jq '.bytes > 0 and .files >= 2 and .dead_s <= .seconds')" = true ] || fail "space"
+hex >h
+grep -q "$key" h && fail "the key is still in a file"
+grep -q "$wrap" h && fail "the wrap is still in a file"
+find s/segments s/catalog -type f | grep . && fail "files are left"
+run 0 "$O" fsck --store s
+run 0 "$O" audit verify --store s
+run 0 "$O" audit show --store s --json
+[ "$(jq -rs 'map(select(.event == "bucket.destroy")) | length' out)" = 2 ] || fail "events"
+[ "$(jq -c 'select(.event == "reaper.run") | .n | [.count, .calls, .late_s]' out)" = '[2,3,0]' ] || fail "event of the run: $(jq -c 'select(.event == "reaper.run")' out)"
+run 0 "$O" find --store s --json
+[ -s out ] && fail "find lists what is gone"
+
+# a late import of that day: nothing of it is kept, and the next run takes its row away
+"$MKSTORE" s g711 >out 2>err && fail "a call of a dead day begins"
+has err 'destroyed already'
+
+# the clock: back lengthens nothing, far ahead destroys nothing, --confirm
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
+run 0 "$O" reap --store s --now 2026-02-01 --confirm
+[ -s s/reap.clock ] || fail "no mark"
+run 1 "$O" reap --store s # the machine's clock is long after
+has err 'days ahead of what it can be.*--confirm'
+has out '^0 calls'
+run 0 "$O" reap --store s --now 2026-05-01 --confirm
+has out '^1 call destroyed'
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
+run 0 "$O" reap --store s --now 2026-03-30 --confirm
+run 0 "$O" reap --store s --now 2025-01-01
+has out '^0 calls'
+rm -rf s k && run 0 "$O" init --store s --keys k
+run 0 "$O" reap --store s --now 2026-05-01 --confirm
+run 0 "$MKSTORE" s g711
+run 0 "$O" reap --store s --now 2025-01-01 # it was May
+has out '^1 call destroyed'
+
+# two at once
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
+exec 9>>s/reap.lock
+flock 9
+run 0 "$O" reap --store s --now 2026-05-01
+has err 'another reaper is at work'
+[ -s out ] && fail "two reapers"
+("$O" reap --store s --now 2026-05-01 --wait >waited 2>&1) 9>&- &
+sleep 0.5
+exec 9>&-
+wait $!
+grep -q '^1 call destroyed' waited || fail "--wait: $(cat waited)"
+
+# the file system is full: keys die, and are told of later
+if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
+	mkdir m
+	unshare -m bash -ec 'mount -t tmpfs -o size=24m t m && exec "$0" "$@"' bash -ec '
+		O=$1 M=$2
+		"$O" init --store m/s --keys m/k >/dev/null && "$M" m/s g711 >/dev/null
+		dd if=/dev/zero of=m/fill bs=4k 2>/dev/null || :
+		"$O" reap --store m/s --now 2026-05-01 >m.out 2>m.err && exit 3
+		[ "$(od -An -tu1 -j 11 -N 1 m/s/keys/acme/documentation/*.bucket | tr -d " ")" = 2 ] || exit 4
+		"$O" export --store m/s --keys m/k --purpose documentation --call "$("$O" find --store m/s --json | jq -r .call)" --format payload -o x 2>/dev/null && exit 5
+		rm m/fill
+		"$O" reap --store m/s --now 2026-05-01T00:01:00Z >>m.out 2>m.err || exit 6
+		"$O" audit show --store m/s --json | grep -c bucket.destroy >m.told
+		"$O" fsck --store m/s >/dev/null || exit 7' bash "$O" "$MKSTORE"
+	rc=$?
+	[ $rc = 0 ] || fail "full: step $rc: $(cat m.out m.err)"
+	[ "$(cat m.told)" = 1 ] || fail "told $(cat m.told) times"
+fi
+
+# whose files: a store of a group's is the group's, and never anybody else's
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	P=$(mktemp -d /tmp/optag-reap.XXXXXX) || exit 1 # $TMP is root's alone
+	trap 'rm -rf "$P"' EXIT
+	chmod 755 "$P"
+	install -d -o 1501 -g 1500 -m 3770 "$P/s"
+	d() { (umask 077 && setpriv --reuid 1501 --regid 1500 --clear-groups "$@"); }
+	r() { setpriv --reuid 1502 --regid 1500 --clear-groups "$@"; }
+	install -d -o 1501 "$P/k"
+	run 0 d "$O" init --store "$P/s" --keys "$P/k/k"
+	run 0 d "$MKSTORE" "$P/s" g711 training
+	[ -z "$(find "$P/s" -perm /007)" ] || fail "others may: $(find "$P/s" -perm /007 | head -3)"
+	[ -z "$(find "$P/s/keys" "$P/s/segments" "$P/s/catalog" -type f ! -perm -060)" ] || fail "the group may not: $(find "$P/s" -type f ! -perm -060)"
+	run 1 setpriv --reuid 1503 --regid 1503 --clear-groups "$O" reap --store "$P/s"
+	run 0 r "$O" reap --store "$P/s" --now 2026-05-01
+	has out '^2 calls destroyed'
+	[ -z "$(find "$P/s" -perm /007)" ] || fail "others may: $(find "$P/s" -perm /007 | head -3)"
+	run 0 d "$O" fsck --store "$P/s"
+	[ -n "$(ls "$P/s/outbox")" ] && [ ! -e "$P/s/evidence" ] || fail "the reaper wrote an evidence log of its own"
+	run 0 d "$O" reap --store "$P/s" --now 2026-05-01T00:01:00Z # its owner may write the log
+	[ -z "$(ls "$P/s/outbox")" ] || fail "nobody took the outbox"
+	run 0 d "$O" audit show --store "$P/s" --json
+	[ "$(grep -c bucket.destroy out)" = 2 ] || fail "evidence"
+fi
+exit 0

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The reaper and single calls: on hold, asked to be erased, used by nobody; and a reaper that is killed anywhere in all that. */
+#include "store_util.h"
+
+#include <signal.h>
+#include <sys/file.h>
+#include <time.h>
+
+#include "reap_util.h"
+#include "store/hold.h"
+#include "store/store_internal.h"
+
+#define CPH "Europe/Copenhagen"
+
+static const struct hold_person anna = { .uid = 1001, .name = "anna" }, bo = { .uid = 1002, .name = "bo" };
+
+static void hold(const struct uid *uid)
+{
+	struct hold_why w = { .reason = "dispute", .reference = "D-1", .review = 20270301 };
+	struct store *st = open_store(STORE_RO);
+	struct holds *h;
+	bool fresh;
+
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_add(st, h, uid, &w, &anna, T0 + DAY_NS, &fresh));
+	holds_close(h);
+	store_close(st);
+}
+
+static void release(const struct uid *uid, uint64_t now, enum hold_end want)
+{
+	struct store *st = open_store(STORE_RO);
+	enum hold_end end;
+	struct holds *h;
+
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	assert_int_equal(store_hold_release(st, h, uid, "settled", &anna, now, &end), 0);
+	assert_int_equal(end, HOLD_ASKED);
+	assert_int_equal(store_hold_release(st, h, uid, "settled", &bo, now, &end), 0);
+	assert_int_equal(end, want);
+	holds_close(h);
+	store_close(st);
+}
+
+static int count_row(void *arg, const struct store_row *row)
+{
+	struct store_row *last = arg;
+
+	*last = *row;
+	last->relation = last->relation ? "more" : "one"; /* how many */
+	return 0;
+}
+
+/* The call's row, as find shows it. False: none. */
+static bool found(const struct uid *uid, enum store_state *ret_doc, enum store_state *ret_training)
+{
+	struct store_filter f = { .state = -1, .uid = uid };
+	struct store *st = open_store(STORE_RO);
+	struct store_row row = { .relation = NULL };
+
+	ok(st, store_find(st, &f, count_row, &row));
+	store_close(st);
+	*ret_doc = row.state[0];
+	*ret_training = row.state[1];
+	if (row.relation)
+		assert_string_equal(row.relation, "one");
+	return row.relation;
+}
+
+static void test_hold(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	enum store_state doc, training;
+	struct uid held, other;
+	struct reap_totals t;
+
+	(void)state;
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 60 * DAY_NS });
+	other = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	t = reap_at(T0 + 61 * DAY_NS); /* a hold prolongs no training */
+	assert_true(t.calls == 1 && !t.held);
+	assert_int_equal(heard(&held, STORE_TRAINING), -ESHUTDOWN);
+	t = reap_at(T0 + 90 * DAY_NS);
+	assert_true(t.calls == 2 && t.held == 1 && t.days == 1 && !t.waiting);
+	assert_int_equal(told("bucket.destroy.*\"held\":1"), 1);
+	assert_int_equal(heard(&other, STORE_DOCUMENTATION), -ENOENT);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	assert_true(found(&held, &doc, &training) && doc == STORE_S_GRANTED && training == STORE_S_EXPIRED);
+	assert_false(there("segments/acme/2027-02-16"));
+	fsck_clean(NULL);
+	t = reap_at(T0 + 300 * DAY_NS);
+	assert_true(!t.calls && !t.released && !t.days);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	/* A recorder that starts meanwhile leaves the hold area alone. */
+	st = open_store(STORE_RW);
+	keep_call(st, 3, "acme", CPH, T0 + 300 * DAY_NS, (uint64_t[]){ T0 + 400 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+	release(&held, T0 + 301 * DAY_NS, HOLD_ERASED);
+	assert_int_not_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+	t = reap_at(T0 + 301 * DAY_NS);
+	assert_true(t.released == 1 && t.files == 1);
+	assert_false(found(&held, &doc, &training));
+	fsck_clean(NULL);
+	t = reap_at(T0 + 302 * DAY_NS);
+	assert_true(!t.released && !t.files);
+	fsck_clean(NULL);
+}
+
+/* Set and ended before the deadline: as if it had not been. */
+static void test_hold_ended_before(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+	struct uid uid;
+
+	(void)state;
+	uid = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&uid);
+	release(&uid, T0 + 50 * DAY_NS, HOLD_RELEASED);
+	assert_int_equal(heard(&uid, STORE_DOCUMENTATION), 0);
+	t = reap_at(T0 + 90 * DAY_NS);
+	assert_true(t.calls == 1 && !t.held && t.days == 1);
+	assert_int_equal(heard(&uid, STORE_DOCUMENTATION), -ENOENT);
+	fsck_clean(NULL);
+}
+
+static void test_damaged_holds(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 90 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+	struct uid held, other;
+
+	(void)state;
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	other = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	shell("cp '%s/holds' '%s/holds.good' && printf 'x' | dd of='%s/holds' bs=1 seek=30 conv=notrunc 2>/dev/null", store_dir, base_dir,
+	      store_dir);
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	/* Keys die: the held call's own is a copy that nobody touched. Audio stays until it is known whose. */
+	assert_true(t.calls == 2 && !t.days && t.waiting == 1);
+	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+	shell("cp '%s/holds.good' '%s/holds'", base_dir, store_dir);
+	t = reap_at(T0 + 90 * DAY_NS + 60 * NS_PER_S);
+	assert_int_equal(t.days, 1);
+	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
+static void ask(const struct uid *uid, enum store_purpose p, const char *reason)
+{
+	char why[512] = "";
+
+	assert_int_equal(reap_request(store_dir, uid, p, reason, 1001, T0 + 2 * DAY_NS, why, sizeof(why)), 0);
+}
+
+static void test_request(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	enum store_state doc, training;
+	struct reap_totals t;
+	struct uid a, b;
+	char why[512];
+
+	(void)state;
+	a = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
+	b = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(reap_request(store_dir, &a, 0, "12345 is a number", 0, T0, why, sizeof(why)), -EINVAL);
+	assert_int_equal(reap_request(store_dir, &a, 0, "call-45201234", 0, T0, why, sizeof(why)), -EINVAL);
+	ask(&a, STORE_TRAINING, "withdrawn");
+	ask(&a, STORE_TRAINING, "withdrawn");
+	t = reap_at(T0 + 2 * DAY_NS);
+	assert_true(t.single >= 1 && !t.buckets);
+	assert_true(found(&a, &doc, &training) && doc == STORE_S_GRANTED && training == STORE_S_WITHDRAWN);
+	assert_int_equal(heard(&a, STORE_TRAINING), -EACCES);
+	assert_int_equal(heard(&a, STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&b, STORE_TRAINING), 0);
+	assert_true(told("key.destroy.*\"training\".*withdrawn") >= 1 && told("purpose.expire.*\"training\".*withdrawn") >= 1);
+	fsck_clean(NULL);
+	t = reap_at(T0 + 2 * DAY_NS + 1);
+	assert_int_equal(t.single, 0);
+	ask(&a, STORE_DOCUMENTATION, "erased"); /* and then nothing of it is left: its chunks become holes */
+	t = reap_at(T0 + 3 * DAY_NS);
+	assert_int_equal(t.single, 1);
+	assert_true(t.bytes > 0);
+	assert_true(found(&a, &doc, &training) && doc == STORE_S_EXPIRED);
+	assert_int_equal(heard(&b, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+	/* On hold: it waits for the hold's end. */
+	hold(&b);
+	ask(&b, STORE_DOCUMENTATION, "erased");
+	t = reap_at(T0 + 4 * DAY_NS);
+	assert_int_equal(t.single, 0);
+	assert_int_equal(heard(&b, STORE_DOCUMENTATION), 0);
+	release(&b, T0 + 4 * DAY_NS, HOLD_RELEASED);
+	t = reap_at(T0 + 5 * DAY_NS);
+	assert_int_equal(t.single, 1);
+	assert_int_equal(heard(&b, STORE_DOCUMENTATION), -ESHUTDOWN);
+	fsck_clean(NULL);
+	/* One that is nowhere is no failure, and is not asked for again. */
+	a.b[3] ^= 1;
+	ask(&a, STORE_TRAINING, "erased");
+	t = reap_at(T0 + 6 * DAY_NS);
+	assert_int_equal(t.single, 0);
+	t = reap_at(T0 + 90 * DAY_NS);
+	assert_int_equal(t.days, 1);
+	fsck_clean(NULL);
+}
+
+static struct uid train_call(struct store *st, unsigned i, uint64_t use_by)
+{
+	struct store_call_meta m;
+	struct store_call_result r;
+	struct store_call *sc;
+	struct chunk *c = chunk_new();
+
+	meta_of(i, &m);
+	result_of(i, &r);
+	m.until_ns[1] = T0 + 90 * DAY_NS;
+	m.commit[1] = true;
+	m.training_use_by = use_by;
+	r.state[1] = STORE_S_GRANTED;
+	r.reason[1] = "consent";
+	ok(st, store_call_begin(st, &m, &sc));
+	chunk_of(c, i, 0, 0);
+	ok(st, store_call_append(sc, 0, c));
+	ok(st, store_call_end(sc, &r));
+	chunk_free(c);
+	return m.uid;
+}
+
+static void test_unused(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 31 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct uid used, unused, never, later;
+	enum store_state doc, training;
+	struct reap_totals t;
+	char text[UID_TEXT];
+
+	(void)state;
+	used = train_call(st, 1, T0 + 30 * DAY_NS);
+	unused = train_call(st, 2, T0 + 30 * DAY_NS);
+	never = train_call(st, 3, 0);
+	later = train_call(st, 4, T0 + 40 * DAY_NS);
+	ok(st, store_sync(st));
+	store_close(st);
+	uid_format(&used, text);
+	shell("printf '{\"call\":\"%s\",\"kind\":\"played\",\"by\":\"anna\",\"at\":1795000000000000000,\"uid\":1001}\\n' >'%s/used'", text,
+	      store_dir);
+	s.dry = true;
+	assert_int_equal(reap_with(&s, &t), 0);
+	assert_int_equal(t.single, 1);
+	t = reap_at(T0 + 31 * DAY_NS);
+	assert_int_equal(t.single, 1);
+	assert_true(found(&unused, &doc, &training) && doc == STORE_S_GRANTED && training == STORE_S_EXPIRED);
+	assert_true(found(&used, &doc, &training) && training == STORE_S_GRANTED);
+	assert_true(found(&never, &doc, &training) && training == STORE_S_GRANTED);
+	assert_true(found(&later, &doc, &training) && training == STORE_S_GRANTED);
+	assert_int_equal(told("purpose.expire.*\"training\".*\"unused\""), 1);
+	fsck_clean(NULL);
+	t = reap_at(T0 + 32 * DAY_NS);
+	assert_int_equal(t.single, 0);
+	shell("echo rubbish >>'%s/used'", store_dir); /* nobody knows what was used: nothing is erased for that */
+	s.dry = false;
+	s.now_ns = T0 + 41 * DAY_NS;
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(t.single, 0);
+}
+
+/* ---- killed ---- */
+
+#define CALLS 24
+
+static struct uid calls[CALLS], held_call;
+
+/* Calls of six days, one on hold, two asked for, one used by nobody: most are due. */
+static void fill_store(void)
+{
+	struct store *st = open_store(STORE_RW);
+
+	for (unsigned i = 0; i < CALLS; i++)
+		calls[i] = keep_call(st, i, i % 2 ? "acme" : "beta", CPH, T0,
+				     (uint64_t[]){ T0 + (85 + i % 6) * DAY_NS, T0 + (60 + i % 3) * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	held_call = calls[3];
+	hold(&held_call);
+	ask(&calls[4], STORE_TRAINING, "withdrawn");
+	ask(&calls[5], STORE_DOCUMENTATION, "erased");
+}
+
+static void killed_run(uint64_t now, unsigned us)
+{
+	struct reap_settings s = { .now_ns = now, .told = true };
+	struct timespec ts = { .tv_nsec = us % 1000000 * 1000L, .tv_sec = us / 1000000 };
+	struct reap_totals t;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		(void)reap_with(&s, &t);
+		_exit(0);
+	}
+	nanosleep(&ts, NULL);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void check_end(void)
+{
+	for (unsigned i = 0; i < CALLS; i++) {
+		int rc = heard(&calls[i], STORE_DOCUMENTATION);
+		bool due = i % 6 <= 3;
+
+		if (uid_equal(&calls[i], &held_call))
+			assert_int_equal(rc, 0);
+		else if (due || i == 5)
+			assert_int_not_equal(rc, 0);
+		else
+			assert_int_equal(rc, 0);
+		assert_int_not_equal(heard(&calls[i], STORE_TRAINING), 0);
+	}
+}
+
+static void test_killed(void **state)
+{
+	const uint64_t now = T0 + 88 * DAY_NS;
+	unsigned rounds = getenv("OPTAG_FULL") ? 1000 : 30, span = 120000;
+	struct timespec a, b;
+	char want[300];
+
+	(void)state;
+	srand(7);
+	fill_store();
+	shell("cp -a '%s' '%s/base'", store_dir, base_dir);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	reap_at(now);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	span = (unsigned)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
+	check_end();
+	snprintf(want, sizeof(want), "%s/want", base_dir);
+	shell("cd '%s' && find . -path ./evidence -prune -o -type f -print | sed 's/hold.0*[1-9]/hold-N/' | sort >'%s'", store_dir, want);
+	for (unsigned i = 0; i < rounds; i++) {
+		shell("rm -rf '%s' && cp -a '%s/base' '%s'", store_dir, base_dir, store_dir);
+		for (unsigned k = 0; k <= i % 3; k++) {
+			killed_run(now + k, (unsigned)rand() % (span + span / 4));
+			fsck_clean(NULL);
+		}
+		reap_at(now + 10);
+		check_end();
+		fsck_clean(NULL);
+		/* The same is left, and every bucket was told of. */
+		shell("cd '%s' && find . -path ./evidence -prune -o -path ./outbox -prune -o -type f -print | sed 's/hold.0*[1-9]/hold-N/' | sort |"
+		      " diff '%s' -", store_dir, want);
+		shell("test \"$(cat '%s'/evidence/*.log | grep -o 'bucket.destroy.*' | grep -o '\"purpose.*\"day\":[0-9]*' | sort -u | wc -l)\" = 10",
+		      store_dir);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(test_##name, make_store, drop_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(request), T(unused), T(killed) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

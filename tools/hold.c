@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hold.c - optag hold: keeps single calls past their deadline, for a proceeding (daemon/store/hold.h)
+ *
+ * Works beside a running recorder and reaper, on the store's files. Holds no private key and opens no wrap. Who asks is
+ * the process's real user: the program may be set-user-id of the store's user, and then takes nothing from its
+ * environment and no store but that user's.
+ */
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli.h"
+#include "hold.h"
+#include "store/store.h"
+
+static const char *store_dir = CLI_STORE_DIR, *reason, *reference, *review;
+static uint64_t due_days = UINT64_MAX;
+static bool json, cancel;
+static struct outbox *outbox; /* of who changes something */
+
+/* ---- who, and by what right ---- */
+
+/* Set-user-id: nothing that the person chose may lead the powers of the store's user elsewhere. */
+static int check_powers(void)
+{
+	struct stat sb;
+
+	if (!getauxval(AT_SECURE))
+		return 0;
+	(void)clearenv();
+	(void)umask(027);
+	if (stat(store_dir, &sb))
+		return 0; /* opening it will tell */
+	if (sb.st_uid == geteuid() && !(sb.st_mode & 022))
+		return 0;
+	cli_err("%s: not a directory of the user whose rights this program has", store_dir);
+	return -EPERM;
+}
+
+static struct hold_person me(void)
+{
+	struct hold_person p = { .uid = getuid(), .name = "person" };
+	const struct passwd *pw = getpwuid(getuid());
+
+	if (pw && hold_name_ok(pw->pw_name))
+		snprintf(p.name, sizeof(p.name), "%.32s", pw->pw_name);
+	return p;
+}
+
+static int open_holds(enum holds_mode mode, struct store **ret_st, struct holds **ret)
+{
+	uint64_t lost = 0;
+	char why[512] = "";
+	int rc = check_powers();
+
+	if (rc)
+		return rc;
+	rc = store_open(store_dir, STORE_RO, ret_st, why, sizeof(why));
+	if (rc) {
+		cli_err("%s", *why ? why : strerror(-rc));
+		return rc;
+	}
+	rc = store_holds(*ret_st, mode, ret, &lost);
+	if (*store_why(*ret_st))
+		cli_err("%s", store_why(*ret_st));
+	if (lost)
+		cli_err("%s on hold cannot be read: the key is gone (optag fsck)", cli_n(lost, "call"));
+	return rc || mode == HOLDS_READ ? rc : hold_tell_open(store_dir, &outbox);
+}
+
+/* Both may be NULL. */
+static int done(int rc, struct store *st, struct holds *h)
+{
+	outbox_close(outbox);
+	holds_close(h);
+	store_close(st);
+	return cli_finish(rc);
+}
+
+/* ---- add ---- */
+
+static int add_one(struct store *st, struct holds *h, const char *call, const struct hold_why *w, const struct hold_person *who)
+{
+	struct uid uid;
+	bool fresh;
+	int rc;
+
+	if (uid_parse(call, &uid)) {
+		cli_err("'%.64s' is no identifier of a call (see optag find)", call);
+		return CLI_FAILED;
+	}
+	rc = store_hold_add(st, h, &uid, w, who, clock_now_ns(), &fresh);
+	if (rc) {
+		cli_err("%.26s: %s", call, store_why(st));
+		return cli_exit_code(rc);
+	}
+	if (hold_tell_set(outbox, hold_is(h, &uid), who))
+		return CLI_FAILED;
+	printf("%.26s: %s, to be reviewed by %s\n", call, fresh ? "on hold" : "was on hold; said anew", review);
+	(void)fflush(stdout); /* of many calls, what is done is said; cli_finish tells of errors */
+	return CLI_OK;
+}
+
+static int cmd_add(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = {
+		CLI_REQUIRED(0, "reason", CLI_STR, &reason, "TEXT", "why these calls are needed longer"),
+		CLI_REQUIRED(0, "reference", CLI_STR, &reference, "REF", "the proceeding: a file number"),
+		CLI_REQUIRED(0, "review", CLI_STR, &review, "DATE", "by then it is looked at again, YYYY-MM-DD, within 6 months"),
+		CLI_OPT_STORE(&store_dir),
+		{ 0 },
+	};
+	static const struct cli cli = {
+		.name = "optag hold add",
+		.summary = "keep calls past their deadline, or say anew why they are kept",
+		.opts = opts,
+		.operands = "CALL...",
+		.min_operands = 1,
+		.max_operands = -1,
+		.notes = "For documentation only: what training may have ends at its time.\n",
+	};
+	struct hold_person who = me();
+	struct clock_date d;
+	struct hold_why w;
+	struct store *st = NULL;
+	struct holds *h = NULL;
+	struct cli_args a;
+	int rc = cli_parse(&cli, argc, argv, &a), worst = CLI_OK;
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	if (clock_date_parse(review, strlen(review), &d))
+		return cli_usage("--review: '%.32s' is no date (YYYY-MM-DD)", review);
+	w = (struct hold_why){ reason, reference, (uint32_t)(d.year * 10000 + d.month * 100 + d.day) };
+	rc = open_holds(HOLDS_WRITE, &st, &h);
+	for (int i = 0; !rc && i < a.n; i++) {
+		int one = add_one(st, h, a.v[i], &w, &who);
+
+		worst = one > worst ? one : worst;
+	}
+	return done(rc ? cli_exit_code(rc) : worst, st, h);
+}
+
+/* ---- list ---- */
+
+struct listing {
+	uint32_t last; /* review by this day; 0: all */
+	uint64_t now;
+	size_t n;
+};
+
+static void date_text(uint32_t day, char out[16])
+{
+	struct clock_date d = { (int)(day / 10000), (int)(day / 100 % 100), (int)(day % 100) };
+
+	clock_date_format(&d, out);
+}
+
+static int list_json(const struct hold *x, const struct listing *l)
+{
+	char uid[UID_TEXT], day[16];
+	json_t *o = json_object();
+
+	uid_format(&x->uid, uid);
+	date_text(x->review, day);
+	(void)json_object_set_new(o, "call", json_string(uid));
+	(void)json_object_set_new(o, "controller", cli_json_str(x->controller));
+	(void)json_object_set_new(o, "since", cli_json_time(x->at_ns));
+	(void)json_object_set_new(o, "by", cli_json_str(x->by.name));
+	(void)json_object_set_new(o, "uid", json_integer(x->by.uid));
+	(void)json_object_set_new(o, "reason", cli_json_str(x->reason));
+	(void)json_object_set_new(o, "reference", cli_json_str(x->reference));
+	(void)json_object_set_new(o, "review", json_string(day));
+	(void)json_object_set_new(o, "until", cli_json_time(x->until_ns));
+	(void)json_object_set_new(o, "overdue", json_boolean(x->until_ns <= l->now));
+	(void)json_object_set_new(o, "release_asked", cli_json_time(x->asked_ns));
+	(void)json_object_set_new(o, "release_by", x->asked_ns ? cli_json_str(x->asker.name) : json_null());
+	(void)json_object_set_new(o, "release_uid", x->asked_ns ? json_integer(x->asker.uid) : json_null());
+	(void)json_object_set_new(o, "release_reason", x->asked_ns ? cli_json_str(x->asked_reason) : json_null());
+	return cli_json_line(stdout, o);
+}
+
+static void list_text(const struct hold *x, const struct listing *l)
+{
+	char uid[UID_TEXT], day[16], since[40];
+
+	if (!l->n)
+		printf("%-26s  %-10s  %-10s  %-16s  %-16s  %s\n", "CALL", "REVIEW", "SINCE", "BY", "REFERENCE", "REASON");
+	uid_format(&x->uid, uid);
+	date_text(x->review, day);
+	clock_format(x->at_ns, since);
+	printf("%s  %s  %.10s  ", uid, day, since);
+	cli_text(stdout, x->by.name, 16, true);
+	printf("  ");
+	cli_text(stdout, x->reference, 16, true);
+	printf("  ");
+	cli_text(stdout, x->reason, 0, false);
+	if (x->until_ns <= l->now)
+		printf("; past its deadline");
+	if (x->asked_ns) {
+		printf("; release asked for by %s (uid %u): ", x->asker.name, x->asker.uid);
+		cli_text(stdout, x->asked_reason, 0, false);
+	}
+	printf("\n");
+}
+
+static int list_one(void *arg, const struct hold *x)
+{
+	struct listing *l = arg;
+
+	if (l->last && x->review > l->last)
+		return 0;
+	if (json && list_json(x, l))
+		return -ENOMEM;
+	if (!json)
+		list_text(x, l);
+	l->n++;
+	return ferror(stdout) ? -EIO : 0;
+}
+
+static int cmd_list(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = {
+		CLI_OPT(0, "due", CLI_UINT, &due_days, "DAYS", "those to be reviewed within so many days"),
+		CLI_OPT_STORE(&store_dir),
+		CLI_OPT_JSON(&json),
+		{ 0 },
+	};
+	static const struct cli cli = { .name = "optag hold list", .summary = "list calls on hold", .opts = opts };
+	struct listing l = { .now = clock_now_ns() };
+	struct store *st = NULL;
+	struct holds *h = NULL;
+	struct clock_date d;
+	struct cli_args a;
+	int rc = cli_parse(&cli, argc, argv, &a);
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	if (due_days != UINT64_MAX) {
+		if (due_days > 36500 || clock_civil(l.now + due_days * 86400 * NS_PER_S, "UTC", &d, NULL, NULL))
+			return cli_usage("--due: too many days");
+		l.last = (uint32_t)(d.year * 10000 + d.month * 100 + d.day);
+	}
+	rc = open_holds(HOLDS_READ, &st, &h);
+	if (!rc)
+		rc = holds_each(h, list_one, &l);
+	return done(rc ? cli_exit_code(rc) : CLI_OK, st, h);
+}
+
+/* ---- release ---- */
+
+static int release_one(struct store *st, struct holds *h, const struct uid *uid, const struct hold_person *who)
+{
+	const struct hold *x = hold_is(h, uid);
+	struct hold was = x ? *x : (struct hold){ .held = false };
+	enum hold_end end;
+	int rc = store_hold_release(st, h, uid, reason, who, clock_now_ns(), &end);
+	char id[UID_TEXT];
+
+	uid_format(uid, id);
+	if (rc) {
+		cli_err("%s: %s", id, store_why(st));
+		return cli_exit_code(rc);
+	}
+	if (end != HOLD_ASKED && hold_tell_release(outbox, &was, who, end == HOLD_ERASED))
+		return CLI_FAILED;
+	printf("%s: %s\n", id,
+	       end == HOLD_ASKED  ? "release asked for; another person confirms it by the same command" :
+	       end == HOLD_ERASED ? "released, and past its deadline: its key is destroyed" :
+				    "released; it is kept until its deadline");
+	return CLI_OK;
+}
+
+static int cancel_one(struct store *st, struct holds *h, const struct uid *uid, const struct hold_person *who)
+{
+	int rc = store_hold_cancel(st, h, uid, who, clock_now_ns());
+	char id[UID_TEXT];
+
+	uid_format(uid, id);
+	if (rc)
+		cli_err("%s: %s", id, store_why(st));
+	else
+		printf("%s: taken back; it stays on hold\n", id);
+	return rc ? cli_exit_code(rc) : CLI_OK;
+}
+
+static int cmd_release(int argc, char **argv)
+{
+	static const struct cli_opt opts[] = {
+		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why it is not needed any longer"),
+		CLI_OPT(0, "cancel", CLI_FLAG, &cancel, NULL, "take back what was asked for"),
+		CLI_OPT_STORE(&store_dir),
+		{ 0 },
+	};
+	static const struct cli cli = {
+		.name = "optag hold release",
+		.summary = "end a hold: one person asks for it, another confirms",
+		.opts = opts,
+		.operands = "CALL",
+		.min_operands = 1,
+		.max_operands = 1,
+		.notes = "A call that is past its deadline is destroyed when its hold ends.\n",
+	};
+	struct hold_person who = me();
+	struct store *st = NULL;
+	struct holds *h = NULL;
+	struct cli_args a;
+	struct uid uid;
+	int rc = cli_parse(&cli, argc, argv, &a);
+
+	if (rc != CLI_GO_ON)
+		return rc;
+	if (cancel == (reason != NULL))
+		return cli_usage("give --reason, or --cancel");
+	if (uid_parse(a.v[0], &uid))
+		return cli_usage("'%.64s' is no identifier of a call (see optag hold list)", a.v[0]);
+	rc = open_holds(HOLDS_WRITE, &st, &h);
+	if (rc)
+		return done(cli_exit_code(rc), st, h);
+	rc = cancel ? cancel_one(st, h, &uid, &who) : release_one(st, h, &uid, &who);
+	return done(rc, st, h);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct cli_cmd cmds[] = {
+		{ "add", "keep calls past their deadline", cmd_add },
+		{ "list", "list calls on hold", cmd_list },
+		{ "release", "end a hold, by two persons", cmd_release },
+		{ 0 },
+	};
+
+	return cli_dispatch("optag hold", "keep a call past its time for a proceeding", cmds, argc, argv);
+}
