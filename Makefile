@@ -282,7 +282,7 @@ help:
 	@echo 'make bench      figures of this machine, beside other programs on the same work'
 	@echo 'make install    to PREFIX=/usr/local, under DESTDIR; enables and starts nothing; make uninstall takes it away'
 	@echo 'make clean      remove build directories'
-	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang'
+	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang; JOBS=2 tests at once'
 
 .PHONY: all test test-vm deps-vm testprogs demo bench golden fuzz fuzzers fuzz-model check check-layers deps deps-auto deps-check install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

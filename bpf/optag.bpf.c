@@ -89,25 +89,7 @@ struct {
 	__uint(value_size, OPTAG_STATE_BLOCK);
 } state SEC(".maps");
 
-const volatile struct optag_config config;
-volatile __u64 unknown_zero; /* a map value: 0, and any number to the verifier */
-
-static __always_inline const __u32 *optag_tags(void *tab, __u32 line)
-{
-	__u32 pair = line >> 1;
-	struct optag_tag_pair *t = bpf_map_lookup_elem(&flow_tags, &pair);
-
-	(void)tab;
-	return t ? &t->line[line & 1] : 0;
-}
-
-static __always_inline struct optag_flow *optag_entry(void *tab, __u32 slot)
-{
-	(void)tab;
-	return bpf_map_lookup_elem(&flows, &slot);
-}
-
-#include "parse.bpf.h"
+#include "maps.bpf.h"
 
 /* Hides from clang what it knows of v, so that a test of it is made on it and not on a copy:
  * the verifier of 6.1 follows only the register that was compared. */

@@ -33,25 +33,7 @@ struct {
 	__type(value, struct classify_result);
 } results SEC(".maps");
 
-const volatile struct optag_config config;
-volatile __u64 unknown_zero; /* a map value: 0, and any number to the verifier */
-
-static __always_inline const __u32 *optag_tags(void *tab, __u32 line)
-{
-	__u32 pair = line >> 1;
-	struct optag_tag_pair *t = bpf_map_lookup_elem(&flow_tags, &pair);
-
-	(void)tab;
-	return t ? &t->line[line & 1] : 0;
-}
-
-static __always_inline struct optag_flow *optag_entry(void *tab, __u32 slot)
-{
-	(void)tab;
-	return bpf_map_lookup_elem(&flows, &slot);
-}
-
-#include "parse.bpf.h"
+#include "maps.bpf.h"
 
 static __always_inline void answer(const struct optag_pkt *p, const struct optag_view *v,
 				   const struct optag_hit *hit, __u32 count)

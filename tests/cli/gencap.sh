@@ -6,6 +6,7 @@ set -u
 for p in tshark jq perl; do
 	command -v $p >/dev/null || { echo "SKIP: $p is not installed"; exit 77; }
 done
+. "$SRC/tests/cli/lib-kinds.sh"
 gen="$BUILD/tests/gen/gencap"
 bad=0
 # Only SIP says what is RTP; late segments are put in their place.
@@ -89,23 +90,7 @@ judge scenarios --calls 24 --scenario mix --seconds 10
 judge scenarios-tcp --calls 24 --scenario mix --seconds 6 --transport tcp --tcp-split 100 --seed 2
 judge weather --calls 24 --scenario mix --seconds 6 --loss 0.03 --dup 0.05 --reorder 0.05 --seed 3
 judge ipv6 --calls 4 --scenario basic,dtmf --seconds 6 --ip 6
-judge ipv6-fragments --calls 4 --seconds 2 --ip 6 --fragment 400
-judge fragments --calls 4 --seconds 2 --fragment 300
-judge tcp-retransmissions --calls 6 --seconds 2 --transport tcp --tcp-split 60 --tcp-retrans 0.2
-judge tcp-shared --calls 6 --seconds 2 --transport tcp --tcp-shared
-for e in vlan qinq mpls gre erspan2 erspan3 vxlan ipip; do
-	judge $e --calls 2 --seconds 2 --encap $e
-done
-judge vxlan-6 --calls 2 --seconds 2 --encap vxlan --ip 6
-judge ipip-6 --calls 2 --seconds 2 --encap ipip --ip 6
-judge gre-fragments --calls 2 --seconds 2 --encap gre --fragment 400
-for l in sll sll2 raw null; do
-	judge $l --calls 2 --seconds 2 --link $l
-	judge $l-6 --calls 2 --seconds 2 --link $l --ip 6
-done
-judge nano --calls 2 --seconds 2 --nano
-judge pcapng --calls 2 --seconds 2 --pcapng
-judge pcapng-nano --calls 2 --seconds 2 --pcapng --nano
+judge_kinds
 
 # The same options give the same bytes, another seed others.
 "$gen" --calls 3 --seconds 2 "$TMP/1" && "$gen" --calls 3 --seconds 2 "$TMP/2" && "$gen" --calls 3 --seconds 2 --seed 9 "$TMP/3"

@@ -6,6 +6,7 @@
 # shellcheck source=tests/cli/common
 . "$SRC/tests/cli/common"
 need jq
+. "$SRC/tests/cli/lib-kinds.sh"
 gen="$BUILD/tests/gen/gencap"
 # The truth counts what was sent during a hold, and so does the laboratory's policy; others do not (at the end).
 cp "$SRC/policy/examples/lab.policy" "$TMP/lab.policy"
@@ -72,23 +73,7 @@ judge scenarios --calls 24 --scenario mix --seconds 8
 judge scenarios-tcp --calls 24 --scenario mix --seconds 5 --transport tcp --tcp-split 100 --seed 2
 judge scenarios-6 --calls 24 --scenario mix --seconds 5 --ip 6 --seed 3
 judge weather --calls 24 --scenario mix --seconds 6 --loss 0.03 --dup 0.05 --reorder 0.05 --seed 4
-judge fragments --calls 4 --seconds 2 --fragment 300
-judge ipv6-fragments --calls 4 --seconds 2 --ip 6 --fragment 400
-judge tcp-retransmissions --calls 6 --seconds 2 --transport tcp --tcp-split 60 --tcp-retrans 0.2
-judge tcp-shared --calls 6 --seconds 2 --transport tcp --tcp-shared
-for e in vlan qinq mpls gre erspan2 erspan3 vxlan ipip; do
-	judge $e --calls 2 --seconds 2 --encap $e
-done
-judge vxlan-6 --calls 2 --seconds 2 --encap vxlan --ip 6
-judge ipip-6 --calls 2 --seconds 2 --encap ipip --ip 6
-judge gre-fragments --calls 2 --seconds 2 --encap gre --fragment 400
-for l in sll sll2 raw null; do
-	judge $l --calls 2 --seconds 2 --link $l
-	judge $l-6 --calls 2 --seconds 2 --link $l --ip 6
-done
-judge nano --calls 2 --seconds 2 --nano
-judge pcapng --calls 2 --seconds 2 --pcapng
-judge pcapng-nano --calls 2 --seconds 2 --pcapng --nano
+judge_kinds
 judge thousand --calls 1000 --seconds 5 --concurrent 1000 --codec both
 
 # What is sent during a hold is not the conversation: without record-hold-music it never passes the classifier.
