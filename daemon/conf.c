@@ -91,7 +91,7 @@ void conf_defaults(struct conf *ret)
 	ret->media_timeout_ns = 60 * NS_PER_S;
 	ret->hold_timeout_ns = 1800 * NS_PER_S;
 	ret->setup_timeout_ns = 200 * NS_PER_S;
-	ret->sync_ns = 200 * NS_PER_MS;
+	ret->sync_ns = 300 * NS_PER_MS;
 	ret->take_over_ns = 30 * NS_PER_S;
 	strcpy(ret->store, "/var/lib/optag");
 	strcpy(ret->policy, "/etc/optag/policy.d");

@@ -390,7 +390,7 @@ void store_threads_default(struct store_threads_settings *ret)
 	*ret = (struct store_threads_settings){
 		.encoders = cpus <= 2 ? 1 : cpus > 4 ? 4 : (unsigned)cpus - 1,
 		.queue_bytes = 64u << 20,
-		.sync_ns = 200 * NS_PER_MS,
+		.sync_ns = 300 * NS_PER_MS,
 		.flush_ns = 150 * NS_PER_MS,
 	};
 }

@@ -267,7 +267,7 @@ struct store_threads_settings {
 	uint64_t sync_ns; /* 0: only on request */
 	uint64_t flush_ns;
 };
-/* One encoder less than there are processors, 1 to 4; 64 MiB; 200 ms; 150 ms. */
+/* One encoder less than there are processors, 1 to 4; 64 MiB; 300 ms; 150 ms. */
 void store_threads_default(struct store_threads_settings *ret);
 int store_threads(struct store *st, const struct store_threads_settings *s); /* -EALREADY, -ENOMEM, -EAGAIN */
 /*
