@@ -2,8 +2,8 @@
 /*
  * areas.h - memory in areas of 2 MiB, for base/slab: aligned to their size, locked where that is allowed, in no core dump
  *
- * The first touch of an area costs its page, cleared: 0.1 ms where that is cheap, 3 ms in some virtual machines. Whoever
- * may not wait for that has a thread make areas ahead of the need (areas_ahead): `kept` in all, from the start and for
+ * The first touch of an area costs its page, cleared: 0.25 ms, and 3.4 ms in a virtual machine that has to be given the memory
+ * itself. Whoever may not wait for that has a thread make areas ahead of the need (areas_ahead): `kept` in all, from the start and for
  * ever, and, with `grow`, more of them as more are in use. When none is ready whoever takes one makes it himself.
  *
  * One thread takes and gives at a time. The other one is an ordinary one whatever the first is (SCHED_RESET_ON_FORK).
