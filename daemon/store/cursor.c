@@ -143,13 +143,6 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 	buf_put8(&q, 0);
 	rc = q.failed ? SQLITE_NOMEM : sqlite3_prepare_v2(c->sql, (char *)q.p, -1, &c->st, NULL);
 	buf_free(&q);
-	if (rc == SQLITE_OK) {
-		rc = sqlite3_prepare_v2(c->sql, select_legs, -1, &c->legs, NULL);
-		if (rc == SQLITE_ERROR)
-			rc = sqlite3_prepare_v2(c->sql, select_old_legs, -1, &c->legs, NULL);
-	}
-	if (rc == SQLITE_OK && sqlite3_table_column_metadata(c->sql, NULL, "links", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
-		rc = sqlite3_prepare_v2(c->sql, select_link, -1, &c->link, NULL);
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot read", why);
 #define BIND(name, how, ...)                                                  \
@@ -292,10 +285,27 @@ static int get_leg(sqlite3_stmt *st, struct store_row *row)
 	return 0;
 }
 
-static int get_legs(struct cursor *c, struct store_row *row)
+/* With the first row: most partitions have none that matches. */
+static int prepare_rest(struct cursor *c)
 {
 	int rc;
 
+	if (c->legs)
+		return SQLITE_OK;
+	rc = sqlite3_prepare_v2(c->sql, select_legs, -1, &c->legs, NULL);
+	if (rc == SQLITE_ERROR)
+		rc = sqlite3_prepare_v2(c->sql, select_old_legs, -1, &c->legs, NULL);
+	if (rc == SQLITE_OK && sqlite3_table_column_metadata(c->sql, NULL, "links", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+		rc = sqlite3_prepare_v2(c->sql, select_link, -1, &c->link, NULL);
+	return rc;
+}
+
+static int get_legs(struct cursor *c, struct store_row *row)
+{
+	int rc = prepare_rest(c);
+
+	if (rc != SQLITE_OK)
+		return rc;
 	sqlite3_reset(c->legs);
 	sqlite3_bind_text(c->legs, 1, get_text(c->st, 0), -1, SQLITE_TRANSIENT);
 	while ((rc = sqlite3_step(c->legs)) == SQLITE_ROW)

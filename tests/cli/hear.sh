@@ -110,6 +110,12 @@ play b --scenario notice-both
 is "kept NONE GRANTED"
 [ "$(grep -c 'consent\.given' "$TMP/log")" = 1 ] || wrong "the log: $(grep consent "$TMP/log")"
 
+name="the date by which training is to be used"
+if command -v sqlite3 >/dev/null; then
+	for db in $(find "$TMP/s/catalog" -name '*.db'); do sqlite3 "$db" "select cast((training_use_by-start_ns)/3.6e12+0.5 as integer) from calls"; done >"$TMP/hours"
+	grep -qE '^(335|336|337)$' "$TMP/hours" || wrong "not 14 days: $(cat "$TMP/hours")"
+fi
+
 name="the agent's key comes back"
 play b --scenario notice-echo
 is "denied NONE DENIED"

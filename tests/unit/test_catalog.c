@@ -2,6 +2,7 @@
 /* test_catalog.c - partitions of a day: filled, sealed, searched; what became of calls later */
 #include "store_util.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 
 #include "store/catalog.h"
@@ -175,7 +176,11 @@ static void test_idle(void **state)
 	write_calls(3, 4, 100, false);
 	assert_int_equal(mode_of(1) & 0200, 0200);
 	shell("touch -d '25 hours ago' '%s'", part_path(1));
+	shell("cp -p '%s' %s/hold.away && cp -p %s/hold.away %s/catalog/acme/hold.db", part_path(1), base_dir, base_dir, store_dir);
 	write_calls(4, 5, 100, false);
+	shell("cmp %s/hold.away %s/catalog/acme/hold.db && test $(stat -c %%a %s/catalog/acme/hold.db) != 440", base_dir, store_dir,
+	      store_dir); /* who holds calls writes to that one */
+	shell("rm %s/catalog/acme/hold.db", store_dir);
 	assert_int_equal(mode_of(1), 0440);
 	assert_int_equal(mode_of(2) & 0200, 0200);
 	check_calls(5);
@@ -207,6 +212,45 @@ static void test_killed(void **state)
 	write_calls(7, 8, 100, false);
 	assert_int_not_equal(mode_of(2), 0);
 	check_calls(8);
+	root_close(&r);
+}
+
+/* kill -9 at any moment: the partition is as it was, or sealed, and has all rows. */
+static void test_kill_seal(void **state)
+{
+	unsigned sealed = 0, not = 0;
+	struct root r;
+
+	(void)state;
+	write_calls(0, 6, 100, false);
+	shell("cp -a '%s' '%s/good.db'", part_path(1), base_dir);
+	r = root_here();
+	for (unsigned i = 0; i < 120; i++) {
+		struct store_filter any = { .state = -1 };
+		struct why why = { "" };
+		pid_t pid;
+
+		shell("cp -a '%s/good.db' '%s.new' && mv -f '%s.new' '%s'", base_dir, part_path(1), part_path(1), part_path(1));
+		fflush(stdout);
+		pid = fork();
+		if (!pid) {
+			(void)seal_partition(&r, "acme", DAY, 1, NULL, &why);
+			pause();
+		}
+		usleep(i * 250);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		if (mode_of(1) == 0440)
+			sealed++;
+		else
+			not++;
+		assert_int_equal(find(&any).n, 6);
+	}
+	assert_true(not);
+	print_message("killed %u times before, %u after it was sealed\n", not, sealed);
+	write_calls(6, 7, 100, false);
+	shell("test -z \"$(ls %s/catalog/acme | grep seal)\"", store_dir);
+	check_calls(7);
 	root_close(&r);
 }
 
@@ -538,7 +582,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_store, drop_store)
-		T(test_parts), T(test_thread), T(test_idle), T(test_killed), T(test_reader), T(test_wal), T(test_plans), T(test_names),
+		T(test_parts), T(test_thread), T(test_idle), T(test_killed), T(test_kill_seal), T(test_reader), T(test_wal), T(test_plans), T(test_names),
 		T(test_later), T(test_later_killed), T(test_overlay), T(test_hold_row),
 	};
 
