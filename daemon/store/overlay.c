@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/hold.h"
 #include "store/slots.h"
 #include "store/store_call.h"
 
@@ -27,6 +28,8 @@ struct owner {
 struct overlay {
 	const struct root *root;
 	struct owner *owners;
+	struct holds *holds; /* NULL: not looked at yet, or not to be seen */
+	bool holds_seen;
 };
 
 int overlay_new(const struct root *r, struct overlay **ret)
@@ -53,6 +56,7 @@ void overlay_free(struct overlay *o)
 			free(w->seen[p]);
 		free(w);
 	}
+	holds_close(o->holds);
 	free(o);
 }
 
@@ -105,6 +109,19 @@ static int bucket_live(struct overlay *o, struct owner *w, enum store_purpose p,
 	return v[w->n[p]++].live;
 }
 
+/* 1 on hold: its documentation outlives its day. Who may not look at the journal is told what becomes of the others. */
+static int on_hold(struct overlay *o, const struct uid *uid, struct why *why)
+{
+	if (!o->holds_seen) {
+		int rc = holds_open(o->root, HOLDS_READ, &o->holds, why);
+
+		if (rc && rc != -EACCES)
+			return rc;
+		o->holds_seen = true;
+	}
+	return o->holds && hold_is(o->holds, uid);
+}
+
 int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
 		  enum store_state *state, char reason[LATER_REASON], struct why *why)
 {
@@ -124,6 +141,8 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	if (!state_holds(*state) || !purpose_day || purpose_day == DAY_HOLD)
 		return 0;
 	rc = bucket_live(o, w, p, purpose_day, why);
+	if (!rc && p == STORE_DOCUMENTATION)
+		rc = on_hold(o, uid, why);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	*state = STORE_S_EXPIRED;

@@ -2,7 +2,7 @@
 /*
  * reap.h - the reaper: what is due is destroyed, then its space is given back
  *
- * A run, in this order (FORMAT.md section 13, DESIGN.md "Deletion"):
+ * A run, in this order (FORMAT.md section 14, DESIGN.md "Deletion"):
  *
  *	1 plan		buckets whose day has begun, oldest first; single calls that somebody asked for, or whose training nobody used
  *	2 destroy	held calls get a key of their own, then bucket keys and slots are overwritten in place: nobody can read the rest
@@ -90,7 +90,7 @@ struct reap_totals {
 int reap_run(const struct reap_settings *s, struct reap_totals *ret, char *why, size_t n);
 
 /*
- * Asks the reaper to destroy what a purpose has of a call, before its time: a line in STORE/erase (FORMAT.md section 13),
+ * Asks the reaper to destroy what a purpose has of a call, before its time: a line in STORE/erase (FORMAT.md section 14),
  * durable when this returns 0, acted upon by the next run. Asking twice is asking once. Documentation of a call on hold waits
  * for the hold's end. reason: "withdrawn" (a consent was taken back), or another word of a-z 0-9 . _ - that begins with a
  * letter and has no five digits in a row. -EINVAL not such a word. The call is not looked for.

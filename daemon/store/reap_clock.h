@@ -2,7 +2,7 @@
 /*
  * reap_clock.h - until when things are due (X-14): a clock that is wrong neither keeps nor destroys
  *
- * STORE/reap.clock holds the latest time that a run went by, and the machine's uptime then (FORMAT.md section 13). The next
+ * STORE/reap.clock holds the latest time that a run went by, and the machine's uptime then (FORMAT.md section 14). The next
  * run expects that time and what the machine has been up since; it can have been off for longer, not shorter.
  *
  * - A clock that is behind what is expected was set back: what is due goes by the expected time, so no deadline gets longer.

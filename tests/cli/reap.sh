@@ -71,6 +71,26 @@ run 0 "$MKSTORE" s g711
 run 0 "$O" reap --store s --now 2025-01-01 # it was May
 has out '^1 call destroyed'
 
+# single calls, before their time
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711 overlap denied training
+g=$(call g711)
+run 2 "$O" erase --store s --purpose both "$g"
+run 2 "$O" erase --store s --purpose both --reason 'my number is 45201234' "$g"
+run 2 "$O" erase --store s --purpose both --reason erased x
+run 1 "$O" erase --store s --purpose both --reason erased 01ARZ3NDEKTSV4RRFFQ69G5FAV
+run 1 "$O" erase --store s --purpose training --reason erased "$g"
+has err 'nothing is kept of it for training'
+run 0 "$O" erase --store s --purpose both --reason withdrawn "$g"
+has out 'documentation ends with the next run'
+run 0 "$O" reap --store s --now 2026-01-02 --json
+[ "$(head -1 out | jq -c '[.did,.call,.purpose,.reason]')" = "[\"call\",\"$g\",\"documentation\",\"withdrawn\"]" ] || fail "single: $(cat out)"
+[ "$(tail -1 out | jq -c '[.destroyed,.single,.buckets,.bytes > 0]')" = '[1,1,0,true]' ] || fail "summary: $(tail -1 out)"
+run 0 "$O" find --store s --json
+[ "$(jq -r "select(.call == \"$g\") | .documentation" out)" = WITHDRAWN ] || fail "find"
+run 1 "$O" export --store s --keys k --purpose documentation --call "$g" --format payload -o x
+run 0 "$O" export --store s --keys k --purpose documentation --call "$(call overlap)" --format payload -o y
+run 0 "$O" fsck --store s
+
 # two at once
 rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
 exec 9>>s/reap.lock

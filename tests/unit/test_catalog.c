@@ -176,7 +176,11 @@ static void test_idle(void **state)
 	write_calls(3, 4, 100, false);
 	assert_int_equal(mode_of(1) & 0200, 0200);
 	shell("touch -d '25 hours ago' '%s'", part_path(1));
+	shell("cp -p '%s' %s/hold.away && cp -p %s/hold.away %s/catalog/acme/hold.db", part_path(1), base_dir, base_dir, store_dir);
 	write_calls(4, 5, 100, false);
+	shell("cmp %s/hold.away %s/catalog/acme/hold.db && test $(stat -c %%a %s/catalog/acme/hold.db) != 440", base_dir, store_dir,
+	      store_dir); /* who holds calls writes to that one */
+	shell("rm %s/catalog/acme/hold.db", store_dir);
 	assert_int_equal(mode_of(1), 0440);
 	assert_int_equal(mode_of(2) & 0200, 0200);
 	check_calls(5);
