@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/hold.h"
 #include "store/slots.h"
 #include "store/store_call.h"
 
@@ -105,6 +106,18 @@ static int bucket_live(struct overlay *o, struct owner *w, enum store_purpose p,
 	return v[w->n[p]++].live;
 }
 
+/* It has a key of its own. */
+static bool held(const struct overlay *o, const char *controller, const struct uid *uid)
+{
+	struct slot slot;
+	struct why none;
+	uint8_t key[32];
+	int rc = hold_slot_find(o->root, controller, uid, &slot, key, &none);
+
+	sodium_memzero(key, sizeof(key));
+	return !rc;
+}
+
 int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
 		  enum store_state *state, char reason[LATER_REASON], struct why *why)
 {
@@ -126,6 +139,8 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	rc = bucket_live(o, w, p, purpose_day, why);
 	if (rc)
 		return rc < 0 ? rc : 0;
+	if (p == STORE_DOCUMENTATION && held(o, controller, uid)) /* and whoever destroyed it could not say so here */
+		return 0;
 	*state = STORE_S_EXPIRED;
 	snprintf(reason, LATER_REASON, "deadline");
 	return 1;
