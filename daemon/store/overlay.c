@@ -28,8 +28,6 @@ struct owner {
 struct overlay {
 	const struct root *root;
 	struct owner *owners;
-	struct holds *holds; /* NULL: not looked at yet, or not to be seen */
-	bool holds_seen;
 };
 
 int overlay_new(const struct root *r, struct overlay **ret)
@@ -56,7 +54,6 @@ void overlay_free(struct overlay *o)
 			free(w->seen[p]);
 		free(w);
 	}
-	holds_close(o->holds);
 	free(o);
 }
 
@@ -109,17 +106,16 @@ static int bucket_live(struct overlay *o, struct owner *w, enum store_purpose p,
 	return v[w->n[p]++].live;
 }
 
-/* 1 on hold: its documentation outlives its day. Who may not look at the journal is told what becomes of the others. */
-static int on_hold(struct overlay *o, const struct uid *uid, struct why *why)
+/* It has a key of its own. */
+static bool held(const struct overlay *o, const char *controller, const struct uid *uid)
 {
-	if (!o->holds_seen) {
-		int rc = holds_open(o->root, HOLDS_READ, &o->holds, why);
+	struct slot slot;
+	struct why none;
+	uint8_t key[32];
+	int rc = hold_slot_find(o->root, controller, uid, &slot, key, &none);
 
-		if (rc && rc != -EACCES)
-			return rc;
-		o->holds_seen = true;
-	}
-	return o->holds && hold_is(o->holds, uid);
+	sodium_memzero(key, sizeof(key));
+	return !rc;
 }
 
 int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
@@ -141,10 +137,10 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	if (!state_holds(*state) || !purpose_day || purpose_day == DAY_HOLD)
 		return 0;
 	rc = bucket_live(o, w, p, purpose_day, why);
-	if (!rc && p == STORE_DOCUMENTATION)
-		rc = on_hold(o, uid, why);
 	if (rc)
 		return rc < 0 ? rc : 0;
+	if (p == STORE_DOCUMENTATION && held(o, controller, uid)) /* and whoever destroyed it could not say so here */
+		return 0;
 	*state = STORE_S_EXPIRED;
 	snprintf(reason, LATER_REASON, "deadline");
 	return 1;

@@ -4,7 +4,7 @@
  *
  * A row says what was so when the call ended. A line in later.db counts instead of it; without one, a purpose that was
  * kept is EXPIRED when its bucket was destroyed, or is not there; but for documentation of a call on hold (hold.h). What was
- * found out of a bucket, and of holds, is remembered:
+ * found out of a bucket is remembered:
  * make an overlay for one going over calls, not for longer. One thread.
  */
 #ifndef OVERLAY_H

@@ -86,7 +86,7 @@ opens 1 training "$near"
 has err 'was destroyed'
 opens 1 documentation "$(id other)"
 A 1 "$(id other)"
-has err 'destroyed'
+has err 'destroyed|EXPIRED'
 run 0 "$O" fsck --store s
 
 # ---- persons: the program has the rights of the store's user, and knows who runs it ----

@@ -217,7 +217,7 @@ static void test_outlives_its_day(void **state)
 	fsck_clean(NULL);
 	shell("rm %s/keys/acme/documentation/2027-02-16.*", store_dir);
 	assert_int_equal(read_call(st, 1, 1), 0);
-	assert_int_equal(read_open(st, 0, STORE_DOCUMENTATION), -ENOENT);
+	assert_int_equal(read_open(st, 0, STORE_DOCUMENTATION), -ESHUTDOWN);
 	h = open_holds(st);
 	assert_int_equal(holds_count(h), 1);
 	assert_false(hold_keeps_bucket(h, "acme", DAY));
