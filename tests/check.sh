@@ -52,7 +52,7 @@ if step san; then
 	# In memory: the tests wait for the disk most of their time, and which one it is makes no difference here.
 	mem=/dev/shm
 	[ -w $mem ] && [ "$(df -Pm $mem | awk 'NR == 2 {print $4}')" -ge 4096 ] && export TMPDIR=${TMPDIR:-$mem}
-	BUILD=$PWD/build-address-undefined SAN=address,undefined JOBS=$(nproc) tests/run.sh || fail "tests under ASan and UBSan"
+	BUILD=$PWD/build-address-undefined SAN=address,undefined JOBS=$(nproc) TEST_TIMEOUT=1800 tests/run.sh || fail "tests under ASan and UBSan"
 fi
 [ $bad = 0 ] && echo "check: clean"
 exit $bad
