@@ -231,7 +231,7 @@ static void test_outlives_its_day(void **state)
 	assert_int_equal(read_call(st, 1, 1), 0);
 	assert_int_equal(release_by(st, 1, &bo, NOW, &end), 0);
 	assert_int_equal(end, HOLD_ERASED);
-	assert_int_equal(read_open(st, 1, STORE_DOCUMENTATION), -ENOENT);
+	assert_int_equal(read_open(st, 1, STORE_DOCUMENTATION), -ESHUTDOWN);
 	assert_false(on_disk(c, 32, "*"));
 	assert_false(on_disk(s.wrap, sizeof(s.wrap), "*"));
 	assert_int_equal(release_by(st, 1, &bo, NOW, &end), -ENOENT);
