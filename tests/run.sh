@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the tests: unit and bpf programs, replay of the fuzz corpora, command-line and namespace scripts.
 # Arguments pick tests by prefix (unit/test_sip, cli/). Exit 77 of a test is a skip; in CI (CI=true or
-# NOSKIP=1) a skip fails. JOBS=N: N tests at once, where they do not load the machine. Last line: N passed, N failed[, N skipped].
+# NOSKIP=1) a skip fails. JOBS=N (as many as processors): N tests at once, where they do not load the machine. Last line: N passed, N failed[, N skipped].
 set -u
-jobs=${JOBS:-1}
+jobs=${JOBS:-$(nproc)}
 SRC=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=${BUILD:-$SRC/build}
 case ${CI:-} in true | 1) NOSKIP=${NOSKIP:-1} ;; esac
