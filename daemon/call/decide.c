@@ -418,7 +418,7 @@ static void take_headers(struct calls *cs, struct call *c, const struct sip_msg 
 		c->decide.header_seen = true;
 		if (c->answered) {
 			c->decide.notice_which = decide_only_notice(c);
-			decide_notice_proven(cs, c, CALL_BY_HEADER, now, 0, now);
+			decide_notice_proven(cs, c, CALL_BY_HEADER, now, 0, now, now);
 		}
 	}
 	for (p = 0; p < POLICY_PURPOSES; p++) {

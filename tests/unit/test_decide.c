@@ -234,6 +234,35 @@ static void test_no_consent_by_halves(void **state)
 	fake_world_free(w);
 }
 
+/* A system told the consent, the person hung up, and then the announcement was proven: a consent from its instant on has nothing of what
+ * was on its way before it counted; one to the whole conversation has. */
+static void test_consent_proven_late(void **state)
+{
+	for (int from_press = 0; from_press < 2; from_press++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_CONSENT, false);
+		struct policy_rule *r = &w->policy.rule;
+		uint64_t hung_up;
+		struct call *c;
+
+		r->proof = POLICY_PROOF_API;
+		r->purpose[TRAIN].consent_api = true;
+		r->purpose[TRAIN].training_from_press = from_press;
+		c = answer_call(w);
+		until(w, c, 5);
+		assert_int_equal(call_command(w->cs, c, CALL_C_CONSENT, TRAIN, CALL_BY_API, w->now), 0);
+		message(w, "BYE", 0, "b", 2, NULL);
+		hung_up = w->now;
+		w->now += 100 * MS;
+		call_notice_heard(w->cs, c, -1, CALL_BY_API, hung_up - 3 * SEC, 0, w->now);
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		assert_int_equal(c->decide.granted_ns[TRAIN], from_press ? hung_up + 100 * MS : 0);
+		w->now += SEC;
+		calls_tick(w->cs, w->now);
+		fake_world_free(w);
+	}
+	(void)state;
+}
+
 static void test_silence(void **state)
 {
 	static const enum policy_basis doc[] = { POLICY_B_NONE, POLICY_B_INTEREST, POLICY_B_CONSENT };
@@ -1041,6 +1070,7 @@ int main(void)
 		cmocka_unit_test(test_presses_that_are_none),
 		cmocka_unit_test(test_two_ways),
 		cmocka_unit_test(test_no_consent_by_halves),
+		cmocka_unit_test(test_consent_proven_late),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_purposes_are_asked_apart),
 		cmocka_unit_test(test_consent_again),
