@@ -1057,10 +1057,37 @@ static void test_review_missed(void **state)
 	(void)state;
 	w->policy.rule.review = (struct policy_date){ 2000, 1, 1 };
 	c = answer_call(w);
+	assert_true(call_review_past(c, w->now));
 	assert_int_equal(c->state[DOC], PURPOSE_DENIED);
 	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
 	assert_string_equal(c->reason[DOC], "review.missed");
 	fake_world_free(w);
+}
+
+/* What goes on when the review date is past: a consent that is asked for, with consent and keep; a statute, with keep; a weighing of interests
+ * never. */
+static void test_review_fallback(void **state)
+{
+	static const enum policy_basis basis[] = { POLICY_B_CONSENT, POLICY_B_INTEREST, POLICY_B_OBLIGATION };
+	static const bool goes_on[3][3] = { { false, false, false }, { true, false, false }, { true, false, true } };
+
+	(void)state;
+	for (int f = 0; f < 3; f++)
+		for (int i = 0; i < 9; i++) {
+			int doc = i / 3, train = i % 3;
+			struct world *w = world(basis[doc], basis[train], true);
+			struct call *c;
+
+			w->policy.rule.on_review_missed = (enum policy_fallback)f;
+			w->policy.rule.review = (struct policy_date){ 2000, 1, 1 };
+			draw_result = "sample.draw"; /* who is not asked is not drawn either */
+			c = answer_call(w);
+			assert_int_equal(c->state[DOC] == PURPOSE_DENIED, !goes_on[f][doc]);
+			assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+			assert_string_equal(c->reason[TRAIN], goes_on[f][train] ? "sample.draw" : "review.missed");
+			assert_int_equal(was_told("sample.out"), goes_on[f][train]);
+			fake_world_free(w);
+		}
 }
 
 int main(void)
@@ -1094,6 +1121,7 @@ int main(void)
 		cmocka_unit_test(test_no_way_out),
 		cmocka_unit_test(test_kept_and_said),
 		cmocka_unit_test(test_review_missed),
+		cmocka_unit_test(test_review_fallback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
