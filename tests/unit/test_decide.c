@@ -731,6 +731,10 @@ static void test_missed_request(void **state)
 		{ { VIA("INFO", 101, 9), ASK("INFO", 2), VIA("INFO", 102, 9), ASK("BYE", 3) }, 3, -1, false, false },
 		{ { VIA("INFO", 101, 9), ASK("INFO", 2), VIA("INFO", 103, 9) }, 3, -1, false, true },
 		{ { ASK("INFO", 2), ASK("INFO", 900), ASK("BYE", 901) }, 3, -1, false, false },
+		/* both are gone on with, and in both one may be missed; no number is past the greatest */
+		{ { ASK("INFO", 2), ASK("INFO", 900), ASK("BYE", 4) }, 3, -1, false, true },
+		{ { ASK("INFO", 900), ASK("INFO", 2), ASK("BYE", 902) }, 3, -1, false, true },
+		{ { ASK("INFO", UINT32_MAX), ASK("INFO", 2), ASK("BYE", 3) }, 3, -1, false, false },
 		/* two proxies that take turns: what one has not the other has */
 		{ { VIA("INFO", 2, 9), ASK("BYE", 3) }, 3, -1, false, false },
 		{ { VIA("INFO", 3, 9), ASK("BYE", 4) }, 3, -1, false, false }, /* (no more is known than that 3 was there) */
