@@ -888,6 +888,49 @@ static void test_header_added(void **state)
 	}
 }
 
+/* Whose presses come up is by the keys of the rule, each leg's own: where there is nothing else to listen for. */
+static void test_legs_that_are_listened_to(void **state)
+{
+	(void)state;
+	for (int pause = 0; pause < 3; pause++) { /* documentation alone by interest: the agent's pause, or its end, and nobody else */
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		struct policy_rule *r = &w->policy.rule;
+		struct call *c;
+
+		memset(r->purpose[DOC].optout_key, 0, sizeof(r->purpose[DOC].optout_key));
+		memset(r->purpose[DOC].optout_agent_key, 0, sizeof(r->purpose[DOC].optout_agent_key));
+		*r->purpose[DOC].consent_key = *r->purpose[DOC].withdraw_key = 0;
+		if (pause != 1)
+			*r->pause_key = 0;
+		if (pause != 2)
+			*r->resume_key = 0;
+		c = answer_call(w);
+		assert_int_equal(call_listens(c, AGENT), pause > 0);
+		assert_false(call_listens(c, SUBJECT));
+		fake_world_free(w);
+	}
+	for (int taken = 0; taken < 2; taken++) { /* by consent: the data subject, while it can say yes or take it back */
+		struct world *w = world(POLICY_B_CONSENT, POLICY_B_NONE, false);
+		struct policy_rule *r = &w->policy.rule;
+		struct call *c;
+
+		memset(r->purpose[DOC].optout_key, 0, sizeof(r->purpose[DOC].optout_key));
+		memset(r->purpose[DOC].optout_agent_key, 0, sizeof(r->purpose[DOC].optout_agent_key));
+		if (!taken)
+			*r->purpose[DOC].withdraw_key = 0;
+		c = answer_call(w);
+		assert_true(call_listens(c, SUBJECT));
+		assert_false(call_listens(c, AGENT));
+		until(w, c, 5);
+		if (taken)
+			press(w, c, SUBJECT, r->purpose[DOC].consent_key);
+		until(w, c, 30);
+		assert_int_equal(c->state[DOC], taken ? PURPOSE_GRANTED : PURPOSE_DENIED);
+		assert_int_equal(call_listens(c, SUBJECT), taken);
+		fake_world_free(w);
+	}
+}
+
 /* A pause by a header, how it ends, and what is silenced: of calls in progress, too (policy-language 5.2); never the other way. */
 static void test_pause_tightened(void **state)
 {
@@ -1117,6 +1160,7 @@ int main(void)
 		cmocka_unit_test(test_missed_request),
 		cmocka_unit_test(test_lost_signalling),
 		cmocka_unit_test(test_pause_tightened),
+		cmocka_unit_test(test_legs_that_are_listened_to),
 		cmocka_unit_test(test_pause_header_added),
 		cmocka_unit_test(test_withdrawn_ahead),
 		cmocka_unit_test(test_window_tightened),

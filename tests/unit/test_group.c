@@ -224,18 +224,24 @@ static void test_loss_binds_all(void **state)
 static void test_consent(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct world *w = world(POLICY_B_CONSENT);
-		struct call *a = invite(w, &one), *b = invite(w, &two);
+		struct call *a, *b;
+		bool agent = i & 1, from_press = i & 2;
 
+		w->policy.rule.purpose[TRAIN].training_from_press = from_press;
+		a = invite(w, &one);
+		b = invite(w, &two);
 		answer(w, &two);
 		answer(w, &one);
 		later(w, 5);
-		call_key(w->cs, a, i ? AGENT : SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
-		assert_int_equal(a->state[TRAIN], i ? PURPOSE_PENDING : PURPOSE_GRANTED);
-		assert_int_equal(b->state[TRAIN], i ? PURPOSE_PENDING : PURPOSE_GRANTED);
+		call_key(w->cs, a, agent ? AGENT : SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
+		assert_int_equal(a->state[TRAIN], agent ? PURPOSE_PENDING : PURPOSE_GRANTED);
+		assert_int_equal(b->state[TRAIN], agent ? PURPOSE_PENDING : PURPOSE_GRANTED);
+		for (int k = 0; k < 2 && !agent; k++) /* as much of the one as of the other */
+			assert_int_equal((k ? b : a)->decide.granted_ns[TRAIN], from_press ? w->now : 0);
 		fake_check(w);
-		if (!i) { /* and back */
+		if (!agent) { /* and back */
 			call_key(w->cs, b, SUBJECT, '0', CALL_BY_RFC4733, true, w->now);
 			assert_int_equal(a->state[TRAIN], PURPOSE_WITHDRAWN);
 		}
@@ -474,6 +480,10 @@ static void test_never(void **state)
 			assert_int_equal(b->state[DOC], PURPOSE_DENIED);
 			assert_string_equal(b->reason[DOC], "never");
 		}
+		fake_reborn(w); /* who binds is told to the next process */
+		b = fake_call(w, "x2");
+		assert_true(b && b->peers->never && b->peers->bound);
+		assert_string_equal(b->reason[TRAIN], "never");
 		fake_world_free(w);
 	}
 }
@@ -905,6 +915,7 @@ static void test_added_keys(void **state)
 		p.rule.controller = &p.controller;
 		strcpy(p.rule.purpose[TRAIN].optout_key[0], "4");
 		strcpy(p.rule.pause_key, "*4");
+		strcpy(p.rule.resume_key, "*3");
 		answer(w, &one);
 		later(w, 75);
 		call_tighten(w->cs, a, &p, &sum);
@@ -918,6 +929,9 @@ static void test_added_keys(void **state)
 		call_key(w->cs, a, AGENT, '*', CALL_BY_RFC4733, true, w->now);
 		call_key(w->cs, a, AGENT, '4', CALL_BY_RFC4733, true, w->now);
 		assert_true(a->decide.paused);
+		call_key(w->cs, a, AGENT, '*', CALL_BY_RFC4733, true, w->now);
+		call_key(w->cs, a, AGENT, '3', CALL_BY_RFC4733, true, w->now);
+		assert_false(a->decide.paused);
 		assert_int_equal(a->state[TRAIN], PURPOSE_GRANTED);
 		call_key(w->cs, a, SUBJECT, reborn ? '4' : '9', CALL_BY_RFC4733, true, w->now);
 		assert_int_equal(a->state[TRAIN], PURPOSE_OPTED_OUT);

@@ -375,6 +375,9 @@ static void test_transfer(void **state)
 	assert_true(uid_equal(&c->peers->other, &w.uid));
 	assert_false(uid_equal(&c->uid, &w.uid));
 	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	/* max-length is each recording's own */
+	assert_int_equal(c->answer_ns, c->start_ns);
+	assert_int_equal(c->overlong_ns, c->start_ns + 4 * 3600 * SEC);
 	/* the same announcement was heard, its window is over: nobody opted out */
 	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
 	assert_int_equal(w.draws, 2);
