@@ -716,6 +716,7 @@ static void test_missed_request(void **state)
 	} t[] = {
 		{ { ASK("BYE", 2) }, 3, -1, false, false },
 		{ { ASK("BYE", 3) }, 3, -1, false, true },
+		{ { ASK("ACK", 2), ASK("BYE", 3) }, 3, -1, false, true }, /* the INVITE was not seen */
 		{ { ASK("INFO", 3), ASK("BYE", 4) }, 3, -1, false, true },
 		{ { ASK("BYE", 3) }, POLICY_DTMF_RFC4733, -1, false, false }, /* nobody sends keys that way */
 		{ { ASK("BYE", 3) }, POLICY_DTMF_RFC4733, -1, true, true },   /* a header may have come with it */

@@ -249,6 +249,50 @@ static void test_consent(void **state)
 	}
 }
 
+/* Who was denied for another reason than silence gets nothing by a consent on the other call, and the log has none of it. */
+static void test_consent_where_denied(void **state)
+{
+	struct world *w = world(POLICY_B_CONSENT);
+	struct call *a, *b;
+
+	(void)state;
+	w->policy.rule.purpose[TRAIN].training_from_press = true;
+	a = invite(w, &one);
+	b = invite(w, &two);
+	answer(w, &two);
+	answer(w, &one);
+	call_event_why(w->cs, b, TRAIN, PURPOSE_E_TIGHTENED, "quota.day");
+	later(w, 5);
+	call_key(w->cs, a, SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
+	assert_int_equal(a->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(b->state[TRAIN], PURPOSE_DENIED);
+	assert_int_equal(b->decide.granted_ns[TRAIN], 0);
+	assert_string_equal(b->reason[TRAIN], "quota.day");
+	fake_world_free(w);
+}
+
+/* A slot that two calls share is durable, or lost, for both. */
+static void test_shared_slot(void **state)
+{
+	(void)state;
+	for (int lost = 0; lost < 2; lost++) {
+		struct world *w = world(POLICY_B_INTEREST);
+		struct call *a = invite(w, &(struct leg){ "x1", { NULL }, 1, { 1, 2 }, { 4000, 5000 } });
+		struct call *b = invite(w, &(struct leg){ "x2", { NULL }, 1, { 1, 2 }, { 4000, 5000 } });
+
+		assert_true(b->decide.sample_shared);
+		a->decide.sample_waits = b->decide.sample_waits = true;
+		if (lost)
+			call_slot_lost(w->cs, a);
+		else
+			call_slot_durable(w->cs, a);
+		assert_false(b->decide.sample_waits);
+		assert_int_equal(b->state[TRAIN], lost ? PURPOSE_DENIED : PURPOSE_PENDING);
+		assert_string_equal(b->reason[TRAIN], lost ? "sampling.unavailable" : "");
+		fake_world_free(w);
+	}
+}
+
 /* Half of a Session-ID is not enough for a consent, and silence on one call is no denial on the other. */
 static void test_consent_needs_certainty(void **state)
 {
@@ -1044,6 +1088,8 @@ int main(void)
 		cmocka_unit_test(test_longer_is_kept),
 		cmocka_unit_test(test_controllers),
 		cmocka_unit_test(test_never),
+		cmocka_unit_test(test_consent_where_denied),
+		cmocka_unit_test(test_shared_slot),
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_added_keys),
