@@ -234,6 +234,29 @@ static void test_no_consent_by_halves(void **state)
 	fake_world_free(w);
 }
 
+/* By INFO a press is the called person's when it comes in the dialog: whoever knows only the Call-ID may say no with it, and never yes. */
+static void test_info_of_a_stranger(void **state)
+{
+	static const char *const key[] = { "1", "9" }, *const tag[] = { "zz", "b" };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		bool known = i & 1, no = i & 2;
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_CONSENT, false);
+		char body[32];
+		struct call *c;
+
+		w->policy.rule.side = POLICY_SIDE_CALLING;
+		c = answer_call(w);
+		until(w, c, 5);
+		snprintf(body, sizeof(body), "Signal=%s\r\n", key[no]);
+		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = tag[known], .to_tag = "a", .by_callee = true,
+						 .cseq = 2, .sdp = body, .type = "application/dtmf-relay" });
+		assert_int_equal(c->state[TRAIN], no ? PURPOSE_DENIED : known ? PURPOSE_GRANTED : PURPOSE_PENDING);
+		fake_world_free(w);
+	}
+}
+
 /* A system told the consent, the person hung up, and then the announcement was proven: a consent from its instant on has nothing of what
  * was on its way before it counted; one to the whole conversation has. */
 static void test_consent_proven_late(void **state)
@@ -1145,6 +1168,7 @@ int main(void)
 		cmocka_unit_test(test_presses_that_are_none),
 		cmocka_unit_test(test_two_ways),
 		cmocka_unit_test(test_no_consent_by_halves),
+		cmocka_unit_test(test_info_of_a_stranger),
 		cmocka_unit_test(test_consent_proven_late),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_purposes_are_asked_apart),

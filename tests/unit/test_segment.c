@@ -742,7 +742,7 @@ static void test_outside(void **state)
 
 	(void)state;
 	for (int late = 0; late < 2; late++)
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 5; i++) {
 			struct world w;
 			struct call *c;
 
@@ -751,6 +751,10 @@ static void test_outside(void **state)
 			later(&w, 5);
 			if (i < 3) {
 				ask(&w, method[i], "b", 2, "X-Queue: b\r\nX-Agent: bo\r\n", 0xff);
+			} else if (i == 4) { /* whoever knows the Call-ID and no tag of the dialog: from the called party's side, it seems */
+				asked_back = true;
+				send_msg(&w, "UPDATE sip:x@h SIP/2.0", true, "zz", 2, "UPDATE", "X-Queue: b\r\nX-Agent: bo\r\n", 0xff);
+				asked_back = false;
 			} else { /* his answer to a re-INVITE */
 				asked_back = true;
 				send_msg(&w, "INVITE sip:x@h SIP/2.0", true, "b", 2, "INVITE", "", 8);
