@@ -234,6 +234,50 @@ static void test_no_consent_by_halves(void **state)
 	fake_world_free(w);
 }
 
+/* A process that goes on while an announcement is being heard looks for it anew: no window is open, and none closes. */
+static void test_reborn_while_hearing(void **state)
+{
+	static const struct policy_notice n = { .name = "n", .length_ms = 8000 };
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	struct call *c;
+
+	(void)state;
+	w->policy.rule.proof = POLICY_PROOF_FINGERPRINT;
+	w->policy.rule.notice = &n;
+	w->policy.rule.nnotice = 1;
+	c = answer_call(w);
+	until(w, c, 1);
+	call_notice_hearing(w->cs, c, 0, w->now, w->now);
+	assert_true(c->decide.window_to_ns[TRAIN]);
+	fake_reborn(w);
+	c = fake_call(w, "c1");
+	assert_int_equal(c->decide.window_to_ns[TRAIN], 0);
+	until(w, c, 30); /* where it would have closed */
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	until(w, c, 61);
+	assert_string_equal(c->reason[TRAIN], "notice.missing");
+	fake_world_free(w);
+}
+
+/* To what was consented to an objection, with grounds or without, is a withdrawal (guidance 4, S-B and S-E). */
+static void test_objection_to_a_consent(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct world *w = world(i & 1 ? POLICY_B_INTEREST : POLICY_B_NONE, POLICY_B_CONSENT, false);
+		struct call *c = answer_call(w);
+
+		until(w, c, 5);
+		press(w, c, SUBJECT, "1");
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		assert_int_equal(call_command(w->cs, c, i & 2 ? CALL_C_OBJECT_GROUNDS : CALL_C_OBJECT, TRAIN, CALL_BY_API, w->now), 0);
+		assert_int_equal(c->state[TRAIN], PURPOSE_WITHDRAWN);
+		assert_int_equal(c->state[DOC], i & 1 ? PURPOSE_GRANTED : PURPOSE_NONE);
+		assert_int_equal(w->destroyed, 1);
+		fake_world_free(w);
+	}
+}
+
 /* By INFO a press is the called person's when it comes in the dialog: whoever knows only the Call-ID may say no with it, and never yes. */
 static void test_info_of_a_stranger(void **state)
 {
@@ -347,6 +391,7 @@ static void test_consent_again(void **state)
 	press(w, c, SUBJECT, "1"); /* still open */
 	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
 	assert_int_equal(c->decide.granted_ns[TRAIN], w->now);
+	assert_false(call_is_bound(c)); /* nor are later parts */
 	until(w, c, 20);
 	press(w, c, SUBJECT, "0");
 	assert_int_equal(call_command(w->cs, c, CALL_C_REOPEN, TRAIN, CALL_BY_API, w->now), 0);
@@ -933,6 +978,16 @@ static void test_legs_that_are_listened_to(void **state)
 		assert_false(call_listens(c, SUBJECT));
 		fake_world_free(w);
 	}
+	for (int out = 0; out < 2; out++) { /* the data subject's way to object to it */
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		struct policy_rule *r = &w->policy.rule;
+
+		if (!out)
+			memset(r->purpose[DOC].optout_key, 0, sizeof(r->purpose[DOC].optout_key));
+		*r->purpose[DOC].consent_key = *r->purpose[DOC].withdraw_key = 0;
+		assert_int_equal(call_listens(answer_call(w), SUBJECT), out);
+		fake_world_free(w);
+	}
 	for (int taken = 0; taken < 2; taken++) { /* by consent: the data subject, while it can say yes or take it back */
 		struct world *w = world(POLICY_B_CONSENT, POLICY_B_NONE, false);
 		struct policy_rule *r = &w->policy.rule;
@@ -1169,6 +1224,8 @@ int main(void)
 		cmocka_unit_test(test_two_ways),
 		cmocka_unit_test(test_no_consent_by_halves),
 		cmocka_unit_test(test_info_of_a_stranger),
+		cmocka_unit_test(test_objection_to_a_consent),
+		cmocka_unit_test(test_reborn_while_hearing),
 		cmocka_unit_test(test_consent_proven_late),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_purposes_are_asked_apart),

@@ -289,8 +289,32 @@ static void test_shared_slot(void **state)
 		assert_false(b->decide.sample_waits);
 		assert_int_equal(b->state[TRAIN], lost ? PURPOSE_DENIED : PURPOSE_PENDING);
 		assert_string_equal(b->reason[TRAIN], lost ? "sampling.unavailable" : "");
+		assert_false(group_granted(a)); /* so it may be drawn again */
+		b->state[TRAIN] = PURPOSE_GRANTED;
+		assert_true(group_granted(a));
 		fake_world_free(w);
 	}
+}
+
+/* Restricted already, for want of an announcement: who objects then has objected on what is the same as well. */
+static void test_objection_where_restricted(void **state)
+{
+	struct world *w = world(POLICY_B_INTEREST);
+	struct call *a, *b;
+
+	(void)state;
+	w->policy.rule.proof = POLICY_PROOF_API;
+	a = invite(w, &one);
+	b = invite(w, &two);
+	answer(w, &two);
+	answer(w, &one);
+	later(w, 75);
+	assert_int_equal(a->state[DOC], PURPOSE_OBJECTED);
+	assert_int_equal(b->state[DOC], PURPOSE_OBJECTED);
+	assert_false(a->decide.objected || b->decide.objected);
+	assert_int_equal(call_command(w->cs, a, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+	assert_true(a->decide.objected && b->decide.objected);
+	fake_world_free(w);
 }
 
 /* Half of a Session-ID is not enough for a consent, and silence on one call is no denial on the other. */
@@ -304,6 +328,8 @@ static void test_consent_needs_certainty(void **state)
 	answer(w, &half);
 	answer(w, &one);
 	assert_false(group_same(a, b));
+	assert_true(a->peers->group && a->peers->group == b->peers->group);
+	assert_int_equal(draws, 2); /* two recordings, two slots (INV-10) */
 	later(w, 5);
 	call_key(w->cs, a, SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
 	assert_int_equal(a->state[TRAIN], PURPOSE_GRANTED);
@@ -1090,6 +1116,7 @@ int main(void)
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_consent_where_denied),
 		cmocka_unit_test(test_shared_slot),
+		cmocka_unit_test(test_objection_where_restricted),
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_added_keys),
