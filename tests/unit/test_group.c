@@ -249,6 +249,34 @@ static void test_consent(void **state)
 	}
 }
 
+/* The announcement that was asked with is the other call's, too: which one, and that none is missing there. */
+static void test_consent_and_notice(void **state)
+{
+	static const struct policy_notice n[] = { { .name = "n", .length_ms = 5000 }, { .name = "m", .length_ms = 5000 } };
+	struct world *w = world(POLICY_B_CONSENT);
+	struct call *a, *b;
+
+	(void)state;
+	w->policy.rule.proof = POLICY_PROOF_API;
+	w->policy.rule.notice = n;
+	w->policy.rule.nnotice = 2;
+	a = invite(w, &one);
+	b = invite(w, &two);
+	answer(w, &two);
+	answer(w, &one);
+	later(w, 5);
+	call_notice_heard(w->cs, a, 1, CALL_BY_API, w->now - 4 * SEC, 0, w->now);
+	assert_int_equal(b->decide.notice, CALL_NOTICE_WAIT);
+	call_key(w->cs, a, SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
+	assert_int_equal(b->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(b->decide.notice, CALL_NOTICE_PROVEN);
+	assert_int_equal(b->decide.notice_which, 2);
+	later(w, 120);
+	assert_int_equal(b->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(b->state[DOC], PURPOSE_GRANTED);
+	fake_world_free(w);
+}
+
 /* Who was denied for another reason than silence gets nothing by a consent on the other call, and the log has none of it. */
 static void test_consent_where_denied(void **state)
 {
@@ -1114,6 +1142,7 @@ int main(void)
 		cmocka_unit_test(test_longer_is_kept),
 		cmocka_unit_test(test_controllers),
 		cmocka_unit_test(test_never),
+		cmocka_unit_test(test_consent_and_notice),
 		cmocka_unit_test(test_consent_where_denied),
 		cmocka_unit_test(test_shared_slot),
 		cmocka_unit_test(test_objection_where_restricted),
