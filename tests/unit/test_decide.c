@@ -259,6 +259,38 @@ static void test_reborn_while_hearing(void **state)
 	fake_world_free(w);
 }
 
+/* A pause that ended the recording has ended that of the next part, too: nobody resumes it. One that goes on by itself says so. */
+static void test_pause_over_goes_on(void **state)
+{
+	(void)state;
+	for (int stop = 0; stop < 2; stop++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		struct call_decide before;
+		struct call *c;
+
+		w->policy.rule.pause_stop = stop;
+		w->policy.rule.pause_api = true;
+		c = answer_call(w);
+		until(w, c, 5);
+		press(w, c, AGENT, "*5");
+		until(w, c, 300);
+		assert_int_equal(c->decide.pause_over, stop);
+		assert_int_equal(was_told("audio.resume:-:system:time"), !stop);
+		before = c->decide;
+		bye(w);
+		fake_world_free(w);
+		w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		w->policy.rule.pause_api = true;
+		c = answer_call(w);
+		call_pause_goes_on(w->cs, c, &before, w->now);
+		assert_int_equal(call_may_keep(c), !stop);
+		(void)call_command(w->cs, c, CALL_C_RESUME, DOC, CALL_BY_API, w->now);
+		until(w, c, 300);
+		assert_int_equal(call_may_keep(c), !stop);
+		fake_world_free(w);
+	}
+}
+
 /* To what was consented to an objection, with grounds or without, is a withdrawal (guidance 4, S-B and S-E). */
 static void test_objection_to_a_consent(void **state)
 {
@@ -1225,6 +1257,7 @@ int main(void)
 		cmocka_unit_test(test_no_consent_by_halves),
 		cmocka_unit_test(test_info_of_a_stranger),
 		cmocka_unit_test(test_objection_to_a_consent),
+		cmocka_unit_test(test_pause_over_goes_on),
 		cmocka_unit_test(test_reborn_while_hearing),
 		cmocka_unit_test(test_consent_proven_late),
 		cmocka_unit_test(test_silence),
