@@ -333,7 +333,7 @@ static void run(const struct life *l, const struct life_how *how, struct machine
 {
 	bool training = m->purpose == POLICY_TRAINING, late = false;
 
-	if (how->review_missed) {
+	if (how->review_missed && policy_review_ends(m->rule, (enum policy_purpose)m->purpose)) {
 		m->state = PURPOSE_DENIED;
 		m->reason = "review.missed";
 		return;

@@ -35,7 +35,7 @@ struct policy;
 struct policy_rule;
 struct recorder;
 
-/* As the call's rule wants (`alarm`), the end of pauses in any case. */
+/* As the call's rule wants (`alarm`); the end of pauses, transfers and reviews in any case. */
 enum recorder_alarm {
 	RECORDER_NOTICE_MISSING, /* nothing proved the announcement in time */
 	RECORDER_PAUSE_OVER,	 /* nobody ended a pause within pause-max */
@@ -43,6 +43,7 @@ enum recorder_alarm {
 	RECORDER_QUOTA,		 /* a cap is reached */
 	RECORDER_USE,		 /* too few recordings are used, so a smaller cap is reached */
 	RECORDER_TRANSFER_LIMIT, /* transfers came too fast: a time of the call is not recorded */
+	RECORDER_REVIEW,	 /* the rule's review date is past: what its on-review-missed says is done */
 	RECORDER_ALARMS,
 };
 

@@ -413,10 +413,11 @@ json_t *status_json(const struct status *s)
 	    json_object_set_new(o, "signalling", signalling_json(&s->signalling)) ||
 	    json_object_set_new(o, "delay", delay_json(&s->delay)) || json_object_set_new(o, "calls", calls_json(s)) ||
 	    json_object_set_new(o, "decisions", decisions_json(&s->decisions)) ||
-	    json_object_set_new(o, "alarms", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "notice_missing", (json_int_t)s->notice_missing,
+	    json_object_set_new(o, "alarms", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "notice_missing", (json_int_t)s->notice_missing,
 						       "pause_over", (json_int_t)s->pause_over, "gap", (json_int_t)s->alarm_gap,
 						       "quota", (json_int_t)s->alarm_quota, "utilisation", (json_int_t)s->alarm_use,
-						       "transfer_limit", (json_int_t)s->transfer_limit)) ||
+						       "transfer_limit", (json_int_t)s->transfer_limit, "review",
+						       (json_int_t)s->alarm_review)) ||
 	    json_object_set_new(o, "store", store_json(s)) || json_object_set_new(o, "losses", losses_json(s)) ||
 	    json_object_set_new(o, "process", process_json())) {
 		json_decref(o);
@@ -619,6 +620,7 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_quota_alarms_total", "counter", "Calls that found a cap of their rule reached.", s->alarm_quota);
 	one(b, "optag_utilisation_alarms_total", "counter", "Calls that found the cap reached that low use made.", s->alarm_use);
 	one(b, "optag_transfer_limit_total", "counter", "Recordings that ended because transfers came too fast.", s->transfer_limit);
+	one(b, "optag_review_alarms_total", "counter", "Calls of rules whose review date is past.", s->alarm_review);
 	one(b, "optag_policy_rules", "gauge", "Rules of the policy in force.", s->policy_rules);
 	one(b, "optag_policy_alarm", "gauge", "1: the files are not what runs, for a reason that somebody must look at.", s->policy_alarm);
 	one(b, "optag_policy_rules_stopped", "gauge", "Rules that somebody stopped.", s->policy_stopped);

@@ -47,7 +47,7 @@
  *			missed_requests: times that a party's numbers of requests left some out;
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
  *	"decisions": [{"purpose","state","reason","calls"}]
- *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit"}	calls, pauses, as it happened
+ *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit","review"}	calls, pauses, as it happened
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","fast_chunks",
  *		  "segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
@@ -135,7 +135,7 @@ struct status {
 	uint64_t call_memory, call_memory_limit; /* bytes of audio that no chunk holds yet */
 	uint64_t call_areas, call_huge;
 	struct status_decisions decisions;
-	uint64_t notice_missing, pause_over, alarm_gap, alarm_quota, alarm_use, transfer_limit; /* alarms since start_ns: enum recorder_alarm */
+	uint64_t notice_missing, pause_over, alarm_gap, alarm_quota, alarm_use, transfer_limit, alarm_review; /* alarms since start_ns: enum recorder_alarm */
 	char store_dir[256];
 	struct store_figures store;
 	uint64_t disk_bytes, disk_free, queue_bytes, store_errors, store_lost, sync_ns_last, sync_ns_max;

@@ -233,7 +233,7 @@ static const char *const say[X_N] = {
 	[X_REVIEW] = "The rule is to be looked at again by {1}; if that is missed, {2}.",
 	[X_MISSED_OFF] = "it records nothing more",
 	[X_MISSED_CONSENT] = "it goes on with consent only",
-	[X_MISSED_KEEP] = "it goes on, with an alarm",
+	[X_MISSED_KEEP] = "what the law demands goes on, with an alarm",
 	[X_RECORD] =
 		"What was decided about a call is kept, without sound and without number, for {1}.",
 	[X_H_WARNINGS] = "Warnings",

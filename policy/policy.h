@@ -166,6 +166,20 @@ struct policy_rule {
 	/* everything else that was set is kept for print, explain and diff */
 };
 
+/* When the rule's review date is past, is nothing more recorded for this purpose? A weighing of interests proves nothing then; a consent is
+ * asked for with on-review-missed consent and keep, and a statute holds with keep (N-18). */
+static inline bool policy_review_ends(const struct policy_rule *r, enum policy_purpose p)
+{
+	switch (r->purpose[p].basis) {
+	case POLICY_B_CONSENT:
+		return r->on_review_missed == POLICY_FB_OFF;
+	case POLICY_B_OBLIGATION:
+		return r->on_review_missed != POLICY_FB_KEEP;
+	default:
+		return true;
+	}
+}
+
 struct policy;
 
 /*

@@ -342,6 +342,7 @@ struct fake_msg {
 	const char *id, *from_tag, *to_tag;
 	uint32_t cseq;
 	const char *sdp; /* NULL none */
+	const char *type; /* of what stands in sdp; NULL: it is one */
 	const char *extra; /* more headers with CRLF; NULL none */
 	bool by_callee;	 /* the request is the callee's: From is the callee */
 };
@@ -358,10 +359,11 @@ static inline size_t fake_text(const struct world *w, const struct fake_msg *k, 
 		n = snprintf(buf, size, "%s sip:%s@h SIP/2.0\r\n", k->method, to);
 	n += snprintf(buf + n, size - (size_t)n,
 		      "Via: SIP/2.0/UDP h;branch=z9hG4bK%u\r\nFrom: <sip:%s@h>%s%s\r\nTo: <sip:%s@h>%s%s\r\n"
-		      "Call-ID: %s\r\nCSeq: %u %s\r\n%s%sContent-Length: %zu\r\n\r\n%s",
+		      "Call-ID: %s\r\nCSeq: %u %s\r\n%s%s%s%sContent-Length: %zu\r\n\r\n%s",
 		      k->cseq, from, *k->from_tag ? ";tag=" : "", k->from_tag, to, *k->to_tag ? ";tag=" : "",
 		      k->to_tag, k->id, k->cseq, k->method, k->extra ? k->extra : "",
-		      k->sdp ? "Content-Type: application/sdp\r\n" : "", k->sdp ? strlen(k->sdp) : 0,
+		      k->sdp ? "Content-Type: " : "", !k->sdp ? "" : k->type ? k->type : "application/sdp", k->sdp ? "\r\n" : "",
+		      k->sdp ? strlen(k->sdp) : 0,
 		      k->sdp ? k->sdp : "");
 	MUST(n > 0 && (size_t)n < size);
 	return (size_t)n;

@@ -74,7 +74,7 @@ test=test_model_talk
 mutant "an opt-out stays in its call" group_bind.c '/group_spread(cs, c, e, NULL, false, now_ns);/d'
 mutant "an opt-out where nothing is for training binds that call alone" group_bind.c 's/if (!o->ghost \&\& !o->peers->bound)/if (0)/'
 mutant "an objection does not reach what was recorded before" group_bind.c '/cs->sink.unpark(cs->sink.arg, o, POLICY_DOCUMENTATION, e);/s/.*/;/'
-mutant "an objection stops at the next call" group_bind.c 's/i < r->n; i++) {$/i < 1; i++) {/'
+mutant "an objection stops at the next call" group_bind.c 's/i < r.n; i++) {$/i < 1; i++) {/'
 mutant "a pause does not reach what is tied later" group_bind.c 's/call_pause_goes_on(cs, to.*/;/'
 mutant "a call that takes another one's place begins anew" group.c '/^\t\tgoes_on_for(c, o);/d'
 mutant "a queue of nobody ends the conversation" group_keep.c 's/(o->matched || o->segment)/o->matched/'

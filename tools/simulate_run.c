@@ -109,7 +109,7 @@ static bool review_missed(const struct policy_rule *r, uint64_t ns)
 	const struct policy_date *d = &r->review;
 	struct clock_date today;
 
-	if (!d->year || r->controller->lab || r->on_review_missed == POLICY_FB_KEEP)
+	if (!d->year || r->controller->lab)
 		return false;
 	if (clock_civil(ns, r->controller->timezone, &today, NULL, NULL))
 		return true;
@@ -215,7 +215,7 @@ static void decide(struct sim *s, struct past *c, const char *out)
 					    ? (enum sim_unsure)was->differs[p]
 					    : sim_differs(o->p, was->rule, s->policy, is, p);
 
-		if (is->purpose[p].basis == POLICY_B_NONE || how.review_missed || (training && out))
+		if (is->purpose[p].basis == POLICY_B_NONE || (how.review_missed && policy_review_ends(is, (enum policy_purpose)p)) || (training && out))
 			set(s, c, p, res.state[p], res.reason[p], SURE);
 		else if (d)
 			set(s, c, p, PURPOSE_NONE, "", d);
@@ -245,7 +245,7 @@ static int draw(struct run *r, struct past *c, const char **ret_out)
 	int rc;
 
 	*ret_out = NULL;
-	if (!rule->samples || review_missed(rule->rule, c->start_ns))
+	if (!rule->samples || (review_missed(rule->rule, c->start_ns) && policy_review_ends(rule->rule, POLICY_TRAINING)))
 		return 0;
 	rule->eligible++;
 	if (c->life.undrawn && !c->life.why) {

@@ -83,6 +83,8 @@ static void print_head(const json_t *o)
 		printf("ALARM      pauses that nobody ended within pause-max: %.0f\n", N("alarms.pause_over"));
 	if (N("alarms.transfer_limit") > 0)
 		printf("ALARM      recordings that ended because transfers came too fast: %.0f\n", N("alarms.transfer_limit"));
+	if (N("alarms.review") > 0)
+		printf("ALARM      calls of rules whose review date is past: %.0f\n", N("alarms.review"));
 	print_take_over(json_object_get(o, "take_over"));
 	json_array_foreach(json_object_get(o, "interfaces"), i, f)
 	{

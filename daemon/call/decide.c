@@ -173,15 +173,14 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 
 /* ---- the match ---- */
 
-/* The considerations are out of date: nothing goes on silently (N-18, R-18). */
-static bool review_missed(const struct call *c, uint64_t now)
+bool call_review_past(const struct call *c, uint64_t now_ns)
 {
 	const struct policy_date *d = &c->rule->review;
 	struct clock_date today;
 
-	if (!d->year || c->rule->controller->lab || c->rule->on_review_missed == POLICY_FB_KEEP)
+	if (!d->year || c->rule->controller->lab)
 		return false;
-	if (clock_civil(now, c->rule->controller->timezone, &today, NULL, NULL))
+	if (clock_civil(now_ns, c->rule->controller->timezone, &today, NULL, NULL))
 		return true;
 	return today.year != d->year ? today.year > d->year : today.month != d->month ? today.month > d->month : today.day > d->day;
 }
@@ -249,11 +248,10 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 			refuse(cs, c, p, "evidence.unavailable", now_ns);
 		return;
 	}
-	if (review_missed(c, now_ns)) {
-		for (p = 0; p < POLICY_PURPOSES; p++)
+	/* The considerations are out of date: nothing goes on silently (N-18). */
+	for (p = 0; p < POLICY_PURPOSES && call_review_past(c, now_ns); p++)
+		if (policy_review_ends(c->rule, (enum policy_purpose)p))
 			refuse(cs, c, p, "review.missed", now_ns);
-		return;
-	}
 	/* also its later parts, and the calls that it is transferred to */
 	if (c->promised || group_promised(c) ||
 	    (c->rule->side == POLICY_SIDE_CALLING && cs->sink.callback_due && cs->sink.callback_due(cs->sink.arg, c))) {
@@ -263,7 +261,7 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 	call_event(cs, c, POLICY_DOCUMENTATION, PURPOSE_E_MATCH);
 	if (c->third && c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED)
 		c->reason[POLICY_DOCUMENTATION] = "third-party";
-	if (has(c, POLICY_TRAINING))
+	if (has(c, POLICY_TRAINING) && c->state[POLICY_TRAINING] == PURPOSE_NONE)
 		draw(cs, c, now_ns);
 }
 
@@ -418,7 +416,7 @@ static void take_headers(struct calls *cs, struct call *c, const struct sip_msg 
 		c->decide.header_seen = true;
 		if (c->answered) {
 			c->decide.notice_which = decide_only_notice(c);
-			decide_notice_proven(cs, c, CALL_BY_HEADER, now, 0, now);
+			decide_notice_proven(cs, c, CALL_BY_HEADER, now, 0, now, now);
 		}
 	}
 	for (p = 0; p < POLICY_PURPOSES; p++) {

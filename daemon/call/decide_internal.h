@@ -77,8 +77,10 @@ const struct policy_notice *decide_notice_of(const struct call *c);
 uint8_t decide_only_notice(const struct call *c);
 /* It is still to be proven, and this is how. */
 bool decide_expects(const struct call *c, enum policy_proof proof);
-/* end 0: not known, or it goes on. Opens windows; early consents count now. */
-void decide_notice_proven(struct calls *cs, struct call *c, enum call_how how, uint64_t start, uint64_t end, uint64_t now);
+/* end 0: not known, or it goes on. Opens windows; early consents count now. known_ns: when it became known, which may be after the
+ * hang-up, where now stops. */
+void decide_notice_proven(struct calls *cs, struct call *c, enum call_how how, uint64_t start, uint64_t end, uint64_t now,
+			  uint64_t known_ns);
 /* Unless it was proven meanwhile. */
 void decide_notice_missing(struct calls *cs, struct call *c, uint64_t now);
 /* A consent key counts now: it is open, and the announcement proven or being heard. */
@@ -95,8 +97,10 @@ void decide_forget_twins(struct call_typed *t);
 
 /* "caller", "callee" or "agent". */
 const char *decide_party(const struct call *c, unsigned leg);
-/* The conditions of a consent by key are the caller's to check (window, leg, trust). */
-void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);
+/* The conditions of a consent by key are the caller's to check (window, leg, trust). from_ns: no audio from before it, unless the
+ * consent is to the whole conversation; now, or later when the call was over before the consent counted. */
+void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now,
+		    uint64_t from_ns);
 void decide_withdraw(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);
 bool decide_opt_out(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);
 bool decide_not_needed(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, uint64_t now);

@@ -109,8 +109,8 @@ static void press_consent(struct calls *cs, struct call *c, const struct found *
 	if (!trusted || !by_consent(c, f->purpose) || !decide_in_window(c, f->purpose, now))
 		return;
 	if (c->decide.notice == CALL_NOTICE_WAIT) /* it was heard up to here */
-		decide_notice_proven(cs, c, CALL_BY_FINGERPRINT, c->decide.notice_start_ns, 0, now);
-	decide_consent(cs, c, f->purpose, how, decide_party(c, leg), f->key, now);
+		decide_notice_proven(cs, c, CALL_BY_FINGERPRINT, c->decide.notice_start_ns, 0, now, now);
+	decide_consent(cs, c, f->purpose, how, decide_party(c, leg), f->key, now, now);
 }
 
 static void act(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how, bool trusted,

@@ -88,7 +88,8 @@ static void open_window(struct calls *cs, struct call *c, int p, uint64_t now)
 		decide_window_closes(cs, c, p, now);
 }
 
-void decide_notice_proven(struct calls *cs, struct call *c, enum call_how how, uint64_t start, uint64_t end, uint64_t now)
+void decide_notice_proven(struct calls *cs, struct call *c, enum call_how how, uint64_t start, uint64_t end, uint64_t now,
+			  uint64_t known_ns)
 {
 	struct call_decide *d = &c->decide;
 	const struct policy_notice *n;
@@ -111,7 +112,7 @@ void decide_notice_proven(struct calls *cs, struct call *c, enum call_how how, u
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		open_window(cs, c, p, now);
 		if (d->consent_early[p])
-			decide_consent(cs, c, p, (enum call_how)d->consent_early[p], "api", NULL, now);
+			decide_consent(cs, c, p, (enum call_how)d->consent_early[p], "api", NULL, now, known_ns);
 		d->consent_early[p] = 0;
 	}
 	change(cs, c);
@@ -174,6 +175,7 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 		       uint64_t now_ns)
 {
 	struct call_decide *d = &c->decide;
+	uint64_t known_ns = now_ns;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE || which >= (int)c->rule->nnotice ||
 	    c->rule->proof != (how == CALL_BY_API ? POLICY_PROOF_API : POLICY_PROOF_FINGERPRINT))
@@ -186,7 +188,7 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 	d->hearing = false;
 	if (d->notice == CALL_NOTICE_WAIT) {
 		d->notice_which = (uint8_t)(which + 1);
-		decide_notice_proven(cs, c, how, start_ns, end_ns, now_ns);
+		decide_notice_proven(cs, c, how, start_ns, end_ns, now_ns, known_ns);
 		return;
 	}
 	/* The same notice ended. */
@@ -263,7 +265,7 @@ void call_decide_answered(struct calls *cs, struct call *c, uint64_t now_ns)
 
 		d->notice_which = decide_only_notice(c);
 		decide_notice_proven(cs, c, d->header_seen ? CALL_BY_HEADER : CALL_BY_ATTESTED, c->answer_ns, length ? c->answer_ns + length : 0,
-				      now_ns);
+				      now_ns, now_ns);
 		return;
 	}
 	d->notice_due_ns = notice_due(c);
@@ -280,8 +282,8 @@ void call_decide_carry(struct calls *cs, struct call *c, const struct call_decid
 	if (before->notice != CALL_NOTICE_PROVEN || d->notice != CALL_NOTICE_WAIT)
 		return;
 	d->notice_which = before->notice_which;
-	decide_notice_proven(cs, c, (enum call_how)before->notice_how, before->notice_start_ns, before->notice_end_ns, now_ns);
+	decide_notice_proven(cs, c, (enum call_how)before->notice_how, before->notice_start_ns, before->notice_end_ns, now_ns, now_ns);
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		if (consent[p] && by_consent(c, p))
-			decide_consent(cs, c, p, CALL_BY_PEER, "system", NULL, now_ns);
+			decide_consent(cs, c, p, CALL_BY_PEER, "system", NULL, now_ns, now_ns);
 }

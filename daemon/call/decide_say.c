@@ -31,7 +31,8 @@ static const char *speaker(enum call_how how)
 	}
 }
 
-void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
+void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now,
+		    uint64_t from_ns)
 {
 	const struct policy_notice *n = decide_notice_of(c);
 	bool again = c->state[p] == PURPOSE_WITHDRAWN || (c->state[p] == PURPOSE_DENIED && c->decide.timed_out[p]);
@@ -45,10 +46,10 @@ void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, 
 	/* Told before it acts, so that no grant is without its event (INV-2). */
 	tell(cs, c, news);
 	/* E: consent is to the use of the conversation, so it covers what documentation has of it (guidance 6). */
-	c->decide.granted_ns[p] = again || c->rule->purpose[p].training_from_press || p == POLICY_DOCUMENTATION ? now : 0;
+	c->decide.granted_ns[p] = again || c->rule->purpose[p].training_from_press || p == POLICY_DOCUMENTATION ? from_ns : 0;
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_CONSENT);
 	if (c->state[p] == PURPOSE_GRANTED)
-		group_consent(cs, c, (enum policy_purpose)p, &news, c->decide.granted_ns[p] == 0);
+		group_consent(cs, c, (enum policy_purpose)p, &news, c->decide.granted_ns[p] == 0, from_ns);
 }
 
 /* What a system told before the notice was proven was taken back. */
@@ -297,7 +298,7 @@ static int command_consent(struct calls *cs, struct call *c, int p, enum call_ho
 		call_changed(cs, c);
 		return 0;
 	}
-	decide_consent(cs, c, p, how, "api", NULL, now);
+	decide_consent(cs, c, p, how, "api", NULL, now, now);
 	return 0;
 }
 

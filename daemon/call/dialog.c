@@ -233,6 +233,13 @@ static bool known_dialog(const struct call *c, uint64_t tag, unsigned *ret)
 	return false;
 }
 
+bool call_callee_has(const struct call *c, uint64_t tag)
+{
+	unsigned i;
+
+	return c->ndialog == 0 || c->ndialog == CALL_DIALOGS_MAX || known_dialog(c, tag, &i);
+}
+
 static int audio_lines(const struct sdp *s)
 {
 	int n = 0;
@@ -425,7 +432,7 @@ static void request(struct calls *cs, struct call *c, const struct view *v)
 	case SIP_M_INFO:
 		digit = c->matched ? sip_info_digit(v->m) : 0;
 		if (digit)
-			call_key(cs, c, v->side, digit, CALL_BY_INFO, true, v->from->ts_ns);
+			call_key(cs, c, v->side, digit, CALL_BY_INFO, v->side == OPTAG_LEG_CALLER || call_callee_has(c, v->dialog), v->from->ts_ns);
 		break;
 	default:
 		break;

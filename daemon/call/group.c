@@ -339,12 +339,7 @@ static bool caller_has(const struct call *o, struct sip_str tag)
 
 static bool callee_has(const struct call *o, struct sip_str tag)
 {
-	uint64_t h = hash_bytes(tag.p, tag.n) | 1;
-
-	for (unsigned i = 0; i < o->ndialog; i++)
-		if (o->dialog[i].tag == h)
-			return true;
-	return o->ndialog == 0 || o->ndialog == CALL_DIALOGS_MAX; /* not answered, or more than are told apart */
+	return call_callee_has(o, hash_bytes(tag.p, tag.n) | 1);
 }
 
 /* Whoever only guessed a Call-ID does not know its tags (RFC 3891 3). */

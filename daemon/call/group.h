@@ -145,7 +145,8 @@ bool group_promised(const struct call *c);
 void group_refresh(struct calls *cs, const struct call *c);
 /* Consent was given on it, by the data subject. from_call: for what was recorded before as well. */
 struct call_news;
-void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call);
+void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call,
+		   uint64_t from_ns);
 /* A draw is not to be made: *ret_out is another call's result (NULL in). */
 bool group_draw(struct calls *cs, struct call *c, const char **ret_out);
 void group_drawn(struct call *c, const char *out);

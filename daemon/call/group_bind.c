@@ -392,7 +392,8 @@ static void given_again_documentation(struct calls *cs, struct call *c)
 		call_changed(cs, c);
 }
 
-void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call)
+void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, const struct call_news *n, bool from_call,
+		   uint64_t from_ns)
 {
 	struct call *o = NULL;
 
@@ -416,7 +417,7 @@ void group_consent(struct calls *cs, struct call *c, enum policy_purpose p, cons
 		if (!decides(o) || o->rule != c->rule || !open || (p == POLICY_TRAINING && o->third))
 			continue;
 		copy_notice(&o->decide, &c->decide);
-		o->decide.granted_ns[p] = from_call && o->state[p] == PURPOSE_PENDING ? 0 : n->at_ns;
+		o->decide.granted_ns[p] = from_call && o->state[p] == PURPOSE_PENDING ? 0 : from_ns;
 		peer.how = CALL_BY_PEER;
 		peer.actor = "system";
 		peer.key = NULL;

@@ -8,7 +8,9 @@
  *
  *  - a back-to-back agent that keeps the Call-ID numbers anew: numbers are compared for one sender (address and tag) alone;
  *  - of proxies that take turns each sees some requests only: what another sender of that side has just had is not missing;
- *  - the first request of a sender has none before it, a smaller number is a copy, and one far ahead another way of numbering.
+ *  - the first request of a sender has none before it, and a smaller number is a copy;
+ *  - one far ahead is another way of numbering, of a sender of its own: whoever sends one such number, by a fault or a forger, does not turn
+ *    all that follow into copies.
  */
 #include <string.h>
 
@@ -50,13 +52,19 @@ void call_count_request(struct calls *cs, struct call *c, const struct sigin_fro
 {
 	struct call_asked *a;
 	uint64_t sender;
+	uint32_t ahead;
 	bool missed;
 
 	if (!m->request || m->method == SIP_M_ACK || m->method == SIP_M_CANCEL || c->phase == CALL_TOMBSTONE)
 		return;
 	sender = sender_of(from, m);
 	a = place_of(c->asked[side], sender);
-	missed = a->sender && m->cseq > a->cseq + 1 && m->cseq - a->cseq <= FAR_AHEAD && !had_by_another(c->asked[side], sender, m->cseq);
+	if (a->sender && m->cseq > a->cseq && m->cseq - a->cseq > FAR_AHEAD) {
+		sender ^= 2;
+		a = place_of(c->asked[side], sender);
+	}
+	ahead = a->sender && m->cseq > a->cseq ? m->cseq - a->cseq : 0;
+	missed = ahead > 1 && ahead <= FAR_AHEAD && !had_by_another(c->asked[side], sender, m->cseq);
 	if (!a->sender || m->cseq > a->cseq)
 		a->cseq = m->cseq;
 	a->sender = sender;

@@ -120,12 +120,19 @@ static unsigned own_leg(const struct policy_rule *r)
 	return r->side == POLICY_SIDE_CALLED ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
 }
 
+/* Which side it is its tags tell: the caller's has the caller's tag, whoever has another one must have a called party's. */
+static bool own_side(const struct call *c, const struct policy_rule *r, const struct call_said *s)
+{
+	return s->side == own_leg(r) && (s->side == OPTAG_LEG_CALLER || call_callee_has(c, s->dialog));
+}
+
 /* The controller of r says it. asked: what the policy was asked about the call. */
-static bool own_word(const struct policy *p, const struct policy_rule *r, const struct policy_input *asked, const struct call_said *s)
+static bool own_word(const struct call *c, const struct policy *p, const struct policy_rule *r, const struct policy_input *asked,
+		     const struct call_said *s)
 {
 	struct policy_input in;
 
-	if (s->side == own_leg(r))
+	if (own_side(c, r, s))
 		return true;
 	in = *asked;
 	memcpy(in.src, s->from->src.addr.b, sizeof(in.src));
@@ -149,20 +156,20 @@ bool call_own_says(const struct call *c, const struct call_said *s)
 
 	if (opens_call(s->m))
 		return !c->answered;
-	if (!c->matched || s->side == own_leg(c->rule))
+	if (!c->matched || own_side(c, c->rule, s))
 		return c->matched;
-	return has_headers(s->m) && call_asked(c, c->policy, &in) && own_word(c->policy, c->rule, &in, s);
+	return has_headers(s->m) && call_asked(c, c->policy, &in) && own_word(c, c->policy, c->rule, &in, s);
 }
 
 /* Of a call that no rule matches: whose word could make one match? */
-static bool own_word_of_any(const struct policy *p, struct policy_input *in, const struct call_said *s)
+static bool own_word_of_any(const struct call *c, const struct policy *p, struct policy_input *in, const struct call_said *s)
 {
 	struct policy_decision d;
 
 	in->suppose = true;
 	policy_eval(p, in, &d);
 	in->suppose = false;
-	return d.verdict == POLICY_MATCH && own_word(p, d.rule, in, s);
+	return d.verdict == POLICY_MATCH && own_word(c, p, d.rule, in, s);
 }
 
 /* *ret_not: the headers that this transaction has told already. False: it is older than what was told last. */
@@ -192,7 +199,7 @@ static bool take_headers(struct call *c, const struct policy *p, const struct ca
 
 	if (!speaks(c, s->m, &first))
 		return false;
-	if (!first && (!(c->matched ? own_word(p, c->rule, in, s) : own_word_of_any(p, in, s)) || !in_order(c, s, &told)))
+	if (!first && (!(c->matched ? own_word(c, p, c->rule, in, s) : own_word_of_any(c, p, in, s)) || !in_order(c, s, &told)))
 		return false;
 	for (i = 0; i < n; i++) {
 		struct sip_str v = sip_extra_value(s->m, names[i]);
@@ -445,7 +452,7 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 
 	policy_eval(p, in, &d);
 	/* The rule of the other side's controller is not that one's to choose. */
-	if (s && d.verdict == POLICY_MATCH && d.rule != c->rule && !own_word(p, d.rule, in, s))
+	if (s && d.verdict == POLICY_MATCH && d.rule != c->rule && !own_word(c, p, d.rule, in, s))
 		d.verdict = POLICY_NO_MATCH;
 	if (!c->matched && (d.verdict != POLICY_MATCH || call_rule_stopped(cs, d.rule))) {
 		if (c->late)

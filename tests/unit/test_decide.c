@@ -234,6 +234,134 @@ static void test_no_consent_by_halves(void **state)
 	fake_world_free(w);
 }
 
+/* A process that goes on while an announcement is being heard looks for it anew: no window is open, and none closes. */
+static void test_reborn_while_hearing(void **state)
+{
+	static const struct policy_notice n = { .name = "n", .length_ms = 8000 };
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	struct call *c;
+
+	(void)state;
+	w->policy.rule.proof = POLICY_PROOF_FINGERPRINT;
+	w->policy.rule.notice = &n;
+	w->policy.rule.nnotice = 1;
+	c = answer_call(w);
+	until(w, c, 1);
+	call_notice_hearing(w->cs, c, 0, w->now, w->now);
+	assert_true(c->decide.window_to_ns[TRAIN]);
+	fake_reborn(w);
+	c = fake_call(w, "c1");
+	assert_int_equal(c->decide.window_to_ns[TRAIN], 0);
+	until(w, c, 30); /* where it would have closed */
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	until(w, c, 61);
+	assert_string_equal(c->reason[TRAIN], "notice.missing");
+	fake_world_free(w);
+}
+
+/* A pause that ended the recording has ended that of the next part, too: nobody resumes it. One that goes on by itself says so. */
+static void test_pause_over_goes_on(void **state)
+{
+	(void)state;
+	for (int stop = 0; stop < 2; stop++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		struct call_decide before;
+		struct call *c;
+
+		w->policy.rule.pause_stop = stop;
+		w->policy.rule.pause_api = true;
+		c = answer_call(w);
+		until(w, c, 5);
+		press(w, c, AGENT, "*5");
+		until(w, c, 300);
+		assert_int_equal(c->decide.pause_over, stop);
+		assert_int_equal(was_told("audio.resume:-:system:time"), !stop);
+		before = c->decide;
+		bye(w);
+		fake_world_free(w);
+		w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		w->policy.rule.pause_api = true;
+		c = answer_call(w);
+		call_pause_goes_on(w->cs, c, &before, w->now);
+		assert_int_equal(call_may_keep(c), !stop);
+		(void)call_command(w->cs, c, CALL_C_RESUME, DOC, CALL_BY_API, w->now);
+		until(w, c, 300);
+		assert_int_equal(call_may_keep(c), !stop);
+		fake_world_free(w);
+	}
+}
+
+/* To what was consented to an objection, with grounds or without, is a withdrawal (guidance 4, S-B and S-E). */
+static void test_objection_to_a_consent(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct world *w = world(i & 1 ? POLICY_B_INTEREST : POLICY_B_NONE, POLICY_B_CONSENT, false);
+		struct call *c = answer_call(w);
+
+		until(w, c, 5);
+		press(w, c, SUBJECT, "1");
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		assert_int_equal(call_command(w->cs, c, i & 2 ? CALL_C_OBJECT_GROUNDS : CALL_C_OBJECT, TRAIN, CALL_BY_API, w->now), 0);
+		assert_int_equal(c->state[TRAIN], PURPOSE_WITHDRAWN);
+		assert_int_equal(c->state[DOC], i & 1 ? PURPOSE_GRANTED : PURPOSE_NONE);
+		assert_int_equal(w->destroyed, 1);
+		fake_world_free(w);
+	}
+}
+
+/* By INFO a press is the called person's when it comes in the dialog: whoever knows only the Call-ID may say no with it, and never yes. */
+static void test_info_of_a_stranger(void **state)
+{
+	static const char *const key[] = { "1", "9" }, *const tag[] = { "zz", "b" };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		bool known = i & 1, no = i & 2;
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_CONSENT, false);
+		char body[32];
+		struct call *c;
+
+		w->policy.rule.side = POLICY_SIDE_CALLING;
+		c = answer_call(w);
+		until(w, c, 5);
+		snprintf(body, sizeof(body), "Signal=%s\r\n", key[no]);
+		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = tag[known], .to_tag = "a", .by_callee = true,
+						 .cseq = 2, .sdp = body, .type = "application/dtmf-relay" });
+		assert_int_equal(c->state[TRAIN], no ? PURPOSE_DENIED : known ? PURPOSE_GRANTED : PURPOSE_PENDING);
+		fake_world_free(w);
+	}
+}
+
+/* A system told the consent, the person hung up, and then the announcement was proven: a consent from its instant on has nothing of what
+ * was on its way before it counted; one to the whole conversation has. */
+static void test_consent_proven_late(void **state)
+{
+	for (int from_press = 0; from_press < 2; from_press++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_CONSENT, false);
+		struct policy_rule *r = &w->policy.rule;
+		uint64_t hung_up;
+		struct call *c;
+
+		r->proof = POLICY_PROOF_API;
+		r->purpose[TRAIN].consent_api = true;
+		r->purpose[TRAIN].training_from_press = from_press;
+		c = answer_call(w);
+		until(w, c, 5);
+		assert_int_equal(call_command(w->cs, c, CALL_C_CONSENT, TRAIN, CALL_BY_API, w->now), 0);
+		message(w, "BYE", 0, "b", 2, NULL);
+		hung_up = w->now;
+		w->now += 100 * MS;
+		call_notice_heard(w->cs, c, -1, CALL_BY_API, hung_up - 3 * SEC, 0, w->now);
+		assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		assert_int_equal(c->decide.granted_ns[TRAIN], from_press ? hung_up + 100 * MS : 0);
+		w->now += SEC;
+		calls_tick(w->cs, w->now);
+		fake_world_free(w);
+	}
+	(void)state;
+}
+
 static void test_silence(void **state)
 {
 	static const enum policy_basis doc[] = { POLICY_B_NONE, POLICY_B_INTEREST, POLICY_B_CONSENT };
@@ -295,6 +423,7 @@ static void test_consent_again(void **state)
 	press(w, c, SUBJECT, "1"); /* still open */
 	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
 	assert_int_equal(c->decide.granted_ns[TRAIN], w->now);
+	assert_false(call_is_bound(c)); /* nor are later parts */
 	until(w, c, 20);
 	press(w, c, SUBJECT, "0");
 	assert_int_equal(call_command(w->cs, c, CALL_C_REOPEN, TRAIN, CALL_BY_API, w->now), 0);
@@ -687,6 +816,7 @@ static void test_missed_request(void **state)
 	} t[] = {
 		{ { ASK("BYE", 2) }, 3, -1, false, false },
 		{ { ASK("BYE", 3) }, 3, -1, false, true },
+		{ { ASK("ACK", 2), ASK("BYE", 3) }, 3, -1, false, true }, /* the INVITE was not seen */
 		{ { ASK("INFO", 3), ASK("BYE", 4) }, 3, -1, false, true },
 		{ { ASK("BYE", 3) }, POLICY_DTMF_RFC4733, -1, false, false }, /* nobody sends keys that way */
 		{ { ASK("BYE", 3) }, POLICY_DTMF_RFC4733, -1, true, true },   /* a header may have come with it */
@@ -702,6 +832,10 @@ static void test_missed_request(void **state)
 		{ { VIA("INFO", 101, 9), ASK("INFO", 2), VIA("INFO", 102, 9), ASK("BYE", 3) }, 3, -1, false, false },
 		{ { VIA("INFO", 101, 9), ASK("INFO", 2), VIA("INFO", 103, 9) }, 3, -1, false, true },
 		{ { ASK("INFO", 2), ASK("INFO", 900), ASK("BYE", 901) }, 3, -1, false, false },
+		/* both are gone on with, and in both one may be missed; no number is past the greatest */
+		{ { ASK("INFO", 2), ASK("INFO", 900), ASK("BYE", 4) }, 3, -1, false, true },
+		{ { ASK("INFO", 900), ASK("INFO", 2), ASK("BYE", 902) }, 3, -1, false, true },
+		{ { ASK("INFO", UINT32_MAX), ASK("INFO", 2), ASK("BYE", 3) }, 3, -1, false, false },
 		/* two proxies that take turns: what one has not the other has */
 		{ { VIA("INFO", 2, 9), ASK("BYE", 3) }, 3, -1, false, false },
 		{ { VIA("INFO", 3, 9), ASK("BYE", 4) }, 3, -1, false, false }, /* (no more is known than that 3 was there) */
@@ -851,6 +985,59 @@ static void test_header_added(void **state)
 		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 2,
 						 .extra = "X-Out: yes\r\n" });
 		assert_int_equal(c->state[TRAIN], how == 1 || how == 2 ? PURPOSE_OPTED_OUT : PURPOSE_GRANTED);
+		fake_world_free(w);
+	}
+}
+
+/* Whose presses come up is by the keys of the rule, each leg's own: where there is nothing else to listen for. */
+static void test_legs_that_are_listened_to(void **state)
+{
+	(void)state;
+	for (int pause = 0; pause < 3; pause++) { /* documentation alone by interest: the agent's pause, or its end, and nobody else */
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		struct policy_rule *r = &w->policy.rule;
+		struct call *c;
+
+		memset(r->purpose[DOC].optout_key, 0, sizeof(r->purpose[DOC].optout_key));
+		memset(r->purpose[DOC].optout_agent_key, 0, sizeof(r->purpose[DOC].optout_agent_key));
+		*r->purpose[DOC].consent_key = *r->purpose[DOC].withdraw_key = 0;
+		if (pause != 1)
+			*r->pause_key = 0;
+		if (pause != 2)
+			*r->resume_key = 0;
+		c = answer_call(w);
+		assert_int_equal(call_listens(c, AGENT), pause > 0);
+		assert_false(call_listens(c, SUBJECT));
+		fake_world_free(w);
+	}
+	for (int out = 0; out < 2; out++) { /* the data subject's way to object to it */
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		struct policy_rule *r = &w->policy.rule;
+
+		if (!out)
+			memset(r->purpose[DOC].optout_key, 0, sizeof(r->purpose[DOC].optout_key));
+		*r->purpose[DOC].consent_key = *r->purpose[DOC].withdraw_key = 0;
+		assert_int_equal(call_listens(answer_call(w), SUBJECT), out);
+		fake_world_free(w);
+	}
+	for (int taken = 0; taken < 2; taken++) { /* by consent: the data subject, while it can say yes or take it back */
+		struct world *w = world(POLICY_B_CONSENT, POLICY_B_NONE, false);
+		struct policy_rule *r = &w->policy.rule;
+		struct call *c;
+
+		memset(r->purpose[DOC].optout_key, 0, sizeof(r->purpose[DOC].optout_key));
+		memset(r->purpose[DOC].optout_agent_key, 0, sizeof(r->purpose[DOC].optout_agent_key));
+		if (!taken)
+			*r->purpose[DOC].withdraw_key = 0;
+		c = answer_call(w);
+		assert_true(call_listens(c, SUBJECT));
+		assert_false(call_listens(c, AGENT));
+		until(w, c, 5);
+		if (taken)
+			press(w, c, SUBJECT, r->purpose[DOC].consent_key);
+		until(w, c, 30);
+		assert_int_equal(c->state[DOC], taken ? PURPOSE_GRANTED : PURPOSE_DENIED);
+		assert_int_equal(call_listens(c, SUBJECT), taken);
 		fake_world_free(w);
 	}
 }
@@ -1028,10 +1215,37 @@ static void test_review_missed(void **state)
 	(void)state;
 	w->policy.rule.review = (struct policy_date){ 2000, 1, 1 };
 	c = answer_call(w);
+	assert_true(call_review_past(c, w->now));
 	assert_int_equal(c->state[DOC], PURPOSE_DENIED);
 	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
 	assert_string_equal(c->reason[DOC], "review.missed");
 	fake_world_free(w);
+}
+
+/* What goes on when the review date is past: a consent that is asked for, with consent and keep; a statute, with keep; a weighing of interests
+ * never. */
+static void test_review_fallback(void **state)
+{
+	static const enum policy_basis basis[] = { POLICY_B_CONSENT, POLICY_B_INTEREST, POLICY_B_OBLIGATION };
+	static const bool goes_on[3][3] = { { false, false, false }, { true, false, false }, { true, false, true } };
+
+	(void)state;
+	for (int f = 0; f < 3; f++)
+		for (int i = 0; i < 9; i++) {
+			int doc = i / 3, train = i % 3;
+			struct world *w = world(basis[doc], basis[train], true);
+			struct call *c;
+
+			w->policy.rule.on_review_missed = (enum policy_fallback)f;
+			w->policy.rule.review = (struct policy_date){ 2000, 1, 1 };
+			draw_result = "sample.draw"; /* who is not asked is not drawn either */
+			c = answer_call(w);
+			assert_int_equal(c->state[DOC] == PURPOSE_DENIED, !goes_on[f][doc]);
+			assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
+			assert_string_equal(c->reason[TRAIN], goes_on[f][train] ? "sample.draw" : "review.missed");
+			assert_int_equal(was_told("sample.out"), goes_on[f][train]);
+			fake_world_free(w);
+		}
 }
 
 int main(void)
@@ -1041,6 +1255,11 @@ int main(void)
 		cmocka_unit_test(test_presses_that_are_none),
 		cmocka_unit_test(test_two_ways),
 		cmocka_unit_test(test_no_consent_by_halves),
+		cmocka_unit_test(test_info_of_a_stranger),
+		cmocka_unit_test(test_objection_to_a_consent),
+		cmocka_unit_test(test_pause_over_goes_on),
+		cmocka_unit_test(test_reborn_while_hearing),
+		cmocka_unit_test(test_consent_proven_late),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_purposes_are_asked_apart),
 		cmocka_unit_test(test_consent_again),
@@ -1056,6 +1275,7 @@ int main(void)
 		cmocka_unit_test(test_missed_request),
 		cmocka_unit_test(test_lost_signalling),
 		cmocka_unit_test(test_pause_tightened),
+		cmocka_unit_test(test_legs_that_are_listened_to),
 		cmocka_unit_test(test_pause_header_added),
 		cmocka_unit_test(test_withdrawn_ahead),
 		cmocka_unit_test(test_window_tightened),
@@ -1064,6 +1284,7 @@ int main(void)
 		cmocka_unit_test(test_no_way_out),
 		cmocka_unit_test(test_kept_and_said),
 		cmocka_unit_test(test_review_missed),
+		cmocka_unit_test(test_review_fallback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,6 +215,10 @@ static void test_never(void **state)
 			assert_int_equal(b->state[DOC], PURPOSE_DENIED);
 			assert_string_equal(b->reason[DOC], "never");
 		}
+		fake_reborn(w); /* who binds is told to the next process */
+		b = fake_call(w, "x2");
+		assert_true(b && b->peers->never && b->peers->bound);
+		assert_string_equal(b->reason[TRAIN], "never");
 		fake_world_free(w);
 	}
 }

@@ -109,23 +109,125 @@ static void test_loss_binds_all(void **state)
 static void test_consent(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		struct world *w = world(POLICY_B_CONSENT);
-		struct call *a = invite(w, &one), *b = invite(w, &two);
+		struct call *a, *b;
+		bool agent = i & 1, from_press = i & 2;
 
+		w->policy.rule.purpose[TRAIN].training_from_press = from_press;
+		a = invite(w, &one);
+		b = invite(w, &two);
 		answer(w, &two);
 		answer(w, &one);
 		later(w, 5);
-		call_key(w->cs, a, i ? AGENT : SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
-		assert_int_equal(a->state[TRAIN], i ? PURPOSE_PENDING : PURPOSE_GRANTED);
-		assert_int_equal(b->state[TRAIN], i ? PURPOSE_PENDING : PURPOSE_GRANTED);
+		call_key(w->cs, a, agent ? AGENT : SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
+		assert_int_equal(a->state[TRAIN], agent ? PURPOSE_PENDING : PURPOSE_GRANTED);
+		assert_int_equal(b->state[TRAIN], agent ? PURPOSE_PENDING : PURPOSE_GRANTED);
+		for (int k = 0; k < 2 && !agent; k++) /* as much of the one as of the other */
+			assert_int_equal((k ? b : a)->decide.granted_ns[TRAIN], from_press ? w->now : 0);
 		fake_check(w);
-		if (!i) { /* and back */
+		if (!agent) { /* and back */
 			call_key(w->cs, b, SUBJECT, '0', CALL_BY_RFC4733, true, w->now);
 			assert_int_equal(a->state[TRAIN], PURPOSE_WITHDRAWN);
 		}
 		fake_world_free(w);
 	}
+}
+
+/* The announcement that was asked with is the other call's, too: which one, and that none is missing there. */
+static void test_consent_and_notice(void **state)
+{
+	static const struct policy_notice n[] = { { .name = "n", .length_ms = 5000 }, { .name = "m", .length_ms = 5000 } };
+	struct world *w = world(POLICY_B_CONSENT);
+	struct call *a, *b;
+
+	(void)state;
+	w->policy.rule.proof = POLICY_PROOF_API;
+	w->policy.rule.notice = n;
+	w->policy.rule.nnotice = 2;
+	a = invite(w, &one);
+	b = invite(w, &two);
+	answer(w, &two);
+	answer(w, &one);
+	later(w, 5);
+	call_notice_heard(w->cs, a, 1, CALL_BY_API, w->now - 4 * SEC, 0, w->now);
+	assert_int_equal(b->decide.notice, CALL_NOTICE_WAIT);
+	call_key(w->cs, a, SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
+	assert_int_equal(b->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(b->decide.notice, CALL_NOTICE_PROVEN);
+	assert_int_equal(b->decide.notice_which, 2);
+	later(w, 120);
+	assert_int_equal(b->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(b->state[DOC], PURPOSE_GRANTED);
+	fake_world_free(w);
+}
+
+/* Who was denied for another reason than silence gets nothing by a consent on the other call, and the log has none of it. */
+static void test_consent_where_denied(void **state)
+{
+	struct world *w = world(POLICY_B_CONSENT);
+	struct call *a, *b;
+
+	(void)state;
+	w->policy.rule.purpose[TRAIN].training_from_press = true;
+	a = invite(w, &one);
+	b = invite(w, &two);
+	answer(w, &two);
+	answer(w, &one);
+	call_event_why(w->cs, b, TRAIN, PURPOSE_E_TIGHTENED, "quota.day");
+	later(w, 5);
+	call_key(w->cs, a, SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
+	assert_int_equal(a->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(b->state[TRAIN], PURPOSE_DENIED);
+	assert_int_equal(b->decide.granted_ns[TRAIN], 0);
+	assert_string_equal(b->reason[TRAIN], "quota.day");
+	fake_world_free(w);
+}
+
+/* A slot that two calls share is durable, or lost, for both. */
+static void test_shared_slot(void **state)
+{
+	(void)state;
+	for (int lost = 0; lost < 2; lost++) {
+		struct world *w = world(POLICY_B_INTEREST);
+		struct call *a = invite(w, &(struct leg){ "x1", { NULL }, 1, { 1, 2 }, { 4000, 5000 } });
+		struct call *b = invite(w, &(struct leg){ "x2", { NULL }, 1, { 1, 2 }, { 4000, 5000 } });
+
+		assert_true(b->decide.sample_shared);
+		a->decide.sample_waits = b->decide.sample_waits = true;
+		if (lost)
+			call_slot_lost(w->cs, a);
+		else
+			call_slot_durable(w->cs, a);
+		assert_false(b->decide.sample_waits);
+		assert_int_equal(b->state[TRAIN], lost ? PURPOSE_DENIED : PURPOSE_PENDING);
+		assert_string_equal(b->reason[TRAIN], lost ? "sampling.unavailable" : "");
+		assert_false(group_granted(a)); /* so it may be drawn again */
+		b->state[TRAIN] = PURPOSE_GRANTED;
+		assert_true(group_granted(a));
+		fake_world_free(w);
+	}
+}
+
+/* Restricted already, for want of an announcement: who objects then has objected on what is the same as well. */
+static void test_objection_where_restricted(void **state)
+{
+	struct world *w = world(POLICY_B_INTEREST);
+	struct call *a, *b;
+
+	(void)state;
+	w->policy.rule.proof = POLICY_PROOF_API;
+	a = invite(w, &one);
+	b = invite(w, &two);
+	answer(w, &two);
+	answer(w, &one);
+	later(w, 75);
+	assert_int_equal(a->state[DOC], PURPOSE_OBJECTED);
+	assert_int_equal(b->state[DOC], PURPOSE_OBJECTED);
+	assert_false(a->decide.objected || b->decide.objected);
+	assert_int_equal(call_command(w->cs, a, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+	assert_true(a->decide.objected && b->decide.objected);
+	fake_world_free(w);
 }
 
 /* Half of a Session-ID is not enough for a consent, and silence on one call is no denial on the other. */
@@ -139,6 +241,8 @@ static void test_consent_needs_certainty(void **state)
 	answer(w, &half);
 	answer(w, &one);
 	assert_false(group_same(a, b));
+	assert_true(a->peers->group && a->peers->group == b->peers->group);
+	assert_int_equal(draws, 2); /* two recordings, two slots (INV-10) */
 	later(w, 5);
 	call_key(w->cs, a, SUBJECT, '1', CALL_BY_RFC4733, true, w->now);
 	assert_int_equal(a->state[TRAIN], PURPOSE_GRANTED);
@@ -374,6 +478,7 @@ static void test_added_keys(void **state)
 		p.rule.controller = &p.controller;
 		strcpy(p.rule.purpose[TRAIN].optout_key[0], "4");
 		strcpy(p.rule.pause_key, "*4");
+		strcpy(p.rule.resume_key, "*3");
 		answer(w, &one);
 		later(w, 75);
 		call_tighten(w->cs, a, &p, &sum);
@@ -387,6 +492,9 @@ static void test_added_keys(void **state)
 		call_key(w->cs, a, AGENT, '*', CALL_BY_RFC4733, true, w->now);
 		call_key(w->cs, a, AGENT, '4', CALL_BY_RFC4733, true, w->now);
 		assert_true(a->decide.paused);
+		call_key(w->cs, a, AGENT, '*', CALL_BY_RFC4733, true, w->now);
+		call_key(w->cs, a, AGENT, '3', CALL_BY_RFC4733, true, w->now);
+		assert_false(a->decide.paused);
 		assert_int_equal(a->state[TRAIN], PURPOSE_GRANTED);
 		call_key(w->cs, a, SUBJECT, reborn ? '4' : '9', CALL_BY_RFC4733, true, w->now);
 		assert_int_equal(a->state[TRAIN], PURPOSE_OPTED_OUT);
@@ -402,6 +510,10 @@ int main(void)
 		cmocka_unit_test(test_description_again),
 		cmocka_unit_test(test_loss_binds_all),
 		cmocka_unit_test(test_consent),
+		cmocka_unit_test(test_consent_and_notice),
+		cmocka_unit_test(test_consent_where_denied),
+		cmocka_unit_test(test_shared_slot),
+		cmocka_unit_test(test_objection_where_restricted),
 		cmocka_unit_test(test_consent_needs_certainty),
 		cmocka_unit_test(test_added_keys),
 		cmocka_unit_test(test_bound_for_good),

@@ -524,16 +524,16 @@ static void on_alarm(void *arg, const struct call *c, enum recorder_alarm what)
 	alarmed[what]++;
 }
 
-/* Who is told of what is the rule's; a pause that nobody ends, and transfers without end, are of any. */
+/* Who is told of what is the rule's; a pause that nobody ends, transfers without end and a review that nobody made are of any. */
 static void test_alarms(void **state)
 {
 	static const struct {
 		unsigned rule, told[RECORDER_ALARMS];
 	} t[] = {
-		{ POLICY_ALARM_ALL, { 1, 1, 1, 1, 1, 1 } },
-		{ 0, { 0, 1, 0, 0, 0, 1 } },
-		{ POLICY_ALARM_NOTICE | POLICY_ALARM_USE, { 1, 1, 0, 0, 1, 1 } },
-		{ POLICY_ALARM_GAP | POLICY_ALARM_QUOTA | POLICY_ALARM_OVERDUE, { 0, 1, 1, 1, 0, 1 } },
+		{ POLICY_ALARM_ALL, { 1, 1, 1, 1, 1, 1, 1 } },
+		{ 0, { 0, 1, 0, 0, 0, 1, 1 } },
+		{ POLICY_ALARM_NOTICE | POLICY_ALARM_USE, { 1, 1, 0, 0, 1, 1, 1 } },
+		{ POLICY_ALARM_GAP | POLICY_ALARM_QUOTA | POLICY_ALARM_OVERDUE, { 0, 1, 1, 1, 0, 1, 1 } },
 	};
 
 	(void)state;

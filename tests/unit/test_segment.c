@@ -320,6 +320,32 @@ static void test_header_comes_later(void **state)
 	}
 }
 
+/* The called party's answers speak as its requests do: while it rings, when it is answered, and to what the caller asks later. */
+static void test_header_in_an_answer(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct world w;
+		struct call *c;
+
+		begin(&w, NUMBER);
+		ask(&w, "INVITE", "", 1, "", 8);
+		if (i == 0)
+			send_msg(&w, "SIP/2.0 180 Ringing", true, "b", 1, "INVITE", "X-Queue: a\r\n", 0xff);
+		say(&w, 1, i == 1 ? "X-Queue: a\r\n" : "", 8);
+		ask(&w, "ACK", "b", 1, "", 0xff);
+		if (i >= 2) {
+			ask(&w, "UPDATE", "b", 2, "", 0xff);
+			send_msg(&w, i == 2 ? "SIP/2.0 200 OK" : "SIP/2.0 488 X", true, "b", 2, "UPDATE", "X-Queue: a\r\n", 0xff);
+		}
+		c = call_of(&w);
+		assert_int_equal(c->matched, i < 3); /* a refusal changes nothing */
+		if (i < 3)
+			assert_string_equal(c->rule->name, "a");
+		finish(&w);
+	}
+}
+
 /* A call that no header can make ours keeps nothing. */
 static void test_nothing_to_wait_for(void **state)
 {
@@ -375,6 +401,9 @@ static void test_transfer(void **state)
 	assert_true(uid_equal(&c->peers->other, &w.uid));
 	assert_false(uid_equal(&c->uid, &w.uid));
 	assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+	/* max-length is each recording's own */
+	assert_int_equal(c->answer_ns, c->start_ns);
+	assert_int_equal(c->overlong_ns, c->start_ns + 4 * 3600 * SEC);
 	/* the same announcement was heard, its window is over: nobody opted out */
 	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
 	assert_int_equal(w.draws, 2);
@@ -739,7 +768,7 @@ static void test_outside(void **state)
 
 	(void)state;
 	for (int late = 0; late < 2; late++)
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 5; i++) {
 			struct world w;
 			struct call *c;
 
@@ -748,6 +777,10 @@ static void test_outside(void **state)
 			later(&w, 5);
 			if (i < 3) {
 				ask(&w, method[i], "b", 2, "X-Queue: b\r\nX-Agent: bo\r\n", 0xff);
+			} else if (i == 4) { /* whoever knows the Call-ID and no tag of the dialog: from the called party's side, it seems */
+				asked_back = true;
+				send_msg(&w, "UPDATE sip:x@h SIP/2.0", true, "zz", 2, "UPDATE", "X-Queue: b\r\nX-Agent: bo\r\n", 0xff);
+				asked_back = false;
 			} else { /* his answer to a re-INVITE */
 				asked_back = true;
 				send_msg(&w, "INVITE sip:x@h SIP/2.0", true, "b", 2, "INVITE", "", 8);
@@ -906,7 +939,7 @@ static void test_identity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_header_comes_later),
+		cmocka_unit_test(test_header_comes_later), cmocka_unit_test(test_header_in_an_answer),
 		cmocka_unit_test(test_nothing_to_wait_for),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_what_travels),
