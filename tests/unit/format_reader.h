@@ -135,7 +135,7 @@ static void fr_uid(const char *text, uint8_t out[16])
 static bool fr_held_key(const char *store, const char *controller, int pnum, const uint8_t uid[16], const char *private_key,
 			uint8_t out[32])
 {
-	uint8_t sk[32], pk[32], inner[72], ad[21], *f, *s;
+	uint8_t sk[32], inner[72], ad[21], *f, *s;
 	char path[600];
 	bool held = false;
 	size_t n;
@@ -148,14 +148,13 @@ static bool fr_held_key(const char *store, const char *controller, int pnum, con
 	}
 	if (held) {
 		FR_CHECK(!memcmp(f, "OPTAGHLD\1\0\0\1", 12) && fr_crc(f, 252) == fr_le(f + 252, 4) && !strcmp((char *)f + 48, controller));
-		FR_CHECK(!memcmp(s, "OHLD\1\0", 6) && fr_le(s + 6, 2) == 120 && fr_crc(s, 252) == fr_le(s + 252, 4));
+		FR_CHECK(!memcmp(s, "OHLD\1\0", 6) && fr_le(s + 6, 2) == 144 && fr_crc(s, 252) == fr_le(s + 252, 4));
 		fr_key_line(private_key, sk);
-		crypto_scalarmult_base(pk, sk);
-		FR_CHECK(!crypto_box_seal_open(inner, s + 64, 120, pk, sk));
+		FR_CHECK(!crypto_box_open_easy(inner, s + 120, 88, s + 96, s + 64, sk));
 		memcpy(ad, uid, 16);
 		ad[16] = (uint8_t)pnum;
 		memcpy(ad + 17, s + 40, 4);
-		FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, s + 184));
+		FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, s + 208));
 	}
 	free(f);
 	return held;
@@ -185,13 +184,16 @@ static void fr_data_key(const char *store, const char *controller, const char *p
 	FR_CHECK(!memcmp(s, "OPTAGSLT\1\0\0\1", 12) && fr_crc(s, 252) == fr_le(s + 252, 4));
 	FR_CHECK(!strcmp((char *)s + 48, controller) && !memcmp(s + 16, b + 16, 16));
 	memmove(s, s + 256 * slot, 256);
-	FR_CHECK(!memcmp(s, "OSLT", 4) && (s[4] == 1 || s[4] == 2) && s[5] == pnum && fr_le(s + 6, 2) == 120 && !memcmp(s + 8, uid, 16));
+	FR_CHECK(!memcmp(s, "OSLT", 4) && (s[4] == 1 || s[4] == 2) && s[5] == pnum && fr_le(s + 6, 2) == (s[4] == 1 ? 120 : 144) && !memcmp(s + 8, uid, 16));
 	FR_CHECK(fr_crc(s, 252) == fr_le(s + 252, 4));
 	fr_key_line(private_key, sk);
 	crypto_scalarmult_base(pk, sk);
 	crypto_generichash(id, 32, pk, 32, NULL, 0);
 	FR_CHECK(!memcmp(id, s + 32, 8));
-	FR_CHECK(!crypto_box_seal_open(inner, s + 64, 120, pk, sk));
+	if (s[4] == 1)
+		FR_CHECK(!crypto_box_seal_open(inner, s + 64, 120, pk, sk));
+	else
+		FR_CHECK(!crypto_box_open_easy(inner, s + 120, 88, s + 96, s + 64, sk));
 	memcpy(ad, uid, 16);
 	ad[16] = (uint8_t)pnum;
 	memcpy(ad + 17, b + 12, 4);
