@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -707,13 +708,15 @@ struct fr_row {
 	size_t nextents, nnumbers, nparts; /* nparts 0: format 1 */
 };
 
-static void fr_get_row(const char *db_path, const char *uid, const char *purpose, struct fr_row *r)
+/* False: no such row in this partition. */
+static bool fr_get_row(const char *db_path, const char *uid, const char *purpose, struct fr_row *r)
 {
 	sqlite3_stmt *st;
 	char sql[300];
 	sqlite3 *db;
 	bool old;
 
+	FR_CHECK(!access(db_path, R_OK));
 	FR_CHECK(sqlite3_open_v2(db_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK);
 	snprintf(sql, sizeof(sql), "SELECT user_version FROM pragma_user_version");
 	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
@@ -722,7 +725,12 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 	sqlite3_finalize(st);
 	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers, %s FROM calls WHERE uid='%s'",
 		 purpose, purpose, purpose, old ? "NULL" : "parts", uid);
-	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
+	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK);
+	if (sqlite3_step(st) != SQLITE_ROW) {
+		sqlite3_finalize(st);
+		sqlite3_close(db);
+		return false;
+	}
 	snprintf(r->state, sizeof(r->state), "%s", (const char *)sqlite3_column_text(st, 0));
 	snprintf(r->purpose_day, sizeof(r->purpose_day), "%s", (const char *)sqlite3_column_text(st, 1));
 	r->slot = sqlite3_column_int(st, 2);
@@ -738,6 +746,7 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 		memcpy(r->parts, sqlite3_column_blob(st, 5), r->nparts);
 	sqlite3_finalize(st);
 	sqlite3_close(db);
+	return true;
 }
 
 /* False: of a part that the purpose does not have. */
@@ -796,7 +805,8 @@ static void fr_read_call(const char *store, const char *controller, const char *
 	FR_CHECK(sodium_init() >= 0);
 	fr_uid(uid_text, uid);
 	snprintf(path, sizeof(path), "%s/catalog/%s/%s.db", store, controller, day);
-	fr_get_row(path, uid_text, purpose, &r);
+	for (int part = 2; !fr_get_row(path, uid_text, purpose, &r); part++)
+		snprintf(path, sizeof(path), "%s/catalog/%s/%s.%d.db", store, controller, day, part);
 	FR_CHECK(!strcmp(r.state, "GRANTED"));
 	fr_data_key(store, controller, purpose, pnum, r.purpose_day, r.slot, uid, private_key, data);
 	fr_parts_of(r.parts, r.nparts, pnum, uid, data, &parts);
