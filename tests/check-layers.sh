@@ -37,7 +37,7 @@ done
 # ... and what destroys has nothing of it at all: no wrap, no chunk, no sealed number can be opened with what it links
 p="${BUILD:-build}/bin/optag-reap"
 if [ -x "$p" ]; then
-	out=$(nm -C "$p" 2>/dev/null | grep -oE ' (T wrap_open|T unseal|T chunk_decode|T codec_decode|T store_read_[a-z]+|U crypto_box_seal_open|U crypto_(aead|secretbox)[a-z0-9_]*(decrypt|open)[a-z_]*|U EVP_(Decrypt|Open)[A-Za-z_]*)$')
+	out=$(nm -C "$p" 2>/dev/null | grep -oE ' (T wrap_open|T unseal|T chunk_decode|T codec_decode|T store_read_[a-z]+|U crypto_box_(seal_)?open[a-z_]*|U crypto_(aead|secretbox)[a-z0-9_]*(decrypt|open)[a-z_]*|U EVP_(Decrypt|Open)[A-Za-z_]*)$')
 	[ -n "$out" ] && { echo "$out" | sed "s|^|layer: optag-reap links decryption:|"; bad=1; }
 fi
 [ $bad = 0 ] && echo "layers: clean"

@@ -28,7 +28,7 @@ const char *hold_slot_parse(const uint8_t p[SLOT_SIZE], struct hold_slot *ret)
 		return "neither a slot nor empty";
 	if (le32dec(p + 252) != crc32c(0, p, 252))
 		return "checksum of the slot differs";
-	if (p[5] != STORE_DOCUMENTATION || le16dec(p + 6) != KEYS_WRAP || memcmp(p + 48, zeros, 16) || memcmp(p + 216, zeros, 36))
+	if (p[5] != STORE_DOCUMENTATION || le16dec(p + 6) != KEYS_WRAP || memcmp(p + 48, zeros, 16) || memcmp(p + 240, zeros, 12))
 		return "slot has values it must not have";
 	ret->empty = false;
 	ret->slot = (struct slot){ .version = 2, .purpose = p[5], .until_ns = le64dec(p + 24) };
@@ -37,7 +37,7 @@ const char *hold_slot_parse(const uint8_t p[SLOT_SIZE], struct hold_slot *ret)
 	ret->day = le32dec(p + 40);
 	ret->index = le32dec(p + 44);
 	memcpy(ret->slot.wrap, p + 64, KEYS_WRAP);
-	memcpy(ret->key, p + 184, 32);
+	memcpy(ret->key, p + 64 + KEYS_WRAP, 32);
 	return NULL;
 }
 
@@ -54,7 +54,7 @@ void hold_slot_format(const struct hold_slot *s, uint8_t out[SLOT_SIZE])
 	le32enc(out + 40, s->day);
 	le32enc(out + 44, s->index);
 	memcpy(out + 64, s->slot.wrap, KEYS_WRAP);
-	memcpy(out + 184, s->key, 32);
+	memcpy(out + 64 + KEYS_WRAP, s->key, 32);
 	le32enc(out + 252, crc32c(0, out, 252));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* keyfile.h - what making and opening wraps share (keys.c and unwrap.c alone include it) */
+/* keyfile.h - what making and opening wraps share (keys.c, wrap.c and unwrap.c alone include it) */
 #ifndef KEYFILE_H
 #define KEYFILE_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * keys.c - data keys in locked memory, public keys, making wraps
+ * keys.c - data keys in locked memory, public keys
  *
- * What opens a wrap is in unwrap.c, and AES in seal.c and unseal.c, so that programs that only record, search, check
+ * What makes a wrap is in wrap.c, what opens one in unwrap.c, and AES in seal.c and unseal.c, so that programs that only record, search, check
  * or destroy do not even link it.
  */
 #include <errno.h>
@@ -17,8 +17,6 @@
 #include "store/keyfile.h"
 
 #define SLAB_KEYS 768 /* 72 KiB: a slab's guard pages cost little beside it */
-
-_Static_assert(KEYS_WRAP == WRAP_INNER + crypto_box_SEALBYTES, "wrap length of FORMAT.md");
 
 int keys_init(void)
 {
@@ -231,20 +229,6 @@ size_t wrap_ad(const struct uid *uid, enum store_purpose p, uint32_t day, uint8_
 	out[16] = (uint8_t)p;
 	le32enc(out + 17, day);
 	return WRAP_AD;
-}
-
-int wrap_make(const struct pubkey *pub, const uint8_t key[32], const struct uid *uid,
-	      enum store_purpose p, uint32_t day, const uint8_t data[32], uint8_t out[KEYS_WRAP])
-{
-	uint8_t inner[WRAP_INNER], ad[WRAP_AD];
-	size_t adn = wrap_ad(uid, p, day, ad);
-	int rc;
-
-	randombytes_buf(inner, 24);
-	crypto_aead_xchacha20poly1305_ietf_encrypt(inner + 24, NULL, data, 32, ad, adn, NULL, inner, key);
-	rc = crypto_box_seal(out, inner, WRAP_INNER, pub->key) ? -EBADMSG : 0;
-	sodium_memzero(inner, sizeof(inner)); /* with the bucket's key, the data key */
-	return rc;
 }
 
 /* ---- numbers ---- */

@@ -15,7 +15,8 @@
 
 #include "store/store_internal.h"
 
-#define KEYS_WRAP 120
+#define KEYS_WRAP   144
+#define KEYS_WRAP_1 120 /* of a slot of version 1 */
 
 #define PART_BOX  48 /* a key and its tag */
 
@@ -59,18 +60,30 @@ int pubkey_parse(const char *text, size_t n, struct pubkey *ret); /* -EBADMSG */
 /* Texts of a new pair; `secret` is wiped by the caller. */
 void keypair_make(enum store_purpose p, const char *owner, char pub_text[512], char secret_text[512]);
 
-/* key: of the slot it is for (slot_key). */
-int wrap_make(const struct pubkey *pub, const uint8_t key[32], const struct uid *uid,
+/*
+ * What wraps are made with: for each public key what it shares with a key pair of our own, in locked memory, used for a second
+ * and so many wraps and then wiped: by the wrap after, by wrapper_expire, or by wrapper_free. So whoever calls wrap_make calls
+ * wrapper_expire, too, when he makes none for a while. now_ns: mono_ns. One thread at a time.
+ */
+struct wrapper;
+#define WRAP_PAIR_NS   1000000000ULL
+#define WRAP_PAIR_USES 10000 /* of nonces of 192 random bits none comes twice */
+int wrapper_new(struct wrapper **ret); /* -ENOMEM */
+void wrapper_free(struct wrapper *w); /* wipes; NULL-tolerant */
+void wrapper_expire(struct wrapper *w, uint64_t now_ns);
+/* key: of the slot it is for (slot_key). -EBADMSG: no public key to wrap for. */
+int wrap_make(struct wrapper *w, uint64_t now_ns, const struct pubkey *pub, const uint8_t key[32], const struct uid *uid,
 	      enum store_purpose p, uint32_t day, const uint8_t data[32], uint8_t out[KEYS_WRAP]);
 
 /*
  * Opens a wrap with the private key found in keys_dir (CONTROLLER/PURPOSE.key,
  * then PURPOSE.key). -ENOKEY none there, -EPERM others may read it,
- * -EKEYREJECTED not the key that this wrap was made for. key: of the slot.
+ * -EKEYREJECTED not the key that this wrap was made for. key: of the slot;
+ * n: the length of the wrap (slot_wrap_size).
  */
 int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p, uint32_t day,
 	      const struct uid *uid, const uint8_t key_id[8], const uint8_t key[32],
-	      const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32], struct why *why);
+	      const uint8_t *wrap, size_t n, uint8_t ret_data[32], struct why *why);
 
 /* AES-256-GCM with a kept context. */
 struct sealer;

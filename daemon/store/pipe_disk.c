@@ -8,6 +8,7 @@
 #include "store/opens.h"
 #include "store/pipe_internal.h"
 #include "store/sealing.h"
+#include "store/slots.h"
 
 #define REPAIR_NS    (5 * NS_PER_S)
 #define UNERASED_NS  NS_PER_S
@@ -104,8 +105,10 @@ static void disk_sync(struct pipe *p)
 	uint64_t from = mono_ns(), ns;
 
 	p->sync_at = p->set.sync_ns ? from + p->set.sync_ns : UINT64_MAX;
-	if (p->broken)
+	if (p->broken) {
+		slots_expire(st->slots);
 		return;
+	}
 	do
 		(void)sync_here(st); /* sets err */
 	while (ended_more(p));

@@ -149,15 +149,6 @@ struct pipe {
 	uint64_t sync_at, repair_at, erase_at;
 };
 
-/* CLOCK_MONOTONIC, as the queues' conditions. */
-static inline uint64_t mono_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 /* ---- pipe_encode.c ---- */
 
 void queue_init(struct queue *q, uint64_t rest_ns);

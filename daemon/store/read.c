@@ -234,7 +234,7 @@ static int unlock(struct store_reader *r, const char *keys_dir)
 	rc = wrap_find(r, &s, key);
 	if (!rc)
 		rc = wrap_open(keys_dir, r->controller, r->purpose, r->purpose_day, &r->uid, s.key_id, key, s.wrap,
-			       r->key->purpose[r->purpose], why);
+			       slot_wrap_size(&s), r->key->purpose[r->purpose], why);
 	sodium_memzero(key, sizeof(key));
 	if (rc)
 		return rc;

@@ -55,16 +55,18 @@ void slot_format(const struct slot *s, uint8_t out[SLOT_SIZE])
 	memcpy(out, "OSLT", 4);
 	out[4] = s->version;
 	out[5] = s->purpose;
-	le16enc(out + 6, KEYS_WRAP);
+	le16enc(out + 6, (uint16_t)slot_wrap_size(s));
 	memcpy(out + 8, s->uid.b, 16);
 	le64enc(out + 24, s->until_ns);
 	memcpy(out + 32, s->key_id, 8);
-	memcpy(out + 64, s->wrap, KEYS_WRAP);
+	memcpy(out + 64, s->wrap, slot_wrap_size(s));
 	le32enc(out + 252, crc32c(0, out, 252));
 }
 
 const char *slot_parse(const uint8_t p[SLOT_SIZE], struct slot *ret)
 {
+	size_t n;
+
 	*ret = (struct slot){ .empty = true };
 	if (!memcmp(p, zeros, SLOT_SIZE))
 		return NULL;
@@ -72,8 +74,9 @@ const char *slot_parse(const uint8_t p[SLOT_SIZE], struct slot *ret)
 		return "neither a slot nor empty";
 	if (le32dec(p + 252) != crc32c(0, p, 252))
 		return "checksum of the slot differs";
-	if (p[5] >= STORE_PURPOSES || le16dec(p + 6) != KEYS_WRAP || memcmp(p + 40, zeros, 24) ||
-	    memcmp(p + 184, zeros, 68))
+	n = slot_wrap_size(&(struct slot){ .version = p[4] });
+	if (p[5] >= STORE_PURPOSES || le16dec(p + 6) != n || memcmp(p + 40, zeros, 24) ||
+	    memcmp(p + 64 + n, zeros, 252 - 64 - n))
 		return "slot has values it must not have";
 	ret->empty = false;
 	ret->version = p[4];
@@ -81,7 +84,7 @@ const char *slot_parse(const uint8_t p[SLOT_SIZE], struct slot *ret)
 	memcpy(ret->uid.b, p + 8, 16);
 	ret->until_ns = le64dec(p + 24);
 	memcpy(ret->key_id, p + 32, 8);
-	memcpy(ret->wrap, p + 64, KEYS_WRAP);
+	memcpy(ret->wrap, p + 64, n);
 	return NULL;
 }
 

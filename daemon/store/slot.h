@@ -31,8 +31,13 @@ struct slot {
 	struct uid uid;
 	uint64_t until_ns;
 	uint8_t key_id[8];
-	uint8_t wrap[KEYS_WRAP];
+	uint8_t wrap[KEYS_WRAP]; /* as much of it as slot_wrap_size says */
 };
+
+static inline size_t slot_wrap_size(const struct slot *s)
+{
+	return s->version == 1 ? KEYS_WRAP_1 : KEYS_WRAP;
+}
 
 /* "keys/CONTROLLER/PURPOSE/DAY.EXT" */
 void slots_path(const char *controller, unsigned purpose, uint32_t day, const char *ext,

@@ -51,6 +51,7 @@ struct slots {
 	const struct root *root;
 	struct sfile f[OPEN_MAX_FILES];
 	struct keyed *now; /* sodium_malloc; zeros between two wraps */
+	struct wrapper *wrapper;
 	uint64_t tick;
 	struct first *first; /* of each file we have put slots into: the first of them */
 	size_t nfirst;
@@ -68,8 +69,8 @@ int slots_new(const struct root *r, struct slots **ret)
 	mutex_init(&s->lock);
 	mutex_init(&s->sync_lock);
 	s->now = sodium_malloc(sizeof(*s->now));
-	if (!s->now) {
-		free(s);
+	if (!s->now || wrapper_new(&s->wrapper)) {
+		slots_free(s);
 		return -ENOMEM;
 	}
 	*ret = s;
@@ -105,6 +106,7 @@ void slots_free(struct slots *s)
 	for (int i = 0; i < OPEN_MAX_FILES; i++)
 		(void)sfile_close(&s->f[i]); /* nobody is left to tell */
 	sodium_free(s->now);
+	wrapper_free(s->wrapper);
 	free(s->first);
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->sync_lock);
@@ -144,6 +146,13 @@ static int sync_dirty(struct slots *s, struct sfile *f, char path[STORE_PATH_MAX
 	}
 	pthread_mutex_unlock(&s->lock);
 	return dirty ? sync_apart(fd) : 0;
+}
+
+void slots_expire(struct slots *s)
+{
+	pthread_mutex_lock(&s->lock);
+	wrapper_expire(s->wrapper, mono_ns());
+	pthread_mutex_unlock(&s->lock);
 }
 
 int slots_sync(struct slots *s, struct why *why)
@@ -408,7 +417,7 @@ static int put_wrap(struct slots *s, struct sfile *f, struct slot *slot, const u
 	if (note_first(s, f))
 		return why_set(why, -ENOMEM, "out of memory");
 	slot_key(slot, s->now->bucket.key, f->day, s->now->key);
-	rc = wrap_make(&f->pub, s->now->key, &slot->uid, f->purpose, f->day, data, slot->wrap);
+	rc = wrap_make(s->wrapper, mono_ns(), &f->pub, s->now->key, &slot->uid, f->purpose, f->day, data, slot->wrap);
 	if (rc)
 		return why_set(why, rc, "public key for %s cannot be used (rule T-2)", store_purpose_names[f->purpose]);
 	slot_format(slot, raw);

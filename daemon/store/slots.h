@@ -4,8 +4,10 @@
  *
  * Keeps the files of the purposes and days in use open, makes buckets, appends
  * wraps and erases them in place. A bucket's key is read for each wrap and wiped
- * after it: one that another process destroyed is not used again (bucket.h). Any
- * thread; slots_sync lets others in while it waits.
+ * after it: one that another process destroyed is not used again (bucket.h). What
+ * wraps are made with (wrapper, keys.h) is wiped a second after it was made, by the
+ * slots_put or slots_expire that comes then. Any thread; slots_sync lets others in
+ * while it waits.
  */
 #ifndef SLOTS_H
 #define SLOTS_H
@@ -31,6 +33,8 @@ int slots_put(struct slots *s, const char *controller, enum store_purpose p, con
 int slots_erase(struct slots *s, const char *controller, enum store_purpose p, uint32_t day,
 		uint32_t index, bool durable, struct why *why);
 int slots_sync(struct slots *s, struct why *why);
+/* For who does not know when the next slots_put comes: now and then. */
+void slots_expire(struct slots *s);
 /* The first slot that was put here since slots_new, UINT32_MAX none: what is before is somebody else's. */
 uint32_t slots_first(struct slots *s, const char *controller, unsigned purpose, uint32_t day);
 

@@ -274,6 +274,7 @@ int sync_here(struct store *st)
 	bool rows;
 	int rc;
 
+	slots_expire(st->slots);
 	reserve_release(st);
 	rc = writer_sync(st->writer, why_of(st)); /* first: audio waits for no log */
 	if (!rc)

@@ -13,10 +13,21 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "store/store.h"
 
 #define STORE_PATH_MAX 256 /* relative: "segments/" + controller + day + number fit */
+
+/* CLOCK_MONOTONIC, as the queues' conditions; for how long, never for when. */
+static inline uint64_t mono_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
 
 struct why {
 	char text[512];

@@ -38,15 +38,23 @@ static int secret_read(const char *path, struct keyfile *f, struct why *why)
 	return rc;
 }
 
+/* Of a slot of version 1 it is a sealed box. */
+static bool outer_open(uint8_t inner[WRAP_INNER], const uint8_t *wrap, size_t n, const uint8_t pk[32], const uint8_t sk[32])
+{
+	if (n == KEYS_WRAP_1)
+		return !crypto_box_seal_open(inner, wrap, n, pk, sk);
+	return n == KEYS_WRAP && !crypto_box_open_easy(inner, wrap + 56, n - 56, wrap + 32, wrap, sk);
+}
+
 static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uint8_t key[32],
-		    const uint8_t *ad, size_t adn, const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32])
+		    const uint8_t *ad, size_t adn, const uint8_t *wrap, size_t n, uint8_t ret_data[32])
 {
 	uint8_t inner[WRAP_INNER], pk[32], id[8];
 	int rc;
 
 	crypto_scalarmult_base(pk, f->key);
 	keyfile_id(pk, id);
-	if (memcmp(id, key_id8, 8) || crypto_box_seal_open(inner, wrap, KEYS_WRAP, pk, f->key))
+	if (memcmp(id, key_id8, 8) || !outer_open(inner, wrap, n, pk, f->key))
 		return -EKEYREJECTED;
 	rc = crypto_aead_xchacha20poly1305_ietf_decrypt(ret_data, NULL, NULL, inner + 24, WRAP_INNER - 24, ad,
 							 adn, inner, key) ?
@@ -58,7 +66,7 @@ static int wrap_try(const struct keyfile *f, const uint8_t key_id8[8], const uin
 
 int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p, uint32_t day,
 	      const struct uid *uid, const uint8_t key_id8[8], const uint8_t key[32],
-	      const uint8_t wrap[KEYS_WRAP], uint8_t ret_data[32], struct why *why)
+	      const uint8_t *wrap, size_t n, uint8_t ret_data[32], struct why *why)
 {
 	uint8_t ad[WRAP_AD];
 	size_t adn = wrap_ad(uid, p, day, ad);
@@ -76,7 +84,7 @@ int wrap_open(const char *keys_dir, const char *controller, enum store_purpose p
 			continue;
 		any = true;
 		if (!rc)
-			rc = wrap_try(&f, key_id8, key, ad, adn, wrap, ret_data);
+			rc = wrap_try(&f, key_id8, key, ad, adn, wrap, n, ret_data);
 		else
 			break;
 		if (rc != -EKEYREJECTED)

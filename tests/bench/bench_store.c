@@ -234,17 +234,21 @@ static void wraps(void)
 	uint8_t bucket[32] = { 1 }, data[32] = { 2 }, out[KEYS_WRAP];
 	char pub_text[512], secret[512];
 	struct pubkey pub;
+	struct wrapper *w;
 	struct uid uid = { { 3 } };
 	double t;
 
 	keypair_make(STORE_DOCUMENTATION, "default", pub_text, secret);
 	if (pubkey_parse(pub_text, strlen(pub_text), &pub))
 		die(NULL, "key");
+	if (wrapper_new(&w))
+		die(NULL, "memory");
 	t = cpu_now();
 	for (int i = 0; i < 2000; i++)
-		if (wrap_make(&pub, bucket, &uid, STORE_DOCUMENTATION, 20270216, data, out))
+		if (wrap_make(w, mono_ns(), &pub, bucket, &uid, STORE_DOCUMENTATION, 20270216, data, out))
 			die(NULL, "wrap");
 	printf("  wraps       %8.0f a CPU-second\n", 2000 / (cpu_now() - t));
+	wrapper_free(w);
 }
 
 /* The recorder's side: bucket read under its lock, wrap made, slot written; and one erased at a time. */

@@ -19,7 +19,7 @@ run 2 "$O" reap --store s --until 2100-01-01
 run 2 "$O" reap --store s x
 run 0 "$MKSTORE" s g711 overlap denied training # deadlines on 1 April 2026, Copenhagen
 key=$(od -An -v -tx1 -j 40 -N 32 s/keys/acme/documentation/*.bucket | tr -d ' \n')
-wrap=$(od -An -v -tx1 -j $((256 + 64)) -N 120 s/keys/acme/documentation/*.slots | tr -d ' \n')
+wrap=$(od -An -v -tx1 -j $((256 + 64)) -N 144 s/keys/acme/documentation/*.slots | tr -d ' \n')
 hex() { find s -type f -exec cat {} + | od -An -v -tx1 | tr -d ' \n'; }
 hex | grep -q "$key" || fail "the key is not where it should be"
 

@@ -23,7 +23,7 @@ keys() { # the wraps, hex: of all files below keys/
 }
 opens 0 documentation one
 cp o.caller before
-wrap=$(od -An -v -tx1 -j $((256 + 64)) -N 120 s/keys/acme/documentation/*.slots | tr -d ' \n')
+wrap=$(od -An -v -tx1 -j $((256 + 64)) -N 144 s/keys/acme/documentation/*.slots | tr -d ' \n')
 key=$(od -An -v -tx1 -j 40 -N 32 s/keys/acme/documentation/*.bucket | tr -d ' \n')
 keys documentation | grep -q "$wrap" || fail "the wrap is not where it should be"
 # a lawyer asks for one call of the three
@@ -38,7 +38,7 @@ opens 1 documentation two
 opens 1 documentation three
 run 0 "$O" find --store s --json
 [ "$(jq -r 'select(.held) | .call' out)" = "$(id one)" ] || fail "find"
-copy=$(tail -c 256 s/keys/acme/documentation/hold.slots | od -An -v -tx1 -j 184 -N 32 | tr -d ' \n')
+copy=$(tail -c 256 s/keys/acme/documentation/hold.slots | od -An -v -tx1 -j 208 -N 32 | tr -d ' \n')
 # two persons end it; one alone, or the same twice, cannot. The store's user is root here.
 as() { run "$2" setpriv --ruid "$1" --euid 0 "$O" hold "${@:3}"; }
 as 1501 0 release --store s --reason "D is settled" "$(id one)"

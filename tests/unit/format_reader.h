@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 #include <zstd.h>
 
@@ -135,7 +136,7 @@ static void fr_uid(const char *text, uint8_t out[16])
 static bool fr_held_key(const char *store, const char *controller, int pnum, const uint8_t uid[16], const char *private_key,
 			uint8_t out[32])
 {
-	uint8_t sk[32], pk[32], inner[72], ad[21], *f, *s;
+	uint8_t sk[32], inner[72], ad[21], *f, *s;
 	char path[600];
 	bool held = false;
 	size_t n;
@@ -148,14 +149,13 @@ static bool fr_held_key(const char *store, const char *controller, int pnum, con
 	}
 	if (held) {
 		FR_CHECK(!memcmp(f, "OPTAGHLD\1\0\0\1", 12) && fr_crc(f, 252) == fr_le(f + 252, 4) && !strcmp((char *)f + 48, controller));
-		FR_CHECK(!memcmp(s, "OHLD\1\0", 6) && fr_le(s + 6, 2) == 120 && fr_crc(s, 252) == fr_le(s + 252, 4));
+		FR_CHECK(!memcmp(s, "OHLD\1\0", 6) && fr_le(s + 6, 2) == 144 && fr_crc(s, 252) == fr_le(s + 252, 4));
 		fr_key_line(private_key, sk);
-		crypto_scalarmult_base(pk, sk);
-		FR_CHECK(!crypto_box_seal_open(inner, s + 64, 120, pk, sk));
+		FR_CHECK(!crypto_box_open_easy(inner, s + 120, 88, s + 96, s + 64, sk));
 		memcpy(ad, uid, 16);
 		ad[16] = (uint8_t)pnum;
 		memcpy(ad + 17, s + 40, 4);
-		FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, s + 184));
+		FR_CHECK(!crypto_aead_xchacha20poly1305_ietf_decrypt(out, NULL, NULL, inner + 24, 48, ad, 21, inner, s + 208));
 	}
 	free(f);
 	return held;
@@ -185,13 +185,16 @@ static void fr_data_key(const char *store, const char *controller, const char *p
 	FR_CHECK(!memcmp(s, "OPTAGSLT\1\0\0\1", 12) && fr_crc(s, 252) == fr_le(s + 252, 4));
 	FR_CHECK(!strcmp((char *)s + 48, controller) && !memcmp(s + 16, b + 16, 16));
 	memmove(s, s + 256 * slot, 256);
-	FR_CHECK(!memcmp(s, "OSLT", 4) && (s[4] == 1 || s[4] == 2) && s[5] == pnum && fr_le(s + 6, 2) == 120 && !memcmp(s + 8, uid, 16));
+	FR_CHECK(!memcmp(s, "OSLT", 4) && (s[4] == 1 || s[4] == 2) && s[5] == pnum && fr_le(s + 6, 2) == (s[4] == 1 ? 120 : 144) && !memcmp(s + 8, uid, 16));
 	FR_CHECK(fr_crc(s, 252) == fr_le(s + 252, 4));
 	fr_key_line(private_key, sk);
 	crypto_scalarmult_base(pk, sk);
 	crypto_generichash(id, 32, pk, 32, NULL, 0);
 	FR_CHECK(!memcmp(id, s + 32, 8));
-	FR_CHECK(!crypto_box_seal_open(inner, s + 64, 120, pk, sk));
+	if (s[4] == 1)
+		FR_CHECK(!crypto_box_seal_open(inner, s + 64, 120, pk, sk));
+	else
+		FR_CHECK(!crypto_box_open_easy(inner, s + 120, 88, s + 96, s + 64, sk));
 	memcpy(ad, uid, 16);
 	ad[16] = (uint8_t)pnum;
 	memcpy(ad + 17, b + 12, 4);
@@ -705,13 +708,15 @@ struct fr_row {
 	size_t nextents, nnumbers, nparts; /* nparts 0: format 1 */
 };
 
-static void fr_get_row(const char *db_path, const char *uid, const char *purpose, struct fr_row *r)
+/* False: no such row in this partition. */
+static bool fr_get_row(const char *db_path, const char *uid, const char *purpose, struct fr_row *r)
 {
 	sqlite3_stmt *st;
 	char sql[300];
 	sqlite3 *db;
 	bool old;
 
+	FR_CHECK(!access(db_path, R_OK));
 	FR_CHECK(sqlite3_open_v2(db_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK);
 	snprintf(sql, sizeof(sql), "SELECT user_version FROM pragma_user_version");
 	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
@@ -720,7 +725,12 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 	sqlite3_finalize(st);
 	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers, %s FROM calls WHERE uid='%s'",
 		 purpose, purpose, purpose, old ? "NULL" : "parts", uid);
-	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
+	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK);
+	if (sqlite3_step(st) != SQLITE_ROW) {
+		sqlite3_finalize(st);
+		sqlite3_close(db);
+		return false;
+	}
 	snprintf(r->state, sizeof(r->state), "%s", (const char *)sqlite3_column_text(st, 0));
 	snprintf(r->purpose_day, sizeof(r->purpose_day), "%s", (const char *)sqlite3_column_text(st, 1));
 	r->slot = sqlite3_column_int(st, 2);
@@ -736,6 +746,7 @@ static void fr_get_row(const char *db_path, const char *uid, const char *purpose
 		memcpy(r->parts, sqlite3_column_blob(st, 5), r->nparts);
 	sqlite3_finalize(st);
 	sqlite3_close(db);
+	return true;
 }
 
 /* False: of a part that the purpose does not have. */
@@ -794,7 +805,8 @@ static void fr_read_call(const char *store, const char *controller, const char *
 	FR_CHECK(sodium_init() >= 0);
 	fr_uid(uid_text, uid);
 	snprintf(path, sizeof(path), "%s/catalog/%s/%s.db", store, controller, day);
-	fr_get_row(path, uid_text, purpose, &r);
+	for (int part = 2; !fr_get_row(path, uid_text, purpose, &r); part++)
+		snprintf(path, sizeof(path), "%s/catalog/%s/%s.%d.db", store, controller, day, part);
 	FR_CHECK(!strcmp(r.state, "GRANTED"));
 	fr_data_key(store, controller, purpose, pnum, r.purpose_day, r.slot, uid, private_key, data);
 	fr_parts_of(r.parts, r.nparts, pnum, uid, data, &parts);
