@@ -75,6 +75,7 @@ LIBS_find := cli store base
 LIBS_fsck := cli store base
 LIBS_reap := cli store base
 LIBS_erase := cli store base
+LIBS_report := cli store base
 LIBS_hold := cli store base
 LIBS_export := cli store base
 LIBS_status := cli base

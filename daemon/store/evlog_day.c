@@ -118,8 +118,7 @@ static int day_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* 1 a day's log, 2 its root, 0 another part of a log, -1 none. */
-static int name_kind(const char *name, int32_t *ret_day)
+int evlog_name_kind(const char *name, int32_t *ret_day)
 {
 	static const char *const parts[] = { "root.key", "root.pub", "head", "lock", "root.key.tmp", "root.pub.tmp", "head.tmp" };
 	char day[11];
@@ -177,7 +176,7 @@ int evlog_days_read(const struct root *r, struct evlog_days *ret, void (*other)(
 	if (!ret->v)
 		rc = -ENOMEM;
 	for (size_t i = 0; !rc && i < names.n; i++) {
-		int kind = name_kind(names.v[i], &day);
+		int kind = evlog_name_kind(names.v[i], &day);
 
 		if (kind == 1 && !is_empty(r, &names, names.v[i]))
 			ret->v[ret->n++] = (struct evlog_one_day){ .day = day };

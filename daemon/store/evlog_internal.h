@@ -166,4 +166,7 @@ void evlog_sums_end(struct evlog_sums *s, void (*sum)(void *arg, const struct ev
 		    void (*lost)(void *arg, const char *uid, const char *rule, int32_t day), void *lost_arg,
 		    uint64_t *ret_open);
 
+/* Of a file in evidence/: 1 a day's log, 2 its root, 0 another part of a log, -1 none. */
+int evlog_name_kind(const char *name, int32_t *ret_day);
+
 #endif

@@ -278,39 +278,75 @@ static int check_one(void *arg, const struct uid *uid, const uint8_t *p, size_t 
 	return 0;
 }
 
-/* Without a -wal file nobody writes: opened immutable, so that no file is made (cursor.c). */
+/* Without a -wal file nobody writes: opened immutable, so that no file is made (cursor.c). *ret NULL: never written to. */
+static const char *look(const struct root *r, sqlite3 **ret)
+{
+	struct buf uri = { 0 };
+	struct stat sb;
+	int app = 0, version = 0, rc;
+
+	*ret = NULL;
+	if (fstatat(r->fd, "open.db", &sb, 0))
+		return NULL;
+	store_uri(r, "open.db", fstatat(r->fd, "open.db-wal", &sb, 0) || !sb.st_size, &uri);
+	rc = uri.failed ? SQLITE_NOMEM :
+			  sqlite3_open_v2((char *)uri.p, ret,
+					  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+	buf_free(&uri);
+	if (rc == SQLITE_OK) {
+		catalog_distrust(*ret);
+		sqlite3_busy_timeout(*ret, 5000);
+		rc = read_int(*ret, "PRAGMA application_id", &app);
+	}
+	if (rc == SQLITE_OK)
+		rc = read_int(*ret, "PRAGMA user_version", &version);
+	if (rc == SQLITE_OK && !app && !version) { /* being made just now */
+		sqlite3_close(*ret);
+		*ret = NULL;
+		return NULL;
+	}
+	if (rc != SQLITE_OK)
+		return "cannot be read as a database";
+	return app != APP_ID || version != 1 ? "not of this version" : NULL;
+}
+
 const char *opens_check(const struct root *r,
 			void (*fn)(void *arg, const struct uid *uid, const uint8_t *p, size_t n), void *arg)
 {
 	struct check c = { fn, arg };
-	const char *bad = NULL;
-	sqlite3 *sql = NULL;
-	struct buf uri = { 0 };
-	struct stat sb;
-	int app = 0, version = 0, stop, rc;
+	sqlite3 *sql;
+	const char *bad = look(r, &sql);
+	int stop;
 
-	if (fstatat(r->fd, "open.db", &sb, 0))
-		return NULL; /* never written to */
-	store_uri(r, "open.db", fstatat(r->fd, "open.db-wal", &sb, 0) || !sb.st_size, &uri);
-	rc = uri.failed ? SQLITE_NOMEM :
-			  sqlite3_open_v2((char *)uri.p, &sql,
-					  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
-	buf_free(&uri);
-	if (rc == SQLITE_OK) {
-		catalog_distrust(sql);
-		sqlite3_busy_timeout(sql, 5000);
-		rc = read_int(sql, "PRAGMA application_id", &app);
-	}
-	if (rc == SQLITE_OK)
-		rc = read_int(sql, "PRAGMA user_version", &version);
-	if (rc == SQLITE_OK && (app || version)) {
-		if (app != APP_ID || version != 1)
-			bad = "not of this version";
-		else
-			rc = each(sql, check_one, &c, &stop);
-	}
-	if (rc != SQLITE_OK)
+	if (!bad && sql && each(sql, check_one, &c, &stop) != SQLITE_OK)
 		bad = "cannot be read as a database";
 	sqlite3_close(sql);
 	return bad;
+}
+
+const char *opens_marks(const struct root *r,
+			void (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next), void *arg)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *sql;
+	const char *bad = look(r, &sql);
+	int rc = SQLITE_DONE;
+
+	if (!bad && sql) {
+		rc = sqlite3_prepare_v2(sql, "SELECT controller, purpose, day, next FROM marks", -1, &st, NULL);
+		while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+			const char *who;
+
+			rc = sqlite3_step(st);
+			if (rc != SQLITE_ROW)
+				break;
+			who = (const char *)sqlite3_column_text(st, 0);
+			if (who)
+				fn(arg, who, (unsigned)sqlite3_column_int(st, 1), (uint32_t)sqlite3_column_int64(st, 2),
+				   (uint32_t)sqlite3_column_int64(st, 3));
+		}
+		sqlite3_finalize(st);
+	}
+	sqlite3_close(sql);
+	return bad ? bad : rc == SQLITE_DONE ? NULL : "cannot be read as a database";
 }

@@ -33,4 +33,8 @@ int opens_sync(struct opens *o, struct why *why);
 const char *opens_check(const struct root *r,
 			void (*fn)(void *arg, const struct uid *uid, const uint8_t *p, size_t n), void *arg);
 
+/* The marks, in the same way. */
+const char *opens_marks(const struct root *r,
+			void (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next), void *arg);
+
 #endif

@@ -121,10 +121,9 @@ for n in 1 2; do
 done
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
 for _ in $(seq 100); do
-	sd optag status --json >"$TMP/status" && [ "$(jq '.calls | .setup + .answered + .hold + .ending' "$TMP/status")" = 0 ] && break
+	sd optag status --json >"$TMP/status" && [ "$(jq '.calls | .setup + .answered + .hold + .ending + .unwritten' "$TMP/status")" = 0 ] && break
 	sleep 0.2
 done
-sleep 2 # their rows
 [ "$(sd_show NRestarts)" = 0 ] || fail "a restart counts as a failure"
 sd optag find --store /var/lib/optag --json >"$TMP/found" || fail find
 jq -r '[.sip_call_id, .outcome, .legs[0].packets, .legs[1].packets, ([.legs[].lost] | add)] | @tsv' "$TMP/found" | sort >"$TMP/got"
