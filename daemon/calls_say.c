@@ -152,6 +152,7 @@ int calls_say_read(const json_t *rq, struct calls_say *ret, char *why, size_t n)
 		snprintf(why, n, "grounds are up to %d bytes of plain text on one line", CALLS_SAY_GROUNDS);
 		return -EINVAL;
 	}
+	s.grounds = grounds;
 	if (grounds)
 		s.cmd = CALL_C_OBJECT_GROUNDS;
 	e = read_actor(rq, &s, why, n);
@@ -350,6 +351,7 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 	struct calls_say s;
 	struct call *c;
 	json_t *o;
+	unsigned kept = 0;
 	bool bound;
 	enum purpose_state was;
 	int e = calls_say_read(request, &s, why, n);
@@ -364,6 +366,8 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 		return -ENOENT;
 	}
 	by.who = s.actor;
+	by.grounds = s.grounds;
+	by.ret_kept = &kept;
 	bound = call_is_bound(c);
 	was = c->state[POLICY_TRAINING];
 	e = !c->matched ? say_between(r, c, &s, &by, why, n) : s.is_notice ? say_notice(r, c, &s, &by, why, n) : say_command(r, c, &s, &by, why, n);
@@ -376,7 +380,7 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 	if (!bound && call_is_bound(c) && c->state[POLICY_TRAINING] == was)
 		(void)json_object_set_new(answer, "binds_later", json_true());
 	if (!s.is_notice && s.cmd == CALL_C_OBJECT_GROUNDS)
-		(void)json_object_set_new(answer, "grounds_kept", json_false()); /* no memory: the next line fails, too */
+		(void)json_object_set_new(answer, "grounds_kept", json_boolean(kept)); /* no memory: the next line fails, too */
 	e = o && json_object_update(answer, o) == 0 ? 0 : -ENOMEM;
 	json_decref(o);
 	return e;

@@ -7,12 +7,14 @@
  *			not-needed, else the rule's only purpose
  *	  "actor"	"agent" or "system": whose word it is in the evidence log. Left out: system for a
  *			notice, agent for all else
- *	  "grounds"	object: what the caller gave as grounds. That there are some is recorded, the text is not
+ *	  "grounds"	object: what the caller gave as grounds: kept sealed with the call, and with what else of the
+ *			conversation the objection reaches; the evidence log has that there are some
  *	  "notice"	notice: the announcement, a name of the rule's; may be left out when the rule has one only
  *	  "start_ms","end_ms"	notice: when it began and ended, after the answer. Left out: it begins now, and goes on
  *	  "ended"	notice: true: it ends now
  *	-> {"call":UID,"documentation":STATE,"training":STATE,"paused":bool}	after the event; where grounds were
- *	given, "grounds_kept":false: who was told them has to write them down; "binds_later":true when nothing of
+ *	given, "grounds_kept":bool: false where nothing is recorded now whose keys could seal them (or for an
+ *	opt-out, which needs none): who was told them has to write them down; "binds_later":true when nothing of
  *	this part is for training, and by this nothing of later ones will be
  *
  *	E: notice consent withdraw opt-out object pause resume not-needed reopen
@@ -31,7 +33,7 @@
 
 struct recorder;
 
-#define CALLS_SAY_GROUNDS 500	  /* bytes of a text */
+#define CALLS_SAY_GROUNDS 500	  /* bytes of a text; the store takes STORE_GROUNDS_MAX */
 #define CALLS_SAY_MS_MAX  86400000 /* a day after the answer */
 
 struct calls_say {
@@ -39,7 +41,7 @@ struct calls_say {
 	enum call_command cmd; /* else */
 	int purpose;	       /* enum policy_purpose; -1 not said */
 	const char *actor;     /* static */
-	const char *notice;    /* into the request; NULL */
+	const char *notice, *grounds; /* into the request; NULL */
 	int64_t start_ms, end_ms; /* -1 not said */
 	bool ended;
 };

@@ -178,6 +178,8 @@ struct calls *recorder_calls(struct recorder *r);
 struct recorder_said {
 	const char *who;
 	uint64_t now_ns;
+	const char *grounds; /* of an objection, NULL none: kept with each recording that it reaches and that goes on */
+	unsigned *ret_kept;  /* if there are: with how many they are */
 };
 /* As call_command, by api. */
 int recorder_command(struct recorder *r, struct call *c, enum call_command cmd, enum policy_purpose p, const struct recorder_said *by);

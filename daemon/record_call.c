@@ -239,6 +239,11 @@ void recording_note(struct recording *rc, const struct call *c)
 	store_call_note(rc->sc, &now);
 }
 
+int recording_grounds(struct recording *rc, enum policy_purpose p, const char *text)
+{
+	return rc->sc ? store_call_grounds(rc->sc, (enum store_purpose)p, text) : -ENODATA;
+}
+
 int recording_tick(struct recording *rc, const struct call *c, uint64_t now_ns)
 {
 	int e, err = 0;

@@ -53,6 +53,8 @@ uint64_t recording_muted(const struct recording *rc, unsigned leg);
 void recording_blocked(struct recording *rc, unsigned leg, uint64_t packets); /* adds */
 /* The call's states are told to the store, for whoever finds the call there after a kill -9. */
 void recording_note(struct recording *rc, const struct call *c);
+/* The words of an objection to p, with what is kept. -ENODATA nothing is (not begun, or destroyed by it); else as store_call_grounds. */
+int recording_grounds(struct recording *rc, enum policy_purpose p, const char *text);
 void recording_gap(struct recording *rc, const char *why); /* static text; the first stays */
 /* A purpose is over: its keys go, with the audio that is for it alone, and all audio when no purpose is left (INV-1). */
 int recording_destroy(struct recording *rc, const struct call *c, enum policy_purpose p);

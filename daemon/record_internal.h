@@ -47,6 +47,8 @@ struct recorder {
 	struct endings_block *endings_blocks;
 	uint64_t saved; /* evidence_saved at the last look */
 	uint64_t unmatched; /* told so far */
+	const char *grounds; /* while somebody says an objection; NULL none */
+	unsigned grounds_kept;
 	char policy_told[65]; /* hash of the latest in the log */
 };
 
@@ -92,6 +94,8 @@ const char *proof_draw(void *arg, struct call *c);
 const char *proof_redraw(void *arg, struct call *c, const struct policy_rule *rule);
 bool proof_ready(void *arg);
 void proof_news(void *arg, const struct call *c, const struct call_news *n);
+/* What has happened to c by this is an objection with grounds that somebody is saying: its recording keeps the words. */
+void proof_grounds(struct recorder *r, const struct call *c, const struct call_news *n);
 /* There is a log, and the call is not one that was recorded before. */
 bool proof_wanted(const struct recorder *r, const struct call *c);
 void proof_begin(struct recorder *r, const struct call *c); /* the first audio is kept */

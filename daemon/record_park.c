@@ -132,8 +132,11 @@ static void deny(struct recorder *r, struct call *c, enum policy_purpose q, enum
 	c->reason[q] = reason;
 	if (recording_destroy(c->user, c, q) && !r->err)
 		r->err = -EIO;
-	if (!proof_wanted(r, c))
+	if (!proof_wanted(r, c)) {
+		if (said)
+			proof_grounds(r, c, said);
 		return;
+	}
 	proof_news(r, c, &n);
 	if (said)
 		proof_news(r, c, said);
@@ -177,6 +180,8 @@ static void restrict_parked(struct recorder *r, struct call *c, enum purpose_eve
 	recording_note(c->user, c); /* for whoever gives it a row when this process does not */
 	if (proof_wanted(r, c))
 		proof_news(r, c, &said);
+	else
+		proof_grounds(r, c, &said);
 }
 
 /* What the table of guidance 5 says of a granted purpose; restricting is not enough for training that is not committed. */

@@ -69,6 +69,14 @@ bool proof_wanted(const struct recorder *r, const struct call *c)
 	return r->set.evidence && !(c->user && recording_known(c->user));
 }
 
+void proof_grounds(struct recorder *r, const struct call *c, const struct call_news *n)
+{
+	if (!r->grounds || !c->user || strcmp(n->event, "objection.opened") || !n->reason || strcmp(n->reason, "grounds.present"))
+		return;
+	if (!recording_grounds(c->user, (enum policy_purpose)n->purpose, r->grounds))
+		r->grounds_kept++;
+}
+
 void proof_news(void *arg, const struct call *c, const struct call_news *n)
 {
 	struct recorder *r = arg;
@@ -83,6 +91,7 @@ void proof_news(void *arg, const struct call *c, const struct call_news *n)
 			recording_gap(c->user, n->reason);
 		return;
 	}
+	proof_grounds(r, c, n);
 	if (proof_wanted(r, c))
 		evidence_news(r->set.evidence, c, n);
 }

@@ -16,7 +16,14 @@ int recorder_command(struct recorder *r, struct call *c, enum call_command cmd, 
 	int e;
 
 	speaker(r, by->who);
+	r->grounds = cmd == CALL_C_OBJECT_GROUNDS ? by->grounds : NULL;
+	r->grounds_kept = 0;
 	e = call_command(r->calls, c, cmd, p, CALL_BY_API, by->now_ns);
+	r->grounds = NULL;
+	if (r->grounds_kept)
+		recorder_changed(r, c);
+	if (by->ret_kept)
+		*by->ret_kept += r->grounds_kept;
 	speaker(r, NULL);
 	recorder_save(r);
 	return e;

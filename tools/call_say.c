@@ -70,6 +70,8 @@ static int print_answer(json_t *o)
 		puts("Nothing of this part of the call is for training; what comes of it will not be either.");
 	if (json_is_false(json_object_get(o, "grounds_kept")))
 		puts("That there are grounds is recorded, the words are not: write them down where the objection is dealt with.");
+	if (json_is_true(json_object_get(o, "grounds_kept")))
+		puts("The grounds are kept with the call, sealed: optag export --format grounds shows them to who has its private key.");
 	json_decref(o);
 	return CLI_OK;
 }

@@ -25,8 +25,8 @@ static struct uid uid;
 static bool json, force;
 
 static const char *const purposes[] = { "documentation", "training", NULL };
-static const char *const formats[] = { "wav", "payload", "pcap", NULL };
-enum { F_WAV, F_PAYLOAD, F_PCAP };
+static const char *const formats[] = { "wav", "payload", "pcap", "grounds", NULL };
+enum { F_WAV, F_PAYLOAD, F_PCAP, F_GROUNDS };
 
 static const struct cli_opt opts[] = {
 	CLI_OPT_STORE(&store_dir),
@@ -46,7 +46,8 @@ static const struct cli cli = {
 	.opts = opts,
 	.notes = "wav      stereo, caller left, callee right, aligned in time\n"
 		 "payload  RTP payloads as received, to OUT.caller and OUT.callee\n"
-		 "pcap     the RTP packets, with made-up addresses",
+		 "pcap     the RTP packets, with made-up addresses\n"
+		 "grounds  no audio: what the caller gave as grounds of an objection",
 };
 
 static struct export_call call; /* 200 KiB of streams: not on the stack */
@@ -203,6 +204,10 @@ static int run(struct store *st)
 	call.uid = uid;
 	call.purpose = (enum store_purpose)purpose;
 	call.keys_dir = keys_dir;
+	if (format == F_GROUNDS) {
+		rc = export_grounds(&call, out, force, &result);
+		return rc ? rc : commit();
+	}
 	rc = export_scan(&call);
 	if (rc)
 		return rc;

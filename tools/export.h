@@ -106,6 +106,8 @@ int export_payload(struct export_call *c, const char *out, bool force, unsigned 
 		   struct export_result *r);
 int export_wav(struct export_call *c, const char *out, bool force, struct export_result *r);
 int export_pcap(struct export_call *c, const char *out, bool force, struct export_result *r);
+/* No audio, and no export_scan before: "PURPOSE: WORDS" a line. Also of a purpose that is OBJECTED. */
+int export_grounds(struct export_call *c, const char *out, bool force, struct export_result *r);
 
 /* ---- decoders ---- */
 

@@ -148,6 +148,7 @@ static int row_json(const struct store_row *r)
 	(void)json_object_set_new(o, "relation", cli_json_str(r->relation));
 	(void)json_object_set_new(o, "other_call", cli_json_str(r->relation ? id : NULL));
 	held_json(o, r);
+	(void)json_object_set_new(o, "grounds", json_boolean(r->grounds));
 	return cli_json_line(stdout, o);
 }
 
@@ -205,6 +206,10 @@ static void notes(const struct store_row *r)
 		fputs(sep, stdout);
 		cli_text(stdout, r->relation, 0, false);
 		printf(" %s", id);
+		sep = "; ";
+	}
+	if (r->grounds) {
+		printf("%sgrounds kept", sep);
 		sep = "; ";
 	}
 	if (holds && hold_is(holds, &r->uid)) {

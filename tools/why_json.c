@@ -172,6 +172,7 @@ static void of_row(const struct why *w, json_t *o)
 	set(o, "end", word(w->has_row ? r->end : NULL));
 	set(o, "outcome", w->has_row ? json_string(store_outcome_names[r->outcome]) : json_null());
 	set(o, "gap", word(w->has_row ? r->gap : NULL));
+	set(o, "grounds", json_boolean(w->has_row && r->grounds));
 	set(o, "scenario", word(w->has_row ? r->scenario : w->rule ? w->rule->scenario : NULL));
 	for (int i = 0; w->has_row && i < 2; i++)
 		(void)json_array_append_new(v, leg(&r->leg[i], i ? "callee" : "caller"));

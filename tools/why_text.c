@@ -270,6 +270,8 @@ static void legs(const struct why *w)
 	}
 	if (w->row.gap && *w->row.gap)
 		printf("    gap: %s\n", w->row.gap);
+	if (w->row.grounds)
+		printf("\nGrounds of an objection are kept, sealed: optag export --format grounds\n");
 }
 
 static void access_list(const struct why *w)

@@ -130,6 +130,8 @@ void scall_parts_drop(struct store_call *sc, enum store_purpose p)
 	sc->keyed[p] = false;
 	sc->gone[p]++;
 	sc->parts.numbers[p].how = PART_NONE;
+	if (!sc->keyed[!p]) /* nothing is kept for anybody */
+		buf_reset(&sc->grounds);
 	for (size_t i = 0; i < sc->parts.n; i++)
 		sc->parts.v[i].way[p].how = PART_NONE;
 	unlock(sc);
@@ -379,6 +381,11 @@ int scall_parts_restore(struct store_call *sc, const struct saved *s)
 	if (!sc->key)
 		return -ENOMEM;
 	memcpy(sc->key->numbers, s->numbers, 32);
+	if (s->grounds_len > sc->grounds.len) { /* they only grow; the record has those up to the last sync */
+		buf_reset(&sc->grounds);
+		buf_put(&sc->grounds, s->grounds, s->grounds_len);
+	}
+	rc = sc->grounds.failed ? -ENOMEM : 0;
 	for (int p = 0; p < STORE_PURPOSES; p++) {
 		sc->keyed[p] = s->keyed[p];
 		memcpy(sc->key->purpose[p], s->purpose[p], 32);

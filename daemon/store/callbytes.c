@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/grounds.h"
 #include "store/store_call.h"
 
 #define VERSION	      3
-#define VERSION_PARTS 2 /* of format 2: training has no date by which it is to be used; read, never written, as */
+#define VERSION_PARTS 2 /* of format 2: training has no date by which it is to be used, and no grounds; read, never written, as */
 #define VERSION_OLD   1 /* of format 1: calls without parts */
-#define SAVED_VERSION 2
+#define SAVED_VERSION 3
+#define SAVED_OLD     2 /* without grounds: the daemon before may be older */
 #define TEXT_MAX    1024
 #define NUMBERS_MAX 4096
 #define PARTS_BYTES (1u << 16)
@@ -57,7 +59,7 @@ void record_put(const struct store_call *sc, struct buf *out)
 	const char *texts[] = { m->controller, m->zone,	       m->rule, m->policy_hash,
 				m->scenario,   m->sip_call_id, m->agent };
 	bool live[STORE_PURPOSES];
-	struct buf parts = { 0 };
+	struct buf parts = { 0 }, grounds = { 0 };
 	size_t from = out->len;
 
 	buf_put(out, magic, sizeof(magic));
@@ -81,6 +83,7 @@ void record_put(const struct store_call *sc, struct buf *out)
 		live[p] = sc->slot[p]; /* nobody gets what was not committed */
 	}
 	parts_put(&sc->parts, live, true, &parts);
+	buf_put(&grounds, sc->grounds.p, sc->grounds.len);
 	pthread_mutex_unlock(&sc->st->wraps);
 	put_bytes(out, parts.p, parts.len);
 	out->failed |= parts.failed;
@@ -92,6 +95,9 @@ void record_put(const struct store_call *sc, struct buf *out)
 		put_leg(out, &sc->durable.leg[i]);
 	}
 	put_bytes(out, sc->numbers.p, sc->numbers.len);
+	put_bytes(out, grounds.p, grounds.len);
+	out->failed |= grounds.failed;
+	buf_free(&grounds);
 	buf_put_le32(out, sc->from.segment);
 	buf_put_le64(out, sc->from.end);
 	buf_put_le32(out, sc->durable.at.segment);
@@ -245,6 +251,8 @@ static bool get_all(struct rd *r, struct store_call *sc, char strings[STRINGS_MA
 	}
 	if (!get_bytes(r, NUMBERS_MAX, &sc->numbers))
 		return false;
+	if (version >= VERSION && (!get_bytes(r, GROUNDS_BYTES, &sc->grounds) || !grounds_sound(sc->grounds.p, sc->grounds.len)))
+		return false;
 	sc->from.segment = rd_le32(r);
 	sc->from.end = rd_le64(r);
 	sc->at.segment = rd_le32(r);
@@ -265,7 +273,7 @@ int record_get(struct store *st, const uint8_t *p, size_t n, struct store_call *
 		return -ENOMEM;
 	if (get_all(&r, sc, strings) && r.left == 4 && rd_le32(&r) == crc32c(0, p, n - 4))
 		rc = scall_copy_meta(sc, &sc->meta);
-	else if (sc->numbers.failed || sc->extents.failed)
+	else if (sc->numbers.failed || sc->grounds.failed || sc->extents.failed)
 		rc = -ENOMEM;
 	if (rc) {
 		scall_free(sc);
@@ -314,7 +322,7 @@ void saved_put(const struct store_call *sc, bool all, struct buf *out)
 	size_t from = out->len;
 
 	/* so that no growing leaves a copy of a key behind */
-	if (!buf_room(out, SAVED_HEAD + SAVED_PART * sc->parts.n + 4))
+	if (!buf_room(out, SAVED_HEAD + SAVED_PART * sc->parts.n + 4 + sc->grounds.len + 4))
 		return;
 	all = all || !uncovered(sc);
 	buf_put(out, "OPTAGKEY", 8);
@@ -333,6 +341,7 @@ void saved_put(const struct store_call *sc, bool all, struct buf *out)
 	buf_put8(out, (uint8_t)sc->parts.n);
 	for (size_t i = 0; i < sc->parts.n; i++)
 		put_saved_part(sc, &sc->parts.v[i], kept, all, out);
+	put_bytes(out, sc->grounds.p, sc->grounds.len); /* those that no sync covered */
 	buf_put_le32(out, crc32c(0, out->p + from, out->len - from));
 }
 
@@ -366,8 +375,12 @@ static bool parts_sound(const struct saved *s)
 bool saved_get(const uint8_t *p, size_t n, struct saved *ret)
 {
 	struct rd r = { .p = p, .left = n };
+	uint16_t version;
 
-	if (n < SAVED_HEAD + SAVED_PART + 4 || memcmp(rd_bytes(&r, 8), "OPTAGKEY", 8) || rd_le16(&r) != SAVED_VERSION)
+	if (n < SAVED_HEAD + SAVED_PART + 4 || memcmp(rd_bytes(&r, 8), "OPTAGKEY", 8))
+		return false;
+	version = rd_le16(&r);
+	if (version != SAVED_VERSION && version != SAVED_OLD)
 		return false;
 	memcpy(ret->uid.b, rd_bytes(&r, sizeof(ret->uid.b)), sizeof(ret->uid.b));
 	ret->id = rd_le64(&r);
@@ -387,9 +400,9 @@ bool saved_get(const uint8_t *p, size_t n, struct saved *ret)
 	ret->numbers = rd_bytes(&r, 32);
 	ret->nparts = rd_u8(&r);
 	ret->parts = r.p;
-	if (!ret->nparts || ret->nparts > PARTS_MAX || r.left != ret->nparts * SAVED_PART + 4u || !parts_sound(ret))
+	if (!ret->nparts || ret->nparts > PARTS_MAX || !rd_bytes(&r, ret->nparts * SAVED_PART) || !parts_sound(ret))
 		return false;
-	r.p += ret->nparts * SAVED_PART;
-	r.left = 4;
-	return rd_le32(&r) == crc32c(0, p, n - 4);
+	ret->grounds_len = version == SAVED_OLD ? 0 : rd_le32(&r);
+	ret->grounds = ret->grounds_len <= GROUNDS_BYTES ? rd_bytes(&r, ret->grounds_len) : NULL;
+	return ret->grounds && grounds_sound(ret->grounds, ret->grounds_len) && r.left == 4 && rd_le32(&r) == crc32c(0, p, n - 4);
 }

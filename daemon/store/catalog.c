@@ -254,6 +254,7 @@ static int add_call(struct db *d, const struct catalog_row *row)
 	bind_blob(st, &i, row->extents ? row->extents : (const uint8_t *)"", row->extents_len);
 	bind_blob(st, &i, row->parts, row->parts_len);
 	bind_int(st, &i, row->purpose_slot[STORE_TRAINING] ? m->training_use_by : 0);
+	bind_blob(st, &i, row->grounds, row->grounds_len);
 	return step_once(st);
 }
 

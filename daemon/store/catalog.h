@@ -30,6 +30,8 @@ struct catalog_row {
 	const uint8_t *hash[2];			 /* caller, callee; NULL withheld */
 	const uint8_t *numbers, *extents, *parts; /* sealed; coded; coded, NULL of format 1 or nothing kept */
 	size_t numbers_len, extents_len, parts_len;
+	const uint8_t *grounds; /* sealed; NULL none */
+	size_t grounds_len;
 	bool kept; /* agent is written for kept calls only */
 };
 
@@ -82,8 +84,8 @@ struct cursor_row {
 	const char *zone;
 	uint32_t purpose_day[STORE_PURPOSES];
 	uint32_t purpose_slot[STORE_PURPOSES];
-	const uint8_t *numbers, *extents;
-	size_t numbers_len, extents_len;
+	const uint8_t *numbers, *extents, *grounds;
+	size_t numbers_len, extents_len, grounds_len;
 	struct parts parts; /* the cursor's; none: format 1 */
 };
 

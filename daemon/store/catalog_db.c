@@ -30,7 +30,7 @@ static const char schema[] =
 	" training_state TEXT NOT NULL, training_reason TEXT NOT NULL, training_until INTEGER NOT NULL,"
 	" training_day TEXT NOT NULL, training_slot INTEGER NOT NULL,"
 	" caller_hash BLOB, callee_hash BLOB, numbers BLOB, extents BLOB NOT NULL, parts BLOB,"
-	" training_use_by INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+	" training_use_by INTEGER NOT NULL DEFAULT 0, grounds BLOB) WITHOUT ROWID;"
 	"CREATE TABLE legs(uid TEXT NOT NULL, leg TEXT NOT NULL, codec TEXT NOT NULL,"
 	" clock INTEGER NOT NULL, channels INTEGER NOT NULL, pt INTEGER NOT NULL, fmtp TEXT NOT NULL,"
 	" packets INTEGER NOT NULL, lost INTEGER NOT NULL, duplicates INTEGER NOT NULL,"
@@ -49,7 +49,7 @@ static const char upgrade_1[] =
 	"BEGIN; ALTER TABLE calls ADD COLUMN parts BLOB; ALTER TABLE legs ADD COLUMN inspected INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE legs ADD COLUMN muted INTEGER NOT NULL DEFAULT 0; PRAGMA user_version=2; COMMIT;";
 static const char upgrade_2[] = "BEGIN; ALTER TABLE calls ADD COLUMN training_use_by INTEGER NOT NULL DEFAULT 0;"
-				"PRAGMA user_version=3; COMMIT;";
+				"ALTER TABLE calls ADD COLUMN grounds BLOB; PRAGMA user_version=3; COMMIT;";
 
 /* In catalogs made before there were any it is added. */
 static const char links[] = "CREATE TABLE IF NOT EXISTS links(uid TEXT NOT NULL PRIMARY KEY, relation TEXT NOT NULL,"
@@ -59,8 +59,8 @@ static const char insert_call[] =
 	"INSERT INTO calls(uid,start_ns,answer_ns,end_ns,rule,policy_hash,scenario,sip_call_id,outcome,end,gap,agent,zone,"
 	"documentation_state,documentation_reason,documentation_until,documentation_day,documentation_slot,"
 	"training_state,training_reason,training_until,training_day,training_slot,"
-	"caller_hash,callee_hash,numbers,extents,parts,training_use_by) "
-	"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	"caller_hash,callee_hash,numbers,extents,parts,training_use_by,grounds) "
+	"VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 static const char insert_link[] = "INSERT INTO links(uid,relation,other) VALUES(?,?,?)";
 static const char insert_leg[] =
 	"INSERT INTO legs(uid,leg,codec,clock,channels,pt,fmtp,packets,lost,duplicates,reordered,events,audio_ms,jitter_us,"

@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "store/catalog.h"
+#include "store/grounds.h"
 #include "store/overlay.h"
 
 struct cursor {
@@ -118,8 +119,8 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 	bool any = false, few;
 	int rc;
 
-	buf_printf(&q, "%s%s,%s,zone FROM calls", select_calls, c->version == 1 ? "NULL" : "parts",
-		   c->version < 3 ? "0" : "training_use_by");
+	buf_printf(&q, "%s%s,%s,zone,%s FROM calls", select_calls, c->version == 1 ? "NULL" : "parts",
+		   c->version < 3 ? "0" : "training_use_by", c->version < 3 ? "NULL" : "grounds");
 	if (f->uid)
 		where(&q, &any, "uid=:uid");
 	if (hash)
@@ -348,6 +349,10 @@ static int get_row(struct cursor *c)
 	r->extents_len = (size_t)sqlite3_column_bytes(st, 23);
 	row->training_use_by = get_int(st, 25);
 	r->zone = get_text(st, 26);
+	r->grounds = sqlite3_column_blob(st, 27);
+	r->grounds_len = (size_t)sqlite3_column_bytes(st, 27);
+	if (!grounds_sound(r->grounds, r->grounds_len))
+		return -EBADMSG;
 	blob = sqlite3_column_blob(st, 24);
 	return parts_get(blob, (size_t)sqlite3_column_bytes(st, 24), &r->parts);
 }
@@ -359,6 +364,7 @@ static void get_shares(struct cursor_row *r)
 		bool live = r->row.state[p] == STORE_S_GRANTED || r->row.state[p] == STORE_S_OBJECTED;
 
 		r->row.share[p].whole = live;
+		r->row.grounds = r->row.grounds || (live && r->grounds_len);
 		for (size_t i = 0; live && i < r->parts.n; i++) {
 			const struct part *k = &r->parts.v[i];
 

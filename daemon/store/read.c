@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "store/catalog.h"
 #include "store/codec.h"
+#include "store/grounds.h"
 #include "store/hold.h"
 #include "store/overlay.h"
 #include "store/party.h"
@@ -36,11 +37,12 @@ struct store_reader {
 	/* while the row is looked for */
 	struct overlay *overlay;
 	bool held;
+	bool words; /* no audio: store_read_words */
 	/* from the row */
 	enum store_state state;
 	uint32_t purpose_day, purpose_slot;
-	uint8_t *extents, *numbers;
-	size_t extents_len, numbers_len;
+	uint8_t *extents, *numbers, *grounds;
+	size_t extents_len, numbers_len, grounds_len;
 	struct parts parts; /* with the keys of those that the purpose has; n 0: format 1 */
 	struct partkey *whole; /* format 1: of everything */
 	/* where we are */
@@ -61,6 +63,7 @@ struct store_reader {
 	char *caller, *callee;
 	uint8_t *facts;
 	size_t facts_len;
+	char *said; /* the grounds that were asked for last */
 };
 
 static uint8_t *copy(const uint8_t *p, size_t n)
@@ -82,14 +85,17 @@ static int take_row(struct store_reader *r, const char *controller, const struct
 	r->purpose_slot = row->purpose_slot[r->purpose];
 	free(r->extents); /* of an attempt before */
 	free(r->numbers);
+	free(r->grounds);
 	r->extents = copy(row->extents, row->extents_len);
 	r->extents_len = row->extents_len;
 	r->numbers = copy(row->numbers, row->numbers_len);
 	r->numbers_len = row->numbers_len;
+	r->grounds = copy(row->grounds, row->grounds_len);
+	r->grounds_len = row->grounds_len;
 	parts_free(&r->parts);
 	r->parts = row->parts;
 	r->parts.v = (struct part *)(void *)copy((const uint8_t *)row->parts.v, row->parts.n * sizeof(struct part));
-	return r->parts.v && r->extents && r->numbers ? 0 : why_set(&r->st->why, -ENOMEM, "out of memory");
+	return r->parts.v && r->extents && r->numbers && r->grounds ? 0 : why_set(&r->st->why, -ENOMEM, "out of memory");
 }
 
 /* Looks for the row; 1 when this database has it. */
@@ -163,10 +169,10 @@ static int open_parts(struct store_reader *r)
 		memcpy(r->whole->data, purpose, 32);
 		partkey_derive(r->whole);
 		crypto_kdf_derive_from_key(r->numbers_key, 32, KEYS_SUB_NUMBERS, "optagcal", purpose);
-	} else if (r->numbers_len && part_open(purpose, &r->uid, r->purpose, PART_NUMBERS, 0, &r->parts.numbers[r->purpose], r->numbers_key)) {
+	} else if ((r->numbers_len || r->grounds_len) && part_open(purpose, &r->uid, r->purpose, PART_NUMBERS, 0, &r->parts.numbers[r->purpose], r->numbers_key)) {
 		rc = -EBADMSG;
 	}
-	for (uint32_t n = 0; !rc && n < r->parts.n; n++)
+	for (uint32_t n = 0; !rc && !r->words && n < r->parts.n; n++)
 		rc = part_key(r, n, purpose);
 	sodium_memzero(purpose, 32);
 	return rc;
@@ -226,7 +232,7 @@ static int unlock(struct store_reader *r, const char *keys_dir)
 	uid_format(&r->uid, text);
 	if (r->state == STORE_S_EXPIRED)
 		return why_set(why, -ESHUTDOWN, "%s: %s is EXPIRED on this call: its key was destroyed", text, name);
-	if (r->state != STORE_S_GRANTED)
+	if (r->state != STORE_S_GRANTED && !(r->words && r->state == STORE_S_OBJECTED))
 		return why_set(why, -EACCES, "%s: %s is %s on this call, not GRANTED", text, name,
 			       store_state_names[r->state]);
 	if (!r->purpose_slot)
@@ -258,7 +264,7 @@ static int reader_memory(struct store_reader *r)
 
 /* row NULL: it is looked for. */
 static int open_reader(struct store *st, const struct uid *uid, const struct cursor_row *row,
-		       enum store_purpose p, const char *keys_dir, struct store_reader **ret)
+		       enum store_purpose p, bool words, const char *keys_dir, struct store_reader **ret)
 {
 	struct store_reader *r = calloc(1, sizeof(*r));
 	int rc;
@@ -268,6 +274,7 @@ static int open_reader(struct store *st, const struct uid *uid, const struct cur
 	r->st = st;
 	r->uid = *uid;
 	r->purpose = p;
+	r->words = words;
 	r->fd = -1;
 	rc = reader_memory(r);
 	if (rc)
@@ -281,7 +288,7 @@ static int open_reader(struct store *st, const struct uid *uid, const struct cur
 		return rc;
 	}
 	r->at = r->extents;
-	r->left = r->extents_len;
+	r->left = words ? 0 : r->extents_len;
 	*ret = r;
 	return 0;
 }
@@ -289,15 +296,28 @@ static int open_reader(struct store *st, const struct uid *uid, const struct cur
 int store_read_open(struct store *st, const struct uid *uid, enum store_purpose p,
 		    const char *keys_dir, struct store_reader **ret)
 {
-	return open_reader(st, uid, NULL, p, keys_dir, ret);
+	return open_reader(st, uid, NULL, p, false, keys_dir, ret);
+}
+
+int store_read_words(struct store *st, const struct uid *uid, enum store_purpose p, const char *keys_dir, struct store_reader **ret)
+{
+	return open_reader(st, uid, NULL, p, true, keys_dir, ret);
 }
 
 int store_read_row(struct store *st, const struct store_row *row, enum store_purpose p,
 		   const char *keys_dir, struct store_reader **ret)
 {
 	/* store_find hands out the rows of its cursors */
-	return open_reader(st, &row->uid, (const struct cursor_row *)(const void *)row, p, keys_dir,
+	return open_reader(st, &row->uid, (const struct cursor_row *)(const void *)row, p, false, keys_dir,
 			   ret);
+}
+
+static void forget_said(struct store_reader *r)
+{
+	if (r->said)
+		sodium_memzero(r->said, strlen(r->said));
+	free(r->said);
+	r->said = NULL;
 }
 
 void store_read_close(struct store_reader *r)
@@ -321,6 +341,8 @@ void store_read_close(struct store_reader *r)
 	free(r->chunk.data);
 	free(r->extents);
 	free(r->numbers);
+	free(r->grounds);
+	forget_said(r);
 	if (r->caller)
 		sodium_memzero(r->caller, strlen(r->caller));
 	if (r->callee)
@@ -521,6 +543,20 @@ int store_read_numbers(struct store_reader *r, const char **ret_caller, const ch
 		return rc;
 	*ret_caller = r->caller;
 	*ret_callee = r->callee;
+	return 0;
+}
+
+int store_read_grounds(struct store_reader *r, unsigned which, enum store_purpose *ret_purpose, const char **ret_text)
+{
+	int rc;
+
+	forget_said(r);
+	rc = grounds_unseal(r->sealer, r->numbers_key, &r->uid, r->grounds, r->grounds_len, which, ret_purpose, &r->said);
+	if (rc == -ENODATA)
+		return why_set(&r->st->why, rc, which ? "no more grounds are kept" : "no grounds of an objection are kept with the call");
+	if (rc)
+		return why_set(&r->st->why, rc, rc == -ENOMEM ? "out of memory" : "the grounds of an objection are damaged (rule C-2)");
+	*ret_text = r->said;
 	return 0;
 }
 

@@ -681,6 +681,8 @@ static int settle_one(struct store *st, struct store_call *sc)
 	if (row.kept) {
 		row.numbers = sc->numbers.len ? sc->numbers.p : NULL;
 		row.numbers_len = sc->numbers.len;
+		row.grounds = sc->grounds.len ? sc->grounds.p : NULL;
+		row.grounds_len = sc->grounds.len;
 		row.extents = sc->extents.p;
 		row.extents_len = sc->extents.len;
 	}

@@ -36,6 +36,7 @@
 #include "base/clock.h"
 #include "base/uid.h"
 
+#define STORE_GROUNDS_MAX 1024 /* bytes of the grounds of one objection */
 #define STORE_FACTS_MAX 3072
 #define STORE_NAME_MAX 64 /* controller and rule names in file names and rows */
 
@@ -211,6 +212,12 @@ bool store_call_keyed(const struct store_call *sc, enum store_purpose p);
  * destroyed already; the wrap is gone.
  */
 int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t until_ns);
+/*
+ * What somebody gave as grounds of an objection to p, sealed with the call's numbers, read as they are, and gone as they are. The
+ * text is copied. -ENODATA nothing of the call is kept for anybody now, so neither are the words; -EINVAL no text, or more
+ * than STORE_GROUNDS_MAX bytes; -ENOSPC the call has four. Durable with the next store_sync.
+ */
+int store_call_grounds(struct store_call *sc, enum store_purpose p, const char *text);
 /* What is true of the call has changed; durable with the next store_sync. The texts are copied. */
 void store_call_note(struct store_call *sc, const struct store_call_now *now);
 /*
@@ -323,10 +330,10 @@ bool store_repairs(const struct store *st);
 struct buf;
 
 /*
- * What another process needs, beside the record, to go on with the call: 149 bytes and 46 for each part, behind
- * what is in out. They hold the call's keys in clear: the caller keeps them in memory only and wipes them
+ * What another process needs, beside the record, to go on with the call: 153 bytes, 46 for each part, and
+ * its sealed grounds, behind what is in out. They hold the call's keys in clear: the caller keeps them in memory only and wipes them
  * (all of out->cap). They change when a purpose is dropped, covers the call or is committed, when a part
- * begins, and with store_call_resume. An older state loses nothing that was written since, but for parts that
+ * begins, when grounds are given, and with store_call_resume. An older state loses nothing that was written since, but for parts that
  * began after it for purposes that were not committed. -ENOMEM.
  */
 int store_call_save(const struct store_call *sc, struct buf *out);
@@ -411,6 +418,7 @@ struct store_row { /* pointers live during the callback */
 	} share[STORE_PURPOSES];
 	const char *relation; /* as in store_call_result; NULL none */
 	struct uid other;
+	bool grounds; /* of an objection, for whom the call is kept for now (store_read_grounds) */
 	struct clock_date day; /* destroy-by day: which catalog and segments */
 };
 
@@ -445,6 +453,14 @@ struct store_gap {
 size_t store_read_gaps(const struct store_reader *r, struct store_gap *ret, size_t max);
 /* The parties' numbers as recorded ("" withheld); they belong to the reader. -ENODATA none kept. */
 int store_read_numbers(struct store_reader *r, const char **ret_caller, const char **ret_callee);
+/* Grounds of an objection, in the order in which they were said: `which` from 0, to what, and the words, which belong to the reader
+ * until the next call. -ENODATA there are no more; -EBADMSG. */
+int store_read_grounds(struct store_reader *r, unsigned which, enum store_purpose *ret_purpose, const char **ret_text);
+/*
+ * As store_read_open, for the numbers and grounds alone: also when the purpose is OBJECTED, since who decides on an objection must
+ * know its grounds. No audio comes of it, and none of its keys is made.
+ */
+int store_read_words(struct store *st, const struct uid *uid, enum store_purpose p, const char *keys_dir, struct store_reader **ret);
 /* What the policy was asked (meta.facts); belongs to the reader. -ENODATA none kept. */
 int store_read_facts(struct store_reader *r, const void **ret, size_t *ret_len);
 /*

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "store/codec.h"
+#include "store/grounds.h"
 #include "store/opens.h"
 #include "store/party.h"
 #include "store/pipe.h"
@@ -163,6 +164,7 @@ void scall_free(struct store_call *sc)
 		sc->next->prev = sc->prev;
 	scall_parts_free(sc);
 	buf_free(&sc->numbers);
+	buf_free(&sc->grounds);
 	buf_free(&sc->extents);
 	buf_free(&sc->late);
 	if (sc->party_text) {
@@ -596,6 +598,22 @@ int store_call_drop(struct store_call *sc, enum store_purpose p)
 	return st->pipe ? pipe_forget(sc) : scall_forget(sc);
 }
 
+int store_call_grounds(struct store_call *sc, enum store_purpose p, const char *text)
+{
+	struct store *st = sc->st;
+	int rc;
+
+	if (!sc->key || (!sc->keyed[STORE_DOCUMENTATION] && !sc->keyed[STORE_TRAINING]))
+		return why_set(why_of(st), -ENODATA, "nothing of the call is kept");
+	pthread_mutex_lock(&st->wraps);
+	rc = grounds_seal(st->coder.sealer, sc->key->numbers, &sc->meta.uid, p, text, &sc->grounds);
+	pthread_mutex_unlock(&st->wraps);
+	if (rc)
+		return why_set(why_of(st), rc, "grounds cannot be kept: %s", strerror(-rc));
+	sc->stale = true;
+	return 0;
+}
+
 void scall_note(struct store_call *sc, const struct store_call_now *now)
 {
 	copy_now(sc, now);
@@ -774,6 +792,8 @@ int scall_row(struct store_call *sc, const struct store_call_result *result, str
 	if (row.kept) {
 		row.numbers = sc->numbers.p;
 		row.numbers_len = sc->numbers.len;
+		row.grounds = sc->grounds.len ? sc->grounds.p : NULL;
+		row.grounds_len = sc->grounds.len;
 	}
 	if (!rc)
 		rc = row_parts(sc, live, !counted, &r, &parts, &row);

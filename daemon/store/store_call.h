@@ -48,6 +48,7 @@ struct store_call {
 	uint8_t hash[2][NUMBER_HASH];
 	bool has_hash[2];
 	struct buf numbers;
+	struct buf grounds; /* sealed; guarded by store.wraps */
 	struct buf extents;
 	struct extent_state from; /* where the writer was at begin: no chunk of it lies before */
 	struct extent_state at;	  /* where the chunks in `extents` end */
@@ -164,7 +165,8 @@ struct saved {
 	bool keyed[STORE_PURPOSES], wrapped[STORE_PURPOSES];
 	const uint8_t *purpose[STORE_PURPOSES], *numbers; /* in the caller's bytes, as everything below */
 	unsigned nparts;
-	const uint8_t *parts;
+	const uint8_t *parts, *grounds;
+	size_t grounds_len;
 };
 struct saved_part {
 	uint32_t epoch;

@@ -51,6 +51,11 @@ for l in caller callee; do
 done
 rm o/*
 
+# no grounds of an objection: said, and no file
+ex 1 g711 grounds
+has err 'no grounds of an objection are kept'
+[ -z "$(ls o)" ] || fail "a file without grounds"
+
 # WAV: stereo, rate of the codec, callee 1 s later, holes silent, samples as ITU-T G.711 has them
 ex 0 g711 wav --json
 [ "$(jq -c '[.format,.rate,.bad_frames,.damaged_chunks,(.files|length),.legs[0].codec]' out)" = '["wav",8000,0,0,1,"PCMU"]' ] || fail "json"

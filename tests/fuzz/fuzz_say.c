@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(s.is_notice || !s.notice);
 		MUST(s.start_ms >= -1 && s.start_ms <= CALLS_SAY_MS_MAX && s.end_ms >= -1 && s.end_ms <= CALLS_SAY_MS_MAX);
 		MUST(s.start_ms < 0 || s.end_ms < 0 || s.end_ms >= s.start_ms);
-		MUST(!grounds == (s.cmd != CALL_C_OBJECT_GROUNDS) && (!grounds || strlen(grounds) <= CALLS_SAY_GROUNDS));
+		MUST(!grounds == (s.cmd != CALL_C_OBJECT_GROUNDS) && (!grounds || strlen(grounds) <= CALLS_SAY_GROUNDS) && s.grounds == grounds);
 	}
 	json_decref(o);
 	return 0;

@@ -60,7 +60,7 @@ has out 'documentation EXPIRED'
 say 1 not-needed "${sale[0]}" --purpose documentation
 has err 'does not offer it'
 say 0 object "${claim[2]}" --grounds "my doctor is beside me"
-has out '^That there are grounds is recorded, the words are not'
+has out '^The grounds are kept with the call'
 has out 'documentation OBJECTED'
 say 1 object "${claim[2]}"
 say 2 object
@@ -169,6 +169,6 @@ proven "${claim[4]}" notice.played '.source == "api" and .who == "system"'
 proven "${sale[0]}" consent.given '.source == "api" and .who == "system"' # counted when the notice was told, by that word
 proven "${sale[0]}" consent.withdrawn '.source == "api" and .who == "agent"'
 "$O" audit verify --store "$TMP/s" >/dev/null || fail "audit verify"
-grep -q doctor "$TMP/audit" "$TMP/optagd.err" && fail "the grounds are in a log"
+grep -rqa doctor "$TMP/audit" "$TMP/optagd.err" "$TMP/s" && fail "the grounds are in a log, or in clear"
 grep -qE '45(20|21|70)[0-9]{4}' "$TMP/optagd.err" && fail "a number in the log"
 exit 0

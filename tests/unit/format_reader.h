@@ -706,6 +706,8 @@ struct fr_row {
 	int slot;
 	uint8_t extents[65536], numbers[512], parts[16384];
 	size_t nextents, nnumbers, nparts; /* nparts 0: format 1 */
+	uint8_t grounds[4220];
+	size_t ngrounds;
 };
 
 /* False: no such row in this partition. */
@@ -714,7 +716,7 @@ static bool fr_get_row(const char *db_path, const char *uid, const char *purpose
 	sqlite3_stmt *st;
 	char sql[300];
 	sqlite3 *db;
-	bool old;
+	bool old, newest;
 
 	FR_CHECK(!access(db_path, R_OK));
 	FR_CHECK(sqlite3_open_v2(db_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK);
@@ -722,9 +724,10 @@ static bool fr_get_row(const char *db_path, const char *uid, const char *purpose
 	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW);
 	old = sqlite3_column_int(st, 0) == 1;
 	FR_CHECK(old || sqlite3_column_int(st, 0) == 2 || sqlite3_column_int(st, 0) == 3);
+	newest = sqlite3_column_int(st, 0) == 3;
 	sqlite3_finalize(st);
-	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers, %s FROM calls WHERE uid='%s'",
-		 purpose, purpose, purpose, old ? "NULL" : "parts", uid);
+	snprintf(sql, sizeof(sql), "SELECT %s_state, %s_day, %s_slot, extents, numbers, %s, %s FROM calls WHERE uid='%s'",
+		 purpose, purpose, purpose, old ? "NULL" : "parts", newest ? "grounds" : "NULL", uid);
 	FR_CHECK(sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK);
 	if (sqlite3_step(st) != SQLITE_ROW) {
 		sqlite3_finalize(st);
@@ -744,6 +747,10 @@ static bool fr_get_row(const char *db_path, const char *uid, const char *purpose
 	FR_CHECK(r->nparts <= sizeof(r->parts));
 	if (r->nparts)
 		memcpy(r->parts, sqlite3_column_blob(st, 5), r->nparts);
+	r->ngrounds = (size_t)sqlite3_column_bytes(st, 6);
+	FR_CHECK(r->ngrounds <= sizeof(r->grounds));
+	if (r->ngrounds)
+		memcpy(r->grounds, sqlite3_column_blob(st, 6), r->ngrounds);
 	sqlite3_finalize(st);
 	sqlite3_close(db);
 	return true;
@@ -789,7 +796,7 @@ static bool fr_chunk_at(const char *path, uint64_t off, uint64_t len, const uint
 }
 
 /* Every chunk of a call to cb, and its numbers to caller and callee (64 bytes each). */
-static void fr_read_call(const char *store, const char *controller, const char *day, const char *uid_text,
+static __attribute__((unused)) void fr_read_call(const char *store, const char *controller, const char *day, const char *uid_text,
 			 const char *purpose, int pnum, const char *private_key, char *caller, char *callee,
 			 void (*cb)(void *arg, const struct fr_chunk *c), void *arg)
 {
@@ -834,6 +841,36 @@ static void fr_read_call(const char *store, const char *controller, const char *
 		snprintf(path, sizeof(path), "%s/segments/%s/%s/%08d.seg", store, controller, day, (int)segment);
 		if (fr_chunk_at(path, (uint64_t)off, len, uid, &parts, next, epoch, last, &c))
 			cb(arg, &c);
+	}
+}
+
+/* Grounds of objections: "PURPOSE'S NUMBER TEXT" of the first two. */
+static __attribute__((unused)) void fr_read_grounds(const char *store, const char *controller, const char *day, const char *uid_text,
+						    const char *purpose, int pnum, const char *private_key, char said[2][80])
+{
+	static struct fr_row r;
+	static struct fr_parts parts;
+	uint8_t uid[16], data[32], plain[2048], ad[24];
+	char path[600];
+	size_t at = 0;
+
+	FR_CHECK(sodium_init() >= 0);
+	fr_uid(uid_text, uid);
+	snprintf(path, sizeof(path), "%s/catalog/%s/%s.db", store, controller, day);
+	fr_get_row(path, uid_text, purpose, &r);
+	fr_data_key(store, controller, purpose, pnum, r.purpose_day, r.slot, uid, private_key, data);
+	fr_parts_of(r.parts, r.nparts, pnum, uid, data, &parts);
+	memcpy(ad, uid, 16);
+	memcpy(ad + 16, "grounds", 7);
+	for (int i = 0; at < r.ngrounds; i++) {
+		size_t n = (size_t)fr_le(r.grounds + at, 2);
+
+		FR_CHECK(i < 4 && n >= 30 && n <= 1053 && at + 2 + n <= r.ngrounds);
+		ad[23] = (uint8_t)i;
+		fr_gcm(parts.numbers, r.grounds + at + 2, ad, 24, r.grounds + at + 14, (int)n - 28, plain);
+		if (i < 2)
+			snprintf(said[i], 80, "%d %.*s", plain[0], (int)n - 29, (const char *)plain + 1);
+		at += 2 + n;
 	}
 }
 

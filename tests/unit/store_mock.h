@@ -20,6 +20,7 @@
 struct store {
 	unsigned begun, aborted, ended, denied, dropped, committed, noted;
 	enum store_state noted_state[2];
+	char grounds[64]; /* purpose and words of the last */
 	int begin_error, append_error, denied_error, drop_error, known;
 	struct store_call_result last;
 	const char *last_gap; /* of calls without audio */
@@ -172,6 +173,14 @@ int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t unt
 	if (sc->st->shorten_error)
 		sc->wrap[p] = false;
 	return sc->st->shorten_error;
+}
+
+int store_call_grounds(struct store_call *sc, enum store_purpose p, const char *text)
+{
+	if (!sc->keyed[0] && !sc->keyed[1])
+		return -ENODATA;
+	snprintf(sc->st->grounds, sizeof(sc->st->grounds), "%u %s", (unsigned)p, text);
+	return 0;
 }
 
 void store_call_note(struct store_call *sc, const struct store_call_now *now)

@@ -306,6 +306,29 @@ static void training_restricted(void)
 	finish(RECORDING_KEPT, "");
 }
 
+static void grounds_of_an_objection(void)
+{
+	struct store_reader *r;
+	enum store_purpose p;
+	const char *text;
+
+	start(PURPOSE_GRANTED, PURPOSE_GRANTED);
+	assert_int_equal(recording_grounds(rc, POLICY_DOCUMENTATION, "early"), -ENODATA); /* nothing is kept yet */
+	packets(130, BOTH);
+	call.state[0] = PURPOSE_OBJECTED;
+	ok(st, recording_grounds(rc, POLICY_DOCUMENTATION, "my doctor"));
+	packets(130, BOTH);
+	finish(RECORDING_KEPT, "");
+	st = open_store(STORE_RO);
+	ok(st, store_read_words(st, &call.uid, STORE_DOCUMENTATION, keys_dir, &r));
+	ok(st, store_read_grounds(r, 0, &p, &text));
+	assert_int_equal(p, STORE_DOCUMENTATION);
+	assert_string_equal(text, "my doctor");
+	assert_int_equal(store_read_grounds(r, 1, &p, &text), -ENODATA);
+	store_read_close(r);
+	store_close(st);
+}
+
 static void objection_before_audio(void)
 {
 	policy.rule.purpose[0].on_objection = POLICY_OBJ_PAUSE;
@@ -626,7 +649,7 @@ static void left_after_stop(void)
 
 static void (*const scenes[])(void) = {
 	from_the_press, taken_back_and_given_again, documentation_stops, stops_and_training_withdrawn, objection_pauses,
-	objection_rejected, training_restricted, objection_before_audio, granted_without_a_packet_after,
+	objection_rejected, training_restricted, grounds_of_an_objection, objection_before_audio, granted_without_a_packet_after,
 	documentation_consents_late, held_then_granted, held_then_denied, held_and_withdrawn, held_and_nothing_left, key_while_held, key_between_parts, two_rings,
 	too_late, press_and_nothing_more, too_many_parts, too_many_parts_and_stopped, killed_after_press, killed_after_stop, left_after_stop,
 };
