@@ -227,6 +227,20 @@ static bool same(const struct root *r, const char *file, const struct stat *befo
 		 now.st_mtim.tv_nsec == before->st_mtim.tv_nsec));
 }
 
+/*
+ * All of it is read, page by page in the order of a tree: asked for at once it comes in order. Before SQLite opens the file,
+ * whose locks would end with any descriptor of it that is closed.
+ */
+static void read_ahead(const struct root *r, const char *file)
+{
+	int fd = openat(r->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return; /* told when it is opened */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED); /* only a help */
+	close(fd);
+}
+
 static int one_partition(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct inventory *v = arg;
@@ -244,6 +258,7 @@ static int one_partition(void *arg, const char *controller, uint32_t day, unsign
 	if (fstatat(v->root.fd, file, &before, 0))
 		return 0; /* taken away with its day */
 	still = fstatat(v->root.fd, wal, &sb, 0) || !sb.st_size; /* as reap_db_open opens it */
+	read_ahead(&v->root, file);
 	rc = reap_db_open(&v->root, controller, day, part, &sql, &why);
 	if (rc == -ENOENT)
 		return 0;
