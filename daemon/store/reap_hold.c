@@ -78,26 +78,28 @@ static int note_held(void *arg, const struct hold *x)
 {
 	struct spare *s = arg;
 	struct later_line line = { .uid = x->uid, .purpose = STORE_DOCUMENTATION, .at_ns = s->r->clock.now_ns, .reason = "hold" };
-	struct reap_row row;
+	struct reap_row row = { .day = 0 };
+	struct why why;
+	int rc = 0;
 
 	if (x->day != s->b->day || strcmp(x->controller, s->b->controller))
 		return 0;
 	s->b->held++;
 	if (s->r->set->dry)
 		return 0;
-	if (!s->rc)
-		s->rc = s->later ? 0 : later_open(&s->r->root, s->b->controller, true, &s->later, &s->why);
-	if (!s->rc)
-		s->rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &s->why);
-	if (s->rc) { /* there is a line: whatever it says, it is younger */
-		s->rc = s->rc == 1 ? 0 : s->rc;
-		return 0;
-	}
-	s->rc = state_of(s->r, &x->uid, &row, &s->why);
-	if (!s->rc) {
+	if (!s->later)
+		rc = later_open(&s->r->root, s->b->controller, true, &s->later, &why);
+	if (!rc)
+		rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &why);
+	if (!rc) { /* else there is a line: whatever it says, it is younger */
+		rc = state_of(s->r, &x->uid, &row, &why);
 		line.day = row.day;
 		line.state = row.state[0];
-		s->rc = later_put(s->later, &line, &s->why);
+		rc = rc ? rc : later_put(s->later, &line, &why);
+	}
+	if (rc < 0 && !s->rc) { /* of one; the others are noted all the same */
+		s->rc = rc;
+		s->why = why;
 	}
 	return 0;
 }
@@ -173,7 +175,7 @@ bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
 	later_close(s.later);
 	if (s.rc) /* it is only what readers say of it */
 		reap_fault(r, s.rc, s.why.text);
-	b->spared = hold_keeps_bucket(r->holds, b->controller, b->day);
+	b->spared = hold_keeps_bucket(r->holds, b->controller, b->day) || (!r->set->dry && hold_unsaved(r->holds, b->controller, b->day));
 	if (b->spared)
 		erase_others(r, b);
 	return !b->spared;
