@@ -205,6 +205,23 @@ static int let_go(void *arg, const struct later_line *line)
 	return 0;
 }
 
+/* Who ended the hold says so, too, but may have been killed before. Faults are told. */
+static int tell_over(struct reap *r, const struct later_line *v, size_t n, const char *controller)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < n; i++) {
+		struct evlog_event e = { .kind = EVLOG_KEY_DESTROY, .purpose = EVLOG_P_DOCUMENTATION, .source = EVLOG_S_REAPER,
+					 .time_ns = r->clock.now_ns, .has_call = true, .call = v[i].uid, .controller = controller,
+					 .reason = HOLD_OVER };
+
+		rc = reap_tell(r, &e);
+		e.kind = EVLOG_PURPOSE_EXPIRE;
+		rc = rc ? rc : reap_tell(r, &e);
+	}
+	return rc ? rc : reap_tell_commit(r);
+}
+
 /* Calls that later.db says are kept, and that are not on hold any more. */
 static void release(struct reap *r, const char *controller)
 {
@@ -219,6 +236,8 @@ static void release(struct reap *r, const char *controller)
 	l = NULL;
 	if (!rc && x.n && !r->set->dry)
 		rc = later_open(&r->root, controller, true, &l, &why);
+	if (!rc && x.n && !r->set->dry && tell_over(r, x.v, x.n, controller))
+		x.n = 0; /* not noted before it is told: the next run does both */
 	for (size_t i = 0; !rc && i < x.n; i++) {
 		struct reap_item it = { .what = REAP_CALL, .controller = controller, .purpose = STORE_DOCUMENTATION, .call = &x.v[i].uid,
 					.reason = HOLD_OVER };
