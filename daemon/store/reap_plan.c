@@ -143,7 +143,7 @@ void reap_count(struct reap *r, struct reap_bucket *b)
 	int fd;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = buf ? openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	fd = buf ? openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
 	b->calls = b->late = 0;
 	while (fd >= 0 && (n = pread(fd, buf, COUNT_BYTES, at)) >= SLOT_SIZE) {
 		n -= n % SLOT_SIZE;
