@@ -123,9 +123,9 @@ int store_hold_release(struct store *st, struct holds *h, const struct uid *uid,
 int store_hold_cancel(struct store *st, struct holds *h, const struct uid *uid, const struct hold_person *who, uint64_t now);
 
 /*
- * Does what lines of the journal say and was not done: keys of new holds (and those whose copy is damaged) are copied, those of ended ones overwritten.
- * *ret_lost (may be NULL): calls on hold whose key is gone, since the copy was never made. An error of one leaves the
- * others done.
+ * Does what lines of the journal say and was not done: keys of new holds (and those whose copy is damaged) are copied, those
+ * of ended ones overwritten. *ret_lost (may be NULL): calls on hold whose key is gone, since the copy was never made. An error
+ * of one leaves the others done.
  */
 int holds_settle(struct holds *h, uint64_t *ret_lost, struct why *why);
 
