@@ -7,6 +7,8 @@
  * environment and no store but that user's.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,21 +28,56 @@ static struct outbox *outbox; /* of who changes something */
 
 /* ---- who, and by what right ---- */
 
-/* Set-user-id: nothing that the person chose may lead the powers of the store's user elsewhere. */
+/* Whether the process is of that group by who started it. -1: cannot be told. */
+static int persons_group(gid_t gid)
+{
+	gid_t v[1024];
+	int n = getgroups(1024, v);
+
+	for (int i = 0; i < n; i++)
+		if (v[i] == gid)
+			return 1;
+	return n < 0 ? -1 : gid == getgid();
+}
+
+/* The store's user's alone to write to, or also a group's that the person is not of. */
+static bool is_ours(const struct stat *sb)
+{
+	return sb->st_uid == geteuid() && !(sb->st_mode & 002) && (!(sb->st_mode & 020) || persons_group(sb->st_gid) == 0);
+}
+
+/*
+ * Set-user-id: nothing that the person chose may lead the powers of the store's user elsewhere. From here on the store is the directory that
+ * was looked at, by its real name: a link that led there may lead elsewhere a moment later.
+ */
 static int check_powers(void)
 {
+	static char real[PATH_MAX];
+	char self[40];
 	struct stat sb;
+	int fd, rc = 0;
 
 	if (!getauxval(AT_SECURE))
 		return 0;
 	(void)clearenv();
 	(void)umask(027);
-	if (stat(store_dir, &sb))
-		return 0; /* opening it will tell */
-	if (sb.st_uid == geteuid() && !(sb.st_mode & 022))
-		return 0;
-	cli_err("%s: not a directory of the user whose rights this program has", store_dir);
-	return -EPERM;
+	fd = open(store_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		rc = -errno;
+		cli_err("%s: no store: %s", store_dir, strerror(-rc));
+		return rc;
+	}
+	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &sb) || !is_ours(&sb)) {
+		cli_err("%s: not a directory of the user whose rights this program has, or one that you may write to", store_dir);
+		rc = -EPERM;
+	} else if (!realpath(self, real)) {
+		rc = -errno;
+		cli_err("%s: %s", store_dir, strerror(-rc));
+	}
+	close(fd);
+	store_dir = real;
+	return rc;
 }
 
 static struct hold_person me(void)

@@ -91,6 +91,8 @@ size_t holds_count(const struct holds *h); /* on hold now */
 int holds_each(const struct holds *h, int (*fn)(void *arg, const struct hold *x), void *arg);
 /* A call of this documentation bucket is on hold and has no key of its own. Then all other slots of it go, one by one. */
 bool hold_keeps_bucket(const struct holds *h, const char *controller, uint32_t day);
+/* A call of it is on hold whose copy holds_settle could not make: its bucket is all it has, and must not be destroyed yet. */
+bool hold_unsaved(const struct holds *h, const char *controller, uint32_t day);
 
 /* ---- changing them: store_why(st) tells what is wrong ---- */
 
@@ -121,9 +123,9 @@ int store_hold_release(struct store *st, struct holds *h, const struct uid *uid,
 int store_hold_cancel(struct store *st, struct holds *h, const struct uid *uid, const struct hold_person *who, uint64_t now);
 
 /*
- * Does what lines of the journal say and was not done: keys of new holds are copied, those of ended ones overwritten.
- * *ret_lost (may be NULL): calls on hold whose key is gone, since the copy was never made. An error of one leaves the
- * others done.
+ * Does what lines of the journal say and was not done: keys of new holds (and those whose copy is damaged) are copied, those
+ * of ended ones overwritten. *ret_lost (may be NULL): calls on hold whose key is gone, since the copy was never made. An error
+ * of one leaves the others done.
  */
 int holds_settle(struct holds *h, uint64_t *ret_lost, struct why *why);
 

@@ -77,18 +77,23 @@ static int settle_ended(struct holds *h, const struct hold *x, struct why *why)
 	return rc == -ENOENT ? 0 : rc;
 }
 
-/* Of one that did not: the copy is made if it is not there. 1: its key is gone. */
+/* Of one that did not: the copy is made if it is not there, or cannot be read. 1: its key is gone. */
 static int settle_held(struct holds *h, const struct hold *x, struct why *why)
 {
 	struct hold_slot s;
 	uint64_t destroy_ns;
-	int fd, rc = hold_slot_read(h->root, x->controller, x->index, &s, why);
+	int fd, rc = hold_slot_read(h->root, x->controller, x->index, &s, why), bad = rc == -EBADMSG ? rc : 0;
+	struct why damage = *why;
 	bool own = !rc && !s.empty && uid_equal(&s.slot.uid, &x->uid);
 
 	sodium_memzero(&s, sizeof(s));
-	if (own || (rc && rc != -ENOENT))
+	if (own || (rc && rc != -ENOENT && !bad))
 		return rc;
 	rc = hold_slot_copy(h->root, x, &s, &fd, &destroy_ns, why);
+	if (rc == -ESHUTDOWN && bad) { /* nothing is left but the damaged copy */
+		*why = damage;
+		return bad;
+	}
 	if (rc)
 		return rc == -ESHUTDOWN ? 1 : rc;
 	rc = hold_slot_write(h->root, x->controller, x->index, &s, why);
@@ -96,6 +101,30 @@ static int settle_held(struct holds *h, const struct hold *x, struct why *why)
 	close(fd);
 	sodium_memzero(&s, sizeof(s));
 	return rc;
+}
+
+/* Its copy is not there or not whole, and its own slot still is. */
+static bool unsaved(const struct holds *h, const struct hold *x)
+{
+	struct hold_slot s;
+	struct why none;
+	int rc = hold_slot_read(h->root, x->controller, x->index, &s, &none);
+	bool missing = rc || s.empty || !uid_equal(&s.slot.uid, &x->uid);
+
+	if (missing) {
+		rc = slot_read(h->root, x->controller, STORE_DOCUMENTATION, x->day, x->slot, &s.slot, &none);
+		missing = rc ? rc != -ENOENT && rc != -EBADMSG : !s.slot.empty && uid_equal(&s.slot.uid, &x->uid);
+	}
+	sodium_memzero(&s, sizeof(s));
+	return missing;
+}
+
+bool hold_unsaved(const struct holds *h, const char *controller, uint32_t day)
+{
+	for (const struct entry *e = h->first; e; e = e->next)
+		if (e->h.held && e->h.index && e->h.day == day && !strcmp(e->h.controller, controller) && unsaved(h, &e->h))
+			return true;
+	return false;
 }
 
 /* Ended ones first, so that no place is another's already: a place is given away when it is empty. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -246,7 +247,7 @@ int outbox_file_read(const struct root *r, const char *file, struct outbox_file 
 {
 	bool open = outbox_name_kind(file) == OUTBOX_OPEN;
 	struct outbox_file f = { .n = 0 };
-	char path[STORE_PATH_MAX], *p = NULL;
+	char path[sizeof(OUTBOX_DIR) + NAME_MAX + 1], *p = NULL;
 	size_t n = 0;
 	uint64_t ns;
 	int fd, rc;

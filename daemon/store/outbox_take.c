@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,6 +32,8 @@ struct outbox_marks {
 	struct mark_of *v;
 	size_t n, room;
 };
+
+#define OUTBOX_PATH (sizeof(OUTBOX_DIR) + NAME_MAX + 1) /* any name that a directory can hold */
 
 struct take {
 	struct evlog *l;
@@ -210,18 +213,32 @@ static int done_of(struct take *t, const struct outbox_file *f, uint64_t *ret)
 
 /* ---- one file ---- */
 
+/* A name under outbox/ that nothing has yet. False: of a thousand none. */
+static bool bad_name(const struct take *t, const char *file, char out[OUTBOX_PATH])
+{
+	int stem = (int)(strrchr(file, '.') - file); /* waits() saw an ending */
+	struct stat st;
+
+	snprintf(out, OUTBOX_PATH, OUTBOX_DIR "/%.*s.bad", stem, file);
+	for (unsigned i = 1; i < 1000; i++) {
+		if (fstatat(t->l->root.fd, out, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+			return true;
+		snprintf(out, OUTBOX_PATH, OUTBOX_DIR "/%.*s.%u.bad", stem < 200 ? stem : 200, file, i);
+	}
+	return false;
+}
+
 static int put_aside(struct take *t, const char *file, const char *what)
 {
 	struct evlog_event e = { .kind = EVLOG_OUTBOX_REFUSE, .time_ns = t->now_ns, .source = EVLOG_S_DAEMON, .has_data = true };
-	char from[STORE_PATH_MAX + 16], to[STORE_PATH_MAX + 16], text[OUTBOX_FILE_MAX >> 10];
+	char from[OUTBOX_PATH], to[OUTBOX_PATH], text[OUTBOX_FILE_MAX >> 10];
 	struct stat st = { .st_size = 0 };
 	size_t done, n = 0;
 	int rc;
 
-	snprintf(from, sizeof(from), OUTBOX_DIR "/%.200s", file);
-	snprintf(to, sizeof(to), OUTBOX_DIR "/%.200s", file);
-	*strrchr(to, '.') = 0;
-	strcat(to, ".bad");
+	snprintf(from, sizeof(from), OUTBOX_DIR "/%s", file);
+	if (!bad_name(t, file, to))
+		return -EAGAIN;
 	if (!fstatat(t->l->root.fd, from, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
 		(void)read_small(t->l->root.fd, from, text, sizeof(text), &n); /* its beginning tells which it was */
 	evlog_link(text, n, e.data);

@@ -78,26 +78,28 @@ static int note_held(void *arg, const struct hold *x)
 {
 	struct spare *s = arg;
 	struct later_line line = { .uid = x->uid, .purpose = STORE_DOCUMENTATION, .at_ns = s->r->clock.now_ns, .reason = "hold" };
-	struct reap_row row;
+	struct reap_row row = { .day = 0 };
+	struct why why;
+	int rc = 0;
 
 	if (x->day != s->b->day || strcmp(x->controller, s->b->controller))
 		return 0;
 	s->b->held++;
 	if (s->r->set->dry)
 		return 0;
-	if (!s->rc)
-		s->rc = s->later ? 0 : later_open(&s->r->root, s->b->controller, true, &s->later, &s->why);
-	if (!s->rc)
-		s->rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &s->why);
-	if (s->rc) { /* there is a line: whatever it says, it is younger */
-		s->rc = s->rc == 1 ? 0 : s->rc;
-		return 0;
-	}
-	s->rc = state_of(s->r, &x->uid, &row, &s->why);
-	if (!s->rc) {
+	if (!s->later)
+		rc = later_open(&s->r->root, s->b->controller, true, &s->later, &why);
+	if (!rc)
+		rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &why);
+	if (!rc) { /* else there is a line: whatever it says, it is younger */
+		rc = state_of(s->r, &x->uid, &row, &why);
 		line.day = row.day;
 		line.state = row.state[0];
-		s->rc = later_put(s->later, &line, &s->why);
+		rc = rc ? rc : later_put(s->later, &line, &why);
+	}
+	if (rc < 0 && !s->rc) { /* of one; the others are noted all the same */
+		s->rc = rc;
+		s->why = why;
 	}
 	return 0;
 }
@@ -114,7 +116,7 @@ static void erase_others(struct reap *r, struct reap_bucket *b)
 	int fd, rc = 0;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	for (uint32_t i = 1; fd >= 0 && !rc && !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++) {
 		if (slot_parse(raw, &slot) || slot.empty || hold_is(r->holds, &slot.uid))
 			continue;
@@ -150,7 +152,7 @@ static bool old_slots(struct reap *r, const struct reap_bucket *b)
 	int fd;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	for (uint32_t i = 1; fd >= 0 && !any && !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++)
 		any = !memcmp(raw, "OSLT", 4) && raw[4] == 1;
 	if (fd >= 0)
@@ -173,7 +175,7 @@ bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
 	later_close(s.later);
 	if (s.rc) /* it is only what readers say of it */
 		reap_fault(r, s.rc, s.why.text);
-	b->spared = hold_keeps_bucket(r->holds, b->controller, b->day);
+	b->spared = hold_keeps_bucket(r->holds, b->controller, b->day) || (!r->set->dry && hold_unsaved(r->holds, b->controller, b->day));
 	if (b->spared)
 		erase_others(r, b);
 	return !b->spared;
@@ -203,6 +205,23 @@ static int let_go(void *arg, const struct later_line *line)
 	return 0;
 }
 
+/* Who ended the hold says so, too, but may have been killed before. Faults are told. */
+static int tell_over(struct reap *r, const struct later_line *v, size_t n, const char *controller)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < n; i++) {
+		struct evlog_event e = { .kind = EVLOG_KEY_DESTROY, .purpose = EVLOG_P_DOCUMENTATION, .source = EVLOG_S_REAPER,
+					 .time_ns = r->clock.now_ns, .has_call = true, .call = v[i].uid, .controller = controller,
+					 .reason = HOLD_OVER };
+
+		rc = reap_tell(r, &e);
+		e.kind = EVLOG_PURPOSE_EXPIRE;
+		rc = rc ? rc : reap_tell(r, &e);
+	}
+	return rc ? rc : reap_tell_commit(r);
+}
+
 /* Calls that later.db says are kept, and that are not on hold any more. */
 static void release(struct reap *r, const char *controller)
 {
@@ -217,6 +236,8 @@ static void release(struct reap *r, const char *controller)
 	l = NULL;
 	if (!rc && x.n && !r->set->dry)
 		rc = later_open(&r->root, controller, true, &l, &why);
+	if (!rc && x.n && !r->set->dry && tell_over(r, x.v, x.n, controller))
+		x.n = 0; /* not noted before it is told: the next run does both */
 	for (size_t i = 0; !rc && i < x.n; i++) {
 		struct reap_item it = { .what = REAP_CALL, .controller = controller, .purpose = STORE_DOCUMENTATION, .call = &x.v[i].uid,
 					.reason = HOLD_OVER };

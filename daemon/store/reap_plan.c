@@ -30,6 +30,14 @@ uint64_t reap_day_begun(uint32_t day)
 	return ns + ZONE_LEAST;
 }
 
+/* A deadline that is no beginning of the day in any zone was not put there by a recorder: it neither delays nor hastens. */
+static bool begins_day(uint64_t ns, uint32_t day)
+{
+	uint64_t last = reap_day_begun(day);
+
+	return ns <= last && ns + ZONE_LEAST + ZONE_MOST >= last;
+}
+
 /* 1 it is in ret, 0 it is of no concern. */
 static int look(struct reap *r, struct reap_bucket *b)
 {
@@ -44,6 +52,9 @@ static int look(struct reap *r, struct reap_bucket *b)
 		return 1;
 	}
 	rc = bucket_read(&r->root, b->controller, b->purpose, b->day, &k, &why);
+	slots_path(b->controller, b->purpose, b->day, "bucket", path);
+	if (!rc && k.state == BUCKET_LIVE && !begins_day(k.destroy_ns, b->day))
+		rc = why_set(&why, -EBADMSG, "%s: offset 32: no beginning of its day: it goes by its name (rule K-1)", path);
 	b->live = rc || k.state == BUCKET_LIVE;
 	b->destroy_ns = rc ? b->destroy_ns : k.destroy_ns;
 	b->destroyed_ns = rc ? 0 : k.destroyed_ns;
@@ -132,7 +143,7 @@ void reap_count(struct reap *r, struct reap_bucket *b)
 	int fd;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = buf ? openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	fd = buf ? openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
 	b->calls = b->late = 0;
 	while (fd >= 0 && (n = pread(fd, buf, COUNT_BYTES, at)) >= SLOT_SIZE) {
 		n -= n % SLOT_SIZE;

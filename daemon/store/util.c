@@ -255,10 +255,13 @@ static bool is_groups(const struct root *r, const char *rel)
  */
 static void give_group(const struct root *r, const char *path)
 {
+	int fd = openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); /* others of the group may have put a link there */
 	struct stat sb;
 
-	if (!fstatat(r->fd, path, &sb, AT_SYMLINK_NOFOLLOW) && (sb.st_mode & 0070) != 0070)
-		(void)fchmodat(r->fd, path, (sb.st_mode & 07777) | 0070, 0); /* else the reaper says what it cannot reach */
+	if (fd >= 0 && !fstat(fd, &sb) && sb.st_uid == geteuid() && (sb.st_mode & 0070) != 0070)
+		(void)fchmod(fd, (sb.st_mode & 07777) | 0070); /* else the reaper says what it cannot reach */
+	if (fd >= 0)
+		close(fd);
 }
 
 int make_dirs(const struct root *r, const char *rel, struct why *why)

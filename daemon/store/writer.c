@@ -88,7 +88,7 @@ struct writer {
 	pthread_cond_t reaped;	   /* a write is over, or nobody waits for one any more */
 	bool reaping;		   /* one thread waits in the ring, others for it */
 	pthread_mutex_t sync_lock; /* of writer_sync, taken before `lock` */
-	pthread_mutex_t append_lock; /* of writer_append, before both: a segment whose buffer turns takes nothing meanwhile */
+	pthread_mutex_t append_lock; /* of writer_append and writer_flush, before both: a segment whose buffer turns takes nothing meanwhile */
 };
 
 void segment_path(const char *controller, uint32_t day, uint32_t number, const char *ext,
@@ -407,6 +407,14 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	return 0;
 }
 
+static int64_t machine_s(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
 static void seg_close_soon(struct writer *w, struct wseg *s)
 {
 	s->closing = true;
@@ -416,6 +424,7 @@ static void seg_close_soon(struct writer *w, struct wseg *s)
 
 static void seg_retire(struct writer *w, struct wseg *s)
 {
+	s->used_s = machine_s(); /* who syncs does not find it idle while we wait */
 	seg_flush(w, s);
 	seg_close_soon(w, s); /* not before: who syncs might free it while we wait */
 }
@@ -428,14 +437,6 @@ static int sync_within(struct writer *w, struct why *why)
 	rc = writer_sync(w, why);
 	pthread_mutex_lock(&w->lock);
 	return rc;
-}
-
-static int64_t machine_s(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
 }
 
 static bool seg_idle(const struct wseg *s)
@@ -615,11 +616,13 @@ int writer_where(struct writer *w, const char *controller, uint32_t day, uint32_
 
 void writer_flush(struct writer *w)
 {
+	pthread_mutex_lock(&w->append_lock); /* nobody retires a segment that we wait for, so nobody frees it */
 	pthread_mutex_lock(&w->lock);
 	for (struct wseg *s = w->segs; s; s = s->next)
 		if (!s->closing)
 			seg_flush(w, s);
 	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_unlock(&w->append_lock);
 }
 
 /* Waits for the disk, without the lock. */
@@ -629,7 +632,8 @@ static int seg_durable(struct writer *w, struct wseg *s, struct why *why)
 	bool dirty = s->dirty, name_it = !s->named && !s->closing;
 	int rc = s->err;
 
-	s->dirty = false; /* what is written from now on is the next sync's */
+	/* What is written from now on is the next sync's, and so is a flush that is on its way: the disk may not have it yet. */
+	s->dirty = s->req.busy;
 	pthread_mutex_unlock(&w->lock);
 	seg_name(s, "open", name);
 	if (!rc && dirty && fdatasync(s->fd))

@@ -130,6 +130,28 @@ if [ "$(person 1501 list --store "$P/s" 2>err | wc -l)" = 3 ]; then
 	chown -R 1501 "$P/mine"
 	run 1 person 1501 list --store "$P/mine"
 	has err 'not a directory of the user whose rights'
+	ln -s "$P/mine" "$P/link"
+	run 1 person 1501 list --store "$P/link"
+	has err 'not a directory of the user whose rights'
+	# beside a reaper of another user: the store is a group's, of which the program is, and nobody who runs it
+	chmod -R g+rwX "$P/s"
+	chmod 3770 "$P/s"
+	install -d -g 1600 -m 750 "$P/d"
+	install -o 1500 -g 1500 -m 6755 "$BIN/optag-hold" "$P/d/hold"
+	mv s/holds holds.aside # whatever the reaper makes
+	mv s/keys/acme/documentation/hold.slots slots.aside
+	run 0 setpriv --reuid 1502 --regid 1500 --clear-groups "$BIN/optag-reap" --store "$P/s" --now 2020-01-01
+	[ "$(stat -c %u s/holds)" = 1502 ] || fail "the reaper made no journal"
+	shared() { setpriv --reuid 1501 --regid "$1" "${@:2}"; }
+	run 0 shared 1600 --clear-groups "$P/d/hold" add --store "$P/s" --reason "appeal" --reference D-2203 --review "$review" "$far"
+	run 0 shared 1600 --clear-groups "$P/d/hold" list --store "$P/s"
+	has out "$far"
+	run 1 shared 1600 --groups 1600,1500 "$P/d/hold" list --store "$P/s"
+	has err 'or one that you may write to'
+	run 1 shared 1500 --groups 1600 "$P/d/hold" list --store "$P/s"
+	has err 'or one that you may write to'
+	mv -f holds.aside s/holds
+	mv -f slots.aside s/keys/acme/documentation/hold.slots
 	[ "$(stat -c %u s/holds s/keys/acme/documentation/hold.slots | sort -u)" = 1500 ] || fail "owners"
 else
 	echo "SKIP: set-user-id does not count here: $(cat err)"

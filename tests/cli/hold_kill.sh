@@ -38,8 +38,8 @@ jq -r .call out | sort >listed
 sed -n 's/^\([0-9A-Z]\{26\}\): .*on hold.*/\1/p' confirmed | sort -u >told
 [ -s told ] || fail "nothing was confirmed: too slow a machine"
 [ -z "$(comm -13 listed told)" ] || fail "confirmed, and not on hold"
-# some are released, by two persons who are killed as well
-as() { setpriv --ruid "$1" --euid 0 "$O" release --store s --reason "over" "$2" >>released 2>&1; }
+# some are released, by two persons who are killed as well (exec: the program is killed, not a shell that leaves it running)
+as() { exec setpriv --ruid "$1" --euid 0 "$O" release --store s --reason "over" "$2" >>released 2>&1; }
 : >released
 for _ in $(seq "$rounds"); do
 	id=$(head -8 listed | shuf -n 1)

@@ -123,6 +123,13 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 	[ "$(cat m.told)" = 1 ] || fail "told $(cat m.told) times"
 fi
 
+# pipes in place of files: nothing waits for who would write to them
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
+mkfifo s/keys/acme/documentation/2026-01-01.bucket s/keys/acme/documentation/2026-01-01.slots
+run 1 timeout 60 "$O" reap --store s --now 2026-05-01
+has out '^1 call destroyed'
+has err '2026-01-01.bucket: cannot read'
+
 # whose files: a store of a group's is the group's, and never anybody else's
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	P=$(mktemp -d /tmp/optag-reap.XXXXXX) || exit 1 # $TMP is root's alone

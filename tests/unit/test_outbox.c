@@ -253,17 +253,18 @@ static void bad_files(void **state)
 	      "printf x >0000000000000002-0000000000000000.jsonl && : >0000000000000003-0000000000000000.jsonl && "
 	      "mkdir 0000000000000004-0000000000000000.jsonl && mkfifo 0000000000000005-0000000000000000.jsonl && "
 	      "ln -s /etc/passwd 0000000000000006-0000000000000000.jsonl && truncate -s 5M 0000000000000007-0000000000000000.jsonl && "
-	      "printf y >foo.jsonl && printf z >stranger && printf z >.jsonl.tmp", store_dir);
+	      "a=$(printf %%0249d 0) && printf l >$a.jsonl && printf m >${a#??????????????????????????????}.jsonl && "
+	      "printf y >foo.jsonl && mkdir foo.bad && printf z >stranger && printf z >.jsonl.tmp", store_dir);
 	t = (struct outbox_taken){ 0 };
 	assert_int_equal(outbox_flush_now(store_dir, &t, why, sizeof(why)), 0);
-	assert_int_equal(t.refused, 9);
+	assert_int_equal(t.refused, 11);
 	assert_int_equal(t.events, 3);
 	assert_non_null(strstr(why, "set aside as "));
-	assert_int_equal(waiting().bad, 9);
+	assert_int_equal(waiting().bad, 12); /* and the one that was there */
 	assert_int_equal(waiting().files, 0);
 	log_has(3);
-	assert_int_equal(refusals, 9);
-	shell("cd '%s/outbox' && test -e stranger && test -e foo.bad", store_dir);
+	assert_int_equal(refusals, 11);
+	shell("cd '%s/outbox' && test -e stranger && test -d foo.bad && test -f foo.1.bad", store_dir);
 }
 
 /* Every byte changed, the file cut everywhere: never an event that was not left, never one lost without a word. */

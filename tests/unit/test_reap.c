@@ -7,6 +7,7 @@
 #include "reap_util.h"
 #include "store/bucket.h"
 #include "store/daylock.h"
+#include "store/store_internal.h"
 
 #define CPH "Europe/Copenhagen"
 
@@ -315,6 +316,47 @@ static void test_damaged_bucket(void **state)
 	reap_at(T0 + 92 * DAY_NS);
 }
 
+static void move_deadline(uint64_t destroy_ns)
+{
+	struct root root = { .fd = -1 };
+	uint8_t raw[BUCKET_SIZE];
+	struct bucket b;
+	struct why why;
+	int fd;
+
+	assert_int_equal(root_open(store_dir, &root, &why), 0);
+	assert_int_equal(bucket_read(&root, "acme", 0, 20270216, &b, &why), 0);
+	b.destroy_ns = destroy_ns;
+	bucket_format(&b, raw);
+	assert_int_equal(bucket_open(&root, "acme", 0, 20270216, true, &fd, &why), 0);
+	assert_int_equal(pwrite_all(fd, raw, sizeof(raw), 0), 0);
+	close(fd);
+	root_close(&root);
+}
+
+/* A bucket file that somebody gave another deadline, with all else right: its day counts. */
+static void test_moved_deadline(void **state)
+{
+	struct reap_settings s = { .now_ns = utc("2027-02-15T22:00:00Z"), .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+
+	(void)state;
+	keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	move_deadline(utc("2027-02-14T23:00:00Z"));
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(t.calls, 0);
+	move_deadline(utc("2028-02-15T23:00:00Z"));
+	s.now_ns = utc("2027-02-16T12:00:00Z");
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(t.calls, 1);
+	assert_int_equal(t.days, 1);
+	reap_at(utc("2027-02-17T12:00:00Z"));
+	fsck_clean(NULL);
+}
+
 /* ---- beside others ---- */
 
 static void test_two(void **state)
@@ -432,7 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(only_due), T(order), T(training_first), T(quarantine), cmocka_unit_test(test_calendar), T(clock), T(until), T(not_told),
-		T(no_outbox), T(damaged_bucket), T(two), T(beside_writer), T(settle_after),
+		T(no_outbox), T(damaged_bucket), T(moved_deadline), T(two), T(beside_writer), T(settle_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,10 +106,13 @@ static void test_hold(void **state)
 	fsck_clean(NULL);
 	t = reap_at(T0 + 301 * DAY_NS);
 	assert_true(t.released == 1 && t.files == 1);
+	assert_int_equal(told("key.destroy.*hold.released"), 1); /* the tool may have been killed before it could */
+	assert_int_equal(told("purpose.expire.*hold.released"), 1);
 	assert_false(found(&held, &doc, &training));
 	fsck_clean(NULL);
 	t = reap_at(T0 + 302 * DAY_NS);
 	assert_true(!t.released && !t.files);
+	assert_int_equal(told("key.destroy.*hold.released"), 1);
 	fsck_clean(NULL);
 }
 
@@ -155,6 +158,34 @@ static void test_damaged_holds(void **state)
 	shell("cp '%s/holds.good' '%s/holds'", base_dir, store_dir);
 	t = reap_at(T0 + 90 * DAY_NS + 60 * NS_PER_S);
 	assert_int_equal(t.days, 1);
+	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
+/* A copy of a key that is damaged is made anew, and when it cannot be, the day's key stays for it, and for it alone. */
+static void test_damaged_copy(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 90 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct uid held, other;
+	struct reap_totals t;
+
+	(void)state;
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	other = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	shell("cd '%s/keys/acme/documentation' && cp hold.slots '%s/' && printf x | dd of=hold.slots bs=1 seek=3 conv=notrunc 2>/dev/null",
+	      store_dir, base_dir);
+	assert_int_equal(reap_with(&s, &t), -EBADMSG); /* its head: nothing can be written there */
+	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+	assert_int_equal(told("bucket.destroy"), 0);
+	shell("cd '%s/keys/acme/documentation' && cp '%s/hold.slots' . && printf x | dd of=hold.slots bs=1 seek=300 conv=notrunc 2>/dev/null",
+	      store_dir, base_dir);
+	t = reap_at(T0 + 90 * DAY_NS + 60 * NS_PER_S);
+	assert_int_equal(told("bucket.destroy.*\"held\":1"), 1);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
 	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
 	fsck_clean(NULL);
 }
@@ -376,7 +407,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(request), T(unused), T(killed) };
+	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(unused), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
