@@ -2,7 +2,8 @@
 /*
  * find.c - rows of all catalogs in the order in which the calls began
  *
- * One cursor a database, merged; each holds one row at a time.
+ * One cursor a database, merged; each holds one row at a time. A database or row that is damaged is
+ * left out, and told when all others have been given.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +24,29 @@ struct merge {
 	struct overlay *overlay;
 	struct source *v;
 	size_t n, cap;
+	int lost; /* the first damage, and what it was */
+	struct why lost_why;
 };
+
+static void note_lost(struct merge *m, int rc)
+{
+	if (!m->lost)
+		m->lost_why = m->st->why;
+	m->lost = m->lost ? m->lost : rc;
+}
+
+/* As cursor_next, past damaged rows; the end, too, where the rest of a database cannot be read. */
+static int next_row(struct merge *m, struct source *s)
+{
+	int rc;
+
+	do {
+		rc = cursor_next(s->cur, &s->row, &m->st->why);
+		if (rc == -EBADMSG)
+			note_lost(m, rc);
+	} while (rc == -EBADMSG && strstr(m->st->why.text, "C-2")); /* that row only */
+	return rc == -EBADMSG ? 0 : rc;
+}
 
 static int add_source(void *arg, const char *controller, uint32_t day, unsigned part)
 {
@@ -46,10 +69,12 @@ static int add_source(void *arg, const char *controller, uint32_t day, unsigned 
 	rc = cursor_open(&m->st->root, controller, day, part, m->f, m->hash, m->overlay, &s->cur, &m->st->why);
 	if (rc == -ENOENT)
 		return 0; /* its day was given up just now */
+	if (rc == -EBADMSG)
+		note_lost(m, rc);
 	if (rc)
-		return rc;
+		return rc == -EBADMSG ? 0 : rc;
 	m->n++;
-	rc = cursor_next(s->cur, &s->row, &m->st->why);
+	rc = next_row(m, s);
 	if (rc == 0) {
 		cursor_close(s->cur);
 		m->n--;
@@ -100,7 +125,7 @@ static int run(struct merge *m, int (*cb)(void *arg, const struct store_row *row
 		rc = other_row(m, s) ? 0 : cb(arg, &s->row->row);
 		if (rc)
 			break;
-		rc = cursor_next(s->cur, &s->row, &m->st->why);
+		rc = next_row(m, s);
 		if (rc > 0) {
 			rc = 0;
 		} else if (!rc) {
@@ -121,6 +146,8 @@ int store_find(struct store *st, const struct store_filter *f,
 	bool began = false;
 	int rc;
 
+	if (f->number && !st->numbers)
+		return why_set(&st->why, -EBADMSG, "number.key: missing or damaged (rule T-3): no number can be looked for");
 	if (f->number) {
 		number_hash(st->number_key, f->number, hash);
 		m.hash = hash;
@@ -128,9 +155,14 @@ int store_find(struct store *st, const struct store_filter *f,
 	for (int try = 0;; try++) {
 		rc = overlay_new(&st->root, &m.overlay) ? why_set(&st->why, -ENOMEM, "out of memory") : run(&m, cb, arg, &began);
 		overlay_free(m.overlay);
+		m.lost = rc == -EAGAIN && !began ? 0 : m.lost;
 		if (rc != -EAGAIN || began || try == 3)
 			break;
 	}
 	free(m.v);
+	if (!rc && m.lost) {
+		rc = m.lost;
+		st->why = m.lost_why;
+	}
 	return rc;
 }

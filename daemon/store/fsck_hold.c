@@ -13,6 +13,7 @@
 
 #include "store/fsck_hold.h"
 #include "store/hold_internal.h"
+#include "store/slots.h"
 
 struct key {
 	char controller[STORE_NAME_MAX];
@@ -81,6 +82,34 @@ static int check_file(const struct root *r, const char *controller, const struct
 	return rc;
 }
 
+struct kept {
+	const struct root *root;
+	const struct fsck_hold *f;
+};
+
+/* A hold whose day's key is gone has one of its own. */
+static int check_kept(void *arg, const struct hold *x)
+{
+	const struct kept *c = arg;
+	struct why why = { "" };
+	char path[STORE_PATH_MAX];
+	struct bucket b = { 0 };
+	uint8_t key[32];
+	struct slot s;
+	bool gone;
+
+	if (!x->index)
+		return 0;
+	gone = bucket_read(c->root, x->controller, STORE_DOCUMENTATION, x->day, &b, &why) == -ENOENT || b.state == BUCKET_DESTROYED;
+	if (gone && hold_slot_find(c->root, x->controller, &x->uid, &s, key, &why) == -ENOENT) {
+		hold_slots_path(x->controller, path);
+		c->f->bad(c->f->arg, path, (uint64_t)x->index * SLOT_SIZE, "H-5", "the key of a call on hold is not there, and that of its day is destroyed");
+	}
+	sodium_memzero(&b, sizeof(b));
+	sodium_memzero(key, sizeof(key));
+	return 0;
+}
+
 /* What the keys are, by the journal. */
 static int check_journal(const struct root *r, const struct fsck_hold *f, const struct keys *k)
 {
@@ -102,6 +131,8 @@ static int check_journal(const struct root *r, const struct fsck_hold *f, const 
 			f->bad(f->arg, path, (uint64_t)v->index * SLOT_SIZE, "H-4", "key of a call that the journal does not hold here");
 		f->key(f->arg, v->controller, v->day, v->slot, &v->uid);
 	}
+	if (h)
+		(void)holds_each(h, check_kept, &(struct kept){ r, f }); /* never stops */
 	holds_close(h);
 	return 0;
 }

@@ -54,7 +54,7 @@ int store_hold_add(struct store *st, struct holds *h, const struct uid *uid, con
 	if (!*ret_new)
 		return hold_say(h, uid, w, who, now, why);
 	rc = store_find(st, &filter, take_row, &f);
-	if (rc)
+	if (rc && !(rc == -EBADMSG && f.any)) /* another part of the catalog is damaged */
 		return rc;
 	if (!f.any)
 		return why_set(why, -ENOENT, "no such call (one in progress can be held when it has ended)");

@@ -82,7 +82,7 @@ static int owner_get(struct overlay *o, const char *controller, struct owner **r
 	return 0;
 }
 
-/* 1 live, 0 destroyed or gone with its day. Who may not look at keys is told what the row says. */
+/* 1 live, 0 destroyed or gone with its day. Who may not look at keys, or cannot read this one, is told what the row says. */
 static int bucket_live(struct overlay *o, struct owner *w, enum store_purpose p, uint32_t day, struct why *why)
 {
 	struct seen *v = w->seen[p];
@@ -93,7 +93,7 @@ static int bucket_live(struct overlay *o, struct owner *w, enum store_purpose p,
 		if (v[i].day == day)
 			return v[i].live;
 	rc = bucket_read(o->root, w->controller, p, day, &b, why);
-	if (rc && rc != -ENOENT && rc != -EACCES)
+	if (rc && rc != -ENOENT && rc != -EACCES && rc != -EBADMSG)
 		return rc;
 	if (!(w->n[p] & (w->n[p] - 1))) {
 		v = realloc(v, (w->n[p] ? 2 * w->n[p] : 1) * sizeof(*v));
@@ -101,7 +101,7 @@ static int bucket_live(struct overlay *o, struct owner *w, enum store_purpose p,
 			return why_set(why, -ENOMEM, "out of memory");
 		w->seen[p] = v;
 	}
-	v[w->n[p]] = (struct seen){ day, rc == -EACCES || (!rc && b.state == BUCKET_LIVE) };
+	v[w->n[p]] = (struct seen){ day, rc == -EACCES || rc == -EBADMSG || (!rc && b.state == BUCKET_LIVE) };
 	sodium_memzero(&b, sizeof(b));
 	return v[w->n[p]++].live;
 }

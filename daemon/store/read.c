@@ -64,6 +64,8 @@ struct store_reader {
 	uint8_t *facts;
 	size_t facts_len;
 	char *said; /* the grounds that were asked for last */
+	int lost; /* a database that could not be looked at for the row, and why */
+	struct why lost_why;
 };
 
 static uint8_t *copy(const uint8_t *p, size_t n)
@@ -110,13 +112,17 @@ static int row_in(void *arg, const char *controller, uint32_t day, unsigned part
 	if ((day == DAY_HOLD) != r->held)
 		return 0;
 	rc = cursor_open(&r->st->root, controller, day, part, &f, NULL, r->overlay, &c, &r->st->why);
-	if (rc)
-		return rc == -ENOENT ? 0 : rc;
-	rc = cursor_next(c, &row, &r->st->why);
-	if (rc == 1)
-		rc = take_row(r, controller, row) ? -ENOMEM : 1;
-	cursor_close(c);
-	return rc;
+	if (!rc) {
+		rc = cursor_next(c, &row, &r->st->why);
+		if (rc == 1)
+			rc = take_row(r, controller, row) ? -ENOMEM : 1;
+		cursor_close(c);
+	}
+	if (rc == -EBADMSG) { /* the call may be in another one */
+		r->lost = rc;
+		r->lost_why = r->st->why;
+	}
+	return rc == -ENOENT || rc == -EBADMSG ? 0 : rc;
 }
 
 static int find_row(struct store_reader *r)
@@ -136,6 +142,10 @@ static int find_row(struct store_reader *r)
 	r->overlay = NULL;
 	if (rc)
 		return rc < 0 ? rc : 0;
+	if (r->lost) {
+		r->st->why = r->lost_why;
+		return r->lost;
+	}
 	uid_format(&r->uid, text);
 	return why_set(&r->st->why, -ENOENT, "%s: no such call", text);
 }

@@ -151,6 +151,7 @@ struct search {
 	const struct uid *uid;
 	struct reap_row *ret;
 	struct why *why;
+	int lost; /* a database that cannot be read; the row may be in another */
 };
 
 static int search_in(void *arg, const char *controller, uint32_t day, unsigned part)
@@ -159,10 +160,16 @@ static int search_in(void *arg, const char *controller, uint32_t day, unsigned p
 	sqlite3 *sql;
 	int rc = reap_db_open(s->root, controller, day, part, &sql, s->why);
 
+	if (rc && rc != -ENOENT)
+		s->lost = rc;
 	if (rc)
-		return rc == -ENOENT ? 0 : rc;
+		return 0;
 	rc = reap_row_in(sql, s->uid, s->ret, s->why);
 	sqlite3_close(sql);
+	if (rc < 0) {
+		s->lost = rc;
+		rc = 0;
+	}
 	if (rc == 1) {
 		snprintf(s->ret->controller, sizeof(s->ret->controller), "%s", controller);
 		s->ret->day = day;
@@ -176,5 +183,7 @@ int reap_row_find(const struct root *r, const struct uid *uid, struct reap_row *
 	struct search s = { .root = r, .uid = uid, .ret = ret, .why = why };
 	int rc = catalog_each(r, search_in, &s);
 
+	if (!rc && s.lost)
+		return s.lost; /* why says which */
 	return rc == 1 ? 0 : rc ? rc : why_set(why, -ENOENT, "no such call");
 }

@@ -188,7 +188,10 @@ int store_open(const char *dir, enum store_mode mode, struct store **ret, char *
 		rc = root_open(dir, &st->root, why_of(st));
 	if (!rc) {
 		rc = read_small(st->root.fd, "number.key", st->number_key, 32, &len);
-		if (rc || len != 32)
+		st->numbers = !rc && len == 32;
+		if (!st->numbers && mode == STORE_RO && (!rc || rc == -ENOENT))
+			rc = 0; /* all but looking for a number goes without */
+		else if (!st->numbers)
 			rc = why_set(why_of(st), rc ? rc : -EBADMSG, "%s/number.key: %s", dir,
 				     rc ? strerror(-rc) : "damaged (rule T-3)");
 	}

@@ -422,7 +422,10 @@ struct store_row { /* pointers live during the callback */
 	struct clock_date day; /* destroy-by day: which catalog and segments */
 };
 
-/* Oldest first. cb returns non-zero to stop (that value is returned). */
+/*
+ * Oldest first. cb returns non-zero to stop (that value is returned). Of a damaged store what is sound is given, and then
+ * -EBADMSG returned; also when f has a number and number.key is damaged: nothing is given then.
+ */
 int store_find(struct store *st, const struct store_filter *f,
 	       int (*cb)(void *arg, const struct store_row *row), void *arg);
 

@@ -138,6 +138,7 @@ struct store {
 	enum store_mode mode;
 	struct why why;
 	uint8_t number_key[32];
+	bool numbers; /* there is one; always for who writes */
 	/* STORE_RW only */
 	int lock;
 	_Atomic int err; /* a write failed: broken for writing */
