@@ -125,7 +125,7 @@ never 'consent\.given'
 "$BIN/optag" find --store "$TMP/s" --json | jq -e '([.legs[].inspected] | min) > 500 and ([.legs[].muted] | add) == 0' >/dev/null || wrong "find: $("$BIN/optag" find --store "$TMP/s" --json | jq -c .legs)"
 if command -v sqlite3 >/dev/null; then
 	db=$(find "$TMP/s/catalog" -name '*.db')
-	sqlite3 "$db" 'alter table legs drop column inspected; alter table legs drop column muted; alter table calls drop column parts; alter table calls drop column training_use_by;
+	sqlite3 "$db" 'alter table legs drop column inspected; alter table legs drop column muted; alter table calls drop column parts; alter table calls drop column training_use_by; alter table calls drop column grounds;
 		drop table links; pragma user_version=1' || wrong "sqlite3"
 	"$BIN/optag" find --store "$TMP/s" --json | jq -e '[.legs[].inspected, .legs[].muted] | add == 0 and length == 4' >/dev/null || wrong "an old database: $("$BIN/optag" find --store "$TMP/s" --json)"
 	"$gen" --calls 1 --seconds 20 --notice "$TMP/notice.wav" --scenario notice-tone --seed 9 "$TMP/c2.pcap" && "$BIN/optag" replay --store "$TMP/s" --policy "$TMP/b.policy" --json "$TMP/c2.pcap" >"$TMP/sum" 2>"$TMP/err" || wrong "replay into it: $(head -1 "$TMP/err")"
