@@ -5,17 +5,10 @@
 #include <string.h>
 
 #include "base/le.h"
+#include "must.h"
 #include "store/hold_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(c)                                                        \
-	do {                                                           \
-		if (!(c)) {                                            \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
-			abort();                                       \
-		}                                                      \
-	} while (0)
 
 static void line(const char *p, size_t n)
 {

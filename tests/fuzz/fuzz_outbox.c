@@ -9,15 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "store/outbox_internal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 static int on_event(void *arg, const struct evlog_event *e)
 {

@@ -9,17 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "store/rice.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(c)                                                        \
-	do {                                                           \
-		if (!(c)) {                                            \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c); \
-			abort();                                       \
-		}                                                      \
-	} while (0)
 
 static struct rice_enc *enc;
 static uint8_t first[RICE_MAX], other[RICE_MAX], words[RICE_MAX];

@@ -7,13 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "must.h"
 #include "sip/sip.h"
-
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 /* Every string lies in [p, p + n): called for each, so that none is forgotten silently. */
 static inline void inside(struct sip_str s, const char *p, size_t n)
