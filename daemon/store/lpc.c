@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sodium.h>
 
@@ -17,67 +16,39 @@
 #include "store/zmem.h"
 
 #define HEADER_MAX (1 + 7 + 3 * (LPC_GROUPS + 2) + 4)
-#define TRIAL	   4000 /* samples of the sound that a path is tried on */
+static bool differs[PATHS]; /* written once, by try_paths */
 
-const char *const lpc_path_names[] = { "best", "plain C", "AVX2", "AVX-512" };
-
-static bool differs[LPC_AVX512 + 1]; /* written once, by try_paths */
-
-bool lpc_path_here(enum lpc_path path)
+static void take(struct lpc_enc *e, enum path path)
 {
+	e->ops = &lpc_plain;
 #ifdef __x86_64__
-	if (path == LPC_AVX512)
-		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
-		       __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2");
-	if (path == LPC_AVX2)
-		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+	if (path != PATH_PLAIN)
+		e->ops = path == PATH_AVX512 ? &lpc_avx512 : &lpc_avx2;
 #endif
-	return path == LPC_PLAIN;
-}
-
-static const struct lpc_path_ops *path_ops(enum lpc_path path)
-{
-	if (!lpc_path_here(path))
-		return NULL;
-#ifdef __x86_64__
-	if (path != LPC_PLAIN)
-		return path == LPC_AVX512 ? &lpc_avx512 : &lpc_avx2;
-#endif
-	return &lpc_plain;
-}
-
-int lpc_enc_path(struct lpc_enc *e, enum lpc_path path)
-{
-	const struct lpc_path_ops *ops = NULL;
-
-	if (path == LPC_BEST) {
-		for (path = LPC_AVX512; !(ops = path_ops(path)) || differs[path]; path--)
-			;
-	} else {
-		ops = differs[path] ? NULL : path_ops(path);
-	}
-	if (!ops)
-		return -ENOTSUP;
-	e->ops = ops;
 	e->path = path;
+}
+
+int lpc_enc_path(struct lpc_enc *e, enum path path)
+{
+	path = path_choose(differs, path);
+	if (path == PATH_BEST)
+		return -ENOTSUP;
+	take(e, path);
 	return 0;
 }
 
-enum lpc_path lpc_enc_which(const struct lpc_enc *e)
+enum path lpc_enc_which(const struct lpc_enc *e)
 {
 	return e->path;
 }
 
 static struct lpc_enc *enc_make(void)
 {
-	/* Audio is in it: locked, not dumped, wiped. It ends where a page does. */
-	struct lpc_enc *e = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*e));
+	struct lpc_enc *e = path_alloc(sizeof(*e));
 
 	if (!e)
 		return NULL;
 	_Static_assert(sizeof(*e) % 64 == 0, "so that vectors in it are aligned");
-	memset(e, 0, sizeof(*e));
 	e->zstd = zmem_cctx();
 	if (!e->zstd) {
 		lpc_enc_free(e);
@@ -93,36 +64,22 @@ static struct lpc_enc *enc_make(void)
 		e->linear[0][m] = lpc_linear(false, m);
 		e->linear[1][m] = lpc_linear(true, m);
 	}
-	e->ops = &lpc_plain;
-	e->path = LPC_PLAIN;
+	take(e, PATH_PLAIN);
 	return e;
 }
 
-/* Does a path do what plain C does? A sound that reaches all classes, from silence to full scale. */
+static size_t encode_on(void *encoder, enum path path, const uint8_t *words, size_t n, uint8_t *out, size_t room)
+{
+	take(encoder, path);
+	return lpc_encode(encoder, false, words, n, out, room);
+}
+
 static void try_paths(void)
 {
 	struct lpc_enc *e = enc_make();
-	uint8_t words[TRIAL], *want = malloc(2 * TRIAL), *got = want ? want + TRIAL : NULL;
-	uint32_t noise = 1;
 
 	lpc_group_init();
-	for (size_t i = 0; i < TRIAL; i++) {
-		noise = noise * 1664525 + 1013904223;
-		words[i] = (uint8_t)(0xd5 ^ (i >> 5 & 127 & (noise >> 24)) ^ (i / 37 & 1) << 7);
-	}
-	for (enum lpc_path path = LPC_AVX2; path <= LPC_AVX512; path++) {
-		size_t n[2] = { 0, 0 };
-
-		differs[path] = true;
-		if (!e || !want || !path_ops(path))
-			continue;
-		for (int i = 0; i < 2; i++) {
-			e->ops = i ? path_ops(path) : &lpc_plain;
-			n[i] = lpc_encode(e, true, words, TRIAL, i ? got : want, TRIAL);
-		}
-		differs[path] = n[0] != n[1] || !n[0] || memcmp(got, want, n[0]) != 0;
-	}
-	free(want);
+	path_try(differs, encode_on, e);
 	lpc_enc_free(e);
 }
 
@@ -135,7 +92,7 @@ int lpc_enc_new(struct lpc_enc **ret)
 	e = enc_make();
 	if (!e)
 		return -ENOMEM;
-	(void)lpc_enc_path(e, LPC_BEST); /* plain C is always there */
+	(void)lpc_enc_path(e, PATH_BEST); /* plain C is always there */
 	*ret = e;
 	return 0;
 }

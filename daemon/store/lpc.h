@@ -6,11 +6,8 @@
  * they are. A record stands alone: no state is carried from one to the next. The
  * predictor is made of what the decoder has already, so no coefficients are sent.
  *
- * The encoder has three paths (AVX-512, AVX2, plain C) that make the same bytes;
- * the best one that this machine has is taken. Its floating point must round after
- * each operation as IEEE 754 says: the Makefile builds lpc*.c with
- * -ffp-contract=off, and the first encoder of a process tries its path against
- * plain C on a built-in sound; a path that differs is not used.
+ * Paths of the encoder: path.h. Its floating point must round after each operation
+ * as IEEE 754 says: the Makefile builds lpc*.c with -ffp-contract=off.
  *
  * An encoder and a decoder keep their zstd context and scratch memory, 1.2 and 0.9 MiB of it locked; one thread at a
  * time each.
@@ -22,12 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/path.h"
+
 #define LPC_MAX 131072u /* code words of a record, at most */
 #define LPC_MIN 32u	/* fewer are not worth a header */
-
-enum lpc_path { LPC_BEST, LPC_PLAIN, LPC_AVX2, LPC_AVX512 };
-extern const char *const lpc_path_names[];
-bool lpc_path_here(enum lpc_path path); /* this machine has what it takes */
 
 struct lpc_enc;
 struct lpc_dec;
@@ -35,8 +30,8 @@ struct lpc_dec;
 int lpc_enc_new(struct lpc_enc **ret); /* -ENOMEM */
 void lpc_enc_free(struct lpc_enc *e);  /* NULL-tolerant; wipes what is left of the audio */
 /* For tests and benches. -ENOTSUP: not on this machine (or found to differ). */
-int lpc_enc_path(struct lpc_enc *e, enum lpc_path path);
-enum lpc_path lpc_enc_which(const struct lpc_enc *e);
+int lpc_enc_path(struct lpc_enc *e, enum path path);
+enum path lpc_enc_which(const struct lpc_enc *e);
 
 /*
  * n from LPC_MIN to LPC_MAX code words, mu: mu-law, else A-law. The length of the record,

@@ -57,7 +57,7 @@ extern const struct lpc_path_ops lpc_plain, lpc_avx2, lpc_avx512;
 
 struct lpc_enc {
 	const struct lpc_path_ops *ops;
-	enum lpc_path path;
+	enum path path;
 	ZSTD_CCtx *zstd;
 	bool mu, nonz; /* law; mu-law without a negative zero */
 	size_t n;

@@ -14,9 +14,7 @@
 #include "base/le.h"
 #include "store/store_internal.h"
 
-#define TRIAL 5000 /* samples of the sound that a path is tried on */
-
-static bool differs[LPC_AVX512 + 1]; /* written once, by try_paths */
+static bool differs[PATHS]; /* written once, by try_paths */
 
 /* ---- plain C ---- */
 
@@ -101,74 +99,53 @@ void rice_blocks_plain(struct rice_enc *e)
 
 /* ---- paths ---- */
 
-static void (*path_blocks(enum lpc_path path))(struct rice_enc *)
+static void take(struct rice_enc *e, enum path path)
 {
-	if (!lpc_path_here(path))
-		return NULL;
+	e->blocks = rice_blocks_plain;
 #ifdef __x86_64__
-	if (path == LPC_AVX512)
-		return rice_blocks_avx512;
-	if (path == LPC_AVX2)
-		return rice_blocks_avx2;
+	if (path != PATH_PLAIN)
+		e->blocks = path == PATH_AVX512 ? rice_blocks_avx512 : rice_blocks_avx2;
 #endif
-	return rice_blocks_plain;
+	e->path = path;
 }
 
-int rice_enc_path(struct rice_enc *e, enum lpc_path path)
+int rice_enc_path(struct rice_enc *e, enum path path)
 {
-	if (path == LPC_BEST)
-		for (path = LPC_AVX512; !path_blocks(path) || differs[path]; path--)
-			;
-	if (differs[path] || !path_blocks(path))
+	path = path_choose(differs, path);
+	if (path == PATH_BEST)
 		return -ENOTSUP;
-	e->blocks = path_blocks(path);
-	e->path = path;
+	take(e, path);
 	return 0;
 }
 
-enum lpc_path rice_enc_which(const struct rice_enc *e)
+enum path rice_enc_which(const struct rice_enc *e)
 {
 	return e->path;
 }
 
 static struct rice_enc *enc_make(void)
 {
-	/* Audio is in it: locked, not dumped, wiped. It ends where a page does. */
-	struct rice_enc *e = sodium_init() < 0 ? NULL : sodium_malloc(sizeof(*e));
+	struct rice_enc *e = path_alloc(sizeof(*e));
 
 	if (!e)
 		return NULL;
 	_Static_assert(sizeof(*e) % 64 == 0, "so that vectors in it are aligned");
-	memset(e, 0, sizeof(*e));
 	memset(e->idbuf, 128, RICE_BEFORE);
-	e->blocks = rice_blocks_plain;
-	e->path = LPC_PLAIN;
+	take(e, PATH_PLAIN);
 	return e;
 }
 
-/* Does a path do what plain C does? A sound from silence to full scale. */
+static size_t encode_on(void *encoder, enum path path, const uint8_t *words, size_t n, uint8_t *out, size_t room)
+{
+	take(encoder, path);
+	return rice_encode(encoder, false, words, n, out, room);
+}
+
 static void try_paths(void)
 {
-	static uint8_t words[TRIAL], want[TRIAL], got[TRIAL]; /* no audio: made here */
 	struct rice_enc *e = enc_make();
-	uint32_t noise = 1;
 
-	for (size_t i = 0; i < TRIAL; i++) {
-		noise = noise * 1664525 + 1013904223;
-		words[i] = (uint8_t)(0xd5 ^ (i >> 5 & 127 & (noise >> 24)) ^ (i / 37 & 1) << 7);
-	}
-	for (enum lpc_path path = LPC_AVX2; path <= LPC_AVX512; path++) {
-		size_t n[2] = { 0, 0 };
-
-		differs[path] = true;
-		if (!e || !path_blocks(path))
-			continue;
-		for (int i = 0; i < 2; i++) {
-			e->blocks = i ? path_blocks(path) : rice_blocks_plain;
-			n[i] = rice_encode(e, false, words, TRIAL, i ? got : want, TRIAL);
-		}
-		differs[path] = n[0] != n[1] || !n[0] || memcmp(got, want, n[0]) != 0;
-	}
+	path_try(differs, encode_on, e);
 	rice_enc_free(e);
 }
 
@@ -181,7 +158,7 @@ int rice_enc_new(struct rice_enc **ret)
 	e = enc_make();
 	if (!e)
 		return -ENOMEM;
-	(void)rice_enc_path(e, LPC_BEST); /* plain C is always there */
+	(void)rice_enc_path(e, PATH_BEST); /* plain C is always there */
 	*ret = e;
 	return 0;
 }

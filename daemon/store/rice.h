@@ -5,8 +5,7 @@
  * Blocks of 128 code words; each takes the best of four fixed predictors of the codeword's index, and a Rice
  * parameter. Sixteen bit strings side by side, so that vectors write them. A record stands alone.
  *
- * The encoder has three paths (AVX-512, AVX2, plain C) that make the same bytes, as lpc.h says of its own. An encoder has
- * 0.4 MiB of locked scratch memory; one thread at a time.
+ * Paths of the encoder: path.h. An encoder has 0.4 MiB of locked scratch memory; one thread at a time.
  */
 #ifndef RICE_H
 #define RICE_H
@@ -15,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/lpc.h" /* enum lpc_path */
+#include "store/lpc.h" /* LPC_MAX */
+#include "store/path.h"
 
 #define RICE_MAX LPC_MAX /* code words of a record, at most */
 #define RICE_MIN LPC_MIN
@@ -25,8 +25,8 @@ struct rice_enc;
 int rice_enc_new(struct rice_enc **ret); /* -ENOMEM */
 void rice_enc_free(struct rice_enc *e);	 /* NULL-tolerant; wipes what is left of the audio */
 /* For tests and benches. -ENOTSUP: not on this machine (or found to differ). */
-int rice_enc_path(struct rice_enc *e, enum lpc_path path);
-enum lpc_path rice_enc_which(const struct rice_enc *e);
+int rice_enc_path(struct rice_enc *e, enum path path);
+enum path rice_enc_which(const struct rice_enc *e);
 
 /*
  * n from RICE_MIN to RICE_MAX code words, mu: mu-law, else A-law. The length of the record,

@@ -37,7 +37,7 @@ static inline unsigned rice_parameter(uint32_t sum, size_t m)
 
 struct rice_enc {
 	void (*blocks)(struct rice_enc *e);
-	enum lpc_path path;
+	enum path path;
 	size_t n;
 	uint32_t stride;	   /* words of a lane */
 	uint32_t bits[RICE_LANES]; /* of each string, when a path is done */

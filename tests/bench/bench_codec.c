@@ -78,7 +78,7 @@ static size_t lpc_bytes(bool mu, size_t chunk)
 	return sum;
 }
 
-static double lpc_speed(bool mu, enum lpc_path path)
+static double lpc_speed(bool mu, enum path path)
 {
 	double v[ROUNDS];
 	size_t n = quick ? SOUND_N / 10 : SOUND_N / 2;
@@ -147,7 +147,7 @@ static size_t delta_bytes(bool mu, double *ret_speed)
 	return sum;
 }
 
-static double rice_speed(bool mu, enum lpc_path path)
+static double rice_speed(bool mu, enum path path)
 {
 	double v[ROUNDS];
 	size_t n = quick ? SOUND_N / 10 : SOUND_N / 2;
@@ -303,7 +303,7 @@ static struct peer peers[] = {
 struct result {
 	bool there;
 	double lpc_long, lpc_live, stored, rice, fast, delta; /* ratios */
-	double fast_speed, best_speed, delta_speed, enc[LPC_AVX512 + 1], dec, rice_enc[LPC_AVX512 + 1], rice_dec;
+	double fast_speed, best_speed, delta_speed, enc[PATHS], dec, rice_enc[PATHS], rice_dec;
 };
 static struct result results[2][SOUND_SETS];
 
@@ -324,12 +324,12 @@ static void one_set(enum sound_set set, bool mu, const char *dir)
 	r->rice = SOUND_N / (double)rice_bytes(mu);
 	r->fast = SOUND_N / (double)bodies(mu, CODEC_FAST, &r->fast_speed);
 	r->delta = SOUND_N / (double)delta_bytes(mu, &r->delta_speed);
-	for (enum lpc_path p = LPC_PLAIN; p <= LPC_AVX512; p++) {
+	for (enum path p = PATH_PLAIN; p < PATHS; p++) {
 		r->enc[p] = lpc_speed(mu, p);
 		r->rice_enc[p] = rice_speed(mu, p);
 	}
-	(void)lpc_enc_path(enc, LPC_BEST);
-	(void)rice_enc_path(rice, LPC_BEST);
+	(void)lpc_enc_path(enc, PATH_BEST);
+	(void)rice_enc_path(rice, PATH_BEST);
 	r->dec = lpc_back(mu);
 	r->rice_dec = rice_back(mu);
 	for (size_t i = 0; i < PEERS; i++)
@@ -393,8 +393,8 @@ static double speed_of(int what, double *ret_worst)
 	for (int mu = 0; mu < 2; mu++)
 		for (enum sound_set s = 0; s < SOUND_SETS; s++) {
 			const struct result *r = &results[mu][s];
-			const double own[] = { 0, r->enc[LPC_PLAIN], r->enc[LPC_AVX2], r->enc[LPC_AVX512], r->dec,
-					       r->rice_enc[LPC_PLAIN], r->rice_enc[LPC_AVX2], r->rice_enc[LPC_AVX512], r->rice_dec,
+			const double own[] = { 0, r->enc[PATH_PLAIN], r->enc[PATH_AVX2], r->enc[PATH_AVX512], r->dec,
+					       r->rice_enc[PATH_PLAIN], r->rice_enc[PATH_AVX2], r->rice_enc[PATH_AVX512], r->rice_dec,
 					       r->delta_speed, r->best_speed, r->fast_speed };
 
 			if (r->there && s != SOUND_RANDOM && own[what] > 0)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* test_rice.c - what goes in comes out, on every path the same bytes; golden records, which are read and written */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,111 +10,32 @@
 
 #include <cmocka.h>
 
-#include "codec_sounds.h"
+#include "codec_coder.h"
 #include "store/rice.h"
 #include "store/store_internal.h"
 
 #define GOLDEN_N 1500
 
 static struct rice_enc *enc;
-static uint8_t in[RICE_MAX], out[RICE_MAX + 64], first[RICE_MAX + 64], back[RICE_MAX];
 
-/* Encodes on a path; the decoder agrees. The length, 0 for raw. */
-static size_t run(enum lpc_path path, bool mu, size_t n, uint8_t *to)
+static int coder_path(enum path path)
 {
-	size_t len;
-
-	assert_int_equal(rice_enc_path(enc, path), 0);
-	assert_int_equal(rice_enc_which(enc), path);
-	len = rice_encode(enc, mu, in, n, to, RICE_MAX + 64);
-	assert_true(!len || len < n);
-	if (len) {
-		memset(back, 0x5a, n);
-		assert_null(rice_decode(to, len, back, n));
-		assert_memory_equal(back, in, n);
-	}
-	return len;
+	return rice_enc_path(enc, path);
 }
 
-/* All paths that this machine has. */
-static size_t all(bool mu, size_t n)
+static enum path coder_which(void)
 {
-	size_t len = run(LPC_PLAIN, mu, n, first);
-
-	for (enum lpc_path p = LPC_AVX2; p <= LPC_AVX512; p++) {
-		if (rice_enc_path(enc, p))
-			continue;
-		assert_int_equal(run(p, mu, n, out), len);
-		assert_memory_equal(out, first, len);
-	}
-	return len;
+	return rice_enc_which(enc);
 }
 
-static void test_paths(void **state)
+static size_t coder_encode(bool mu, const uint8_t *words, size_t n, uint8_t *to, size_t room)
 {
-	(void)state;
-	for (enum lpc_path p = LPC_PLAIN; p <= LPC_AVX512; p++) {
-		printf("%s%s\n", rice_enc_path(enc, p) ? "SKIP this CPU has no " : "has ", lpc_path_names[p]);
-		/* the trial at start must not hide that a path is wrong */
-		assert_int_equal(rice_enc_path(enc, p), lpc_path_here(p) ? 0 : -ENOTSUP);
-	}
-	assert_int_equal(rice_enc_path(enc, LPC_BEST), 0);
-	for (enum lpc_path p = rice_enc_which(enc) + 1; p <= LPC_AVX512; p++)
-		assert_false(lpc_path_here(p));
+	return rice_encode(enc, mu, words, n, to, room);
 }
 
-static void test_kinds(void **state)
+static const char *coder_decode(const uint8_t *rec, size_t len, uint8_t *to, size_t n)
 {
-	static const size_t sizes[] = { 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 12000, 40000 };
-
-	(void)state;
-	for (enum kind k = 0; k < KINDS; k++)
-		for (int mu = 0; mu < 2; mu++)
-			for (size_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++) {
-				make(in, k, mu, sizes[s]);
-				all(mu, sizes[s]);
-			}
-}
-
-static void test_lengths(void **state)
-{
-	(void)state;
-	for (int mu = 0; mu < 2; mu++) {
-		make(in, SPEECH, mu, RICE_MAX);
-		for (size_t n = 0; n < RICE_MIN; n++)
-			assert_int_equal(rice_encode(enc, mu, in, n, out, sizeof(out)), 0);
-		for (size_t n = RICE_MIN; n < 700; n++)
-			all(mu, n);
-		assert_true(all(mu, RICE_MAX) > 0);
-		assert_true(all(mu, RICE_MAX - 1) > 0);
-		make(in, BYTES, mu, RICE_MAX);
-		assert_int_equal(all(mu, RICE_MAX), 0); /* noise stays raw */
-		make(in, LOSS, mu, RICE_MAX);
-		assert_true(all(mu, RICE_MAX) > 0);
-	}
-	assert_int_equal(rice_encode(enc, false, in, RICE_MAX + 1, out, sizeof(out)), 0);
-}
-
-/* Anything: pieces of all kinds one after the other, of any length. */
-static void test_mixtures(void **state)
-{
-	(void)state;
-	for (uint32_t round = 0; round < 300; round++) {
-		uint32_t r = round * 2654435761u;
-		size_t n = 0;
-
-		while (n < 20000) {
-			size_t m = 1 + (r >> 8) % 2500;
-
-			make(in + n, (enum kind)((r >> 20) % KINDS), round & 1, m);
-			n += m;
-			r = r * 1664525 + 1013904223;
-			if (r >> 30 == 3)
-				break;
-		}
-		if (n >= RICE_MIN)
-			all(round & 1, n);
-	}
+	return rice_decode(rec, len, to, n);
 }
 
 /* n code words that one predictor guesses but for a little noise. */
@@ -195,37 +115,6 @@ static void test_golden(void **state)
 			golden(k, mu);
 }
 
-/* No record that was changed or cut is taken for a whole one. */
-static void test_damage(void **state)
-{
-	size_t len, n = 3000;
-
-	(void)state;
-	for (int mu = 0; mu < 2; mu++) {
-		make(in, LOSS, mu, n);
-		len = run(LPC_PLAIN, mu, n, first);
-		assert_true(len > 0);
-		for (size_t cut = 0; cut < len; cut++)
-			assert_non_null(rice_decode(first, cut, back, n));
-		assert_non_null(rice_decode(first, len, back, n - 1));
-		assert_non_null(rice_decode(first, len, back, n + 1));
-		assert_non_null(rice_decode(first, len, back, 0));
-		assert_non_null(rice_decode(first, len, back, RICE_MAX + 1));
-		for (size_t at = 0; at < len; at++)
-			for (int bit = 0; bit < 8; bit++) {
-				const char *bad;
-
-				memcpy(out, first, len);
-				out[at] ^= (uint8_t)(1 << bit);
-				bad = rice_decode(out, len, back, n);
-				/* in a block of nothing another predictor may say the same */
-				assert_true(bad || !memcmp(back, in, n));
-			}
-		first[len] = 0;
-		assert_non_null(rice_decode(first, len + 1, back, n));
-	}
-}
-
 /* A string that ends early, goes on for a byte too long, or is not filled up with zeros, whatever the checksum says. */
 static void test_strings(void **state)
 {
@@ -266,7 +155,7 @@ static void test_room(void **state)
 
 	(void)state;
 	make(in, SPEECH, false, 5000);
-	len = run(LPC_PLAIN, false, 5000, first);
+	len = run(PATH_PLAIN, false, 5000, first);
 	for (size_t room = 0; room < len; room++)
 		assert_int_equal(rice_encode(enc, false, in, 5000, out, room), 0);
 	assert_int_equal(rice_encode(enc, false, in, 5000, out, len), len);
