@@ -63,6 +63,14 @@ static void xdp_settings_of(const struct daemon *d, size_t n, const struct priv_
 	memcpy(s->sip_ports, d->conf.sip_ports, sizeof(s->sip_ports));
 }
 
+static void on_other(const char *ifname, int rc)
+{
+	if (rc < 0)
+		log_err("%s: it is not in the settings any more, and what a daemon before left there still captures: %s", ifname, strerror(-rc));
+	else
+		log_notice("%s: it is not in the settings any more: nothing captures there now", ifname);
+}
+
 static int attach_xdp(struct daemon *d, const struct priv_user *u)
 {
 	struct xdp_settings s;
@@ -79,6 +87,7 @@ static int attach_xdp(struct daemon *d, const struct priv_user *u)
 			return e;
 		d->nxdp++;
 	}
+	xdp_release_others(d->xdp, d->nxdp, on_other);
 	daemon_alive(d);
 	return xdp_flow_new(d->xdp[0], &d->flows);
 }

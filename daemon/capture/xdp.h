@@ -90,6 +90,12 @@ void xdp_close(struct xdp *x, bool keep);
 int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n);
 
 /*
+ * After all interfaces of a daemon are opened (x[0 .. n), n > 0): others that a daemon before filled the same maps from are
+ * released, since nobody asks for what arrives there any more. said gets each one's name and 1, or -errno: it still captures.
+ */
+void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char *ifname, int rc));
+
+/*
  * The kernel detaches the program from an interface that is removed; maps, flow table and other
  * interfaces go on. xdp_attached asks (one bpf(2)). xdp_reattach attaches to the interface of this
  * name again, under the index that it has now: -ENODEV, -EBUSY, else what the kernel said, and
