@@ -522,8 +522,24 @@ int daemon_release(const struct conf *c)
 	return ret;
 }
 
+/*
+ * A start that failed before any call was looked at, over a disk that is not there yet or a second interface: what the daemon
+ * before left is as it was, for the next try.
+ */
+static bool left_as_found(struct daemon *d, int e)
+{
+	bool as_found = e && !d->rec && d->nxdp && xdp_adopted(d->xdp[0]);
+
+	if (as_found) {
+		xdp_alive_as_before(d->xdp[0]);
+		log_notice("calls of the daemon before are left for another try");
+	}
+	return as_found;
+}
+
 int daemon_finish(struct daemon *d, int e)
 {
+	bool as_found = left_as_found(d, e);
 	bool leave = !e && d->hand_over && d->rec && d->keep && d->conf.take_over_ns;
 	int e2 = 0;
 
@@ -552,7 +568,7 @@ int daemon_finish(struct daemon *d, int e)
 	flow_free(d->flows);
 	keep_free(d->keep);
 	while (d->nxdp)
-		xdp_close(d->xdp[--d->nxdp], leave);
+		xdp_close(d->xdp[--d->nxdp], leave || as_found);
 	store_close(d->store);
 	ports_close(d);
 	ctl_free(d->ctl);
