@@ -280,6 +280,20 @@ static void refuse(int fd, const char *name, const char *text)
 	close(fd);
 }
 
+/* For root and the daemon's user there is always room beside all others. */
+static bool has_room(const struct ctl *c, const struct ctl_peer *p)
+{
+	unsigned others = 0, own = 0;
+
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX && !p->owner; i++) {
+		const struct client *k = &c->client[i];
+
+		others += k->fd >= 0 && !k->peer.owner;
+		own += k->fd >= 0 && k->peer.uid == p->uid;
+	}
+	return others < CTL_CLIENTS_MAX - CTL_CLIENTS_KEPT && own < CTL_CLIENTS_USER;
+}
+
 static void accept_one(struct ctl *c, int fd)
 {
 	struct ctl_peer p = { 0 };
@@ -291,7 +305,7 @@ static void accept_one(struct ctl *c, int fd)
 		refuse(fd, "EACCES", "you are in no group of the control socket");
 		return;
 	}
-	for (unsigned i = 0; i < CTL_CLIENTS_MAX && !k; i++)
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX && !k && has_room(c, &p); i++)
 		if (c->client[i].fd < 0)
 			k = &c->client[i];
 	ev.data.u32 = k ? (uint32_t)(k - c->client) : 0;

@@ -38,6 +38,8 @@
 #include <jansson.h>
 
 #define CTL_CLIENTS_MAX	 32
+#define CTL_CLIENTS_USER 8  /* of one user; root and the daemon's user: no limit */
+#define CTL_CLIENTS_KEPT 8  /* of them for those two: who may look must not keep out who has to act */
 #define CTL_REQUEST_MAX	 65536	     /* bytes of a line */
 #define CTL_OUT_MAX	 (8u << 20)  /* not yet read by the client */
 #define CTL_REQUEST_NS	 5000000000ULL	/* from the first byte of a line to its end */

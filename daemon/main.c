@@ -366,6 +366,7 @@ int main(int argc, char **argv)
 		return check_only(&d, print);
 	log_init("optagd", d.conf.log_level);
 	e = sd_init();
+	log_never_wait();
 	if (!e)
 		e = load_policies(&d);
 	if (e)

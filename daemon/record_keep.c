@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -25,6 +26,7 @@
 
 #define HEAD_ID	     UINT32_MAX /* no call's: ring numbers have a 24-bit index below any limit */
 #define HEAD_VERSION 1
+#define LEAVE_S	     5 /* less than a supervisor waits for us */
 
 /* ---- the head ---- */
 
@@ -168,6 +170,23 @@ static void leave_call(void *arg, struct call *c)
 	c->user = NULL;
 }
 
+/* The evidence log, which rows wait for, may still be opening, or its disk be slow: no reason to give up the calls in progress. */
+static int finish_rows(struct recorder *r)
+{
+	const struct timespec wait = { .tv_nsec = 50000000 };
+	struct timespec begin, now;
+	int e;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		e = endings_finish(r);
+		if (e == -EAGAIN)
+			(void)nanosleep(&wait, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (e == -EAGAIN && now.tv_sec - begin.tv_sec < LEAVE_S);
+	return e;
+}
+
 int recorder_leave(struct recorder *r)
 {
 	int e;
@@ -178,7 +197,7 @@ int recorder_leave(struct recorder *r)
 	recorder_save(r);
 	park_deny_all(r, "restart"); /* what the next daemon hears could not take them back */
 	calls_each(r->calls, leave_call, r);
-	e = endings_finish(r);
+	e = finish_rows(r);
 	if (!e)
 		e = r->err;
 	if (!e)

@@ -63,6 +63,14 @@ static void xdp_settings_of(const struct daemon *d, size_t n, const struct priv_
 	memcpy(s->sip_ports, d->conf.sip_ports, sizeof(s->sip_ports));
 }
 
+static void on_other(const char *ifname, int rc)
+{
+	if (rc < 0)
+		log_err("%s: it is not in the settings any more, and what a daemon before left there still captures: %s", ifname, strerror(-rc));
+	else
+		log_notice("%s: it is not in the settings any more: nothing captures there now", ifname);
+}
+
 static int attach_xdp(struct daemon *d, const struct priv_user *u)
 {
 	struct xdp_settings s;
@@ -79,6 +87,7 @@ static int attach_xdp(struct daemon *d, const struct priv_user *u)
 			return e;
 		d->nxdp++;
 	}
+	xdp_release_others(d->xdp, d->nxdp, on_other);
 	daemon_alive(d);
 	return xdp_flow_new(d->xdp[0], &d->flows);
 }
@@ -513,8 +522,24 @@ int daemon_release(const struct conf *c)
 	return ret;
 }
 
+/*
+ * A start that failed before any call was looked at, over a disk that is not there yet or a second interface: what the daemon
+ * before left is as it was, for the next try.
+ */
+static bool left_as_found(struct daemon *d, int e)
+{
+	bool as_found = e && !d->rec && d->nxdp && xdp_adopted(d->xdp[0]);
+
+	if (as_found) {
+		xdp_alive_as_before(d->xdp[0]);
+		log_notice("calls of the daemon before are left for another try");
+	}
+	return as_found;
+}
+
 int daemon_finish(struct daemon *d, int e)
 {
+	bool as_found = left_as_found(d, e);
 	bool leave = !e && d->hand_over && d->rec && d->keep && d->conf.take_over_ns;
 	int e2 = 0;
 
@@ -543,7 +568,7 @@ int daemon_finish(struct daemon *d, int e)
 	flow_free(d->flows);
 	keep_free(d->keep);
 	while (d->nxdp)
-		xdp_close(d->xdp[--d->nxdp], leave);
+		xdp_close(d->xdp[--d->nxdp], leave || as_found);
 	store_close(d->store);
 	ports_close(d);
 	ctl_free(d->ctl);

@@ -21,6 +21,9 @@ enum log_level {
 /* `name` must outlive the program; level: the least urgent that is printed. */
 void log_init(const char *name, enum log_level level);
 void log_set_level(enum log_level level); /* at any time, any thread */
+/* From now on a line that stderr does not take at once is lost, and counted in the next one that it takes: who reads slowly,
+ * or a journal that hangs, must not stop capture. */
+void log_never_wait(void);
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_err(...)	log_msg(LOG_L_ERR, __VA_ARGS__)

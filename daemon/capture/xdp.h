@@ -90,6 +90,12 @@ void xdp_close(struct xdp *x, bool keep);
 int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n);
 
 /*
+ * After all interfaces of a daemon are opened (x[0 .. n), n > 0): others that a daemon before filled the same maps from are
+ * released, since nobody asks for what arrives there any more. said gets each one's name and 1, or -errno: it still captures.
+ */
+void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char *ifname, int rc));
+
+/*
  * The kernel detaches the program from an interface that is removed; maps, flow table and other
  * interfaces go on. xdp_attached asks (one bpf(2)). xdp_reattach attaches to the interface of this
  * name again, under the index that it has now: -ENODEV, -EBUSY, else what the kernel said, and
@@ -157,6 +163,8 @@ void xdp_ring_fill(const struct xdp *x, uint32_t cpu, struct xdp_ring_fill *ret)
  * that says so every second leaves no audio behind that piles up for nobody. Any thread.
  */
 void xdp_alive(struct xdp *x, uint64_t until_mono_ns);
+/* As the daemon before had said, for one that adopted and cannot go on: trying again and again keeps no audio coming up. */
+void xdp_alive_as_before(struct xdp *x);
 
 struct xdp_fill {
 	uint64_t bytes, of; /* of the fullest media ring */

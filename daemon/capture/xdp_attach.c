@@ -8,6 +8,7 @@
  * that has dropped its privileges, and may not walk to it, can still clean up.
  */
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
@@ -269,6 +270,48 @@ int xdp_pins_release(struct xdp *x)
 	if ((size_t)snprintf(path, sizeof(path), "%s/optag", x->set.bpffs) < sizeof(path))
 		(void)rmdir(path); /* not empty: another interface's pins */
 	return had;
+}
+
+/* Whether what is pinned under this name are the maps of x. */
+static bool shares_maps(const struct xdp *x, const char *ifname)
+{
+	struct bpf_map_info theirs, ours;
+	char path[600];
+	int fd;
+	bool same;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/optag/%s/%s", x->set.bpffs, ifname, xdp_map_names[XDP_INFO]) >= sizeof(path))
+		return false;
+	fd = bpf_obj_get(path);
+	same = fd >= 0 && !map_info(fd, &theirs) && !map_info(bpf_map__fd(x->map[XDP_INFO]), &ours) && theirs.id == ours.id;
+	close_fd(&fd);
+	return same;
+}
+
+static bool is_one_of(struct xdp *const x[], size_t n, const char *ifname)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(x[i]->set.ifname, ifname))
+			return true;
+	return false;
+}
+
+void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char *ifname, int rc))
+{
+	int fd = openat(x[0]->rootfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	char why[512];
+
+	if (!d)
+		close_fd(&fd);
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || is_one_of(x, n, e->d_name) || !shares_maps(x[0], e->d_name))
+			continue;
+		said(e->d_name, xdp_release(e->d_name, x[0]->set.bpffs, why, sizeof(why)));
+	}
+	if (d)
+		closedir(d);
 }
 
 /* ---- the link ---- */

@@ -229,6 +229,12 @@ void xdp_alive(struct xdp *x, uint64_t until_mono_ns)
 	__atomic_store_n(&x->info->alive_until_ns, until_mono_ns, __ATOMIC_RELAXED);
 }
 
+void xdp_alive_as_before(struct xdp *x)
+{
+	__atomic_store_n(&xdp_ring(x, 0)->said_ns, x->before_said_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&x->info->alive_until_ns, x->old_info.alive_until_ns, __ATOMIC_RELAXED);
+}
+
 /* What the daemon before left; called once, before this one takes or says anything. */
 void xdp_read_before(struct xdp *x)
 {

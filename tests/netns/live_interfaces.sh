@@ -54,6 +54,26 @@ jq -e '.packets.audio == 0 and .packets.miss > 0' "$TMP/status" >/dev/null || fa
 load_stop || fail "optagd's status"
 [ "$("$O" find --store "$TMP/s" --json | wc -l)" = 5 ] || fail "more calls are in the store"
 
+# One that is taken out of the settings is not recorded from by who takes over, nor is its program left there; whichever it was.
+cp "$TMP/optagd.conf" "$TMP/both.conf"
+for out in rx1 rx0; do
+	cp "$TMP/both.conf" "$TMP/optagd.conf"
+	load_daemon && load_stop TERM || fail "optagd with both"
+	sed -i "/^interface $out/d" "$TMP/optagd.conf"
+	load_daemon || fail "optagd without $out"
+	grep -q "$out: it is not in the settings any more: nothing captures there now" "$TMP/optagd.err" || fail "nothing is said of $out"
+	load_status "$TMP/status" && jq -e '.take_over.from == "left"' "$TMP/status" >/dev/null || fail "no take-over without $out"
+	[ ! -e /sys/fs/bpf/optag/$out ] || fail "pins of $out are left"
+	ip -n "$load_ns" link show $out | grep -q xdp && fail "the program is still attached to $out"
+	seen=$(jq .packets.seen "$TMP/status")
+	load_in "$L" --interface "t${out#r}" --truth "$TMP/out.truth" --kind 'none:1:+4520######:+4533######' --calls 2 --rate 20 --duration 1 \
+		--seed 5 >"$TMP/out.sent" || fail "optag-load: $(cat "$TMP/out.sent")"
+	load_status "$TMP/status" && [ "$(jq .packets.seen "$TMP/status")" = "$seen" ] || fail "packets of $out are seen"
+	load_stop || fail "optagd's status"
+	[ ! -e /sys/fs/bpf/optag/rx0 ] && [ ! -e /sys/fs/bpf/optag/rx1 ] || fail "pins are left without $out"
+done
+cp "$TMP/both.conf" "$TMP/optagd.conf"
+
 # The other way round.
 nsenter --net="/run/netns/$load_ns" "$BIN/optagd" -c "$TMP/any.conf" 2>"$TMP/any.err" &
 load_daemon_pid=$!

@@ -57,6 +57,16 @@ done
 . "$SRC/tests/netns/lib-audit.sh"
 audit_whole "$TMP/s"
 
+# Asked to leave before it has opened its evidence log: it leaves its capture all the same.
+for n in 1 2 3 4; do
+	rm -rf "$TMP/s" "$TMP/k"
+	load_store && load_daemon || fail "no new store, or optagd does not start with it"
+	load_stop TERM || fail "optagd's status"
+	grep -q 'are not left to another daemon' "$TMP/optagd.err" && fail "it did not leave what it had"
+	[ -e /sys/fs/bpf/optag/rx0/link ] || fail "nothing is left to be taken over"
+	load_in "$BIN/optagd" -r -c "$TMP/optagd.conf" 2>"$TMP/err" || fail "optagd -r: $(cat "$TMP/err")"
+done
+
 # A killed daemon leaves its pins; they are not for ever.
 load_daemon || fail "optagd does not start again"
 load_status "$TMP/status" && jq -e '.take_over == null and .media.before == 0' "$TMP/status" >/dev/null || fail "a first start is a take-over"

@@ -150,10 +150,15 @@ done
 load_begin "$TMP/long" --kind 'kept:1:+4520######:+45701020##' --calls 10 --rate 50 --duration 86400 --seed 2
 recording 10
 sleep 1
+# also while somebody is in the middle of writing a policy: the one that ran goes on
+cp "$etc/policy.d/demo.policy" "$TMP/demo.before"
+echo 'rule "half' >>"$etc/policy.d/demo.policy"
 kill -9 "$main"
 state active 1
 [ "$(sd_main)" != "$main" ] || fail "it is the same process"
 is '.take_over | .from == "killed" and .calls == 10 and .lost == 0'
+is '.policy | .alarm == 1 and .rules > 0'
+cp "$TMP/demo.before" "$etc/policy.d/demo.policy"
 hang=$SECONDS
 kill -STOP "$(sd_main)"
 state active 2

@@ -396,6 +396,66 @@ static void test_peers(void **state)
 	assert_non_null(strstr(got, "EPERM")); /* who looks at the daemon says nothing about calls */
 }
 
+/* What a user of the group holds open, and all such users together, leaves room for others and for who has to act. */
+static void test_hogs(void **state)
+{
+	int hold[2], ready[2], fd, status;
+	pid_t pid[CTL_CLIENTS_MAX / CTL_CLIENTS_USER + 1];
+	struct ctl_stats s;
+	char got[512];
+	json_t *o;
+
+	(void)state;
+	if (getuid() != 0) {
+		print_message("SKIP: only root can be two users\n");
+		return;
+	}
+	ctl_free(c);
+	assert_int_equal(ctl_new(path, 12345, handlers, NULL, &c, got, sizeof(got)), 0);
+	assert_int_equal(pipe(hold), 0);
+	for (unsigned i = 0; i < sizeof(pid) / sizeof(pid[0]); i++) {
+		assert_int_equal(pipe(ready), 0);
+		pid[i] = fork();
+		assert_true(pid[i] >= 0);
+		if (!pid[i]) {
+			close(hold[1]);
+			if (setgid(12345) || setuid(30000 + i))
+				_exit(2);
+			for (unsigned k = 0; k <= CTL_CLIENTS_USER; k++)
+				(void)dial();
+			(void)!write(ready[1], "", 1);
+			_exit(read(hold[0], got, 1) != 0);
+		}
+		assert_int_equal(read(ready[0], got, 1), 1);
+		close(ready[0]);
+		close(ready[1]);
+		do {
+			ctl_run(c);
+			ctl_get_stats(c, &s);
+		} while (s.accepted + s.refused_full < (i + 1) * (CTL_CLIENTS_USER + 1));
+		assert_int_equal(s.clients, (i + 1) * CTL_CLIENTS_USER < CTL_CLIENTS_MAX - CTL_CLIENTS_KEPT ?
+						    (i + 1) * CTL_CLIENTS_USER : CTL_CLIENTS_MAX - CTL_CLIENTS_KEPT);
+	}
+	assert_true(s.refused_full > 0);
+	fd = dial();
+	say(fd, "{\"do\":\"echo\",\"x\":7}\n");
+	o = hear(fd);
+	assert_int_equal(json_integer_value(json_object_get(o, "x")), 7);
+	json_decref(o);
+	close(fd);
+	close(hold[0]);
+	close(hold[1]);
+	for (unsigned i = 0; i < sizeof(pid) / sizeof(pid[0]); i++) {
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		assert_int_equal(status, 0);
+	}
+	for (int i = 0; i < 100 && s.clients; i++) {
+		ctl_run(c);
+		ctl_get_stats(c, &s);
+	}
+	assert_int_equal(s.clients, 0);
+}
+
 /* A group of its own may do one kind of thing and no other. */
 static void test_groups(void **state)
 {
@@ -666,6 +726,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hogs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_socket_file, setup, teardown),
 		cmocka_unit_test(test_status),
