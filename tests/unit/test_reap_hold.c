@@ -3,6 +3,7 @@
 #include "store_util.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -306,6 +307,34 @@ static void test_wrong_place(void **state)
 	assert_false(slots_name(&v[1]));
 }
 
+/* A row whose list of chunks is another call's: that one's audio is left alone. */
+static void test_wrong_chunks(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	char path[600], text[2][UID_TEXT], sql[200];
+	struct reap_totals t;
+	struct uid a, b;
+	sqlite3 *db;
+
+	(void)state;
+	a = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	b = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	uid_format(&a, text[0]);
+	uid_format(&b, text[1]);
+	snprintf(path, sizeof(path), "%s/catalog/acme/2027-02-16.db", store_dir);
+	snprintf(sql, sizeof(sql), "UPDATE calls SET extents=(SELECT extents FROM calls WHERE uid='%s') WHERE uid='%s'", text[1], text[0]);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+	ask(&a, STORE_DOCUMENTATION, "erased");
+	t = reap_at(T0 + 2 * DAY_NS);
+	assert_true(t.single == 1 && !t.bytes);
+	assert_int_equal(heard(&b, STORE_DOCUMENTATION), 0);
+}
+
 static struct uid train_call(struct store *st, unsigned i, uint64_t use_by)
 {
 	struct store_call_meta m;
@@ -461,7 +490,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(wrong_place), T(unused), T(killed) };
+	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(wrong_place), T(wrong_chunks), T(unused), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
