@@ -143,6 +143,45 @@ static void test_lost(void **state)
 	}
 }
 
+/* A block of a segment that the disk does not give back. */
+static off_t bad_block;
+
+ssize_t __real_pread(int fd, void *p, size_t n, off_t off);
+ssize_t __wrap_pread(int fd, void *p, size_t n, off_t off);
+ssize_t __wrap_pread(int fd, void *p, size_t n, off_t off)
+{
+	struct stat sb;
+
+	if (bad_block && off < bad_block + 4096 && off + (off_t)n > bad_block && !fstat(fd, &sb) && sb.st_size > bad_block + 4096) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_pread(fd, p, n, off);
+}
+
+static void on_say(void *arg, const char *file, const char *text)
+{
+	*(bool *)arg |= !strcmp(file, "segments/acme/2027-02-16/00000001.seg") && strstr(text, "4096 bytes cannot be read");
+}
+
+static void test_bad_block(void **state)
+{
+	struct store_rebuild_report rep;
+	bool said = false;
+	char why[512] = "";
+
+	(void)state;
+	write_calls(5, true);
+	dump("before");
+	shell("rm -r %s/catalog/acme", store_dir);
+	bad_block = 8192; /* in audio: every row has its copy elsewhere */
+	assert_int_equal(store_rebuild(store_dir, on_say, &said, &rep, why, sizeof(why)), 0);
+	bad_block = 0;
+	assert_true(said);
+	assert_int_equal(rep.copied, 5);
+	same_as_before();
+}
+
 /* Beside a writer nothing is touched; what a killed one had in its WAL and in an open segment is not lost. */
 static void test_killed(void **state)
 {
@@ -410,7 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_store, drop_store)
-		T(test_lost), T(test_killed), T(test_bare), T(test_destroyed), T(test_erased), T(test_evidence), T(test_copy_bytes),
+		T(test_lost), T(test_bad_block), T(test_killed), T(test_bare), T(test_destroyed), T(test_erased), T(test_evidence), T(test_copy_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
