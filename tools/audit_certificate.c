@@ -20,6 +20,7 @@ static const char *store_dir, *out_file;
 static const char *const not_proven[] = {
 	"copies of the store or of its keys made before (backups, snapshots, exports)",
 	"what the medium itself keeps of a key that was overwritten in place (flash translation, copy-on-write file systems)",
+	"that these are all keys of the call: lines about another could have been left out, which the log itself would show",
 	"that no other log was kept beside this one by who has the signing key: compare the roots with those noted elsewhere",
 };
 
