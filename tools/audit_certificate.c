@@ -171,6 +171,7 @@ int audit_certificate(int argc, char **argv)
 		return rc;
 	if (uid_parse(a.v[0], &call))
 		return cli_usage("'%.40s' is no call", a.v[0]);
+	cli_no_dump(); /* bucket files are read */
 	rc = certificate_make(store_dir ? store_dir : CLI_STORE_DIR, &call, &cert, why, sizeof(why));
 	if (rc) {
 		cli_err("%s", *why ? why : strerror(-rc));
