@@ -5,7 +5,7 @@
     verify_certificate.py CERTIFICATE ROOT.PUB CALL [NOTED-ROOT]
 
 ROOT.PUB is the log's public key as published, NOTED-ROOT the hash of a root that was noted where the store's keeper could not
-change it. Exit status 0: the call's keys were destroyed, by that log; 1: not proven, with the reason."""
+change it. Exit status 0: the keys that it names (all of the call's, unless lines were left out) were destroyed; 1: not proven."""
 import hashlib, json, subprocess, sys, tempfile
 
 

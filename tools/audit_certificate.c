@@ -20,6 +20,7 @@ static const char *store_dir, *out_file;
 static const char *const not_proven[] = {
 	"copies of the store or of its keys made before (backups, snapshots, exports)",
 	"what the medium itself keeps of a key that was overwritten in place (flash translation, copy-on-write file systems)",
+	"that these are all keys of the call: lines about another could have been left out, which the log itself would show",
 	"that no other log was kept beside this one by who has the signing key: compare the roots with those noted elsewhere",
 };
 
@@ -170,6 +171,7 @@ int audit_certificate(int argc, char **argv)
 		return rc;
 	if (uid_parse(a.v[0], &call))
 		return cli_usage("'%.40s' is no call", a.v[0]);
+	cli_no_dump(); /* bucket files are read */
 	rc = certificate_make(store_dir ? store_dir : CLI_STORE_DIR, &call, &cert, why, sizeof(why));
 	if (rc) {
 		cli_err("%s", *why ? why : strerror(-rc));

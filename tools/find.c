@@ -267,6 +267,7 @@ int main(int argc, char **argv)
 	rc = cli_parse(&cli, argc, argv, &args);
 	if (rc != CLI_GO_ON)
 		return rc;
+	cli_no_dump(); /* bucket files are read */
 	if (!uid_equal(&uid, &none))
 		filter.uid = &uid;
 	if (filter.until_ns && filter.since_ns >= filter.until_ns)

@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 
 	if (rc != CLI_GO_ON)
 		return rc;
+	cli_no_dump(); /* bucket files are read */
 	rc = rebuild ? do_rebuild() : CLI_OK;
 	if (rc != CLI_OK)
 		return cli_finish(rc);

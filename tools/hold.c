@@ -98,6 +98,7 @@ static int open_holds(enum holds_mode mode, struct store **ret_st, struct holds 
 
 	if (rc)
 		return rc;
+	cli_no_dump(); /* a bucket's key, and those of the calls on hold */
 	rc = store_open(store_dir, STORE_RO, ret_st, why, sizeof(why));
 	if (rc) {
 		cli_err("%s", *why ? why : strerror(-rc));

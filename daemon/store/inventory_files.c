@@ -196,10 +196,21 @@ static int keys_of(struct inventory *v, const char *dir, const char *name)
 
 /* ---- catalog, evidence, outbox ---- */
 
+/* By --rebuild, with what lay beside it: ".damaged", ".damaged.2", each with "-wal", "-shm" or "-journal". */
+static bool set_aside(const char *s)
+{
+	if (strncmp(s, ".damaged", 8) != 0)
+		return false;
+	s += 8;
+	if (*s == '.' && s[1] >= '0' && s[1] <= '9')
+		s += 1 + strspn(s + 1, "0123456789");
+	return !*s || !strcmp(s, "-wal") || !strcmp(s, "-shm") || !strcmp(s, "-journal");
+}
+
 static enum kind catalog_file(struct place *p, const char *name, const struct stat *sb)
 {
-	/* SQLite's own, a copy on its way, what the reaper takes away, what --rebuild set aside */
-	static const char *const more[] = { "", "-wal", "-shm", "-journal", ".seal", ".seal-journal", ".gone", ".new", ".new-journal", ".damaged" };
+	/* SQLite's own, a copy on its way, what the reaper takes away */
+	static const char *const more[] = { "", "-wal", "-shm", "-journal", ".seal", ".seal-journal", ".gone", ".new", ".new-journal" };
 	const char *db = strstr(name, ".db");
 	char base[64];
 	uint32_t day;
@@ -216,7 +227,7 @@ static enum kind catalog_file(struct place *p, const char *name, const struct st
 	for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++)
 		if (!strcmp(db + 3, more[i]))
 			return FILE_OURS;
-	return !strncmp(db + 3, ".damaged.", 9) && strspn(db + 12, "0123456789") == strlen(db + 12) ? FILE_OURS : STRAY;
+	return set_aside(db + 3) ? FILE_OURS : STRAY;
 }
 
 static int catalog_of(struct inventory *v, const char *dir, const char *name)

@@ -19,6 +19,7 @@
 #define COUNT_BYTES (1u << 20)
 #define ZONE_MOST   (14 * 3600 * NS_PER_S) /* a day begins nowhere earlier than this before it does in UTC ... */
 #define ZONE_LEAST  (12 * 3600 * NS_PER_S) /* ... and later than this after */
+#define EARLY	    (3600 * NS_PER_S)	   /* before a deadline, so that a timer that comes by less often than each minute is not late */
 
 uint64_t reap_day_begun(uint32_t day)
 {
@@ -36,6 +37,34 @@ static bool begins_day(uint64_t ns, uint32_t day)
 	uint64_t last = reap_day_begun(day);
 
 	return ns <= last && ns + ZONE_LEAST + ZONE_MOST >= last;
+}
+
+/*
+ * A bucket that does not say when its day begins, and whose key may be there all the same: in time for the first of its calls'
+ * deadlines, as far as their slots can be read. A deadline before the day has begun anywhere is none of that day.
+ */
+static uint64_t before_deadlines(const struct reap *r, const struct reap_bucket *b)
+{
+	uint64_t when = reap_day_begun(b->day), least = when - ZONE_LEAST - ZONE_MOST;
+	uint8_t raw[64 * SLOT_SIZE];
+	char path[STORE_PATH_MAX];
+	struct slot s;
+	off_t at = SLOT_SIZE;
+	ssize_t n = 0;
+	int fd;
+
+	slots_path(b->controller, b->purpose, b->day, "slots", path);
+	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	while (fd >= 0 && (n = pread(fd, raw, sizeof(raw), at)) >= SLOT_SIZE) {
+		n -= n % SLOT_SIZE;
+		for (ssize_t i = 0; i < n; i += SLOT_SIZE)
+			if (!slot_parse(raw + i, &s) && !s.empty && s.until_ns >= least && s.until_ns < when + EARLY)
+				when = s.until_ns - EARLY > least ? s.until_ns - EARLY : least;
+		at += n;
+	}
+	if (fd >= 0)
+		close(fd);
+	return when;
 }
 
 /* 1 it is in ret, 0 it is of no concern. */
@@ -56,7 +85,7 @@ static int look(struct reap *r, struct reap_bucket *b)
 	if (!rc && k.state == BUCKET_LIVE && !begins_day(k.destroy_ns, b->day))
 		rc = why_set(&why, -EBADMSG, "%s: offset 32: no beginning of its day: it goes by its name (rule K-1)", path);
 	b->live = rc || k.state == BUCKET_LIVE;
-	b->destroy_ns = rc ? b->destroy_ns : k.destroy_ns;
+	b->destroy_ns = rc == -EBADMSG ? before_deadlines(r, b) : rc ? b->destroy_ns : k.destroy_ns;
 	b->destroyed_ns = rc ? 0 : k.destroyed_ns;
 	explicit_bzero(&k, sizeof(k));
 	b->damaged = rc == -EBADMSG;

@@ -97,6 +97,19 @@ static bool frees(const struct hole *h)
 	return to > from;
 }
 
+/* There are whole chunks of the call there, and nothing else: a list that is damaged must not take another call's audio. */
+static bool is_calls(int fd, const struct hole *h, const struct uid *uid)
+{
+	uint8_t raw[CHUNK_HEAD];
+	struct chunk_head head;
+	uint64_t at = h->off, end = h->off + h->len;
+
+	while (at < end && !pread_all(fd, raw, sizeof(raw), (off_t)at) && !chunk_head_parse(raw, sizeof(raw), &head) &&
+	       uid_equal(&head.uid, uid))
+		at += segment_round(head.length);
+	return at == end;
+}
+
 static void punch_call(struct reap *r, struct reap_ring *ring, const struct reap_row *row)
 {
 	char path[STORE_PATH_MAX];
@@ -122,7 +135,7 @@ static void punch_call(struct reap *r, struct reap_ring *ring, const struct reap
 			fd = openat(r->root.fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 			have = fd < 0 ? HOLES_MAX : pieces(fd); /* still open, or gone */
 		}
-		if (rc || have >= HOLES_MAX || !frees(&v[i]))
+		if (rc || have >= HOLES_MAX || !frees(&v[i]) || !is_calls(fd, &v[i], &row->uid))
 			continue;
 		reap_ring_punch(ring, fd, v[i].off, v[i].len);
 		have++;

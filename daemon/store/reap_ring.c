@@ -23,7 +23,7 @@
 #define WORKERS 2 /* of the kernel: more would only make a queue before the journal's lock */
 
 struct reap_req {
-	char name[64]; /* "" a hole */
+	char name[REAP_NAME]; /* "" a hole */
 	int fd;
 	uint64_t off, len;
 	struct reap_req *next;

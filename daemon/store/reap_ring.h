@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define REAP_DEPTH 16
+#define REAP_NAME  64 /* bytes of a name, with its zero */
 
 struct reap_ring;
 

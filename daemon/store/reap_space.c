@@ -106,13 +106,21 @@ static bool of_day(const char *name, const char *day)
 	return !strncmp(name, day, 10) && name[10] == '.';
 }
 
+/* A directory, or a name that none of ours is as long as: left alone, `report inventory` tells of it. */
+static bool is_stray(int dirfd, const char *name)
+{
+	struct stat sb;
+
+	return strlen(name) + sizeof(GONE) > REAP_NAME || (!fstatat(dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) && S_ISDIR(sb.st_mode));
+}
+
 /*
  * All partitions of the day. A database leaves its name first: one with half of its files would be damage, and the log
  * (-wal) of an old one poison for a new one of that name.
  */
 static void catalogs(struct space *s)
 {
-	char dir[STORE_PATH_MAX], day[16], to[300];
+	char dir[STORE_PATH_MAX], day[16], to[REAP_NAME];
 	struct names names;
 	int fd, rc;
 
@@ -131,7 +139,7 @@ static void catalogs(struct space *s)
 			size_t n = strlen(name);
 			bool db = n > 3 && !strcmp(name + n - 3, ".db");
 
-			if (!of_day(name, day) || n > 200 || db == (round == 1))
+			if (!of_day(name, day) || db == (round == 1) || is_stray(fd, name))
 				continue;
 			s->files++;
 			s->bytes += allocated(fd, name);
@@ -168,7 +176,7 @@ static void segments(struct space *s, int fd)
 	daylock_path(s->controller, s->day, dir);
 	rc = names_read(&s->r->root, dir, &names);
 	for (size_t i = 0; !rc && i < names.n; i++) {
-		if (!segment_name(names.v[i]))
+		if (!segment_name(names.v[i]) || is_stray(fd, names.v[i]))
 			continue;
 		s->files++;
 		s->bytes += allocated(fd, names.v[i]);
@@ -245,6 +253,8 @@ static void day_gone(struct space *s)
 		segments(s, fd);
 	if (fd >= 0)
 		close(fd);
+	if (!s->files && !s->failed) /* only strays are left of it: nothing to tell each minute */
+		return;
 	s->r->t.days++;
 	s->r->t.files += s->files;
 	s->r->t.bytes += s->bytes;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,25 +83,50 @@ static int open_segment(struct rebuild *b, const struct lost_day *d, uint32_t nu
 	return fd < 0 ? why_errno(b->why, -errno, rel, "cannot open") : fd;
 }
 
+#define PIECE (1u << 20)
+#define BLOCK 4096u /* what a disk loses at least */
+
+/* What cannot be read stays zeros. Returns how much that is. */
+static size_t read_pieces(int fd, uint8_t *p, size_t from, size_t to, size_t step)
+{
+	size_t lost = 0;
+
+	for (size_t at = from; at < to; at += step) {
+		size_t n = to - at < step ? to - at : step;
+
+		if (!pread_all(fd, p + at, n, (off_t)at))
+			continue;
+		memset(p + at, 0, n);
+		lost += step > BLOCK ? read_pieces(fd, p, at, at + n, BLOCK) : n;
+	}
+	return lost;
+}
+
+/* One block that the disk does not give back must not take all calls of the day with it. */
 static int walk_file(struct rebuild *b, struct lost_day *d, uint32_t number)
 {
 	int fd = open_segment(b, d, number), rc = 0;
+	char rel[STORE_PATH_MAX];
+	uint8_t *p = NULL;
 	struct stat sb;
-	void *p;
+	size_t lost;
 
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &sb) || (uint64_t)sb.st_size > SEGMENT_MAX || sb.st_size < SEGMENT_HEAD)
 		goto out;
-	p = mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED) {
-		rc = why_set(b->why, -errno, "segments/%s: cannot read: %s", d->controller, strerror(errno));
+	p = malloc((size_t)sb.st_size);
+	if (!p) {
+		rc = -ENOMEM;
 		goto out;
 	}
-	(void)madvise(p, (size_t)sb.st_size, MADV_SEQUENTIAL); /* only faster */
+	lost = read_pieces(fd, p, 0, (size_t)sb.st_size, PIECE);
+	segment_path(d->controller, d->day, number, "seg", rel);
+	if (lost)
+		rebuild_say(b, rel, "%zu bytes cannot be read: calls are made anew from the rest", lost);
 	rc = walk(b, d, number, p, (size_t)sb.st_size);
-	munmap(p, (size_t)sb.st_size);
 out:
+	free(p);
 	close(fd);
 	return rc;
 }

@@ -36,17 +36,16 @@ static int cut_file(const struct root *r, const char *rel, const char *final, st
 	uint64_t end;
 
 	if (fd < 0 || fstat(fd, &sb)) {
-		rc = why_errno(why, -errno, rel, "cannot open");
+		rc = fd < 0 && (errno == EISDIR || errno == ELOOP || errno == ENXIO) ? 0 : why_errno(why, -errno, rel, "cannot open");
 		goto out;
 	}
-	if ((uint64_t)sb.st_size > SEGMENT_MAX) {
-		rc = why_set(why, -EBADMSG, "%s: longer than a segment may be (rule S-2)", rel);
+	/* Not ours, or not to be read, now perhaps: it stays for the next time (fsck names it), and recording does not wait for it. */
+	if (!S_ISREG(sb.st_mode) || (uint64_t)sb.st_size > SEGMENT_MAX)
 		goto out;
-	}
 	p = malloc((size_t)sb.st_size + 1);
-	rc = p ? pread_all(fd, p, (size_t)sb.st_size, 0) : -ENOMEM;
+	rc = p ? pread_all(fd, p, (size_t)sb.st_size, 0) : why_set(why, -ENOMEM, "out of memory");
 	if (rc) {
-		rc = why_errno(why, rc, rel, "cannot read");
+		rc = rc == -ENOMEM ? rc : 0;
 		goto out;
 	}
 	end = whole_end(p, (size_t)sb.st_size);

@@ -175,6 +175,75 @@ static int erase_one(int fd, const struct slot_erase *e)
 	return pwrite_all(fd, zeros, SLOT_SIZE, (off_t)e->index * SLOT_SIZE);
 }
 
+static int uid_cmp(const void *a, const void *b)
+{
+	const struct slot_erase *const *x = a, *const *y = b;
+
+	return memcmp(&(*x)->uid, &(*y)->uid, sizeof(struct uid));
+}
+
+static int overwrite_named(int fd, const uint8_t *raw, off_t at, struct slot_erase *const *v, size_t n)
+{
+	struct slot_erase key, *const look = &key, *const *x;
+	int rc;
+
+	memcpy(key.uid.b, raw + 8, 16);
+	x = bsearch(&look, v, n, sizeof(*v), uid_cmp);
+	if (!x)
+		return 0;
+	rc = pwrite_all(fd, zeros, SLOT_SIZE, at);
+	(*x)->result = rc;
+	return rc;
+}
+
+/* Damage that has another uid, where no slot of the file has this one: it is this call's, and the uid is what is damaged. */
+static int erase_damaged(int fd, struct slot_erase *e)
+{
+	uint8_t raw[SLOT_SIZE];
+	struct slot s;
+	int rc = pread_all(fd, raw, sizeof(raw), (off_t)e->index * SLOT_SIZE);
+
+	if (!rc && slot_parse(raw, &s)) {
+		rc = pwrite_all(fd, zeros, SLOT_SIZE, (off_t)e->index * SLOT_SIZE);
+		e->result = rc;
+	}
+	return rc;
+}
+
+/*
+ * Who named a place that is not the call's may have been damaged, and its key lies elsewhere in the file: once through all
+ * of it, for all calls whose slot was not found.
+ */
+static int erase_strays(int fd, struct slot_erase *e, size_t n)
+{
+	struct slot_erase **v = malloc((n + 1) * sizeof(*v));
+	uint8_t raw[64 * SLOT_SIZE];
+	size_t m = 0;
+	ssize_t got = 1;
+	int rc = v ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !rc && i < n; i++)
+		if (e[i].result == 1 || e[i].result == -ESTALE || e[i].result == -ENOENT)
+			v[m++] = &e[i];
+	if (m)
+		qsort(v, m, sizeof(*v), uid_cmp);
+	for (off_t at = SLOT_SIZE; m && !rc && got > 0; at += got) {
+		got = pread(fd, raw, sizeof(raw), at);
+		if (got < 0)
+			rc = -errno;
+		got -= got % SLOT_SIZE;
+		for (ssize_t i = 0; !rc && i < got; i += SLOT_SIZE)
+			rc = overwrite_named(fd, raw + i, at + i, v, m);
+	}
+	for (size_t i = 0; !rc && i < m; i++)
+		if (v[i]->result == -ESTALE)
+			rc = erase_damaged(fd, v[i]);
+	for (size_t i = 0; rc && i < m; i++)
+		v[i]->result = rc;
+	free(v);
+	return rc;
+}
+
 /* Those of one file. Returns the first error of the disk. */
 static int erase_file(const struct root *r, struct slot_erase *v, size_t n, struct why *why)
 {
@@ -187,10 +256,14 @@ static int erase_file(const struct root *r, struct slot_erase *v, size_t n, stru
 	err = fd < 0 ? -errno : 0;
 	for (size_t i = 0; i < n; i++) {
 		v[i].result = err ? err : erase_one(fd, &v[i]);
-		sync |= v[i].result >= 0;
 		if (v[i].result < 0 && v[i].result != -ENOENT && v[i].result != -ESTALE && !rc)
 			rc = why_errno(why, v[i].result, path, "cannot erase slots");
 	}
+	err = err ? 0 : erase_strays(fd, v, n);
+	if (err && !rc)
+		rc = why_errno(why, err, path, "cannot erase slots");
+	for (size_t i = 0; i < n; i++)
+		sync |= v[i].result >= 0;
 	if (sync && fdatasync(fd)) {
 		err = -errno;
 		for (size_t i = 0; i < n; i++)

@@ -65,15 +65,17 @@ struct slot_erase {
 	unsigned purpose;
 	uint32_t day, index;
 	struct uid uid; /* whose it must be */
-	/* 0 overwritten, 1 it was empty, -ESTALE another call's: left alone, -ENOENT no such file or slot, else -errno */
+	/* 0 overwritten, 1 it was empty, -ESTALE another call's: left alone, -ENOENT no such file or slot, else -errno; 1, -ESTALE
+	 * and -ENOENT say that no slot of the file is the call's */
 	int result;
 };
 
 /*
  * Overwrites slots in place: sorted by file and offset, one fdatasync a file. A slot is read first, and left alone when
- * it is not of that uid; a damaged one with that uid is overwritten. Results 0 and 1 are durable when this returns. Goes
- * on past errors of the disk and returns the first (with its text); -ESTALE and -ENOENT are not among them. Changes the
- * order of v. A recorder may have the files open.
+ * it is not of that uid; a damaged one with that uid is overwritten. When there is no slot of that uid at its place the whole file
+ * is looked through, once for all of them: a damaged row must not keep a key alive. If that has none either, what is damaged at the
+ * place is overwritten. Results 0 and 1 are durable when this returns. Goes on past errors of the disk and returns the first (with
+ * its text); -ESTALE and -ENOENT are not among them. Changes the order of v. A recorder may have the files open.
  */
 int slots_erase_many(const struct root *r, struct slot_erase *v, size_t n, struct why *why);
 

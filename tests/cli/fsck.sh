@@ -57,7 +57,7 @@ for harm in missing cut garbage; do
 	case $harm in
 	missing) rm "t/$db" ;;
 	cut) truncate -s 9000 "t/$db" ;;
-	garbage) head -c 30000 /dev/urandom >"t/$db" ;;
+	garbage) head -c 30000 /dev/urandom >"t/$db" && printf x >"t/$db-wal" ;;
 	esac
 	"$BIN/optag" export --store t --keys k --purpose documentation --call "$id" --format payload -o "$TMP/none" 2>/dev/null && fail "$harm: there is a call"
 	run 0 "$BIN/optag" fsck --store t --rebuild
@@ -66,6 +66,9 @@ for harm in missing cut garbage; do
 	has out 'clean$'
 	[ $harm = missing ] || has out "set aside as ${db##*/}\.damaged"
 	[ $harm = missing ] || [ -e "t/$db.damaged" ] || fail "$harm: the damaged one is gone"
+	"$BIN/optag" report inventory --store t >inv 2>&1 # has more to say: these calls are due
+	grep 'none of the store' inv && fail "$harm: the inventory does not know what was set aside"
+	grep -q 'calls kept' inv || fail "$harm: no inventory: $(cat inv)"
 	rows t
 	diff rows.s rows.t || fail "$harm: other rows than before"
 	sound t

@@ -28,6 +28,17 @@ run 2 "$O" hold release --store s --reason r x
 A() { run "$1" "$O" hold add --store s --reason "${R:-dispute}" --reference "${F:-D-2201}" --review "${D:-$review}" "${@:2}"; }
 A 1 01ARZ3NDEKTSV4RRFFQ69G5FAV
 has err 'no such call'
+# it reads keys: nothing of it is dumped
+exec 9>>s/holds
+flock 9
+"$O" hold add --store s --reason r --reference D-1 --review "$review" 01ARZ3NDEKTSV4RRFFQ69G5FAV >waited 2>&1 9>&- & waiter=$!
+for _ in {1..50}; do
+	grep -Eq 'Max core file size +0 +0 ' /proc/$waiter/limits && break
+	sleep 0.1
+done
+grep -Eq 'Max core file size +0 +0 ' /proc/$waiter/limits || fail "its memory may be dumped"
+exec 9>&-
+wait $waiter && fail "there is such a call"
 A 1 "$(id train)"
 has err 'documentation is NONE'
 D=$(date -u +%F) A 1 "$near"

@@ -48,6 +48,20 @@ run 0 "$O" audit show --store s --json
 run 0 "$O" find --store s --json
 [ -s out ] && fail "find lists what is gone"
 
+# what is none of the store's lies in the way: it stays, all else goes, and once
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
+long=$(printf 'x%.0s' {1..80})
+mkdir s/catalog/acme/2026-04-01.d s/segments/acme/2026-04-01/00000009.seg
+touch "s/catalog/acme/2026-04-01.$long" s/segments/acme/2026-04-01/notes
+run 0 "$O" reap --store s --now 2026-04-01 --confirm
+[ "$(find s/segments s/catalog -type f -printf '%f ' | wc -w)" = 2 ] || fail "left: $(find s/segments s/catalog -type f)"
+run 0 "$O" reap --store s --now 2026-04-01T00:01:00Z --json
+[ "$(tail -1 out | jq -c '[.days,.files,.faults]')" = '[0,0,0]' ] || fail "a day that is gone: $(cat out)"
+run 0 "$O" audit show --store s --json
+[ "$(jq -rs 'map(select(.event == "reaper.run")) | length' out)" = 1 ] || fail "a run that did nothing is told of"
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711 overlap denied training
+run 0 "$O" reap --store s --now 2026-03-31T22:00:00Z --confirm
+
 # a late import of that day: nothing of it is kept, and the next run takes its row away
 "$MKSTORE" s g711 >out 2>err && fail "a call of a dead day begins"
 has err 'destroyed already'

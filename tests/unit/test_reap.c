@@ -297,22 +297,50 @@ static void test_no_outbox(void **state)
 	fsck_clean(NULL);
 }
 
+/* Not destroyed late, though nobody can read when it is due: an hour before the first deadline of its calls. */
 static void test_damaged_bucket(void **state)
 {
-	struct reap_settings s = { .now_ns = T0 + 91 * DAY_NS, .told = true };
+	struct reap_settings s = { .now_ns = T0 + 90 * DAY_NS - 3601 * NS_PER_S, .told = true };
 	struct store *st = open_store(STORE_RW);
 	struct reap_totals t;
 
 	(void)state;
 	keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
-	keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 89 * DAY_NS, 0 });
+	keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS + 1, 0 });
+	keep_call(st, 3, "acme", CPH, T0, (uint64_t[]){ T0 + 89 * DAY_NS, 0 });
 	ok(st, store_sync(st));
 	store_close(st);
 	shell("printf x | dd of='%s/keys/acme/documentation/2027-02-16.bucket' bs=1 seek=41 conv=notrunc 2>/dev/null", store_dir);
 	(void)reap_with(&s, &t); /* says what it found */
+	assert_int_equal(t.calls, 1);
+	assert_int_equal(nfaults, 1);
+	s.now_ns += NS_PER_S;
+	(void)reap_with(&s, &t);
 	assert_int_equal(t.calls, 2);
+	assert_int_equal(t.late, 0);
 	assert_int_equal(nfaults, 1);
 	fsck_clean(NULL);
+	reap_at(T0 + 92 * DAY_NS);
+}
+
+/* With slots that say nothing either its day counts. */
+static void test_damaged_slots(void **state)
+{
+	struct reap_settings s = { .now_ns = utc("2027-02-16T11:59:59Z"), .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+
+	(void)state;
+	keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	shell("printf x | dd of='%s/keys/acme/documentation/2027-02-16.bucket' bs=1 seek=41 conv=notrunc 2>/dev/null", store_dir);
+	shell("printf x | dd of='%s/keys/acme/documentation/2027-02-16.slots' bs=1 seek=286 conv=notrunc 2>/dev/null", store_dir);
+	(void)reap_with(&s, &t);
+	assert_int_equal(t.calls, 0);
+	s.now_ns += NS_PER_S;
+	(void)reap_with(&s, &t);
+	assert_int_equal(t.buckets, 1);
 	reap_at(T0 + 92 * DAY_NS);
 }
 
@@ -474,7 +502,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(only_due), T(order), T(training_first), T(quarantine), cmocka_unit_test(test_calendar), T(clock), T(until), T(not_told),
-		T(no_outbox), T(damaged_bucket), T(moved_deadline), T(two), T(beside_writer), T(settle_after),
+		T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two), T(beside_writer), T(settle_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "store_util.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <sys/file.h>
 #include <time.h>
 
@@ -252,6 +253,88 @@ static void test_request(void **state)
 	fsck_clean(NULL);
 }
 
+#define DOC_SLOTS "keys/acme/documentation/2027-02-16.slots"
+
+/* Its uid is in the file of slots, so a wrap of it may be, too. */
+static bool slots_name(const struct uid *uid)
+{
+	char path[600], buf[8192];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" DOC_SLOTS, store_dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, buf, sizeof(buf));
+	close(fd);
+	assert_true(n >= 256);
+	return memmem(buf, (size_t)n, uid->b, 16);
+}
+
+/* Rows that name another call's slot, and a slot whose uid is damaged: what is said to be destroyed is. */
+static void test_wrong_place(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+	struct uid v[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		v[i] = keep_call(st, i, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	shell("cd '%s/keys/acme/documentation' && { dd bs=256 count=1; dd bs=256 skip=1 count=1; } <2027-02-16.slots >x 2>/dev/null &&"
+	      " dd if=2027-02-16.slots of=x bs=256 skip=1 seek=2 count=1 conv=notrunc 2>/dev/null &&"
+	      " dd if=2027-02-16.slots of=x bs=256 skip=2 seek=1 count=1 conv=notrunc 2>/dev/null &&"
+	      " dd if=2027-02-16.slots of=x bs=256 skip=3 seek=3 count=1 conv=notrunc 2>/dev/null && mv x 2027-02-16.slots",
+	      store_dir);
+	assert_int_equal(heard(&v[0], STORE_DOCUMENTATION), -ESHUTDOWN); /* it is the other's */
+	ask(&v[0], STORE_DOCUMENTATION, "erased");
+	t = reap_at(T0 + 2 * DAY_NS);
+	assert_int_equal(t.single, 1);
+	assert_false(slots_name(&v[0]));
+	assert_true(slots_name(&v[1]) && slots_name(&v[2]));
+	shell("printf x | dd of='%s/" DOC_SLOTS "' bs=1 seek=%d conv=notrunc 2>/dev/null", store_dir, 3 * 256 + 8);
+	ask(&v[2], STORE_DOCUMENTATION, "erased");
+	t = reap_at(T0 + 3 * DAY_NS);
+	assert_int_equal(t.single, 1);
+	shell("test -z \"$(dd if='%s/" DOC_SLOTS "' bs=256 skip=3 count=1 2>/dev/null | tr -d '\\0')\"", store_dir);
+	assert_true(slots_name(&v[1]));
+	/* a place that there is not, and one that is empty already */
+	ask(&v[1], STORE_DOCUMENTATION, "erased");
+	ask(&v[1], STORE_DOCUMENTATION, "erased");
+	shell("truncate -s 512 '%s/" DOC_SLOTS "'", store_dir);
+	reap_at(T0 + 4 * DAY_NS);
+	assert_false(slots_name(&v[1]));
+}
+
+/* A row whose list of chunks is another call's: that one's audio is left alone. */
+static void test_wrong_chunks(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	char path[600], text[2][UID_TEXT], sql[200];
+	struct reap_totals t;
+	struct uid a, b;
+	sqlite3 *db;
+
+	(void)state;
+	a = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	b = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	uid_format(&a, text[0]);
+	uid_format(&b, text[1]);
+	snprintf(path, sizeof(path), "%s/catalog/acme/2027-02-16.db", store_dir);
+	snprintf(sql, sizeof(sql), "UPDATE calls SET extents=(SELECT extents FROM calls WHERE uid='%s') WHERE uid='%s'", text[1], text[0]);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_changes(db), 1);
+	sqlite3_close(db);
+	ask(&a, STORE_DOCUMENTATION, "erased");
+	t = reap_at(T0 + 2 * DAY_NS);
+	assert_true(t.single == 1 && !t.bytes);
+	assert_int_equal(heard(&b, STORE_DOCUMENTATION), 0);
+}
+
 static struct uid train_call(struct store *st, unsigned i, uint64_t use_by)
 {
 	struct store_call_meta m;
@@ -407,7 +490,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(unused), T(killed) };
+	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(wrong_place), T(wrong_chunks), T(unused), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

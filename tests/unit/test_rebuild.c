@@ -143,6 +143,69 @@ static void test_lost(void **state)
 	}
 }
 
+/* A block of a segment that the disk does not give back. */
+static off_t bad_block;
+
+ssize_t __real_pread(int fd, void *p, size_t n, off_t off);
+ssize_t __wrap_pread(int fd, void *p, size_t n, off_t off);
+ssize_t __wrap_pread(int fd, void *p, size_t n, off_t off)
+{
+	struct stat sb;
+
+	if (bad_block && off < bad_block + 4096 && off + (off_t)n > bad_block && !fstat(fd, &sb) && sb.st_size > bad_block + 4096) {
+		errno = EIO;
+		return -1;
+	}
+	return __real_pread(fd, p, n, off);
+}
+
+static void on_say(void *arg, const char *file, const char *text)
+{
+	*(bool *)arg |= !strcmp(file, "segments/acme/2027-02-16/00000001.seg") && strstr(text, "4096 bytes cannot be read");
+}
+
+static void test_bad_block(void **state)
+{
+	struct store_rebuild_report rep;
+	bool said = false;
+	char why[512] = "";
+
+	(void)state;
+	write_calls(5, true);
+	dump("before");
+	shell("rm -r %s/catalog/acme", store_dir);
+	bad_block = 8192; /* in audio: every row has its copy elsewhere */
+	assert_int_equal(store_rebuild(store_dir, on_say, &said, &rep, why, sizeof(why)), 0);
+	bad_block = 0;
+	assert_true(said);
+	assert_int_equal(rep.copied, 5);
+	same_as_before();
+}
+
+/* What a writer left open and nobody can read, or is no segment, does not keep the next one from recording, and is not cut. */
+static void test_bad_open(void **state)
+{
+	struct store *st;
+
+	(void)state;
+	write_calls(5, true);
+	dump("before");
+	shell("cd %s/segments/acme/2027-02-16 && mv 00000001.seg 00000001.open && cp 00000001.open ../whole && mkdir 00000002.open &&"
+	      " ln -s 00000001.open 00000006.open && truncate -s 2G 00000003.open && mkfifo 00000004.open", store_dir);
+	bad_block = 8192;
+	st = open_store(STORE_RW);
+	write_call(st, 20, 1);
+	store_close(st);
+	bad_block = 0;
+	shell("cd %s/segments/acme/2027-02-16 && cmp 00000001.open ../whole && test -e 00000007.seg && rmdir 00000002.open && rm 00000003.open"
+	      " 00000004.open 00000006.open ../whole", store_dir);
+	st = open_store(STORE_RW);
+	assert_int_equal(read_call(st, 1, 2), 0);
+	store_close(st);
+	shell("test -e %s/segments/acme/2027-02-16/00000001.seg", store_dir);
+	fsck_clean(NULL);
+}
+
 /* Beside a writer nothing is touched; what a killed one had in its WAL and in an open segment is not lost. */
 static void test_killed(void **state)
 {
@@ -410,7 +473,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_store, drop_store)
-		T(test_lost), T(test_killed), T(test_bare), T(test_destroyed), T(test_erased), T(test_evidence), T(test_copy_bytes),
+		T(test_lost), T(test_bad_block), T(test_bad_open), T(test_killed), T(test_bare), T(test_destroyed), T(test_erased), T(test_evidence), T(test_copy_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
