@@ -256,7 +256,8 @@ static int map_all(struct xdp *x)
 	x->info = map_memory(x, XDP_INFO, sizeof(*x->info), rw);
 	x->rings = map_memory(x, XDP_RINGS, x->nrings * x->ring_stride, rw);
 	x->peak = calloc(x->nrings, sizeof(*x->peak));
-	if (!x->peak)
+	x->now = calloc(x->nrings, sizeof(*x->now));
+	if (!x->peak || !x->now)
 		return xdp_why(x, -ENOMEM, "out of memory");
 	x->state = map_memory(x, XDP_STATE, (size_t)x->set.state_blocks * OPTAG_STATE_BLOCK, rw);
 	x->sig_pos = map_memory(x, XDP_SIGNALS, 2 * (size_t)getpagesize(), PROT_READ);
@@ -291,6 +292,7 @@ static void release(struct xdp *x)
 	unmap((void *)(uintptr_t)x->sig_pos, 2 * (size_t)getpagesize());
 	optag_bpf__destroy(x->skel);
 	free(x->peak);
+	free(x->now);
 	free((void *)(uintptr_t)x->set.ifname);
 	free(x);
 }

@@ -21,9 +21,10 @@
  *
  * Nothing here starts a thread, and after xdp_open nothing needs a capability as
  * long as the program runs. xdp_drain and xdp_signals may run in two threads, each
- * in one; all else in the thread that opened. Media of one leg arrives in order
- * (the NIC keeps a stream on one queue, so on one CPU); between CPUs nothing is
- * ordered but ts_ns.
+ * in one; all else in the thread that opened. Media that came by one CPU is delivered
+ * in its order; by several, in the order of ts_ns but for 1 ms (and one kernel tick,
+ * see below), however much of it waits: a stream that moves to another CPU, as the
+ * NIC's or the system's settings may have it, stays in order.
  *
  * ts_ns is CLOCK_REALTIME's: taken from the monotonic clock on arrival, moved by
  * the clocks' distance when read, so a step of the clock shows in what is read
@@ -127,7 +128,7 @@ int xdp_flow_new(struct xdp *x, struct flow_table **ret);
  */
 void *xdp_state(struct xdp *x, size_t *ret_bytes);
 
-/* Up to `budget` media records to sink->media, shared among the CPUs' rings. Returns how many.
+/* Up to `budget` media records to sink->media, the oldest of all CPUs' rings first. Returns how many.
  * rec and payload are valid during the call. */
 unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget);
 /* Time of the oldest record that xdp_drain has not delivered yet; UINT64_MAX: there is none. */

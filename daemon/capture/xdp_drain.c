@@ -7,6 +7,9 @@
  * them. Payload is read where it lies; the header is spread out into a struct
  * optag_rec, and its time set. tail is stored once a batch: the program looks at it only when the ring
  * seems full, and each look moves a cache line.
+ *
+ * With records in more than one ring, the one with the oldest goes first, until it comes to one that is newer than
+ * what waits in another by more than SLACK_NS: a stream that moved to another CPU stays in order.
  */
 #include <errno.h>
 #include <string.h>
@@ -19,6 +22,7 @@
 
 #define BATCH_BYTES (256U << 10) /* of room given back at once */
 #define AHEAD	    16		 /* misses that a core can have under way at once, about */
+#define SLACK_NS    NS_PER_MS	 /* xdp.h: so much newer a record may be than one of another ring that waits */
 
 static uint64_t mono_now(void)
 {
@@ -46,6 +50,7 @@ struct ahead {
 	unsigned n;
 	uint64_t bytes; /* they take in the ring */
 	bool damaged;	/* behind them */
+	bool later;	/* behind them is one for another time */
 };
 
 /* The header is read once, then checked: the ring is memory that another could write. Returns
@@ -64,17 +69,21 @@ static uint32_t read_record(const struct optag_raw *raw, uint64_t have, struct o
 }
 
 static void look_ahead(const struct xdp *x, struct optag_ring *r, uint64_t tail, uint64_t have,
-		       unsigned max, struct ahead *a)
+		       unsigned max, uint64_t until_ns, struct ahead *a)
 {
 	a->n = 0;
 	a->bytes = 0;
 	a->damaged = have > x->ring_bytes;
+	a->later = false;
 	while (!a->damaged && a->bytes < have && a->n < max && a->n < AHEAD) {
 		uint64_t at = (tail + a->bytes) & (x->ring_bytes - 1);
 		uint32_t space = read_record((const void *)(r->data + at), have - a->bytes,
 					     &a->rec[a->n], &a->payload[a->n]);
 
 		a->damaged = !space;
+		a->later = space && a->rec[a->n].ts_ns > until_ns;
+		if (a->later)
+			break;
 		a->bytes += space;
 		a->n += space > 0;
 	}
@@ -97,16 +106,16 @@ static void give_back(struct optag_ring *r, uint64_t tail, uint64_t taken)
 	__atomic_store_n(&r->tail, tail, __ATOMIC_RELEASE);
 }
 
-static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct classify_sink *sink,
-			   unsigned budget, uint64_t offset)
+/* What lies before head and is of until_ns or older, in order; what is damaged counts as one. */
+static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct classify_sink *sink, unsigned budget,
+			   uint64_t head, uint64_t until_ns, uint64_t offset)
 {
-	uint64_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), tail = r->tail, given = tail,
-		 taken = r->taken;
-	struct ahead a;
+	uint64_t tail = r->tail, given = tail, taken = r->taken;
+	struct ahead a = { .later = false };
 	unsigned n = 0;
 
-	while (tail != head && n < budget) {
-		look_ahead(x, r, tail, head - tail, budget - n, &a);
+	while (tail != head && n < budget && !a.later) {
+		look_ahead(x, r, tail, head - tail, budget - n, until_ns, &a);
 		deliver(&a, sink, offset);
 		tail += a.bytes;
 		n += a.n;
@@ -123,24 +132,62 @@ static unsigned drain_ring(struct xdp *x, struct optag_ring *r, const struct cla
 	return n;
 }
 
+/* Monotonic time of the first record before head: UINT64_MAX there is none, 0 it is damaged. */
+static uint64_t first_time(const struct xdp *x, struct optag_ring *r, uint64_t head)
+{
+	uint64_t have = head - r->tail;
+	const uint8_t *payload;
+	struct optag_rec rec;
+
+	if (!have)
+		return UINT64_MAX;
+	if (have > x->ring_bytes ||
+	    !read_record((const void *)(r->data + (r->tail & (x->ring_bytes - 1))), have, &rec, &payload))
+		return 0;
+	return rec.ts_ns;
+}
+
+/* The ring whose first record is the oldest; *ret_other: the time of the oldest in any other ring. */
+static uint32_t oldest_ring(const struct xdp *x, uint64_t *ret_other)
+{
+	uint32_t at = 0;
+
+	*ret_other = UINT64_MAX;
+	for (uint32_t i = 1; i < x->nrings; i++) {
+		uint64_t t = x->now[i].first_ns, least = x->now[at].first_ns;
+
+		*ret_other = t < least ? least : t < *ret_other ? t : *ret_other;
+		at = t < least ? i : at;
+	}
+	return at;
+}
+
 unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget)
 {
 	uint64_t offset = realtime_offset();
-	uint32_t n = x->nrings;
 	unsigned done = 0;
 
-	for (uint32_t left = n; left && done < budget; left--) {
-		uint32_t i = (x->next + left) % n;
-		struct optag_ring *r = xdp_ring(x, i);
-		uint64_t used = __atomic_load_n(&r->head, __ATOMIC_RELAXED) - r->tail;
-		unsigned share = (budget - done) / left;
+	for (uint32_t i = 0; i < x->nrings; i++) { /* all at once: what comes later is later in each */
+		const struct optag_ring *r = xdp_ring(x, i);
+		uint64_t used;
 
-		if (used > x->peak[i])
-			x->peak[i] = used;
-		done += drain_ring(x, r, sink, share ? share : 1, offset);
+		x->now[i].head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
+		used = x->now[i].head - r->tail;
+		x->peak[i] = used > x->peak[i] ? used : x->peak[i];
 	}
-	if (++x->next >= n)
-		x->next = 0;
+	for (uint32_t i = 0; i < x->nrings; i++)
+		x->now[i].first_ns = first_time(x, xdp_ring(x, i), x->now[i].head);
+	while (done < budget) {
+		uint64_t other;
+		uint32_t i = oldest_ring(x, &other);
+		struct optag_ring *r = xdp_ring(x, i);
+
+		if (r->tail == x->now[i].head)
+			break;
+		done += drain_ring(x, r, sink, budget - done, x->now[i].head,
+				   other < UINT64_MAX - SLACK_NS ? other + SLACK_NS : UINT64_MAX, offset);
+		x->now[i].first_ns = first_time(x, r, x->now[i].head);
+	}
 	return done;
 }
 
@@ -149,16 +196,11 @@ uint64_t xdp_oldest(const struct xdp *x)
 	uint64_t offset = realtime_offset(), oldest = UINT64_MAX;
 
 	for (uint32_t i = 0; i < x->nrings; i++) {
-		const struct optag_ring *r = xdp_ring(x, i);
-		uint64_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
-		const uint8_t *payload;
-		struct optag_rec rec;
+		struct optag_ring *r = xdp_ring(x, i);
+		uint64_t t = first_time(x, r, __atomic_load_n(&r->head, __ATOMIC_ACQUIRE));
 
-		if (head - r->tail > x->ring_bytes ||
-		    !read_record((const void *)(r->data + (r->tail & (x->ring_bytes - 1))), head - r->tail, &rec, &payload))
-			continue;
-		if (rec.ts_ns + offset < oldest)
-			oldest = rec.ts_ns + offset;
+		if (t && t != UINT64_MAX && t + offset < oldest)
+			oldest = t + offset;
 	}
 	return oldest;
 }

@@ -48,7 +48,10 @@ struct xdp {
 	uint32_t nrings, ring_bytes;
 
 	/* drain */
-	uint32_t next; /* ring to begin with */
+	struct xdp_ring_now {
+		uint64_t head;	   /* as xdp_drain found it */
+		uint64_t first_ns; /* monotonic: of the first record before it */
+	} *now;			   /* by ring, during xdp_drain */
 	uint64_t damaged;
 	uint64_t *peak; /* by ring: most bytes that waited */
 	struct ring_buffer *signals;

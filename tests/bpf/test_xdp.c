@@ -277,7 +277,7 @@ static void seq_media(void *arg, const struct optag_rec *rec, const uint8_t *p)
 	q->n++;
 }
 
-/* Two CPUs have two rings, and between them there is no order. all: where it may run otherwise. */
+/* Two CPUs have two rings, and within 1 ms there is no order between them. all: where it may run otherwise. */
 static void stay_here(cpu_set_t *all)
 {
 	cpu_set_t one;
@@ -319,6 +319,50 @@ static void test_wrap(void)
 	CHECK_EQ(x_count(x, OPTAG_C_AUDIO), n);
 	x_balance(x);
 	x_close(x, t);
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
+/* A stream whose packets come by one CPU and another in turn, all of them waiting: in order, whatever is taken at once. */
+static void test_moved(void)
+{
+	static const unsigned budgets[] = { 1, 7, 1000 };
+	cpu_set_t all, one;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	if (CPU_COUNT(&all) < 2) {
+		printf("SKIP a stream that moves: one CPU\n");
+		return;
+	}
+	for (unsigned b = 0; b < 3; b++) {
+		struct seq q = { .len = len_any };
+		struct classify_sink sink = { .arg = &q, .media = seq_media };
+		struct xdp_settings s;
+		struct flow_table *t;
+		uint32_t n = 60, cpu = 0;
+		struct frame f;
+		struct xdp *x;
+
+		x_settings(&s);
+		s.full_time = true;
+		x = x_open(&s, &t);
+		f_set_flows(t);
+		for (uint32_t i = 0; i < n; i++) {
+			do
+				cpu = (cpu + 1) % CPU_SETSIZE;
+			while (!CPU_ISSET(cpu, &all));
+			CPU_ZERO(&one);
+			CPU_SET(cpu, &one);
+			CHECK_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+			x_rtp(&f, F_DST4, F_P_RECORD, 8, len_any(i), i);
+			x_send(x, &f);
+			usleep(i % 3 ? 1500 : 5000);
+		}
+		while (xdp_drain(x, &sink, budgets[b]) > 0)
+			;
+		CHECK_EQ(q.n, n);
+		x_balance(x);
+		x_close(x, t);
+	}
 	sched_setaffinity(0, sizeof(all), &all);
 }
 
@@ -782,6 +826,7 @@ int main(void)
 	test_alike();
 	test_pass();
 	test_wrap();
+	test_moved();
 	test_full();
 	test_long();
 	test_sig_full();
