@@ -198,21 +198,18 @@ static __always_inline void copy_words(__u8 *to, const __u8 *from, const int n)
 	OPTAG_PUT(__u32, to + n - 4, OPTAG_GET(__u32, from + n - 4));
 }
 
-/* G.711 of 20 and of 10 ms are most of the audio there is: without a call of a helper. */
-static __always_inline int copy_payload(struct xdp_md *ctx, const struct optag_pkt *p,
-					const struct optag_view *v, __u8 *to, __u64 n)
+/*
+ * G.711 of 20 and of 10 ms are most of the audio there is: without a call of a helper. from is the
+ * payload, at off in the packet, and end the packet's.
+ */
+static __always_inline int copy_payload(struct xdp_md *ctx, const __u8 *from, const __u8 *end,
+					__u32 off, __u8 *to, __u64 n)
 {
-	__u32 off = v->pay_off;
-	const __u8 *from;
-
-	if (off > OPTAG_MAX_OFF)
-		return 0;
-	HIDE(off);
-	if (n == 172 && (from = optag_bytes(p, off, 172))) {
+	if (n == 172 && from + 172 <= end) {
 		copy_words(to, from, 172);
 		return 1;
 	}
-	if (n == 92 && (from = optag_bytes(p, off, 92))) {
+	if (n == 92 && from + 92 <= end) {
 		copy_words(to, from, 92);
 		return 1;
 	}
@@ -241,7 +238,7 @@ static __always_inline __u32 send_media(struct xdp_md *ctx, struct optag_ring *r
 		return OPTAG_C_MEDIA_LOST;
 	raw = (struct optag_raw *)(r->data + (head & (config.ring_bytes - 1)));
 	optag_fill_raw(raw, len, v, hit, ts);
-	if (!copy_payload(ctx, p, v, (__u8 *)raw + head_len, len))
+	if (!copy_payload(ctx, hit->rtp, p->end, v->pay_off, (__u8 *)raw + head_len, len))
 		return OPTAG_C_MEDIA_LOST;
 	publish(r, head + OPTAG_RAW_SPACE(head_len, len));
 	return what;
@@ -249,12 +246,22 @@ static __always_inline __u32 send_media(struct xdp_md *ctx, struct optag_ring *r
 
 /* ---- the packet ---- */
 
+/* This CPU's; there is one for every CPU. */
+static __always_inline struct optag_ring *ring_here(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&rings, &cpu);
+}
+
 /* The packet's end. */
 static __always_inline int count(struct optag_ring *r, __u32 what)
 {
-	r->counts[OPTAG_C_SEEN]++;
-	if (what < OPTAG_C_MAX)
-		r->counts[what]++;
+	if (r) {
+		r->counts[OPTAG_C_SEEN]++;
+		if (what < OPTAG_C_MAX)
+			r->counts[what]++;
+	}
 	return config.drop_rest ? XDP_DROP : XDP_PASS;
 }
 
@@ -273,14 +280,65 @@ __attribute__((noinline)) int optag_general(struct xdp_md *ctx)
 	optag_view_zero(&v, unknown_zero);
 	what = optag_decide(&p, &v, optag_walk(&p, &v, OPTAG_N_ETH), &config, 0, &hit);
 	r = bpf_map_lookup_elem(&rings, &cpu);
-	if (!r) /* there is one for every CPU */
-		return config.drop_rest ? XDP_DROP : XDP_PASS;
 	if (what == OPTAG_C_SIG)
 		what = send_sig(ctx, &v, cpu);
 	else if (optag_goes_up(what))
-		what = send_media(ctx, r, &p, &v, &hit, what);
+		what = r ? send_media(ctx, r, &p, &v, &hit, what) : OPTAG_C_MEDIA_LOST;
 	optag_flow_note(&hit, what);
 	return count(r, what);
+}
+
+/* One that goes up: what its way here had no use for is read from the packet now. */
+static __always_inline int up(struct xdp_md *ctx, struct optag_plain *q, const int family,
+			      struct optag_hit *hit, __u32 what)
+{
+	struct optag_pkt p = { .data = (const __u8 *)(long)ctx->data,
+			       .end = (const __u8 *)(long)ctx->data_end };
+	struct optag_ring *r = ring_here();
+	struct optag_view v;
+
+	HIDE(q->ip); /* else clang keeps what it has read before, and all of it on the stack */
+	optag_plain_view(&p, q, family, &v);
+	what = r ? send_media(ctx, r, &p, &v, hit, what) : OPTAG_C_MEDIA_LOST;
+	optag_flow_note(hit, what);
+	return count(r, what);
+}
+
+/* One that stays below. */
+static __always_inline int below(const struct optag_hit *hit, __u32 what)
+{
+	optag_flow_note(hit, what);
+	return count(ring_here(), what);
+}
+
+/* A plain packet of this family. A verdict SIG has no media, so it is asked for last. */
+static __always_inline int plain(struct xdp_md *ctx, const struct optag_pkt *p, struct optag_plain *q,
+				 const int family)
+{
+	const __u8 *udp = optag_plain_udp(p, q->ip, family);
+	struct optag_key k = { .proto = OPTAG_IP_UDP };
+	struct optag_hit hit;
+	__u32 what;
+	int found;
+
+	if (!udp || optag_plain_sip(&config, udp))
+		return optag_general(ctx);
+	optag_plain_key(q->ip, family, &k);
+	found = optag_flow_quick(0, optag_flow_hash(&k, &config.hash), config.flow_mask, &k, &hit);
+	if (!found)
+		return count(ring_here(), OPTAG_C_MISS);
+	if (found < 0)
+		return optag_general(ctx);
+	what = optag_decide_rtp(udp + 8, &hit);
+	if (what == OPTAG_C_BLOCK) /* each by itself: clang then has no use for `what` */
+		return below(&hit, OPTAG_C_BLOCK);
+	if (what == OPTAG_C_GATE)
+		return below(&hit, OPTAG_C_GATE);
+	if (optag_goes_up(what))
+		return up(ctx, q, family, &hit, what);
+	if (hit.verdict == OPTAG_V_SIG)
+		return optag_general(ctx);
+	return below(&hit, what);
 }
 
 SEC("xdp")
@@ -288,32 +346,15 @@ int optag_xdp(struct xdp_md *ctx)
 {
 	struct optag_pkt p = { .data = (const __u8 *)(long)ctx->data,
 			       .end = (const __u8 *)(long)ctx->data_end };
-	__u32 cpu = bpf_get_smp_processor_id(), what;
-	struct optag_key k = { .proto = OPTAG_IP_UDP };
-	const __u8 *payload;
-	struct optag_view v;
-	struct optag_hit hit;
-	struct optag_ring *r;
+	struct optag_plain q;
 
-	p.avail = (__u32)(p.end - p.data);
-	payload = optag_plain(&p, &v);
-	if (!payload || optag_plain_sip(&config, &v, payload))
-		return optag_general(ctx);
-	r = bpf_map_lookup_elem(&rings, &cpu);
-	if (!r)
-		return optag_general(ctx);
-	k.addr[0] = v.dst[0];
-	k.addr[1] = v.dst[1];
-	k.port = v.dport;
-	if (!optag_flow_find(0, config.hash_seed, config.flow_mask, &k, &hit))
-		return count(r, OPTAG_C_MISS);
-	if (hit.verdict == OPTAG_V_SIG)
-		return optag_general(ctx);
-	what = optag_decide_rtp(payload, &hit);
-	if (optag_goes_up(what))
-		what = send_media(ctx, r, &p, &v, &hit, what);
-	optag_flow_note(&hit, what);
-	return count(r, what);
+	switch (optag_plain_link(&p, &q)) {
+	case 4:
+		return plain(ctx, &p, &q, 4);
+	case 6:
+		return plain(ctx, &p, &q, 6);
+	}
+	return optag_general(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -213,6 +213,13 @@ enum optag_count {
 #define OPTAG_QUARANTINE_NS 1000000000ULL
 #define OPTAG_NO_PT	    0xff
 
+/* The seed as optag_flow_hash wants it, by optag_hash_key: not to be made anew for each packet. */
+struct optag_hash {
+	__u32 add[5];
+	__u32 mul;
+	__u64 zero; /* what eight bytes of 0 give, the first of every IPv4 address */
+};
+
 /* Settings fixed while a program is loaded. */
 struct optag_config {
 	__u32 abi;	  /* OPTAG_ABI */
@@ -226,8 +233,9 @@ struct optag_config {
 	__be16 sip_ports[16];
 	__u32 ring_bytes; /* of each capture ring's data, a power of two */
 	__u32 pad2;
+	struct optag_hash hash; /* of hash_seed: whoever loads a program or makes a classifier sets it */
 };
-_Static_assert(sizeof(struct optag_config) == 64, "settings");
+_Static_assert(sizeof(struct optag_config) == 96, "settings");
 _Static_assert(OPTAG_MAX_PAYLOAD <= OPTAG_RAW_LEN, "length of a record");
 _Static_assert(OPTAG_RAW_HEAD4 == sizeof(struct optag_raw) + 8, "header of a record, IPv4");
 _Static_assert(OPTAG_RAW_HEAD6 == sizeof(struct optag_raw) + 32, "header of a record, IPv6");

@@ -12,11 +12,15 @@
  *	                    OPTAG_C_AUDIO, _EVENT:  optag_fill_rec, payload at v.pay_off
  *	                    all others:             no bytes leave
  *
- * Nearly all packets are plain: Ethernet, a tag or two, IP, UDP. optag_plain knows
- * those without a walk, in a tenth of its time, and comes to the same view. In user
- * space optag_classify does all that. As BPF it is two functions, because in one they
- * are too much for the verifier of 6.1: one does optag_plain and media (optag_plain_sip
- * says what is not), the other optag_walk and optag_decide for all the rest.
+ * Nearly all packets are plain: Ethernet, a tag or two, IP, UDP. optag_plain_link and
+ * _udp know those without a walk, in a tenth of its time, and optag_plain_view comes to
+ * the same view. In user space optag_classify does all that. As BPF it is two functions,
+ * because in one they are too much for the verifier of 6.1: one does media in plain packets
+ * (optag_plain_sip says what is not), the other optag_walk and optag_decide for all the rest.
+ *
+ * What nearly every packet goes through is written for the number of instructions: that is what
+ * it costs (daemon/DESIGN.md). A value that is live past a look into a map has to go to the
+ * stack, so what few need is read again where it is needed.
  */
 #ifndef OPTAG_PARSE_H
 #define OPTAG_PARSE_H
@@ -73,7 +77,7 @@ OPTAG_INLINE int optag_starts_like_sip(const struct optag_pkt *p, const struct o
 }
 
 /* Unrolled, all behind the last port is known to be dead, and the verifier takes it out. */
-OPTAG_INLINE int optag_sip_port(const volatile struct optag_config *cfg, const struct optag_view *v)
+OPTAG_INLINE int optag_sip_port(const volatile struct optag_config *cfg, __be16 sport, __be16 dport)
 {
 	int i;
 
@@ -83,43 +87,48 @@ OPTAG_INLINE int optag_sip_port(const volatile struct optag_config *cfg, const s
 
 		if (!port)
 			return 0;
-		if (port == v->sport || port == v->dport)
+		if (port == sport || port == dport)
 			return 1;
 	}
 	return 0;
 }
 
-/* What optag_decide would take for signalling, of a plain packet with this payload. */
-OPTAG_INLINE int optag_plain_sip(const volatile struct optag_config *cfg,
-				 const struct optag_view *v, const __u8 *h)
+/* What optag_decide would take for signalling, of a plain packet with this UDP header. */
+OPTAG_INLINE int optag_plain_sip(const volatile struct optag_config *cfg, const __u8 *udp)
 {
-	return optag_sip_port(cfg, v) ||
-	       (h[0] < 0x80 && optag_sip_text(OPTAG_BE64(OPTAG_GET(__u64, h))));
+	return optag_sip_port(cfg, OPTAG_GET(__be16, udp), OPTAG_GET(__be16, udp + 2)) ||
+	       (udp[8] < 0x80 && optag_sip_text(OPTAG_BE64(OPTAG_GET(__u64, udp + 8))));
+}
+
+/* Version 2 leaves out STUN, ZRTP, DTLS, TURN (RFC 7983); 192-223 is RTCP (RFC 5761 4). h: 12 bytes of payload. */
+OPTAG_INLINE int optag_is_rtp(const __u8 *h)
+{
+	return h[0] >> 6 == 2 && h[1] >> 5 != 6;
+}
+
+OPTAG_INLINE int optag_is_event(const __u8 *h, const struct optag_hit *hit)
+{
+	__u8 pt = h[1] & 0x7f;
+
+	return pt == hit->te1 || pt == hit->te2;
 }
 
 /* h: 12 bytes of payload at a media address. */
 OPTAG_INLINE __u32 optag_decide_rtp(const __u8 *h, struct optag_hit *hit)
 {
-	__u8 pt = h[1] & 0x7f;
-	__u32 ssrc;
-	int event;
-
-	/* Version 2 leaves out STUN, ZRTP, DTLS, TURN (RFC 7983); 192-223 is RTCP (RFC 5761 4). */
-	if (h[0] >> 6 != 2 || (h[1] >= 192 && h[1] <= 223))
+	hit->rtp = h;
+	if (!optag_is_rtp(h))
 		return OPTAG_C_NOT_RTP;
-	ssrc = OPTAG_GET(__u32, h + 8);
-	ssrc ^= ssrc >> 16;
-	ssrc ^= ssrc >> 8;
-	hit->rtp = optag_be16(h + 2) | (ssrc & 0xff) << 16 | 1U << 16;
-	if (hit->verdict == OPTAG_V_BLOCK)
+	switch (hit->verdict) {
+	case OPTAG_V_BLOCK:
 		return OPTAG_C_BLOCK;
-	event = pt == hit->te1 || pt == hit->te2;
-	if (hit->verdict == OPTAG_V_GATE)
-		return event ? OPTAG_C_EVENT : OPTAG_C_GATE;
-	if (hit->verdict == OPTAG_V_RECORD)
-		return event ? OPTAG_C_EVENT : OPTAG_C_AUDIO;
-	if (hit->verdict == OPTAG_V_INSPECT)
-		return event ? OPTAG_C_EVENT : OPTAG_C_INSPECT;
+	case OPTAG_V_GATE:
+		return optag_is_event(h, hit) ? OPTAG_C_EVENT : OPTAG_C_GATE;
+	case OPTAG_V_RECORD:
+		return optag_is_event(h, hit) ? OPTAG_C_EVENT : OPTAG_C_AUDIO;
+	case OPTAG_V_INSPECT:
+		return optag_is_event(h, hit) ? OPTAG_C_EVENT : OPTAG_C_INSPECT;
+	}
 	return OPTAG_C_MISS; /* a verdict of a later version: nothing leaves */
 }
 
@@ -146,9 +155,9 @@ OPTAG_INLINE __u32 optag_decide_udp(const struct optag_pkt *p, const struct opta
 		.addr = { v->dst[0], v->dst[1] }, .port = v->dport, .proto = OPTAG_IP_UDP
 	};
 
-	if (optag_sip_port(cfg, v) || optag_starts_like_sip(p, v))
+	if (optag_sip_port(cfg, v->sport, v->dport) || optag_starts_like_sip(p, v))
 		return OPTAG_C_SIG;
-	if (!optag_flow_find(tab, cfg->hash_seed, cfg->flow_mask, &k, hit))
+	if (!optag_flow_find(tab, &cfg->hash, cfg->flow_mask, &k, hit))
 		return OPTAG_C_MISS;
 	if (hit->verdict == OPTAG_V_SIG)
 		return OPTAG_C_SIG;
@@ -166,15 +175,15 @@ OPTAG_INLINE __u32 optag_decide_tcp(const struct optag_pkt *p, const struct opta
 
 	if (!v->pay_len && !(v->tcp_flags & OPTAG_TCP_FIN_SYN_RST))
 		return OPTAG_C_OTHER;
-	if (optag_sip_port(cfg, v) || optag_starts_like_sip(p, v))
+	if (optag_sip_port(cfg, v->sport, v->dport) || optag_starts_like_sip(p, v))
 		return OPTAG_C_SIG;
-	if (optag_flow_find(tab, cfg->hash_seed, cfg->flow_mask, &k, hit) &&
+	if (optag_flow_find(tab, &cfg->hash, cfg->flow_mask, &k, hit) &&
 	    hit->verdict == OPTAG_V_SIG)
 		return OPTAG_C_SIG;
 	k.addr[0] = v->src[0];
 	k.addr[1] = v->src[1];
 	k.port = v->sport;
-	if (optag_flow_find(tab, cfg->hash_seed, cfg->flow_mask, &k, hit) &&
+	if (optag_flow_find(tab, &cfg->hash, cfg->flow_mask, &k, hit) &&
 	    hit->verdict == OPTAG_V_SIG)
 		return OPTAG_C_SIG;
 	return OPTAG_C_OTHER;
@@ -186,6 +195,7 @@ OPTAG_INLINE enum optag_count optag_decide(const struct optag_pkt *p, const stru
 					   void *tab, struct optag_hit *hit)
 {
 	hit->flow = 0;
+	hit->rtp = 0;
 	if (end == OPTAG_N_UDP)
 		return (enum optag_count)optag_decide_udp(p, v, cfg, tab, hit);
 	if (end == OPTAG_N_TCP)

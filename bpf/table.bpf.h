@@ -21,10 +21,24 @@ struct optag_key {
 	__u8 proto;
 };
 
+/* Of where a plain packet (optag_plain_udp) goes; the protocol is the caller's. */
+OPTAG_INLINE void optag_plain_key(const __u8 *ip, int family, struct optag_key *ret)
+{
+	if (family == 4) {
+		ret->addr[0] = 0;
+		ret->addr[1] = OPTAG_V4_PREFIX | (__u64)OPTAG_GET(__u32, ip + 16) << OPTAG_V4_SHIFT;
+		ret->port = OPTAG_GET(__be16, ip + 22);
+	} else {
+		ret->addr[0] = OPTAG_GET(__u64, ip + 24);
+		ret->addr[1] = OPTAG_GET(__u64, ip + 32);
+		ret->port = OPTAG_GET(__be16, ip + 42);
+	}
+}
+
 /* A flow entry as it was at one instant. */
 struct optag_hit {
 	struct optag_flow *flow; /* for its counters; NULL: none */
-	__u32 rtp; /* sequence number, tag of the SSRC in bits 16 to 23; set when optag_decide says that it is RTP */
+	const __u8 *rtp;	 /* of the packet, when optag_decide says that it is RTP: its header */
 	union {
 		__u64 head; /* all as in struct optag_flow */
 		struct {
@@ -51,18 +65,35 @@ struct optag_hit {
  * two keys somebody chooses, they meet in its 64 bits under one seed in 2^32, and its
  * products do not wait for each other. Then one round of mixing, for good bits everywhere.
  */
-OPTAG_INLINE __u64 optag_flow_hash(const struct optag_key *k, __u64 seed)
+OPTAG_INLINE __u64 optag_flow_hash(const struct optag_key *k, const volatile struct optag_hash *s)
 {
-	__u64 s0 = seed * 0x9e3779b97f4a7c15ULL, s1 = seed * 0xd6e8feb86659fd93ULL, h;
+	__u64 h;
 
-	s0 ^= s0 >> 32;
-	s1 ^= s1 >> 32;
-	h = (__u64)((__u32)k->addr[0] + (__u32)s0) * ((__u32)(k->addr[0] >> 32) + (__u32)(s0 >> 32));
-	h += (__u64)((__u32)k->addr[1] + (__u32)s1) * ((__u32)(k->addr[1] >> 32) + (__u32)(s1 >> 32));
-	h += (__u64)((k->port | (__u32)k->proto << 16) + (__u32)seed) * (__u32)(seed >> 32 | 1);
+	if (__builtin_constant_p(k->addr[0]) && !k->addr[0])
+		h = s->zero;
+	else
+		h = (__u64)((__u32)k->addr[0] + s->add[0]) * ((__u32)(k->addr[0] >> 32) + s->add[1]);
+	h += (__u64)((__u32)k->addr[1] + s->add[2]) * ((__u32)(k->addr[1] >> 32) + s->add[3]);
+	h += (__u64)((k->port | (__u32)k->proto << 16) + s->add[4]) * s->mul;
 	h ^= h >> 32;
 	h *= 0x9fb21c651e98df25ULL;
 	return h ^ h >> 32;
+}
+
+/* Once, of a seed. */
+OPTAG_INLINE void optag_hash_key(__u64 seed, struct optag_hash *ret)
+{
+	__u64 s0 = seed * 0x9e3779b97f4a7c15ULL, s1 = seed * 0xd6e8feb86659fd93ULL;
+
+	s0 ^= s0 >> 32;
+	s1 ^= s1 >> 32;
+	ret->add[0] = (__u32)s0;
+	ret->add[1] = (__u32)(s0 >> 32);
+	ret->add[2] = (__u32)s1;
+	ret->add[3] = (__u32)(s1 >> 32);
+	ret->add[4] = (__u32)seed;
+	ret->mul = (__u32)(seed >> 32 | 1);
+	ret->zero = (__u64)ret->add[0] * ret->add[1];
 }
 
 OPTAG_INLINE __u32 optag_flow_h1(__u64 hash, __u32 mask)
@@ -86,7 +117,8 @@ OPTAG_INLINE __u32 optag_flow_tag(__u64 hash)
 
 /*
  * The reader's half of the protocol in optag.h. A verdict that changes between
- * the two looks is the same owner's: the newer one holds.
+ * the two looks is the same owner's: the newer one holds. Whether the entry is
+ * anybody's is asked of the second look alone.
  */
 OPTAG_INLINE int optag_flow_match(struct optag_flow *e, const struct optag_key *k,
 				  struct optag_hit *hit)
@@ -96,15 +128,14 @@ OPTAG_INLINE int optag_flow_match(struct optag_flow *e, const struct optag_key *
 
 	if (!e)
 		return 0;
-	f.head = OPTAG_LOAD(e->head);
-	if (f.port != k->port || f.verdict == OPTAG_V_FREE)
+	gen = OPTAG_LOAD(e->gen);
+	if (OPTAG_LOAD(e->port) != k->port)
 		return 0;
-	gen = f.gen;
 	if (OPTAG_LOAD(e->addr64[1]) != k->addr[1] || OPTAG_LOAD(e->addr64[0]) != k->addr[0])
 		return 0;
-	f.tail = OPTAG_LOAD(e->tail);
-	if (f.proto != k->proto)
+	if (OPTAG_LOAD(e->proto) != k->proto)
 		return 0;
+	f.tail = OPTAG_LOAD(e->tail);
 	f.head = OPTAG_LOAD(e->head);
 	if (f.gen != gen || f.verdict == OPTAG_V_FREE)
 		return 0;
@@ -132,79 +163,142 @@ OPTAG_INLINE int optag_line_match(void *tab, __u32 line, __u32 tag, const struct
 	return (first & second) && optag_flow_match(optag_entry(tab, line * 2 + 1), k, hit);
 }
 
-OPTAG_INLINE int optag_flow_find(void *tab, __u64 seed, __u32 mask, const struct optag_key *k,
-				 struct optag_hit *hit)
+/* Every slot that may be the key's. h: optag_flow_hash. */
+OPTAG_INLINE int optag_flow_all(void *tab, __u64 h, __u32 mask, const struct optag_key *k,
+				struct optag_hit *hit)
 {
-	__u64 h = optag_flow_hash(k, seed);
 	__u32 tag = optag_flow_tag(h);
 
-	hit->flow = 0;
 	return optag_line_match(tab, optag_flow_h1(h, mask), tag, k, hit) ||
 	       optag_line_match(tab, optag_flow_h2(h, mask), tag, k, hit);
 }
 
-/* ---- what a packet leaves in it ---- */
-
-/* Which counter of its flow a packet moves, OPTAG_F_MAX: none. what: the final one, losses included. */
-OPTAG_INLINE __u32 optag_flow_counter(enum optag_count what)
+/* Which of a line's two tags are this one: bit 15 the first; bit 31 the second, if the first is not. */
+OPTAG_INLINE __u32 optag_tags_like(const __u32 *tags, __u32 tag)
 {
-	switch (what) {
-	case OPTAG_C_AUDIO:
-	case OPTAG_C_INSPECT:
-		return OPTAG_F_PASSED;
-	case OPTAG_C_EVENT:
-		return OPTAG_F_EVENTS;
-	case OPTAG_C_BLOCK:
-	case OPTAG_C_GATE:
-	case OPTAG_C_DEAD:
-		return OPTAG_F_BLOCKED;
-	case OPTAG_C_MEDIA_LOST:
-	case OPTAG_C_BUDGET:
-		return OPTAG_F_LOST;
-	default:
-		return OPTAG_F_MAX;
-	}
+	__u32 x = OPTAG_LOAD(*tags) ^ tag * 0x10001;
+
+	return (x - 0x10001) & ~x & 0x80008000;
 }
 
 /*
- * The sequence number of a packet that was seen at f, and what is missing before it. Both words' low bits stay. The usual
- * packet is the next one of the stream before, and costs one store.
+ * 1 found, 0 not there; -1: a tag was the key's and the entry was not, or it is just being written
+ * (one packet of ten thousand), and optag_flow_all knows. Looks at one entry at most.
  */
-OPTAG_INLINE void optag_flow_seen(struct optag_flow *f, __u32 rtp)
+OPTAG_INLINE int optag_flow_quick(void *tab, __u64 h, __u32 mask, const struct optag_key *k,
+				  struct optag_hit *hit)
 {
-	__u64 last = OPTAG_LOAD(f->counts[OPTAG_F_BLOCKED]), hole = OPTAG_LOAD(f->counts[OPTAG_F_LOST]);
-	__u32 ahead = (rtp - (__u32)(last >> OPTAG_COUNT_BITS)) & 0xffff, tag = rtp >> 16 & 0xff, missing;
+	__u32 line = optag_flow_h1(h, mask), like;
+	const __u32 *tags = optag_tags(tab, line);
 
+	hit->flow = 0;
+	hit->rtp = 0;
+	if (!tags)
+		return -1;
+	like = optag_tags_like(tags, optag_flow_tag(h));
+	if (!like) {
+		line = optag_flow_h2(h, mask);
+		tags = optag_tags(tab, line);
+		if (!tags)
+			return -1;
+		like = optag_tags_like(tags, optag_flow_tag(h));
+		if (!like)
+			return 0;
+	}
+	return optag_flow_match(optag_entry(tab, line * 2 + (~like >> 15 & 1)), k, hit) ? 1 : -1;
+}
+
+/* Whether the key is there. hit->flow is NULL when not. */
+OPTAG_INLINE int optag_flow_find(void *tab, const volatile struct optag_hash *s, __u32 mask,
+				 const struct optag_key *k, struct optag_hit *hit)
+{
+	__u64 h = optag_flow_hash(k, s);
+	int found = optag_flow_quick(tab, h, mask, k, hit);
+
+	return found < 0 ? optag_flow_all(tab, h, mask, k, hit) : found;
+}
+
+/* ---- what a packet leaves in it ---- */
+
+/*
+ * A packet that was seen, and what is missing before it; `more` is added to OPTAG_F_BLOCKED. Both words'
+ * other low bits stay. The usual packet is the next one of the stream before, and costs one store: one
+ * more in the high bits, which wrap as sequence numbers do.
+ */
+OPTAG_INLINE void optag_flow_seen(const struct optag_hit *hit, __u64 more)
+{
+	struct optag_flow *f = hit->flow;
+	__u64 last = OPTAG_LOAD(f->counts[OPTAG_F_BLOCKED]), hole = OPTAG_LOAD(f->counts[OPTAG_F_LOST]);
+	__u32 seq, ahead, tag, missing;
+
+	if (!hit->rtp) /* never: but the verifier does not know that whatever is seen is RTP */
+		return;
+	seq = optag_be16(hit->rtp + 2);
+	tag = OPTAG_GET(__u32, hit->rtp + 8) * 0x9e3779b1U >> 24 | 1; /* of the SSRC, never 0 */
+	ahead = (seq - (__u32)(last >> OPTAG_COUNT_BITS)) & 0xffff;
+	last += more;
+	if (__builtin_expect((hole >> OPTAG_COUNT_BITS & 0xff) == tag && ahead == 1, 1)) {
+		OPTAG_STORE(f->counts[OPTAG_F_BLOCKED], last + (1ULL << OPTAG_COUNT_BITS));
+		return;
+	}
 	if ((hole >> OPTAG_COUNT_BITS & 0xff) != tag) {
 		hole = (hole & ~(0xffULL << OPTAG_COUNT_BITS)) | (__u64)tag << OPTAG_COUNT_BITS;
 		OPTAG_STORE(f->counts[OPTAG_F_LOST], hole);
-	} else if (ahead != 1) {
-		if (ahead == 0 || ahead > 0x10000 - OPTAG_MISORDER)
-			return; /* again, or late */
+	} else if (ahead == 0 || ahead > 0x10000 - OPTAG_MISORDER) { /* again, or late */
+		if (more)
+			OPTAG_STORE(f->counts[OPTAG_F_BLOCKED], last);
+		return;
+	} else {
 		missing = ahead - 1 < OPTAG_HOLE_MAX ? ahead - 1 : OPTAG_HOLE_MAX;
 		if (ahead <= OPTAG_DROPOUT && missing > hole >> OPTAG_HOLE_SHIFT) {
 			hole = (hole & ~(0xffULL << OPTAG_HOLE_SHIFT)) | (__u64)missing << OPTAG_HOLE_SHIFT;
 			OPTAG_STORE(f->counts[OPTAG_F_LOST], hole);
 		}
 	}
-	last = (last & OPTAG_COUNT_MASK) | (__u64)(rtp & 0xffff) << OPTAG_COUNT_BITS;
+	last = (last & OPTAG_COUNT_MASK) | (__u64)seq << OPTAG_COUNT_BITS;
 	OPTAG_STORE(f->counts[OPTAG_F_BLOCKED], last);
 }
 
+OPTAG_INLINE void optag_flow_add(struct optag_flow *f, enum optag_flow_count n)
+{
+	OPTAG_STORE(f->counts[n], OPTAG_LOAD(f->counts[n]) + 1);
+}
+
 /*
- * What a packet leaves in its flow; what: the final one, losses included. The high bits of a counter are not its own:
- * adding never reaches them. The daemon reads beside this; nobody else writes, but for flow_take_hole.
+ * What a packet leaves in its flow: it moves one of its counters, or none; what: the final one, losses included.
+ * The high bits of a counter are not its own: adding never reaches them. The daemon reads beside this; nobody
+ * else writes, but for flow_take_hole.
  */
 OPTAG_INLINE void optag_flow_note(const struct optag_hit *hit, __u32 what)
 {
 	struct optag_flow *f = hit->flow;
-	__u32 n = optag_flow_counter((enum optag_count)what);
 
-	if (!f || n >= OPTAG_F_MAX)
+	if (!f)
 		return;
-	OPTAG_STORE(f->counts[n], OPTAG_LOAD(f->counts[n]) + 1);
-	if (n != OPTAG_F_LOST && what != OPTAG_C_DEAD)
-		optag_flow_seen(f, hit->rtp);
+	switch ((enum optag_count)what) {
+	case OPTAG_C_BLOCK:
+	case OPTAG_C_GATE:
+		optag_flow_seen(hit, 1);
+		break;
+	case OPTAG_C_AUDIO:
+	case OPTAG_C_INSPECT:
+		optag_flow_add(f, OPTAG_F_PASSED);
+		optag_flow_seen(hit, 0);
+		break;
+	case OPTAG_C_EVENT:
+		optag_flow_add(f, OPTAG_F_EVENTS);
+		optag_flow_seen(hit, 0);
+		break;
+	case OPTAG_C_DEAD:
+		optag_flow_add(f, OPTAG_F_BLOCKED);
+		break;
+	case OPTAG_C_MEDIA_LOST:
+	case OPTAG_C_BUDGET:
+		optag_flow_add(f, OPTAG_F_LOST);
+		break;
+	default:
+		break;
+	}
 }
 
 #endif

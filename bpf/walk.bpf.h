@@ -23,11 +23,13 @@
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define OPTAG_BE16(x)	((__u16)__builtin_bswap16((__u16)(x)))
+#define OPTAG_BE32(x)	((__u32)__builtin_bswap32((__u32)(x)))
 #define OPTAG_BE64(x)	((__u64)__builtin_bswap64((__u64)(x)))
 #define OPTAG_V4_PREFIX 0xffff0000ULL
 #define OPTAG_V4_SHIFT	32
 #else
 #define OPTAG_BE16(x)	((__u16)(x))
+#define OPTAG_BE32(x)	((__u32)(x))
 #define OPTAG_BE64(x)	((__u64)(x))
 #define OPTAG_V4_PREFIX 0x0000ffff00000000ULL
 #define OPTAG_V4_SHIFT	0
@@ -604,100 +606,153 @@ OPTAG_INLINE __u32 optag_walk(struct optag_pkt *p, struct optag_view *v, __u32 f
 
 /* ---- the plain packet ---- */
 
-/* Behind Ethernet and up to two tags; 54 bytes are there. */
-OPTAG_INLINE __u32 optag_plain_link(const __u8 *h, struct optag_view *v, __be16 *ret_type)
-{
-	__be16 type = OPTAG_GET(__be16, h + 12);
+/* A plain packet's headers. */
+struct optag_plain {
+	const __u8 *ip;
+	__be16 vlan;
+};
 
-	*ret_type = type;
-	if (type != OPTAG_BE16(OPTAG_ET_VLAN) && type != OPTAG_BE16(OPTAG_ET_QINQ))
-		return 14;
-	v->vlan = OPTAG_GET(__be16, h + 14) & OPTAG_BE16(0x0fff);
-	type = OPTAG_GET(__be16, h + 16);
-	*ret_type = type;
-	if (type != OPTAG_BE16(OPTAG_ET_VLAN))
-		return 18;
-	if (!v->vlan)
-		v->vlan = OPTAG_GET(__be16, h + 18) & OPTAG_BE16(0x0fff);
-	*ret_type = OPTAG_GET(__be16, h + 20);
-	return 22;
+/* Whether n bytes from q on are there, of a packet nobody has cut yet; q is in it. */
+OPTAG_INLINE int optag_there(const struct optag_pkt *p, const __u8 *q, __u32 n)
+{
+#ifdef __bpf__
+	return q + n <= p->end;
+#else
+	return n <= p->avail - (__u32)(q - p->data);
+#endif
 }
 
-/* No options, no fragment, UDP: where that starts in the packet, else 0. 40 bytes are there. */
-OPTAG_INLINE __u32 optag_plain_ip4(const __u8 *h, struct optag_view *v)
+/* The same of a length by the headers. */
+OPTAG_INLINE int optag_whole(const struct optag_pkt *p, const __u8 *q, __u32 n)
 {
-	if (h[0] != 0x45 || h[9] != OPTAG_IP_UDP ||
-	    (OPTAG_GET(__u16, h + 6) & OPTAG_BE16(0x3fff)))
-		return 0;
-	v->family = 4;
-	v->src[0] = v->dst[0] = 0;
-	v->src[1] = OPTAG_V4_PREFIX | (__u64)OPTAG_GET(__u32, h + 12) << OPTAG_V4_SHIFT;
-	v->dst[1] = OPTAG_V4_PREFIX | (__u64)OPTAG_GET(__u32, h + 16) << OPTAG_V4_SHIFT;
-	v->ip_len = optag_be16(h + 2);
-	return 20;
+#ifdef __bpf__
+	return n <= (__u32)(p->end - q);
+#else
+	return optag_there(p, q, n);
+#endif
 }
 
-/* 60 bytes are there. */
-OPTAG_INLINE __u32 optag_plain_ip6(const __u8 *h, struct optag_view *v)
+OPTAG_INLINE int optag_family(__be16 type)
 {
-	if (h[0] >> 4 != 6 || h[6] != OPTAG_IP_UDP)
-		return 0;
-	v->family = 6;
-	v->src[0] = OPTAG_GET(__u64, h + 8);
-	v->src[1] = OPTAG_GET(__u64, h + 16);
-	v->dst[0] = OPTAG_GET(__u64, h + 24);
-	v->dst[1] = OPTAG_GET(__u64, h + 32);
-	v->ip_len = 40U + optag_be16(h + 4);
-	return 40;
-}
-
-/* The UDP header at h, hlen into the packet: its payload, 12 bytes at least, when all of it is there. */
-OPTAG_INLINE const __u8 *optag_plain_udp(struct optag_pkt *p, struct optag_view *v, const __u8 *h,
-				 __u32 hlen)
-{
-	__u32 len = optag_be16(h + 4), l4 = v->ip_off + hlen;
-
-	v->sport = OPTAG_GET(__be16, h);
-	v->dport = OPTAG_GET(__be16, h + 2);
-	if (len < 20 || hlen + len > v->ip_len || v->ip_off + v->ip_len > p->avail ||
-	    v->dport == OPTAG_BE16(OPTAG_PORT_VXLAN) || v->dport == OPTAG_BE16(OPTAG_PORT_GTPU))
-		return 0;
-	v->ip_have = v->ip_len;
-	v->l4_off = l4;
-	v->off = v->pay_off = l4 + 8;
-	v->pay_len = len - 8;
-	v->kind = OPTAG_SIG_UDP;
-	p->avail = l4 + len;
-	return h + 8;
+	if (type == OPTAG_BE16(OPTAG_ET_IPV4))
+		return 4;
+	return type == OPTAG_BE16(OPTAG_ET_IPV6) ? 6 : 0;
 }
 
 /*
+ * Which IP (4, 6) there is behind Ethernet and up to two tags, if 40 bytes of it are there; 0: neither. IPv4
+ * without a tag is looked for first.
+ */
+OPTAG_INLINE int optag_plain_link(const struct optag_pkt *p, struct optag_plain *ret)
+{
+	const __u8 *h = p->data;
+	__be16 type;
+
+	if (!optag_there(p, h, 54))
+		return 0;
+	ret->vlan = 0;
+	ret->ip = h + 14;
+	type = OPTAG_GET(__be16, h + 12);
+	if (type == OPTAG_BE16(OPTAG_ET_IPV4))
+		return 4;
+	if (type != OPTAG_BE16(OPTAG_ET_VLAN) && type != OPTAG_BE16(OPTAG_ET_QINQ))
+		return optag_family(type);
+	ret->vlan = OPTAG_GET(__be16, h + 14) & OPTAG_BE16(0x0fff);
+	ret->ip = h + 18;
+	type = OPTAG_GET(__be16, h + 16);
+	if (type != OPTAG_BE16(OPTAG_ET_VLAN))
+		return optag_family(type);
+	if (!ret->vlan)
+		ret->vlan = OPTAG_GET(__be16, h + 18) & OPTAG_BE16(0x0fff);
+	ret->ip = h + 22;
+	return optag_family(OPTAG_GET(__be16, h + 20));
+}
+
+/*
+ * The UDP header behind ip (family 4 or 6), when there are no options and no fragment, the packet
+ * is whole, and the payload is no tunnel's and 12 bytes, an RTP header's, at least; else NULL.
+ */
+OPTAG_INLINE const __u8 *optag_plain_udp(const struct optag_pkt *p, const __u8 *ip, int family)
+{
+	__u32 hlen = family == 4 ? 20 : 40, len, ip_len;
+	const __u8 *udp = ip + hlen;
+	__be16 dport;
+
+	if (!optag_there(p, ip, hlen + 20))
+		return 0;
+	if (family == 4) {
+		/* no fragment and UDP: three fields in one look, the time to live between them masked */
+		if (ip[0] != 0x45 ||
+		    (OPTAG_GET(__u32, ip + 6) & OPTAG_BE32(0x3fff00ff)) != OPTAG_BE32(OPTAG_IP_UDP))
+			return 0;
+		ip_len = optag_be16(ip + 2);
+	} else {
+		if (ip[0] >> 4 != 6 || ip[6] != OPTAG_IP_UDP)
+			return 0;
+		ip_len = 40U + optag_be16(ip + 4);
+	}
+	len = optag_be16(udp + 4);
+	if (len < 20 || hlen + len > ip_len || !optag_whole(p, ip, ip_len))
+		return 0;
+	dport = OPTAG_GET(__be16, udp + 2);
+	return dport == OPTAG_BE16(OPTAG_PORT_VXLAN) || dport == OPTAG_BE16(OPTAG_PORT_GTPU) ? 0 : udp;
+}
+
+/* p and v of such a packet, as optag_walk would leave them. */
+OPTAG_INLINE void optag_plain_view(struct optag_pkt *p, const struct optag_plain *q, int family,
+				   struct optag_view *v)
+{
+	const __u8 *ip = q->ip, *udp = ip + (family == 4 ? 20 : 40);
+	__u64 at = (__u64)(ip - p->data);
+	__u32 len = optag_be16(udp + 4);
+
+	OPTAG_HIDE(at); /* or half of a pointer is put by, which no verifier lets pass */
+	v->family = (__u8)family;
+	if (family == 4) {
+		v->src[0] = v->dst[0] = 0;
+		v->src[1] = OPTAG_V4_PREFIX | (__u64)OPTAG_GET(__u32, ip + 12) << OPTAG_V4_SHIFT;
+		v->dst[1] = OPTAG_V4_PREFIX | (__u64)OPTAG_GET(__u32, ip + 16) << OPTAG_V4_SHIFT;
+		v->ip_len = optag_be16(ip + 2);
+	} else {
+		v->src[0] = OPTAG_GET(__u64, ip + 8);
+		v->src[1] = OPTAG_GET(__u64, ip + 16);
+		v->dst[0] = OPTAG_GET(__u64, ip + 24);
+		v->dst[1] = OPTAG_GET(__u64, ip + 32);
+		v->ip_len = 40U + optag_be16(ip + 4);
+	}
+	v->sport = OPTAG_GET(__be16, udp);
+	v->dport = OPTAG_GET(__be16, udp + 2);
+	v->vlan = q->vlan;
+	v->tcp_flags = 0;
+	v->kind = OPTAG_SIG_UDP;
+	v->ip_have = v->ip_len;
+	v->ip_off = (__u32)at;
+	v->l4_off = v->ip_off + (family == 4 ? 20 : 40);
+	v->off = v->pay_off = v->l4_off + 8;
+	v->pay_len = len - 8;
+	p->avail = v->l4_off + len;
+}
+
+#ifndef __bpf__
+/*
  * A packet that is whole, with nothing between Ethernet, tags, IP and UDP, and payload
  * enough for RTP: that payload, and p and v are as optag_walk would leave them. Else
- * NULL, p is untouched and v means nothing: optag_walk begins anew.
+ * NULL, and p and v are untouched.
  */
 OPTAG_INLINE const __u8 *optag_plain(struct optag_pkt *p, struct optag_view *v)
 {
-	const __u8 *h = optag_bytes(p, 0, 54);
-	__u32 off, hlen;
-	__be16 type;
+	const __u8 *udp;
+	struct optag_plain q;
+	int family = optag_plain_link(p, &q);
 
-	if (!h)
+	if (!family)
 		return 0;
-	v->vlan = 0;
-	v->tcp_flags = 0;
-	off = optag_plain_link(h, v, &type);
-	v->ip_off = off;
-	if (type == OPTAG_BE16(OPTAG_ET_IPV4)) {
-		h = optag_bytes(p, off, 40);
-		hlen = h ? optag_plain_ip4(h, v) : 0;
-		return hlen ? optag_plain_udp(p, v, h + 20, 20) : 0;
-	}
-	if (type != OPTAG_BE16(OPTAG_ET_IPV6))
+	udp = optag_plain_udp(p, q.ip, family);
+	if (!udp)
 		return 0;
-	h = optag_bytes(p, off, 60);
-	hlen = h ? optag_plain_ip6(h, v) : 0;
-	return hlen ? optag_plain_udp(p, v, h + 40, 40) : 0;
+	optag_plain_view(p, &q, family, v);
+	return udp + 8;
 }
+#endif
 
 #endif

@@ -34,6 +34,7 @@ int classify_new(const struct optag_config *cfg, struct flow_table *t,
 	if (!c)
 		return -ENOMEM;
 	c->cfg = *cfg;
+	optag_hash_key(cfg->hash_seed, &c->cfg.hash);
 	c->tab.flows = flow_entries(t);
 	c->tab.tags = flow_tags(t);
 	c->sink = *sink;
@@ -92,7 +93,7 @@ void classify_packet(struct classify *c, enum classify_link link, uint16_t ether
 	struct optag_pkt p = { .data = frame };
 	struct optag_view v = { .off = 0 };
 	struct optag_sig s;
-	struct optag_hit hit;
+	struct optag_hit hit = { .flow = NULL };
 	enum optag_count what;
 
 	/* Bytes that were not on the wire are not the packet's. */
@@ -127,7 +128,7 @@ void classify_datagram(struct classify *c, const uint8_t src[16], uint16_t sport
 	memcpy(v.src, src, sizeof(v.src));
 	memcpy(v.dst, dst, sizeof(v.dst));
 	memcpy(k.addr, dst, sizeof(k.addr));
-	if (optag_flow_find(&c->tab, c->cfg.hash_seed, c->cfg.flow_mask, &k, &hit))
+	if (optag_flow_find(&c->tab, &c->cfg.hash, c->cfg.flow_mask, &k, &hit))
 		what = hit.verdict == OPTAG_V_SIG ? OPTAG_C_OTHER :
 						    (enum optag_count)optag_decide_media(&p, &v, &hit);
 	count(c, &hit, what);

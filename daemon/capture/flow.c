@@ -24,6 +24,7 @@ struct flow_table {
 	struct flow_memory m;
 	uint64_t *freed;
 	uint64_t seed;
+	struct optag_hash hash; /* of seed */
 	uint32_t mask;
 	uint32_t gen; /* last one given */
 	uint32_t *kept_gen; /* or NULL: where that is kept for the next process */
@@ -84,7 +85,7 @@ static void key_of(const struct optag_flow *e, struct optag_key *ret)
 
 static uint64_t hash_of(const struct flow_table *t, const struct optag_key *k)
 {
-	return optag_flow_hash(k, t->seed);
+	return optag_flow_hash(k, &t->hash);
 }
 
 static void lines_of(const struct flow_table *t, const struct optag_key *k, uint32_t ret[2])
@@ -124,7 +125,7 @@ static int find_slot(const struct flow_table *t, const struct optag_key *k)
 	struct flow_memory m = t->m;
 	struct optag_hit hit;
 
-	if (!optag_flow_find(&m, t->seed, t->mask, k, &hit))
+	if (!optag_flow_find(&m, &t->hash, t->mask, k, &hit))
 		return -ENOENT;
 	return (int)(hit.flow - t->m.flows);
 }
@@ -303,6 +304,7 @@ int flow_new(uint32_t lines, uint64_t seed, struct optag_flow *flows_mem,
 		return -ENOMEM;
 	t->mask = lines - 1;
 	t->seed = seed;
+	optag_hash_key(seed, &t->hash);
 	t->own_flows = !flows_mem;
 	t->own_tags = !tags_mem;
 	t->m.flows = flows_mem ? flows_mem : aligned_alloc(64, n * 2 * sizeof(*flows_mem));

@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "capture/flow.h"
+#include "capture/flow_internal.h"
 #include "capture/xdp_internal.h"
 #include "optag.skel.h"
 
@@ -150,6 +151,7 @@ static int config_of(struct xdp *x, struct optag_config *c)
 		c->hash_seed = x->old_info.hash_seed;
 	else if (getrandom(&c->hash_seed, sizeof(c->hash_seed), 0) != (ssize_t)sizeof(c->hash_seed))
 		return xdp_why(x, -EIO, "no random numbers");
+	optag_hash_key(c->hash_seed, &c->hash);
 	return 0;
 }
 

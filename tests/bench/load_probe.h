@@ -23,7 +23,7 @@
 struct probe {
 	pthread_t thread;
 	struct flow_memory memory; /* mapped as long as the program runs */
-	uint64_t seed;
+	struct optag_hash hash;
 	uint32_t mask;
 	/* The sender's while !busy, then the thread's. */
 	struct optag_key key[2];
@@ -39,7 +39,7 @@ static bool probe_open(struct probe *p, const struct optag_key *k)
 {
 	struct optag_hit hit;
 
-	return optag_flow_find(&p->memory, p->seed, p->mask, k, &hit) &&
+	return optag_flow_find(&p->memory, &p->hash, p->mask, k, &hit) &&
 	       (hit.verdict == OPTAG_V_RECORD || hit.verdict == OPTAG_V_GATE);
 }
 
@@ -100,7 +100,7 @@ static struct probe *probe_start(const char *dir)
 	info = pinned(dir, "info");
 	if (info->abi != OPTAG_ABI)
 		errx(1, "%s: of another version", dir);
-	p->seed = info->hash_seed;
+	optag_hash_key(info->hash_seed, &p->hash);
 	p->mask = info->flow_lines - 1;
 	p->memory.flows = pinned(dir, "flows");
 	p->memory.tags = pinned(dir, "flow_tags");

@@ -5,10 +5,15 @@
 
 #include <linux/types.h>
 
+#define BENCH_MANY 100000U
+#define BENCH_STEP 61803U /* by so many to the next stream; no common factor with their number */
+
 struct bench_wrap {
-	__u32 random;  /* never 0 */
-	__u32 streams; /* how many there are */
+	__u32 streams; /* 1 or BENCH_MANY */
 	__u32 base;    /* first address, host order; 1024 streams an address */
+	__u32 at;      /* of many: the stream last taken */
+	__u32 round;   /* the sequence number of all of them */
+	__u32 one;     /* the single stream's */
 };
 
 #endif

@@ -72,31 +72,42 @@ __attribute__((noinline)) int classify_general(struct xdp_md *ctx)
 	return XDP_DROP;
 }
 
+static __always_inline int plain(struct xdp_md *ctx, struct optag_pkt *p,
+				 const struct optag_plain *q, const int family)
+{
+	const __u8 *udp = optag_plain_udp(p, q->ip, family);
+	struct optag_key k = { .proto = OPTAG_IP_UDP };
+	struct optag_hit hit = { .flow = 0 };
+	struct optag_view v;
+	__u32 count = OPTAG_C_MISS;
+
+	if (!udp || optag_plain_sip(&config, udp))
+		return classify_general(ctx);
+	optag_plain_key(q->ip, family, &k);
+	if (optag_flow_find(0, &config.hash, config.flow_mask, &k, &hit)) {
+		if (hit.verdict == OPTAG_V_SIG)
+			return classify_general(ctx);
+		count = optag_decide_rtp(udp + 8, &hit);
+	}
+	optag_plain_view(p, q, family, &v);
+	answer(p, &v, &hit, count);
+	return XDP_DROP;
+}
+
 SEC("xdp")
 int classify_test(struct xdp_md *ctx)
 {
 	struct optag_pkt p = { .data = (const __u8 *)(long)ctx->data,
 			       .end = (const __u8 *)(long)ctx->data_end };
-	struct optag_key k = { .proto = OPTAG_IP_UDP };
-	struct optag_hit hit = { .flow = 0 };
-	const __u8 *payload;
-	struct optag_view v;
-	__u32 count = OPTAG_C_MISS;
+	struct optag_plain q;
 
-	p.avail = (__u32)(p.end - p.data);
-	payload = optag_plain(&p, &v);
-	if (!payload || optag_plain_sip(&config, &v, payload))
-		return classify_general(ctx);
-	k.addr[0] = v.dst[0];
-	k.addr[1] = v.dst[1];
-	k.port = v.dport;
-	if (optag_flow_find(0, config.hash_seed, config.flow_mask, &k, &hit)) {
-		if (hit.verdict == OPTAG_V_SIG)
-			return classify_general(ctx);
-		count = optag_decide_rtp(payload, &hit);
+	switch (optag_plain_link(&p, &q)) {
+	case 4:
+		return plain(ctx, &p, &q, 4);
+	case 6:
+		return plain(ctx, &p, &q, 6);
 	}
-	answer(&p, &v, &hit, count);
-	return XDP_DROP;
+	return classify_general(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "capture/classify.h"
+#include "capture/flow_internal.h"
 #include "classify_test.h"
 #include "tests/frames.h"
 
@@ -146,6 +147,7 @@ static int load(struct both *b)
 		return -ENOENT;
 	}
 	f_config(&cfg);
+	optag_hash_key(cfg.hash_seed, &cfg.hash);
 	if (bpf_map__set_initial_value(map_ending(b->obj, ".rodata"), &cfg, sizeof(cfg)))
 		return -EINVAL;
 	return bpf_object__load(b->obj);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "capture/flow_internal.h"
 #include "xdp_common.h"
 
 /* ---- both sides alike ---- */
@@ -788,6 +789,60 @@ static void test_generation(void)
 	sched_setaffinity(0, sizeof(all), &all);
 }
 
+/* Keys that only the whole entry tells apart: what the short way cannot say the long one does. */
+static void test_tag_of_several(void)
+{
+	static const uint8_t verdict[3] = { OPTAG_V_BLOCK, OPTAG_V_GATE, OPTAG_V_FREE };
+	struct flow_rule rule = { .te = { OPTAG_NO_PT, OPTAG_NO_PT }, .proto = IPPROTO_UDP };
+	struct optag_key k = { .proto = IPPROTO_UDP };
+	struct optag_flow_stats st;
+	struct endpoint at[3];
+	struct xdp_settings s;
+	struct optag_hash key;
+	struct flow_table *t;
+	struct frame f;
+	struct xdp *x;
+	uint32_t tag = 0, dst[3];
+	int n = 0;
+
+	x_settings(&s);
+	s.flow_lines = 1;
+	x = x_open(&s, &t);
+	optag_hash_key(flow_seed(t), &key);
+	for (uint32_t i = 10000; i < 1 << 20 && n < 3; i++) {
+		if ((uint16_t)i < 10000) /* no SIP port */
+			continue;
+		ipaddr_v4(F_DST4 + (i >> 16), &at[n].addr);
+		at[n].port = (uint16_t)i;
+		dst[n] = F_DST4 + (i >> 16);
+		memcpy(k.addr, at[n].addr.b, 16);
+		k.port = htons(at[n].port);
+		if (!n)
+			tag = optag_flow_tag(optag_flow_hash(&k, &key));
+		n += optag_flow_tag(optag_flow_hash(&k, &key)) == tag;
+	}
+	CHECK_EQ(n, 3); /* of a million keys, with 32,768 tags */
+	for (int i = 0; i < n; i++) {
+		rule.verdict = verdict[i];
+		rule.ring = (uint32_t)i;
+		if (rule.verdict)
+			CHECK(!flow_set(t, &at[i], &rule, NULL), "flow %d", i);
+	}
+	for (int i = 0; i < n; i++) {
+		x_rtp(&f, dst[i], at[i].port, 8, 172, 1);
+		x_send(x, &f);
+	}
+	CHECK_EQ(x_count(x, OPTAG_C_BLOCK), 1);
+	CHECK_EQ(x_count(x, OPTAG_C_GATE), 1);
+	CHECK_EQ(x_count(x, OPTAG_C_MISS), 1);
+	for (int i = 0; i < 2; i++) {
+		CHECK(flow_get(t, &at[i], IPPROTO_UDP, &st), "flow %d", i);
+		CHECK_EQ(st.blocked, 1);
+	}
+	x_balance(x);
+	x_close(x, t);
+}
+
 static void test_settings(void)
 {
 	struct xdp_settings s, bad;
@@ -836,6 +891,7 @@ int main(void)
 	test_hole_of_dead();
 	test_generation();
 	test_race();
+	test_tag_of_several();
 	test_settings();
 	printf("%lu checks, %lu failed\n", checks, fails);
 	return fails || !checks;

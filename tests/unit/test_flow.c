@@ -402,6 +402,58 @@ static void test_adopt(void **state)
 	free(tags);
 }
 
+/* ---- one tag, several keys ---- */
+
+static void key_at(uint32_t i, struct endpoint *ret_at, struct optag_key *ret)
+{
+	at(i >> 16, (uint16_t)i, ret_at);
+	*ret = (struct optag_key){ .port = htons((uint16_t)i), .proto = IPPROTO_UDP };
+	memcpy(ret->addr, ret_at->addr.b, 16);
+}
+
+/* Three keys with one tag in a table of one line: the tag never decides, and the quick look knows when it does not know. */
+static void test_tag_of_several(void **state)
+{
+	struct flow_table *t;
+	struct flow_memory m;
+	struct optag_hash s;
+	struct optag_key k[3];
+	struct optag_hit hit;
+	struct endpoint e[3];
+	uint32_t tag = 0, n = 0;
+
+	(void)state;
+	clock_set_ns(T0);
+	optag_hash_key(SEED, &s);
+	assert_int_equal(flow_new(1, SEED, NULL, NULL, &t), 0);
+	m = (struct flow_memory){ flow_entries(t), flow_tags(t) };
+	for (uint32_t i = 1; i < 1 << 20 && n < 3; i++) {
+		key_at(i, &e[n], &k[n]);
+		if (!n)
+			tag = optag_flow_tag(optag_flow_hash(&k[0], &s));
+		n += optag_flow_tag(optag_flow_hash(&k[n], &s)) == tag;
+	}
+	assert_int_equal(n, 3);
+	assert_int_equal(set(t, &e[0], OPTAG_V_RECORD, 10, NULL), 0);
+	assert_int_equal(optag_flow_quick(&m, optag_flow_hash(&k[1], &s), 0, &k[1], &hit), -1);
+	assert_false(optag_flow_find(&m, &s, 0, &k[1], &hit));
+	assert_null(hit.flow);
+	assert_int_equal(set(t, &e[1], OPTAG_V_BLOCK, 11, NULL), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_true(optag_flow_find(&m, &s, 0, &k[i], &hit));
+		assert_int_equal(hit.ring, 10 + i);
+		assert_ptr_equal(hit.flow, flow_get(t, &e[i], IPPROTO_UDP, NULL));
+	}
+	assert_int_equal(optag_flow_quick(&m, optag_flow_hash(&k[0], &s), 0, &k[0], &hit) +
+				 optag_flow_quick(&m, optag_flow_hash(&k[1], &s), 0, &k[1], &hit), 0);
+	assert_int_equal(optag_flow_quick(&m, optag_flow_hash(&k[2], &s), 0, &k[2], &hit), -1);
+	assert_false(optag_flow_find(&m, &s, 0, &k[2], &hit));
+	assert_int_equal(flow_clear(t, &e[0], IPPROTO_UDP, 10), 0);
+	assert_int_equal(optag_flow_quick(&m, optag_flow_hash(&k[1], &s), 0, &k[1], &hit), 1);
+	assert_int_equal(hit.ring, 11);
+	flow_free(t);
+}
+
 /* ---- a reader beside the writer ---- */
 
 #define KEYS 64
@@ -417,8 +469,10 @@ static void *reader(void *arg)
 {
 	struct race *r = arg;
 	struct flow_memory m = { flow_entries(r->t), flow_tags(r->t) };
+	struct optag_hash s;
 	struct optag_hit hit;
 
+	optag_hash_key(SEED, &s);
 	while (!__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE))
 		for (uint32_t i = 0; i < KEYS; i++) {
 			struct optag_key k = { .port = htons((uint16_t)(1000 + i)),
@@ -427,7 +481,7 @@ static void *reader(void *arg)
 
 			at(i, 0, &e);
 			memcpy(k.addr, e.addr.b, 16);
-			if (!optag_flow_find(&m, SEED, 31, &k, &hit))
+			if (!optag_flow_find(&m, &s, 31, &k, &hit))
 				continue;
 			__atomic_store_n(&r->hits, r->hits + 1, __ATOMIC_RELAXED);
 			r->wrong += hit.ring % KEYS != i || hit.te1 != hit.ring % 96 ||
@@ -486,6 +540,7 @@ int main(void)
 		cmocka_unit_test(test_churn),
 		cmocka_unit_test(test_adopt),
 		cmocka_unit_test(test_sweep),
+		cmocka_unit_test(test_tag_of_several),
 		cmocka_unit_test(test_reader_sees_no_mixture),
 	};
 
