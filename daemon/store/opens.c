@@ -16,16 +16,15 @@
 
 #include "base/buf.h"
 #include "store/catalog.h"
+#include "store/slot.h"
 
 #define APP_ID 0x4F50544F
 
 static const char schema[] =
-	"BEGIN;"
 	"CREATE TABLE open(uid TEXT NOT NULL PRIMARY KEY, record BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE marks(controller TEXT NOT NULL, purpose INTEGER NOT NULL, day INTEGER NOT NULL,"
 	" next INTEGER NOT NULL, PRIMARY KEY(controller, purpose, day)) WITHOUT ROWID;"
-	"PRAGMA application_id=0x4F50544F; PRAGMA user_version=1;"
-	"COMMIT;";
+	"PRAGMA application_id=0x4F50544F; PRAGMA user_version=1;";
 
 enum { Q_PUT, Q_DELETE, Q_MARK, Q_MARKED, Q_MAX };
 static const char *const queries[Q_MAX] = {
@@ -79,7 +78,56 @@ static int read_int(sqlite3 *sql, const char *q, int *ret)
 	return rc;
 }
 
-static int setup(struct opens *o, struct why *why)
+static int begin(struct opens *o, struct why *why)
+{
+	int rc;
+
+	if (o->in_txn)
+		return 0;
+	rc = sqlite3_exec(o->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return fail(o->sql, rc, "cannot begin", why);
+	o->in_txn = true;
+	return 0;
+}
+
+static int prepare(struct opens *o, struct why *why)
+{
+	int rc = SQLITE_OK;
+
+	for (int i = 0; rc == SQLITE_OK && i < Q_MAX; i++)
+		rc = sqlite3_prepare_v2(o->sql, queries[i], -1, &o->q[i], NULL);
+	return rc == SQLITE_OK ? 0 : fail(o->sql, rc, "cannot open", why);
+}
+
+struct marking {
+	struct opens *o;
+	struct why *why;
+};
+
+static int mark_all(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t end)
+{
+	const struct marking *m = arg;
+
+	return end > 1 ? opens_mark(m->o, controller, purpose, day, end, m->why) : 0;
+}
+
+/* All or nothing: a file without the marks would let the next writer overwrite what they protect. */
+static int make(struct opens *o, const struct root *r, struct why *why)
+{
+	struct marking m = { o, why };
+	int rc = begin(o, why);
+
+	if (!rc && sqlite3_exec(o->sql, schema, NULL, NULL, NULL) != SQLITE_OK)
+		rc = fail(o->sql, sqlite3_errcode(o->sql), "cannot make", why);
+	if (!rc)
+		rc = prepare(o, why);
+	if (!rc)
+		rc = slots_files(r, mark_all, &m, why);
+	return rc ? rc : opens_sync(o, why);
+}
+
+static int setup(struct opens *o, const struct root *r, struct why *why)
 {
 	int app = 0, version = 0;
 	int rc = sqlite3_exec(o->sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;"
@@ -89,13 +137,13 @@ static int setup(struct opens *o, struct why *why)
 		rc = read_int(o->sql, "PRAGMA application_id", &app);
 	if (rc == SQLITE_OK)
 		rc = read_int(o->sql, "PRAGMA user_version", &version);
-	if (rc == SQLITE_OK && !app && !version)
-		rc = sqlite3_exec(o->sql, schema, NULL, NULL, NULL);
-	else if (rc == SQLITE_OK && (app != APP_ID || version != 1))
+	if (rc != SQLITE_OK)
+		return fail(o->sql, rc, "cannot open", why);
+	if (!app && !version)
+		return make(o, r, why);
+	if (app != APP_ID || version != 1)
 		return why_set(why, -EBADMSG, "open.db: not of this version (rule O-1)");
-	for (int i = 0; rc == SQLITE_OK && i < Q_MAX; i++)
-		rc = sqlite3_prepare_v2(o->sql, queries[i], -1, &o->q[i], NULL);
-	return rc == SQLITE_OK ? 0 : fail(o->sql, rc, "cannot open", why);
+	return prepare(o, why);
 }
 
 int opens_new(const struct root *r, struct opens **ret, struct why *why)
@@ -112,7 +160,7 @@ int opens_new(const struct root *r, struct opens **ret, struct why *why)
 	if (rc == SQLITE_OK) {
 		catalog_distrust(o->sql);
 		sqlite3_busy_timeout(o->sql, 5000);
-		rc = setup(o, why);
+		rc = setup(o, r, why);
 	} else {
 		rc = fail(o->sql, rc, "cannot open", why);
 	}
@@ -134,19 +182,6 @@ void opens_free(struct opens *o)
 		sqlite3_finalize(o->q[i]);
 	sqlite3_close(o->sql);
 	free(o);
-}
-
-static int begin(struct opens *o, struct why *why)
-{
-	int rc;
-
-	if (o->in_txn)
-		return 0;
-	rc = sqlite3_exec(o->sql, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-	if (rc != SQLITE_OK)
-		return fail(o->sql, rc, "cannot begin", why);
-	o->in_txn = true;
-	return 0;
 }
 
 static int run(struct opens *o, int q, struct why *why)

@@ -16,7 +16,12 @@
 
 struct opens;
 
-int opens_new(const struct root *r, struct opens **ret, struct why *why); /* makes the file */
+/*
+ * Makes the file when there is none. Then, in a store that has slots already, it was lost (or the store is of before there
+ * was one): nothing says any more which slots a writer that died left to nobody, so all are marked as accounted for, and
+ * no settling overwrites one. Those that no row names are fsck's to tell, and end with their bucket.
+ */
+int opens_new(const struct root *r, struct opens **ret, struct why *why);
 void opens_free(struct opens *o); /* NULL-tolerant; what was not synced is rolled back */
 int opens_put(struct opens *o, const struct uid *uid, const void *record, size_t n, struct why *why);
 int opens_delete(struct opens *o, const struct uid *uid, struct why *why); /* 0 also when there is none */

@@ -730,9 +730,10 @@ static int wrap_owned(struct store *st, const char *controller, unsigned p, uint
 	return rc;
 }
 
-/* Slots behind the mark: written after the last sync, or of before there were marks. Not our own. */
-static int settle_slots(struct store *st, const char *controller, unsigned p, uint32_t day, uint32_t end)
+/* Slots behind the mark: written after the last sync. Not our own. */
+static int settle_slots(void *arg, const char *controller, unsigned p, uint32_t day, uint32_t end)
 {
+	struct store *st = arg;
 	uint32_t mark, first = slots_first(st->slots, controller, p, day);
 	struct slot s;
 	int rc = opens_marked(st->opens, controller, p, day, &mark, why_of(st));
@@ -753,32 +754,6 @@ static int settle_slots(struct store *st, const char *controller, unsigned p, ui
 		rc = rc > 0 ? 0 : rc;
 	}
 	return rc || end <= mark ? rc : opens_mark(st->opens, controller, p, day, end, why_of(st));
-}
-
-static int settle_keys(struct store *st, const char *controller, unsigned p)
-{
-	char dir[STORE_PATH_MAX], path[STORE_PATH_MAX];
-	struct clock_date d;
-	struct names files;
-	struct stat sb;
-	int rc;
-
-	snprintf(dir, sizeof(dir), "keys/%s/%s", controller, store_purpose_names[p]);
-	rc = names_read(&st->root, dir, &files);
-	if (rc)
-		return rc == -ENOTDIR ? 0 : why_errno(why_of(st), rc, dir, "cannot read directory");
-	for (size_t i = 0; !rc && i < files.n; i++) {
-		const char *name = files.v[i];
-
-		if (strlen(name) != 16 || strcmp(name + 10, ".slots") || clock_date_parse(name, 10, &d))
-			continue;
-		slots_path(controller, p, day_number(&d), "slots", path);
-		if (fstatat(st->root.fd, path, &sb, AT_SYMLINK_NOFOLLOW) || sb.st_size / SLOT_SIZE > UINT32_MAX)
-			continue;
-		rc = settle_slots(st, controller, p, day_number(&d), (uint32_t)(sb.st_size / SLOT_SIZE));
-	}
-	names_free(&files);
-	return rc;
 }
 
 int settle_left(struct store *st, uint64_t *ret_calls)
@@ -802,18 +777,10 @@ int settle_left(struct store *st, uint64_t *ret_calls)
 
 int settle_here(struct store *st, uint64_t *ret_calls)
 {
-	struct names owners;
 	int rc = settle_left(st, ret_calls);
 
-	if (!rc) {
-		rc = names_read(&st->root, "keys", &owners);
-		if (rc)
-			rc = why_errno(why_of(st), rc, "keys", "cannot read directory");
-		for (size_t i = 0; !rc && i < owners.n; i++)
-			for (unsigned p = 0; !rc && p < STORE_PURPOSES && !name_check(owners.v[i]); p++)
-				rc = settle_keys(st, owners.v[i], p);
-		names_free(&owners);
-	}
+	if (!rc)
+		rc = slots_files(&st->root, settle_slots, st, why_of(st));
 	if (!rc) {
 		st->settled = true;
 		rc = sync_here(st);

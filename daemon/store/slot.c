@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/le.h"
 #include "store/slot.h"
 
@@ -294,5 +296,49 @@ int slots_erase_many(const struct root *r, struct slot_erase *v, size_t n, struc
 			*why = w;
 		}
 	}
+	return rc;
+}
+
+/* ---- all files ---- */
+
+static int purpose_files(const struct root *r, const char *controller, unsigned p,
+			 int (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t end), void *arg, struct why *why)
+{
+	char dir[STORE_PATH_MAX], path[STORE_PATH_MAX];
+	struct clock_date d;
+	struct names files;
+	struct stat sb;
+	int rc;
+
+	snprintf(dir, sizeof(dir), "keys/%s/%s", controller, store_purpose_names[p]);
+	rc = names_read(r, dir, &files);
+	if (rc)
+		return rc == -ENOTDIR ? 0 : why_errno(why, rc, dir, "cannot read directory");
+	for (size_t i = 0; !rc && i < files.n; i++) {
+		const char *name = files.v[i];
+
+		if (strlen(name) != 16 || strcmp(name + 10, ".slots") || clock_date_parse(name, 10, &d))
+			continue;
+		slots_path(controller, p, day_number(&d), "slots", path);
+		if (fstatat(r->fd, path, &sb, AT_SYMLINK_NOFOLLOW) || sb.st_size / SLOT_SIZE > UINT32_MAX)
+			continue;
+		rc = fn(arg, controller, p, day_number(&d), (uint32_t)(sb.st_size / SLOT_SIZE));
+	}
+	names_free(&files);
+	return rc;
+}
+
+int slots_files(const struct root *r, int (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t end),
+		void *arg, struct why *why)
+{
+	struct names owners;
+	int rc = names_read(r, "keys", &owners);
+
+	if (rc)
+		return why_errno(why, rc, "keys", "cannot read directory");
+	for (size_t i = 0; !rc && i < owners.n; i++)
+		for (unsigned p = 0; !rc && p < STORE_PURPOSES && !name_check(owners.v[i]); p++)
+			rc = purpose_files(r, owners.v[i], p, fn, arg, why);
+	names_free(&owners);
 	return rc;
 }

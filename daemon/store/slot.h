@@ -52,6 +52,10 @@ void slot_format(const struct slot *s, uint8_t out[SLOT_SIZE]);
 int slot_read(const struct root *r, const char *controller, unsigned purpose, uint32_t day,
 	      uint32_t index, struct slot *ret, struct why *why);
 
+/* Every file of slots in the store; end: slots that it has room for. fn returns 0 to go on, else that is returned. */
+int slots_files(const struct root *r, int (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t end),
+		void *arg, struct why *why);
+
 /*
  * The key that the slot's wrap was made under, from that of its bucket: one call's, from which nothing of another call
  * follows. Of a slot of version 1 it is the bucket's. The caller wipes it.

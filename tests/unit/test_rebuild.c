@@ -18,6 +18,7 @@ static void write_calls(unsigned n, bool close)
 	struct store *st = open_store(STORE_RW);
 
 	catalog_limit(st->catalog, 4);
+	ok(st, store_settle(st, NULL)); /* as recorders do: marks are written from then on */
 	for (unsigned i = 0; i < n; i++) {
 		struct store_call_meta m;
 		struct store_call_result r;
@@ -138,6 +139,40 @@ static void test_lost(void **state)
 		store_close(st);
 		st = open_store(STORE_RW); /* writers go on */
 		write_call(st, 20, 1);
+		store_close(st);
+		fsck_clean(NULL);
+	}
+}
+
+/* The catalog and what says which slots a row names are lost, and a recorder goes on before anybody rebuilds. */
+static void test_gone_on(void **state)
+{
+	static const char *const harm[] = {
+		"rm -r %s/catalog/acme %s/open.db*",
+		"rm %s/" CAT ".db %s/open.db*",
+		"rm -r %s/catalog/acme; rm -f %s/open.db-wal",
+	};
+
+	(void)state;
+	write_calls(11, true);
+	shell("cp -a %s %s.good", store_dir, store_dir);
+	for (size_t i = 0; i < sizeof(harm) / sizeof(*harm); i++) {
+		struct store *st;
+
+		shell("rm -rf %s && cp -a %s.good %s", store_dir, store_dir, store_dir);
+		shell(harm[i], store_dir, store_dir);
+		for (int n = 0; n < 2; n++) { /* the second finds a new open.db */
+			st = open_store(STORE_RW);
+			ok(st, store_settle(st, NULL));
+			write_call(st, 20 + (unsigned)n, 1);
+			ok(st, store_sync(st));
+			store_close(st);
+		}
+		assert_true(rebuild(0).copied >= 3);
+		st = open_store(STORE_RO);
+		assert_int_equal(read_call(st, 1, 2), 0);
+		assert_int_equal(read_call(st, 6, 2), 0);
+		assert_int_equal(read_call(st, 20, 1), 0);
 		store_close(st);
 		fsck_clean(NULL);
 	}
@@ -473,7 +508,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_store, drop_store)
-		T(test_lost), T(test_bad_block), T(test_bad_open), T(test_killed), T(test_bare), T(test_destroyed), T(test_erased), T(test_evidence), T(test_copy_bytes),
+		T(test_lost), T(test_gone_on), T(test_bad_block), T(test_bad_open), T(test_killed), T(test_bare),
+		T(test_destroyed), T(test_erased), T(test_evidence), T(test_copy_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
