@@ -24,6 +24,7 @@ struct outbox {
 	struct why why;
 	int fd; /* of the file at hand; -1 none */
 	char name[OUTBOX_NAME + 1];
+	uint64_t made_ns; /* the name says it: files of one outbox are taken in their order, also where the clock stands still */
 	uint64_t off, events;
 	uint8_t link[32];
 	bool unsynced; /* a name was changed, and that is not durable yet */
@@ -110,10 +111,12 @@ static int new_file(struct outbox *o)
 	char path[STORE_PATH_MAX], head[OUTBOX_HEAD_MAX];
 	uint64_t id;
 	size_t n;
+	uint64_t now = clock_now_ns();
 	int rc;
 
 	randombytes_buf(&id, sizeof(id));
-	snprintf(o->name, sizeof(o->name), "%016" PRIx64 "-%016" PRIx64, clock_now_ns(), id);
+	o->made_ns = now > o->made_ns ? now : o->made_ns + 1;
+	snprintf(o->name, sizeof(o->name), "%016" PRIx64 "-%016" PRIx64, o->made_ns, id);
 	path_of(o, ".tmp", path);
 	o->fd = openat(o->root.fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660);
 	if (o->fd < 0)
