@@ -154,7 +154,7 @@ struct copy {
 /* All chunks of the call into a segment of its own; its extents as they are there. */
 static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t number, struct buf *ret)
 {
-	struct segment_head h = { .number = number, .day = DAY_HOLD, .created_ns = c->r->clock.now_ns };
+	struct segment_head h = { .number = number, .day = DAY_HOLD, .created_ns = c->r->at_ns };
 	char name[STORE_PATH_MAX], from[STORE_PATH_MAX];
 	struct extent_state in = { 0 }, out = { 0 };
 	uint8_t head[SEGMENT_HEAD], *buf;

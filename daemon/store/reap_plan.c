@@ -58,6 +58,7 @@ static int look(struct reap *r, struct reap_bucket *b)
 	b->live = rc || k.state == BUCKET_LIVE;
 	b->destroy_ns = rc ? b->destroy_ns : k.destroy_ns;
 	b->destroyed_ns = rc ? 0 : k.destroyed_ns;
+	b->late_ns = b->destroyed_ns > b->destroy_ns ? b->destroyed_ns - b->destroy_ns : 0;
 	explicit_bzero(&k, sizeof(k));
 	b->damaged = rc == -EBADMSG;
 	if (rc == -ENOENT) /* taken away meanwhile */
