@@ -238,6 +238,8 @@ int main(int argc, char **argv)
 		return cli_finish(cli_exit_code(rc));
 	}
 	tell_clock(&t);
+	if (rc && rc != -ETIME && !t.faults) /* what kept it from all of it is no fault of one file */
+		cli_err("%s", *why ? why : strerror(-rc));
 	if (summary(&t))
 		return cli_finish(CLI_FAILED);
 	return cli_finish(cli_exit_code(rc));

@@ -67,7 +67,7 @@ int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, in
 
 static int drop(struct evlog *l, const char *name, bool *ret_gone)
 {
-	int rc = unlinkat(l->root.fd, name, 0) ? -errno : 0;
+	int rc = beneath_unlinkat(l->root.fd, name, 0) ? -errno : 0;
 
 	*ret_gone |= !rc;
 	if (!rc || rc == -ENOENT)
@@ -117,7 +117,7 @@ int evlog_expire(struct evlog *l, int32_t before, uint64_t *ret_days)
 		if (days.v[i].expired)
 			continue;
 		evlog_day_name(days.v[i].day, "root", name);
-		if (faccessat(l->root.fd, name, F_OK, 0))
+		if (beneath_accessat(l->root.fd, name))
 			break; /* not signed: nothing would be left of it */
 		gone = false;
 		evlog_day_name(days.v[i].day, "log", name);

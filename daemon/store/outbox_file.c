@@ -254,7 +254,7 @@ int outbox_file_read(const struct root *r, const char *file, struct outbox_file 
 	int fd, rc;
 
 	snprintf(path, sizeof(path), OUTBOX_DIR "/%s", file);
-	fd = openat(r->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	fd = beneath_openat(r->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0);
 	*ret_what = "not a file";
 	if (fd < 0)
 		return errno == ENOENT ? -EAGAIN : errno == ELOOP || errno == ENXIO ? -EBADMSG : -errno;

@@ -57,7 +57,7 @@ void reap_item(const struct reap *r, const struct reap_item *it)
 static int lock_store(struct reap *r, int *ret, struct why *why)
 {
 	int made = make_empty(&r->root, LOCK_FILE, why);
-	int fd = openat(r->root.fd, LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = beneath_openat(r->root.fd, LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
 
 	if (fd < 0)
 		return made ? made : why_errno(why, -errno, LOCK_FILE, "cannot open");

@@ -149,7 +149,7 @@ int reap_clock_write(const struct root *r, const struct reap_clock *c, struct wh
 	machine(&now);
 	now.ns = c->mark_ns;
 	reap_mark_format(&now, raw);
-	fd = openat(r->fd, CLOCK_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_openat(r->fd, CLOCK_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0 && errno == ENOENT)
 		return write_new(r, CLOCK_FILE, raw, sizeof(raw), FILE_MODE(r), why);
 	rc = fd < 0 ? -errno : pwrite_all(fd, raw, sizeof(raw), 0);

@@ -48,7 +48,7 @@ static void of_segment(const struct root *r, const char *dir, const char *name, 
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%.255s", dir, name);
-	fd = openat(r->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	fd = beneath_openat(r->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
 	if (fd < 0)
 		return;
 	if (!pread_all(fd, raw, sizeof(raw), 0) && !segment_head_parse(raw, sizeof(raw), &h))

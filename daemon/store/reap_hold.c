@@ -116,7 +116,7 @@ static void erase_others(struct reap *r, struct reap_bucket *b)
 	int fd, rc = 0;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 	for (uint32_t i = 1; fd >= 0 && !rc && !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++) {
 		if (slot_parse(raw, &slot) || slot.empty || hold_is(r->holds, &slot.uid))
 			continue;
@@ -152,7 +152,7 @@ static bool old_slots(struct reap *r, const struct reap_bucket *b)
 	int fd;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 	for (uint32_t i = 1; fd >= 0 && !any && !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++)
 		any = !memcmp(raw, "OSLT", 4) && raw[4] == 1;
 	if (fd >= 0)

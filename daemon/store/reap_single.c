@@ -43,7 +43,7 @@ static int uid_order(const void *a, const void *b)
 static int used_read(const struct root *r, struct used *ret, struct why *why)
 {
 	static const char head[] = "{\"call\":\"";
-	int fd = openat(r->fd, "used", O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = beneath_openat(r->fd, "used", O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
 	char *text = NULL, *p, *lf, uid[UID_TEXT] = "";
 	struct used u = { 0 };
 	size_t n = 0;

@@ -479,7 +479,7 @@ static int seek_segment(struct store *st, struct seek *v, size_t n, uint32_t seg
 	int fd, rc = 0;
 
 	segment_path(v->sc->meta.controller, v->sc->day, segment, "seg", name);
-	fd = openat(st->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_openat(st->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0 || fstat(fd, &sb)) {
 		rc = why_errno(why_of(st), -errno, name, "cannot open");
 	} else if ((uint64_t)sb.st_size <= SEGMENT_MAX) { /* else fsck names it (S-2) */
@@ -773,7 +773,7 @@ static int settle_keys(struct store *st, const char *controller, unsigned p)
 		if (strlen(name) != 16 || strcmp(name + 10, ".slots") || clock_date_parse(name, 10, &d))
 			continue;
 		slots_path(controller, p, day_number(&d), "slots", path);
-		if (fstatat(st->root.fd, path, &sb, AT_SYMLINK_NOFOLLOW) || sb.st_size / SLOT_SIZE > UINT32_MAX)
+		if (beneath_statat(st->root.fd, path, &sb) || sb.st_size / SLOT_SIZE > UINT32_MAX)
 			continue;
 		rc = settle_slots(st, controller, p, day_number(&d), (uint32_t)(sb.st_size / SLOT_SIZE));
 	}

@@ -107,7 +107,7 @@ int slot_read(const struct root *r, const char *controller, unsigned purpose, ui
 	int fd, rc;
 
 	slots_path(controller, purpose, day, "slots", path);
-	fd = openat(r->fd, path, O_RDONLY | O_CLOEXEC);
+	fd = beneath_openat(r->fd, path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return why_errno(why, -errno, path, "cannot open");
 	rc = pread_all(fd, raw, sizeof(raw), (off_t)index * SLOT_SIZE);
@@ -183,7 +183,7 @@ static int erase_file(const struct root *r, struct slot_erase *v, size_t n, stru
 	int fd, rc = 0, err;
 
 	slots_path(v->controller, v->purpose, v->day, "slots", path);
-	fd = openat(r->fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_openat(r->fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 	err = fd < 0 ? -errno : 0;
 	for (size_t i = 0; i < n; i++) {
 		v[i].result = err ? err : erase_one(fd, &v[i]);
