@@ -368,6 +368,8 @@ int outbox_take(struct evlog *l, uint64_t now_ns, struct outbox_taken *ret, char
 	*ret = (struct outbox_taken){ 0 };
 	if (why && n)
 		*why = 0;
+	if (rc)
+		(void)why_errno(&text, rc, OUTBOX_DIR, "cannot read");
 	if (!rc && none_waits(&names)) {
 		names_free(&names);
 		return 0;
