@@ -75,6 +75,7 @@ LIBS_find := cli store base
 LIBS_fsck := cli store base
 LIBS_reap := cli store base
 LIBS_erase := cli store base
+LIBS_withdraw := cli store base
 LIBS_report := cli store base
 LIBS_hold := cli store base
 LIBS_export := cli store base
@@ -135,7 +136,7 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 	$(Q)$(CC) $(LDALL) $(WRAP_$*) -o $@ $< $(ALLLIBS) -lcmocka $(SYS_all)
 # Tests in which system calls fail on purpose (tests/unit/faults.h).
 WRAP_FAULTS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,--wrap=fdatasync,--wrap=fsync \
-	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=openat,--wrap=io_uring_submit
+	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=beneath_openat,--wrap=io_uring_submit
 WRAP_test_store_err := $(WRAP_FAULTS)
 WRAP_test_store_told := $(WRAP_FAULTS)
 WRAP_test_store_slow := -Wl,--wrap=fdatasync

@@ -16,6 +16,7 @@
 
 #define ROUND_MS 1000 /* what a power failure takes from the log (design 7) */
 #define SETTLE_NS (60 * NS_PER_S) /* after it did not work */
+#define OUTBOX_NS (600 * NS_PER_S) /* a store that does not come up keeps others' evidence out no longer */
 #define FLUSH_NS  (500L * 1000000) /* whose thread waits has chunks to write */
 
 /* ---- events as items ---- */
@@ -399,6 +400,15 @@ static void settle_once(struct evidence *ev, uint64_t now)
 	ev->settle_ns = now + SETTLE_NS;
 }
 
+/* That a key was destroyed proves nothing where the log has not yet that it was there: that is said when the calls of before are settled. */
+static bool outbox_may(struct evidence *ev, uint64_t now)
+{
+	if (ev->settled || !ev->left_open)
+		return true;
+	ev->outbox_ns = ev->outbox_ns ? ev->outbox_ns : now + OUTBOX_NS;
+	return now >= ev->outbox_ns;
+}
+
 /* Until somebody wants something, or it is time; whether to stop. */
 static bool wait_round(struct evidence *ev, uint64_t *ret_asked)
 {
@@ -446,8 +456,9 @@ static void *thread_main(void *arg)
 				continue; /* tried again: what is queued is not lost as long as we live */
 		}
 		flushed(ev, asked, round_of(ev, clock_now_ns(), stop)); /* said there */
-		evidence_take_outbox(ev, clock_now_ns());
 		settle_once(ev, clock_now_ns());
+		if (outbox_may(ev, clock_now_ns()))
+			evidence_take_outbox(ev, clock_now_ns());
 	} while (!stop);
 	return NULL;
 }

@@ -70,6 +70,8 @@ struct evidence {
 	struct evlog *log;
 	struct alive *alive;
 	bool settled; /* calls of a process before have their outcome */
+	size_t left_open; /* such calls, when the log was opened */
+	uint64_t outbox_ns; /* the outbox waits for them until then; 0 not yet set */
 	uint64_t settle_ns; /* not again before */
 	bool (*is_settled)(void *arg); /* the store was; NULL: it was before we began */
 	void *settled_arg;

@@ -3,7 +3,9 @@
  * evidence_settle.c - what the log says of before we came, see evidence.h
  *
  * The latest two days are read (rule E-10: a call has its outcome within them): seeds that were published, and
- * calls without an outcome. What became of these the store knows, which was settled before.
+ * calls without an outcome. What became of these the store knows, which was settled before. Their keys that are on the disk and that
+ * the process before did not live to tell of are told now (key.commit), before the outcome and before anything that others left in
+ * the outbox: without it nobody can prove later that such a key was destroyed.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -20,7 +22,9 @@
 struct open_call {
 	struct hnode node;
 	struct uid uid;
-	bool granted[EVLOG_PURPOSES];
+	bool granted[EVLOG_PURPOSES], committed[EVLOG_PURPOSES];
+	uint32_t key_day[STORE_PURPOSES]; /* of a key that the row has; 0 none */
+	uint64_t until_ns[STORE_PURPOSES];
 	const char *outcome_reason; /* static; NULL: no row */
 	enum evlog_kind outcome;
 	char controller[EVLOG_NAME], rule[EVLOG_NAME], policy[65];
@@ -157,18 +161,22 @@ static int on_line(void *arg, const char *file, uint64_t n, const struct evlog_l
 		return 0;
 	case EVLOG_CALL_MATCH:
 		found(l, &line->e);
-		return l->settle && (!l->before_seq || line->seq < l->before_seq) ? add(l, line) : 0;
+		return (l->settle || l->seeds) && (!l->before_seq || line->seq < l->before_seq) ? add(l, line) : 0;
 	case EVLOG_PURPOSE_GRANT:
 		found(l, &line->e);
 		o = l->settle ? find(l, &line->e.call) : NULL;
 		if (o)
 			o->granted[line->e.purpose] = true;
 		return 0;
+	case EVLOG_KEY_COMMIT:
+		o = l->settle ? find(l, &line->e.call) : NULL;
+		if (o)
+			o->committed[line->e.purpose] = true;
+		return 0;
 	case EVLOG_CALL_KEPT:
 	case EVLOG_CALL_DENIED:
 	case EVLOG_CALL_GAP:
-		if (l->settle)
-			drop(l, &line->e.call);
+		drop(l, &line->e.call);
 		return 0;
 	default:
 		return 0;
@@ -183,6 +191,11 @@ static int on_row(void *arg, const struct store_row *r)
 
 	if (!o || o->outcome_reason)
 		return 0;
+	for (int p = 0; p < STORE_PURPOSES; p++)
+		if (r->end_state[p] == STORE_S_GRANTED || r->end_state[p] == STORE_S_OBJECTED) {
+			o->key_day[p] = r->key_day[p];
+			o->until_ns[p] = r->until_ns[p];
+		}
 	o->outcome_reason = r->gap && *r->gap ? "crash" : "process-ended";
 	if (r->outcome == STORE_O_DENIED)
 		o->outcome = EVLOG_CALL_DENIED;
@@ -206,13 +219,42 @@ static int ask_store(struct look *l)
 	return e;
 }
 
+/* As the recorder tells it (proof_commit), which died before. */
+static int say_keys(struct look *l, const struct open_call *o)
+{
+	int rc = 0;
+
+	for (int p = 0; !rc && p < STORE_PURPOSES; p++) {
+		struct evlog_event e = { .kind = EVLOG_KEY_COMMIT, .source = EVLOG_S_DAEMON, .time_ns = clock_now_ns(), .has_call = true,
+					 .call = o->uid, .controller = o->controller, .rule = o->rule,
+					 .policy = *o->policy ? o->policy : NULL, .reason = "process-ended",
+					 .purpose = p ? EVLOG_P_TRAINING : EVLOG_P_DOCUMENTATION };
+
+		if (!o->key_day[p] || o->committed[e.purpose])
+			continue;
+		evlog_num_add(&e, EVLOG_N_UNTIL_S, o->until_ns[p] / NS_PER_S);
+		evlog_num_add(&e, EVLOG_N_DAY, o->key_day[p]);
+		rc = evidence_append(l->ev, &e);
+	}
+	return rc;
+}
+
 static int say(struct look *l, const struct open_call *o)
 {
+	int rc = say_keys(l, o);
 	struct evlog_event e = { .kind = o->outcome, .source = EVLOG_S_DAEMON, .time_ns = clock_now_ns(), .has_call = true,
 				 .call = o->uid, .controller = o->controller, .rule = o->rule, .policy = *o->policy ? o->policy : NULL,
 				 .reason = o->outcome_reason ? o->outcome_reason : "process-ended" };
 
-	return evidence_append(l->ev, &e);
+	return rc ? rc : evidence_append(l->ev, &e);
+}
+
+/* How many have no outcome, and nobody goes on with them. */
+static size_t left_open(struct look *l)
+{
+	for (const struct alive *a = l->ev->alive; a; a = a->next)
+		drop(l, &a->uid);
+	return l->open.count;
 }
 
 static int settle(struct look *l)
@@ -220,9 +262,7 @@ static int settle(struct look *l)
 	size_t i;
 	int e = 0;
 
-	for (const struct alive *a = l->ev->alive; a; a = a->next)
-		drop(l, &a->uid);
-	if (!l->open.count)
+	if (!left_open(l))
 		return 0;
 	e = ask_store(l);
 	if (e) /* what is not known is not guessed: a later start says it */
@@ -290,8 +330,10 @@ int evidence_look_back(struct evidence *ev, bool first, bool do_settle)
 		e = evlog_look(ev->dir, &how, &rep, why, sizeof(why));
 	if (e == -ENOENT)
 		e = 0;
-	if (!e && first)
+	if (!e && first) {
+		ev->left_open = left_open(&l);
 		e = go_on(&l);
+	}
 	if (!e && do_settle)
 		e = settle(&l);
 	htab_free(&l.alive);

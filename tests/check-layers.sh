@@ -27,7 +27,7 @@ done
 out=$(grep -ln 'liburing\.h' daemon/*/*.c daemon/*.c tools/*.c policy/*.c 2>/dev/null | grep -vE '^daemon/store/(writer|reap_ring)')
 [ -n "$out" ] && { echo "layer: only daemon/store/writer*.c and reap_ring.c may include liburing.h: $out"; bad=1; }
 # optag-export reads, and what deletes or records must not decrypt
-for p in find fsck audit why hold reap erase report; do
+for p in find fsck audit why hold reap erase withdraw report; do
 	[ -x "${BUILD:-build}/bin/optag-$p" ] || continue
 	nm -C "${BUILD:-build}/bin/optag-$p" 2>/dev/null | grep -qE ' [tT] store_read_open$' && {
 		echo "layer: optag-$p links decryption (store_read_open)"

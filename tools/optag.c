@@ -28,7 +28,7 @@ static const struct {
 	{ "export", "write one call's audio: wav, payload or pcap" },
 	{ "hold", "keep a call past its time for a proceeding" },
 	{ "case", "group calls for a proceeding" },
-	{ "withdraw", "act on a withdrawn consent" },
+	{ "withdraw", "destroy what a consent allowed that was taken back" },
 	{ "erase", "destroy one call" },
 	{ "reap", "destroy what is due" },
 	{ "audit", "verify and read the evidence log" },

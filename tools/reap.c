@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "store/reap.h"
@@ -147,11 +148,13 @@ static void progress(void *arg, const char *what, uint64_t bytes, uint64_t calls
 
 static int summary(const struct reap_totals *t)
 {
+	char as_of[32];
+
 	if (json)
 		return cli_json_line(
 			stdout,
-			json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:f, s:f}", "dry_run", dry,
-				  "due", cli_json_time(t->due_ns), "destroyed", (json_int_t)t->calls, "buckets",
+			json_pack("{s:b, s:o, s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:b, s:f, s:f}", "dry_run", dry,
+				  "due", cli_json_time(t->due_ns), "by_hand", now_ns != 0, "destroyed", (json_int_t)t->calls, "buckets",
 				  (json_int_t)t->buckets, "single", (json_int_t)t->single, "released", (json_int_t)t->released, "late",
 				  (json_int_t)t->late, "late_max_s", (double)t->late_max_ns / NS_PER_S, "held", (json_int_t)t->held, "days",
 				  (json_int_t)t->days, "files", (json_int_t)t->files, "bytes", (json_int_t)t->bytes, "waiting",
@@ -166,17 +169,31 @@ static int summary(const struct reap_totals *t)
 		printf(", %s for a later run", cli_n(t->waiting, "day"));
 	if (t->faults)
 		printf(", %s", cli_n(t->faults, "failure"));
+	if (now_ns) {
+		clock_format(now_ns, as_of);
+		as_of[19] = 0;
+		printf(", as of %sZ, given by hand", as_of);
+	}
 	printf("\n");
 	return 0;
 }
 
 static void tell_clock(const struct reap_totals *t)
 {
+	char last[32];
+
 	if (t->clock_lost)
-		cli_err("reap.clock is damaged: the clock is believed this time");
-	if (t->held_back)
+		cli_err("%s/reap.clock: damaged: %s", store_dir, t->floor_ns ? "the clock is compared with what the store did last" :
+								    confirm ? "made anew" : "left as it is");
+	if (t->held_back && t->floor_ns) {
+		clock_format(t->floor_ns, last);
+		last[10] = 0;
+		cli_err("the clock is %.1f days ahead of %s, the last that the store itself bears out%s: if it is right, run again with --confirm",
+			(double)t->ahead_ns / NS_PER_S / 86400, last, t->clock_lost ? "" : " (reap.clock is not there)");
+	} else if (t->held_back) {
 		cli_err("the clock is %.1f days ahead of what it can be since the last run: if it is right, run again with --confirm",
 			(double)t->ahead_ns / NS_PER_S / 86400);
+	}
 	if (t->behind_ns > 5 * NS_PER_S)
 		cli_err("the clock is %.0f s behind what it must be since the last run; deadlines go on without it (--confirm: it is right)",
 			(double)t->behind_ns / NS_PER_S);
@@ -197,8 +214,10 @@ int main(int argc, char **argv)
 		return cli_usage("--until lies ahead: nothing is destroyed before its time (--dry-run shows it)");
 	if (rate > UINT32_MAX)
 		return cli_usage("--rate is too large");
-	if (now_ns)
-		clock_set_ns(now_ns); /* events and the evidence log, too */
+	s.clock_ns = clock_now_ns();
+	s.who = (uint32_t)getuid();
+	if (now_ns && now_ns < s.clock_ns)
+		clock_set_ns(now_ns); /* events and the evidence log, too; what lies ahead has not happened */
 	s.store = store_dir;
 	s.now_ns = now_ns;
 	s.told = now_ns != 0;
@@ -219,6 +238,8 @@ int main(int argc, char **argv)
 		return cli_finish(cli_exit_code(rc));
 	}
 	tell_clock(&t);
+	if (rc && rc != -ETIME && !t.faults) /* what kept it from all of it is no fault of one file */
+		cli_err("%s", *why ? why : strerror(-rc));
 	if (summary(&t))
 		return cli_finish(CLI_FAILED);
 	return cli_finish(cli_exit_code(rc));

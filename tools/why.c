@@ -205,6 +205,8 @@ static int ask_log(struct why *w)
 	w->log_damaged = r.damaged;
 	for (size_t i = 0; i < w->nev; i++) {
 		repoint(&w->ev[i]);
+		if (!w->life.outcome)
+			life_event(&w->until_end, &w->ev[i].e);
 		life_event(&w->life,
 			   &w->ev[i].e); /* in the log's order, which is that of deciding */
 	}
@@ -345,17 +347,17 @@ static void compare_outcome(struct why *w, uint64_t now)
 static void compare_states(struct why *w)
 {
 	for (int p = 0; p < POLICY_PURPOSES; p++) {
-		/* what became of it later is no contradiction */
+		/* what became of it later, by time, request or a consent that was taken back, is no contradiction */
 		enum purpose_state s = (enum purpose_state)w->row.end_state[p];
 
-		if (!life_same(s, w->row.end_reason[p], w->law.state[p], w->law.reason[p]))
+		if (!life_same(s, w->row.end_reason[p], w->law_until_end.state[p], w->law_until_end.reason[p]))
 			fault(w,
 			      "%s: the catalog has %s%s%s, by the evidence log and the rule it is "
 			      "%s%s%s",
 			      store_purpose_names[p], purpose_state_name(s),
 			      *w->row.end_reason[p] ? " " : "", w->row.end_reason[p],
-			      purpose_state_name(w->law.state[p]), *w->law.reason[p] ? " " : "",
-			      w->law.reason[p]);
+			      purpose_state_name(w->law_until_end.state[p]), *w->law_until_end.reason[p] ? " " : "",
+			      w->law_until_end.reason[p]);
 	}
 }
 
@@ -406,6 +408,8 @@ static void compare(struct why *w)
 	if (w->replayed) {
 		life_as_logged(&w->life, w->rule, &how);
 		life_run(&w->life, &how, &w->law);
+		life_as_logged(&w->until_end, w->rule, &how);
+		life_run(&w->until_end, &how, &w->law_until_end);
 	}
 	if (w->has_row && !w->has_log) {
 		fault(w, "the store has no evidence log, so nothing proves what the catalog says of the call: the log was taken "

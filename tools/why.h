@@ -55,9 +55,9 @@ struct why {
 	int64_t policy_since;		/* 0 not known */
 	const struct policy_rule *rule; /* NULL: without the policy */
 	/* what follows */
-	struct life life;
+	struct life life, until_end; /* all of it; up to the outcome, as the row was written */
 	bool replayed; /* `law` is set: the law over the log */
-	struct life_result law;
+	struct life_result law, law_until_end;
 	char *fault[FAULTS_MAX]; /* where log and catalog disagree */
 	size_t nfault;
 	enum purpose_state state[POLICY_PURPOSES]; /* by the row, else by the log */

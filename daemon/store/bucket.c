@@ -66,7 +66,7 @@ int bucket_open(const struct root *r, const char *controller, unsigned purpose, 
 	int fd;
 
 	slots_path(controller, purpose, day, "bucket", path);
-	fd = openat(r->fd, path, (writing ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK); /* not a pipe that waits */
+	fd = beneath_openat(r->fd, path, (writing ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0); /* not a pipe that waits */
 	if (fd < 0)
 		return why_errno(why, -errno, path, "cannot read bucket key");
 	*ret_fd = fd;

@@ -85,7 +85,7 @@ static int take_file(void *arg, const char *controller, uint32_t day, unsigned p
 	struct stat sb;
 
 	catalog_path(controller, day, part, rel);
-	if (day == DAY_HOLD || fstatat(c->root->fd, rel, &sb, AT_SYMLINK_NOFOLLOW) || !S_ISREG(sb.st_mode))
+	if (day == DAY_HOLD || beneath_statat(c->root->fd, rel, &sb) || !S_ISREG(sb.st_mode))
 		return 0; /* the reaper's, or gone just now */
 	if (h && h->there) /* it was not the newest */
 		retire(c, h);

@@ -212,11 +212,11 @@ static int open_sql(struct catalog *c, struct db *d, const char *rel, bool creat
 	snprintf(wal, sizeof(wal), "%s-wal", rel);
 	if (d->write)
 		buf_printf(&uri, "%s/%s", c->root->path, rel), buf_put8(&uri, 0);
-	else if (fstatat(c->root->fd, wal, &sb, 0) || !sb.st_size)
+	else if (beneath_statat(c->root->fd, wal, &sb) || !sb.st_size)
 		store_uri(c->root, rel, true, &uri), flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
 	else
 		store_uri(c->root, rel, false, &uri), flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
-	rc = uri.failed ? SQLITE_NOMEM : sqlite3_open_v2((char *)uri.p, &d->sql, flags | SQLITE_OPEN_NOMUTEX, NULL);
+	rc = uri.failed ? SQLITE_NOMEM : sqlite3_open_v2((char *)uri.p, &d->sql, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 	buf_free(&uri);
 	return rc;
 }

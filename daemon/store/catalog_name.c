@@ -110,7 +110,7 @@ bool catalog_sealed(const struct root *r, const char *controller, uint32_t day, 
 	struct stat sb;
 
 	catalog_path(controller, day, part, rel);
-	return !fstatat(r->fd, rel, &sb, AT_SYMLINK_NOFOLLOW) && !(sb.st_mode & 0222);
+	return !beneath_statat(r->fd, rel, &sb) && !(sb.st_mode & 0222);
 }
 
 void store_uri(const struct root *r, const char *rel, bool immutable, struct buf *out)

@@ -64,7 +64,7 @@ static int open_at(const struct seal *s, const char *rel, bool write, sqlite3 **
 		store_uri(s->r, rel, true, &name);
 	rc = name.failed ? SQLITE_NOMEM :
 			   sqlite3_open_v2((char *)name.p, ret,
-					   (write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY | SQLITE_OPEN_URI) | SQLITE_OPEN_NOMUTEX,
+					   (write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY | SQLITE_OPEN_URI) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
 					   NULL);
 	buf_free(&name);
 	if (rc != SQLITE_OK)
@@ -83,14 +83,14 @@ static int settle_wal(const struct seal *s)
 	int rc;
 
 	snprintf(wal, sizeof(wal), "%s-wal", s->rel);
-	if (fstatat(s->r->fd, wal, &sb, 0))
+	if (beneath_statat(s->r->fd, wal, &sb))
 		return 0;
 	rc = open_at(s, s->rel, true, &sql);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(sql, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
 	rc = rc == SQLITE_OK ? 0 : fail(s, sql, rc, "cannot take in what was written last");
 	sqlite3_close(sql);
-	if (!rc && !fstatat(s->r->fd, wal, &sb, 0) && sb.st_size)
+	if (!rc && !beneath_statat(s->r->fd, wal, &sb) && sb.st_size)
 		rc = why_set(s->why, -EBUSY, "%s: somebody reads it", s->rel);
 	return rc;
 }
@@ -139,7 +139,7 @@ static int add_indexes(const struct seal *s)
 
 static int finish(const struct seal *s)
 {
-	int fd = openat(s->r->fd, s->copy, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = beneath_openat(s->r->fd, s->copy, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
 
 	if (fd < 0 || fchmod(fd, 0440) || fsync(fd))
 		rc = why_errno(s->why, -errno, s->copy, "cannot finish");
@@ -153,11 +153,11 @@ static int publish(const struct seal *s)
 {
 	int rc = finish(s);
 
-	if (!rc && renameat2(s->r->fd, s->copy, s->r->fd, s->rel, RENAME_EXCHANGE)) {
+	if (!rc && beneath_renameat(s->r->fd, s->copy, s->rel, RENAME_EXCHANGE)) {
 		rc = -errno;
 		/* a file system without it: nearly the same */
-		if ((rc == -EINVAL || rc == -ENOSYS) && !faccessat(s->r->fd, s->rel, F_OK, 0))
-			rc = renameat(s->r->fd, s->copy, s->r->fd, s->rel) ? -errno : 0;
+		if ((rc == -EINVAL || rc == -ENOSYS) && !beneath_accessat(s->r->fd, s->rel))
+			rc = beneath_renameat(s->r->fd, s->copy, s->rel, 0) ? -errno : 0;
 		if (rc)
 			rc = why_errno(s->why, rc, s->rel, "cannot take its place");
 	}
@@ -172,7 +172,7 @@ static void remove_rest(const struct seal *s)
 
 	for (size_t i = 0; i < sizeof(ext) / sizeof(*ext); i++) {
 		snprintf(name, sizeof(name), "%s%s", s->rel, ext[i]);
-		(void)unlinkat(s->r->fd, name, 0); /* empty, or not there */
+		(void)beneath_unlinkat(s->r->fd, name, 0); /* empty, or not there */
 	}
 }
 
@@ -185,11 +185,11 @@ int seal_partition(const struct root *r, const char *controller, uint32_t day, u
 
 	catalog_path(controller, day, part, s.rel);
 	snprintf(s.copy, sizeof(s.copy), "%s.seal", s.rel);
-	if (fstatat(r->fd, s.rel, &sb, AT_SYMLINK_NOFOLLOW))
+	if (beneath_statat(r->fd, s.rel, &sb))
 		return why_errno(why, -errno, s.rel, "cannot seal");
 	if (!(sb.st_mode & 0222))
 		return 0;
-	(void)unlinkat(r->fd, s.copy, 0); /* of a writer that died: mostly not there */
+	(void)beneath_unlinkat(r->fd, s.copy, 0); /* of a writer that died: mostly not there */
 	rc = settle_wal(&s);
 	if (!rc)
 		rc = make_copy(&s);
@@ -199,7 +199,7 @@ int seal_partition(const struct root *r, const char *controller, uint32_t day, u
 		rc = stopped(&s) ? -ECANCELED : publish(&s);
 	if (!rc)
 		remove_rest(&s);
-	(void)unlinkat(r->fd, s.copy, 0); /* now the old one, or what came to nothing; seal_clean otherwise */
+	(void)beneath_unlinkat(r->fd, s.copy, 0); /* now the old one, or what came to nothing; seal_clean otherwise */
 	return rc;
 }
 
@@ -213,7 +213,7 @@ static int make_new(const struct seal *s, int (*fill)(void *arg, struct sqlite3 
 	buf_printf(&name, "%s/%s", s->r->path, s->copy);
 	buf_put8(&name, 0);
 	rc = name.failed ? SQLITE_NOMEM :
-			   sqlite3_open_v2((char *)name.p, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+			   sqlite3_open_v2((char *)name.p, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 	buf_free(&name);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(sql, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
@@ -243,15 +243,15 @@ int seal_new(const struct root *r, const char *controller, uint32_t day, unsigne
 	rc = make_dirs(r, dir, why);
 	if (rc)
 		return rc;
-	(void)unlinkat(r->fd, s.copy, 0);
+	(void)beneath_unlinkat(r->fd, s.copy, 0);
 	rc = make_new(&s, fill, arg);
 	if (!rc)
 		rc = add_indexes(&s);
 	if (!rc)
 		rc = finish(&s);
-	if (!rc && linkat(r->fd, s.copy, r->fd, s.rel, 0))
+	if (!rc && beneath_linkat(r->fd, s.copy, s.rel))
 		rc = why_errno(why, -errno, s.rel, "cannot take its name");
-	(void)unlinkat(r->fd, s.copy, 0); /* seal_clean otherwise */
+	(void)beneath_unlinkat(r->fd, s.copy, 0); /* seal_clean otherwise */
 	return rc ? rc : sync_dir_of(r, s.rel, why);
 }
 
@@ -269,7 +269,7 @@ static void clean_dir(const struct root *r, const char *controller)
 		if (!dot || (dot[8] && dot[8] != '-'))
 			continue;
 		snprintf(rel, sizeof(rel), "catalog/%s/%s", controller, files.v[i]);
-		(void)unlinkat(r->fd, rel, 0); /* else by the next one */
+		(void)beneath_unlinkat(r->fd, rel, 0); /* else by the next one */
 	}
 	names_free(&files);
 }

@@ -255,7 +255,7 @@ static int names_call(const struct root *r, const char *name, const struct uid *
 	*ret = false;
 	if (!buf)
 		return why_set(why, -ENOMEM, "out of memory");
-	fd = openat(r->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	fd = beneath_openat(r->fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
 	if (fd < 0) {
 		rc = errno == ENOENT ? 0 : why_errno(why, -errno, name, "cannot read");
 		free(buf);

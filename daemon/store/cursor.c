@@ -72,14 +72,14 @@ static int open_db(struct cursor *c, struct why *why)
 	int rc, app = 0, version = 0;
 
 	snprintf(wal, sizeof(wal), "%s-wal", c->rel);
-	c->fd = openat(c->root->fd, c->rel, O_PATH | O_CLOEXEC);
+	c->fd = beneath_openat(c->root->fd, c->rel, O_PATH | O_CLOEXEC, 0);
 	if (c->fd < 0 || fstat(c->fd, &c->before))
 		return why_errno(why, -errno, c->rel, "cannot open");
-	c->immutable = fstatat(c->root->fd, wal, &sb, 0) || !sb.st_size;
+	c->immutable = beneath_statat(c->root->fd, wal, &sb) || !sb.st_size;
 	store_uri(c->root, c->rel, c->immutable, &uri);
 	rc = uri.failed ? SQLITE_NOMEM :
 			  sqlite3_open_v2((char *)uri.p, &c->sql,
-					  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+					  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 	buf_free(&uri);
 	if (rc != SQLITE_OK)
 		return fail(c, rc, "cannot open", why);
@@ -256,6 +256,7 @@ static int get_purpose(sqlite3_stmt *st, int at, int p, struct cursor_row *r)
 	r->row.end_reason[p] = r->row.reason[p];
 	r->row.until_ns[p] = get_int(st, at + 2);
 	r->purpose_slot[p] = (uint32_t)slot;
+	r->row.key_day[p] = slot ? r->purpose_day[p] : 0;
 	return slot && !r->purpose_day[p] ? -EBADMSG : 0;
 }
 

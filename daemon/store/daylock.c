@@ -23,14 +23,14 @@ void daylock_path(const char *controller, uint32_t day, char out[STORE_PATH_MAX]
 /* -ESTALE: it was locked, but is no longer the directory of that name. */
 static int lock_dir(const struct root *r, const char *dir, int how, int *ret)
 {
-	int fd = openat(r->fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	int fd = beneath_openat(r->fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), rc = 0;
 	struct stat a, b;
 
 	if (fd < 0)
 		return -errno;
 	if (flock(fd, how | LOCK_NB))
 		rc = -errno;
-	else if (fstat(fd, &a) || fstatat(r->fd, dir, &b, 0) || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+	else if (fstat(fd, &a) || beneath_statat(r->fd, dir, &b) || a.st_ino != b.st_ino || a.st_dev != b.st_dev)
 		rc = -ESTALE;
 	if (rc)
 		close(fd);

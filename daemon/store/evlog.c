@@ -45,7 +45,7 @@ int evday_open(struct evlog *l, int32_t day, int flags, uint64_t base)
 	d->base = d->alloc = base;
 	d->made = flags & O_CREAT;
 	evlog_day_name(day, "log", d->name);
-	d->fd = openat(l->root.fd, d->name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0640);
+	d->fd = beneath_openat(l->root.fd, d->name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0640);
 	if (d->fd < 0) {
 		int rc = why_errno(&l->why, -errno, d->name, "cannot open");
 
@@ -84,7 +84,7 @@ static void drop_empty(struct evlog *l, int32_t day)
 
 	if (!d || d->base || d->out.len || d->buf.len || d->root_n || day <= d->day)
 		return;
-	(void)unlinkat(l->root.fd, d->name, 0); /* an empty file that stays is no day */
+	(void)beneath_unlinkat(l->root.fd, d->name, 0); /* an empty file that stays is no day */
 	l->newest = NULL;
 	for (; *at != d; at = &(*at)->next)
 		l->newest = *at;

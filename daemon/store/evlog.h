@@ -115,6 +115,7 @@ enum evlog_kind {
 	EVLOG_OUTBOX_TAKE,   /* "outbox.take": data = hash of an outbox file, num count: so many of its events follow, its last ones */
 	EVLOG_OUTBOX_REFUSE, /* "outbox.refuse": such a file was set aside; data as above, num bytes */
 	EVLOG_EVIDENCE_EXPIRE, /* "evidence.expire": logs of days (UTC) before num day are removed, their roots stay */
+	EVLOG_REAPER_TOLD,     /* "reaper.told": a person (num uid) said what time to go by (as_of_s) when the machine's clock said clock_s */
 	EVLOG_KINDS,
 };
 
@@ -167,6 +168,8 @@ enum evlog_num {
 	EVLOG_N_LOOSEN,
 	EVLOG_N_HELD,	/* calls of a destroyed bucket that a hold keeps */
 	EVLOG_N_LATE_S, /* after the deadline */
+	EVLOG_N_AS_OF_S, /* a time that a person gave, seconds since 1970 */
+	EVLOG_N_CLOCK_S, /* what the machine's clock said then */
 	EVLOG_NUM_NAMES,
 };
 
@@ -270,7 +273,9 @@ void evlog_figures(struct evlog *l, struct evlog_figures *ret);
  * to the outbox. Idempotent: what a kill left goes with the next one. Never the newest day's. *ret_days: logs that are gone now.
  */
 int evlog_expire(struct evlog *l, int32_t before, uint64_t *ret_days);
-#define EVLOG_EXPIRE_MIN_DAYS 180 /* younger ones are never given up: evlog_check refuses the event */
+#define EVLOG_EXPIRE_MONTHS 24 /* how long they are kept (guidance 5.9): of younger ones nobody gives up any, evlog_check refuses the event */
+/* The first day that is kept when `months` calendar months are, on `day`. A day that is behind the 28th counts as that: rather longer. */
+int32_t evlog_expire_day(int32_t day, unsigned months);
 /*
  * For who has no log: the first day to keep when `months` calendar months of records are kept at now_ns, and how many logs
  * are older. -ENOENT no evidence.

@@ -22,7 +22,7 @@ int evlog_file_open(const struct root *r, const char *name, struct evlog_file *f
 	f->buf = malloc(FILE_BUF);
 	if (!f->buf)
 		return -ENOMEM;
-	f->fd = openat(r->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	f->fd = beneath_openat(r->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0);
 	if (f->fd < 0) {
 		int rc = -errno;
 
@@ -159,7 +159,7 @@ static bool is_empty(const struct root *r, const struct names *names, const char
 	struct stat st;
 
 	snprintf(path, sizeof(path), EVLOG_DIR "/%.14s", name);
-	return !fstatat(r->fd, path, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) && !st.st_size &&
+	return !beneath_statat(r->fd, path, &st) && S_ISREG(st.st_mode) && !st.st_size &&
 	       !has(names, name, "root");
 }
 

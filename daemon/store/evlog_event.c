@@ -77,6 +77,7 @@ static const struct {
 	[EVLOG_OUTBOX_TAKE] = { "outbox.take", K_DATA | K_OWN },
 	[EVLOG_OUTBOX_REFUSE] = { "outbox.refuse", K_DATA | K_OWN },
 	[EVLOG_EVIDENCE_EXPIRE] = { "evidence.expire", K_DAY },
+	[EVLOG_REAPER_TOLD] = { "reaper.told", 0 },
 };
 
 static const char *const purposes[EVLOG_PURPOSES] = { "", "documentation", "training" };
@@ -86,7 +87,7 @@ static const char *const nums[EVLOG_NUM_NAMES] = { "count",    "bytes",	   "ms",
 						   "calls",    "day",	   "draw",    "threshold", "permille", "cap",
 						   "used",     "version",  "offset_ms", "until_s", "leg", "segments",
 						   "errors",   "inspected", "muted", "uid",	   "tighten", "shorten", "loosen",
-						   "held",     "late_s" };
+						   "held",     "late_s",   "as_of_s", "clock_s" };
 
 const char *evlog_kind_name(enum evlog_kind k)
 {
@@ -243,7 +244,7 @@ static const char *check_needs(const struct evlog_event *e)
 		return "event without its day";
 	if (e->kind == EVLOG_EVIDENCE_EXPIRE &&
 	    (!evlog_day_of_number(evlog_num_get(e, EVLOG_N_DAY, 0), &day) ||
-	     day + EVLOG_EXPIRE_MIN_DAYS > evlog_day(e->time_ns)))
+	     day > evlog_expire_day(evlog_day(e->time_ns), EVLOG_EXPIRE_MONTHS)))
 		return "evidence is given up too early";
 	return NULL;
 }

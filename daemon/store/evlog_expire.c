@@ -25,24 +25,21 @@ struct evlog_event evlog_expire_event(int32_t before, uint64_t now_ns)
 	return e;
 }
 
-/* The same day so many months before; of a month that is too short its last one. */
-static int months_back(uint64_t now_ns, unsigned months, int32_t *ret)
+int32_t evlog_expire_day(int32_t day, unsigned months)
 {
-	struct clock_date d;
-	uint64_t ns;
-	int rc = clock_civil(now_ns, "UTC", &d, NULL, NULL), n;
+	unsigned y, m, d;
+	int32_t ret = 0; /* before there was a log */
+	char text[16];
 
-	if (rc)
-		return rc;
-	n = d.year * 12 + d.month - 1 - (int)months;
-	d.year = n / 12;
-	d.month = n % 12 + 1;
-	/* kept rather a day longer than shorter */
-	d.day = d.day > 28 ? 28 : d.day;
-	rc = d.year < 1970 ? -ERANGE : clock_day_start(&d, "UTC", &ns);
-	if (!rc)
-		*ret = evlog_day(ns);
-	return rc;
+	evlog_day_text(day, text);
+	if (day <= 0 || sscanf(text, "%u-%u-%u", &y, &m, &d) != 3) /* NOLINT(cert-err34-c): as it was written */
+		return 0;
+	m += 12 * y - 1;
+	if (m < months + 12 * 1970)
+		return 0;
+	m -= months;
+	(void)evlog_day_of_number(m / 12 * 10000ULL + (m % 12 + 1) * 100ULL + (d > 28 ? 28 : d), &ret); /* every month has that day */
+	return ret;
 }
 
 int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, int32_t *ret_before, uint64_t *ret_days)
@@ -50,10 +47,10 @@ int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, in
 	struct why why = { "" };
 	struct evlog_days days;
 	struct root root;
-	int32_t before;
-	int rc = months_back(now_ns, months, &before);
+	int32_t before = evlog_expire_day(evlog_day(now_ns), months);
+	int rc = root_open(store_dir, &root, &why);
 
-	if (rc || (rc = root_open(store_dir, &root, &why)))
+	if (rc)
 		return rc;
 	rc = evlog_days_read(&root, &days, NULL, NULL);
 	root_close(&root);
@@ -70,7 +67,7 @@ int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, in
 
 static int drop(struct evlog *l, const char *name, bool *ret_gone)
 {
-	int rc = unlinkat(l->root.fd, name, 0) ? -errno : 0;
+	int rc = beneath_unlinkat(l->root.fd, name, 0) ? -errno : 0;
 
 	*ret_gone |= !rc;
 	if (!rc || rc == -ENOENT)
@@ -120,7 +117,7 @@ int evlog_expire(struct evlog *l, int32_t before, uint64_t *ret_days)
 		if (days.v[i].expired)
 			continue;
 		evlog_day_name(days.v[i].day, "root", name);
-		if (faccessat(l->root.fd, name, F_OK, 0))
+		if (beneath_accessat(l->root.fd, name))
 			break; /* not signed: nothing would be left of it */
 		gone = false;
 		evlog_day_name(days.v[i].day, "log", name);

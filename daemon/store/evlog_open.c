@@ -18,7 +18,7 @@
 
 static int take_lock(struct evlog *l)
 {
-	l->lockfd = openat(l->root.fd, EVLOG_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	l->lockfd = beneath_openat(l->root.fd, EVLOG_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (l->lockfd < 0)
 		return why_errno(&l->why, -errno, EVLOG_LOCK, "cannot open");
 	if (flock(l->lockfd, LOCK_EX | LOCK_NB))
@@ -39,7 +39,7 @@ static int open_newest(struct evlog *l)
 	if (s->size)
 		return evday_open(l, s->day, 0, s->size);
 	evlog_day_name(s->day, "log", name);
-	if (unlinkat(l->root.fd, name, 0))
+	if (beneath_unlinkat(l->root.fd, name, 0))
 		return why_errno(&l->why, -errno, name, "cannot remove");
 	s->any = s->closed = s->has_before;
 	s->day = s->before;
@@ -108,7 +108,7 @@ static int open_log(struct evlog *l, const char *store_dir)
 		rc = evlog_state_read(&l->root, &l->pub, &l->now, &l->why);
 	if (rc)
 		return rc;
-	l->headfd = openat(l->root.fd, EVLOG_HEAD, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	l->headfd = beneath_openat(l->root.fd, EVLOG_HEAD, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (l->headfd < 0)
 		return why_errno(&l->why, -errno, EVLOG_HEAD, "cannot open");
 	rc = begin(l);

@@ -29,7 +29,7 @@ static int check_roots(const struct root *r, const struct evlog_pub *pub, const 
 		evlog_day_name(days->v[i].day, "root", name);
 		/* logs go with their age, oldest first: there is none before one that is missing, and the newest is far behind it */
 		if (days->v[i].expired && ((i && !days->v[i - 1].expired) ||
-					   days->v[i].day + EVLOG_EXPIRE_MIN_DAYS > days->v[days->n - 1].day))
+					   days->v[i].day >= evlog_expire_day(days->v[days->n - 1].day, EVLOG_EXPIRE_MONTHS)))
 			return why_set(why, -EBADMSG, "%s: its log is missing (rule E-6)", name);
 		rc = evlog_root_load(r, days->v[i].day, pub, &root, hash, why);
 		if (rc == -ENOENT)

@@ -127,7 +127,7 @@ static int secret_load(const struct root *r, uint8_t *secret, const struct evlog
 	uint8_t seed[32], store[16], key[32];
 	struct stat st;
 	size_t n = 0;
-	int rc = fstatat(r->fd, EVLOG_KEY, &st, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
+	int rc = beneath_statat(r->fd, EVLOG_KEY, &st) ? -errno : 0;
 
 	if (!rc && (st.st_mode & 077 || !S_ISREG(st.st_mode)))
 		return why_set(why, -EPERM, "%s: others may read the signing key (mode must be 0600)", EVLOG_KEY);

@@ -282,7 +282,7 @@ static bool torn(const struct fsck *f, const char *name)
 {
 	struct stat sb;
 
-	return !fstatat(f->root.fd, name, &sb, 0) && sb.st_size % 512; /* the smallest page */
+	return !beneath_statat(f->root.fd, name, &sb) && sb.st_size % 512; /* the smallest page */
 }
 
 static int check_catalog(void *arg, const char *controller, uint32_t day, unsigned part)
@@ -403,7 +403,7 @@ static const char *head_belongs(const struct fsck *f, const struct segment_head 
 
 static int check_segment(struct fsck *f, struct seg_file *s)
 {
-	int fd = openat(f->root.fd, s->name, O_RDONLY | O_CLOEXEC), rc = 0;
+	int fd = beneath_openat(f->root.fd, s->name, O_RDONLY | O_CLOEXEC, 0), rc = 0;
 	struct segment_head h;
 	const char *bad;
 	uint8_t *p = NULL;
@@ -413,7 +413,7 @@ static int check_segment(struct fsck *f, struct seg_file *s)
 	if (fd < 0 && errno == ENOENT && s->open) { /* finished meanwhile */
 		segment_path(s->controller, s->day, s->number, "seg", s->name);
 		s->open = false;
-		fd = openat(f->root.fd, s->name, O_RDONLY | O_CLOEXEC);
+		fd = beneath_openat(f->root.fd, s->name, O_RDONLY | O_CLOEXEC, 0);
 	}
 	if (fd < 0 || fstat(fd, &sb)) {
 		rc = unreadable(f, s->name, -errno, "S-1");
@@ -605,7 +605,7 @@ static int check_slots(struct fsck *f, const char *controller, int purpose, uint
 	int fd, rc;
 
 	slots_path(controller, (unsigned)purpose, day, "slots", name);
-	fd = openat(f->root.fd, name, O_RDONLY | O_CLOEXEC);
+	fd = beneath_openat(f->root.fd, name, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return unreadable(f, name, -errno, "K-2");
 	rc = place_get(f, controller, purpose, day, &place);
@@ -820,7 +820,7 @@ static int check_all(struct fsck *f)
 	struct stat sb;
 	int rc;
 
-	if (fstatat(f->root.fd, "number.key", &sb, 0) || sb.st_size != 32)
+	if (beneath_statat(f->root.fd, "number.key", &sb) || sb.st_size != 32)
 		found(f, "number.key", 0, "T-3", "missing or of another length");
 	check_public(f);
 	check_epoch(f);

@@ -55,7 +55,7 @@ static int check_file(const struct root *r, const char *controller, const struct
 	int fd, rc = 0;
 
 	hold_slots_path(controller, path);
-	fd = openat(r->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	fd = beneath_openat(r->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	for (uint32_t i = 0; !rc && i < HOLD_SLOT_COUNT; i++) {

@@ -164,7 +164,7 @@ static int check_none(const struct root *r, struct why *why)
 		if (name_check(owners.v[i]))
 			continue;
 		hold_slots_path(owners.v[i], path);
-		if (!fstatat(r->fd, path, &sb, AT_SYMLINK_NOFOLLOW))
+		if (!beneath_statat(r->fd, path, &sb))
 			rc = why_set(why, -EBADMSG, HOLDS_FILE ": is gone, and %s is there (rule H-1)", path);
 	}
 	names_free(&owners);
@@ -185,12 +185,12 @@ static int open_file(const struct root *r, enum holds_mode mode, int *ret, struc
 {
 	int flags = (mode == HOLDS_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, fd, rc;
 
-	fd = openat(r->fd, HOLDS_FILE, flags);
+	fd = beneath_openat(r->fd, HOLDS_FILE, flags, 0);
 	if (fd < 0 && errno == ENOENT) {
 		rc = check_none(r, why);
 		if (rc || mode == HOLDS_READ)
 			return rc ? rc : -ENOENT;
-		fd = openat(r->fd, HOLDS_FILE, flags | O_CREAT, 0640);
+		fd = beneath_openat(r->fd, HOLDS_FILE, flags | O_CREAT, 0640);
 		if (fd >= 0 && r->shared && fchmod(fd, FILE_MODE(r))) {
 			close(fd);
 			fd = -1;

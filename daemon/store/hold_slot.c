@@ -97,7 +97,7 @@ static int open_file(const struct root *r, const char *controller, int flags, bo
 	int fd, rc;
 
 	hold_slots_path(controller, path);
-	fd = openat(r->fd, path, flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	fd = beneath_openat(r->fd, path, flags | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0);
 	if (fd < 0)
 		return errno == ENOENT ? -ENOENT : why_errno(why, -errno, path, "cannot open");
 	rc = pread_all(fd, raw, sizeof(raw), 0);

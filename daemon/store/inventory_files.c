@@ -104,7 +104,7 @@ static int walk(struct place *p, look *fn)
 {
 	struct inventory *v = p->v;
 	char path[2 * PATH_ROOM];
-	int fd = openat(v->root.fd, p->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = beneath_openat(v->root.fd, p->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	struct dirent *e;
 	struct stat sb;
 	DIR *d;
@@ -119,7 +119,7 @@ static int walk(struct place *p, look *fn)
 	while ((e = readdir(d))) {
 		enum kind want;
 
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || fstatat(dirfd(d), e->d_name, &sb, AT_SYMLINK_NOFOLLOW))
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || beneath_statat(dirfd(d), e->d_name, &sb))
 			continue;
 		v->t.files += S_ISREG(sb.st_mode);
 		v->t.disk_bytes += S_ISREG(sb.st_mode) ? (uint64_t)sb.st_blocks * 512 : 0;
@@ -175,7 +175,7 @@ static enum kind key_file(struct place *p, const char *name, const struct stat *
 	if (strcmp(name + 10, ".slots") != 0)
 		return STRAY;
 	snprintf(path, sizeof(path), "%s/%.10s.bucket", p->dir, name);
-	if (fstatat(p->v->root.fd, path, &other, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+	if (beneath_statat(p->v->root.fd, path, &other) && errno == ENOENT)
 		inv_problem(p->v, path, "K-6: bucket key is missing beside its slots");
 	return FILE_OURS;
 }
@@ -259,7 +259,7 @@ static const char *head_look(struct place *p, const char *path, uint32_t number)
 {
 	uint8_t raw[SEGMENT_HEAD];
 	struct segment_head h;
-	int fd = openat(p->v->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc;
+	int fd = beneath_openat(p->v->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), rc;
 	const char *bad;
 
 	if (fd < 0)
@@ -328,10 +328,10 @@ static void missing(struct inventory *v, const struct inv_day *d)
 		if (!d->segment[i].named)
 			continue;
 		segment_path(d->controller, d->day, i, "open", path);
-		if (!fstatat(v->root.fd, path, &sb, 0))
+		if (!beneath_statat(v->root.fd, path, &sb))
 			continue;
 		segment_path(d->controller, d->day, i, "seg", path); /* a writer may just have renamed it */
-		if (!fstatat(v->root.fd, path, &sb, 0) || faccessat(v->root.fd, db, F_OK, AT_SYMLINK_NOFOLLOW))
+		if (!beneath_statat(v->root.fd, path, &sb) || beneath_accessat(v->root.fd, db))
 			continue;
 		inv_problem(v, path, "rows name %llu bytes of it, and it is not there", (unsigned long long)d->segment[i].named);
 	}

@@ -105,7 +105,7 @@ static int read_slots(struct inventory *v, struct inv_keys *k, const struct buck
 	int fd, rc = 0;
 
 	slots_path(k->controller, k->purpose, k->day, "slots", path);
-	fd = buf ? openat(v->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	fd = buf ? beneath_openat(v->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0) : -1;
 	if (!buf || (fd < 0 && errno != ENOENT))
 		rc = buf ? why_errno(v->why, -errno, path, "cannot open") : why_set(v->why, -ENOMEM, "out of memory");
 	k->due = k->past = 0;
@@ -290,7 +290,7 @@ static int deadlines(struct inventory *v, struct inv_keys *k)
 static void erasing(struct inventory *v)
 {
 	char path[STORE_PATH_MAX], text[UID_TEXT];
-	int lock = v->ngone ? openat(v->root.fd, "reap.lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	int lock = v->ngone ? beneath_openat(v->root.fd, "reap.lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0) : -1;
 	bool busy = lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
 
 	if (lock >= 0)

@@ -221,7 +221,7 @@ static bool same(const struct root *r, const char *file, const struct stat *befo
 {
 	struct stat now;
 
-	return !fstatat(r->fd, file, &now, 0) &&
+	return !beneath_statat(r->fd, file, &now) &&
 	       (now.st_ino != before->st_ino || /* a sealed copy took its name; what was read stays as it was */
 		(now.st_size == before->st_size && now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
 		 now.st_mtim.tv_nsec == before->st_mtim.tv_nsec));
@@ -233,7 +233,7 @@ static bool same(const struct root *r, const char *file, const struct stat *befo
  */
 static void read_ahead(const struct root *r, const char *file)
 {
-	int fd = openat(r->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = beneath_openat(r->fd, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 
 	if (fd < 0)
 		return; /* told when it is opened */
@@ -255,9 +255,9 @@ static int one_partition(void *arg, const char *controller, uint32_t day, unsign
 
 	catalog_path(controller, day, part, file);
 	snprintf(wal, sizeof(wal), "%s-wal", file);
-	if (fstatat(v->root.fd, file, &before, 0))
+	if (beneath_statat(v->root.fd, file, &before))
 		return 0; /* taken away with its day */
-	still = fstatat(v->root.fd, wal, &sb, 0) || !sb.st_size; /* as reap_db_open opens it */
+	still = beneath_statat(v->root.fd, wal, &sb) || !sb.st_size; /* as reap_db_open opens it */
 	read_ahead(&v->root, file);
 	rc = reap_db_open(&v->root, controller, day, part, &sql, &why);
 	if (rc == -ENOENT)
@@ -275,7 +275,7 @@ static int one_partition(void *arg, const char *controller, uint32_t day, unsign
 			break;
 		got = SQLITE_OK;
 	}
-	if (!rc && still && !same(&v->root, file, &before) && !faccessat(v->root.fd, file, F_OK, 0))
+	if (!rc && still && !same(&v->root, file, &before) && !beneath_accessat(v->root.fd, file))
 		rc = why_set(v->why, -EAGAIN, "%s: a recorder changed it while it was read", file);
 	else if (!rc && got != SQLITE_DONE)
 		inv_problem(v, file, "%s (rule C-1)", sqlite3_errmsg(sql));

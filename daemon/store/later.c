@@ -52,7 +52,7 @@ static int open_sql(struct later *l, const struct root *r, int flags, struct why
 	buf_printf(&name, "%s/%s", r->path, l->rel);
 	buf_put8(&name, 0);
 	rc = name.failed ? SQLITE_NOMEM :
-			   sqlite3_open_v2((char *)name.p, &l->sql, flags | SQLITE_OPEN_NOMUTEX, NULL);
+			   sqlite3_open_v2((char *)name.p, &l->sql, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 	buf_free(&name);
 	if (rc != SQLITE_OK)
 		return fail(l, rc, "cannot open", why);
@@ -122,7 +122,7 @@ int later_open(const struct root *r, const char *controller, bool write, struct 
 	if (write) {
 		rc = make_dirs(r, dir, why);
 		rc = rc ? rc : make_empty(r, l->rel, why);
-	} else if (fstatat(r->fd, l->rel, &sb, 0)) {
+	} else if (beneath_statat(r->fd, l->rel, &sb)) {
 		rc = why_errno(why, -errno, l->rel, "cannot open");
 	}
 	if (!rc)

@@ -155,7 +155,7 @@ int opens_new(const struct root *r, struct opens **ret, struct why *why)
 	if (!o)
 		return why_set(why, -ENOMEM, "out of memory");
 	snprintf(full, sizeof(full), "%s/open.db", r->path);
-	rc = sqlite3_open_v2(full, &o->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+	rc = sqlite3_open_v2(full, &o->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
 			     NULL);
 	if (rc == SQLITE_OK) {
 		catalog_distrust(o->sql);
@@ -321,12 +321,12 @@ static const char *look(const struct root *r, sqlite3 **ret)
 	int app = 0, version = 0, rc;
 
 	*ret = NULL;
-	if (fstatat(r->fd, "open.db", &sb, 0))
+	if (beneath_statat(r->fd, "open.db", &sb))
 		return NULL;
-	store_uri(r, "open.db", fstatat(r->fd, "open.db-wal", &sb, 0) || !sb.st_size, &uri);
+	store_uri(r, "open.db", beneath_statat(r->fd, "open.db-wal", &sb) || !sb.st_size, &uri);
 	rc = uri.failed ? SQLITE_NOMEM :
 			  sqlite3_open_v2((char *)uri.p, ret,
-					  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+					  SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 	buf_free(&uri);
 	if (rc == SQLITE_OK) {
 		catalog_distrust(*ret);

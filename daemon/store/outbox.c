@@ -24,6 +24,7 @@ struct outbox {
 	struct why why;
 	int fd; /* of the file at hand; -1 none */
 	char name[OUTBOX_NAME + 1];
+	uint64_t made_ns; /* the name says it: files of one outbox are taken in their order, also where the clock stands still */
 	uint64_t off, events;
 	uint8_t link[32];
 	bool unsynced; /* a name was changed, and that is not durable yet */
@@ -37,7 +38,7 @@ static void path_of(const struct outbox *o, const char *ext, char out[STORE_PATH
 /* Group too: who destroys and who holds the log may be two users of one group. */
 static int make_dir(struct outbox *o)
 {
-	if (!mkdirat(o->root.fd, OUTBOX_DIR, 0770)) {
+	if (!beneath_mkdirat(o->root.fd, OUTBOX_DIR, 0770)) {
 		(void)fchmodat(o->root.fd, OUTBOX_DIR, 0770, 0); /* the umask may say otherwise; then it is for one user */
 		return sync_dir_of(&o->root, OUTBOX_DIR, &o->why);
 	}
@@ -110,19 +111,21 @@ static int new_file(struct outbox *o)
 	char path[STORE_PATH_MAX], head[OUTBOX_HEAD_MAX];
 	uint64_t id;
 	size_t n;
+	uint64_t now = clock_now_ns();
 	int rc;
 
 	randombytes_buf(&id, sizeof(id));
-	snprintf(o->name, sizeof(o->name), "%016" PRIx64 "-%016" PRIx64, clock_now_ns(), id);
+	o->made_ns = now > o->made_ns ? now : o->made_ns + 1;
+	snprintf(o->name, sizeof(o->name), "%016" PRIx64 "-%016" PRIx64, o->made_ns, id);
 	path_of(o, ".tmp", path);
-	o->fd = openat(o->root.fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660);
+	o->fd = beneath_openat(o->root.fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0660);
 	if (o->fd < 0)
 		return why_errno(&o->why, -errno, path, "cannot create");
 	o->off = o->events = 0;
 	n = outbox_head_format(o->root.id, o->name, head);
 	rc = flock(o->fd, LOCK_EX | LOCK_NB) ? why_errno(&o->why, -errno, path, "cannot lock") : put(o, head, n);
 	if (rc) {
-		(void)unlinkat(o->root.fd, path, 0); /* nothing is in it */
+		(void)beneath_unlinkat(o->root.fd, path, 0); /* nothing is in it */
 		drop_file(o);
 	}
 	return rc;
@@ -166,11 +169,11 @@ int outbox_commit(struct outbox *o)
 	path_of(o, ".tmp", from);
 	path_of(o, ".jsonl", to);
 	if (!o->events) { /* what was to be in it could not be written */
-		(void)unlinkat(o->root.fd, from, 0);
+		(void)beneath_unlinkat(o->root.fd, from, 0);
 		drop_file(o);
 		return 0;
 	}
-	if (fsync(o->fd) || renameat(o->root.fd, from, o->root.fd, to))
+	if (fsync(o->fd) || beneath_renameat(o->root.fd, from, to, 0))
 		return why_errno(&o->why, -errno, from, "cannot commit");
 	drop_file(o);
 	o->unsynced = true;

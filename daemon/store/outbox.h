@@ -42,7 +42,7 @@ int outbox_open(const char *store_dir, struct outbox **ret, char *why, size_t n)
 /*
  * What may not come by the outbox, or NULL (static text): events of evlog_check, by source reaper or operator, of the
  * kinds that happen to stored calls: key.destroy, bucket.destroy, purpose.expire, call.destroy, hold.*, review.*, erasure.*,
- * objection.*, consent.withdrawn, access.*, play, use.training, report.made, reaper.run, evidence.expire.
+ * objection.*, consent.withdrawn, access.*, play, use.training, report.made, reaper.run, reaper.told, evidence.expire.
  */
 const char *outbox_check(const struct evlog_event *e);
 /* -EINVAL (outbox_check), or it could not be written: nothing of the event stays. The event is copied. */

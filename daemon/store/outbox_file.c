@@ -26,6 +26,7 @@ const char *outbox_check(const struct evlog_event *e)
 		EVLOG_ERASURE_OPENED,	EVLOG_ERASURE_DECIDED,	 EVLOG_OBJECTION_OPENED, EVLOG_OBJECTION_DECIDED,
 		EVLOG_CONSENT_WITHDRAWN, EVLOG_ACCESS_OPEN,	 EVLOG_ACCESS_EXPORT,	EVLOG_PLAY,
 		EVLOG_USE,		EVLOG_REPORT,		 EVLOG_REAPER_RUN,	EVLOG_EVIDENCE_EXPIRE,
+		EVLOG_REAPER_TOLD,
 	};
 	const char *what = evlog_check(e);
 
@@ -253,7 +254,7 @@ int outbox_file_read(const struct root *r, const char *file, struct outbox_file 
 	int fd, rc;
 
 	snprintf(path, sizeof(path), OUTBOX_DIR "/%s", file);
-	fd = openat(r->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK);
+	fd = beneath_openat(r->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0);
 	*ret_what = "not a file";
 	if (fd < 0)
 		return errno == ENOENT ? -EAGAIN : errno == ELOOP || errno == ENXIO ? -EBADMSG : -errno;

@@ -221,7 +221,7 @@ static bool bad_name(const struct take *t, const char *file, char out[OUTBOX_PAT
 
 	snprintf(out, OUTBOX_PATH, OUTBOX_DIR "/%.*s.bad", stem, file);
 	for (unsigned i = 1; i < 1000; i++) {
-		if (fstatat(t->l->root.fd, out, &st, AT_SYMLINK_NOFOLLOW) && errno == ENOENT)
+		if (beneath_statat(t->l->root.fd, out, &st) && errno == ENOENT)
 			return true;
 		snprintf(out, OUTBOX_PATH, OUTBOX_DIR "/%.*s.%u.bad", stem < 200 ? stem : 200, file, i);
 	}
@@ -239,14 +239,14 @@ static int put_aside(struct take *t, const char *file, const char *what)
 	snprintf(from, sizeof(from), OUTBOX_DIR "/%s", file);
 	if (!bad_name(t, file, to))
 		return -EAGAIN;
-	if (!fstatat(t->l->root.fd, from, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode))
+	if (!beneath_statat(t->l->root.fd, from, &st) && S_ISREG(st.st_mode))
 		(void)read_small(t->l->root.fd, from, text, sizeof(text), &n); /* its beginning tells which it was */
 	evlog_link(text, n, e.data);
 	evlog_num_add(&e, EVLOG_N_BYTES, (uint64_t)st.st_size & EVLOG_NUM_MAX);
 	rc = evlog_append_batch(t->l, &e, NULL, 0, &done);
 	if (rc)
 		return rc;
-	if (renameat(t->l->root.fd, from, t->l->root.fd, to))
+	if (beneath_renameat(t->l->root.fd, from, to, 0))
 		return why_errno(t->why, -errno, from, "cannot set aside");
 	if (!t->refused)
 		(void)why_set(t->why, 0, "%s: %s; set aside as %s", from, what, to + sizeof(OUTBOX_DIR));
@@ -328,7 +328,7 @@ static int remove_taken(struct take *t)
 
 	for (unsigned i = 0; i < t->ngone; i++) {
 		snprintf(path, sizeof(path), OUTBOX_DIR "/%s", t->gone[i]);
-		if (unlinkat(t->l->root.fd, path, 0) && errno != ENOENT) {
+		if (beneath_unlinkat(t->l->root.fd, path, 0) && errno != ENOENT) {
 			rc = why_errno(t->why, -errno, path, "is in the evidence log, and cannot be removed");
 			continue; /* its mark keeps it from being logged again */
 		}
@@ -368,6 +368,8 @@ int outbox_take(struct evlog *l, uint64_t now_ns, struct outbox_taken *ret, char
 	*ret = (struct outbox_taken){ 0 };
 	if (why && n)
 		*why = 0;
+	if (rc)
+		(void)why_errno(&text, rc, OUTBOX_DIR, "cannot read");
 	if (!rc && none_waits(&names)) {
 		names_free(&names);
 		return 0;

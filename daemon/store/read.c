@@ -378,7 +378,7 @@ static int open_segment(struct store_reader *r, uint32_t number, char name[STORE
 		close(r->fd);
 	for (int i = 0; i < 3; i++) {
 		segment_path(r->controller, r->day, number, ext[i], name);
-		r->fd = openat(r->st->root.fd, name, O_RDONLY | O_CLOEXEC);
+		r->fd = beneath_openat(r->st->root.fd, name, O_RDONLY | O_CLOEXEC, 0);
 		if (r->fd >= 0 || errno != ENOENT)
 			break;
 	}

@@ -57,7 +57,7 @@ void reap_item(const struct reap *r, const struct reap_item *it)
 static int lock_store(struct reap *r, int *ret, struct why *why)
 {
 	int made = make_empty(&r->root, LOCK_FILE, why);
-	int fd = openat(r->root.fd, LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = beneath_openat(r->root.fd, LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
 
 	if (fd < 0)
 		return made ? made : why_errno(why, -errno, LOCK_FILE, "cannot open");
@@ -73,6 +73,11 @@ static int lock_store(struct reap *r, int *ret, struct why *why)
 	return 0;
 }
 
+static uint64_t late_by(uint64_t when, uint64_t deadline)
+{
+	return when > deadline ? when - deadline : 0;
+}
+
 static void destroy_buckets(struct reap *r)
 {
 	size_t done = 0;
@@ -82,23 +87,22 @@ static void destroy_buckets(struct reap *r)
 		struct why why = { "" };
 		int rc;
 
-		if (!b->due || !b->live || !reap_hold_bucket(r, b) || r->set->dry)
+		if (!b->due || !b->live)
 			continue;
-		rc = bucket_destroy(&r->root, b->controller, b->purpose, b->day, r->clock.now_ns, &why);
+		reap_tell_who(r);
+		if (!reap_hold_bucket(r, b) || r->set->dry)
+			continue;
+		rc = bucket_destroy(&r->root, b->controller, b->purpose, b->day, r->at_ns, &why);
 		if (rc < 0) {
 			reap_fault(r, rc, why.text);
 			b->due = false;
 			continue;
 		}
 		b->live = false;
-		b->destroyed_ns = b->destroyed_ns ? b->destroyed_ns : r->clock.now_ns;
+		b->destroyed_ns = b->destroyed_ns ? b->destroyed_ns : r->at_ns;
+		b->late_ns = late_by(r->clock.now_ns, b->destroy_ns);
 		reap_progress(r, "keys", 0, ++done);
 	}
-}
-
-static uint64_t late_by(uint64_t when, uint64_t deadline)
-{
-	return when > deadline ? when - deadline : 0;
 }
 
 static int tell_bucket(struct reap *r, const struct reap_bucket *b)
@@ -107,11 +111,11 @@ static int tell_bucket(struct reap *r, const struct reap_bucket *b)
 				 .purpose = b->purpose ? EVLOG_P_TRAINING : EVLOG_P_DOCUMENTATION, .time_ns = b->destroyed_ns };
 
 	if (!e.time_ns)
-		e.time_ns = r->clock.now_ns;
+		e.time_ns = r->at_ns;
 	evlog_num_add(&e, EVLOG_N_DAY, b->day);
 	evlog_num_add(&e, EVLOG_N_CALLS, b->calls - b->held);
 	evlog_num_add(&e, EVLOG_N_HELD, b->held);
-	evlog_num_add(&e, EVLOG_N_LATE_S, late_by(b->destroyed_ns, b->destroy_ns) / NS_PER_S);
+	evlog_num_add(&e, EVLOG_N_LATE_S, b->late_ns / NS_PER_S);
 	return reap_tell(r, &e);
 }
 
@@ -128,7 +132,7 @@ static void tell_buckets(struct reap *r)
 		if (!b->due || b->spared)
 			continue;
 		reap_count(r, b);
-		it.late_ns = late_by(b->destroyed_ns ? b->destroyed_ns : r->clock.now_ns, b->destroy_ns);
+		it.late_ns = b->live ? late_by(r->clock.now_ns, b->destroy_ns) : b->late_ns; /* live: of a dry run */
 		it.calls = b->calls - b->held;
 		it.held = b->held;
 		it.late = b->late;
@@ -154,14 +158,15 @@ static void expire_records(struct reap *r)
 	struct reap_item it = { .what = REAP_RECORDS, .purpose = -1 };
 	struct evlog_event e;
 	int32_t before;
-	int rc = evlog_expire_due(r->set->store, r->due_ns, REAP_RECORDS_MONTHS, &before, &it.files);
+	uint64_t by = r->due_ns < r->at_ns ? r->due_ns : r->at_ns; /* what proves is not given up by a time that lies ahead */
+	int rc = evlog_expire_due(r->set->store, by, EVLOG_EXPIRE_MONTHS, &before, &it.files);
 
 	if (rc || !it.files) {
 		if (rc && rc != -ENOENT && rc != -EACCES) /* none, or not ours to look at: then the daemon's reaper does */
 			reap_fault(r, rc, "evidence: old records cannot be looked for");
 		return;
 	}
-	e = evlog_expire_event(before, r->clock.now_ns);
+	e = evlog_expire_event(before, r->at_ns);
 	if (!r->set->dry && reap_tell(r, &e))
 		return;
 	it.day = (uint32_t)evlog_num_get(&e, EVLOG_N_DAY, 0);
@@ -170,10 +175,11 @@ static void expire_records(struct reap *r)
 
 static void tell_run(struct reap *r)
 {
-	struct evlog_event e = { .kind = EVLOG_REAPER_RUN, .source = EVLOG_S_REAPER, .time_ns = r->clock.now_ns };
+	struct evlog_event e = { .kind = EVLOG_REAPER_RUN, .source = EVLOG_S_REAPER, .time_ns = r->at_ns };
 
 	if (!r->t.calls && !r->t.buckets && !r->t.days && !r->t.released)
 		return; /* a minute without anything */
+	reap_tell_who(r); /* also where only space was taken */
 	evlog_num_add(&e, EVLOG_N_COUNT, r->t.buckets);
 	evlog_num_add(&e, EVLOG_N_CALLS, r->t.calls);
 	evlog_num_add(&e, EVLOG_N_HELD, r->t.held);
@@ -222,6 +228,7 @@ static void set_clock(struct reap *r)
 	r->clock.told = s->told;
 	r->clock.confirm = s->confirm;
 	r->clock.jump_ns = s->jump_ns ? s->jump_ns : REAP_JUMP;
+	r->clock.machine_ns = s->clock_ns;
 }
 
 int reap_run(const struct reap_settings *s, struct reap_totals *ret, char *text, size_t n)
@@ -239,6 +246,10 @@ int reap_run(const struct reap_settings *s, struct reap_totals *ret, char *text,
 	if (rc)
 		goto out;
 	r.due_ns = r.clock.due_ns;
+	r.at_ns = r.clock.held ? r.clock.due_ns : r.clock.now_ns; /* as far as the clock is believed */
+	if (s->told && s->clock_ns && s->clock_ns < r.at_ns)
+		r.at_ns = s->clock_ns;
+	r.said = !s->told || s->dry;
 	if (s->until_ns && (s->dry || s->until_ns < r.due_ns))
 		r.due_ns = s->until_ns;
 	r.t.due_ns = r.due_ns;
@@ -246,6 +257,7 @@ int reap_run(const struct reap_settings *s, struct reap_totals *ret, char *text,
 	r.t.behind_ns = r.clock.behind_ns;
 	r.t.held_back = r.clock.held;
 	r.t.clock_lost = r.clock.lost;
+	r.t.floor_ns = r.clock.floor_ns;
 	rc = run(&r, &why);
 	if (!rc && r.rc) {
 		rc = r.rc;

@@ -13,6 +13,9 @@
  * the next run makes up for, and not 2. Killed anywhere it loses nothing and the next run goes on: what is destroyed stays
  * so, what was not told is (a slots file beside a destroyed bucket), what lies around is unlinked.
  *
+ * A time that a person gives (told) decides what is due. What is written down of it has that time when it is past, and the machine's
+ * when it lies ahead: nothing happened in the future. Before the first key dies by it the log gets who gave it (reaper.told).
+ *
  * Beside a recorder: keys and slots by their locks (bucket.h), days by daylock.h. One reaper at a time (STORE/reap.lock). An error
  * of one file does not keep the others. One thread.
  */
@@ -24,8 +27,6 @@
 #include <stdint.h>
 
 #include "store/store.h"
-
-#define REAP_RECORDS_MONTHS 24 /* how long decisions are kept of which no audio is left (guidance 5.9) */
 
 enum reap_what {
 	REAP_BUCKET,  /* the key of a controller, purpose and day: calls, held, late_ns */
@@ -55,6 +56,8 @@ struct reap_settings {
 	const char *store;
 	uint64_t now_ns;    /* 0: the clock's */
 	bool told, confirm; /* see reap_clock.h */
+	uint64_t clock_ns;  /* told: what the machine's clock says; 0: not known */
+	uint32_t who;	    /* told: the user who says it */
 	uint64_t jump_ns;   /* 0: REAP_JUMP */
 	uint64_t until_ns;  /* not 0: only what is due by then; may lie ahead in a dry run */
 	bool dry;	    /* look, change nothing, take no lock */
@@ -80,7 +83,8 @@ struct reap_totals {
 	/* of the clock (reap_clock.h) */
 	uint64_t due_ns, ahead_ns, behind_ns;
 	bool held_back; /* the clock is not believed without a person */
-	bool clock_lost;
+	bool clock_lost;   /* reap.clock is damaged */
+	uint64_t floor_ns; /* it is, or is missing: what the clock was compared with */
 };
 
 /*

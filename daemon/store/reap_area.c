@@ -39,7 +39,7 @@ static void area_name(const char *controller, bool fresh, char out[STORE_PATH_MA
 /* 1 copied, 0 there is nothing to copy. */
 static int copy_file(const struct root *r, const char *from, const char *to, struct why *why)
 {
-	int in = openat(r->fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), out, rc = 1;
+	int in = beneath_openat(r->fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), out, rc = 1;
 	uint8_t *buf = malloc(COPY_BYTES);
 	ssize_t n = 1;
 	off_t at = 0;
@@ -48,7 +48,7 @@ static int copy_file(const struct root *r, const char *from, const char *to, str
 		free(buf);
 		return 0;
 	}
-	out = in < 0 ? -1 : openat(r->fd, to, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	out = in < 0 ? -1 : beneath_openat(r->fd, to, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (in < 0 || out < 0 || !buf)
 		rc = buf ? -errno : -ENOMEM;
 	while (rc == 1 && (n = pread(in, buf, COPY_BYTES, at)) > 0) {
@@ -82,7 +82,7 @@ static int area_open(const struct root *r, const char *controller, sqlite3 **ret
 	area_name(controller, false, rel);
 	area_name(controller, true, fresh);
 	snprintf(dir, sizeof(dir), "catalog/%s", controller);
-	(void)unlinkat(r->fd, fresh, 0); /* of one that was killed; mostly there is none */
+	(void)beneath_unlinkat(r->fd, fresh, 0); /* of one that was killed; mostly there is none */
 	rc = make_dirs(r, dir, why);
 	if (!rc)
 		rc = make_empty(r, fresh, why);
@@ -93,7 +93,7 @@ static int area_open(const struct root *r, const char *controller, sqlite3 **ret
 	buf_printf(&name, "%s/%s", r->path, fresh);
 	buf_put8(&name, 0);
 	rc = name.failed ? SQLITE_NOMEM :
-			   sqlite3_open_v2((char *)name.p, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+			   sqlite3_open_v2((char *)name.p, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 	buf_free(&name);
 	if (rc == SQLITE_OK) {
 		catalog_distrust(sql);
@@ -125,13 +125,13 @@ static int area_close(const struct root *r, const char *controller, sqlite3 *sql
 	if (sqlite3_close(sql) != SQLITE_OK && !rc)
 		rc = why_set(why, -EBUSY, "%s: is still in use", fresh);
 	if (!rc) {
-		fd = openat(r->fd, fresh, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0 || fsync(fd) || renameat(r->fd, fresh, r->fd, rel))
+		fd = beneath_openat(r->fd, fresh, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+		if (fd < 0 || fsync(fd) || beneath_renameat(r->fd, fresh, rel, 0))
 			rc = why_errno(why, -errno, rel, "cannot write");
 		else
 			rc = sync_dir_of(r, rel, why);
 	} else {
-		(void)unlinkat(r->fd, fresh, 0); /* else the next one does */
+		(void)beneath_unlinkat(r->fd, fresh, 0); /* else the next one does */
 	}
 	if (fd >= 0)
 		close(fd);
@@ -154,7 +154,7 @@ struct copy {
 /* All chunks of the call into a segment of its own; its extents as they are there. */
 static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t number, struct buf *ret)
 {
-	struct segment_head h = { .number = number, .day = DAY_HOLD, .created_ns = c->r->clock.now_ns };
+	struct segment_head h = { .number = number, .day = DAY_HOLD, .created_ns = c->r->at_ns };
 	char name[STORE_PATH_MAX], from[STORE_PATH_MAX];
 	struct extent_state in = { 0 }, out = { 0 };
 	uint8_t head[SEGMENT_HEAD], *buf;
@@ -167,7 +167,7 @@ static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t numb
 	memcpy(h.store_id, c->r->root.id, 16);
 	snprintf(h.controller, sizeof(h.controller), "%s", c->controller);
 	segment_head_format(&h, head);
-	to = openat(c->r->root.fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE(&c->r->root));
+	to = beneath_openat(c->r->root.fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE(&c->r->root));
 	buf = malloc(segment_round(COPY_BYTES));
 	if (to < 0 || !buf)
 		rc = to < 0 ? why_errno(c->why, -errno, name, "cannot create") : why_set(c->why, -ENOMEM, "out of memory");
@@ -182,7 +182,7 @@ static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t numb
 			if (fd >= 0)
 				close(fd);
 			segment_path(c->controller, c->day, e.segment, "seg", from);
-			fd = openat(c->r->root.fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+			fd = beneath_openat(c->r->root.fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 			open_is = e.segment;
 		}
 		memset(buf, 0, segment_round(e.len));
@@ -206,7 +206,7 @@ static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t numb
 	free(buf);
 	if (!rc) {
 		segment_path(c->controller, DAY_HOLD, number, "seg", from);
-		rc = renameat(c->r->root.fd, name, c->r->root.fd, from) ? -errno : sync_dir_of(&c->r->root, from, c->why);
+		rc = beneath_renameat(c->r->root.fd, name, from, 0) ? -errno : sync_dir_of(&c->r->root, from, c->why);
 	}
 	if (!rc && ret->failed)
 		rc = -ENOMEM;
@@ -444,7 +444,7 @@ static void area_clean(struct reap *r, const char *controller, sqlite3 *sql)
 		    (!strcmp(dot, ".seg") && named(sql, (uint32_t)strtoul(names.v[i], NULL, 10))))
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, names.v[i]);
-		if (fstatat(r->root.fd, name, &sb, AT_SYMLINK_NOFOLLOW) || unlinkat(r->root.fd, name, 0))
+		if (beneath_statat(r->root.fd, name, &sb) || beneath_unlinkat(r->root.fd, name, 0))
 			continue; /* the next run tries again */
 		r->t.files++;
 		r->t.bytes += (uint64_t)sb.st_blocks * 512;
@@ -524,7 +524,7 @@ void reap_area_look(struct reap *r, const char *controller)
 	int rc;
 
 	area_name(controller, true, fresh);
-	(void)unlinkat(r->root.fd, fresh, 0); /* of a run that was killed; mostly there is none */
+	(void)beneath_unlinkat(r->root.fd, fresh, 0); /* of a run that was killed; mostly there is none */
 	rc = reap_db_open(&r->root, controller, DAY_HOLD, 1, &sql, &why);
 	if (rc == -ENOENT)
 		return;

@@ -77,7 +77,7 @@ static int open_journal(const struct root *r, bool make, int *ret, struct why *w
 		if (rc)
 			return rc;
 	}
-	fd = openat(r->fd, ASK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_openat(r->fd, ASK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return why_errno(why, -errno, ASK_FILE, "cannot open");
 	do

@@ -16,14 +16,8 @@
 #include "store/reap_clock.h"
 
 #define CLOCK_FILE "reap.clock"
-#define CLOCK_SIZE 256
 
-struct clock_mark {
-	uint64_t ns, up_ns; /* time, and how long the machine was up then */
-	char boot[40];	    /* which start of it */
-};
-
-static void machine(struct clock_mark *m)
+static void machine(struct reap_mark *m)
 {
 	struct timespec ts;
 	size_t n;
@@ -35,33 +29,55 @@ static void machine(struct clock_mark *m)
 	m->boot[n ? 36 : 0] = 0;
 }
 
-/* 1 there is a mark, 0 none yet, -EBADMSG. */
-static int mark_read(const struct root *r, struct clock_mark *m)
+size_t reap_mark_format(const struct reap_mark *m, char raw[REAP_MARK_SIZE])
 {
-	char raw[CLOCK_SIZE + 1];
-	unsigned sum = 0;
-	int rc, end = 0;
-	size_t n = 0;
+	char text[REAP_MARK_SIZE + 1];
+	int n = snprintf(text, sizeof(text), "optag-reap-clock 1\nmark %" PRIu64 "\nuptime %" PRIu64 "\nboot %s\n", m->ns, m->up_ns,
+			 *m->boot ? m->boot : "-"); /* about 120 bytes */
 
-	rc = read_small(r->fd, CLOCK_FILE, raw, CLOCK_SIZE, &n);
+	n += snprintf(text + n, sizeof(text) - (size_t)n, "sum %08x\n", crc32c(0, text, (size_t)n));
+	memcpy(raw, text, (size_t)n);
+	memset(raw + n, '\n', REAP_MARK_SIZE - (size_t)n); /* always the same length, so nothing older shows */
+	return REAP_MARK_SIZE;
+}
+
+int reap_mark_parse(const char *p, size_t n, struct reap_mark *ret)
+{
+	char text[REAP_MARK_SIZE + 1], again[REAP_MARK_SIZE];
+	struct reap_mark m = { 0 };
+
+	if (n != REAP_MARK_SIZE)
+		return -EBADMSG;
+	memcpy(text, p, n);
+	text[n] = 0;
+	/* NOLINTNEXTLINE(cert-err34-c): written again, it must be the same */
+	if (sscanf(text, "optag-reap-clock 1\nmark %" SCNu64 "\nuptime %" SCNu64 "\nboot %39s\n", &m.ns, &m.up_ns, m.boot) != 3)
+		return -EBADMSG;
+	if (!strcmp(m.boot, "-"))
+		m.boot[0] = 0;
+	reap_mark_format(&m, again);
+	if (memcmp(again, p, n) != 0)
+		return -EBADMSG;
+	*ret = m;
+	return 0;
+}
+
+/* 1 there is a mark, 0 none, -EBADMSG. */
+static int mark_read(const struct root *r, struct reap_mark *m)
+{
+	char raw[REAP_MARK_SIZE];
+	size_t n = 0;
+	int rc = read_small(r->fd, CLOCK_FILE, raw, sizeof(raw), &n);
+
 	if (rc == -ENOENT)
 		return 0;
 	if (rc && rc != -EFBIG)
 		return rc;
-	raw[n] = 0;
-	*m = (struct clock_mark){ 0 };
-	/* NOLINTNEXTLINE(cert-err34-c): the checksum stands for the numbers */
-	if (rc || sscanf(raw, "optag-reap-clock 1\nmark %" SCNu64 "\nuptime %" SCNu64 "\nboot %39s\n%nsum %8x\n", &m->ns, &m->up_ns,
-			 m->boot, &end, &sum) != 4 ||
-	    crc32c(0, raw, (size_t)end) != sum)
-		return -EBADMSG;
-	if (!strcmp(m->boot, "-"))
-		m->boot[0] = 0;
-	return 1;
+	return rc || reap_mark_parse(raw, n, m) ? -EBADMSG : 1;
 }
 
 /* How long it is since the mark, at least. */
-static uint64_t passed(const struct clock_mark *m, const struct clock_mark *now)
+static uint64_t passed(const struct reap_mark *m, const struct reap_mark *now)
 {
 	if (!*m->boot || !*now->boot)
 		return 0; /* nobody knows */
@@ -70,9 +86,23 @@ static uint64_t passed(const struct clock_mark *m, const struct clock_mark *now)
 	return now->up_ns > m->up_ns ? now->up_ns - m->up_ns : 0;
 }
 
+/* What surely is due goes by what is expected, until a person says that the clock is right. */
+static void hold_back(struct reap_clock *c, uint64_t expect)
+{
+	c->ahead_ns = c->now_ns - expect;
+	c->held = true;
+	c->due_ns = c->mark_ns = expect;
+}
+
+/* A time ahead of the machine's own is nobody's to remember. */
+static uint64_t confirmed(const struct reap_clock *c)
+{
+	return c->told && c->machine_ns && c->now_ns > c->machine_ns ? c->machine_ns : c->now_ns;
+}
+
 int reap_clock_read(const struct root *r, struct reap_clock *c, struct why *why)
 {
-	struct clock_mark m, now = { 0 };
+	struct reap_mark m = { 0 }, now = { 0 };
 	uint64_t expect = 0;
 	int rc = mark_read(r, &m);
 
@@ -80,40 +110,46 @@ int reap_clock_read(const struct root *r, struct reap_clock *c, struct why *why)
 		return why_errno(why, rc, CLOCK_FILE, "cannot read");
 	machine(&now);
 	c->lost = rc == -EBADMSG;
-	c->ahead_ns = c->behind_ns = 0;
+	c->ahead_ns = c->behind_ns = c->floor_ns = 0;
 	c->held = false;
-	c->due_ns = c->mark_ns = c->now_ns;
-	if (rc != 1 || c->confirm)
+	c->due_ns = c->now_ns;
+	c->mark_ns = c->told ? 0 : c->now_ns;
+	if (c->confirm) {
+		c->mark_ns = confirmed(c);
 		return 0;
-	expect = m.ns + passed(&m, &now);
+	}
 	if (c->told) { /* the mark only stands for what was due already */
-		c->due_ns = c->now_ns > m.ns ? c->now_ns : m.ns;
-		c->mark_ns = 0;
-	} else if (c->now_ns < expect) {
+		c->due_ns = rc == 1 && c->now_ns < m.ns ? m.ns : c->now_ns;
+		return 0;
+	}
+	if (rc != 1) { /* the floor keeps a clock from hastening, it makes nothing due itself */
+		c->floor_ns = reap_floor(r);
+		if (c->now_ns > c->floor_ns && c->now_ns - c->floor_ns > c->jump_ns)
+			hold_back(c, c->floor_ns);
+		return 0;
+	}
+	expect = m.ns + passed(&m, &now);
+	if (c->now_ns < expect) {
 		c->behind_ns = expect - c->now_ns;
 		c->due_ns = c->mark_ns = expect;
 	} else if (c->now_ns - expect > c->jump_ns) {
-		c->ahead_ns = c->now_ns - expect;
-		c->held = true;
-		c->due_ns = c->mark_ns = expect;
+		hold_back(c, expect);
 	}
 	return 0;
 }
 
 int reap_clock_write(const struct root *r, const struct reap_clock *c, struct why *why)
 {
-	struct clock_mark now = { 0 };
-	char raw[CLOCK_SIZE] = "";
-	int fd, n, rc;
+	struct reap_mark now = { 0 };
+	char raw[REAP_MARK_SIZE];
+	int fd, rc;
 
 	if (!c->mark_ns)
 		return 0;
 	machine(&now);
-	n = snprintf(raw, sizeof(raw), "optag-reap-clock 1\nmark %" PRIu64 "\nuptime %" PRIu64 "\nboot %s\n", c->mark_ns, now.up_ns,
-		     *now.boot ? now.boot : "-");
-	snprintf(raw + n, sizeof(raw) - (size_t)n, "sum %08x\n", crc32c(0, raw, (size_t)n));
-	memset(raw + strlen(raw), '\n', sizeof(raw) - strlen(raw)); /* always the same length, so nothing older shows */
-	fd = openat(r->fd, CLOCK_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	now.ns = c->mark_ns;
+	reap_mark_format(&now, raw);
+	fd = beneath_openat(r->fd, CLOCK_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0 && errno == ENOENT)
 		return write_new(r, CLOCK_FILE, raw, sizeof(raw), FILE_MODE(r), why);
 	rc = fd < 0 ? -errno : pwrite_all(fd, raw, sizeof(raw), 0);

@@ -29,7 +29,7 @@ void reap_db_uri(const struct root *r, const char *rel, struct buf *out)
 	struct stat sb;
 
 	snprintf(wal, sizeof(wal), "%s-wal", rel);
-	store_uri(r, rel, fstatat(r->fd, wal, &sb, 0) || !sb.st_size, out);
+	store_uri(r, rel, beneath_statat(r->fd, wal, &sb) || !sb.st_size, out);
 }
 
 int reap_db_open(const struct root *r, const char *controller, uint32_t day, unsigned part, sqlite3 **ret, struct why *why)
@@ -40,11 +40,11 @@ int reap_db_open(const struct root *r, const char *controller, uint32_t day, uns
 	int rc, app = 0;
 
 	catalog_path(controller, day, part, rel);
-	if (faccessat(r->fd, rel, F_OK, 0))
+	if (beneath_accessat(r->fd, rel))
 		return why_errno(why, -errno, rel, "cannot open");
 	reap_db_uri(r, rel, &uri);
 	rc = uri.failed ? SQLITE_NOMEM :
-			  sqlite3_open_v2((char *)uri.p, &sql, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL);
+			  sqlite3_open_v2((char *)uri.p, &sql, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
 	buf_free(&uri);
 	if (rc == SQLITE_OK) {
 		catalog_distrust(sql);

@@ -77,7 +77,7 @@ static int state_of(struct reap *r, const struct uid *uid, struct reap_row *row,
 static int note_held(void *arg, const struct hold *x)
 {
 	struct spare *s = arg;
-	struct later_line line = { .uid = x->uid, .purpose = STORE_DOCUMENTATION, .at_ns = s->r->clock.now_ns, .reason = "hold" };
+	struct later_line line = { .uid = x->uid, .purpose = STORE_DOCUMENTATION, .at_ns = s->r->at_ns, .reason = "hold" };
 	struct reap_row row = { .day = 0 };
 	struct why why;
 	int rc = 0;
@@ -116,7 +116,7 @@ static void erase_others(struct reap *r, struct reap_bucket *b)
 	int fd, rc = 0;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 	for (uint32_t i = 1; fd >= 0 && !rc && !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++) {
 		if (slot_parse(raw, &slot) || slot.empty || hold_is(r->holds, &slot.uid))
 			continue;
@@ -152,7 +152,7 @@ static bool old_slots(struct reap *r, const struct reap_bucket *b)
 	int fd;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 	for (uint32_t i = 1; fd >= 0 && !any && !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++)
 		any = !memcmp(raw, "OSLT", 4) && raw[4] == 1;
 	if (fd >= 0)
@@ -212,7 +212,7 @@ static int tell_over(struct reap *r, const struct later_line *v, size_t n, const
 
 	for (size_t i = 0; !rc && i < n; i++) {
 		struct evlog_event e = { .kind = EVLOG_KEY_DESTROY, .purpose = EVLOG_P_DOCUMENTATION, .source = EVLOG_S_REAPER,
-					 .time_ns = r->clock.now_ns, .has_call = true, .call = v[i].uid, .controller = controller,
+					 .time_ns = r->at_ns, .has_call = true, .call = v[i].uid, .controller = controller,
 					 .reason = HOLD_OVER };
 
 		rc = reap_tell(r, &e);
@@ -243,7 +243,7 @@ static void release(struct reap *r, const char *controller)
 					.reason = HOLD_OVER };
 
 		x.v[i].state = STORE_S_EXPIRED;
-		x.v[i].at_ns = r->clock.now_ns;
+		x.v[i].at_ns = r->at_ns;
 		snprintf(x.v[i].reason, sizeof(x.v[i].reason), HOLD_OVER);
 		rc = r->set->dry ? 0 : later_put(l, &x.v[i], &why);
 		r->t.released += !rc;

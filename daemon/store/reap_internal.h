@@ -25,6 +25,7 @@ struct reap_bucket {
 	bool damaged; /* cannot be parsed: due by its name */
 	bool spared;  /* its key lives on for calls on hold alone (slots of version 1) */
 	bool told;    /* its event is durable, or will be with the next commit */
+	uint64_t late_ns; /* how long after destroy_ns it died */
 	uint64_t calls, late, held;
 };
 
@@ -33,6 +34,8 @@ struct reap {
 	struct root root;
 	struct reap_clock clock;
 	uint64_t due_ns; /* what is due by then */
+	uint64_t at_ns;	 /* what is written down as the time of the run */
+	bool said;	 /* reaper.told is in the outbox, or need not be */
 	struct reap_bucket *bucket; /* oldest first */
 	size_t nbucket;
 	struct holds *holds;	    /* NULL: damaged */
@@ -79,6 +82,8 @@ void reap_tell_open(struct reap *r);
 int reap_tell(struct reap *r, const struct evlog_event *e);
 /* 0: all that was told is durable. */
 int reap_tell_commit(struct reap *r);
+/* Before something is destroyed: who said what time it is, durably. */
+void reap_tell_who(struct reap *r);
 void reap_tell_close(struct reap *r); /* and into the log, when nobody else does it */
 
 /* reap_space.c: what is unlinked. reap_punch.c: space of r->punch. */

@@ -87,6 +87,7 @@ static int look(struct reap *r, struct reap_bucket *b)
 	b->live = rc || k.state == BUCKET_LIVE;
 	b->destroy_ns = rc == -EBADMSG ? before_deadlines(r, b) : rc ? b->destroy_ns : k.destroy_ns;
 	b->destroyed_ns = rc ? 0 : k.destroyed_ns;
+	b->late_ns = b->destroyed_ns > b->destroy_ns ? b->destroyed_ns - b->destroy_ns : 0;
 	explicit_bzero(&k, sizeof(k));
 	b->damaged = rc == -EBADMSG;
 	if (rc == -ENOENT) /* taken away meanwhile */
@@ -97,7 +98,7 @@ static int look(struct reap *r, struct reap_bucket *b)
 	if (b->live)
 		b->due = b->destroy_ns <= r->due_ns && (!rc || b->damaged);
 	else
-		b->due = !faccessat(r->root.fd, path, F_OK, AT_SYMLINK_NOFOLLOW);
+		b->due = !beneath_accessat(r->root.fd, path);
 	return 1;
 }
 
@@ -172,7 +173,7 @@ void reap_count(struct reap *r, struct reap_bucket *b)
 	int fd;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = buf ? openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+	fd = buf ? beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0) : -1;
 	b->calls = b->late = 0;
 	while (fd >= 0 && (n = pread(fd, buf, COUNT_BYTES, at)) >= SLOT_SIZE) {
 		n -= n % SLOT_SIZE;

@@ -132,7 +132,7 @@ static void punch_call(struct reap *r, struct reap_ring *ring, const struct reap
 			if (fd >= 0)
 				close(fd);
 			segment_path(row->controller, row->day, v[i].segment, "seg", path);
-			fd = openat(r->root.fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+			fd = beneath_openat(r->root.fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 			have = fd < 0 ? HOLES_MAX : pieces(fd); /* still open, or gone */
 		}
 		if (rc || have >= HOLES_MAX || !frees(&v[i]) || !is_calls(fd, &v[i], &row->uid))

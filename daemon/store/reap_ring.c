@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/beneath.h"
 #include "store/reap_ring.h"
 
 #define WORKERS 2 /* of the kernel: more would only make a queue before the journal's lock */
@@ -86,7 +87,7 @@ void reap_ring_free(struct reap_ring *q)
 
 static int do_plain(const struct reap_req *r)
 {
-	int rc = *r->name ? unlinkat(r->fd, r->name, 0) :
+	int rc = *r->name ? beneath_unlinkat(r->fd, r->name, 0) :
 			    fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)r->off, (off_t)r->len);
 
 	return rc ? -errno : 0;

@@ -43,7 +43,7 @@ static int uid_order(const void *a, const void *b)
 static int used_read(const struct root *r, struct used *ret, struct why *why)
 {
 	static const char head[] = "{\"call\":\"";
-	int fd = openat(r->fd, "used", O_RDONLY | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = beneath_openat(r->fd, "used", O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
 	char *text = NULL, *p, *lf, uid[UID_TEXT] = "";
 	struct used u = { 0 };
 	size_t n = 0;
@@ -105,7 +105,7 @@ static int unused_add(struct unused *u, const struct uid *uid)
 			return -ENOMEM;
 		u->v = a;
 	}
-	u->v[u->n++] = (struct reap_ask){ .call = *uid, .purpose = STORE_TRAINING, .reason = "unused", .at_ns = u->r->clock.now_ns };
+	u->v[u->n++] = (struct reap_ask){ .call = *uid, .purpose = STORE_TRAINING, .reason = "unused", .at_ns = u->r->at_ns };
 	return 0;
 }
 
@@ -229,7 +229,7 @@ static int note(struct reap *r, const char *controller, struct single *v, size_t
 	for (size_t i = 0; !rc && i < n; i++) {
 		const struct reap_ask *a = &v[i].asked.ask;
 		struct later_line line = { .uid = a->call, .purpose = a->purpose, .day = v[i].row.day, .state = state_for(a->reason),
-					   .at_ns = r->clock.now_ns };
+					   .at_ns = r->at_ns };
 
 		if (!v[i].found || strcmp(v[i].row.controller, controller) || !state_holds(v[i].row.state[a->purpose]))
 			continue;
@@ -294,10 +294,10 @@ void reap_single_told(struct reap *r, const struct uid *uid, const char *control
 	struct reap_item it = { .what = REAP_CALL, .controller = controller, .purpose = (int)purpose, .call = uid, .reason = reason,
 				.due_ns = due_ns };
 	struct evlog_event e = { .kind = EVLOG_KEY_DESTROY, .purpose = purpose ? EVLOG_P_TRAINING : EVLOG_P_DOCUMENTATION,
-				 .source = EVLOG_S_REAPER, .time_ns = r->clock.now_ns, .has_call = true, .call = *uid,
+				 .source = EVLOG_S_REAPER, .time_ns = r->at_ns, .has_call = true, .call = *uid,
 				 .controller = controller, .reason = reason };
 
-	it.late_ns = due_ns && due_ns < r->clock.now_ns ? r->clock.now_ns - due_ns : 0;
+	it.late_ns = due_ns && due_ns < r->at_ns ? r->at_ns - due_ns : 0;
 	r->t.calls++;
 	r->t.single++;
 	reap_item(r, &it);
@@ -383,6 +383,7 @@ static void act(struct reap *r, const struct reap_asked *asked, size_t n)
 		v[i].asked = asked[i];
 	find_rows(r, v, n);
 	if (!r->set->dry) {
+		reap_tell_who(r);
 		note_all(r, v, n);
 		erase(r, v, n);
 	}

@@ -36,7 +36,7 @@ static uint64_t allocated(int dirfd, const char *name)
 {
 	struct stat sb;
 
-	return fstatat(dirfd, name, &sb, AT_SYMLINK_NOFOLLOW) || !S_ISREG(sb.st_mode) ? 0 : (uint64_t)sb.st_blocks * 512;
+	return beneath_statat(dirfd, name, &sb) || !S_ISREG(sb.st_mode) ? 0 : (uint64_t)sb.st_blocks * 512;
 }
 
 static void fault(struct space *s, int rc, const char *path, const char *what)
@@ -63,7 +63,7 @@ static void slots_unlink(struct reap *r, struct reap_ring *ring)
 		slots_path(b->controller, b->purpose, b->day, "slots", path);
 		slash = strrchr(path, '/');
 		*slash = 0;
-		fd = openat(r->root.fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = beneath_openat(r->root.fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 		if (fd >= 0) {
 			uint64_t bytes = allocated(fd, slash + 1);
 
@@ -127,7 +127,7 @@ static void catalogs(struct space *s)
 	day_text(s->day, day);
 	snprintf(dir, sizeof(dir), "catalog/%s", s->controller);
 	rc = names_read(&s->r->root, dir, &names);
-	fd = rc || !names.n ? -1 : openat(s->r->root.fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = rc || !names.n ? -1 : beneath_openat(s->r->root.fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (rc || (names.n && fd < 0)) {
 		fault(s, rc ? rc : -errno, dir, "cannot read");
 		names_free(&names);
@@ -146,7 +146,7 @@ static void catalogs(struct space *s)
 			snprintf(to, sizeof(to), "%s" GONE, name);
 			if (!s->ring)
 				continue;
-			if (db && renameat(fd, name, fd, to) && errno != ENOENT)
+			if (db && beneath_renameat(fd, name, to, 0) && errno != ENOENT)
 				fault(s, -errno, dir, "cannot take a catalog away");
 			else
 				reap_ring_unlink(s->ring, fd, db ? to : name);
@@ -191,7 +191,7 @@ static void segments(struct space *s, int fd)
 		return;
 	}
 	/* What is none of ours stays, and the directory with it. */
-	if (s->ring && unlinkat(s->r->root.fd, dir, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+	if (s->ring && beneath_unlinkat(s->r->root.fd, dir, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
 		fault(s, -errno, dir, "cannot remove");
 }
 
@@ -235,7 +235,7 @@ static void day_gone(struct space *s)
 		char dir[STORE_PATH_MAX];
 
 		daylock_path(s->controller, s->day, dir);
-		fd = openat(s->r->root.fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = beneath_openat(s->r->root.fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	}
 	rc = s->ring ? reap_hold_day(s->r, s->controller, s->day, &why) : 0;
 	if (rc) {
@@ -294,6 +294,7 @@ static void controller_space(struct reap *r, struct reap_ring *ring, const char 
 {
 	static const char *const top[2] = { "segments", "catalog" };
 	struct days days = { 0 };
+	struct why why = { "" };
 	int rc = 0;
 
 	for (int i = 0; !rc && i < 2; i++) {
@@ -306,7 +307,7 @@ static void controller_space(struct reap *r, struct reap_ring *ring, const char 
 			rc = day_add(&days, names.v[k], strlen(names.v[k]));
 		names_free(&names);
 		if (rc)
-			reap_fault(r, rc, dir);
+			reap_fault(r, why_errno(&why, rc, dir, "cannot read"), why.text);
 	}
 	if (days.n)
 		qsort(days.v, days.n, sizeof(*days.v), day_cmp);
@@ -328,6 +329,7 @@ static int name_order(const void *a, const void *b)
 void reap_space(struct reap *r)
 {
 	struct reap_ring *ring = NULL;
+	struct why why = { "" };
 	struct names a, b;
 	int rc = 0;
 
@@ -342,10 +344,10 @@ void reap_space(struct reap *r)
 	}
 	rc = names_read(&r->root, "catalog", &a);
 	if (rc)
-		reap_fault(r, rc, "catalog: cannot be read");
+		reap_fault(r, why_errno(&why, rc, "catalog", "cannot read"), why.text);
 	rc = names_read(&r->root, "segments", &b);
 	if (rc)
-		reap_fault(r, rc, "segments: cannot be read");
+		reap_fault(r, why_errno(&why, rc, "segments", "cannot read"), why.text);
 	for (size_t i = 0; i < a.n; i++)
 		if (!name_check(a.v[i]))
 			controller_space(r, ring, a.v[i]);

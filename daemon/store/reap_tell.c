@@ -37,6 +37,21 @@ int reap_tell_commit(struct reap *r)
 	return rc;
 }
 
+void reap_tell_who(struct reap *r)
+{
+	struct evlog_event e = { .kind = EVLOG_REAPER_TOLD, .source = EVLOG_S_OPERATOR, .time_ns = r->at_ns };
+
+	if (r->said)
+		return;
+	r->said = true;
+	evlog_num_add(&e, EVLOG_N_AS_OF_S, r->clock.now_ns / NS_PER_S);
+	if (r->set->clock_ns)
+		evlog_num_add(&e, EVLOG_N_CLOCK_S, r->set->clock_ns / NS_PER_S);
+	evlog_num_add(&e, EVLOG_N_UID, r->set->who);
+	if (!reap_tell(r, &e))
+		(void)reap_tell_commit(r); /* its failure is told, and keeps nothing alive */
+}
+
 void reap_tell_close(struct reap *r)
 {
 	struct outbox_taken taken;

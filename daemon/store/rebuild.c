@@ -94,12 +94,12 @@ static int set_aside(struct rebuild *b, const char *rel, const char *what)
 	struct stat sb;
 
 	snprintf(kept, sizeof(kept), "%s.damaged", rel);
-	for (int i = 2; !fstatat(b->root.fd, kept, &sb, AT_SYMLINK_NOFOLLOW) && i < 10000; i++)
+	for (int i = 2; !beneath_statat(b->root.fd, kept, &sb) && i < 10000; i++)
 		snprintf(kept, sizeof(kept), "%s.damaged.%d", rel, i);
 	for (size_t i = 0; i < sizeof(ext) / sizeof(*ext); i++) {
 		snprintf(from, sizeof(from), "%s%s", rel, ext[i]);
 		snprintf(to, sizeof(to), "%s%s", kept, ext[i]);
-		if (renameat(b->root.fd, from, b->root.fd, to) && errno != ENOENT)
+		if (beneath_renameat(b->root.fd, from, to, 0) && errno != ENOENT)
 			return why_errno(b->why, -errno, from, "cannot set aside");
 	}
 	b->rep.damaged++;
@@ -139,8 +139,8 @@ static bool is_empty(struct rebuild *b, const char *rel)
 	struct stat sb;
 
 	snprintf(wal, sizeof(wal), "%s-wal", rel);
-	return !fstatat(b->root.fd, rel, &sb, AT_SYMLINK_NOFOLLOW) && sb.st_size < 512 &&
-	       (fstatat(b->root.fd, wal, &sb, AT_SYMLINK_NOFOLLOW) || !sb.st_size);
+	return !beneath_statat(b->root.fd, rel, &sb) && sb.st_size < 512 &&
+	       (beneath_statat(b->root.fd, wal, &sb) || !sb.st_size);
 }
 
 static int take_part(void *arg, const char *controller, uint32_t day, unsigned part)
@@ -185,7 +185,7 @@ static int set_aside_strays(struct rebuild *b, const char *controller)
 		if (catalog_parse(name, &day, &part))
 			continue;
 		catalog_path(controller, day, part, rel);
-		if (fstatat(b->root.fd, rel, &sb, AT_SYMLINK_NOFOLLOW))
+		if (beneath_statat(b->root.fd, rel, &sb))
 			rc = set_aside(b, rel, "its database is missing");
 	}
 	names_free(&files);
@@ -224,7 +224,7 @@ static unsigned free_part(struct rebuild *b, const struct lost_day *d)
 
 	for (; part < CATALOG_PARTS; part++) {
 		catalog_path(d->controller, d->day, part, rel);
-		if (fstatat(b->root.fd, rel, &sb, AT_SYMLINK_NOFOLLOW))
+		if (beneath_statat(b->root.fd, rel, &sb))
 			break;
 	}
 	return part;
@@ -411,7 +411,7 @@ static int rebuild_all(struct rebuild *b)
 
 static int lock_file(struct rebuild *b, const char *name, const char *who, int *ret)
 {
-	*ret = openat(b->root.fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	*ret = beneath_openat(b->root.fd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*ret < 0)
 		return why_errno(b->why, -errno, name, "cannot open");
 	if (flock(*ret, LOCK_EX | LOCK_NB))

@@ -75,10 +75,10 @@ static int open_segment(struct rebuild *b, const struct lost_day *d, uint32_t nu
 	int fd;
 
 	segment_path(d->controller, d->day, number, "seg", rel);
-	fd = openat(b->root.fd, rel, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_openat(b->root.fd, rel, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0 && errno == ENOENT) { /* its writer died */
 		segment_path(d->controller, d->day, number, "open", rel);
-		fd = openat(b->root.fd, rel, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		fd = beneath_openat(b->root.fd, rel, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	}
 	return fd < 0 ? why_errno(b->why, -errno, rel, "cannot open") : fd;
 }
@@ -246,7 +246,7 @@ static int take_slots(struct rebuild *b, struct lost_day *d, unsigned p, uint32_
 	int fd;
 
 	slots_path(d->controller, p, day, "slots", rel);
-	fd = openat(b->root.fd, rel, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_openat(b->root.fd, rel, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return why_errno(b->why, -errno, rel, "cannot open");
 	for (uint32_t i = 1; !pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE); i++)

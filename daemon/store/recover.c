@@ -30,7 +30,7 @@ static uint64_t whole_end(const uint8_t *p, size_t n)
 
 static int cut_file(const struct root *r, const char *rel, const char *final, struct why *why)
 {
-	int fd = openat(r->fd, rel, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc = 0;
+	int fd = beneath_openat(r->fd, rel, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
 	uint8_t *p = NULL;
 	struct stat sb;
 	uint64_t end;
@@ -50,9 +50,9 @@ static int cut_file(const struct root *r, const char *rel, const char *final, st
 	}
 	end = whole_end(p, (size_t)sb.st_size);
 	if (!end) {
-		if (unlinkat(r->fd, rel, 0))
+		if (beneath_unlinkat(r->fd, rel, 0))
 			rc = why_errno(why, -errno, rel, "cannot remove");
-	} else if (ftruncate(fd, (off_t)end) || fsync(fd) || renameat(r->fd, rel, r->fd, final)) {
+	} else if (ftruncate(fd, (off_t)end) || fsync(fd) || beneath_renameat(r->fd, rel, final, 0)) {
 		rc = why_errno(why, -errno, rel, "cannot cut");
 	}
 	if (!rc)

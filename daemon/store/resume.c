@@ -479,7 +479,7 @@ static int seek_segment(struct store *st, struct seek *v, size_t n, uint32_t seg
 	int fd, rc = 0;
 
 	segment_path(v->sc->meta.controller, v->sc->day, segment, "seg", name);
-	fd = openat(st->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_openat(st->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0 || fstat(fd, &sb)) {
 		rc = why_errno(why_of(st), -errno, name, "cannot open");
 	} else if ((uint64_t)sb.st_size <= SEGMENT_MAX) { /* else fsck names it (S-2) */

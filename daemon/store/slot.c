@@ -109,7 +109,7 @@ int slot_read(const struct root *r, const char *controller, unsigned purpose, ui
 	int fd, rc;
 
 	slots_path(controller, purpose, day, "slots", path);
-	fd = openat(r->fd, path, O_RDONLY | O_CLOEXEC);
+	fd = beneath_openat(r->fd, path, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return why_errno(why, -errno, path, "cannot open");
 	rc = pread_all(fd, raw, sizeof(raw), (off_t)index * SLOT_SIZE);
@@ -254,7 +254,7 @@ static int erase_file(const struct root *r, struct slot_erase *v, size_t n, stru
 	int fd, rc = 0, err;
 
 	slots_path(v->controller, v->purpose, v->day, "slots", path);
-	fd = openat(r->fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_openat(r->fd, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 	err = fd < 0 ? -errno : 0;
 	for (size_t i = 0; i < n; i++) {
 		v[i].result = err ? err : erase_one(fd, &v[i]);
@@ -320,7 +320,7 @@ static int purpose_files(const struct root *r, const char *controller, unsigned 
 		if (strlen(name) != 16 || strcmp(name + 10, ".slots") || clock_date_parse(name, 10, &d))
 			continue;
 		slots_path(controller, p, day_number(&d), "slots", path);
-		if (fstatat(r->fd, path, &sb, AT_SYMLINK_NOFOLLOW) || sb.st_size / SLOT_SIZE > UINT32_MAX)
+		if (beneath_statat(r->fd, path, &sb) || sb.st_size / SLOT_SIZE > UINT32_MAX)
 			continue;
 		rc = fn(arg, controller, p, day_number(&d), (uint32_t)(sb.st_size / SLOT_SIZE));
 	}

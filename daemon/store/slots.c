@@ -261,7 +261,7 @@ static int sfile_open(struct slots *s, struct sfile *f, struct why *why)
 	int rc;
 
 	slots_path(f->controller, f->purpose, f->day, "slots", path);
-	f->fd = openat(s->root->fd, path, O_RDWR | O_CLOEXEC);
+	f->fd = beneath_openat(s->root->fd, path, O_RDWR | O_CLOEXEC, 0);
 	if (f->fd < 0)
 		return errno == ENOENT ? -ENOENT : why_errno(why, -errno, path, "cannot open");
 	rc = fstat(f->fd, &sb) ? -errno : pread_all(f->fd, raw, sizeof(raw), 0);

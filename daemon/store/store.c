@@ -62,7 +62,7 @@ static int take_lock(struct store *st)
 	char text[32];
 	int n;
 
-	st->lock = openat(st->root.fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	st->lock = beneath_openat(st->root.fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (st->lock < 0)
 		return why_set(why_of(st), -errno, "%s/lock: %s", st->root.path, strerror(errno));
 	if (flock(st->lock, LOCK_EX | LOCK_NB))
@@ -88,7 +88,7 @@ uint64_t free_space(const struct store *st)
 void reserve_take(struct store *st)
 {
 	uint64_t size = free_space(st) / 8;
-	int fd = openat(st->root.fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd = beneath_openat(st->root.fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return;
@@ -98,7 +98,7 @@ void reserve_take(struct store *st)
 	st->reserve = size && !fallocate(fd, 0, 0, (off_t)size);
 	close(fd);
 	if (!st->reserve)
-		(void)unlinkat(st->root.fd, "reserve", 0); /* goes without */
+		(void)beneath_unlinkat(st->root.fd, "reserve", 0); /* goes without */
 }
 
 /*
@@ -114,7 +114,7 @@ void reserve_release(struct store *st)
 		return;
 	if (!st->err)
 		st->err = -ENOSPC;
-	(void)unlinkat(st->root.fd, "reserve", 0); /* still there: then there is no more space, as before */
+	(void)beneath_unlinkat(st->root.fd, "reserve", 0); /* still there: then there is no more space, as before */
 	st->reserve = false;
 }
 
@@ -156,10 +156,16 @@ static int open_writer(struct store *st)
 		return rc;
 	reserve_take(st);
 	seal_clean(&st->root);
-	if (slots_new(&st->root, &st->slots) || sealing_new(&st->root, &st->sealing) ||
-	    catalog_new(&st->root, st->sealing, &st->catalog) || coder_new(&st->coder) ||
-	    keypool_new(&st->pool))
-		return why_set(why_of(st), -ENOMEM, "%s: out of memory", st->root.path);
+	rc = slots_new(&st->root, &st->slots);
+	if (!rc)
+		rc = sealing_new(&st->root, &st->sealing);
+	if (!rc)
+		rc = catalog_new(&st->root, st->sealing, &st->catalog);
+	if (!rc && (coder_new(&st->coder) || keypool_new(&st->pool)))
+		rc = -ENOMEM;
+	if (rc)
+		return rc == -ENOMEM ? why_set(why_of(st), rc, "%s: out of memory", st->root.path) :
+				       why_errno(why_of(st), rc, st->root.path, "cannot look through it");
 	rc = epoch_next(&st->root, &st->epoch, why_of(st));
 	if (!rc)
 		rc = opens_new(&st->root, &st->opens, why_of(st));

@@ -410,6 +410,7 @@ struct store_row { /* pointers live during the callback */
 	enum store_state end_state[STORE_PURPOSES]; /* when the call ended */
 	const char *end_reason[STORE_PURPOSES];
 	uint64_t until_ns[STORE_PURPOSES];
+	uint32_t key_day[STORE_PURPOSES]; /* YYYYMMDD of the bucket in which a key of it was put when it ended; 0: none was */
 	uint64_t training_use_by; /* 0 none */
 	struct store_leg_figures leg[2];
 	struct { /* what each purpose may have of it; 0 nothing */

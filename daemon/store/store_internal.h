@@ -4,7 +4,7 @@
  *
  * `struct why` carries one line of explanation up to store_why(): which file
  * and what about it. `struct root` is the store's directory; all names below
- * it are relative, opened with openat. Nothing here ever prints.
+ * it are relative, opened with base/beneath.h. Nothing here ever prints.
  */
 #ifndef STORE_INTERNAL_H
 #define STORE_INTERNAL_H
@@ -15,6 +15,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "base/beneath.h"
 #include "base/clock.h"
 #include "store/store.h"
 

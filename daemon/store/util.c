@@ -31,7 +31,7 @@ int why_set(struct why *w, int err, const char *fmt, ...)
 
 int why_errno(struct why *w, int err, const char *name, const char *what)
 {
-	return why_set(w, err, "%s: %s: %s", name, what, strerror(-err));
+	return why_set(w, err, "%s: %s: %s", name, what, err == -ELOOP ? "a symbolic link is in its way" : strerror(-err));
 }
 
 uint32_t day_number(const struct clock_date *d)
@@ -212,7 +212,7 @@ int pwrite_all(int fd, const void *p, size_t n, off_t off)
 
 static int sync_dir(int dirfd, const char *rel)
 {
-	int fd = openat(dirfd, rel, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = beneath_openat(dirfd, rel, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	int rc = 0;
 
 	if (fd < 0)
@@ -255,7 +255,7 @@ static bool is_groups(const struct root *r, const char *rel)
  */
 static void give_group(const struct root *r, const char *path)
 {
-	int fd = openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); /* others of the group may have put a link there */
+	int fd = beneath_openat(r->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0); /* others of the group may have put a link there */
 	struct stat sb;
 
 	if (fd >= 0 && !fstat(fd, &sb) && sb.st_uid == geteuid() && (sb.st_mode & 0070) != 0070)
@@ -278,7 +278,7 @@ int make_dirs(const struct root *r, const char *rel, struct why *why)
 			continue;
 		memcpy(path, rel, i);
 		path[i] = 0;
-		if (!mkdirat(r->fd, path, group ? 0770 : 0700)) {
+		if (!beneath_mkdirat(r->fd, path, group ? 0770 : 0700)) {
 			if (group)
 				give_group(r, path);
 			rc = sync_dir_of(r, path, why);
@@ -293,7 +293,7 @@ int make_dirs(const struct root *r, const char *rel, struct why *why)
 
 int make_empty(const struct root *r, const char *rel, struct why *why)
 {
-	int fd = openat(r->fd, rel, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
+	int fd = beneath_openat(r->fd, rel, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
 
 	if (fd < 0)
 		return errno == EEXIST ? 0 : why_errno(why, -errno, rel, "cannot create");
@@ -305,7 +305,8 @@ int make_empty(const struct root *r, const char *rel, struct why *why)
 
 int read_small(int dirfd, const char *rel, void *buf, size_t n, size_t *ret_len)
 {
-	int fd = openat(dirfd, rel, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = dirfd == AT_FDCWD ? open(rel, O_RDONLY | O_CLOEXEC | O_NOCTTY) :
+				     beneath_openat(dirfd, rel, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
 	size_t len = 0;
 	ssize_t got = 1;
 	char extra;
@@ -326,7 +327,7 @@ int read_small(int dirfd, const char *rel, void *buf, size_t n, size_t *ret_len)
 
 int write_new(const struct root *r, const char *rel, const void *p, size_t n, mode_t mode, struct why *why)
 {
-	if (!faccessat(r->fd, rel, F_OK, 0))
+	if (!beneath_accessat(r->fd, rel))
 		return why_set(why, -EEXIST, "%s: already there", rel);
 	return write_over(r, rel, p, n, mode, why);
 }
@@ -337,7 +338,7 @@ int write_over(const struct root *r, const char *rel, const void *p, size_t n, m
 	int fd, rc = 0;
 
 	snprintf(tmp, sizeof(tmp), "%s.tmp", rel);
-	fd = openat(r->fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	fd = beneath_openat(r->fd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return why_errno(why, -errno, rel, "cannot create");
 	rc = pwrite_all(fd, p, n, 0);
@@ -346,10 +347,10 @@ int write_over(const struct root *r, const char *rel, const void *p, size_t n, m
 	if (!rc && fsync(fd))
 		rc = -errno;
 	close(fd);
-	if (!rc && renameat(r->fd, tmp, r->fd, rel))
+	if (!rc && beneath_renameat(r->fd, tmp, rel, 0))
 		rc = -errno;
 	if (rc) {
-		(void)unlinkat(r->fd, tmp, 0); /* what failed is reported, the rest is gone or harmless */
+		(void)beneath_unlinkat(r->fd, tmp, 0); /* what failed is reported, the rest is gone or harmless */
 		return why_errno(why, rc, rel, "cannot write");
 	}
 	return sync_dir_of(r, rel, why);
@@ -376,7 +377,7 @@ static int names_add(struct names *n, const char *s)
 
 int names_read(const struct root *r, const char *rel, struct names *ret)
 {
-	int fd = openat(r->fd, rel, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+	int fd = beneath_openat(r->fd, rel, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), rc = 0;
 	struct dirent *e;
 	DIR *d;
 

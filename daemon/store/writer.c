@@ -318,7 +318,7 @@ static int seg_finish(struct writer *w, struct wseg *s, struct why *why)
 	seg_name(s, "open", open_name);
 	seg_name(s, "seg", name);
 	if (ftruncate(s->fd, (off_t)seg_pos(s)) || fsync(s->fd) ||
-	    renameat(w->root->fd, open_name, w->root->fd, name))
+	    beneath_renameat(w->root->fd, open_name, name, 0))
 		return why_errno(why, -errno, open_name, "cannot finish segment");
 	return sync_dir_of(w->root, name, why);
 }
@@ -385,10 +385,10 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	memcpy(h.store_id, w->root->id, 16);
 	snprintf(h.controller, sizeof(h.controller), "%s", s->controller);
 	seg_name(s, "open", name);
-	s->fd = openat(w->root->fd, name, flags | O_DIRECT, 0600);
+	s->fd = beneath_openat(w->root->fd, name, flags | O_DIRECT, 0600);
 	if (s->fd < 0 && errno == EINVAL) {
-		(void)unlinkat(w->root->fd, name, 0); /* some kernels leave the name behind */
-		s->fd = openat(w->root->fd, name, flags, 0600);
+		(void)beneath_unlinkat(w->root->fd, name, 0); /* some kernels leave the name behind */
+		s->fd = beneath_openat(w->root->fd, name, flags, 0600);
 	}
 	if (s->fd < 0)
 		return why_errno(why, -errno, name, "cannot create segment");
@@ -399,7 +399,7 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	if (!rc && !s->cur)
 		rc = why_set(why, -ENOMEM, "%s: no memory for a buffer", name);
 	if (rc) {
-		(void)unlinkat(w->root->fd, name, 0); /* empty; recovery would remove it too */
+		(void)beneath_unlinkat(w->root->fd, name, 0); /* empty; recovery would remove it too */
 		return rc;
 	}
 	segment_head_format(&h, s->cur->p);

@@ -85,6 +85,52 @@ run 0 "$MKSTORE" s g711
 run 0 "$O" reap --store s --now 2025-01-01 # it was May
 has out '^1 call destroyed'
 
+# the mark is damaged or gone, and the clock long after: not the first run, nothing dies without a person
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
+sed -i 's/^created .*/created 2026-01-01T00:00:00Z/' s/optag.store
+for how in damaged gone; do
+	run 0 "$O" reap --store s --now 2026-01-15 --confirm
+	[ $how = damaged ] && printf 9 | dd of=s/reap.clock bs=1 seek=25 conv=notrunc 2>/dev/null
+	[ $how = gone ] && rm s/reap.clock
+	cp -a s/keys before.keys
+	for _ in 1 2; do # nor the minute after
+		run 1 "$O" reap --store s
+		has err 'days ahead of .*--confirm'
+		has out '^0 calls'
+		diff -r s/keys before.keys || fail "$how: keys changed"
+	done
+	rm -r before.keys
+	[ $how = damaged ] && printf 9 | dd of=s/reap.clock bs=1 seek=25 conv=notrunc 2>/dev/null
+	[ $how = gone ] && rm s/reap.clock
+	run 1 "$O" reap --store s --dry-run --json
+	if [ $how = damaged ]; then
+		has err '/reap.clock: damaged: '
+	else
+		has err 'days ahead of 2026-[0-9-]*, the last that the store itself bears out \(reap.clock is not there\)'
+	fi
+	[ "$(tail -1 out | jq -c '[.held_back, .destroyed]')" = '[true,0]' ] || fail "$how: $(cat out)"
+done
+run 0 "$O" reap --store s --confirm
+has out '^1 call destroyed'
+
+# a time given by hand: who, and when; it leaves no mark, and nothing is written down as of the future
+rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
+ahead=$(date -u -d '+20 years' +%FT%TZ)
+run 0 "$O" reap --store s --now "$ahead"
+has out "^1 call destroyed.*, as of ${ahead%Z}Z, given by hand$"
+[ -e s/reap.clock ] && fail "it is remembered"
+run 0 "$O" audit show --store s --json
+jq -se --argjson uid "$(id -u)" --argjson t "$(date -d "$ahead" +%s)" 'map(select(.event | test("^reaper|^bucket"))) |
+	.[0].event == "reaper.told" and .[0].source == "operator" and .[0].n.as_of_s == $t and .[0].n.uid == $uid and
+	(now - .[0].n.clock_s) < 600 and (map(.event) == ["reaper.told", "bucket.destroy", "reaper.run"])' out >/dev/null || fail "not told: $(cat out)"
+grep -q "\"time\":\"$(date -u -d "$ahead" +%Y)" s/evidence/*.log && fail "the log has events of the future"
+run 0 "$O" reap --store s # and the clock is believed as before
+[ -s err ] && fail "it says $(cat err)"
+run 0 "$O" reap --store s --now "$ahead" --confirm
+run 0 "$O" reap --store s
+[ -s err ] && fail "a time ahead was remembered: $(cat err)"
+run 0 "$O" audit verify --store s
+
 # single calls, before their time
 rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711 overlap denied training
 g=$(call g711)

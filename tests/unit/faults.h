@@ -74,7 +74,7 @@ int __real_fsync(int fd);
 int __real_renameat(int a, const char *b, int c, const char *d);
 ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t off);
 int __real_ftruncate(int fd, off_t n);
-int __real_openat(int fd, const char *p, int flags, mode_t mode);
+int __real_beneath_openat(int fd, const char *p, int flags, mode_t mode);
 int __real_io_uring_submit(struct io_uring *ring);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t a, size_t b);
@@ -85,7 +85,7 @@ int __wrap_fsync(int fd);
 int __wrap_renameat(int a, const char *b, int c, const char *d);
 ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t off);
 int __wrap_ftruncate(int fd, off_t n);
-int __wrap_openat(int fd, const char *p, int flags, mode_t mode);
+int __wrap_beneath_openat(int fd, const char *p, int flags, mode_t mode);
 int __wrap_io_uring_submit(struct io_uring *ring);
 
 void *__wrap_malloc(size_t n)
@@ -133,9 +133,9 @@ int __wrap_ftruncate(int fd, off_t n)
 	return fails(F_TRUNCATE) || FAULT_TRUNCATE ? -1 : __real_ftruncate(fd, n);
 }
 
-int __wrap_openat(int fd, const char *p, int flags, mode_t mode)
+int __wrap_beneath_openat(int fd, const char *p, int flags, mode_t mode)
 {
-	return fails(F_OPEN) ? -1 : __real_openat(fd, p, flags, mode);
+	return fails(F_OPEN) ? -1 : __real_beneath_openat(fd, p, flags, mode);
 }
 
 int __wrap_io_uring_submit(struct io_uring *ring)

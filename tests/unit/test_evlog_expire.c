@@ -27,8 +27,8 @@ static void put(struct evlog *l, enum evlog_kind k, unsigned call, uint64_t t)
 	assert_int_equal(evlog_append(l, &e, NULL), 0);
 }
 
-/* 260 days with a call each, which ends on the next day; every 10th day has none. */
-#define DAYS 260u
+/* 810 days with a call each, which ends on the next day; every 10th day has none. */
+#define DAYS 810u
 static int fresh(void **state)
 {
 	struct evlog *l;
@@ -123,8 +123,8 @@ static void with_age(void **state)
 	(void)state;
 	assert_int_equal(r.damaged, 0);
 	assert_int_equal(r.days, DAYS + 1); /* with the day of log.start and that after the last; the others have an outcome at least */
-	t = ask(6, &due, &before);
-	evlog_day_text(before, day); /* 2027-08-13, less 6 months */
+	t = ask(24, &due, &before);
+	evlog_day_text(before, day); /* 2029-02-13, less 24 months */
 	assert_string_equal(day, "2027-02-13");
 	assert_int_equal(due, 82);
 	assert_int_equal(t.expired, 82);
@@ -138,7 +138,7 @@ static void with_age(void **state)
 	      store_dir);
 	shell("cd '%s/sampling' && test \"$(echo *)\" = '2026-12-02.jsonl 2026-12-03.jsonl 2026-12-04.jsonl lock'", store_dir);
 	/* again: nothing to do; and a writer goes on */
-	t = ask(6, &due, &before);
+	t = ask(24, &due, &before);
 	assert_int_equal(due, 0);
 	assert_int_equal(t.expired, 0);
 	assert_int_equal(look().damaged, 0);
@@ -160,7 +160,7 @@ static void by_hand(void **state)
 	look();
 	assert_int_equal(findings, 2);
 	assert_non_null(strstr(all, "evidence/2026-11-24.log:0: E-6: missing"));
-	ask(6, &due, &before);
+	ask(24, &due, &before);
 	assert_int_equal(look().damaged, 0); /* given up now */
 	shell("cd '%s/evidence' && rm 2027-02-13.log", store_dir);
 	look();
@@ -169,7 +169,7 @@ static void by_hand(void **state)
 	look();
 	assert_non_null(strstr(all, "evidence/2027-03-03.log:0: E-6: missing"));
 	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), -EBADMSG);
-	assert_non_null(strstr(why, "2027-03-03.root"));
+	assert_non_null(strstr(why, "2027-02-13.root")); /* younger than what may go */
 	/* an expired day's root is still one of the chain */
 	shell("cd '%s/evidence' && sed -i 's/^first /first 1/' 2026-12-01.root", store_dir);
 	look();
@@ -183,16 +183,60 @@ static void without_root(void **state)
 	uint64_t due;
 
 	(void)state;
-	ask(6, &due, &before);
+	ask(24, &due, &before);
 	shell("rm '%s/evidence/2026-12-24.root'", store_dir);
 	look();
 	assert_non_null(strstr(all, "2026-12-25.root:0: E-8: "));
 }
 
+static int32_t day_of_text(const char *t)
+{
+	int32_t d;
+
+	assert_int_equal(evlog_day_parse(t, &d), 0);
+	return d;
+}
+
+/* Calendar months; days that not every month has count as the 28th, so nothing goes a day early. */
+static void months(void **state)
+{
+	static const char *const t[][2] = {
+		{ "2029-02-15", "2027-02-15" }, { "2028-02-29", "2026-02-28" }, { "2027-01-31", "2025-01-28" }, { "2026-12-01", "2024-12-01" },
+		{ "2027-01-01", "2025-01-01" }, { "1972-01-01", "1970-01-01" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++)
+		assert_int_equal(evlog_expire_day(day_of_text(t[i][0]), 24), day_of_text(t[i][1]));
+	assert_int_equal(evlog_expire_day(day_of_text("1971-12-31"), 24), 0);
+	assert_int_equal(evlog_expire_day(day_of_text("2027-03-05"), 3), day_of_text("2026-12-05"));
+	assert_int_equal(evlog_expire_day(-1, 24), 0);
+}
+
+/* A member of the group writes the file of the outbox by hand: what is asked too early is no event, and the file is set aside. */
+static void by_group(void **state)
+{
+	int32_t before = evlog_expire_day(evlog_day(clock_now_ns()), EVLOG_EXPIRE_MONTHS);
+	struct evlog_event e = evlog_expire_event(before, clock_now_ns());
+	struct outbox_taken t;
+	struct outbox *o;
+	char why[512] = "";
+
+	(void)state;
+	assert_int_equal(outbox_open(store_dir, &o, why, sizeof(why)), 0);
+	assert_int_equal(outbox_add(o, &e), 0);
+	outbox_close(o);
+	/* the same, of 181 days ago */
+	shell("sed -i 's/\"day\":20270213/\"day\":20280818/' '%s'/outbox/*.jsonl && grep -q 20280818 '%s'/outbox/*.jsonl", store_dir, store_dir);
+	assert_int_equal(outbox_flush_now(store_dir, &t, why, sizeof(why)), 0);
+	assert_true(t.refused == 1 && !t.expired && !t.events);
+	shell("test -e '%s/evidence/2026-11-24.log' && ls '%s'/outbox/*.bad >/dev/null", store_dir, store_dir);
+}
+
 /* Nobody gives up what is young, by whatever way. */
 static void too_early(void **state)
 {
-	struct evlog_event e = evlog_expire_event(evlog_day(clock_now_ns()) - EVLOG_EXPIRE_MIN_DAYS + 1, clock_now_ns());
+	struct evlog_event e = evlog_expire_event(evlog_expire_day(evlog_day(clock_now_ns()), EVLOG_EXPIRE_MONTHS) + 1, clock_now_ns());
 	char why[512];
 	struct outbox *o;
 	struct evlog *l;
@@ -203,7 +247,7 @@ static void too_early(void **state)
 	outbox_close(o);
 	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), 0);
 	assert_int_equal(evlog_append(l, &e, NULL), -EINVAL);
-	e = evlog_expire_event(evlog_day(clock_now_ns()) - EVLOG_EXPIRE_MIN_DAYS, clock_now_ns());
+	e = evlog_expire_event(evlog_expire_day(evlog_day(clock_now_ns()), EVLOG_EXPIRE_MONTHS), clock_now_ns());
 	assert_int_equal(evlog_append(l, &e, NULL), 0);
 	e.num[0].value = 20270231; /* no day */
 	assert_int_equal(evlog_append(l, &e, NULL), -EINVAL);
@@ -223,7 +267,7 @@ static void border(void **state)
 	put(l, EVLOG_CALL_KEPT, 7000, clock_now_ns());
 	assert_int_equal(evlog_flush(l, 0), 0);
 	evlog_close(l);
-	ask(6, &due, &before);
+	ask(24, &due, &before);
 	look();
 	assert_int_equal(findings, 1);
 	assert_non_null(strstr(all, "has an outcome and no match"));
@@ -237,6 +281,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_root, fresh, gone),
 		cmocka_unit_test_setup_teardown(too_early, fresh, gone),
 		cmocka_unit_test_setup_teardown(border, fresh, gone),
+		cmocka_unit_test_setup_teardown(by_group, fresh, gone),
+		cmocka_unit_test(months),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,8 @@ static void test_in_progress(void **state)
 		assert_true(!pipe(go) && !pipe(gone));
 		pid = fork();
 		if (!pid) {
+			close(go[1]); /* a parent that failed leaves an end of file, and nobody who waits */
+			close(gone[0]);
 			st = open_store(STORE_RW);
 			keep_call(st, 10 + (unsigned)dies, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 30 * DAY_NS });
 			ok(st, store_sync(st));
@@ -158,6 +160,8 @@ static void test_in_progress(void **state)
 				_exit(1);
 			_exit(0);
 		}
+		close(go[0]);
+		close(gone[1]);
 		assert_int_equal(read(gone[0], &x, 1), 1);
 		t = balanced(T0 + DAY_NS);
 		assert_true(t.in_progress >= 1 && t.kept >= 1);
@@ -172,7 +176,7 @@ static void test_in_progress(void **state)
 		t = balanced(T0 + DAY_NS);
 		assert_int_equal(t.in_progress, 0);
 		chunk_free(c);
-		close(go[0]), close(go[1]), close(gone[0]), close(gone[1]);
+		close(go[1]), close(gone[0]);
 	}
 }
 

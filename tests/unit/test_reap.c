@@ -184,10 +184,18 @@ static void test_calendar(void **state)
 
 /* ---- the clock (test_reap_clock has its rules) ---- */
 
+/* A store and its first segments of then, whatever the test before left of the clock. */
+static struct store *at_t0(void)
+{
+	clock_set_ns(T0);
+	shell("sed -i 's/^created .*/created 2026-11-18T00:00:00Z/' '%s/optag.store'", store_dir);
+	return open_store(STORE_RW);
+}
+
 static void test_clock(void **state)
 {
 	struct reap_settings s = { .now_ns = T0 };
-	struct store *st = open_store(STORE_RW);
+	struct store *st = at_t0();
 	struct reap_totals t;
 	struct uid uid;
 
@@ -217,6 +225,74 @@ static void test_clock(void **state)
 	uid = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS + 12 * 3600 * NS_PER_S, 0 });
 	store_close(st);
 	(void)uid;
+}
+
+/* reap.clock is lost, and the clock is wrong: nothing is destroyed but what the store's own past says to be due. */
+static void test_clock_lost(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 };
+	struct store *st = at_t0();
+	struct reap_totals t;
+	struct uid uid;
+
+	(void)state;
+	uid = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(reap_with(&s, &t), 0);
+	for (int i = 0; i < 2; i++) {
+		shell(i ? "rm '%s/reap.clock'" : "printf x >'%s/reap.clock'", store_dir);
+		s.now_ns = T0 + 400 * DAY_NS;
+		assert_int_equal(reap_with(&s, &t), -ETIME);
+		assert_true(t.held_back && t.clock_lost == !i && t.floor_ns && !t.calls && !t.buckets && !t.days);
+		assert_int_equal(heard(&uid, STORE_DOCUMENTATION), 0);
+		assert_int_equal(reap_with(&s, &t), -ETIME); /* nor the next minute */
+		assert_int_equal(heard(&uid, STORE_DOCUMENTATION), 0);
+	}
+	s.confirm = true;
+	assert_int_equal(reap_with(&s, &t), 0);
+	assert_int_equal(t.calls, 1);
+}
+
+/*
+ * A person says what time it is. What is destroyed by it is written down with the machine's time where his lies ahead, and the
+ * log has first who said so; evidence does not go by it, nor does the next run.
+ */
+static void test_by_hand(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 91 * DAY_NS, .told = true, .clock_ns = T0 + 3 * DAY_NS, .who = 1234 };
+	struct store *st = at_t0();
+	struct reap_totals t;
+	char why[512];
+
+	(void)state;
+	keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 300 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	s.store = store_dir;
+	clock_set_ns(s.clock_ns);
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0);
+	assert_int_equal(t.calls, 1);
+	assert_int_equal(told("\"time\":\"2026-11-21.*\"reaper.told\".*\"as_of_s\":1802862400,\"clock_s\":1795259200,\"uid\":1234"), 1);
+	assert_int_equal(told("\"time\":\"2026-11-21.*\"bucket.destroy\""), 1);
+	assert_int_equal(told("\"time\":\"2026-11-21.*\"reaper.run\""), 1);
+	shell("cd '%s/evidence' && test \"$(echo *.log)\" = 2026-11-21.log && grep -n . 2026-11-21.log | grep -m1 -E 'reaper.told|bucket.destroy' |" 
+	      " grep -q reaper.told", store_dir);
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0); /* nothing is left to destroy: nothing is said */
+	assert_int_equal(told("reaper.told"), 1);
+	assert_false(there("reap.clock"));
+	s = (struct reap_settings){ .store = store_dir, .now_ns = T0 + 4 * DAY_NS };
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0);
+	assert_true(!t.calls && t.due_ns == T0 + 4 * DAY_NS && !t.behind_ns);
+	/* with a time of the past the log has that time */
+	s = (struct reap_settings){ .store = store_dir, .now_ns = T0 + 301 * DAY_NS, .told = true, .clock_ns = T0 + 500 * DAY_NS };
+	clock_set_ns(s.now_ns);
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0);
+	assert_int_equal(t.calls, 1);
+	assert_int_equal(told("\"time\":\"2027-09-15.*\"reaper.told\""), 1);
+	assert_int_equal(told("\"time\":\"2027-09-15.*\"bucket.destroy\""), 1);
+	fsck_clean(NULL);
 }
 
 static void test_until(void **state)
@@ -310,7 +386,7 @@ static void test_damaged_bucket(void **state)
 	keep_call(st, 3, "acme", CPH, T0, (uint64_t[]){ T0 + 89 * DAY_NS, 0 });
 	ok(st, store_sync(st));
 	store_close(st);
-	shell("printf x | dd of='%s/keys/acme/documentation/2027-02-16.bucket' bs=1 seek=41 conv=notrunc 2>/dev/null", store_dir);
+	shell("printf xxxxxxxx | dd of='%s/keys/acme/documentation/2027-02-16.bucket' bs=1 seek=41 conv=notrunc 2>/dev/null", store_dir);
 	(void)reap_with(&s, &t); /* says what it found */
 	assert_int_equal(t.calls, 1);
 	assert_int_equal(nfaults, 1);
@@ -501,8 +577,9 @@ static void test_settle_after(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(only_due), T(order), T(training_first), T(quarantine), cmocka_unit_test(test_calendar), T(clock), T(until), T(not_told),
-		T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two), T(beside_writer), T(settle_after),
+		T(only_due), T(order), T(training_first), T(quarantine), cmocka_unit_test(test_calendar), T(clock), T(clock_lost),
+		T(by_hand), T(until), T(not_told), T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two),
+		T(beside_writer), T(settle_after),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

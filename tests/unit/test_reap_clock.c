@@ -3,6 +3,7 @@
 #include "store_util.h"
 
 #include "store/reap_clock.h"
+#include "store/segment.h"
 
 #define DAY_NS (86400 * NS_PER_S)
 #define NEAR   (60 * NS_PER_S) /* the machine goes on while the test runs */
@@ -10,15 +11,35 @@
 static struct root root;
 static struct why why;
 
+/* When the store says that it was made. */
+static void born(uint64_t ns)
+{
+	char when[32];
+
+	clock_format(ns, when);
+	shell("sed -i 's/^created .*/created %s/' '%s/optag.store'", when, store_dir);
+}
+
 static int setup(void **state)
 {
-	return make_store(state) || root_open(store_dir, &root, &why);
+	if (make_store(state))
+		return -1;
+	born(T0);
+	return root_open(store_dir, &root, &why);
 }
 
 static int teardown(void **state)
 {
 	root_close(&root);
 	return drop_store(state);
+}
+
+static uint64_t utc_day(const char *text)
+{
+	uint64_t ns;
+
+	assert_int_equal(clock_parse(text, &ns), 0);
+	return ns;
 }
 
 static struct reap_clock at(uint64_t now, bool told, bool confirm)
@@ -144,19 +165,137 @@ static void test_told(void **state)
 	assert_true(c.due_ns == T0 + 400 * DAY_NS);
 }
 
+static void damage(void)
+{
+	shell("printf 9 | dd of='%s/reap.clock' bs=1 seek=25 conv=notrunc 2>/dev/null", store_dir);
+}
+
+/* A mark that is lost is not the first run of a store: the store's own past guards it. */
 static void test_damaged(void **state)
 {
 	struct reap_clock c;
 
 	(void)state;
 	go(T0, false, false);
-	shell("printf 9 | dd of='%s/reap.clock' bs=1 seek=25 conv=notrunc 2>/dev/null", store_dir);
-	c = go(T0 - DAY_NS, false, false);
-	assert_true(c.lost && c.due_ns == T0 - DAY_NS);
-	c = at(T0 - DAY_NS, false, false);
-	assert_false(c.lost);
-	shell("rm '%s/reap.clock' && : >'%s/reap.clock'", store_dir, store_dir);
-	assert_true(at(T0, false, false).lost);
+	for (int gone = 0; gone < 3; gone++) {
+		switch (gone) {
+		case 0: damage(); break;
+		case 1: shell("rm '%s/reap.clock'", store_dir); break;
+		default: shell(": >'%s/reap.clock'", store_dir);
+		}
+		c = at(T0 + 400 * DAY_NS, false, false);
+		assert_true(c.held && c.lost == (gone != 1) && c.floor_ns == T0 && c.due_ns == T0 && c.ahead_ns == 400 * DAY_NS);
+		c = at(T0 + REAP_JUMP, false, false);
+		assert_true(!c.held && c.lost == (gone != 1) && c.due_ns == T0 + REAP_JUMP);
+		c = at(T0 + 400 * DAY_NS, false, true);
+		assert_true(!c.held && c.due_ns == T0 + 400 * DAY_NS && c.mark_ns == c.due_ns);
+		/* nor does a floor make anything due: it may itself be of a wrong clock */
+		c = at(T0 - DAY_NS, false, false);
+		assert_true(!c.held && c.due_ns == T0 - DAY_NS);
+	}
+	c = go(T0 + 400 * DAY_NS, false, false); /* what is remembered then is what was believed */
+	assert_true(c.held && c.mark_ns == T0);
+	c = at(T0 + 400 * DAY_NS, false, false);
+	assert_true(c.held && !c.lost && !c.floor_ns);
+}
+
+/* A time given by hand leaves no mark where there is none, and mends none. */
+static void test_told_first(void **state)
+{
+	struct reap_clock c;
+
+	(void)state;
+	c = go(T0 + 400 * DAY_NS, true, false);
+	assert_true(!c.held && c.due_ns == T0 + 400 * DAY_NS && !c.mark_ns);
+	c = at(T0 + DAY_NS, false, false);
+	assert_true(c.due_ns == T0 + DAY_NS && !c.behind_ns && !c.held);
+	go(T0, false, false);
+	damage();
+	c = go(T0 + 400 * DAY_NS, true, false);
+	assert_true(c.lost && !c.mark_ns);
+	assert_true(at(T0 + 400 * DAY_NS, false, false).held);
+	/* confirmed, but not beyond what the machine says */
+	c = (struct reap_clock){ .now_ns = T0 + 400 * DAY_NS, .told = true, .confirm = true, .jump_ns = REAP_JUMP, .machine_ns = T0 };
+	assert_int_equal(reap_clock_read(&root, &c, &why), 0);
+	assert_true(c.due_ns == T0 + 400 * DAY_NS && c.mark_ns == T0);
+}
+
+/* A segment that the recorder began then. */
+static void at_work(uint64_t ns)
+{
+	static uint32_t number;
+	struct segment_head h = { .number = ++number, .day = 20991231, .created_ns = ns };
+	char path[700];
+	uint8_t raw[SEGMENT_HEAD];
+	FILE *f;
+
+	memcpy(h.store_id, root.id, 16);
+	memcpy(h.controller, "acme", 5);
+	segment_head_format(&h, raw);
+	shell("mkdir -p '%s/segments/acme/2099-12-31'", store_dir);
+	snprintf(path, sizeof(path), "%s/segments/acme/2099-12-31/%08u.seg", store_dir, number);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(raw, 1, sizeof(raw), f), sizeof(raw));
+	fclose(f);
+}
+
+/* What a recorder writes under a clock that jumped is no witness of that clock. */
+static void test_floor(void **state)
+{
+	uint64_t day = T0 / DAY_NS * DAY_NS;
+
+	(void)state;
+	born(day);
+	assert_true(reap_floor(&root) == day);
+	for (unsigned i = 0; i < 20; i += 2)
+		at_work(day + i * DAY_NS + NS_PER_S);
+	assert_true(reap_floor(&root) == day + 18 * DAY_NS);
+	at_work(day + 400 * DAY_NS);
+	at_work(day + 403 * DAY_NS);
+	at_work(day + 800 * DAY_NS); /* and once more */
+	assert_true(reap_floor(&root) == day + 18 * DAY_NS);
+	assert_true(at(day + 403 * DAY_NS, false, false).held);
+	at_work(day + 797 * DAY_NS);
+	at_work(day + 794 * DAY_NS);
+	at_work(day + 793 * DAY_NS); /* a week of work under it, and the reaper complained each minute */
+	assert_true(reap_floor(&root) == day + 800 * DAY_NS);
+	shell("rm -r '%s/segments'", store_dir);
+	shell("cd '%s' && mkdir evidence && touch evidence/2029-01-01.root && echo x >evidence/2029-01-02.log", store_dir);
+	assert_true(reap_floor(&root) == utc_day("2029-01-02"));
+	shell("printf x >'%s/optag.store'; rm -r '%s/evidence'", store_dir, store_dir);
+	assert_true(reap_floor(&root) == 0);
+}
+
+static void test_floor_day(void **state)
+{
+	static const int32_t one[] = { 5 }, gap[] = { 1, 2, 3, 10 }, week[] = { 1, 10, 13, 16, 17 }, two[] = { 1, 2, 100, 101, 200, 201 };
+
+	(void)state;
+	assert_int_equal(reap_floor_day(one, 1), 5);
+	assert_int_equal(reap_floor_day(gap, 4), 3);
+	assert_int_equal(reap_floor_day(gap, 3), 3);
+	assert_int_equal(reap_floor_day(week, 5), 17);
+	assert_int_equal(reap_floor_day(week, 4), 1);
+	assert_int_equal(reap_floor_day(two, 6), 2);
+}
+
+/* The file has one spelling. */
+static void test_mark(void **state)
+{
+	struct reap_mark m = { .ns = T0, .up_ns = 5, .boot = "0123" }, got;
+	char raw[REAP_MARK_SIZE], other[REAP_MARK_SIZE];
+
+	(void)state;
+	assert_int_equal(reap_mark_format(&m, raw), sizeof(raw));
+	assert_int_equal(reap_mark_parse(raw, sizeof(raw), &got), 0);
+	assert_true(got.ns == T0 && got.up_ns == 5 && !strcmp(got.boot, "0123"));
+	for (size_t i = 0; i < sizeof(raw); i++) {
+		memcpy(other, raw, sizeof(raw));
+		other[i] ^= 1;
+		assert_int_equal(reap_mark_parse(other, sizeof(raw), &got), -EBADMSG);
+		assert_int_equal(reap_mark_parse(raw, i, &got), -EBADMSG);
+	}
 }
 
 int main(void)
@@ -168,6 +307,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reboot, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_told_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_floor, setup, teardown),
+		cmocka_unit_test(test_floor_day),
+		cmocka_unit_test(test_mark),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
