@@ -54,7 +54,7 @@ static uint64_t before_deadlines(const struct reap *r, const struct reap_bucket 
 	int fd;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
-	fd = openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
 	while (fd >= 0 && (n = pread(fd, raw, sizeof(raw), at)) >= SLOT_SIZE) {
 		n -= n % SLOT_SIZE;
 		for (ssize_t i = 0; i < n; i += SLOT_SIZE)
