@@ -405,12 +405,14 @@ static bool header_says(const struct sip_msg *m, const char *name, const char *v
 static void take_headers(struct calls *cs, struct call *c, const struct sip_msg *m, bool own, uint64_t now)
 {
 	const struct policy_rule *r = c->rule;
+	const char *name, *value;
 	int p;
 
 	if (own && r->pause_header && header_says(m, r->pause_header, r->pause_value))
 		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
-	if (own && *c->tight.pause_header && header_says(m, c->tight.pause_header, *c->tight.pause_value ? c->tight.pause_value : NULL))
-		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
+	for (size_t at = 0; own && call_tight_header(c->tight.pause_headers, &at, &name, &value);)
+		if (header_says(m, name, *value ? value : NULL))
+			(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
 	if (own && decide_expects(c, POLICY_PROOF_HEADER) && !over(cs, c, now) && r->proof_header &&
 	    header_says(m, r->proof_header, r->proof_value)) {
 		c->decide.header_seen = true;

@@ -214,11 +214,12 @@ uint64_t decide_pause_max(const struct call *c)
 void decide_pause_end_moves(struct calls *cs, struct call *c, uint64_t from_ns, uint64_t to_ns)
 {
 	struct call_decide *d = &c->decide;
+	/* of one that was to last for ever nobody noted the beginning: it ends so long after now */
+	uint64_t began = !d->pause_due_ns ? cs->now_ns : d->pause_due_ns > from_ns ? d->pause_due_ns - from_ns : 0;
 
-	/* one that was to last for ever has no beginning that is known: it still does */
-	if (!d->paused || d->pause_over || !d->pause_due_ns)
+	if (!d->paused || d->pause_over)
 		return;
-	d->pause_due_ns = to_ns ? d->pause_due_ns - from_ns + to_ns : 0;
+	d->pause_due_ns = to_ns ? began + to_ns : 0;
 	decide_set_timer(cs, c);
 }
 

@@ -1053,6 +1053,8 @@ static void test_pause_tightened(void **state)
 		{ false, false, 30, 90, true, false },	{ false, false, 30, 20, false, false }, { false, false, 30, 0, true, false },
 		{ false, true, 90, 50, true, true },	{ true, false, 90, 50, true, false },	{ true, true, 90, 50, true, true },
 		{ true, true, 50, 90, true, true },	{ false, true, 50, 90, true, true },	{ true, false, 50, 90, true, true },
+		{ false, false, 0, 20, true, false },	{ false, true, 0, 50, true, true },	{ true, true, 0, 50, true, true },
+		{ true, true, 0, 90, true, false },	{ true, false, 0, 20, true, false },
 	};
 
 	(void)state;
@@ -1091,26 +1093,54 @@ static void test_pause_tightened(void **state)
 	}
 }
 
-/* The data subject pauses nothing by a header, another value is another one, and a second header cannot be kept: it ends. */
+/* The data subject pauses nothing by a header, and another value is another one. A header that comes later is one more way; when
+ * one has no room any more, it ends. */
 static void test_pause_header_added(void **state)
 {
+	static const char *const name[] = { "X-Card", "X-Other", "X-Card" }, *const value[] = { NULL, "on", "done" };
+	static const struct sip_extra extra = { .name = { "X-Card", "X-Other" }, .n = 2 };
+	char longest[CALL_TIGHT_TEXT];
+
 	(void)state;
-	for (int how = 0; how < 3; how++) {
-		static const struct sip_extra extra = { .name = { "X-Card" }, .n = 1 };
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = 0;
+	for (int how = 0; how < 6; how++) { /* by whom, and which of the headers */
 		struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
 		struct call *c = answer_call(w);
 		struct policy_rule r = w->policy.rule;
+		bool agent = how & 1;
+		char says[64];
 
 		until(w, c, 5);
-		r.pause_header = "X-Card";
-		r.pause_value = how == 1 ? "on" : NULL;
-		tighten(w, c, &r);
+		for (int i = 0; i < 3; i++) {
+			r.pause_header = name[i];
+			r.pause_value = value[i];
+			tighten(w, c, &r);
+		}
+		tighten(w, c, &r); /* it is known */
+		fake_reborn(w);
+		w->cs->sink.news = on_news;
+		c = fake_call(w, "c1");
+		w->now = c->answer_ns + 5 * SEC;
+		assert_false(c->tight.stopped[DOC] || c->tight.stopped[TRAIN]);
 		w->extra = &extra;
-		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = how ? "b" : "a", .to_tag = how ? "a" : "b",
-						 .by_callee = how, .cseq = 2, .extra = "X-Card: off\r\n" });
-		assert_int_equal(c->decide.paused, how == 2);
-		r.pause_header = "X-Other";
-		tighten(w, c, &r);
+		snprintf(says, sizeof(says), "%s: %s\r\n", name[how / 2], how / 2 ? value[how / 2] : "off");
+		if (how / 2 == 1) { /* another value of it */
+			fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "b", .to_tag = "a", .by_callee = true,
+							 .cseq = 1, .extra = "X-Other: off\r\n" });
+			assert_false(c->decide.paused);
+		}
+		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = agent ? "b" : "a", .to_tag = agent ? "a" : "b",
+						 .by_callee = agent, .cseq = 2, .extra = says });
+		assert_int_equal(c->decide.paused, agent);
+		for (int i = 0; i < 3; i++) {
+			longest[0] = (char)('a' + i);
+			r.pause_header = r.pause_value = longest;
+			assert_false(c->tight.stopped[DOC]);
+			tighten(w, c, &r);
+			if (c->tight.stopped[DOC])
+				break;
+		}
 		assert_true(c->tight.stopped[DOC] && c->tight.stopped[TRAIN]);
 		assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
 		fake_world_free(w);
