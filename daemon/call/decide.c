@@ -173,14 +173,14 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 
 /* ---- the match ---- */
 
-bool call_review_past(const struct call *c, uint64_t now_ns)
+bool call_review_past(const struct policy_rule *r, uint64_t now_ns)
 {
-	const struct policy_date *d = &c->rule->review;
+	const struct policy_date *d = &r->review;
 	struct clock_date today;
 
-	if (!d->year || c->rule->controller->lab)
+	if (!d->year || r->controller->lab)
 		return false;
-	if (clock_civil(now_ns, c->rule->controller->timezone, &today, NULL, NULL))
+	if (clock_civil(now_ns, r->controller->timezone, &today, NULL, NULL))
 		return true;
 	return today.year != d->year ? today.year > d->year : today.month != d->month ? today.month > d->month : today.day > d->day;
 }
@@ -249,7 +249,7 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 		return;
 	}
 	/* The considerations are out of date: nothing goes on silently (N-18). */
-	for (p = 0; p < POLICY_PURPOSES && call_review_past(c, now_ns); p++)
+	for (p = 0; p < POLICY_PURPOSES && call_review_past(c->rule, now_ns); p++)
 		if (policy_review_ends(c->rule, (enum policy_purpose)p))
 			refuse(cs, c, p, "review.missed", now_ns);
 	/* also its later parts, and the calls that it is transferred to */

@@ -1245,7 +1245,7 @@ static void test_review_missed(void **state)
 	(void)state;
 	w->policy.rule.review = (struct policy_date){ 2000, 1, 1 };
 	c = answer_call(w);
-	assert_true(call_review_past(c, w->now));
+	assert_true(call_review_past(c->rule, w->now));
 	assert_int_equal(c->state[DOC], PURPOSE_DENIED);
 	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
 	assert_string_equal(c->reason[DOC], "review.missed");
