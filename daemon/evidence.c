@@ -166,10 +166,14 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 	e.reason = n->reason && *n->reason ? n->reason : n->how != CALL_BY_TIME ? call_how_name(n->how) : NULL;
 	if (n->how == CALL_BY_API)
 		e.who = ev->speaker;
-	/* how much of the notice they had heard */
+	if (n->key) { /* on whose leg, and which: R-19 */
+		snprintf(e.press, sizeof(e.press), "%s", n->key);
+		evlog_num_add(&e, EVLOG_N_LEG, !strcmp(n->actor, "agent") ? !call_subject_leg(c) : call_subject_leg(c));
+	}
+	/* how much of the notice they had heard, and of which */
 	if (kind == EVLOG_CONSENT_GIVEN && d->notice_start_ns && n->at_ns >= d->notice_start_ns)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, (n->at_ns - d->notice_start_ns) / NS_PER_MS);
-	if (kind == EVLOG_NOTICE_PLAYED && d->notice_which)
+	if ((kind == EVLOG_NOTICE_PLAYED || kind == EVLOG_CONSENT_GIVEN) && d->notice_which)
 		evlog_num_add(&e, EVLOG_N_VERSION, d->notice_which);
 	if (kind == EVLOG_NOTICE_PLAYED && n->how == CALL_BY_FINGERPRINT)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, d->notice_heard_ms);

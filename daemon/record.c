@@ -253,12 +253,8 @@ static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
 {
 	struct recorder *r = arg;
 
-	bool begun = c->user && recording_begun(c->user);
-
 	if (c->user)
-		recorder_failed(r, recording_destroy(c->user, c, p));
-	if (begun && proof_wanted(r, c))
-		evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, (int)p, EVLOG_S_DAEMON, c->reason[p], NULL, 0);
+		recorder_failed(r, proof_destroy(r, c, p, c->reason[p]));
 }
 
 static void on_granted(void *arg, struct call *c, enum policy_purpose p)

@@ -409,10 +409,10 @@ static void take_headers(struct calls *cs, struct call *c, const struct sip_msg 
 	int p;
 
 	if (own && r->pause_header && header_says(m, r->pause_header, r->pause_value))
-		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
+		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
 	for (size_t at = 0; own && call_tight_header(c->tight.pause_headers, &at, &name, &value);)
 		if (header_says(m, name, *value ? value : NULL))
-			(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
+			(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
 	if (own && decide_expects(c, POLICY_PROOF_HEADER) && !over(cs, c, now) && r->proof_header &&
 	    header_says(m, r->proof_header, r->proof_value)) {
 		c->decide.header_seen = true;
@@ -465,7 +465,7 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 				 d->sample_waits << 4 | d->objected << 5 | d->sample_shared << 6 | d->callback << 7));
 	buf_put_le64(out, d->sample_slot);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
-		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1));
+		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1 | d->other_key[i] << 2));
 		buf_put8(out, d->consent_early[i]);
 		buf_put_le64(out, d->window_from_ns[i]);
 		buf_put_le64(out, d->window_to_ns[i]);
@@ -502,11 +502,12 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 		flags = rd_u8(r);
 		d->timed_out[i] = flags & 1;
 		d->reopened[i] = flags & 2;
+		d->other_key[i] = flags & 4;
 		d->consent_early[i] = rd_u8(r);
 		d->window_from_ns[i] = rd_le64(r);
 		d->window_to_ns[i] = rd_le64(r);
 		d->granted_ns[i] = rd_le64(r);
-		r->bad |= flags > 3 || d->consent_early[i] >= CALL_HOWS;
+		r->bad |= flags > 7 || d->consent_early[i] >= CALL_HOWS;
 	}
 	d->notice_start_ns = rd_le64(r);
 	d->notice_end_ns = rd_le64(r);

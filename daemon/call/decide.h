@@ -115,6 +115,7 @@ struct call_decide {
 	bool objected; /* a person objected to documentation; OBJECTED may also mean that no notice was proven */
 	bool timed_out[POLICY_PURPOSES];  /* DENIED by silence alone */
 	bool reopened[POLICY_PURPOSES];	  /* the agent opened the window again */
+	bool other_key[POLICY_PURPOSES];  /* something was pressed in it that is no yes */
 	uint64_t notice_start_ns, notice_end_ns;
 	uint32_t notice_heard_ms; /* how far it was heard when it was proven */
 	uint64_t notice_due_ns;			     /* missing then; 0 does not run */
@@ -135,7 +136,7 @@ struct call_news {
 	const char *actor;  /* "caller", "callee", "agent", "system", "api", "sdp", "list" */
 	enum call_how how;
 	const char *reason; /* "" none */
-	const char *key;    /* a key of the policy; NULL */
+	const char *key;    /* the key of the policy that was pressed; NULL none was */
 	const char *notice; /* name of the announcement; NULL not known or none */
 	uint64_t at_ns;
 };

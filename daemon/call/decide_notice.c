@@ -19,7 +19,8 @@ void decide_window_closes(struct calls *cs, struct call *c, int p, uint64_t now)
 		return;
 	}
 	if (by_consent(c, p))
-		tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system", .reason = "timeout", .at_ns = now });
+		tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system",
+						.reason = d->other_key[p] ? "other-key" : "timeout", .at_ns = now });
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_WINDOW);
 }
 
