@@ -465,7 +465,7 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 				 d->sample_waits << 4 | d->objected << 5 | d->sample_shared << 6 | d->callback << 7));
 	buf_put_le64(out, d->sample_slot);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
-		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1 | d->other_key[i] << 2));
+		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1 | d->other_key[i] << 2 | (!i && d->sms) << 3));
 		buf_put8(out, d->consent_early[i]);
 		buf_put_le64(out, d->window_from_ns[i]);
 		buf_put_le64(out, d->window_to_ns[i]);
@@ -503,11 +503,12 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 		d->timed_out[i] = flags & 1;
 		d->reopened[i] = flags & 2;
 		d->other_key[i] = flags & 4;
+		d->sms |= flags & 8;
 		d->consent_early[i] = rd_u8(r);
 		d->window_from_ns[i] = rd_le64(r);
 		d->window_to_ns[i] = rd_le64(r);
 		d->granted_ns[i] = rd_le64(r);
-		r->bad |= flags > 7 || d->consent_early[i] >= CALL_HOWS;
+		r->bad |= flags > (i ? 7 : 15) || d->consent_early[i] >= CALL_HOWS;
 	}
 	d->notice_start_ns = rd_le64(r);
 	d->notice_end_ns = rd_le64(r);

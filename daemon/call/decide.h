@@ -122,12 +122,16 @@ struct call_decide {
 	uint64_t window_from_ns[POLICY_PURPOSES];    /* 0 not open */
 	uint64_t window_to_ns[POLICY_PURPOSES];	     /* 0 closed, or not open yet */
 	uint64_t pause_due_ns;			     /* pause-max is over then; 0 */
+	bool sms;				     /* a receipt is waited for, or was */
 	uint64_t sample_slot;			     /* of the draw; 0 none */
 	bool callback;				     /* the one that was promised not to be recorded, not answered yet */
 	uint64_t voice_ns;			     /* hold ended, or addresses moved; 0 not since the answer */
 	bool sample_shared;			     /* by another call's draw (group.h) */
 	struct call_typed typed[2];		     /* by leg */
 };
+
+/* How long after the answer the receipt of its rule's message is to be there. */
+uint64_t call_sms_timeout_ns(const struct call *c);
 
 /* Something of a call that the evidence log is told. Texts are static, or of the policy. */
 struct call_news {

@@ -206,6 +206,11 @@ static void resume(struct calls *cs, struct call *c, const char *actor, enum cal
 	change(cs, c);
 }
 
+uint64_t call_sms_timeout_ns(const struct call *c)
+{
+	return span_ns(c->rule->sms_timeout);
+}
+
 bool decide_pause_stops(const struct call *c)
 {
 	return c->tight.pause_limit ? c->tight.pause_stop : c->rule->pause_stop;

@@ -27,6 +27,7 @@ static const struct {
 	{ EVLOG_CALL_MATCH, SOURCE },
 	{ EVLOG_NOTICE_PLAYED, SOURCE | REASON | VERSION },
 	{ EVLOG_NOTICE_MISSING, SOURCE },
+	{ EVLOG_NOTICE_SMS, SOURCE | REASON },
 	{ EVLOG_CONSENT_GIVEN, PURPOSE | SOURCE | REASON | VERSION | OFFSET | PRESS },
 	{ EVLOG_CONSENT_NONE, PURPOSE | SOURCE | REASON },
 	{ EVLOG_CONSENT_WITHDRAWN, PURPOSE | SOURCE | REASON | PRESS },
@@ -54,7 +55,7 @@ struct step {
 
 static const struct scene {
 	enum policy_basis doc, train;
-	bool special, unheard, silent_stop;
+	bool special, unheard, silent_stop, sms;
 	struct step step[4];
 	const char *must[3]; /* told, as `told` below has it */
 } scenes[] = {
@@ -79,6 +80,7 @@ static const struct scene {
 	  .must = { "audio.pause::agent:rfc4733:*5:1", "audio.resume::agent:rfc4733:*6:1" } },
 	{ .doc = POLICY_B_INTEREST, .step = { { 20, SAY, CALL_C_PAUSE, NULL, -1 } }, .must = { "audio.pause::api:api::", "audio.resume::timer:pause-max::" } },
 	{ .doc = POLICY_B_INTEREST, .silent_stop = true, .step = { { 20, KEY, AGENT, "*5", 0 } }, .must = { "audio.stop::timer:pause-max::" } },
+	{ .doc = POLICY_B_INTEREST, .sms = true, .must = { "notice.sms::policy:awaited::" } },
 	{ .doc = POLICY_B_INTEREST, .step = { { 20, KEY, AGENT, "*9", 0 } },
 	  .must = { "audio.discard:documentation:agent:not-needed:*9:1", "purpose.expire:documentation:timer:not-needed::" } },
 };
@@ -140,6 +142,8 @@ static void play(const struct scene *s)
 	if (s->unheard)
 		r->proof = POLICY_PROOF_FINGERPRINT;
 	r->pause_stop = s->silent_stop;
+	r->sms = s->sms ? "template" : NULL;
+	r->sms_timeout = (struct policy_span){ 10, POLICY_U_MIN };
 	r->purpose[DOC].not_needed = true;
 	strcpy(r->purpose[DOC].not_needed_key, "*9");
 	c = answer_call(w);
