@@ -72,12 +72,13 @@ static void put(struct out *o, uint64_t ns, struct place from, struct place to, 
 		o->f = f;
 		o->room = room;
 	}
-	b = calloc(1, all);
-	if (!b || n > FRAME) {
-		free(b);
+	o->f[o->n] = (struct frame){ ns, (uint32_t)o->n, (uint16_t)all, calloc(1, all) };
+	b = o->f[o->n].b;
+	if (!b) {
 		o->err = -ENOMEM;
 		return;
 	}
+	o->n++;
 	b[0] = b[6] = 2; /* locally administered */
 	b[5] = to.host;
 	b[11] = from.host;
@@ -93,8 +94,6 @@ static void put(struct out *o, uint64_t ns, struct place from, struct place to, 
 	be16(b + 36, to.port);
 	be16(b + 38, (unsigned)(8 + n));
 	memcpy(b + 42, data, n);
-	o->f[o->n] = (struct frame){ ns, (uint32_t)o->n, (uint16_t)all, b };
-	o->n++;
 }
 
 /* ---- signalling: the caller's side is .1, the callee's .2; voices come from .11 and .12 ---- */
@@ -240,7 +239,8 @@ int capture_write(FILE *f, const struct capture_call *calls, unsigned n, uint64_
 		voice(&o, &calls[i], start, 0);
 		voice(&o, &calls[i], start, 1);
 	}
-	qsort(o.f, o.n, sizeof(*o.f), by_time);
+	if (o.n)
+		qsort(o.f, o.n, sizeof(*o.f), by_time);
 	for (int i = 0; i < 6; i++)
 		le32enc(b + 4 * i, head[i]);
 	fwrite(b, 1, 24, f);
