@@ -1175,6 +1175,64 @@ static void test_review_fallback(void **state)
 		}
 }
 
+/* The receipt of the message with the rest of the notice is waited for once: not with each message, in the next process, or in a
+ * further part of the call; and not where nothing of it is kept. */
+static void test_sms_once(void **state)
+{
+	static const bool none[POLICY_PURPOSES];
+
+	(void)state;
+	for (int how = 0; how < 4; how++) {
+		struct world *w = world(how == 3 ? POLICY_B_NONE : POLICY_B_INTEREST, POLICY_B_INTEREST, false);
+		char a[512], b[512];
+		struct call *c;
+
+		w->policy.rule.sms = "template";
+		w->policy.rule.sms_timeout = (struct policy_span){ 10, POLICY_U_MIN };
+		draw_result = how == 3 ? "sample.draw" : NULL;
+		message(w, "INVITE", 0, "", 1, fake_sdp(a, sizeof(a), 1, 1, 4000, NULL));
+		c = fake_call(w, "c1");
+		if (how == 2)
+			call_decide_carry(w->cs, c, &(struct call_decide){ .sms = true }, none, w->now);
+		assert_false(was_told("notice.sms"));
+		message(w, "INVITE", 200, "b", 1, fake_sdp(b, sizeof(b), 2, 2, 5000, NULL));
+		message(w, "ACK", 0, "b", 1, NULL);
+		assert_int_equal(was_told("notice.sms:-:system:policy: "), how < 2);
+		told[0] = 0;
+		if (how == 1) {
+			fake_reborn(w);
+			w->cs->sink.news = on_news;
+		}
+		message(w, "INFO", 0, "b", 2, NULL);
+		assert_false(was_told("notice.sms"));
+		fake_world_free(w);
+	}
+}
+
+/* The rule's own header pauses, when the controller's side says it, with its value. */
+static void test_pause_header(void **state)
+{
+	static const struct sip_extra extra = { .name = { "X-Card" }, .n = 1 };
+
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+		struct call *c;
+		bool agent = how != 0;
+
+		w->policy.rule.pause_header = "X-Card";
+		w->policy.rule.pause_value = "on";
+		w->extra = &extra;
+		c = answer_call(w);
+		until(w, c, 5);
+		fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = agent ? "b" : "a", .to_tag = agent ? "a" : "b",
+						 .by_callee = agent, .cseq = 2, .extra = how == 2 ? "X-Card: off\r\n" : "X-Card: on\r\n" });
+		assert_int_equal(c->decide.paused, how == 1);
+		assert_int_equal(was_told("audio.pause:-:api:header: "), how == 1);
+		fake_world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1212,6 +1270,8 @@ int main(void)
 		cmocka_unit_test(test_kept_and_said),
 		cmocka_unit_test(test_review_missed),
 		cmocka_unit_test(test_review_fallback),
+		cmocka_unit_test(test_sms_once),
+		cmocka_unit_test(test_pause_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
