@@ -82,6 +82,7 @@ LIBS_export := cli store base
 LIBS_status := cli base
 LIBS_set := cli base
 LIBS_call := cli base
+LIBS_capture := cli base
 LIBS_rule := cli base
 LIBS_use := cli base
 LIBS_top := cli base
@@ -254,13 +255,14 @@ INST_ED := $(sort $(wildcard policy/editors/vim/*/*.vim policy/editors/vscode/*.
 INST_UNIT := optagd.service optag-reap.service optag-reap.timer
 UNITDIR := lib/systemd/system
 INSTALLED = $(addprefix bin/,$(notdir $(INST_BIN))) $(addprefix share/optag/examples/,$(notdir $(INST_EX))) \
-	$(addprefix share/optag/,$(notdir $(INST_DATA))) $(patsubst policy/%,share/optag/%,$(INST_ED)) \
+	$(addprefix share/optag/,$(notdir $(INST_DATA)) truth.tsv) $(patsubst policy/%,share/optag/%,$(INST_ED)) \
 	$(foreach m,$(MAN),share/man/man$(subst .,,$(suffix $(m)))/$(notdir $(m))) $(addprefix $(UNITDIR)/,$(INST_UNIT))
 install: all
 	$(Q)install -d -m 755 $(addprefix '$(DESTDIR)$(PREFIX)'/,$(sort $(dir $(INSTALLED))))
 	$(Q)install -m 755 $(INST_BIN) '$(DESTDIR)$(PREFIX)/bin'
 	$(Q)install -m 644 $(INST_EX) '$(DESTDIR)$(PREFIX)/share/optag/examples'
 	$(Q)install -m 644 $(INST_DATA) '$(DESTDIR)$(PREFIX)/share/optag'
+	$(Q)install -m 644 tests/golden/truth/table.tsv '$(DESTDIR)$(PREFIX)/share/optag/truth.tsv'
 	$(Q)for f in $(patsubst policy/%,%,$(INST_ED)); do install -m 644 policy/$$f "$(DESTDIR)$(PREFIX)/share/optag/$$f" || exit 1; done
 	$(Q)for m in $(MAN); do install -m 644 $$m "$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}" || exit 1; done
 	$(Q)for f in $(INST_UNIT); do sed 's|/usr/local/bin/|$(PREFIX)/bin/|g' daemon/$$f >$(BUILD)/$$f || exit 1; done

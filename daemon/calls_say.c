@@ -14,7 +14,7 @@
 
 /* ---- the request ---- */
 
-enum { T_PURPOSE = 1, T_GROUNDS = 2, T_NOTICE = 4 }; /* which members an event may have */
+enum { T_PURPOSE = 1, T_GROUNDS = 2, T_NOTICE = 4, T_SMS = 8 }; /* which members an event may have */
 
 static const struct {
 	const char *name;
@@ -30,6 +30,8 @@ static const struct {
 	{ "resume", CALL_C_RESUME, 0 },
 	{ "not-needed", CALL_C_NOT_NEEDED, T_PURPOSE },
 	{ "reopen", CALL_C_REOPEN, T_PURPOSE },
+	{ "sms-delivered", CALL_COMMANDS, T_SMS },
+	{ "sms-failed", CALL_COMMANDS, T_SMS },
 };
 #define EVENTS (sizeof(events) / sizeof(events[0]))
 
@@ -110,7 +112,7 @@ static int read_actor(const json_t *rq, struct calls_say *s, char *why, size_t n
 {
 	const char *a = json_string_value(json_object_get(rq, "actor"));
 
-	s->actor = s->is_notice ? "system" : "agent";
+	s->actor = s->is_notice || s->is_sms ? "system" : "agent";
 	if (a && strcmp(a, "agent") && strcmp(a, "system"))
 		return refuse(why, n, "actor is agent or system");
 	if (a)
@@ -140,11 +142,13 @@ int calls_say_read(const json_t *rq, struct calls_say *ret, char *why, size_t n)
 	while (name && i < EVENTS && strcmp(name, events[i].name))
 		i++;
 	if (!name || i == EVENTS)
-		return refuse(why, n, "event is one of notice, consent, withdraw, opt-out, object, pause, resume, not-needed, reopen");
+		return refuse(why, n, "event is one of notice, consent, withdraw, opt-out, object, pause, resume, not-needed, reopen, sms-delivered, sms-failed");
 	e = check_members(rq, events[i].takes, why, n);
 	if (e)
 		return e;
 	s.is_notice = events[i].takes & T_NOTICE;
+	s.is_sms = events[i].takes & T_SMS;
+	s.delivered = s.is_sms && !strcmp(name, "sms-delivered");
 	s.cmd = events[i].cmd;
 	s.notice = json_string_value(json_object_get(rq, "notice"));
 	grounds = json_string_value(json_object_get(rq, "grounds"));
@@ -345,6 +349,35 @@ static int say_between(struct recorder *r, struct call *c, const struct calls_sa
 	return -ENOENT;
 }
 
+/* A part of the call waits for the receipt, as often as not the first. */
+static int say_sms(struct recorder *r, const json_t *request, const struct calls_say *s, const struct recorder_said *by, json_t *answer,
+		   char *why, size_t n)
+{
+	const char *text = json_string_value(json_object_get(request, "call"));
+	const struct call *c = NULL;
+	char said[UID_TEXT];
+	struct uid uid;
+	int e = -ENOENT;
+
+	if (!text || json_object_get(request, "sip_call_id") || uid_parse(text, &uid)) {
+		c = calls_tell_find(r, request, why, n);
+		if (!c)
+			return -ENOENT;
+		uid = c->uid;
+	}
+	e = recorder_sms(r, &uid, s->delivered, by);
+	for (unsigned i = 0; c && e == -ENOENT && i < CALL_UIDS_MAX && i < c->nearlier; i++) {
+		uid = c->earlier[i];
+		e = recorder_sms(r, &uid, s->delivered, by);
+	}
+	if (e) {
+		snprintf(why, n, "no receipt is waited for: the call's rule has no message, it was told before, or its time is over");
+		return e;
+	}
+	uid_format(&uid, said);
+	return json_object_set_new(answer, "call", json_string(said)) ? -ENOMEM : 0;
+}
+
 int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
 {
 	struct recorder_said by = { .now_ns = clock_now_ns() };
@@ -358,6 +391,9 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 
 	if (e)
 		return e;
+	by.who = s.actor;
+	if (s.is_sms)
+		return say_sms(r, request, &s, &by, answer, why, n);
 	c = calls_tell_find(r, request, why, n);
 	if (!c)
 		return -ENOENT;
@@ -365,7 +401,6 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 		snprintf(why, n, "the call is over");
 		return -ENOENT;
 	}
-	by.who = s.actor;
 	by.grounds = s.grounds;
 	by.ret_kept = &kept;
 	bound = call_is_bound(c);

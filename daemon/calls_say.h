@@ -6,7 +6,7 @@
  *	  "purpose"	"documentation" or "training"; left out: training for opt-out, documentation for
  *			not-needed, else the rule's only purpose
  *	  "actor"	"agent" or "system": whose word it is in the evidence log. Left out: system for a
- *			notice, agent for all else
+ *			notice or a message, agent for all else
  *	  "grounds"	object: what the caller gave as grounds: kept sealed with the call, and with what else of the
  *			conversation the objection reaches; the evidence log has that there are some
  *	  "notice"	notice: the announcement, a name of the rule's; may be left out when the rule has one only
@@ -17,7 +17,10 @@
  *	opt-out, which needs none): who was told them has to write them down; "binds_later":true when nothing of
  *	this part is for training, and by this nothing of later ones will be
  *
- *	E: notice consent withdraw opt-out object pause resume not-needed reopen
+ *	E: notice consent withdraw opt-out object pause resume not-needed reopen sms-delivered sms-failed
+ *
+ * The last two are about the message that brings the rest of a notice (N-36), and may come when the call is over, by "call"; their
+ * answer has no states.
  *
  * Refused with one sentence: -ENOENT no such call or purpose, -EPERM the call's rule does not offer it,
  * -EALREADY nothing to change, -ETIME too late, -EINVAL not a request.
@@ -41,6 +44,7 @@ struct calls_say {
 	enum call_command cmd; /* else */
 	int purpose;	       /* enum policy_purpose; -1 not said */
 	const char *actor;     /* static */
+	bool is_sms, delivered; /* of the message, not of the call */
 	const char *notice, *grounds; /* into the request; NULL */
 	int64_t start_ms, end_ms; /* -1 not said */
 	bool ended;

@@ -167,14 +167,25 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 	e.reason = n->reason && *n->reason ? n->reason : n->how != CALL_BY_TIME ? call_how_name(n->how) : NULL;
 	if (n->how == CALL_BY_API)
 		e.who = ev->speaker;
-	/* how much of the notice they had heard */
+	if (n->key) { /* on whose leg, and which: R-19 */
+		snprintf(e.press, sizeof(e.press), "%s", n->key);
+		evlog_num_add(&e, EVLOG_N_LEG, !strcmp(n->actor, "agent") ? !call_subject_leg(c) : call_subject_leg(c));
+	}
+	/* how much of the notice they had heard, and of which */
 	if (kind == EVLOG_CONSENT_GIVEN && d->notice_start_ns && n->at_ns >= d->notice_start_ns)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, (n->at_ns - d->notice_start_ns) / NS_PER_MS);
-	if (kind == EVLOG_NOTICE_PLAYED && d->notice_which)
+	if ((kind == EVLOG_NOTICE_PLAYED || kind == EVLOG_CONSENT_GIVEN) && d->notice_which)
 		evlog_num_add(&e, EVLOG_N_VERSION, d->notice_which);
+	if (kind == EVLOG_NOTICE_SMS)
+		evlog_num_add(&e, EVLOG_N_UNTIL_S, (c->answer_ns + call_sms_timeout_ns(c)) / NS_PER_S);
 	if (kind == EVLOG_NOTICE_PLAYED && n->how == CALL_BY_FINGERPRINT)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, d->notice_heard_ms);
 	evidence_queue(ev, &e);
+	if (kind == EVLOG_NOTICE_SMS && evidence_sms_await(ev, &e)) {
+		e.reason = "timeout";
+		e.nums = 0;
+		evidence_queue(ev, &e);
+	}
 }
 
 int evidence_alive(struct evidence *ev, const struct call *c)
@@ -350,6 +361,7 @@ static int round_of(struct evidence *ev, uint64_t now, bool last)
 	int e, se;
 
 	se = evidence_sample_round(ev);
+	evidence_sms_round(ev, now);
 	take_queue(ev);
 	e = append_held(ev);
 	if (!e)
@@ -582,6 +594,7 @@ void evidence_free(struct evidence *ev)
 	(void)evidence_finish(ev); /* said there */
 	evlog_close(ev->log);
 	evidence_sample_free(ev);
+	evidence_sms_free(ev);
 	free_items(ev->held);
 	free_items(ev->first);
 	free_items(ev->rows);

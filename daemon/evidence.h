@@ -104,6 +104,12 @@ struct polhist_line;
 void evidence_policy(struct evidence *ev, const struct polhist_line *l, const uint8_t hash[32]);
 void evidence_unmatched(struct evidence *ev, uint64_t more); /* an hourly total */
 
+/*
+ * The gateway about the message with the rest of a call's notice (N-36), also when the call is over; who: as evidence_speaker.
+ * -ENOENT no receipt is waited for: the rule has no message, it was told already, or its time is over.
+ */
+int evidence_sms_told(struct evidence *ev, const struct uid *call, bool delivered, const char *who);
+
 /* ---- samples ---- */
 
 /* NULL: in, and c->decide has slot and whether it waits; else why not, static text. */
@@ -139,6 +145,7 @@ struct evidence_figures {
 	uint64_t draws, in;
 	uint64_t outbox_events, outbox_refused; /* taken from the outbox; files set aside */
 	uint64_t outbox_waiting;		/* files that it has still */
+	uint64_t sms_undelivered;		/* messages whose receipt did not come in time, since the start */
 	bool open, ready;
 	char why[256]; /* what the log said last */
 };

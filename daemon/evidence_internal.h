@@ -81,6 +81,9 @@ struct evidence {
 	uint64_t unmatched_ns;
 	atomic_uint_fast64_t unmatched;
 	int said, outbox_said; /* the errors that were logged last */
+
+	struct htab sms;     /* messages whose receipt is waited for; under the lock */
+	uint64_t sms_due_ns; /* no receipt is late before; 0 none is waited for */
 };
 
 /* ---- evidence.c ---- */
@@ -93,6 +96,13 @@ void evidence_said(struct evidence *ev, int e, const char *what, const char *why
 /* first: seeds of before, told to evidence_seed_seen, and what is missing of calls that go on. Settle: calls without an outcome. */
 int evidence_look_back(struct evidence *ev, bool first, bool settle);
 void evidence_alive_free(struct evidence *ev);
+
+/* ---- evidence_sms.c; any thread ---- */
+/* e: "awaited", with its deadline. -ENOSPC no room, which somebody has to be told. */
+int evidence_sms_await(struct evidence *ev, const struct evlog_event *e);
+void evidence_sms_seen(struct evidence *ev, const struct evlog_event *e); /* in the log, of a process before */
+void evidence_sms_round(struct evidence *ev, uint64_t now_ns);
+void evidence_sms_free(struct evidence *ev);
 
 /* ---- evidence_outbox.c; the thread's ---- */
 void evidence_take_outbox(struct evidence *ev, uint64_t now);

@@ -159,6 +159,10 @@ static int on_line(void *arg, const char *file, uint64_t n, const struct evlog_l
 		if (l->seeds)
 			evidence_seed_seen(l->ev, line);
 		return 0;
+	case EVLOG_NOTICE_SMS:
+		if (l->seeds)
+			evidence_sms_seen(l->ev, &line->e);
+		return 0;
 	case EVLOG_CALL_MATCH:
 		found(l, &line->e);
 		return (l->settle || l->seeds) && (!l->before_seq || line->seq < l->before_seq) ? add(l, line) : 0;

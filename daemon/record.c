@@ -240,7 +240,7 @@ static void on_matched(void *arg, struct call *c)
 	}
 	recording_limit(rc, &r->memory, r->set.call_ring);
 	recorder_sounds(r, c, rc);
-	if (call_review_past(c, c->start_ns))
+	if (call_review_past(c->rule, c->start_ns))
 		proof_alarm(r, c, RECORDER_REVIEW);
 	if (r->set.no_audio)
 		recording_no_audio(rc);
@@ -253,12 +253,8 @@ static void on_destroy(void *arg, struct call *c, enum policy_purpose p)
 {
 	struct recorder *r = arg;
 
-	bool begun = c->user && recording_begun(c->user);
-
 	if (c->user)
-		recorder_failed(r, recording_destroy(c->user, c, p));
-	if (begun && proof_wanted(r, c))
-		evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, (int)p, EVLOG_S_DAEMON, c->reason[p], NULL, 0);
+		recorder_failed(r, proof_destroy(r, c, p, c->reason[p]));
 }
 
 static void on_granted(void *arg, struct call *c, enum policy_purpose p)

@@ -185,6 +185,8 @@ struct recorder_said {
 int recorder_command(struct recorder *r, struct call *c, enum call_command cmd, enum policy_purpose p, const struct recorder_said *by);
 /* As call_notice_heard, by api, of the announcement `which` (-1 not known). -EALREADY: nothing to change; -ETIME too late. */
 int recorder_notice(struct recorder *r, struct call *c, int which, uint64_t start_ns, uint64_t end_ns, const struct recorder_said *by);
+/* As evidence_sms_told. -ENOENT also where nothing is proven. */
+int recorder_sms(struct recorder *r, const struct uid *call, bool delivered, const struct recorder_said *by);
 struct recorder_leg {
 	uint64_t inspected; /* by the recorder, since the call began: in passed, and not kept */
 	uint64_t muted;	    /* samples silenced so far */

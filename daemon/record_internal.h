@@ -99,6 +99,8 @@ void proof_grounds(struct recorder *r, const struct call *c, const struct call_n
 /* There is a log, and the call is not one that was recorded before. */
 bool proof_wanted(const struct recorder *r, const struct call *c);
 void proof_begin(struct recorder *r, const struct call *c); /* the first audio is kept */
+/* recording_destroy of a call that has a recording, with what the log is told of it: the key, and how much audio went. */
+int proof_destroy(struct recorder *r, const struct call *c, enum policy_purpose p, const char *reason);
 void proof_kept(struct recorder *r, const struct call *c, const struct recording_result *end);
 /* begun: it had a key */
 void proof_denied(struct recorder *r, const struct call *c, const struct recording_result *end, bool begun);

@@ -130,7 +130,7 @@ static void deny(struct recorder *r, struct call *c, enum policy_purpose q, enum
 		return;
 	c->state[q] = s;
 	c->reason[q] = reason;
-	if (recording_destroy(c->user, c, q) && !r->err)
+	if (proof_destroy(r, c, q, reason) && !r->err)
 		r->err = -EIO;
 	if (!proof_wanted(r, c)) {
 		if (said)
@@ -140,7 +140,6 @@ static void deny(struct recorder *r, struct call *c, enum policy_purpose q, enum
 	proof_news(r, c, &n);
 	if (said)
 		proof_news(r, c, said);
-	evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, (int)q, EVLOG_S_DAEMON, reason, NULL, 0);
 }
 
 static enum purpose_kind kind_of(const struct call *c, int p)

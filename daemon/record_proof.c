@@ -104,6 +104,39 @@ void proof_begin(struct recorder *r, const struct call *c)
 	evidence_call(r->set.evidence, c, EVLOG_AUDIO_START, -1, EVLOG_S_DAEMON, NULL, NULL, 0);
 }
 
+/* What of the call would be kept now. */
+static struct store_leg_figures kept_now(const struct recording *rc)
+{
+	struct store_leg_figures sum = { 0 }, leg;
+
+	for (unsigned i = 0; i < 2; i++) {
+		recording_figures(rc, i, &leg);
+		sum.packets += leg.packets;
+		sum.audio_ms += leg.audio_ms;
+	}
+	return sum;
+}
+
+int proof_destroy(struct recorder *r, const struct call *c, enum policy_purpose p, const char *reason)
+{
+	struct store_leg_figures was = kept_now(c->user), now;
+	bool begun = recording_begun(c->user);
+	int e = recording_destroy(c->user, c, p);
+	struct evidence_num n[2];
+
+	if (!proof_wanted(r, c))
+		return e;
+	if (begun)
+		evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, (int)p, EVLOG_S_DAEMON, reason, NULL, 0);
+	now = kept_now(c->user);
+	if (now.packets >= was.packets || !strcmp(reason, "not-needed")) /* which is told by who said it */
+		return e;
+	n[0] = (struct evidence_num){ EVLOG_N_PACKETS, was.packets - now.packets };
+	n[1] = (struct evidence_num){ EVLOG_N_MS, was.audio_ms - now.audio_ms };
+	evidence_call(r->set.evidence, c, EVLOG_AUDIO_DISCARD, (int)p, EVLOG_S_DAEMON, reason, n, 2);
+	return e;
+}
+
 void proof_unmatched(struct recorder *r)
 {
 	struct calls_stats st;

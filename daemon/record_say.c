@@ -45,3 +45,8 @@ int recorder_notice(struct recorder *r, struct call *c, int which, uint64_t star
 	recorder_save(r);
 	return c->decide.notice != was || c->decide.notice_end_ns != end ? 0 : -EALREADY;
 }
+
+int recorder_sms(struct recorder *r, const struct uid *call, bool delivered, const struct recorder_said *by)
+{
+	return r->set.evidence ? evidence_sms_told(r->set.evidence, call, delivered, by->who) : -ENOENT;
+}

@@ -189,6 +189,8 @@ void publish_policy(struct policy *p)
 		r->pub.pause_api = r->pause_api;
 		r->pub.pause_header = r->pause_header;
 		r->pub.pause_value = r->pause_value;
+		r->pub.sms = r->sms;
+		r->pub.sms_timeout = r->sms_timeout.n ? r->sms_timeout : (struct policy_span){ 10, POLICY_U_MIN };
 		for (int i = 0; i < POLICY_PURPOSES; i++)
 			publish_block(&r->block[i]);
 		publish_notices(p, r);

@@ -244,6 +244,7 @@ int main(int argc, char **argv)
 		{ "show", "print events: of a call, a rule, a time", audit_show },
 		{ "recompute-sample", "calculate again which calls were drawn for training", audit_recompute_sample },
 		{ "certificate", "prove to others that a call was deleted", audit_certificate },
+		{ "sms", "calls whose message with the rest of the announcement did not arrive", audit_sms },
 		{ "sums", "calls matched, kept, denied, per day and rule", cmd_sums },
 		{ 0 },
 	};

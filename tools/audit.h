@@ -17,5 +17,6 @@ int audit_look(const char *store, const struct evlog_look *how);
 int audit_show(int argc, char **argv);
 int audit_recompute_sample(int argc, char **argv);
 int audit_certificate(int argc, char **argv);
+int audit_sms(int argc, char **argv);
 
 #endif

@@ -61,6 +61,7 @@ static int print_line(void *arg, const char *file, uint64_t n, const struct evlo
 	word("policy", e->policy);
 	word("reason", e->reason);
 	word("who", e->who);
+	word("press", e->press);
 	if (e->kind == EVLOG_CALL_LINK) { /* the data is a call */
 		struct uid other;
 

@@ -283,6 +283,8 @@ int main(int argc, char **argv)
 		{ "resume", "go on after a pause", call_cmd_say },
 		{ "not-needed", "nobody needs the recording", call_cmd_say },
 		{ "reopen", "the agent asks for consent again", call_cmd_say },
+		{ "sms-delivered", "the message with the rest of the notice arrived", call_cmd_say },
+		{ "sms-failed", "it did not, and will not", call_cmd_say },
 		{ "-", "such events as JSON lines from standard input", call_cmd_batch },
 		{ 0 },
 	};

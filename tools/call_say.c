@@ -64,6 +64,11 @@ static int print_answer(json_t *o)
 	(void)json_object_del(o, "ok");
 	if (json)
 		return cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK;
+	if (!json_object_get(o, "documentation")) { /* of a message, not of the call */
+		printf("%s: noted\n", cli_ctl_str(o, "call"));
+		json_decref(o);
+		return CLI_OK;
+	}
 	printf("%s: documentation %s, training %s%s\n", cli_ctl_str(o, "call"), cli_ctl_str(o, "documentation"), cli_ctl_str(o, "training"),
 	       json_is_true(json_object_get(o, "paused")) ? ", paused" : "");
 	if (json_is_true(json_object_get(o, "binds_later")))
@@ -79,10 +84,12 @@ static int print_answer(json_t *o)
 /* An option that says nothing of the event was meant for another one. */
 static const char *not_of(const char *event)
 {
-	bool is_notice = !strcmp(event, "notice"), pauses = !strcmp(event, "pause") || !strcmp(event, "resume");
+	bool is_sms = !strncmp(event, "sms-", 4), is_notice = !strcmp(event, "notice"), pauses = !strcmp(event, "pause") || !strcmp(event, "resume");
 
 	if (grounds && strcmp(event, "object") != 0)
 		return "--grounds is of object alone";
+	if (purpose >= 0 && is_sms)
+		return "--purpose: a message is of both purposes";
 	if (purpose >= 0 && (is_notice || pauses))
 		return is_notice ? "--purpose: a notice is of both purposes" : "--purpose: a pause is of both purposes";
 	if (!is_notice && (notice || ended || start_ns != UINT64_MAX || end_ns != UINT64_MAX))

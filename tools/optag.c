@@ -37,6 +37,7 @@ static const struct {
 	{ "status", "live figures of the daemon" },
 	{ "top", "terminal dashboard" },
 	{ "call", "look at calls in progress, and say what happens in them" },
+	{ "capture", "check that this installation decides as the guidance says" },
 	{ "set", "change the sets of a running policy" },
 	{ "rule", "stop a rule at once, and start it again" },
 	{ "use", "note that a recording was used" },

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/le.h"
+#include "call/decide.h"
 #include "simulate.h"
 
 enum what { W_OPEN, W_USE, W_FIXED, W_DRAW, W_RELEASE, W_END };
@@ -104,20 +104,6 @@ static bool would_agree(const struct past *c, uint64_t asked, uint64_t agreed)
 
 /* ---- one call under a rule ---- */
 
-static bool review_missed(const struct policy_rule *r, uint64_t ns)
-{
-	const struct policy_date *d = &r->review;
-	struct clock_date today;
-
-	if (!d->year || r->controller->lab)
-		return false;
-	if (clock_civil(ns, r->controller->timezone, &today, NULL, NULL))
-		return true;
-	return today.year != d->year	 ? today.year > d->year
-	       : today.month != d->month ? today.month > d->month
-					 : today.day > d->day;
-}
-
 static bool too_short(const struct policy_rule *r, const struct past *c)
 {
 	static const uint64_t unit[] = {1, 60, 3600, 86400, 31 * 86400, 366 * 86400};
@@ -202,7 +188,7 @@ static void decide(struct sim *s, struct past *c, const char *out)
 	const struct old_rule *was = &o->rule[c->rule];
 	const struct policy_rule *is = s->rule[c->goes].rule;
 	struct life_how how = {
-		.rule = is, .out = out, .review_missed = review_missed(is, c->start_ns)};
+		.rule = is, .out = out, .review_missed = call_review_past(is, c->start_ns)};
 	struct life_result res;
 	bool sure[POLICY_PURPOSES];
 
@@ -245,7 +231,7 @@ static int draw(struct run *r, struct past *c, const char **ret_out)
 	int rc;
 
 	*ret_out = NULL;
-	if (!rule->samples || (review_missed(rule->rule, c->start_ns) && policy_review_ends(rule->rule, POLICY_TRAINING)))
+	if (!rule->samples || (call_review_past(rule->rule, c->start_ns) && policy_review_ends(rule->rule, POLICY_TRAINING)))
 		return 0;
 	rule->eligible++;
 	if (c->life.undrawn && !c->life.why) {

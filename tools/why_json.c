@@ -132,6 +132,7 @@ static json_t *event(const struct why *w, const struct evlog_line *l)
 	set(o, "source", word(evlog_source_name(l->e.source)));
 	set(o, "reason", word(l->e.reason));
 	set(o, "who", word(l->e.who));
+	set(o, "press", word(l->e.press));
 	set(o, "text", cli_json_str(text));
 	set(o, "statement", word(src));
 	return o;

@@ -226,10 +226,12 @@ static void consent_phrase(const struct why *w, const struct evlog_event *e, cha
 	const struct policy_block *b =
 		w->rule && e->purpose ? &w->rule->purpose[e->purpose - 1] : NULL;
 	uint64_t ms = evlog_num_get(e, EVLOG_N_OFFSET_MS, UINT64_MAX);
-	bool key = e->source == EVLOG_S_CALLER && b && *b->consent_key;
+	const char *key = *e->press					     ? e->press
+			  : e->source == EVLOG_S_CALLER && b && *b->consent_key ? b->consent_key
+										: "";
 	int at = snprintf(out, n, "%s%s, by %s",
-			  key ? "the caller agreed with key " : "consent was given",
-			  key ? b->consent_key : "", how_text(e->reason));
+			  *key ? "the caller agreed with key " : "consent was given", key,
+			  how_text(e->reason));
 
 	if (ms != UINT64_MAX && at > 0 && (size_t)at < n)
 		snprintf(out + at, n - (size_t)at,
@@ -237,12 +239,14 @@ static void consent_phrase(const struct why *w, const struct evlog_event *e, cha
 			 ms / 100 % 10);
 }
 
-/* The key of the policy that was meant; which of several is not in the log (R-05b). */
+/* The key of the policy that was pressed. Logs of before have not got it: then where the policy has one only. */
 static const char *key_of(const struct why *w, const struct evlog_event *e)
 {
 	const struct policy_block *b =
 		w->rule && e->purpose ? &w->rule->purpose[e->purpose - 1] : NULL;
 
+	if (*e->press)
+		return e->press;
 	if (!w->rule || (e->source != EVLOG_S_CALLER && e->source != EVLOG_S_AGENT))
 		return "";
 	if (e->kind == EVLOG_AUDIO_PAUSE)
@@ -337,8 +341,9 @@ static bool phrase_of_kind(const struct why *w, const struct evlog_event *e, cha
 		return true;
 	case EVLOG_CONSENT_NONE:
 		snprintf(out, n, "no consent: %s",
-			 e->reason && !strcmp(e->reason, "hangup")
-				 ? "the call ended first"
+			 e->reason && !strcmp(e->reason, "hangup") ? "the call ended first"
+			 : e->reason && !strcmp(e->reason, "other-key")
+				 ? "another key was pressed, and no yes until the window closed"
 				 : "nothing was pressed until the window closed");
 		*src = "N-21";
 		return true;

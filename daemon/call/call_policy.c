@@ -89,15 +89,70 @@ static bool load_header(struct rd *r, char to_name[CALL_TIGHT_TEXT], char to_val
 	return true;
 }
 
+/* "name\0value\0" one after the other, then zeroes. */
+bool call_tight_header(const char headers[CALL_TIGHT_HEADERS], size_t *at, const char **ret_name, const char **ret_value)
+{
+	const char *name = headers + *at, *value;
+
+	if (*at >= CALL_TIGHT_HEADERS || !*name)
+		return false;
+	value = name + strlen(name) + 1;
+	*at = (size_t)(value - headers) + strlen(value) + 1;
+	*ret_name = name;
+	*ret_value = value;
+	return true;
+}
+
+static size_t headers_size(const char headers[CALL_TIGHT_HEADERS])
+{
+	const char *name, *value;
+	size_t at = 0;
+
+	while (call_tight_header(headers, &at, &name, &value))
+		;
+	return at;
+}
+
+/* False: no room. */
+static bool add_header(char headers[CALL_TIGHT_HEADERS], const char *name, const char *value)
+{
+	size_t at = headers_size(headers), n = strlen(name) + 1, v = strlen(value) + 1;
+
+	if (n > CALL_TIGHT_TEXT || v > CALL_TIGHT_TEXT || n + v > CALL_TIGHT_HEADERS - at)
+		return false;
+	memcpy(headers + at, name, n);
+	memcpy(headers + at + n, value, v);
+	return true;
+}
+
+static bool load_headers(struct rd *r, char headers[CALL_TIGHT_HEADERS])
+{
+	size_t n = rd_le16(r), at, len;
+	const char *b = n && n <= CALL_TIGHT_HEADERS ? (const char *)rd_bytes(r, n) : NULL;
+	unsigned texts = 0;
+
+	for (at = 0; b && at < n; at += len + 1, texts++) {
+		len = strnlen(b + at, n - at);
+		if (len == n - at || len >= CALL_TIGHT_TEXT || (!len && !(texts & 1)))
+			return false;
+	}
+	if (!b || texts & 1)
+		return false;
+	memcpy(headers, b, n);
+	return true;
+}
+
 /* Whether and how a pause comes and ends, and what is silenced. */
 static void save_pauses(const struct call_tight *t, struct buf *out)
 {
-	buf_put8(out, (uint8_t)(t->mute | t->pause_limit << 1 | t->pause_stop << 2 | !!*t->pause_header << 3));
+	size_t n = headers_size(t->pause_headers);
+
+	buf_put8(out, (uint8_t)(t->mute | t->pause_limit << 1 | t->pause_stop << 2 | (n > 0) << 4));
 	if (t->pause_limit)
 		buf_put_le64(out, t->pause_max_ns);
-	if (*t->pause_header) {
-		buf_put(out, t->pause_header, CALL_TIGHT_TEXT);
-		buf_put(out, t->pause_value, CALL_TIGHT_TEXT);
+	if (n) {
+		buf_put_le16(out, (uint16_t)n);
+		buf_put(out, t->pause_headers, n);
 	}
 }
 
@@ -110,7 +165,7 @@ static bool load_pauses(struct rd *r, struct call_tight *t)
 	t->pause_stop = flags & 4;
 	if (t->pause_limit)
 		t->pause_max_ns = rd_le64(r);
-	return flags < 16 && (!(flags & 8) || load_header(r, t->pause_header, t->pause_value));
+	return flags < 32 && !(flags & 8) && (!(flags & 16) || load_headers(r, t->pause_headers));
 }
 
 void call_policy_save(const struct call *c, struct buf *out)
@@ -462,7 +517,18 @@ static bool tighten_pause_end(struct calls *cs, struct call *c, const struct pol
 	return true;
 }
 
-/* As tighten_header; a recording that nobody can pause by a way that its rule names has no basis (N-05). */
+static bool has_header(const char headers[CALL_TIGHT_HEADERS], const char *name, const char *value)
+{
+	const char *n, *v;
+
+	for (size_t at = 0; call_tight_header(headers, &at, &n, &v);)
+		if (!strcasecmp(n, name) && !strcasecmp(v, value))
+			return true;
+	return false;
+}
+
+/* Each header is one more way to pause. One that cannot be kept would be a way that does not exist, and a recording that nobody can
+ * pause by a way that its rule names has no basis (N-05). */
 static bool tighten_pause(struct calls *cs, struct call *c, const struct policy_rule *r)
 {
 	struct call_tight *t = &c->tight;
@@ -472,17 +538,13 @@ static bool tighten_pause(struct calls *cs, struct call *c, const struct policy_
 	changed |= take(&t->mute, r->mute_dtmf && !c->rule->mute_dtmf);
 	if (!r->pause_header ||
 	    (same_text(c->rule->pause_header, r->pause_header) && same_text(c->rule->pause_value, r->pause_value)) ||
-	    (same_text(t->pause_header, r->pause_header) && same_text(t->pause_value, value)))
+	    has_header(t->pause_headers, r->pause_header, value))
 		return changed;
-	if (*t->pause_header || strlen(r->pause_header) >= CALL_TIGHT_TEXT || strlen(value) >= CALL_TIGHT_TEXT) {
-		for (int p = 0; p < POLICY_PURPOSES; p++)
-			changed |= end_purpose(cs, c, (enum policy_purpose)p);
-		return changed;
-	}
-	memset(t->pause_header, 0, sizeof(t->pause_header));
-	memcpy(t->pause_header, r->pause_header, strlen(r->pause_header));
-	memcpy(t->pause_value, value, strlen(value));
-	return true;
+	if (add_header(t->pause_headers, r->pause_header, value))
+		return true;
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		changed |= end_purpose(cs, c, (enum policy_purpose)p);
+	return changed;
 }
 
 static bool over(enum purpose_state s)

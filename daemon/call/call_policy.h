@@ -62,7 +62,8 @@ void call_quarantine(struct calls *cs, struct call *c);
 size_t calls_pinned(const struct calls *cs, const struct policy *p);
 
 /* What later policies and a quarantine took, beside the states of the purposes; zero: nothing. */
-#define CALL_TIGHT_TEXT 64
+#define CALL_TIGHT_TEXT	   64
+#define CALL_TIGHT_HEADERS 256 /* two of the longest, eight as they usually are; one that has no room ends the recording */
 struct call_tight {
 	bool stopped[2];     /* by purpose: no more audio is written for it */
 	bool no_early_media, no_hold_music;
@@ -74,7 +75,7 @@ struct call_tight {
 	char optout_key[POLICY_KEYS_MAX][POLICY_KEY_MAX], optout_agent_key[POLICY_KEYS_MAX][POLICY_KEY_MAX]; /* training */
 	char pause_key[POLICY_KEY_MAX], resume_key[POLICY_KEY_MAX];
 	char optout_header[CALL_TIGHT_TEXT], optout_value[CALL_TIGHT_TEXT]; /* training; name "" none, value "" its presence */
-	char pause_header[CALL_TIGHT_TEXT], pause_value[CALL_TIGHT_TEXT]; /* likewise */
+	char pause_headers[CALL_TIGHT_HEADERS]; /* see call_tight_header: each is a way to pause */
 	bool mute;	   /* key presses in the sound, also if the call's rule leaves them */
 	bool pause_limit;  /* a pause ends by these two, not by the call's rule: */
 	bool pause_stop;
@@ -84,5 +85,8 @@ struct call_tight {
 	bool window[2], no_reopen[2];
 	int16_t window_from_s[2], window_to_s[2];
 };
+
+/* The next header of `headers`, from *at on, 0 at first; false: none. value "": its presence counts. Texts lie in `headers`. */
+bool call_tight_header(const char headers[CALL_TIGHT_HEADERS], size_t *at, const char **ret_name, const char **ret_value);
 
 #endif

@@ -173,14 +173,14 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 
 /* ---- the match ---- */
 
-bool call_review_past(const struct call *c, uint64_t now_ns)
+bool call_review_past(const struct policy_rule *r, uint64_t now_ns)
 {
-	const struct policy_date *d = &c->rule->review;
+	const struct policy_date *d = &r->review;
 	struct clock_date today;
 
-	if (!d->year || c->rule->controller->lab)
+	if (!d->year || r->controller->lab)
 		return false;
-	if (clock_civil(now_ns, c->rule->controller->timezone, &today, NULL, NULL))
+	if (clock_civil(now_ns, r->controller->timezone, &today, NULL, NULL))
 		return true;
 	return today.year != d->year ? today.year > d->year : today.month != d->month ? today.month > d->month : today.day > d->day;
 }
@@ -249,7 +249,7 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 		return;
 	}
 	/* The considerations are out of date: nothing goes on silently (N-18). */
-	for (p = 0; p < POLICY_PURPOSES && call_review_past(c, now_ns); p++)
+	for (p = 0; p < POLICY_PURPOSES && call_review_past(c->rule, now_ns); p++)
 		if (policy_review_ends(c->rule, (enum policy_purpose)p))
 			refuse(cs, c, p, "review.missed", now_ns);
 	/* also its later parts, and the calls that it is transferred to */
@@ -405,12 +405,14 @@ static bool header_says(const struct sip_msg *m, const char *name, const char *v
 static void take_headers(struct calls *cs, struct call *c, const struct sip_msg *m, bool own, uint64_t now)
 {
 	const struct policy_rule *r = c->rule;
+	const char *name, *value;
 	int p;
 
 	if (own && r->pause_header && header_says(m, r->pause_header, r->pause_value))
-		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
-	if (own && *c->tight.pause_header && header_says(m, c->tight.pause_header, *c->tight.pause_value ? c->tight.pause_value : NULL))
-		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", now);
+		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
+	for (size_t at = 0; own && call_tight_header(c->tight.pause_headers, &at, &name, &value);)
+		if (header_says(m, name, *value ? value : NULL))
+			(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
 	if (own && decide_expects(c, POLICY_PROOF_HEADER) && !over(cs, c, now) && r->proof_header &&
 	    header_says(m, r->proof_header, r->proof_value)) {
 		c->decide.header_seen = true;
@@ -463,7 +465,7 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 				 d->sample_waits << 4 | d->objected << 5 | d->sample_shared << 6 | d->callback << 7));
 	buf_put_le64(out, d->sample_slot);
 	for (i = 0; i < POLICY_PURPOSES; i++) {
-		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1));
+		buf_put8(out, (uint8_t)(d->timed_out[i] | d->reopened[i] << 1 | d->other_key[i] << 2 | (!i && d->sms) << 3));
 		buf_put8(out, d->consent_early[i]);
 		buf_put_le64(out, d->window_from_ns[i]);
 		buf_put_le64(out, d->window_to_ns[i]);
@@ -500,11 +502,13 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 		flags = rd_u8(r);
 		d->timed_out[i] = flags & 1;
 		d->reopened[i] = flags & 2;
+		d->other_key[i] = flags & 4;
+		d->sms |= flags & 8;
 		d->consent_early[i] = rd_u8(r);
 		d->window_from_ns[i] = rd_le64(r);
 		d->window_to_ns[i] = rd_le64(r);
 		d->granted_ns[i] = rd_le64(r);
-		r->bad |= flags > 3 || d->consent_early[i] >= CALL_HOWS;
+		r->bad |= flags > (i ? 7 : 15) || d->consent_early[i] >= CALL_HOWS;
 	}
 	d->notice_start_ns = rd_le64(r);
 	d->notice_end_ns = rd_le64(r);

@@ -115,18 +115,23 @@ struct call_decide {
 	bool objected; /* a person objected to documentation; OBJECTED may also mean that no notice was proven */
 	bool timed_out[POLICY_PURPOSES];  /* DENIED by silence alone */
 	bool reopened[POLICY_PURPOSES];	  /* the agent opened the window again */
+	bool other_key[POLICY_PURPOSES];  /* something was pressed in it that is no yes */
 	uint64_t notice_start_ns, notice_end_ns;
 	uint32_t notice_heard_ms; /* how far it was heard when it was proven */
 	uint64_t notice_due_ns;			     /* missing then; 0 does not run */
 	uint64_t window_from_ns[POLICY_PURPOSES];    /* 0 not open */
 	uint64_t window_to_ns[POLICY_PURPOSES];	     /* 0 closed, or not open yet */
 	uint64_t pause_due_ns;			     /* pause-max is over then; 0 */
+	bool sms;				     /* a receipt is waited for, or was */
 	uint64_t sample_slot;			     /* of the draw; 0 none */
 	bool callback;				     /* the one that was promised not to be recorded, not answered yet */
 	uint64_t voice_ns;			     /* hold ended, or addresses moved; 0 not since the answer */
 	bool sample_shared;			     /* by another call's draw (group.h) */
 	struct call_typed typed[2];		     /* by leg */
 };
+
+/* How long after the answer the receipt of its rule's message is to be there. */
+uint64_t call_sms_timeout_ns(const struct call *c);
 
 /* Something of a call that the evidence log is told. Texts are static, or of the policy. */
 struct call_news {
@@ -135,15 +140,15 @@ struct call_news {
 	const char *actor;  /* "caller", "callee", "agent", "system", "api", "sdp", "list" */
 	enum call_how how;
 	const char *reason; /* "" none */
-	const char *key;    /* a key of the policy; NULL */
+	const char *key;    /* the key of the policy that was pressed; NULL none was */
 	const char *notice; /* name of the announcement; NULL not known or none */
 	uint64_t at_ns;
 };
 
 /* When call_decide_time wants to be called; 0 never. */
 uint64_t call_decide_due(const struct call *c);
-/* The review date of the call's rule is past; what that ends: policy_review_ends. */
-bool call_review_past(const struct call *c, uint64_t now_ns);
+/* The rule's review date is past (N-18); what that ends: policy_review_ends. Any thread. */
+bool call_review_past(const struct policy_rule *r, uint64_t now_ns);
 void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns);
 /* After the message was taken: the answer is known, and the addresses of its SDP. */
 /* own: its headers are the controller's word (call_own_says). Anybody else's may deny and never grant. */

@@ -103,9 +103,9 @@ void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, 
 		    uint64_t from_ns);
 void decide_withdraw(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);
 bool decide_opt_out(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);
-bool decide_not_needed(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, uint64_t now);
-bool decide_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, uint64_t now);
-bool decide_end_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, uint64_t now);
+bool decide_not_needed(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);
+bool decide_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, const char *key, uint64_t now);
+bool decide_end_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, const char *key, uint64_t now);
 /* Nobody ended the pause: by the rule it ends now, or the recording does. */
 void decide_pause_too_long(struct calls *cs, struct call *c, uint64_t now);
 

@@ -132,15 +132,15 @@ static void act(struct calls *cs, struct call *c, const struct found *f, const s
 		(void)decide_opt_out(cs, c, f->purpose, how, who, f->key, now);
 		break;
 	case M_PAUSE:
-		(void)decide_pause(cs, c, how, who, now);
+		(void)decide_pause(cs, c, how, who, f->key, now);
 		break;
 	case M_RESUME:
 		/* what starts audio again needs the agent's own leg */
 		if (trusted)
-			(void)decide_end_pause(cs, c, how, who, now);
+			(void)decide_end_pause(cs, c, how, who, f->key, now);
 		break;
 	case M_NOT_NEEDED:
-		(void)decide_not_needed(cs, c, f->purpose, how, who, now);
+		(void)decide_not_needed(cs, c, f->purpose, how, who, f->key, now);
 		break;
 	}
 }
@@ -198,6 +198,14 @@ static bool hears(const struct call *c, enum call_how how)
 	return ((c->rule->purpose[0].dtmf | c->rule->purpose[1].dtmf) & bit) != 0;
 }
 
+/* They were asked, and answered with something else. */
+static void note_other(struct call *c, unsigned leg, uint64_t now)
+{
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		if (leg == call_subject_leg(c) && by_consent(c, p) && c->state[p] == PURPOSE_PENDING && decide_in_window(c, p, now))
+			c->decide.other_key[p] = true;
+}
+
 void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted, uint64_t now_ns)
 {
 	struct call_typed *t = &c->decide.typed[leg];
@@ -230,6 +238,8 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	keys_of(c, leg, longest, t, &f);
 	all = f.what != M_NONE && t->strange >> (t->n - strlen(f.key)) == 0;
 	act(cs, c, &f, t, how, all, leg, now_ns);
+	if (trusted)
+		note_other(c, leg, now_ns);
 	if (f.what == M_NONE)
 		keep_tail(c, leg, t);
 	else if (all || (f.what != M_CONSENT && f.what != M_RESUME)) /* else the same presses may come by a way that counts */

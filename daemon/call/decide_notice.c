@@ -19,7 +19,8 @@ void decide_window_closes(struct calls *cs, struct call *c, int p, uint64_t now)
 		return;
 	}
 	if (by_consent(c, p))
-		tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system", .reason = "timeout", .at_ns = now });
+		tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system",
+						.reason = d->other_key[p] ? "other-key" : "timeout", .at_ns = now });
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_WINDOW);
 }
 
@@ -254,10 +255,26 @@ void call_notice_broken(struct calls *cs, struct call *c, uint64_t end_ns, uint6
 	decide_set_timer(cs, c);
 }
 
+/* The rest of the notice goes by SMS (N-36): of a call of which anything may be kept. Once in a conversation's call. */
+static void await_sms(struct calls *cs, struct call *c, uint64_t now)
+{
+	bool live = false;
+
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		live |= c->state[p] == PURPOSE_PENDING || c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED;
+	if (!c->rule->sms || c->decide.sms || !live)
+		return;
+	c->decide.sms = true;
+	call_changed(cs, c);
+	tell(cs, c, (struct call_news){ .event = "notice.sms", .purpose = -1, .actor = "system", .how = CALL_BY_POLICY, .reason = "awaited",
+					.at_ns = now });
+}
+
 void call_decide_answered(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	struct call_decide *d = &c->decide;
 
+	await_sms(cs, c, now_ns);
 	if (d->notice != CALL_NOTICE_WAIT || d->notice_due_ns)
 		return;
 	if (c->rule->proof == POLICY_PROOF_ATTESTED || d->header_seen) {
@@ -279,6 +296,7 @@ void call_decide_carry(struct calls *cs, struct call *c, const struct call_decid
 	struct call_decide *d = &c->decide;
 	int p;
 
+	d->sms = before->sms;
 	if (before->notice != CALL_NOTICE_PROVEN || d->notice != CALL_NOTICE_WAIT)
 		return;
 	d->notice_which = before->notice_which;

@@ -135,10 +135,12 @@ bool decide_opt_out(struct calls *cs, struct call *c, int p, enum call_how how, 
 		}
 	}
 	promise(cs, c, p, now);
-	tell(cs, c, (struct call_news){ .event = c->state[p] == PURPOSE_WITHDRAWN ? "consent.withdrawn" :
-						 c->state[p] == PURPOSE_OBJECTED  ? "objection.opened" :
-										    "optout",
-					.purpose = p, .actor = actor, .how = how, .key = key, .at_ns = now });
+	if (c->state[p] == PURPOSE_OBJECTED)
+		tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = p, .actor = actor, .how = how, .key = key,
+						.reason = "grounds.absent", .at_ns = now });
+	else
+		tell(cs, c, (struct call_news){ .event = c->state[p] == PURPOSE_WITHDRAWN ? "consent.withdrawn" : "optout", .purpose = p,
+						.actor = actor, .how = how, .key = key, .at_ns = now });
 	return true;
 }
 
@@ -156,14 +158,15 @@ void call_objected(struct calls *cs, struct call *c)
 	(void)objects(cs, c, POLICY_DOCUMENTATION);
 }
 
-bool decide_not_needed(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, uint64_t now)
+bool decide_not_needed(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
 	enum purpose_state was = c->state[p];
 
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_NOT_NEEDED);
 	if (c->state[p] == was)
 		return false;
-	tell(cs, c, (struct call_news){ .event = "audio.discard", .purpose = p, .actor = actor, .how = how, .reason = "not-needed", .at_ns = now });
+	tell(cs, c, (struct call_news){ .event = "audio.discard", .purpose = p, .actor = actor, .how = how, .key = key, .reason = "not-needed",
+					.at_ns = now });
 	return true;
 }
 
@@ -193,12 +196,19 @@ void call_listed(struct calls *cs, struct call *c, uint64_t now_ns)
 
 /* ---- pauses ---- */
 
-static void resume(struct calls *cs, struct call *c, const char *actor, enum call_how how, const char *reason, uint64_t now)
+static void resume(struct calls *cs, struct call *c, const char *actor, enum call_how how, const char *key, const char *reason,
+		   uint64_t now)
 {
 	c->decide.paused = false;
 	c->decide.pause_due_ns = 0;
-	tell(cs, c, (struct call_news){ .event = "audio.resume", .purpose = -1, .actor = actor, .how = how, .reason = reason, .at_ns = now });
+	tell(cs, c, (struct call_news){ .event = "audio.resume", .purpose = -1, .actor = actor, .how = how, .key = key, .reason = reason,
+					.at_ns = now });
 	change(cs, c);
+}
+
+uint64_t call_sms_timeout_ns(const struct call *c)
+{
+	return span_ns(c->rule->sms_timeout);
 }
 
 bool decide_pause_stops(const struct call *c)
@@ -214,11 +224,12 @@ uint64_t decide_pause_max(const struct call *c)
 void decide_pause_end_moves(struct calls *cs, struct call *c, uint64_t from_ns, uint64_t to_ns)
 {
 	struct call_decide *d = &c->decide;
+	/* of one that was to last for ever nobody noted the beginning: it ends so long after now */
+	uint64_t began = !d->pause_due_ns ? cs->now_ns : d->pause_due_ns > from_ns ? d->pause_due_ns - from_ns : 0;
 
-	/* one that was to last for ever has no beginning that is known: it still does */
-	if (!d->paused || d->pause_over || !d->pause_due_ns)
+	if (!d->paused || d->pause_over)
 		return;
-	d->pause_due_ns = to_ns ? d->pause_due_ns - from_ns + to_ns : 0;
+	d->pause_due_ns = to_ns ? began + to_ns : 0;
 	decide_set_timer(cs, c);
 }
 
@@ -229,7 +240,7 @@ void decide_pause_too_long(struct calls *cs, struct call *c, uint64_t now)
 	if (!c->decide.paused)
 		return;
 	if (!decide_pause_stops(c)) {
-		resume(cs, c, "system", CALL_BY_TIME, "pause-max", now);
+		resume(cs, c, "system", CALL_BY_TIME, NULL, "pause-max", now);
 		return;
 	}
 	c->decide.pause_over = true;
@@ -237,7 +248,7 @@ void decide_pause_too_long(struct calls *cs, struct call *c, uint64_t now)
 	change(cs, c);
 }
 
-bool decide_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, uint64_t now)
+bool decide_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
 	uint64_t max = decide_pause_max(c);
 
@@ -246,7 +257,7 @@ bool decide_pause(struct calls *cs, struct call *c, enum call_how how, const cha
 	c->decide.paused = true;
 	c->decide.pause_due_ns = max ? now + max : 0;
 	change(cs, c); /* deny first */
-	tell(cs, c, (struct call_news){ .event = "audio.pause", .purpose = -1, .actor = actor, .how = how, .at_ns = now });
+	tell(cs, c, (struct call_news){ .event = "audio.pause", .purpose = -1, .actor = actor, .how = how, .key = key, .at_ns = now });
 	decide_set_timer(cs, c);
 	group_pause(cs, c, true, now); /* the same words are on the other call */
 	return true;
@@ -255,27 +266,27 @@ bool decide_pause(struct calls *cs, struct call *c, enum call_how how, const cha
 void call_pause_by_peer(struct calls *cs, struct call *c, bool pause, uint64_t now_ns)
 {
 	if (pause)
-		(void)decide_pause(cs, c, CALL_BY_PEER, "system", now_ns);
+		(void)decide_pause(cs, c, CALL_BY_PEER, "system", NULL, now_ns);
 	else if (c->decide.paused && !c->decide.pause_over)
-		resume(cs, c, "system", CALL_BY_PEER, "", now_ns);
+		resume(cs, c, "system", CALL_BY_PEER, NULL, "", now_ns);
 }
 
 void call_pause_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns)
 {
 	if (!before->paused)
 		return;
-	(void)decide_pause(cs, c, CALL_BY_PEER, "system", now_ns);
+	(void)decide_pause(cs, c, CALL_BY_PEER, "system", NULL, now_ns);
 	if (before->pause_over) {
 		c->decide.pause_over = true;
 		c->decide.pause_due_ns = 0;
 	}
 }
 
-bool decide_end_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, uint64_t now)
+bool decide_end_pause(struct calls *cs, struct call *c, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
 	if (!c->decide.paused || c->decide.pause_over)
 		return false;
-	resume(cs, c, actor, how, "", now);
+	resume(cs, c, actor, how, key, "", now);
 	group_pause(cs, c, false, now);
 	return true;
 }
@@ -374,9 +385,9 @@ static int command(struct calls *cs, struct call *c, enum call_command cmd, enum
 		return refuse_others(cs, c, cmd, p, now_ns);
 	call_decide_time(cs, c, now_ns);
 	if (cmd == CALL_C_PAUSE) /* whoever asks for silence gets it */
-		return decide_pause(cs, c, how, speaker(how), now_ns) ? 0 : -EALREADY;
+		return decide_pause(cs, c, how, speaker(how), NULL, now_ns) ? 0 : -EALREADY;
 	if (cmd == CALL_C_RESUME)
-		return !c->rule->pause_api && how == CALL_BY_API ? -EPERM : decide_end_pause(cs, c, how, speaker(how), now_ns) ? 0 : -EALREADY;
+		return !c->rule->pause_api && how == CALL_BY_API ? -EPERM : decide_end_pause(cs, c, how, speaker(how), NULL, now_ns) ? 0 : -EALREADY;
 	if ((unsigned)p >= POLICY_PURPOSES)
 		return -ENOENT;
 	if (!has(c, p))
@@ -401,7 +412,7 @@ static int command(struct calls *cs, struct call *c, enum call_command cmd, enum
 	case CALL_C_NOT_NEEDED:
 		if (!b->not_needed || (how == CALL_BY_API && !b->not_needed_api))
 			return -EPERM;
-		return decide_not_needed(cs, c, p, how, "agent", now_ns) ? 0 : -EALREADY;
+		return decide_not_needed(cs, c, p, how, "agent", NULL, now_ns) ? 0 : -EALREADY;
 	case CALL_C_REOPEN:
 		return command_reopen(cs, c, p, now_ns);
 	default:

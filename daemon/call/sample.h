@@ -46,9 +46,10 @@
  * slots nobody claimed are spent.
  *
  * Use. `optag use` notes that n recordings of a rule were used: sample_note_use(). At the start of each day the uses of
- * the 23 days before are held against the recordings of as many days that ended a week ago, since nobody can use all of
+ * the three weeks before are held against the recordings of three weeks that ended a week ago, since nobody can use all of
  * yesterday's by this morning. Are they fewer than `use-target` of them, the caps of the rule become what was used
- * per day (week, month) with recordings times `throttle`, rounded up, at least `floor`, never above the policy's.
+ * per day (week, month) with recordings times `throttle`, rounded up, at least `floor`, never above the policy's; until as many are used that half of what was missing to
+ * 100 % above the target is there, too (90 % where the target is 80).
  *
  * Evidence. All that matters is told as a struct sample_record through the callback, in order, without names:
  * OPEN (settings and whole state of the rule: each day, each change of settings, each start), DRAW, RELEASE, USE.

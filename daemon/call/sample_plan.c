@@ -163,52 +163,69 @@ static uint32_t limit_of(wide used_percent, uint64_t parts, int floor)
 	return v < INT32_MAX ? (uint32_t)v : INT32_MAX;
 }
 
+/* Whole weeks, so that both have each day of the week as often, whichever day is looked from. */
+#define LOOK_WEEKS 3
+#define LOOK_DAYS  (LOOK_WEEKS * 7)
+_Static_assert(LOOK_DAYS + SAMPLE_GRACE <= SAMPLE_RING, "days that are remembered");
+
 struct uses {
-	uint64_t recorded;	   /* of what had its SAMPLE_GRACE days */
+	uint64_t recorded;	   /* of LOOK_DAYS that had their SAMPLE_GRACE days */
 	uint64_t used;		   /* in as many days, up to now */
-	uint64_t days, weeks;	   /* of those, with recordings */
+	uint64_t days;		   /* of those, with recordings */
+	uint64_t sevenths;	   /* of weeks (which end today) with recordings, from the first day that the rule had a call */
 };
 
 static void uses_of(const struct sample_open *o, struct uses *ret)
 {
-	int32_t week = -1;
+	int32_t week = -1, first = -1, ago;
 
 	*ret = (struct uses){ 0 };
-	for (int32_t d = o->day - SAMPLE_WINDOW; d < o->day; d++) {
+	for (int32_t d = o->day - LOOK_DAYS - SAMPLE_GRACE; d < o->day; d++) {
 		const struct sample_use *u = &o->use[d < 0 ? 0 : d % SAMPLE_RING];
 
 		if (d <= 0 || u->day != d)
 			continue;
 		if (d < o->day - SAMPLE_GRACE)
 			ret->recorded += u->recorded;
-		if (d < o->day - SAMPLE_WINDOW + SAMPLE_GRACE)
+		if (d < o->day - LOOK_DAYS)
 			continue;
 		ret->used += u->used;
+		ago = o->day - 1 - d;
+		if (first < 0)
+			first = ago;
 		if (!u->recorded)
 			continue;
 		ret->days++;
-		ret->weeks += (d + 3) / 7 != week;
-		week = (d + 3) / 7;
+		if (ago / 7 != week)
+			ret->sevenths += ago / 7 == first / 7 ? (unsigned)(first % 7 + 1) : 7;
+		week = ago / 7;
 	}
+	if (ret->sevenths < 7)
+		ret->sevenths = 7;
 	if (ret->used > ret->recorded) /* recordings of before the window; they cannot earn more than there were */
 		ret->used = ret->recorded;
 }
 
 void plan_limits(struct sample_open *o)
 {
+	/* What was used times 1.25 is used by 80 % again, which is the target: without a distance the cap would go up and down for ever. */
+	bool low = o->limit[POLICY_PER_DAY] != SAMPLE_NONE;
+	uint64_t target = (uint64_t)o->set.use_target_percent;
 	struct uses u;
 	wide v;
 
 	uses_of(o, &u);
 	for (int k = 0; k < SAMPLE_KINDS; k++)
 		o->limit[k] = SAMPLE_NONE;
-	if (!u.recorded || u.used * 100 >= u.recorded * (uint64_t)o->set.use_target_percent)
+	if (!u.recorded || u.used * 200 >= u.recorded * (low ? target + 100 : target * 2))
 		return;
 	v = (wide)u.used * (unsigned)o->set.throttle_percent;
 	o->limit[POLICY_PER_HOUR] = limit_of(v, u.days ? u.days : 1, o->set.use_floor);
 	o->limit[POLICY_PER_DAY] = o->limit[POLICY_PER_HOUR];
-	o->limit[POLICY_PER_WEEK] = limit_of(v, u.weeks ? u.weeks : 1, o->set.use_floor);
-	o->limit[POLICY_PER_MONTH] = limit_of(v, 1, o->set.use_floor);
+	o->limit[POLICY_PER_WEEK] = limit_of(v * 7, u.sevenths, o->set.use_floor);
+	/* of a rule that is younger it is not known what a month will use */
+	o->limit[POLICY_PER_MONTH] = u.sevenths < LOOK_DAYS ? limit_of(v, 1, o->set.use_floor) :
+							      limit_of(v * 30, LOOK_DAYS, o->set.use_floor);
 }
 
 void plan_use(struct sample_open *o, uint32_t n)

@@ -4,8 +4,8 @@
  *
  * Append-only lines of JSON, one file a UTC day in STORE/evidence, each line holding the hash of the
  * line before; at the end of a day a root is signed, and its hash is the first link of the next day
- * (FORMAT.md section 10). No number, no digit that was pressed and no key is in it: every field has a
- * closed form, checked in one place (evlog_check).
+ * (FORMAT.md section 10). No number, no cryptographic key, and no digit that was pressed is in it, but for a key of the
+ * policy that was (`press`, R-19): every field has a closed form, checked in one place (evlog_check).
  *
  *	evlog_open(dir, &l)		the one writer; recovers what a kill left half written
  *	evlog_append(l, &event)		from any thread; in memory, never waits for the disk's cache
@@ -39,6 +39,7 @@
 #define EVLOG_REASON   48
 #define EVLOG_WHO      33
 #define EVLOG_NUMS     8
+#define EVLOG_PRESS    7 /* a key of a policy: six characters and a zero */
 #define EVLOG_NUM_MAX  ((1ULL << 53) - 1) /* what every JSON reader keeps exactly */
 
 /* What happened. The names in the log are those of evlog_kind_name. */
@@ -177,7 +178,7 @@ enum evlog_num {
  * One event; zero is "not given" everywhere. Which fields an event must and must not have:
  * evlog_check. Texts: rule and controller as the policy spells them (printable ASCII without
  * quote and backslash, and no space); reason and who `a-z 0-9 . _ -`, starting with a letter, without
- * five digits in a row; policy 64 hex digits.
+ * five digits in a row; policy 64 hex digits; press 1 to 6 of `0-9 * # A-D`, where a press makes the event happen.
  */
 struct evlog_event {
 	enum evlog_kind kind;
@@ -187,6 +188,7 @@ struct evlog_event {
 	bool has_call, has_data;
 	struct uid call;
 	const char *controller, *rule, *policy, *reason, *who;
+	char press[EVLOG_PRESS]; /* the policy's key that a person pressed; "" none */
 	uint8_t data[32]; /* a hash, or a revealed seed */
 	unsigned nums;
 	struct {

@@ -29,12 +29,12 @@ static const struct {
 	[EVLOG_NOTICE_PLAYED] = { "notice.played", K_CALL },
 	[EVLOG_NOTICE_MISSING] = { "notice.missing", K_CALL },
 	[EVLOG_NOTICE_SMS] = { "notice.sms", K_CALL | K_REASON },
-	[EVLOG_CONSENT_GIVEN] = { "consent.given", CALLED | K_PURPOSE | K_BEGIN },
+	[EVLOG_CONSENT_GIVEN] = { "consent.given", CALLED | K_PURPOSE | K_BEGIN | K_PRESS },
 	[EVLOG_CONSENT_NONE] = { "consent.none", CALLED | K_PURPOSE },
-	[EVLOG_CONSENT_WITHDRAWN] = { "consent.withdrawn", K_CALL | K_PURPOSE },
-	[EVLOG_OPTOUT] = { "optout", K_CALL },
+	[EVLOG_CONSENT_WITHDRAWN] = { "consent.withdrawn", K_CALL | K_PURPOSE | K_PRESS },
+	[EVLOG_OPTOUT] = { "optout", K_CALL | K_PRESS },
 	[EVLOG_OPTOUT_UNCERTAIN] = { "optout.uncertain", K_CALL },
-	[EVLOG_OBJECTION_OPENED] = { "objection.opened", K_CALL },
+	[EVLOG_OBJECTION_OPENED] = { "objection.opened", K_CALL | K_PRESS },
 	[EVLOG_OBJECTION_DECIDED] = { "objection.decided", K_CALL | K_REASON },
 	[EVLOG_ERASURE_OPENED] = { "erasure.opened", K_CALL },
 	[EVLOG_ERASURE_DECIDED] = { "erasure.decided", K_CALL | K_REASON },
@@ -44,10 +44,10 @@ static const struct {
 	[EVLOG_SAMPLE_OUT] = { "sample.out", CALLED | K_DAY | K_DATA },
 	[EVLOG_QUOTA_STOP] = { "quota.stop", K_RULE | K_ANY },
 	[EVLOG_AUDIO_START] = { "audio.start", K_CALL | K_BEGIN },
-	[EVLOG_AUDIO_PAUSE] = { "audio.pause", K_CALL },
-	[EVLOG_AUDIO_RESUME] = { "audio.resume", K_CALL | K_BEGIN },
+	[EVLOG_AUDIO_PAUSE] = { "audio.pause", K_CALL | K_PRESS },
+	[EVLOG_AUDIO_RESUME] = { "audio.resume", K_CALL | K_BEGIN | K_PRESS },
 	[EVLOG_AUDIO_STOP] = { "audio.stop", K_CALL },
-	[EVLOG_AUDIO_DISCARD] = { "audio.discard", K_CALL },
+	[EVLOG_AUDIO_DISCARD] = { "audio.discard", K_CALL | K_PRESS },
 	[EVLOG_CAPTURE_GAP] = { "capture.gap", K_ANY },
 	[EVLOG_KEY_CREATE] = { "key.create", K_CALL | K_BEGIN },
 	[EVLOG_KEY_COMMIT] = { "key.commit", K_CALL | K_PURPOSE | K_BEGIN },
@@ -198,6 +198,13 @@ static bool hash_ok(const char *s)
 	return strlen(s) == 64 && strspn(s, "0123456789abcdef") == 64;
 }
 
+static bool press_ok(const char press[EVLOG_PRESS])
+{
+	size_t n = strnlen(press, EVLOG_PRESS);
+
+	return n < EVLOG_PRESS && strspn(press, "0123456789*#ABCD") == n;
+}
+
 static const char *check_nums(const struct evlog_event *e)
 {
 	unsigned seen = 0;
@@ -240,6 +247,8 @@ static const char *check_needs(const struct evlog_event *e)
 		return "event without who did it";
 	if (!(f & K_DATA) != !e->has_data)
 		return f & K_DATA ? "event without its data" : "event with data";
+	if (*e->press && !(f & K_PRESS))
+		return "event that no key press makes names one";
 	if (f & K_DAY && evlog_num_get(e, EVLOG_N_DAY, 0) == 0)
 		return "event without its day";
 	if (e->kind == EVLOG_EVIDENCE_EXPIRE &&
@@ -271,6 +280,8 @@ const char *evlog_check(const struct evlog_event *e)
 		return "not a reason";
 	if (e->who && !word_ok(e->who, EVLOG_WHO))
 		return "not a person's name";
+	if (!press_ok(e->press))
+		return "not a policy's key";
 	what = check_nums(e);
 	return what ? what : check_needs(e);
 }

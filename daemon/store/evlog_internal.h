@@ -39,6 +39,7 @@ enum {
 	K_BEGIN = 512,	  /* lets something begin: refused first when space gets short */
 	K_OWN = 1024,	  /* evlog's own: evlog_append takes none */
 	K_ANY = 2048,	  /* may name a call */
+	K_PRESS = 4096,	  /* may name a key of the policy that was pressed */
 };
 unsigned evlog_kind_flags(enum evlog_kind k);
 

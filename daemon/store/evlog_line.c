@@ -164,6 +164,7 @@ size_t evlog_line_format(uint64_t seq, const uint8_t prev[32], const struct evlo
 	put_word(&o, "policy", e->policy);
 	put_word(&o, "reason", e->reason);
 	put_word(&o, "who", e->who);
+	put_word(&o, "press", e->press);
 	if (e->has_data) {
 		hex_format(e->data, 32, hex);
 		put_word(&o, "data", hex);
@@ -288,7 +289,7 @@ static const char *read_fields(struct in *in, struct evlog_line *l)
 	struct evlog_event *e = &l->e;
 	int purpose = 0, source = 0;
 	char uid[UID_TEXT], data[65];
-	const char *call = NULL, *hex = NULL;
+	const char *call = NULL, *hex = NULL, *press = NULL;
 
 	if (!list_field(in, ",\"purpose\":\"", evlog_purpose_find, &purpose))
 		return "unknown purpose";
@@ -302,6 +303,7 @@ static const char *read_fields(struct in *in, struct evlog_line *l)
 	    !text_field(in, ",\"policy\":\"", l->policy, sizeof(l->policy), &e->policy) ||
 	    !text_field(in, ",\"reason\":\"", l->reason, sizeof(l->reason), &e->reason) ||
 	    !text_field(in, ",\"who\":\"", l->who, sizeof(l->who), &e->who) ||
+	    !text_field(in, ",\"press\":\"", e->press, sizeof(e->press), &press) ||
 	    !text_field(in, ",\"data\":\"", data, sizeof(data), &hex))
 		return "malformed field";
 	e->has_call = call;

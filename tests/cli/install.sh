@@ -16,6 +16,7 @@ run 0 inst install DESTDIR="$R" PREFIX=/usr
 	for p in "$BUILD"/bin/*; do echo "755 usr/bin/${p##*/}"; done
 	for p in "$SRC"/policy/examples/*.policy "$SRC/daemon/optagd.conf"; do echo "644 usr/share/optag/examples/${p##*/}"; done
 	echo "644 usr/share/optag/optag-policy.schema.json"
+	echo "644 usr/share/optag/truth.tsv"
 	(cd "$SRC/policy" && find editors -name '*.vim' -o -path '*/vscode/*.json') | sed 's|^|644 usr/share/optag/|'
 	for p in "$SRC"/tools/*.[158] "$SRC"/daemon/*.[158] "$SRC"/policy/*.[158]; do echo "644 usr/share/man/man${p##*.}/${p##*/}"; done
 	for p in "$SRC"/daemon/*.service "$SRC"/daemon/*.timer; do echo "644 usr/lib/systemd/system/${p##*/}"; done

@@ -16,10 +16,9 @@ is yes '.training == "GRANTED" and .documentation == "NONE" and .outcome == "kep
 opens yes training press..end
 opens yes documentation -
 [ "$(told yes consent.given)" = 1 ] || fail "consent.given: $(cat "$TMP/told")"
-# the leg, the way, the moment since the announcement's start (the end packet comes 100 ms after the press begins); rule and
-# policy, which say which key it was
+# announcement, key, leg, way and the moment since the announcement's start (the end packet comes 100 ms after the press begins)
 jq -e --arg h "$(row yes | jq -r .policy_hash)" '.purpose == "training" and .source == "caller" and .reason == "rfc4733" and .rule == "B"
-	and .policy == $h and (.n.offset_ms == 2600) and (.time | startswith("2023-11-14T22:13:24.100"))' "$TMP/told" >/dev/null ||
+	and .policy == $h and .press == "1" and .n.version == 1 and .n.leg == 0 and (.n.offset_ms == 2600) and (.time | startswith("2023-11-14T22:13:24.100"))' "$TMP/told" >/dev/null ||
 	fail "consent.given: $(cat "$TMP/told")"
 [ "$(told yes notice.played)" = 1 ] && jq -e '.n.version == 1 and .reason == "header"' "$TMP/told" >/dev/null || fail "notice.played: $(cat "$TMP/told")"
 [ "$(told yes purpose.grant)" = 1 ] && [ "$(told yes key.commit)" = 1 ] || fail "not one grant and one key"

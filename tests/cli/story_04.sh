@@ -18,6 +18,9 @@ for n in caller agent; do
 	is $n '.training == "OPTED_OUT" and .reasons.training == "optout" and .outcome == "denied" and ([.legs[] | .packets] | add) == 0'
 	opens_nothing $n
 	[ "$(told $n optout)" = 1 ] && [ "$(jq -r .source "$TMP/told")" = $n ] || fail "$n: optout: $(cat "$TMP/told")"
+	[ "$(jq -r '"\(.press) \(.n.leg)"' "$TMP/told")" = "$([ $n = caller ] && echo "9 0" || echo "*7 1")" ] || fail "$n: which key: $(cat "$TMP/told")"
+	[ "$(told $n audio.discard)" = 1 ] && jq -e '.reason == "optout" and .n.ms > 1077000 and .n.packets > 53000' "$TMP/told" >/dev/null ||
+		fail "$n: what was destroyed: $(cat "$TMP/told")"
 	[ "$(told $n key.create)" = 1 ] && [ "$(told $n key.destroy)" = 1 ] && [ "$(told $n key.commit)" = 0 ] || fail "$n: its key"
 done
 # of three calls that were written one has a wrap: every slot of 256 bytes but that is empty, so there is nothing for any key

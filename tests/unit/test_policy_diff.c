@@ -170,6 +170,9 @@ static const struct {
 	{"window notice-start+3s to notice-end+10s", "window notice-start+3s to notice-end+8s", T, L, 1},
 	{"window notice-start+3s to notice-end+10s", "window notice-start+2s to notice-end+10s", L, T, 1},
 	{"window notice-start+3s to notice-end+10s", "window notice-start+2s to notice-end+9s", L, L, 1},
+	/* who may opt out has longer before anything is kept */
+	{"opt-out key 9", "opt-out key 9 window notice-start+3s to notice-end+20s", T, L, 1},
+	{"opt-out key 9", "opt-out key 9 window notice-start+3s to notice-end+10s", N, N, 1},
 	{"withdraw-key 0", "withdraw-key 0 any-time", T, L, 1},
 	{"withdraw-key 0", "withdraw-key 5", L, L, 1},
 	{"basis interest assessment d retention", "basis interest assessment d on-objection stop retention", T, L, 1},

@@ -213,6 +213,45 @@ static void test_throttle(void **state)
 	sample_free(s);
 }
 
+/*
+ * Story 14 by weeks: each week 40 may be recorded and 10 are used, two each working day. When recordings had their time, each week's
+ * cap is 13, on whatever day of it one looks, and so many are recorded; a week that begins changes nothing of that, nor that 10 of 13
+ * are nearly the target.
+ */
+static void test_story_14_weeks(void **state)
+{
+	struct sample *s = ready(NULL, NDAY + 4);
+	struct sample_rule r = rule(1000, 40, POLICY_PER_WEEK);
+	unsigned week = 0;
+
+	(void)state;
+	r.first_come = true;
+	r.use_floor = 5;
+	for (int d = 4; d < 67; d++) { /* from a Monday on */
+		int of_week = (NDAY + d + 3) % 7;
+		struct sample_figures f;
+
+		if (!of_week)
+			week = 0;
+		if (of_week >= 5) {
+			publish(s, NULL, (uint64_t)(NDAY + d) * DAY + HOUR);
+			continue;
+		}
+		week += busy_day(s, &r, NULL, NDAY + d, 100, 0, 80000, NULL);
+		assert_int_equal(sample_note_use(s, r.id, 2), 0);
+		assert_int_equal(sample_rule_figures(s, r.id, &f), 0);
+		assert_true(week <= 40);
+		if (d < 4 + 9)
+			continue;
+		/* of parts of weeks it is known less well how much a week uses */
+		if (f.limit[POLICY_PER_WEEK] < 13 || f.limit[POLICY_PER_WEEK] > (d < 4 + 21 ? 16 : 13))
+			fail_msg("day %d of the week %d: %u", of_week, d / 7, f.limit[POLICY_PER_WEEK]);
+		if (of_week == 4 && d > 4 + 14)
+			assert_in_range(week, 13, d < 4 + 28 ? 16 : 13);
+	}
+	sample_free(s);
+}
+
 /* Who uses everything, three days later, is not throttled, from the first day on. */
 static void test_used_later(void **state)
 {
@@ -424,6 +463,7 @@ int main(void)
 		cmocka_unit_test_setup(test_flood, setup),
 		cmocka_unit_test_setup(test_agents, setup),
 		cmocka_unit_test_setup(test_throttle, setup),
+		cmocka_unit_test_setup(test_story_14_weeks, setup),
 		cmocka_unit_test_setup(test_used_later, setup),
 		cmocka_unit_test_setup(test_one_call, setup),
 		cmocka_unit_test_setup(test_threads, setup),

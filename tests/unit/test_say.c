@@ -27,6 +27,15 @@ int recorder_command(struct recorder *r, struct call *c, enum call_command cmd, 
 	return call_command(r->cs, c, cmd, p, CALL_BY_API, by->now_ns);
 }
 
+int recorder_sms(struct recorder *r, const struct uid *call, bool delivered, const struct recorder_said *by)
+{
+	(void)r;
+	(void)call;
+	(void)delivered;
+	(void)by;
+	return 0;
+}
+
 int recorder_notice(struct recorder *r, struct call *c, int which, uint64_t start_ns, uint64_t end_ns, const struct recorder_said *by)
 {
 	call_notice_heard(r->cs, c, which, CALL_BY_API, start_ns, end_ns, by->now_ns);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_evidence.c - what the evidence log says of what people say, press and hear: for each event the fields that guidance 1
+ * and 3 ask for, over calls of every basis in which each of them happens
+ */
+#include "decide_talk.h"
+
+#include "base/clock.h"
+#include "evidence.h"
+#include "store_util.h"
+
+/* Fields an event must have beside time, call, controller, rule and policy, which all have. */
+enum {
+	PURPOSE = 1,
+	SOURCE = 2,  /* who or what */
+	REASON = 4,  /* why, or by which way it became known */
+	VERSION = 8, /* which announcement */
+	OFFSET = 16, /* how much of it had been heard */
+	PRESS = 32,  /* by a key: which, and on whose leg */
+	SAYS = 64,   /* an objection: with grounds or without */
+};
+
+static const struct {
+	enum evlog_kind kind;
+	unsigned must;
+} table[] = {
+	{ EVLOG_CALL_MATCH, SOURCE },
+	{ EVLOG_NOTICE_PLAYED, SOURCE | REASON | VERSION },
+	{ EVLOG_NOTICE_MISSING, SOURCE },
+	{ EVLOG_NOTICE_SMS, SOURCE | REASON },
+	{ EVLOG_CONSENT_GIVEN, PURPOSE | SOURCE | REASON | VERSION | OFFSET | PRESS },
+	{ EVLOG_CONSENT_NONE, PURPOSE | SOURCE | REASON },
+	{ EVLOG_CONSENT_WITHDRAWN, PURPOSE | SOURCE | REASON | PRESS },
+	{ EVLOG_OPTOUT, PURPOSE | SOURCE | REASON | PRESS },
+	{ EVLOG_OPTOUT_UNCERTAIN, PURPOSE | SOURCE | REASON },
+	{ EVLOG_OBJECTION_OPENED, PURPOSE | SOURCE | REASON | PRESS | SAYS },
+	{ EVLOG_AUDIO_PAUSE, SOURCE | REASON | PRESS },
+	{ EVLOG_AUDIO_RESUME, SOURCE | REASON | PRESS },
+	{ EVLOG_AUDIO_STOP, SOURCE | REASON },
+	{ EVLOG_AUDIO_DISCARD, PURPOSE | SOURCE | REASON | PRESS },
+	{ EVLOG_PURPOSE_GRANT, PURPOSE | SOURCE },
+	{ EVLOG_PURPOSE_DENY, PURPOSE | SOURCE | REASON },
+	{ EVLOG_PURPOSE_EXPIRE, PURPOSE | SOURCE | REASON },
+};
+#define KINDS (sizeof(table) / sizeof(table[0]))
+
+/* One call: what is pressed by whom, said and lost, so many seconds after the answer. */
+struct step {
+	unsigned at;
+	enum { END, KEY, SAY, LOST, OFF } what;
+	unsigned leg; /* or enum call_command */
+	const char *key;
+	int purpose;
+};
+
+static const struct scene {
+	enum policy_basis doc, train;
+	bool special, unheard, silent_stop, sms;
+	struct step step[4];
+	const char *must[3]; /* told, as `told` below has it */
+} scenes[] = {
+	{ .train = POLICY_B_CONSENT, .step = { { 5, KEY, SUBJECT, "1", 0 }, { 20, KEY, SUBJECT, "0", 0 } },
+	  .must = { "consent.given:training:caller:rfc4733:1:0", "consent.withdrawn:training:caller:rfc4733:0:0", "purpose.deny:training:timer:consent.withdrawn::" } },
+	{ .train = POLICY_B_CONSENT, .must = { "consent.none:training:timer:timeout::" } },
+	{ .train = POLICY_B_CONSENT, .step = { { 5, KEY, SUBJECT, "3", 0 } }, .must = { "consent.none:training:timer:other-key::" } },
+	{ .train = POLICY_B_CONSENT, .step = { { 2, KEY, SUBJECT, "3", 0 }, { 5, KEY, AGENT, "3", 0 }, { 11, KEY, SUBJECT, "3", 0 } },
+	  .must = { "consent.none:training:timer:timeout::" } },
+	{ .train = POLICY_B_CONSENT, .unheard = true, .must = { "notice.missing::timer:::", "purpose.deny:training:timer:notice.missing::" } },
+	{ .doc = POLICY_B_CONSENT, .step = { { 5, KEY, SUBJECT, "2", 0 } }, .must = { "consent.given:documentation:caller:rfc4733:2:0" } },
+	{ .doc = POLICY_B_INTEREST, .train = POLICY_B_INTEREST, .step = { { 20, KEY, SUBJECT, "9", 0 } }, .must = { "optout:training:caller:rfc4733:9:0" } },
+	{ .train = POLICY_B_INTEREST, .step = { { 20, KEY, AGENT, "*7", 0 } }, .must = { "optout:training:agent:rfc4733:*7:1" } },
+	{ .train = POLICY_B_INTEREST, .step = { { 20, LOST, 0, NULL, 0 } }, .must = { "optout.uncertain:training:capture:loss::" } },
+	{ .train = POLICY_B_INTEREST, .step = { { 20, OFF, 0, NULL, 0 } }, .must = { "optout:training:sdp:sdp::" } },
+	{ .train = POLICY_B_INTEREST, .step = { { 20, SAY, CALL_C_OPT_OUT, NULL, TRAIN } }, .must = { "optout:training:api:api::" } },
+	{ .train = POLICY_B_INTEREST, .special = true, .step = { { 20, SAY, CALL_C_OBJECT, NULL, TRAIN }, { 21, SAY, CALL_C_OBJECT_GROUNDS, NULL, TRAIN } },
+	  .must = { "objection.opened:training:api:grounds.absent::", "objection.opened:training:api:grounds.present::" } },
+	{ .doc = POLICY_B_INTEREST, .step = { { 20, KEY, SUBJECT, "7", 0 } }, .must = { "objection.opened:documentation:caller:grounds.absent:7:0" } },
+	{ .doc = POLICY_B_INTEREST, .step = { { 20, OFF, 0, NULL, 0 } }, .must = { "objection.opened:documentation:sdp:grounds.absent::" } },
+	{ .doc = POLICY_B_INTEREST, .step = { { 20, KEY, AGENT, "*5", 0 }, { 30, KEY, AGENT, "*6", 0 } },
+	  .must = { "audio.pause::agent:rfc4733:*5:1", "audio.resume::agent:rfc4733:*6:1" } },
+	{ .doc = POLICY_B_INTEREST, .step = { { 20, SAY, CALL_C_PAUSE, NULL, -1 } }, .must = { "audio.pause::api:api::", "audio.resume::timer:pause-max::" } },
+	{ .doc = POLICY_B_INTEREST, .silent_stop = true, .step = { { 20, KEY, AGENT, "*5", 0 } }, .must = { "audio.stop::timer:pause-max::" } },
+	{ .doc = POLICY_B_INTEREST, .sms = true, .must = { "notice.sms::policy:awaited::" } },
+	{ .doc = POLICY_B_INTEREST, .step = { { 20, KEY, AGENT, "*9", 0 } },
+	  .must = { "audio.discard:documentation:agent:not-needed:*9:1", "purpose.expire:documentation:timer:not-needed::" } },
+};
+
+static struct evidence *log_of;
+static char lines[16384];
+static unsigned seen[KINDS];
+
+static void to_log(void *arg, const struct call *c, const struct call_news *n)
+{
+	(void)arg;
+	evidence_news(log_of, c, n);
+}
+
+static bool has_all(const struct evlog_event *e, unsigned must)
+{
+	bool key = *e->press, by_leg = evlog_num_get(e, EVLOG_N_LEG, 9) < 2;
+
+	return (!(must & PURPOSE) || e->purpose) && (!(must & SOURCE) || e->source) && (!(must & REASON) || e->reason) &&
+	       (!(must & VERSION) || evlog_num_get(e, EVLOG_N_VERSION, 0) == 1) &&
+	       (!(must & OFFSET) || evlog_num_get(e, EVLOG_N_OFFSET_MS, 0) == 5000) && key == by_leg &&
+	       /* who presses has a leg, and it says so; nobody else does */
+	       (!(must & PRESS) || key == (e->source == EVLOG_S_CALLER || e->source == EVLOG_S_AGENT)) &&
+	       (!(must & SAYS) || !strncmp(e->reason, "grounds.", 8));
+}
+
+static int on_line(void *arg, const char *file, uint64_t n, const struct evlog_line *l)
+{
+	const struct evlog_event *e = &l->e;
+	size_t at = strlen(lines), i;
+	uint64_t leg = evlog_num_get(e, EVLOG_N_LEG, 9);
+
+	(void)arg, (void)file, (void)n;
+	if (!e->has_call)
+		return 0;
+	for (i = 0; i < KINDS && table[i].kind != e->kind; i++)
+		;
+	if (i == KINDS)
+		fail_msg("%s is not in the table", evlog_kind_name(e->kind));
+	seen[i]++;
+	if (!e->time_ns || !e->controller || !e->rule || !e->policy || !has_all(e, table[i].must))
+		fail_msg("%s lacks a field (purpose %d, source %d, reason %s, press %s, leg %d)", evlog_kind_name(e->kind), e->purpose,
+			 e->source, e->reason ? e->reason : "-", e->press, (int)leg);
+	snprintf(lines + at, sizeof(lines) - at, "%s:%s:%s:%s:%s:%.*s\n", evlog_kind_name(e->kind), evlog_purpose_name(e->purpose),
+		 evlog_source_name(e->source), e->reason ? e->reason : "", e->press, leg < 2, leg ? "1" : "0");
+	return 0;
+}
+
+static void play(const struct scene *s)
+{
+	struct world *w = world(s->doc, s->train, s->special);
+	struct policy_rule *r = &w->policy.rule;
+	static const struct policy_notice notice = { .name = "told", .language = "en", .length_ms = 0 };
+	struct call *c;
+
+	w->cs->sink.news = to_log;
+	r->notice = &notice;
+	r->nnotice = 1;
+	if (s->unheard)
+		r->proof = POLICY_PROOF_FINGERPRINT;
+	r->pause_stop = s->silent_stop;
+	r->sms = s->sms ? "template" : NULL;
+	r->sms_timeout = (struct policy_span){ 10, POLICY_U_MIN };
+	r->purpose[DOC].not_needed = true;
+	strcpy(r->purpose[DOC].not_needed_key, "*9");
+	c = answer_call(w);
+	for (const struct step *t = s->step; t->what != END; t++) {
+		until(w, c, t->at);
+		if (t->what == KEY)
+			press(w, c, t->leg, t->key);
+		else if (t->what == LOST)
+			call_lost_audio(w->cs, c, SUBJECT, 200, w->now);
+		else if (t->what == OFF)
+			call_recordpref_off(w->cs, c, 0, w->now);
+		else
+			assert_int_equal(call_command(w->cs, c, (enum call_command)t->leg, (enum policy_purpose)t->purpose, CALL_BY_API, w->now), 0);
+	}
+	until(w, c, 300);
+	bye(w);
+	fake_world_free(w);
+}
+
+static void test_fields(void **state)
+{
+	char why[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		struct evlog_report report;
+		struct evlog_look look = { .line = on_line };
+
+		shell("rm -rf '%s'/evidence", store_dir);
+		assert_int_equal(evidence_new(&(struct evidence_settings){ .dir = store_dir }, &log_of, why, sizeof(why)), 0);
+		assert_int_equal(evidence_start(log_of, why, sizeof(why)), 0);
+		play(&scenes[i]);
+		assert_int_equal(evidence_finish(log_of), 0);
+		evidence_free(log_of);
+		lines[0] = 0;
+		assert_int_equal(evlog_look(store_dir, &look, &report, why, sizeof(why)), 0);
+		assert_int_equal(report.damaged, report.open); /* nobody records: the calls have no outcome */
+		for (int k = 0; k < 3 && scenes[i].must[k]; k++)
+			if (!strstr(lines, scenes[i].must[k]))
+				fail_msg("scene %zu: no %s in\n%s", i, scenes[i].must[k], lines);
+	}
+	for (size_t i = 0; i < KINDS; i++)
+		if (!seen[i])
+			fail_msg("%s happens in no scene", evlog_kind_name(table[i].kind));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_fields, make_store, drop_store),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
