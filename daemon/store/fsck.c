@@ -27,6 +27,15 @@ int fsck_unreadable(struct fsck *f, const char *file, int rc, const char *rule)
 	fsck_found(f, file, 0, rule, strerror(-rc));
 	return 0;
 }
+static int on_hold(void *arg, const char *controller, const struct uid *uid)
+{
+	struct fsck *f = arg;
+	uint32_t place;
+	int rc = fsck_place(f, controller, -1, DAY_HOLD, &place);
+
+	return rc ? rc : fsck_stray(f, &f->held, uid, place, 0);
+}
+
 static void bad_hold(void *arg, const char *file, uint64_t off, const char *rule, const char *text)
 {
 	fsck_found(arg, file, off, rule, text);
@@ -90,6 +99,8 @@ static void check_open(void *arg, const struct uid *uid, const uint8_t *p, size_
 	struct store none = { .root = { .fd = -1 } };
 	struct store_call *sc = NULL;
 
+	if (uid && !f->rc)
+		f->rc = fsck_stray(f, &f->rows, uid, 0, 0);
 	if (record_get(&none, p, n, &sc) || !uid || !uid_equal(uid, &sc->meta.uid))
 		fsck_found(f, "open.db", 0, "O-2", "record of a call in progress is damaged");
 	scall_free(sc);
@@ -145,9 +156,16 @@ static int check_all(struct fsck *f)
 	if (bad)
 		fsck_found(f, "open.db", 0, "O-1", bad);
 	check_later(f);
-	rc = overlay_new(&f->root, &f->overlay) ? why_set(f->why, -ENOMEM, "out of memory") : catalog_each(&f->root, fsck_catalog, f);
+	rc = f->rc ? f->rc : fsck_lost_before(f);
 	if (rc)
 		return rc;
+	if (overlay_new(&f->root, &f->overlay))
+		return why_set(f->why, -ENOMEM, "out of memory");
+	overlay_no_slots(f->overlay);
+	rc = catalog_each(&f->root, fsck_catalog, f);
+	if (rc)
+		return rc;
+	fsck_lost_rows(f);
 	if (f->chunks.n)
 		qsort(f->chunks.v, f->chunks.n, sizeof(*f->chunks.v), fsck_ref_cmp);
 	if (f->slots.n)
@@ -156,12 +174,12 @@ static int check_all(struct fsck *f)
 	if (!rc)
 		rc = each_dir(f, "keys");
 	if (!rc)
-		rc = fsck_holds(&f->root, &(struct fsck_hold){ .arg = f, .bad = bad_hold, .key = fsck_held_key }, f->why);
+		rc = fsck_holds(&f->root, &(struct fsck_hold){ .arg = f, .bad = bad_hold, .key = fsck_held_key, .hold = on_hold }, f->why);
 	if (rc)
 		return rc;
 	fsck_chunk_refs(f);
-	fsck_slot_refs(f);
-	return 0;
+	rc = fsck_slot_refs(f);
+	return rc ? rc : fsck_lost(f);
 }
 
 int store_fsck(const char *dir,
@@ -188,6 +206,7 @@ int store_fsck(const char *dir,
 	free(f.place);
 	free(f.chunks.v);
 	free(f.slots.v);
+	fsck_lost_free(&f);
 	free(f.row_parts);
 	free(f.epoch);
 	if (rc)

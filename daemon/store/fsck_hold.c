@@ -98,6 +98,12 @@ static int check_kept(void *arg, const struct hold *x)
 	struct slot s;
 	bool gone;
 
+	if (c->f->hold) {
+		int rc = c->f->hold(c->f->arg, x->controller, &x->uid);
+
+		if (rc)
+			return rc;
+	}
 	if (!x->index)
 		return 0;
 	gone = bucket_read(c->root, x->controller, STORE_DOCUMENTATION, x->day, &b, &why) == -ENOENT || b.state == BUCKET_DESTROYED;
@@ -116,7 +122,7 @@ static int check_journal(const struct root *r, const struct fsck_hold *f, const 
 	char path[STORE_PATH_MAX];
 	struct holds *h = NULL;
 	struct why why = { "" };
-	int rc = holds_open(r, HOLDS_READ, &h, &why);
+	int rc = holds_open(r, HOLDS_READ, &h, &why), rc_hold = 0;
 
 	if (rc == -ENOMEM)
 		return rc;
@@ -130,11 +136,13 @@ static int check_journal(const struct root *r, const struct fsck_hold *f, const 
 		if (h && (!e || e->h.index != v->index || strcmp(e->h.controller, v->controller) != 0))
 			f->bad(f->arg, path, (uint64_t)v->index * SLOT_SIZE, "H-4", "key of a call that the journal does not hold here");
 		f->key(f->arg, v->controller, v->day, v->slot, &v->uid);
+		if (!h && f->hold && !rc_hold)
+			rc_hold = f->hold(f->arg, v->controller, &v->uid);
 	}
 	if (h)
-		(void)holds_each(h, check_kept, &(struct kept){ r, f }); /* never stops */
+		rc_hold = holds_each(h, check_kept, &(struct kept){ r, f });
 	holds_close(h);
-	return 0;
+	return rc_hold;
 }
 
 int fsck_holds(const struct root *r, const struct fsck_hold *f, struct why *why)

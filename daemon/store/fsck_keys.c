@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/bucket.h"
@@ -47,7 +48,7 @@ static void check_bucket(struct fsck *f, const char *controller, int purpose, ui
 	explicit_bzero(&b, sizeof(b));
 }
 
-static void match_slot(struct fsck *f, uint32_t place, uint32_t index, const struct slot *s, const char *bad,
+static int match_slot(struct fsck *f, uint32_t place, uint32_t index, const struct slot *s, const char *bad,
 		       const char *name)
 {
 	size_t i = fsck_ref_lower(&f->slots, place, index, (uint64_t)index * SLOT_SIZE);
@@ -59,14 +60,19 @@ static void match_slot(struct fsck *f, uint32_t place, uint32_t index, const str
 		fsck_found(f, name, (uint64_t)index * SLOT_SIZE, "K-3", bad);
 		if (r)
 			r->reported = true;
-		return;
+		return 0;
 	}
 	if (!s->empty)
 		f->rep.slots++;
-	if (r)
+	if (r) {
 		r->found = !s->empty && uid_equal(&s->uid, &r->uid);
-	else if (!s->empty)
+		r->emptied = s->empty;
+	} else if (!s->empty) {
 		f->rep.interrupted++;
+		if (index < f->place[place].mark && !fsck_has_row(f, &s->uid))
+			return fsck_stray(f, &f->keys, &s->uid, place, index);
+	}
+	return 0;
 }
 
 static int check_slots(struct fsck *f, const char *controller, int purpose, uint32_t day)
@@ -108,7 +114,7 @@ static int check_slots(struct fsck *f, const char *controller, int purpose, uint
 		bad = slot_parse(raw, &s);
 		if (!bad && !s.empty && s.purpose != purpose)
 			bad = "slot of the other purpose";
-		match_slot(f, place, i, &s, bad, name);
+		rc = match_slot(f, place, i, &s, bad, name);
 	}
 	close(fd);
 	return rc;
@@ -150,21 +156,29 @@ int fsck_key_dir(struct fsck *f, const char *controller, int purpose)
 	return rc;
 }
 
-void fsck_slot_refs(struct fsck *f)
+int fsck_slot_refs(struct fsck *f)
 {
 	char name[STORE_PATH_MAX], text[128], uid[UID_TEXT];
+	struct stat sb;
+	int rc = 0;
 
-	for (size_t i = 0; i < f->slots.n; i++) {
+	for (size_t i = 0; !rc && i < f->slots.n; i++) {
 		const struct ref *r = &f->slots.v[i];
 		const struct place *p = &f->place[r->place];
 
 		if (r->found || r->reported || p->over)
 			continue;
+		later_path(p->controller, name);
+		if (r->emptied && (fstatat(f->root.fd, name, &sb, AT_SYMLINK_NOFOLLOW) || sb.st_size < 512)) {
+			rc = fsck_stray(f, &f->emptied, &r->uid, r->place, 0);
+			continue;
+		}
 		uid_format(&r->uid, uid);
 		slots_path(p->controller, (unsigned)p->purpose, p->day, "slots", name);
 		snprintf(text, sizeof(text), "row of call %s: its wrap is not there", uid);
 		fsck_found(f, name, r->off, "K-5", text);
 	}
+	return rc;
 }
 /* The row's wrap is there as long as its copy is. */
 void fsck_held_key(void *arg, const char *controller, uint32_t day, uint32_t slot, const struct uid *uid)

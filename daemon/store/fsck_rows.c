@@ -127,8 +127,8 @@ static int what_is_due(struct fsck *f, const char *controller, const struct curs
 		if (!state_holds(s))
 			continue;
 		any = true;
-		rc = overlay_state(f->overlay, controller, &row->row.uid, (enum store_purpose)p, row->purpose_day[p], &s, reason,
-				   f->why);
+		rc = overlay_state(f->overlay, controller, &row->row.uid, (enum store_purpose)p, row->purpose_day[p],
+				   row->purpose_slot[p], &s, reason, f->why);
 		if (rc == -ENOMEM)
 			return rc;
 		ret->wrap[p] = rc <= 0; /* damage is told elsewhere */
@@ -159,6 +159,8 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 	f->row++;
 	if (!rc)
 		rc = fsck_place(f, controller, -1, row->day, &ref.place);
+	if (!rc)
+		rc = fsck_stray(f, &f->rows, &row->row.uid, ref.place, 0);
 	while (!rc && (got = !due.chunks ? 0 : extent_get(&p, &n, &st, &e)) != 0) {
 		if (got < 0) {
 			fsck_found(f, name, 0, "C-2", "a call's list of chunks does not parse");
@@ -193,6 +195,17 @@ static bool torn(const struct fsck *f, const char *name)
 	return !fstatat(f->root.fd, name, &sb, 0) && sb.st_size % 512; /* the smallest page */
 }
 
+static int catalog_damaged(struct fsck *f, const char *controller, uint32_t day, const char *file, const char *rule, const char *text)
+{
+	uint32_t place;
+	int rc = fsck_place(f, controller, -1, day, &place);
+
+	fsck_found(f, file, 0, rule, text);
+	if (!rc)
+		f->place[place].damaged = true;
+	return rc;
+}
+
 int fsck_catalog(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct store_filter all = { .state = -1 };
@@ -208,15 +221,13 @@ int fsck_catalog(void *arg, const char *controller, uint32_t day, unsigned part)
 		return 0;
 	if (rc == -ENOMEM)
 		return why_set(f->why, rc, "%s", why.text);
-	if (rc) {
-		fsck_found(f, name, 0, "C-1", why.text);
-		return 0;
-	}
+	if (rc)
+		return catalog_damaged(f, controller, day, name, "C-1", why.text);
 	if (cursor_check(c, &why))
-		fsck_found(f, name, 0, "C-1", why.text);
+		rc = catalog_damaged(f, controller, day, name, "C-1", why.text);
 	else if (torn(f, name)) /* SQLite takes what is missing of its last page for zeros */
-		fsck_found(f, name, 0, "C-1", "no whole number of pages: cut");
-	for (;;) {
+		rc = catalog_damaged(f, controller, day, name, "C-1", "no whole number of pages: cut");
+	while (!rc) {
 		rc = cursor_next(c, &row, &why);
 		if (rc == 1) {
 			rc = row_refs(f, controller, row);
@@ -226,11 +237,13 @@ int fsck_catalog(void *arg, const char *controller, uint32_t day, unsigned part)
 		}
 		if (rc == -EAGAIN)
 			rc = why_set(f->why, rc, "%s", why.text);
-		else if (rc < 0)
-			fsck_found(f, name, 0, strstr(why.text, "C-2") ? "C-2" : "C-1", why.text);
-		if (rc == -EBADMSG && strstr(why.text, "C-2"))
-			continue; /* that row only */
-		rc = rc == -EAGAIN ? rc : 0;
+		if (rc < 0 && rc != -EAGAIN) {
+			bool row_only = rc == -EBADMSG && strstr(why.text, "C-2");
+
+			rc = catalog_damaged(f, controller, day, name, strstr(why.text, "C-2") ? "C-2" : "C-1", why.text);
+			if (row_only)
+				continue;
+		}
 		break;
 	}
 	cursor_close(c);

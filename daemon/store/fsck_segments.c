@@ -50,10 +50,19 @@ static void match_damage(struct fsck *f, const struct seg_file *s, const struct 
 	}
 }
 
-static void walk(struct fsck *f, const struct seg_file *s, const uint8_t *p, size_t n)
+/* What is there of calls without a row: a copy of it, or that it was on hold. */
+static int note_copy(struct fsck *f, const struct seg_file *s, const struct segment_item *it)
+{
+	if (it->kind != SEGMENT_ROW && !(it->kind == SEGMENT_CHUNK && s->day == DAY_HOLD))
+		return 0;
+	return fsck_has_row(f, &it->head.uid) ? 0 : fsck_stray(f, &f->copies, &it->head.uid, s->place, 0);
+}
+
+static int walk(struct fsck *f, const struct seg_file *s, const uint8_t *p, size_t n)
 {
 	uint64_t off = SEGMENT_HEAD, end = n;
 	struct segment_item it;
+	int rc = 0;
 
 	if (s->open) { /* what follows the last whole chunk is the torn end of a crash */
 		end = SEGMENT_HEAD;
@@ -62,9 +71,10 @@ static void walk(struct fsck *f, const struct seg_file *s, const uint8_t *p, siz
 				end = it.off + it.len;
 		off = SEGMENT_HEAD;
 	}
-	while (off < end && segment_next(p, (size_t)end, &off, &it)) {
+	while (!rc && off < end && segment_next(p, (size_t)end, &off, &it)) {
 		if (it.kind == SEGMENT_CHUNK)
 			match_chunk(f, s, &it);
+		rc = note_copy(f, s, &it);
 		if (it.kind == SEGMENT_ROW && !rowcopy_sound(p + it.off + ROW_HEAD, it.head.length - ROW_HEAD, &it.head.uid))
 			fsck_found(f, s->name, it.off, "S-9", "copy of a row does not parse");
 		if (it.kind != SEGMENT_DAMAGE)
@@ -72,6 +82,7 @@ static void walk(struct fsck *f, const struct seg_file *s, const uint8_t *p, siz
 		fsck_found(f, s->name, it.off, it.rule, it.text);
 		match_damage(f, s, &it);
 	}
+	return rc;
 }
 
 static const char *head_belongs(const struct fsck *f, const struct segment_head *h, const struct seg_file *s)
@@ -120,7 +131,7 @@ static int check_segment(struct fsck *f, struct seg_file *s)
 		bad = head_belongs(f, &h, s);
 	if (bad && !s->open)
 		fsck_found(f, s->name, 0, "S-1", bad);
-	walk(f, s, p, n);
+	rc = walk(f, s, p, n);
 out:
 	free(p);
 	if (fd >= 0)

@@ -407,6 +407,69 @@ static int rebuild_all(struct rebuild *b)
 	return rc;
 }
 
+/* ---- the list of partitions (open.db) ---- */
+
+struct listed {
+	char controller[STORE_NAME_MAX];
+	uint32_t day;
+	unsigned part;
+};
+
+struct listing {
+	struct rebuild *b;
+	struct list gone;
+	bool failed;
+};
+
+static void take_listed(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	struct listing *l = arg;
+	char rel[STORE_PATH_MAX];
+	struct listed *v;
+	struct stat sb;
+
+	if (name_check(controller) || !part || part > CATALOG_PARTS)
+		return;
+	catalog_path(controller, day, part, rel);
+	if (!fstatat(l->b->root.fd, rel, &sb, AT_SYMLINK_NOFOLLOW))
+		return;
+	v = list_add(&l->gone);
+	l->failed |= !v;
+	if (!v)
+		return;
+	snprintf(v->controller, sizeof(v->controller), "%s", controller);
+	v->day = day;
+	v->part = part;
+}
+
+/* What nothing could be made of is not missed any more. */
+static int unlist(struct rebuild *b)
+{
+	struct listing l = { .b = b, .gone = { .size = sizeof(struct listed) } };
+	const struct listed *v;
+	struct opens *o = NULL;
+	int rc = 0;
+
+	if (opens_listed(&b->root, take_listed, &l) || (!l.gone.n && !l.failed)) { /* damaged: fsck names it */
+		list_free(&l.gone);
+		return l.failed ? -ENOMEM : 0;
+	}
+	rc = l.failed ? why_set(b->why, -ENOMEM, "out of memory") : opens_new(&b->root, &o, b->why);
+	v = l.gone.v;
+	for (size_t i = 0; !rc && i < l.gone.n; i++) {
+		char rel[STORE_PATH_MAX];
+
+		catalog_path(v[i].controller, v[i].day, v[i].part, rel);
+		rebuild_say(b, rel, "is not there, and nothing more can be made of what it had");
+		rc = opens_unlist(o, v[i].controller, v[i].day, v[i].part, b->why);
+	}
+	if (!rc)
+		rc = opens_sync(o, b->why);
+	opens_free(o);
+	list_free(&l.gone);
+	return rc;
+}
+
 /* ---- all of it ---- */
 
 static int lock_file(struct rebuild *b, const char *name, const char *who, int *ret)
@@ -441,7 +504,11 @@ static int run(struct rebuild *b)
 	uids_sort(&b->open);
 	seal_clean(&b->root);
 	rc = overlay_new(&b->root, &b->overlay);
-	return rc ? why_set(b->why, rc, "out of memory") : rebuild_all(b);
+	if (rc)
+		return why_set(b->why, rc, "out of memory");
+	overlay_no_slots(b->overlay);
+	rc = rebuild_all(b);
+	return rc ? rc : unlist(b);
 }
 
 int store_rebuild(const char *dir, void (*cb)(void *arg, const char *file, const char *text), void *arg,

@@ -54,10 +54,10 @@ static int may_come_back(struct rebuild *b, const struct lost_day *d, const stru
 		if (!rowcopy_text(p, n, ROWCOPY_DAY + i * ROWCOPY_PURPOSE, day_name, sizeof(day_name)) ||
 		    day_parse(day_name, strlen(day_name), &day) || !rowcopy_int(p, n, ROWCOPY_SLOT + i * ROWCOPY_PURPOSE, &slot))
 			continue;
-		rc = overlay_state(b->overlay, d->controller, uid, (enum store_purpose)i, day, &s, reason, b->why);
+		rc = overlay_state(b->overlay, d->controller, uid, (enum store_purpose)i, day, (uint32_t)slot, &s, reason, b->why);
 		if (rc == -ENOMEM)
 			return rc;
-		back |= rc || day == DAY_HOLD || wrap_lives(b, d, uid, i, day, (uint32_t)slot);
+		back |= rc == 1 || day == DAY_HOLD || wrap_lives(b, d, uid, i, day, (uint32_t)slot);
 	}
 	return !kept || back;
 }
