@@ -299,7 +299,7 @@ static int rebuild_day(struct rebuild *b, const char *controller, uint32_t day, 
 	rc = catalog_each_of(&b->root, controller, day, take_part, &t);
 	uids_sort(&d.known);
 	if (!rc)
-		rc = rebuild_lost(b, &d);
+		rc = day == DAY_HOLD ? rebuild_hold(b, &d) : rebuild_lost(b, &d);
 	if (rc == -ENOMEM)
 		rc = why_set(b->why, rc, "out of memory");
 	day_free(&d);

@@ -3,7 +3,8 @@
  * rebuild_internal.h - what the files of store_rebuild share
  *
  * rebuild.c goes over the days and sets damaged partitions aside, rebuild_find.c looks through a day's segments for what has no
- * row, rebuild_log.c through the evidence log, rebuild_rows.c writes rows.
+ * row, rebuild_log.c through the evidence log, rebuild_rows.c writes rows,
+ * rebuild_hold.c those of calls on hold.
  */
 #ifndef REBUILD_INTERNAL_H
 #define REBUILD_INTERNAL_H
@@ -110,5 +111,8 @@ struct filling {
 	struct lost_day *d;
 };
 int rebuild_fill(void *filling, sqlite3 *sql);
+
+/* rebuild_hold.c: rows of the hold area; d->known are those of a sound hold.db. */
+int rebuild_hold(struct rebuild *b, struct lost_day *d);
 
 #endif
