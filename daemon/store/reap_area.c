@@ -39,6 +39,7 @@ struct copy {
 	unsigned part;
 	sqlite3 *hold; /* the new hold.db with the partition attached as d */
 	bool changed;
+	uint32_t named; /* the greatest segment number in hold.db */
 	struct later *later;
 	struct why *why;
 };
@@ -136,11 +137,12 @@ static int copy_finish(const struct root *r, const char *controller, sqlite3 *ho
 	return rc;
 }
 
-static int next_number(const struct root *r, const char *controller, uint32_t *ret, struct why *why)
+/* named: the greatest one that a row has, whose segment may be gone. */
+static int next_number(const struct root *r, const char *controller, uint32_t named, uint32_t *ret, struct why *why)
 {
 	char dir[STORE_PATH_MAX];
 	struct names names;
-	uint32_t max = 0;
+	uint32_t max = named;
 	int rc;
 
 	snprintf(dir, sizeof(dir), "segments/%s/hold", controller);
@@ -256,7 +258,7 @@ static int copy_call(struct copy *c, const struct uid *uid)
 		rc = reap_row_extents(from, uid, &p, &n, c->why);
 	sqlite3_close(from);
 	if (!rc)
-		rc = next_number(&c->r->root, c->controller, &number, c->why);
+		rc = next_number(&c->r->root, c->controller, c->named, &number, c->why);
 	if (!rc)
 		rc = copy_chunks(c, p, n, number, &extents, &end);
 	if (!rc)
@@ -312,6 +314,7 @@ struct kept {
 	uint32_t segment; /* of its chunks; 0: it has none */
 	uint64_t end;	  /* behind them */
 	bool copied;	  /* a copy of the row lies somewhere */
+	bool there;	  /* that segment is there, and its own */
 };
 
 struct area {
@@ -425,6 +428,7 @@ static bool stays_there(struct area *a, const char *name, uint32_t number)
 	k = kept_find(a, &uid);
 	if (k) {
 		k->copied |= copy || (k->segment == number && size > k->end);
+		k->there |= k->segment == number;
 		return k->segment == number || copy;
 	}
 	if (!hold_is(a->r->holds, &uid) || has_row(a->r, &uid)) /* over, or not finished */
@@ -468,6 +472,15 @@ static int area_lost(const struct area *a, struct why *why)
 				      " optag fsck --rebuild (rule H-6)", rel, a->lost);
 }
 
+static uint32_t greatest(const struct area *a)
+{
+	uint32_t max = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		max = a->v[i].segment > max ? a->v[i].segment : max;
+	return max;
+}
+
 /* The whole segment and a copy of the row behind it, in its place: of an area of before copies were made. */
 static int add_copy(struct area *a, sqlite3 *sql, const struct kept *k, struct why *why)
 {
@@ -478,7 +491,7 @@ static int add_copy(struct area *a, sqlite3 *sql, const struct kept *k, struct w
 	int in = -1, out = -1, rc;
 
 	if (!k->segment) {
-		rc = next_number(&a->r->root, a->controller, &h.number, why);
+		rc = next_number(&a->r->root, a->controller, greatest(a), &h.number, why);
 		if (rc)
 			return rc;
 	}
@@ -580,7 +593,7 @@ static int forget_all(struct reap *r, const char *controller, const struct uid *
 }
 
 /* hold.db has a row of every call on hold whose audio is there; else nothing may be added to it, nor may a day go. */
-static int area_whole(struct reap *r, const char *controller, struct why *why)
+static int area_whole(struct reap *r, const char *controller, uint32_t *ret_named, struct why *why)
 {
 	struct area a = { .r = r, .controller = controller };
 	sqlite3 *sql = NULL;
@@ -592,6 +605,7 @@ static int area_whole(struct reap *r, const char *controller, struct why *why)
 	sqlite3_close(sql);
 	if (!rc)
 		area_scan(&a, false);
+	*ret_named = greatest(&a);
 	free(a.v);
 	return rc ? rc : area_lost(&a, why);
 }
@@ -606,7 +620,7 @@ int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct w
 		return why_set(why, -EBADMSG, "holds: damaged: nobody knows whose audio must stay");
 	if (!holds_each(r->holds, is_of, arg.v))
 		return 0;
-	rc = area_whole(r, controller, why);
+	rc = area_whole(r, controller, &c.named, why);
 	if (rc)
 		return rc;
 	rc = area_open(&r->root, controller, &c.hold, why);
@@ -628,7 +642,7 @@ static int area_settle(struct reap *r, const char *controller, sqlite3 *sql, str
 	if (!rc)
 		area_scan(&a, true);
 	for (size_t i = 0; !rc && i < a.n; i++)
-		if (!a.v[i].copied)
+		if (!a.v[i].copied && (a.v[i].there || !a.v[i].segment)) /* what is damaged is left as it is */
 			rc = add_copy(&a, sql, &a.v[i], why);
 	free(a.v);
 	return rc ? rc : area_lost(&a, why);
