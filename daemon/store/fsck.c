@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* fsck.c - checks every file of a store against FORMAT.md, without any key, see fsck_internal.h */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/catalog.h"
 #include "store/fsck_hold.h"
 #include "store/fsck_internal.h"
 #include "store/opens.h"
+#include "store/reap_ask.h"
 #include "store/store_call.h"
 
 void fsck_found(struct fsck *f, const char *file, uint64_t off, const char *rule, const char *text)
@@ -142,6 +145,22 @@ static void check_later(struct fsck *f)
 	names_free(&owners);
 }
 
+static void bad_ask(void *arg, uint64_t off, const char *text)
+{
+	fsck_found(arg, "erase", off, "D-1", text);
+}
+
+/* A reaper makes it before anything else. */
+static void check_asks(struct fsck *f)
+{
+	int rc = reap_asks_check(&f->root, bad_ask, f);
+
+	if (rc == -ENOENT && reap_asks_due(&f->root))
+		fsck_found(f, "erase", 0, "D-1", "is not there or empty, and a reaper has been here: requests may be lost");
+	else if (rc && rc != -ENOENT)
+		fsck_found(f, "erase", 0, "D-1", strerror(-rc));
+}
+
 static int check_all(struct fsck *f)
 {
 	const char *bad;
@@ -156,6 +175,7 @@ static int check_all(struct fsck *f)
 	if (bad)
 		fsck_found(f, "open.db", 0, "O-1", bad);
 	check_later(f);
+	check_asks(f);
 	rc = f->rc ? f->rc : fsck_lost_before(f);
 	if (rc)
 		return rc;

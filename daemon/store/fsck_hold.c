@@ -128,6 +128,8 @@ static int check_journal(const struct root *r, const struct fsck_hold *f, const 
 		return rc;
 	if (rc)
 		f->bad(f->arg, HOLDS_FILE, 0, "H-1", why.text);
+	else if (h->end < h->size)
+		f->bad(f->arg, HOLDS_FILE, h->end, "H-1", "the last line is not whole: it was never confirmed, or the file is cut");
 	for (size_t i = 0; i < k->n; i++) {
 		const struct key *v = &k->v[i];
 		const struct entry *e = h ? holds_find(h, &v->uid) : NULL;

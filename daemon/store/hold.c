@@ -127,6 +127,7 @@ int holds_take(struct holds *h, const char *s, size_t n, struct why *why)
 		at = (size_t)(nl - s) + 1;
 	}
 	h->end = at;
+	h->size = n;
 	if (rc == -EBADMSG)
 		return why_set(why, rc, HOLDS_FILE ": line %llu: is no line of a journal of holds, or none that may stand here (rule H-1)",
 			       (unsigned long long)h->line);

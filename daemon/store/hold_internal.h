@@ -28,6 +28,7 @@ struct hold_line {
 	uint32_t review;	   /* set, change */
 	uint64_t at_ns;
 	struct hold_person by;
+	bool plain; /* of before there were checksums */
 };
 
 /* Any bytes, without the LF. -EBADMSG: not what hold_line_format writes. */
@@ -47,7 +48,8 @@ struct entry {
 struct holds {
 	const struct root *root;
 	int fd; /* of the journal, locked; -1: for reading only */
-	uint64_t end, line;
+	uint64_t end, line; /* of what is whole */
+	uint64_t size;
 	struct htab by_uid;
 	struct entry *first, **last;
 	size_t held;

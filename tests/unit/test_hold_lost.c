@@ -195,6 +195,24 @@ static void test_old_area(void **state)
 	fsck_clean(NULL);
 }
 
+/* The number of a segment that was lost is not another call's: a row names it. */
+static void test_lost_segment(void **state)
+{
+	struct finding f;
+
+	(void)state;
+	make_area();
+	shell("rm '%s/segments/acme/hold/00000001.seg'", store_dir);
+	reap_at(T0 + 96 * DAY_NS);
+	assert_true(there("segments/acme/hold/00000002.seg"));
+	assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+	reap_at(T0 + 97 * DAY_NS);
+	assert_false(there("segments/acme/hold/00000001.seg"));
+	assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+	assert_int_equal(fsck(&f, NULL), 1);
+	assert_string_equal(f.file, "segments/acme/hold/00000001.seg");
+}
+
 /* ---- calls of formats 1 and 2: their slots are of version 1, and the bucket's key stays for who is on hold ---- */
 
 struct olds {
@@ -293,11 +311,48 @@ static void test_format_2(void **state)
 	old_format("v2");
 }
 
+/* An erasure does not wait for a catalog: the key goes at once, and the row says so when it is made anew. */
+static void test_erasure(void **state)
+{
+	static const char *const bad[] = { "rm '%s'/catalog/acme/20*.db", "truncate -s 9000 '%s'/catalog/acme/20*.db" };
+
+	(void)state;
+	make_area(); /* later_held is in its day, with another one */
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct reap_settings s = { .now_ns = T0 + 93 * DAY_NS, .told = true };
+		struct reap_totals t;
+		struct store *st;
+		struct uid uid;
+		char why[512];
+
+		as_before();
+		st = open_store(STORE_RW);
+		uid = keep_call(st, 7, "acme", CPH, T0, (uint64_t[]){ T0 + 95 * DAY_NS, T0 + 94 * DAY_NS });
+		ok(st, store_sync(st));
+		store_close(st);
+		shell(bad[i], store_dir);
+		assert_int_equal(reap_request(store_dir, &uid, STORE_DOCUMENTATION, "withdrawn", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
+		assert_int_equal(reap_request(store_dir, &later_held, STORE_DOCUMENTATION, "erased", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
+		(void)reap_with(&s, &t);
+		assert_int_equal(t.single, 1); /* what is on hold waits */
+		assert_int_equal(told("key.destroy.*withdrawn"), 1);
+		shell("test $(grep -c '^#' '%s/erase') = 1", store_dir);
+		(void)rebuild();
+		fsck_clean(NULL);
+		assert_int_equal(state_of(&uid, 0), STORE_S_WITHDRAWN);
+		assert_int_equal(heard(&uid, STORE_DOCUMENTATION), -EACCES);
+		assert_int_equal(heard(&uid, STORE_TRAINING), 0);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+		reap_at(T0 + 93 * DAY_NS + NS_PER_S);
+		assert_int_equal(told("key.destroy.*withdrawn"), 1);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, make_store, drop_store)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(format_1), T(format_2) };
+	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(format_1), T(format_2), T(erasure) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
