@@ -58,6 +58,8 @@ struct holds {
 struct holds *holds_new(const struct root *r); /* none; NULL: no memory */
 /* Any bytes as a journal, whole lines of it. -EBADMSG with the line in why. */
 int holds_take(struct holds *h, const char *s, size_t n, struct why *why);
+/* The line is true of *h from now on; -EBADMSG it cannot follow those before. */
+int holds_apply(struct holds *h, const struct hold_line *l);
 struct entry *holds_find(const struct holds *h, const struct uid *uid);
 /* Durable, then true of *h. The line is one that the journal allows now (-EBADMSG else). */
 int holds_append(struct holds *h, const struct hold_line *l, struct why *why);

@@ -86,8 +86,7 @@ void rebuild_say(struct rebuild *b, const char *file, const char *fmt, ...)
 
 /* ---- partitions that are there ---- */
 
-/* NAME and what lies beside it become NAME.damaged, NAME.damaged.2 ... */
-static int set_aside(struct rebuild *b, const char *rel, const char *what)
+int rebuild_set_aside(struct rebuild *b, const char *rel, const char *what)
 {
 	static const char *const ext[] = { "", "-wal", "-shm", "-journal" };
 	char from[STORE_PATH_MAX + 16], to[STORE_PATH_MAX + 40], kept[STORE_PATH_MAX + 24];
@@ -103,7 +102,7 @@ static int set_aside(struct rebuild *b, const char *rel, const char *what)
 			return why_errno(b->why, -errno, from, "cannot set aside");
 	}
 	b->rep.damaged++;
-	rebuild_say(b, rel, "set aside as %s: %s", strrchr(kept, '/') + 1, what);
+	rebuild_say(b, rel, "set aside as %s: %s", strrchr(kept, '/') ? strrchr(kept, '/') + 1 : kept, what);
 	return sync_dir_of(&b->root, rel, b->why);
 }
 
@@ -161,7 +160,7 @@ static int take_part(void *arg, const char *controller, uint32_t day, unsigned p
 	t->d->known.list.n = uids;
 	t->d->like.n = likes;
 	t->d->damaged = true;
-	return set_aside(t->b, rel, why.text);
+	return rebuild_set_aside(t->b, rel, why.text);
 }
 
 /* A WAL without its database would be taken for the next one's. */
@@ -186,7 +185,7 @@ static int set_aside_strays(struct rebuild *b, const char *controller)
 			continue;
 		catalog_path(controller, day, part, rel);
 		if (fstatat(b->root.fd, rel, &sb, AT_SYMLINK_NOFOLLOW))
-			rc = set_aside(b, rel, "its database is missing");
+			rc = rebuild_set_aside(b, rel, "its database is missing");
 	}
 	names_free(&files);
 	return rc;
@@ -507,7 +506,9 @@ static int run(struct rebuild *b)
 	if (rc)
 		return why_set(b->why, rc, "out of memory");
 	overlay_no_slots(b->overlay);
-	rc = rebuild_all(b);
+	rc = rebuild_journal(b);
+	if (!rc)
+		rc = rebuild_all(b);
 	return rc ? rc : unlist(b);
 }
 

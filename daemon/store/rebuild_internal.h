@@ -96,6 +96,12 @@ struct rebuild {
 
 void rebuild_say(struct rebuild *b, const char *file, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* NAME and what lies beside it become NAME.damaged, NAME.damaged.2 ... */
+int rebuild_set_aside(struct rebuild *b, const char *rel, const char *what);
+
+/* rebuild_journal.c: `holds`, when it is damaged or gone */
+int rebuild_journal(struct rebuild *b);
+
 /* rebuild_find.c: pieces, copies and bares (with their wraps) of the day, from segments and slots */
 int rebuild_find(struct rebuild *b, struct lost_day *d);
 /* Reads a piece, all of it, into out. */

@@ -195,6 +195,39 @@ static void test_old_area(void **state)
 	fsck_clean(NULL);
 }
 
+/* A journal that is gone or damaged: who was on hold stays so, and what is known of why stays, too. */
+static void test_journal(void **state)
+{
+	static const char *const bad[] = { "rm '%s/holds'", "printf X | dd of='%s/holds' bs=1 seek=300 conv=notrunc 2>/dev/null",
+					   "truncate -s 100 '%s/holds'", "truncate -s 0 '%s/holds'" };
+
+	(void)state;
+	make_area();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct reap_settings s = { .now_ns = T0 + 93 * DAY_NS, .told = true };
+		struct reap_totals t;
+		struct finding f;
+
+		as_before();
+		shell(bad[i], store_dir);
+		assert_int_equal(fsck(&f, NULL), 1);
+		assert_int_equal(reap_with(&s, &t), -EBADMSG); /* who is on hold is not known: no audio goes */
+		assert_true(there("segments/acme/hold/00000001.seg") && !t.days);
+		(void)rebuild();
+		fsck_clean(NULL);
+		shell("grep -q '\"reason lost' '%s/holds'", store_dir);
+		assert_int_equal(there("holds.damaged"), i > 0);
+		reap_at(T0 + 96 * DAY_NS);
+		assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+		release(&held, T0 + 97 * DAY_NS);
+		reap_at(T0 + 97 * DAY_NS);
+		assert_int_not_equal(heard(&held, STORE_DOCUMENTATION), 0);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+		fsck_clean(NULL);
+	}
+}
+
 /* The number of a segment that was lost is not another call's: a row names it. */
 static void test_lost_segment(void **state)
 {
@@ -352,7 +385,7 @@ static void test_erasure(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(format_1), T(format_2), T(erasure) };
+	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(format_1), T(format_2), T(erasure) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
