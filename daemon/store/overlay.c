@@ -189,7 +189,7 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 		  uint32_t purpose_slot, enum store_state *state, char reason[LATER_REASON], struct why *why)
 {
 	const char *gone = "deadline";
-	struct later_line line;
+	struct later_line line = { .state = STORE_S_NONE };
 	struct owner *w;
 	int rc = owner_get(o, controller, &w, why);
 

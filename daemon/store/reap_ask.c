@@ -311,7 +311,7 @@ static int find_end(int fd, off_t *ret, size_t *ret_head, bool *ret_hole)
 int reap_asks_add(const struct root *r, const struct reap_ask *v, size_t n, struct why *why)
 {
 	char *text = malloc((n + 2) * LINE_MAX_), line[LINE_MAX_];
-	int fd, rc = text ? open_journal(r, true, &fd, why) : -ENOMEM;
+	int fd = -1, rc = text ? open_journal(r, true, &fd, why) : -ENOMEM;
 	size_t len = 0, head = 0;
 	bool hole = false;
 	off_t end = 0;
