@@ -232,6 +232,7 @@ int main(int argc, char **argv)
 {
 	struct cli_args args;
 	struct store *st = NULL;
+	const char *beside;
 	char why[512] = "";
 	int rc = cli_parse(&cli, argc, argv, &args);
 
@@ -253,6 +254,10 @@ int main(int argc, char **argv)
 		report();
 	for (unsigned i = 0; i < result.n; i++)
 		out_close(result.file[i]);
+	beside = store_damage(st);
+	if (!rc && beside)
+		cli_err("%s; what happened to calls since is not known, their keys decide", beside);
+	rc = !rc && beside ? -EBADMSG : rc;
 	store_close(st);
 	if (!rc && call.damaged)
 		cli_err("%" PRIu64 " damaged chunks are missing in what was written", call.damaged);

@@ -376,6 +376,20 @@ int catalog_copy(struct catalog *c, const struct catalog_row *row, struct buf *o
 	return rc == SQLITE_OK ? 0 : db_fail(d, rc, "cannot copy a row", why);
 }
 
+void catalog_told(struct catalog *c, int (*fn)(void *arg, const char *controller, uint32_t day, unsigned part), void *arg)
+{
+	c->tell = fn;
+	c->tell_arg = arg;
+}
+
+static int tell(struct catalog *c, struct db *d)
+{
+	int rc = d->told || !c->tell ? 0 : c->tell(c->tell_arg, d->controller, d->day, d->part);
+
+	d->told = !rc;
+	return rc;
+}
+
 int catalog_sync(struct catalog *c, struct why *why)
 {
 	int rc = 0;
@@ -388,8 +402,11 @@ int catalog_sync(struct catalog *c, struct why *why)
 			continue;
 		err = sqlite3_exec(d->sql, "COMMIT", NULL, NULL, NULL);
 		d->in_txn = !sqlite3_get_autocommit(d->sql);
-		if (err == SQLITE_OK)
+		if (err == SQLITE_OK) {
+			err = tell(c, d);
+			rc = rc ? rc : err;
 			continue;
+		}
 		rc = db_fail(d, err, "cannot commit", why);
 		if (!d->in_txn) /* not only not durable: gone */
 			c->undone = rc;

@@ -68,6 +68,8 @@ struct catalog_outcome {
 };
 int catalog_outcome(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid,
 		    struct catalog_outcome *ret, struct why *why);
+/* fn is called by catalog_sync for each partition that got its first durable rows since it was opened; it returns 0 or -errno. */
+void catalog_told(struct catalog *c, int (*fn)(void *arg, const char *controller, uint32_t day, unsigned part), void *arg);
 /* 0: every row that catalog_add took since the last one is durable. */
 int catalog_sync(struct catalog *c, struct why *why);
 size_t catalog_pending(const struct catalog *c); /* rows since the last sync */

@@ -124,7 +124,7 @@ int db_fail(const struct db *d, int rc, const char *what, struct why *why)
 
 	catalog_path(d->controller, d->day, d->part, path);
 	return why_set(why, err, "%s: %s: %s", path, what,
-		       d->sql ? sqlite3_errmsg(d->sql) : sqlite3_errstr(rc));
+		       err == -ENOSPC ? strerror(ENOSPC) : d->sql ? sqlite3_errmsg(d->sql) : sqlite3_errstr(rc));
 }
 
 void db_close(struct db *d)

@@ -27,7 +27,7 @@ struct db {
 	bool write;
 	sqlite3 *sql;
 	sqlite3_stmt *call, *leg, *link, *known, *copy[ROWCOPY_TABLES];
-	bool in_txn;
+	bool in_txn, told; /* told: that it has durable rows (catalog_told) */
 	uint64_t tick;
 	int day_fd; /* what is written to keeps its day in use (daylock.h): descriptor + 1, 0 none */
 };
@@ -53,6 +53,8 @@ struct catalog {
 	struct known *known;
 	uint64_t tick;
 	size_t pending;
+	int (*tell)(void *arg, const char *controller, uint32_t day, unsigned part);
+	void *tell_arg;
 	int undone; /* SQLite rolled rows back that catalog_add had taken */
 };
 

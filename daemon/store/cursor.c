@@ -411,7 +411,7 @@ static int get_later(struct cursor *c, struct why *why)
 
 	for (int p = 0; c->overlay && p < STORE_PURPOSES; p++) {
 		int rc = overlay_state(c->overlay, c->controller, &r->row.uid, (enum store_purpose)p, r->purpose_day[p],
-				       &r->row.state[p], c->reason[p], why);
+				       r->purpose_slot[p], &r->row.state[p], c->reason[p], why);
 
 		if (rc < 0)
 			return rc;

@@ -154,8 +154,10 @@ int store_find(struct store *st, const struct store_filter *f,
 	}
 	for (int try = 0;; try++) {
 		rc = overlay_new(&st->root, &m.overlay) ? why_set(&st->why, -ENOMEM, "out of memory") : run(&m, cb, arg, &began);
-		overlay_free(m.overlay);
 		m.lost = rc == -EAGAIN && !began ? 0 : m.lost;
+		if (!rc && !m.lost)
+			m.lost = overlay_damage(m.overlay, &m.lost_why);
+		overlay_free(m.overlay);
 		if (rc != -EAGAIN || began || try == 3)
 			break;
 	}

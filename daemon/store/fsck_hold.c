@@ -98,6 +98,12 @@ static int check_kept(void *arg, const struct hold *x)
 	struct slot s;
 	bool gone;
 
+	if (c->f->hold) {
+		int rc = c->f->hold(c->f->arg, x->controller, &x->uid);
+
+		if (rc)
+			return rc;
+	}
 	if (!x->index)
 		return 0;
 	gone = bucket_read(c->root, x->controller, STORE_DOCUMENTATION, x->day, &b, &why) == -ENOENT || b.state == BUCKET_DESTROYED;
@@ -116,12 +122,14 @@ static int check_journal(const struct root *r, const struct fsck_hold *f, const 
 	char path[STORE_PATH_MAX];
 	struct holds *h = NULL;
 	struct why why = { "" };
-	int rc = holds_open(r, HOLDS_READ, &h, &why);
+	int rc = holds_open(r, HOLDS_READ, &h, &why), rc_hold = 0;
 
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc)
 		f->bad(f->arg, HOLDS_FILE, 0, "H-1", why.text);
+	else if (h->end < h->size)
+		f->bad(f->arg, HOLDS_FILE, h->end, "H-1", "the last line is not whole: it was never confirmed, or the file is cut");
 	for (size_t i = 0; i < k->n; i++) {
 		const struct key *v = &k->v[i];
 		const struct entry *e = h ? holds_find(h, &v->uid) : NULL;
@@ -130,11 +138,13 @@ static int check_journal(const struct root *r, const struct fsck_hold *f, const 
 		if (h && (!e || e->h.index != v->index || strcmp(e->h.controller, v->controller) != 0))
 			f->bad(f->arg, path, (uint64_t)v->index * SLOT_SIZE, "H-4", "key of a call that the journal does not hold here");
 		f->key(f->arg, v->controller, v->day, v->slot, &v->uid);
+		if (!h && f->hold && !rc_hold)
+			rc_hold = f->hold(f->arg, v->controller, &v->uid);
 	}
 	if (h)
-		(void)holds_each(h, check_kept, &(struct kept){ r, f }); /* never stops */
+		rc_hold = holds_each(h, check_kept, &(struct kept){ r, f });
 	holds_close(h);
-	return 0;
+	return rc_hold;
 }
 
 int fsck_holds(const struct root *r, const struct fsck_hold *f, struct why *why)

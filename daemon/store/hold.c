@@ -78,7 +78,7 @@ static int set(struct holds *h, struct entry *e, const struct hold_line *l)
 	return 0;
 }
 
-static int apply(struct holds *h, const struct hold_line *l)
+int holds_apply(struct holds *h, const struct hold_line *l)
 {
 	struct entry *e = holds_find(h, &l->uid);
 
@@ -123,10 +123,11 @@ int holds_take(struct holds *h, const char *s, size_t n, struct why *why)
 		h->line++;
 		rc = hold_line_parse(s + at, (size_t)(nl - s) - at, &l);
 		if (!rc)
-			rc = apply(h, &l);
+			rc = holds_apply(h, &l);
 		at = (size_t)(nl - s) + 1;
 	}
 	h->end = at;
+	h->size = n;
 	if (rc == -EBADMSG)
 		return why_set(why, rc, HOLDS_FILE ": line %llu: is no line of a journal of holds, or none that may stand here (rule H-1)",
 			       (unsigned long long)h->line);
@@ -302,7 +303,7 @@ int holds_append(struct holds *h, const struct hold_line *l, struct why *why)
 	}
 	if (!rc) {
 		h->end += n;
-		rc = apply(h, l);
+		rc = holds_apply(h, l);
 	}
 	return rc ? why_errno(why, rc, HOLDS_FILE, "cannot write") : 0;
 }

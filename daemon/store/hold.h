@@ -80,6 +80,11 @@ enum holds_mode { HOLDS_READ, HOLDS_WRITE };
  */
 int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why);
 void holds_close(struct holds *h); /* NULL-tolerant */
+/*
+ * Every key on hold is one that a line is about. A journal that was cut at the end of a line looks whole, and is not: who
+ * destroys asks. For who has it open for writing, or alone. -EBADMSG.
+ */
+int holds_whole(const struct holds *h, struct why *why);
 /* For who has a store open; for writing, settled: then *ret_lost (may be NULL) as of holds_settle, and an error of it is
  * in store_why and does not count. */
 int store_holds(struct store *st, enum holds_mode mode, struct holds **ret, uint64_t *ret_lost);

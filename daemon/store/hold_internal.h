@@ -28,6 +28,7 @@ struct hold_line {
 	uint32_t review;	   /* set, change */
 	uint64_t at_ns;
 	struct hold_person by;
+	bool plain; /* of before there were checksums */
 };
 
 /* Any bytes, without the LF. -EBADMSG: not what hold_line_format writes. */
@@ -47,7 +48,8 @@ struct entry {
 struct holds {
 	const struct root *root;
 	int fd; /* of the journal, locked; -1: for reading only */
-	uint64_t end, line;
+	uint64_t end, line; /* of what is whole */
+	uint64_t size;
 	struct htab by_uid;
 	struct entry *first, **last;
 	size_t held;
@@ -56,6 +58,8 @@ struct holds {
 struct holds *holds_new(const struct root *r); /* none; NULL: no memory */
 /* Any bytes as a journal, whole lines of it. -EBADMSG with the line in why. */
 int holds_take(struct holds *h, const char *s, size_t n, struct why *why);
+/* The line is true of *h from now on; -EBADMSG it cannot follow those before. */
+int holds_apply(struct holds *h, const struct hold_line *l);
 struct entry *holds_find(const struct holds *h, const struct uid *uid);
 /* Durable, then true of *h. The line is one that the journal allows now (-EBADMSG else). */
 int holds_append(struct holds *h, const struct hold_line *l, struct why *why);

@@ -2,7 +2,8 @@
 /*
  * hold_line.c - a line of the journal of holds: writing it, and reading any bytes as one
  *
- * A line has one spelling: the reader takes members in their order, writes them again and compares.
+ * A line has one spelling: the reader takes members in their order, writes them again and compares; that checks its checksum,
+ * too, which lines of before have none of.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -92,7 +93,10 @@ size_t hold_line_format(const struct hold_line *l, char out[HOLD_LINE_MAX])
 		put_text(&b, "reference", l->reference);
 		put_text(&b, "review", day);
 	}
-	buf_printf(&b, ",\"at\":%" PRIu64 ",\"uid\":%" PRIu32 ",\"by\":\"%s\"}\n", l->at_ns, l->by.uid, l->by.name);
+	buf_printf(&b, ",\"at\":%" PRIu64 ",\"uid\":%" PRIu32 ",\"by\":\"%s\"", l->at_ns, l->by.uid, l->by.name);
+	if (!l->plain && !b.failed)
+		buf_printf(&b, ",\"crc\":\"%08" PRIx32 "\"", crc32c(0, b.p, b.len));
+	buf_printf(&b, "}\n");
 	/* the longest that hold_line_parse lets through has less than 1,700 bytes */
 	n = b.failed || b.len > HOLD_LINE_MAX ? 0 : b.len;
 	if (n)
@@ -204,7 +208,7 @@ int hold_line_parse(const char *p, size_t n, struct hold_line *ret)
 {
 	struct hold_line l = { .what = HOLD_WHATS };
 	struct in c = { p, n, false };
-	char again[HOLD_LINE_MAX], uid[UID_TEXT];
+	char again[HOLD_LINE_MAX], uid[UID_TEXT], crc[9];
 
 	for (int i = 0; i < HOLD_WHATS; i++) {
 		struct in try = c;
@@ -242,6 +246,11 @@ int hold_line_parse(const char *p, size_t n, struct hold_line *ret)
 	l.by.uid = (uint32_t)number(&c, UINT32_MAX);
 	key(&c, "by");
 	text(&c, l.by.name, sizeof(l.by.name));
+	l.plain = c.left == 1;
+	if (!l.plain) { /* written again it must be the same */
+		key(&c, "crc");
+		text(&c, crc, sizeof(crc));
+	}
 	lit(&c, "}");
 	if (c.bad || c.left || !l.at_ns || !hold_name_ok(l.by.name))
 		return -EBADMSG;

@@ -76,7 +76,10 @@ static int run(struct inventory *v)
 	v->group = calloc(INV_GROUPS, sizeof(*v->group));
 	if (!v->group || overlay_new(&v->root, &v->overlay))
 		return why_set(v->why, -ENOMEM, "out of memory");
+	overlay_no_slots(v->overlay);
 	rc = inv_rows(v);
+	if (!rc && overlay_damage(v->overlay, &why))
+		inv_problem(v, "catalog", "%s", why.text);
 	if (!rc)
 		rc = inv_files(v);
 	if (!rc)

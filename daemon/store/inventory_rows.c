@@ -82,7 +82,8 @@ static int state_now(struct inventory *v, const char *controller, const struct r
 	*ret = row->state[p];
 	if (rc)
 		return why_set(v->why, rc, "out of memory");
-	rc = overlay_state(o, controller, &row->uid, (enum store_purpose)p, row->purpose_day[p], ret, reason, v->why);
+	overlay_no_slots(o);
+	rc = overlay_state(o, controller, &row->uid, (enum store_purpose)p, row->purpose_day[p], row->slot[p], ret, reason, v->why);
 	overlay_free(o);
 	return rc < 0 ? rc : 0;
 }
@@ -114,11 +115,8 @@ static int row_key(const struct partition *at, const struct reap_row *row, int p
 	if (!state_holds(*state))
 		return 0;
 	uid_format(&row->uid, uid);
-	rc = overlay_state(v->overlay, at->controller, &row->uid, (enum store_purpose)p, row->purpose_day[p], state, reason, v->why);
-	if (rc == -EBADMSG) {
-		inv_problem(v, at->file, "row of call %s: %s", uid, v->why->text);
-		return 0;
-	}
+	rc = overlay_state(v->overlay, at->controller, &row->uid, (enum store_purpose)p, row->purpose_day[p], row->slot[p], state,
+			   reason, v->why);
 	if (rc < 0)
 		return rc;
 	if (!row->slot[p]) {

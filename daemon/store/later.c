@@ -149,6 +149,11 @@ int later_open(const struct root *r, const char *controller, bool write, struct 
 	return 0;
 }
 
+bool later_empty(const struct later *l)
+{
+	return !l->get;
+}
+
 void later_close(struct later *l)
 {
 	if (!l)

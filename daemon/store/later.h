@@ -40,6 +40,8 @@ struct later;
 
 /* write: made when it is not there. Else -ENOENT there is none (nothing happened later), -EBADMSG damaged. */
 int later_open(const struct root *r, const char *controller, bool write, struct later **ret, struct why *why);
+/* It has no table: whoever made it died first, or it was cut. As if it was not there. */
+bool later_empty(const struct later *l);
 void later_close(struct later *l); /* what is not committed is rolled back; NULL-tolerant */
 /* -EBUSY another process holds it for longer than is waited for. */
 int later_begin(struct later *l, struct why *why);

@@ -26,12 +26,19 @@ static const char schema[] =
 	" next INTEGER NOT NULL, PRIMARY KEY(controller, purpose, day)) WITHOUT ROWID;"
 	"PRAGMA application_id=0x4F50544F; PRAGMA user_version=1;";
 
-enum { Q_PUT, Q_DELETE, Q_MARK, Q_MARKED, Q_MAX };
+/* Files of before there were any lack it. */
+static const char partitions[] = "CREATE TABLE IF NOT EXISTS partitions(controller TEXT NOT NULL, day INTEGER NOT NULL,"
+				 " part INTEGER NOT NULL, PRIMARY KEY(controller, day, part)) WITHOUT ROWID";
+
+enum { Q_PUT, Q_DELETE, Q_MARK, Q_MARKED, Q_LIST, Q_UNLIST, Q_UNLIST_OLD, Q_MAX };
 static const char *const queries[Q_MAX] = {
 	"INSERT OR REPLACE INTO open VALUES(?,?)",
 	"DELETE FROM open WHERE uid=?",
 	"INSERT OR REPLACE INTO marks VALUES(?,?,?,?)",
 	"SELECT next FROM marks WHERE controller=? AND purpose=? AND day=?",
+	"INSERT OR IGNORE INTO partitions VALUES(?,?,?)",
+	"DELETE FROM partitions WHERE controller=? AND day=? AND part=?",
+	"DELETE FROM partitions WHERE day<?",
 };
 
 struct opens {
@@ -118,7 +125,8 @@ static int make(struct opens *o, const struct root *r, struct why *why)
 	struct marking m = { o, why };
 	int rc = begin(o, why);
 
-	if (!rc && sqlite3_exec(o->sql, schema, NULL, NULL, NULL) != SQLITE_OK)
+	if (!rc && (sqlite3_exec(o->sql, schema, NULL, NULL, NULL) != SQLITE_OK ||
+		    sqlite3_exec(o->sql, partitions, NULL, NULL, NULL) != SQLITE_OK))
 		rc = fail(o->sql, sqlite3_errcode(o->sql), "cannot make", why);
 	if (!rc)
 		rc = prepare(o, why);
@@ -143,6 +151,9 @@ static int setup(struct opens *o, const struct root *r, struct why *why)
 		return make(o, r, why);
 	if (app != APP_ID || version != 1)
 		return why_set(why, -EBADMSG, "open.db: not of this version (rule O-1)");
+	rc = sqlite3_exec(o->sql, partitions, NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return fail(o->sql, rc, "cannot open", why);
 	return prepare(o, why);
 }
 
@@ -289,6 +300,38 @@ int opens_marked(struct opens *o, const char *controller, unsigned purpose, uint
 	return rc;
 }
 
+static int list(struct opens *o, int q, const char *controller, uint32_t day, unsigned part, struct why *why)
+{
+	int rc = begin(o, why);
+
+	if (rc)
+		return rc;
+	sqlite3_bind_text(o->q[q], 1, controller, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(o->q[q], 2, day);
+	sqlite3_bind_int64(o->q[q], 3, part);
+	return run(o, q, why);
+}
+
+int opens_list(struct opens *o, const char *controller, uint32_t day, unsigned part, struct why *why)
+{
+	return list(o, Q_LIST, controller, day, part, why);
+}
+
+int opens_unlist(struct opens *o, const char *controller, uint32_t day, unsigned part, struct why *why)
+{
+	return list(o, Q_UNLIST, controller, day, part, why);
+}
+
+int opens_unlist_before(struct opens *o, uint32_t day, struct why *why)
+{
+	int rc = begin(o, why);
+
+	if (rc)
+		return rc;
+	sqlite3_bind_int64(o->q[Q_UNLIST_OLD], 1, day);
+	return run(o, Q_UNLIST_OLD, why);
+}
+
 int opens_sync(struct opens *o, struct why *why)
 {
 	int rc;
@@ -382,6 +425,28 @@ const char *opens_marks(const struct root *r,
 		}
 		sqlite3_finalize(st);
 	}
+	sqlite3_close(sql);
+	return bad ? bad : rc == SQLITE_DONE ? NULL : "cannot be read as a database";
+}
+
+const char *opens_listed(const struct root *r, void (*fn)(void *arg, const char *controller, uint32_t day, unsigned part), void *arg)
+{
+	sqlite3_stmt *st = NULL;
+	sqlite3 *sql;
+	const char *bad = look(r, &sql);
+	int rc = SQLITE_DONE;
+
+	if (!bad && sql && sqlite3_table_column_metadata(sql, NULL, "partitions", NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+		rc = sqlite3_prepare_v2(sql, "SELECT controller, day, part FROM partitions", -1, &st, NULL);
+	while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+		const char *who;
+
+		rc = sqlite3_step(st);
+		who = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
+		if (who)
+			fn(arg, who, (uint32_t)sqlite3_column_int64(st, 1), (unsigned)sqlite3_column_int64(st, 2));
+	}
+	sqlite3_finalize(st);
 	sqlite3_close(sql);
 	return bad ? bad : rc == SQLITE_DONE ? NULL : "cannot be read as a database";
 }

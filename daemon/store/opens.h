@@ -3,7 +3,8 @@
  * opens.h - open.db: calls that have begun and not ended (FORMAT.md section 8)
  *
  * What a writer that dies leaves for the next one: a record of each call, and
- * how many slots of each slots file were accounted for by a row or a record.
+ * how many slots of each slots file were accounted for by a row or a record. And
+ * which partitions of the catalog there are, so that a lost one is missed.
  * Changes become durable with opens_sync. One thread.
  */
 #ifndef OPENS_H
@@ -33,6 +34,10 @@ int opens_mark(struct opens *o, const char *controller, unsigned purpose, uint32
 	       struct why *why);
 int opens_marked(struct opens *o, const char *controller, unsigned purpose, uint32_t day,
 		 uint32_t *ret_next, struct why *why); /* 1 when there is none */
+/* A partition of the catalog that has durable rows: so it must be there until its day has begun. */
+int opens_list(struct opens *o, const char *controller, uint32_t day, unsigned part, struct why *why);
+int opens_unlist(struct opens *o, const char *controller, uint32_t day, unsigned part, struct why *why);
+int opens_unlist_before(struct opens *o, uint32_t day, struct why *why); /* of all controllers */
 int opens_sync(struct opens *o, struct why *why);
 /* For fsck: NULL, or what is wrong with the file. Never writes. */
 const char *opens_check(const struct root *r,
@@ -41,5 +46,7 @@ const char *opens_check(const struct root *r,
 /* The marks, in the same way. */
 const char *opens_marks(const struct root *r,
 			void (*fn)(void *arg, const char *controller, unsigned purpose, uint32_t day, uint32_t next), void *arg);
+/* Partitions that are listed, in the same way. */
+const char *opens_listed(const struct root *r, void (*fn)(void *arg, const char *controller, uint32_t day, unsigned part), void *arg);
 
 #endif

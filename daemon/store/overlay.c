@@ -3,10 +3,12 @@
 #include "store/overlay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store/hold.h"
 #include "store/slots.h"
@@ -20,7 +22,10 @@ struct seen { /* a bucket */
 struct owner {
 	struct owner *next;
 	char controller[STORE_NAME_MAX];
-	struct later *later; /* NULL: nothing happened later */
+	struct later *later; /* NULL: nothing happened later, or nobody can tell */
+	bool lost;	     /* it is damaged */
+	int slots[STORE_PURPOSES]; /* the file that was looked at last; -1 */
+	uint32_t slots_day[STORE_PURPOSES];
 	struct seen *seen[STORE_PURPOSES];
 	size_t n[STORE_PURPOSES];
 };
@@ -28,6 +33,9 @@ struct owner {
 struct overlay {
 	const struct root *root;
 	struct owner *owners;
+	bool no_slots;
+	int damage; /* of the first later.db */
+	struct why damage_why;
 };
 
 int overlay_new(const struct root *r, struct overlay **ret)
@@ -50,11 +58,38 @@ void overlay_free(struct overlay *o)
 	while ((w = o->owners)) {
 		o->owners = w->next;
 		later_close(w->later);
-		for (int p = 0; p < STORE_PURPOSES; p++)
+		for (int p = 0; p < STORE_PURPOSES; p++) {
 			free(w->seen[p]);
+			if (w->slots[p] >= 0)
+				close(w->slots[p]);
+		}
 		free(w);
 	}
 	free(o);
+}
+
+void overlay_no_slots(struct overlay *o)
+{
+	o->no_slots = true;
+}
+
+int overlay_damage(const struct overlay *o, struct why *why)
+{
+	if (o->damage)
+		*why = o->damage_why;
+	return o->damage;
+}
+
+/* Whether it is damage, which is told at the end. */
+static bool lost(struct overlay *o, struct owner *w, int rc, const struct why *why)
+{
+	if (rc != -EBADMSG && rc != -EIO)
+		return false;
+	w->lost = true;
+	if (!o->damage)
+		o->damage_why = *why;
+	o->damage = o->damage ? o->damage : -EBADMSG;
+	return true;
 }
 
 static int owner_get(struct overlay *o, const char *controller, struct owner **ret, struct why *why)
@@ -71,8 +106,9 @@ static int owner_get(struct overlay *o, const char *controller, struct owner **r
 	if (!w)
 		return why_set(why, -ENOMEM, "out of memory");
 	snprintf(w->controller, sizeof(w->controller), "%s", controller);
+	w->slots[0] = w->slots[1] = -1;
 	rc = later_open(o->root, controller, false, &w->later, why);
-	if (rc && rc != -ENOENT) {
+	if (rc && rc != -ENOENT && !lost(o, w, rc, why)) {
 		free(w);
 		return rc;
 	}
@@ -118,18 +154,50 @@ static bool held(const struct overlay *o, const char *controller, const struct u
 	return !rc;
 }
 
-int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
-		  enum store_state *state, char reason[LATER_REASON], struct why *why)
+/* Of the call's slot: 1 it is there, 0 it was overwritten, -1 nobody can tell. */
+static int slot_lives(const struct overlay *o, struct owner *w, enum store_purpose p, uint32_t day, uint32_t index, const struct uid *uid)
 {
-	struct later_line line;
+	char path[STORE_PATH_MAX];
+	uint8_t raw[SLOT_SIZE];
+	struct slot s;
+
+	if (w->slots[p] < 0 || w->slots_day[p] != day) {
+		if (w->slots[p] >= 0)
+			close(w->slots[p]);
+		slots_path(w->controller, p, day, "slots", path);
+		w->slots[p] = beneath_openat(o->root->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+		w->slots_day[p] = day;
+	}
+	if (w->slots[p] < 0 || !index || pread_all(w->slots[p], raw, sizeof(raw), (off_t)index * SLOT_SIZE) || slot_parse(raw, &s))
+		return -1;
+	return !s.empty && uid_equal(&s.uid, uid);
+}
+
+/* No line says so, and the key was destroyed all the same. */
+static const char *destroyed(struct overlay *o, struct owner *w, enum store_purpose p, uint32_t day, uint32_t slot, const struct uid *uid)
+{
+	int lives;
+
+	if (w->lost || ((!w->later || later_empty(w->later)) && !o->no_slots))
+		lives = slot_lives(o, w, p, day, slot, uid);
+	else
+		return NULL;
+	return lives > 0 || (lives < 0 && !w->lost) ? NULL : lives < 0 ? "unknown" : "destroyed";
+}
+
+int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
+		  uint32_t purpose_slot, enum store_state *state, char reason[LATER_REASON], struct why *why)
+{
+	const char *gone = "deadline";
+	struct later_line line = { .state = STORE_S_NONE };
 	struct owner *w;
 	int rc = owner_get(o, controller, &w, why);
 
 	if (!rc)
 		rc = later_get(w->later, uid, p, &line, why);
-	if (rc < 0)
+	if (rc < 0 && (rc == -ENOMEM || !lost(o, w, rc, why)))
 		return rc;
-	if (rc) {
+	if (rc == 1) {
 		*state = line.state;
 		memcpy(reason, line.reason, LATER_REASON);
 		return 1;
@@ -137,11 +205,13 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	if (!state_holds(*state) || !purpose_day || purpose_day == DAY_HOLD)
 		return 0;
 	rc = bucket_live(o, w, p, purpose_day, why);
+	if (rc < 0)
+		return rc;
 	if (rc)
-		return rc < 0 ? rc : 0;
-	if (p == STORE_DOCUMENTATION && held(o, controller, uid)) /* and whoever destroyed it could not say so here */
+		gone = destroyed(o, w, p, purpose_day, purpose_slot, uid);
+	if (!gone || (p == STORE_DOCUMENTATION && held(o, controller, uid))) /* and whoever destroyed it could not say so here */
 		return 0;
 	*state = STORE_S_EXPIRED;
-	snprintf(reason, LATER_REASON, "deadline");
-	return 1;
+	snprintf(reason, LATER_REASON, "%s", gone);
+	return rc ? 2 : 1;
 }

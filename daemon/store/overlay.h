@@ -3,8 +3,10 @@
  * overlay.h - a purpose of a stored call as it is now
  *
  * A row says what was so when the call ended. A line in later.db counts instead of it; without one, a purpose that was
- * kept is EXPIRED when its bucket was destroyed, or is not there; but for documentation of a call on hold (hold.h). What was
- * found out of a bucket is remembered:
+ * kept is EXPIRED when its bucket was destroyed, or is not there; but for documentation of a call on hold (hold.h). Where
+ * later.db is not there or damaged the call's slot decides: what was overwritten is EXPIRED ("destroyed"), and beside a damaged
+ * one what cannot be seen is, too ("unknown"): nothing that was destroyed is shown as kept. What was found out of a bucket
+ * is remembered:
  * make an overlay for one going over calls, not for longer. One thread.
  */
 #ifndef OVERLAY_H
@@ -17,11 +19,15 @@ struct overlay;
 
 int overlay_new(const struct root *r, struct overlay **ret); /* -ENOMEM */
 void overlay_free(struct overlay *o);			     /* NULL-tolerant */
+/* For fsck: a later.db that is not there changes nothing, whatever the slots say. */
+void overlay_no_slots(struct overlay *o);
 /*
- * purpose_day and *state: the row's. 1: *state and reason are others now, 0: as in the row. -EBADMSG later.db or the bucket is
- * damaged, -ENOMEM.
+ * purpose_day, purpose_slot and *state: the row's. 1: *state and reason are others now, 2: so says the slot alone, 0: as in the row. -ENOMEM, or what is
+ * neither damage of later.db nor of a key.
  */
 int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
-		  enum store_state *state, char reason[LATER_REASON], struct why *why);
+		  uint32_t purpose_slot, enum store_state *state, char reason[LATER_REASON], struct why *why);
+/* 0, or what was wrong with the first later.db that is damaged, of those that were asked for. */
+int overlay_damage(const struct overlay *o, struct why *why);
 
 #endif

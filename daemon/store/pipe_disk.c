@@ -158,8 +158,10 @@ static int reopen(struct store *st)
 		rc = writer_new(&st->root, &st->writer, why_of(st));
 	if (!rc)
 		rc = catalog_new(&st->root, st->sealing, &st->catalog);
-	if (!rc)
+	if (!rc) {
+		catalog_told(st->catalog, list_partition, st);
 		rc = opens_new(&st->root, &st->opens, why_of(st));
+	}
 	if (!rc && !st->reserve)
 		reserve_take(st);
 	return rc;

@@ -138,6 +138,8 @@ static int find_row(struct store_reader *r)
 		if (!rc)
 			rc = catalog_each(&r->st->root, row_in, r);
 	}
+	if (r->overlay && !r->st->damage)
+		r->st->damage = overlay_damage(r->overlay, &r->st->damage_why);
 	overlay_free(r->overlay);
 	r->overlay = NULL;
 	if (rc)

@@ -112,6 +112,7 @@ struct reap_ask {
 	uint64_t at_ns;
 	uint32_t who;
 	bool done;
+	bool plain; /* of before there were checksums */
 };
 /* A line of STORE/erase without its LF; any bytes. -EBADMSG. */
 int reap_ask_parse(const char *p, size_t n, struct reap_ask *ret);

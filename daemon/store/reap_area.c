@@ -2,8 +2,9 @@
 /*
  * reap_area.c - the hold area: rows and chunks of calls whose day is over
  *
- * segments/CONTROLLER/hold has a segment a call, catalog/CONTROLLER/hold.db its row, as in its day but for the extents. Only the
- * reaper writes there, so what no row names is a copy that was not finished, or a call whose hold is over.
+ * segments/CONTROLLER/hold has a segment a call, with a copy of its row, catalog/CONTROLLER/hold.db its row, as in its day but for
+ * the extents. Only the reaper writes there, so what no row names is a copy that was not finished, or a call whose hold is over; but
+ * when the call is on hold and has a row nowhere: then hold.db was lost, and nothing is taken away until it is made anew.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,128 +16,19 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/le.h"
 #include "store/catalog.h"
 #include "store/catalog_internal.h"
 #include "store/hold.h"
+#include "store/hold_area.h"
 #include "store/later.h"
 #include "store/reap_db.h"
 #include "store/reap_internal.h"
+#include "store/rowcopy.h"
 #include "store/segment.h"
 #include "store/writer.h"
 
 #define COPY_BYTES CHUNK_DISK_MAX
-
-/* ---- hold.db ---- */
-
-static void area_name(const char *controller, bool fresh, char out[STORE_PATH_MAX + 8])
-{
-	char rel[STORE_PATH_MAX];
-
-	catalog_path(controller, DAY_HOLD, 1, rel);
-	snprintf(out, STORE_PATH_MAX + 8, "%s%s", rel, fresh ? ".new" : "");
-}
-
-/* 1 copied, 0 there is nothing to copy. */
-static int copy_file(const struct root *r, const char *from, const char *to, struct why *why)
-{
-	int in = beneath_openat(r->fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), out, rc = 1;
-	uint8_t *buf = malloc(COPY_BYTES);
-	ssize_t n = 1;
-	off_t at = 0;
-
-	if (in < 0 && errno == ENOENT) {
-		free(buf);
-		return 0;
-	}
-	out = in < 0 ? -1 : beneath_openat(r->fd, to, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-	if (in < 0 || out < 0 || !buf)
-		rc = buf ? -errno : -ENOMEM;
-	while (rc == 1 && (n = pread(in, buf, COPY_BYTES, at)) > 0) {
-		int err = pwrite_all(out, buf, (size_t)n, at);
-
-		rc = err ? err : 1;
-		at += n;
-	}
-	if (rc == 1 && n < 0)
-		rc = -errno;
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	free(buf);
-	return rc < 0 ? why_errno(why, rc, from, "cannot copy") : rc;
-}
-
-/*
- * A copy of hold.db, or an empty one, to be changed at will: it takes the name when all is done, so that a reader finds
- * one state or the other, and needs no journal.
- */
-static int area_open(const struct root *r, const char *controller, sqlite3 **ret, struct why *why)
-{
-	char rel[STORE_PATH_MAX + 8], fresh[STORE_PATH_MAX + 8], dir[STORE_PATH_MAX];
-	struct buf name = { 0 };
-	bool version = true;
-	sqlite3 *sql = NULL;
-	int rc;
-
-	area_name(controller, false, rel);
-	area_name(controller, true, fresh);
-	snprintf(dir, sizeof(dir), "catalog/%s", controller);
-	(void)beneath_unlinkat(r->fd, fresh, 0); /* of one that was killed; mostly there is none */
-	rc = make_dirs(r, dir, why);
-	if (!rc)
-		rc = make_empty(r, fresh, why);
-	if (!rc)
-		rc = copy_file(r, rel, fresh, why);
-	if (rc < 0)
-		return rc;
-	buf_printf(&name, "%s/%s", r->path, fresh);
-	buf_put8(&name, 0);
-	rc = name.failed ? SQLITE_NOMEM :
-			   sqlite3_open_v2((char *)name.p, &sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL);
-	buf_free(&name);
-	if (rc == SQLITE_OK) {
-		catalog_distrust(sql);
-		rc = sqlite3_exec(sql, "PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA secure_delete=ON;"
-				       "PRAGMA temp_store=MEMORY", NULL, NULL, NULL);
-	}
-	if (rc == SQLITE_OK)
-		rc = catalog_setup(sql, &version);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(sql, "CREATE TABLE IF NOT EXISTS links(uid TEXT NOT NULL PRIMARY KEY, relation TEXT NOT NULL,"
-				       " other TEXT NOT NULL) WITHOUT ROWID", NULL, NULL, NULL);
-	if (rc != SQLITE_OK || !version) {
-		rc = reap_db_fail(sql, rc == SQLITE_OK ? SQLITE_NOTADB : rc, rel, why);
-		sqlite3_close(sql);
-		return rc;
-	}
-	*ret = sql;
-	return 0;
-}
-
-/* Takes hold.db's place, durably, unless rc says that something failed or nothing is to be kept (1). Closes it. */
-static int area_close(const struct root *r, const char *controller, sqlite3 *sql, int rc, struct why *why)
-{
-	char rel[STORE_PATH_MAX + 8], fresh[STORE_PATH_MAX + 8];
-	int fd = -1;
-
-	area_name(controller, false, rel);
-	area_name(controller, true, fresh);
-	if (sqlite3_close(sql) != SQLITE_OK && !rc)
-		rc = why_set(why, -EBUSY, "%s: is still in use", fresh);
-	if (!rc) {
-		fd = beneath_openat(r->fd, fresh, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
-		if (fd < 0 || fsync(fd) || beneath_renameat(r->fd, fresh, rel, 0))
-			rc = why_errno(why, -errno, rel, "cannot write");
-		else
-			rc = sync_dir_of(r, rel, why);
-	} else {
-		(void)beneath_unlinkat(r->fd, fresh, 0); /* else the next one does */
-	}
-	if (fd >= 0)
-		close(fd);
-	return rc == 1 ? 0 : rc;
-}
 
 /* ---- copying ---- */
 
@@ -147,12 +39,13 @@ struct copy {
 	unsigned part;
 	sqlite3 *hold; /* the new hold.db with the partition attached as d */
 	bool changed;
+	uint32_t named; /* the greatest segment number in hold.db */
 	struct later *later;
 	struct why *why;
 };
 
-/* All chunks of the call into a segment of its own; its extents as they are there. */
-static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t number, struct buf *ret)
+/* All chunks of the call into what becomes a segment of its own, *ret_end: behind them; its extents as they are there. */
+static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t number, struct buf *ret, uint64_t *ret_end)
 {
 	struct segment_head h = { .number = number, .day = DAY_HOLD, .created_ns = c->r->at_ns };
 	char name[STORE_PATH_MAX], from[STORE_PATH_MAX];
@@ -197,27 +90,59 @@ static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t numb
 			extent_put(ret, &out, &(struct extent){ .segment = number, .off = at, .len = e.len });
 		at += segment_round(e.len);
 	}
-	if (!rc && fsync(to))
-		rc = -errno;
 	if (fd >= 0)
 		close(fd);
 	if (to >= 0)
 		close(to);
 	free(buf);
-	if (!rc) {
-		segment_path(c->controller, DAY_HOLD, number, "seg", from);
-		rc = beneath_renameat(c->r->root.fd, name, from, 0) ? -errno : sync_dir_of(&c->r->root, from, c->why);
-	}
+	*ret_end = at;
 	if (!rc && ret->failed)
 		rc = -ENOMEM;
 	return rc && !*c->why->text ? why_errno(c->why, rc, name, "cannot copy a call on hold") : rc;
 }
 
-static int next_number(const struct root *r, const char *controller, uint32_t *ret, struct why *why)
+/* The row as it is in the new hold.db goes behind the chunks; then the segment gets its name. */
+static int copy_finish(const struct root *r, const char *controller, sqlite3 *hold, const struct uid *uid, uint32_t number, uint64_t at,
+		       struct why *why)
+{
+	char copy[STORE_PATH_MAX], name[STORE_PATH_MAX];
+	sqlite3_stmt *st[ROWCOPY_TABLES] = { NULL };
+	struct buf row = { 0 };
+	int fd = -1, rc = rowcopy_prepare(hold, st);
+
+	if (rc == SQLITE_OK)
+		rc = rowcopy_take(st, uid, &row);
+	rowcopy_done(st);
+	segment_path(controller, DAY_HOLD, number, "copy", copy);
+	segment_path(controller, DAY_HOLD, number, "seg", name);
+	rc = rc == SQLITE_OK ? 0 : reap_db_fail(hold, rc, "hold.db", why);
+	while (!rc && row.len % SEGMENT_ALIGN && !row.failed)
+		buf_put8(&row, 0);
+	rc = !rc && row.failed ? why_set(why, -ENOMEM, "out of memory") : rc;
+	if (!rc) {
+		fd = beneath_openat(r->fd, copy, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+		rc = fd < 0 ? -errno : pwrite_all(fd, row.p, row.len, (off_t)at);
+		if (!rc && fsync(fd))
+			rc = -errno;
+		if (!rc && beneath_renameat(r->fd, copy, name, 0))
+			rc = -errno;
+		if (rc)
+			rc = why_errno(why, rc, copy, "cannot copy a call on hold");
+		else
+			rc = sync_dir_of(r, name, why);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_free(&row);
+	return rc;
+}
+
+/* named: the greatest one that a row has, whose segment may be gone. */
+static int next_number(const struct root *r, const char *controller, uint32_t named, uint32_t *ret, struct why *why)
 {
 	char dir[STORE_PATH_MAX];
 	struct names names;
-	uint32_t max = 0;
+	uint32_t max = named;
 	int rc;
 
 	snprintf(dir, sizeof(dir), "segments/%s/hold", controller);
@@ -316,6 +241,7 @@ static int copy_call(struct copy *c, const struct uid *uid)
 	uint8_t *p = NULL;
 	char text[UID_TEXT];
 	sqlite3 *from = NULL;
+	uint64_t end = 0;
 	uint32_t number;
 	size_t n = 0;
 	int rc;
@@ -332,11 +258,13 @@ static int copy_call(struct copy *c, const struct uid *uid)
 		rc = reap_row_extents(from, uid, &p, &n, c->why);
 	sqlite3_close(from);
 	if (!rc)
-		rc = next_number(&c->r->root, c->controller, &number, c->why);
-	if (!rc && n)
-		rc = copy_chunks(c, p, n, number, &extents);
+		rc = next_number(&c->r->root, c->controller, c->named, &number, c->why);
+	if (!rc)
+		rc = copy_chunks(c, p, n, number, &extents, &end);
 	if (!rc)
 		rc = copy_row(c, text, &extents);
+	if (!rc)
+		rc = copy_finish(&c->r->root, c->controller, c->hold, uid, number, end, c->why);
 	buf_free(&extents);
 	free(p);
 	return rc ? rc : stays(c, uid, &line);
@@ -378,78 +306,228 @@ static int is_of(void *arg, const struct hold *x)
 	return !strcmp(x->controller, controller);
 }
 
-int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct why *why)
-{
-	struct copy c = { .r = r, .controller = controller, .day = day, .why = why };
-	union { const char *c; void *v; } arg = { .c = controller };
-	int rc;
-
-	if (!r->holds)
-		return why_set(why, -EBADMSG, "holds: damaged: nobody knows whose audio must stay");
-	if (!holds_each(r->holds, is_of, arg.v))
-		return 0;
-	rc = area_open(&r->root, controller, &c.hold, why);
-	if (rc)
-		return rc;
-	rc = later_open(&r->root, controller, true, &c.later, why);
-	if (!rc)
-		rc = catalog_each_of(&r->root, controller, day, copy_partition, &c);
-	later_close(c.later);
-	return area_close(&r->root, controller, c.hold, rc ? rc : !c.changed, why);
-}
-
 /* ---- when it is over ---- */
 
-static bool named(sqlite3 *sql, uint32_t number)
+/* A call that has a row in hold.db. */
+struct kept {
+	struct uid uid;
+	uint32_t segment; /* of its chunks; 0: it has none */
+	uint64_t end;	  /* behind them */
+	bool copied;	  /* a copy of the row lies somewhere */
+	bool there;	  /* that segment is there, and its own */
+};
+
+struct area {
+	struct reap *r;
+	const char *controller;
+	struct kept *v; /* by uid */
+	size_t n;
+	unsigned lost; /* segments of calls on hold that have a row nowhere */
+};
+
+static int kept_cmp(const void *a, const void *b)
 {
-	sqlite3_stmt *st = NULL;
-	bool yes = false;
-
-	if (sqlite3_prepare_v2(sql, "SELECT extents FROM calls", -1, &st, NULL) != SQLITE_OK)
-		return true;
-	while (!yes) {
-		struct extent_state in = { 0 };
-		const uint8_t *p;
-		struct extent e;
-		int rc = sqlite3_step(st);
-		size_t n;
-
-		if (rc != SQLITE_ROW) {
-			yes = rc != SQLITE_DONE;
-			break;
-		}
-		p = sqlite3_column_blob(st, 0);
-		n = (size_t)sqlite3_column_bytes(st, 0);
-		if (p && n && (extent_get(&p, &n, &in, &e) < 0 || e.segment == number)) /* a segment has one call */
-			yes = true;
-	}
-	sqlite3_finalize(st);
-	return yes;
+	return memcmp(&((const struct kept *)a)->uid, &((const struct kept *)b)->uid, sizeof(struct uid));
 }
 
-/* Segments that no row names: of calls whose hold is over, and copies that were not finished. */
-static void area_clean(struct reap *r, const char *controller, sqlite3 *sql)
+static struct kept *kept_find(const struct area *a, const struct uid *uid)
+{
+	struct kept key = { .uid = *uid };
+
+	return a->n ? bsearch(&key, a->v, a->n, sizeof(key), kept_cmp) : NULL;
+}
+
+static int kept_add(struct area *a, const struct uid *uid, const uint8_t *p, size_t n)
+{
+	struct extent_state in = { 0 };
+	struct extent e;
+	struct kept *v;
+
+	if (!(a->n & (a->n - 1))) {
+		v = realloc(a->v, (a->n ? 2 * a->n : 1) * sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		a->v = v;
+	}
+	v = &a->v[a->n++];
+	*v = (struct kept){ .uid = *uid };
+	while (p && extent_get(&p, &n, &in, &e) > 0) {
+		v->segment = e.segment;
+		v->end = e.off + segment_round(e.len);
+	}
+	return 0;
+}
+
+/* sql NULL: there is no hold.db. */
+static int area_read(struct area *a, sqlite3 *sql, struct why *why)
+{
+	sqlite3_stmt *st = NULL;
+	struct uid uid;
+	int got = SQLITE_DONE, rc = sql ? sqlite3_prepare_v2(sql, "SELECT uid, extents FROM calls", -1, &st, NULL) : SQLITE_OK;
+
+	while (sql && rc == SQLITE_OK && (got = sqlite3_step(st)) == SQLITE_ROW) {
+		const char *text = (const char *)sqlite3_column_text(st, 0);
+
+		if (text && !uid_parse(text, &uid) && kept_add(a, &uid, sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1)))
+			rc = SQLITE_NOMEM;
+	}
+	sqlite3_finalize(st);
+	rc = rc == SQLITE_OK && got != SQLITE_DONE ? got : rc;
+	if (a->n)
+		qsort(a->v, a->n, sizeof(*a->v), kept_cmp);
+	return rc == SQLITE_OK ? 0 : reap_db_fail(sql, rc, "hold.db", why);
+}
+
+/* Whose a segment is: its first item says so. *ret_copy: that is a copy of the row, there are no chunks. */
+static bool segment_uid(const struct root *r, const char *name, struct uid *ret, bool *ret_copy, uint64_t *ret_size)
+{
+	int fd = beneath_openat(r->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	uint8_t p[CHUNK_HEAD];
+	struct stat sb;
+	bool ok;
+
+	ok = fd >= 0 && !fstat(fd, &sb) && !pread_all(fd, p, sizeof(p), SEGMENT_HEAD) && (!memcmp(p, "OCHK", 4) || !memcmp(p, "ORow", 4)) &&
+	     le32dec(p + 60) == crc32c(0, p, 60);
+	if (fd >= 0)
+		close(fd);
+	if (!ok)
+		return false;
+	memcpy(ret->b, p + 16, 16);
+	*ret_copy = p[1] == 'R';
+	*ret_size = (uint64_t)sb.st_size;
+	return true;
+}
+
+static bool has_row(struct reap *r, const struct uid *uid)
+{
+	struct reap_row row;
+	struct why none;
+
+	return !reap_row_find(&r->root, uid, &row, &none);
+}
+
+static bool any_named(const struct area *a, uint32_t number)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].segment == number)
+			return true;
+	return false;
+}
+
+/* Whether the segment stays. */
+static bool stays_there(struct area *a, const char *name, uint32_t number)
+{
+	union { const char *c; void *v; } arg = { .c = a->controller };
+	struct kept *k;
+	struct uid uid;
+	uint64_t size;
+	bool copy;
+
+	if (!segment_uid(&a->r->root, name, &uid, &copy, &size)) /* fsck names it */
+		return any_named(a, number) || holds_each(a->r->holds, is_of, arg.v);
+	k = kept_find(a, &uid);
+	if (k) {
+		k->copied |= copy || (k->segment == number && size > k->end);
+		k->there |= k->segment == number;
+		return k->segment == number || copy;
+	}
+	if (!hold_is(a->r->holds, &uid) || has_row(a->r, &uid)) /* over, or not finished */
+		return false;
+	a->lost++;
+	return true;
+}
+
+/* Goes over the segments; `clean`: what no row names and no hold keeps is taken away. */
+static void area_scan(struct area *a, bool clean)
 {
 	char dir[STORE_PATH_MAX], name[STORE_PATH_MAX + 300];
 	struct names names;
 	struct stat sb;
 
-	snprintf(dir, sizeof(dir), "segments/%s/hold", controller);
-	if (names_read(&r->root, dir, &names))
+	snprintf(dir, sizeof(dir), "segments/%s/hold", a->controller);
+	if (names_read(&a->r->root, dir, &names))
 		return;
 	for (size_t i = 0; i < names.n; i++) {
 		const char *dot = strchr(names.v[i], '.');
 
-		if (!dot || strspn(names.v[i], "0123456789") != 8 || (strcmp(dot, ".seg") && strcmp(dot, ".copy")) ||
-		    (!strcmp(dot, ".seg") && named(sql, (uint32_t)strtoul(names.v[i], NULL, 10))))
+		if (!dot || strspn(names.v[i], "0123456789") != 8 || (strcmp(dot, ".seg") && strcmp(dot, ".copy")))
 			continue;
 		snprintf(name, sizeof(name), "%s/%s", dir, names.v[i]);
-		if (beneath_statat(r->root.fd, name, &sb) || beneath_unlinkat(r->root.fd, name, 0))
+		if (!strcmp(dot, ".seg") && stays_there(a, name, (uint32_t)strtoul(names.v[i], NULL, 10)))
+			continue;
+		if (!clean || beneath_statat(a->r->root.fd, name, &sb) || beneath_unlinkat(a->r->root.fd, name, 0))
 			continue; /* the next run tries again */
-		r->t.files++;
-		r->t.bytes += (uint64_t)sb.st_blocks * 512;
+		a->r->t.files++;
+		a->r->t.bytes += (uint64_t)sb.st_blocks * 512;
 	}
 	names_free(&names);
+}
+
+static int area_lost(const struct area *a, struct why *why)
+{
+	char rel[STORE_PATH_MAX + 8];
+
+	area_name(a->controller, false, rel);
+	return !a->lost ? 0 : why_set(why, -EBADMSG, "%s: has no row of %u calls on hold, whose audio is there: nothing is taken away before"
+				      " optag fsck --rebuild (rule H-6)", rel, a->lost);
+}
+
+static uint32_t greatest(const struct area *a)
+{
+	uint32_t max = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		max = a->v[i].segment > max ? a->v[i].segment : max;
+	return max;
+}
+
+/* The whole segment and a copy of the row behind it, in its place: of an area of before copies were made. */
+static int add_copy(struct area *a, sqlite3 *sql, const struct kept *k, struct why *why)
+{
+	struct segment_head h = { .number = k->segment, .day = DAY_HOLD, .created_ns = a->r->at_ns };
+	char name[STORE_PATH_MAX], copy[STORE_PATH_MAX];
+	uint64_t end = k->segment ? k->end : SEGMENT_HEAD;
+	uint8_t head[SEGMENT_HEAD], *buf;
+	int in = -1, out = -1, rc;
+
+	if (!k->segment) {
+		rc = next_number(&a->r->root, a->controller, greatest(a), &h.number, why);
+		if (rc)
+			return rc;
+	}
+	memcpy(h.store_id, a->r->root.id, 16);
+	snprintf(h.controller, sizeof(h.controller), "%s", a->controller);
+	segment_head_format(&h, head);
+	segment_path(a->controller, DAY_HOLD, h.number, "seg", name);
+	segment_path(a->controller, DAY_HOLD, h.number, "copy", copy);
+	out = beneath_openat(a->r->root.fd, copy, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, FILE_MODE(&a->r->root));
+	rc = out < 0 ? -errno : 0;
+	if (!rc && k->segment)
+		in = beneath_openat(a->r->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	if (!rc && k->segment && in < 0)
+		rc = -errno;
+	buf = malloc(COPY_BYTES);
+	rc = !rc && !buf ? -ENOMEM : rc;
+	for (uint64_t at = 0; !rc && in >= 0 && at < end;) {
+		size_t n = end - at < COPY_BYTES ? (size_t)(end - at) : COPY_BYTES;
+
+		rc = pread_all(in, buf, n, (off_t)at);
+		rc = rc ? rc : pwrite_all(out, buf, n, (off_t)at);
+		at += n;
+	}
+	if (!rc && in < 0)
+		rc = pwrite_all(out, head, sizeof(head), 0);
+	free(buf);
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	if (rc == -ENOENT || rc == -ENODATA) { /* its audio is damaged: fsck names it */
+		(void)beneath_unlinkat(a->r->root.fd, copy, 0); /* else the next run does */
+		return 0;
+	}
+	return rc ? why_errno(why, rc, name, "cannot copy a row to it") :
+		    copy_finish(&a->r->root, a->controller, sql, &k->uid, h.number, end, why);
 }
 
 static int forget(sqlite3 *sql, const char *uid)
@@ -514,6 +592,62 @@ static int forget_all(struct reap *r, const char *controller, const struct uid *
 	return area_close(&r->root, controller, sql, rc, why);
 }
 
+/* hold.db has a row of every call on hold whose audio is there; else nothing may be added to it, nor may a day go. */
+static int area_whole(struct reap *r, const char *controller, uint32_t *ret_named, struct why *why)
+{
+	struct area a = { .r = r, .controller = controller };
+	sqlite3 *sql = NULL;
+	int rc = reap_db_open(&r->root, controller, DAY_HOLD, 1, &sql, why);
+
+	rc = rc == -ENOENT ? 0 : rc;
+	if (!rc)
+		rc = area_read(&a, sql, why);
+	sqlite3_close(sql);
+	if (!rc)
+		area_scan(&a, false);
+	*ret_named = greatest(&a);
+	free(a.v);
+	return rc ? rc : area_lost(&a, why);
+}
+
+int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct why *why)
+{
+	struct copy c = { .r = r, .controller = controller, .day = day, .why = why };
+	union { const char *c; void *v; } arg = { .c = controller };
+	int rc;
+
+	if (!r->holds)
+		return why_set(why, -EBADMSG, "holds: damaged: nobody knows whose audio must stay");
+	if (!holds_each(r->holds, is_of, arg.v))
+		return 0;
+	rc = area_whole(r, controller, &c.named, why);
+	if (rc)
+		return rc;
+	rc = area_open(&r->root, controller, &c.hold, why);
+	if (rc)
+		return rc;
+	rc = later_open(&r->root, controller, true, &c.later, why);
+	if (!rc)
+		rc = catalog_each_of(&r->root, controller, day, copy_partition, &c);
+	later_close(c.later);
+	return area_close(&r->root, controller, c.hold, rc ? rc : !c.changed, why);
+}
+
+/* What no hold keeps is taken away, and rows are copied that were not yet. */
+static int area_settle(struct reap *r, const char *controller, sqlite3 *sql, struct why *why)
+{
+	struct area a = { .r = r, .controller = controller };
+	int rc = area_read(&a, sql, why);
+
+	if (!rc)
+		area_scan(&a, true);
+	for (size_t i = 0; !rc && i < a.n; i++)
+		if (!a.v[i].copied && (a.v[i].there || !a.v[i].segment)) /* what is damaged is left as it is */
+			rc = add_copy(&a, sql, &a.v[i], why);
+	free(a.v);
+	return rc ? rc : area_lost(&a, why);
+}
+
 void reap_area_look(struct reap *r, const char *controller)
 {
 	char fresh[STORE_PATH_MAX + 8];
@@ -526,8 +660,12 @@ void reap_area_look(struct reap *r, const char *controller)
 	area_name(controller, true, fresh);
 	(void)beneath_unlinkat(r->root.fd, fresh, 0); /* of a run that was killed; mostly there is none */
 	rc = reap_db_open(&r->root, controller, DAY_HOLD, 1, &sql, &why);
-	if (rc == -ENOENT)
+	if (rc == -ENOENT) { /* none, or lost */
+		rc = area_settle(r, controller, NULL, &why);
+		if (rc)
+			reap_fault(r, rc, why.text);
 		return;
+	}
 	if (!rc)
 		rc = find_over(r, sql, &v, &n, &why);
 	if (!rc && n) {
@@ -537,10 +675,10 @@ void reap_area_look(struct reap *r, const char *controller)
 		if (!rc)
 			rc = reap_db_open(&r->root, controller, DAY_HOLD, 1, &sql, &why);
 	}
+	if (!rc)
+		rc = area_settle(r, controller, sql, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
-	else
-		area_clean(r, controller, sql);
 	sqlite3_close(sql);
 	free(v);
 }

@@ -14,6 +14,8 @@
 #include "store/reap_ask.h"
 
 #define ASK_FILE   "erase"
+#define LOCK_FILE  "reap.lock"
+#define ASK_MADE   "erase 2\n" /* in the lock file: there is one, with a head */
 #define ASK_LIMIT  (1u << 30)
 #define ASK_TIDY   (64u << 10) /* a file of lines that are done is emptied from here on */
 #define LINE_MAX_  256
@@ -34,13 +36,25 @@ static bool reason_ok(const char *s)
 	return true;
 }
 
+/* ',"crc":"..."}' and LF behind n bytes, of which the first does not count: it changes. */
+static size_t finish(char *out, size_t n, bool plain)
+{
+	uint32_t crc = crc32c(0, out + 1, n - 1);
+
+	if (!plain)
+		n += (size_t)snprintf(out + n, LINE_MAX_ - n, ",\"crc\":\"%08" PRIx32 "\"", crc);
+	return n + (size_t)snprintf(out + n, LINE_MAX_ - n, "}\n");
+}
+
 static size_t format(const struct reap_ask *a, char out[LINE_MAX_])
 {
 	char uid[UID_TEXT];
+	size_t n;
 
 	uid_format(&a->call, uid);
-	return (size_t)snprintf(out, LINE_MAX_, "%c\"call\":\"%s\",\"purpose\":\"%s\",\"reason\":\"%s\",\"at\":%" PRIu64 ",\"uid\":%u}\n",
-				a->done ? '#' : '{', uid, store_purpose_names[a->purpose], a->reason, a->at_ns, a->who);
+	n = (size_t)snprintf(out, LINE_MAX_, "%c\"call\":\"%s\",\"purpose\":\"%s\",\"reason\":\"%s\",\"at\":%" PRIu64 ",\"uid\":%u",
+			     a->done ? '#' : '{', uid, store_purpose_names[a->purpose], a->reason, a->at_ns, a->who);
+	return finish(out, n, a->plain);
 }
 
 int reap_ask_parse(const char *p, size_t n, struct reap_ask *ret)
@@ -52,9 +66,9 @@ int reap_ask_parse(const char *p, size_t n, struct reap_ask *ret)
 		return -EBADMSG;
 	memcpy(line, p, n);
 	line[n] = 0;
-	*ret = (struct reap_ask){ .done = p[0] == '#' };
+	*ret = (struct reap_ask){ .done = p[0] == '#', .plain = !strstr(line, ",\"crc\":\"") };
 	/* NOLINTNEXTLINE(cert-err34-c): written again, it must be the same */
-	if (sscanf(line + 1, "\"call\":\"%26[0-9A-Z]\",\"purpose\":\"%15[a-z]\",\"reason\":\"%47[a-z0-9._-]\",\"at\":%" SCNu64 ",\"uid\":%u}",
+	if (sscanf(line + 1, "\"call\":\"%26[0-9A-Z]\",\"purpose\":\"%15[a-z]\",\"reason\":\"%47[a-z0-9._-]\",\"at\":%" SCNu64 ",\"uid\":%u",
 		   uid, purpose, ret->reason, &ret->at_ns, &who) != 5 ||
 	    uid_parse(uid, &ret->call) || !reason_ok(ret->reason))
 		return -EBADMSG;
@@ -65,6 +79,33 @@ int reap_ask_parse(const char *p, size_t n, struct reap_ask *ret)
 	if (ret->purpose == STORE_PURPOSES)
 		return -EBADMSG;
 	return format(ret, again) == n + 1 && !memcmp(again, line, n) ? 0 : -EBADMSG;
+}
+
+/* ---- the head: how many bytes were confirmed ---- */
+
+static size_t head_format(uint64_t bytes, char out[LINE_MAX_])
+{
+	return finish(out, (size_t)snprintf(out, LINE_MAX_, "{\"optag-erase\":2,\"bytes\":%010" PRIu64, bytes), false);
+}
+
+/* Its length; 0 a file of before, that has none; *ret_bytes 0: it is damaged. */
+static size_t head_parse(const char *p, size_t n, uint64_t *ret_bytes)
+{
+	static const char start[] = "{\"optag-erase\"", bytes[] = ":2,\"bytes\":";
+	char want[LINE_MAX_];
+	size_t len = head_format(0, want), at = sizeof(start) - 1;
+	uint64_t v = 0;
+
+	*ret_bytes = 0;
+	if (n < len || memcmp(p, start, at) != 0) /* a line of it has "call" there */
+		return n >= len && !memcmp(p + 1, start + 1, 5) ? len : 0;
+	if (!memcmp(p + at, bytes, sizeof(bytes) - 1))
+		at += sizeof(bytes) - 1;
+	for (int i = 0; i < 10 && p[at] >= '0' && p[at] <= '9'; i++)
+		v = v * 10 + (uint64_t)(p[at++] - '0');
+	if (head_format(v, want) == len && !memcmp(want, p, len) && v >= len)
+		*ret_bytes = v;
+	return len;
 }
 
 /* Locked; the caller closes it. -ENOENT only without make. */
@@ -111,21 +152,41 @@ static int take(struct reap_asks *a, const char *p, size_t n, uint64_t off)
 	return 0;
 }
 
+/* Nothing is open any more: the file is as new. */
+static int empty(int fd, size_t head)
+{
+	char line[LINE_MAX_];
+	int rc = 0;
+
+	if (head) {
+		(void)head_format(head, line);
+		rc = pwrite_all(fd, line, head, 0);
+		if (!rc && fdatasync(fd))
+			rc = -errno;
+	}
+	return rc ? rc : ftruncate(fd, (off_t)head) ? -errno : 0;
+}
+
 int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why)
 {
 	struct reap_asks a = { 0 };
 	char *text = NULL, *p, *lf;
-	size_t n = 0;
+	uint64_t bytes = 0;
+	size_t n = 0, head = 0;
 	int fd, rc = open_journal(r, false, &fd, why);
 
 	*ret = a;
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	rc = files_read(fd, ASK_LIMIT, &text, &n);
-	for (p = text; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
+	if (!rc) {
+		head = head_parse(text, n, &bytes);
+		a.bad += head && (!bytes || bytes > n);
+	}
+	for (p = text + head; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
 		rc = take(&a, p, (size_t)(lf - p), (uint64_t)(p - text));
-	if (!rc && !a.n && !a.bad && n > ASK_TIDY && ftruncate(fd, 0))
-		rc = -errno;
+	if (!rc && !a.n && !a.bad && n > ASK_TIDY)
+		rc = empty(fd, head);
 	close(fd);
 	free(text);
 	if (rc) {
@@ -134,6 +195,76 @@ int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why)
 	}
 	*ret = a;
 	return 0;
+}
+
+bool reap_asks_due(const struct root *r)
+{
+	char text[sizeof(ASK_MADE)];
+	size_t n;
+
+	return !read_small(r->fd, LOCK_FILE, text, sizeof(text) - 1, &n) && n == sizeof(text) - 1 && !memcmp(text, ASK_MADE, n);
+}
+
+static int note_made(const struct root *r)
+{
+	int fd = beneath_openat(r->fd, LOCK_FILE, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = pwrite_all(fd, ASK_MADE, sizeof(ASK_MADE) - 1, 0);
+	if (!rc && fdatasync(fd))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+int reap_asks_make(const struct root *r, struct why *why)
+{
+	char line[LINE_MAX_];
+	struct stat sb;
+	bool due = reap_asks_due(r), none = false;
+	int fd, rc = open_journal(r, true, &fd, why);
+
+	if (rc)
+		return rc;
+	if (fstat(fd, &sb))
+		rc = -errno;
+	if (!rc && !sb.st_size) {
+		none = true;
+		rc = files_append(fd, 0, line, head_format(head_format(0, line), line), NULL);
+	}
+	close(fd);
+	if (!rc && !due)
+		rc = note_made(r);
+	if (rc)
+		return why_errno(why, rc, ASK_FILE, "cannot write");
+	return due && none ? why_set(why, -EBADMSG, ASK_FILE ": was gone or empty: what was asked for may be lost (rule D-1)") : 0;
+}
+
+int reap_asks_check(const struct root *r, void (*bad)(void *arg, uint64_t off, const char *text), void *arg)
+{
+	int fd = beneath_openat(r->fd, ASK_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0), rc;
+	struct reap_ask ask;
+	char *text = NULL, *p, *lf;
+	uint64_t bytes = 0;
+	size_t n = 0, head;
+
+	if (fd < 0)
+		return -errno;
+	rc = files_read(fd, ASK_LIMIT, &text, &n);
+	close(fd);
+	if (!rc && !n)
+		rc = -ENOENT; /* as if it was not there */
+	head = rc ? 0 : head_parse(text, n, &bytes);
+	if (head && !bytes)
+		bad(arg, 0, "the head is damaged");
+	for (p = text + head; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
+		if (reap_ask_parse(p, (size_t)(lf - p), &ask))
+			bad(arg, (uint64_t)(p - text), "a line that is no request, or whose checksum differs");
+	if (!rc && bytes > n)
+		bad(arg, n, "shorter than its head says: requests are lost");
+	free(text);
+	return rc;
 }
 
 void reap_asks_free(struct reap_asks *a)
@@ -159,27 +290,57 @@ static int end_of(int fd, off_t *ret)
 	return rc;
 }
 
+/*
+ * Where lines are to go: behind the last whole one, or, when the head says that more was there, behind that: the hole stays, as a
+ * line that is none. *ret_head: there is one; *ret_hole: a LF is needed to end the hole.
+ */
+static int find_end(int fd, off_t *ret, size_t *ret_head, bool *ret_hole)
+{
+	char line[LINE_MAX_];
+	uint64_t bytes = 0;
+	ssize_t n = pread(fd, line, sizeof(line), 0);
+	int rc = n < 0 ? -errno : end_of(fd, ret);
+
+	*ret_head = rc ? 0 : head_parse(line, (size_t)n, &bytes);
+	*ret_hole = !rc && bytes > (uint64_t)*ret;
+	if (*ret_hole)
+		*ret = (off_t)bytes - 1;
+	return rc;
+}
+
 int reap_asks_add(const struct root *r, const struct reap_ask *v, size_t n, struct why *why)
 {
-	char *text = malloc(n * LINE_MAX_ + 1);
-	int fd, rc = text ? open_journal(r, true, &fd, why) : -ENOMEM;
-	size_t len = 0;
+	char *text = malloc((n + 2) * LINE_MAX_), line[LINE_MAX_];
+	int fd = -1, rc = text ? open_journal(r, true, &fd, why) : -ENOMEM;
+	size_t len = 0, head = 0;
+	bool hole = false;
 	off_t end = 0;
 
+	if (!text)
+		return why_set(why, rc, "out of memory");
+	if (rc) {
+		free(text);
+		return rc;
+	}
+	rc = find_end(fd, &end, &head, &hole);
+	if (!rc && hole)
+		text[len++] = '\n';
+	if (!rc && !end)
+		len = head_format(0, text);
 	for (size_t i = 0; !rc && i < n; i++)
 		len += format(&v[i], text + len);
-	if (!rc) {
-		rc = end_of(fd, &end);
-		if (!rc)
-			rc = files_append(fd, end, text, len, NULL);
-		close(fd);
-		if (rc)
-			why_errno(why, rc, ASK_FILE, "cannot write");
-	} else if (!text) {
-		why_set(why, rc, "out of memory");
+	if (!rc && !end) /* the head of a new file says all of it */
+		memcpy(text, line, head_format(len, line));
+	if (!rc)
+		rc = files_append(fd, end, text, len, NULL);
+	if (!rc && end && head) { /* not confirmed before the head has it */
+		rc = pwrite_all(fd, line, head_format((uint64_t)end + len, line), 0);
+		if (!rc && fdatasync(fd))
+			rc = -errno;
 	}
+	close(fd);
 	free(text);
-	return rc;
+	return rc ? why_errno(why, rc, ASK_FILE, "cannot write") : 0;
 }
 
 int reap_asks_done(const struct root *r, const uint64_t *off, size_t n, struct why *why)

@@ -3,10 +3,13 @@
  * reap_ask.h - the journal of erasures that were asked for (STORE/erase)
  *
  * Lines are appended under a lock (flock) and marked as done by one byte in place, so acting upon them takes no space. When all
- * are done and there are many the file is emptied. One thread.
+ * are done and there are many the file is emptied, but for its head, which says how long it is: so lines that were cut off are
+ * missed. One thread.
  */
 #ifndef REAP_ASK_H
 #define REAP_ASK_H
+
+#include <stddef.h>
 
 #include "store/reap.h"
 #include "store/store_internal.h"
@@ -19,9 +22,17 @@ struct reap_asked {
 struct reap_asks {
 	struct reap_asked *v; /* those that are not done */
 	size_t n;
-	unsigned bad; /* lines that are none: left alone, each time told */
+	unsigned bad; /* lines that are none, or missing: left alone, each time told */
 };
 
+/*
+ * For the reaper, who has reap.lock: there is a file, with a head when it was empty, and reap.lock says so: from then on it is
+ * missed. -EBADMSG it was gone, and is made all the same.
+ */
+int reap_asks_make(const struct root *r, struct why *why);
+bool reap_asks_due(const struct root *r); /* there must be a file */
+/* For fsck: what is wrong with the file, by offset. Never writes, takes no lock. -ENOENT */
+int reap_asks_check(const struct root *r, void (*bad)(void *arg, uint64_t off, const char *text), void *arg);
 /* No file: none. */
 int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why);
 void reap_asks_free(struct reap_asks *a);

@@ -28,7 +28,10 @@ void reap_holds_open(struct reap *r)
 	uint64_t lost = 0;
 	int rc = holds_open(&r->root, r->set->dry ? HOLDS_READ : HOLDS_WRITE, &r->holds, &why);
 
+	if (!rc && !r->set->dry)
+		rc = holds_whole(r->holds, &why);
 	if (rc) {
+		holds_close(r->holds);
 		r->holds = NULL;
 		reap_fault(r, rc, why.text);
 		return;

@@ -25,7 +25,8 @@
 #include "store/reap_internal.h"
 #include "store/slot.h"
 
-#define USED_MAX (256u << 20)
+#define USED_MAX   (256u << 20)
+#define SCAN_BYTES (1u << 20)
 
 /* ---- training that was used: STORE/used (FORMAT.md section 9) ---- */
 
@@ -189,12 +190,72 @@ struct single {
 	struct reap_asked asked;
 	struct reap_row row;
 	bool found, waits; /* its row is there; it is on hold */
+	bool bare;	   /* not its row, but its key: all that is known of it is where that lies */
 	size_t slot;	   /* in the list of slots */
 };
 
 static enum store_state state_for(const char *reason)
 {
 	return !strcmp(reason, "withdrawn") ? STORE_S_WITHDRAWN : STORE_S_EXPIRED;
+}
+
+/* The call's slot in this file, 0 none; damaged ones, too. -errno it cannot be read. */
+static int64_t slot_of(struct reap *r, const struct reap_bucket *b, const struct uid *uid)
+{
+	uint8_t *p = malloc(SCAN_BYTES);
+	char path[STORE_PATH_MAX];
+	int64_t index = 0;
+	off_t at = SLOT_SIZE;
+	ssize_t n = 0;
+	int fd;
+
+	slots_path(b->controller, b->purpose, b->day, "slots", path);
+	fd = p ? beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0) : -1;
+	while (fd >= 0 && !index && (n = pread(fd, p, SCAN_BYTES, at)) >= SLOT_SIZE) {
+		for (ssize_t i = 0; !index && i + SLOT_SIZE <= n; i += SLOT_SIZE)
+			if (!memcmp(p + i + 8, uid->b, 16))
+				index = (at + i) / SLOT_SIZE;
+		at += n - n % SLOT_SIZE;
+	}
+	if (!p)
+		index = -ENOMEM;
+	else if (fd < 0 || n < 0)
+		index = fd < 0 && errno == ENOENT ? 0 : -errno;
+	if (fd >= 0)
+		close(fd);
+	free(p);
+	return index;
+}
+
+/*
+ * A call whose row cannot be read, or was lost: its key is looked for among all, since that is what must go. What is known of
+ * it then is where the key lies; the row says so when it is made anew, by the line in later.db. False: a file cannot be read.
+ */
+static bool find_key(struct reap *r, struct single *x)
+{
+	const struct uid *uid = &x->asked.ask.call;
+	unsigned p = x->asked.ask.purpose;
+	bool all = true;
+
+	x->row = (struct reap_row){ .uid = *uid };
+	for (size_t i = 0; i < r->nbucket; i++) {
+		const struct reap_bucket *b = &r->bucket[i];
+		int64_t slot = b->live ? slot_of(r, b, uid) : 0;
+
+		if (slot <= 0) {
+			all &= !slot || b->purpose != p;
+			continue;
+		}
+		x->row.day = b->day > x->row.day ? b->day : x->row.day; /* the latest is its catalog's */
+		if (b->purpose != p)
+			continue;
+		x->found = x->bare = true;
+		snprintf(x->row.controller, sizeof(x->row.controller), "%s", b->controller);
+		x->row.state[p] = STORE_S_GRANTED;
+		x->row.purpose_day[p] = b->day;
+		x->row.slot[p] = (uint32_t)slot;
+	}
+	return x->found || all;
 }
 
 static void find_rows(struct reap *r, struct single *v, size_t n)
@@ -209,9 +270,11 @@ static void find_rows(struct reap *r, struct single *v, size_t n)
 		}
 		rc = reap_row_find(&r->root, &v[i].asked.ask.call, &v[i].row, &why);
 		v[i].found = !rc;
-		if (rc && rc != -ENOENT) { /* perhaps the one that cannot be read has it */
-			v[i].waits = true;
+		if (rc && rc != -ENOENT)
 			reap_fault(r, rc, why.text);
+		if (rc && !find_key(r, &v[i])) {
+			v[i].waits = true; /* perhaps the file that cannot be read has it */
+			reap_fault(r, -EIO, "erase: a call waits, whose key may be in slots that cannot be read");
 		}
 		reap_progress(r, "calls", 0, i);
 	}
@@ -356,7 +419,7 @@ static void tell_and_finish(struct reap *r, struct single *v, size_t n)
 			continue;
 		if (v[i].found && state_holds(v[i].row.state[a->purpose])) {
 			reap_single_told(r, &a->call, v[i].row.controller, a->purpose, a->reason, a->at_ns);
-			if (!r->set->dry)
+			if (!r->set->dry && !v[i].bare)
 				give_back(r, &v[i]);
 		}
 		off[m++] = v[i].asked.off;
@@ -405,8 +468,11 @@ void reap_single(struct reap *r)
 	struct unused u = { .r = r };
 	struct why why = { "" };
 	size_t m = 0;
-	int rc = reap_asks_read(&r->root, &asks, &why);
+	int rc = r->set->dry ? 0 : reap_asks_make(&r->root, &why);
 
+	if (rc)
+		reap_fault(r, rc, why.text);
+	rc = reap_asks_read(&r->root, &asks, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
 	if (asks.bad)

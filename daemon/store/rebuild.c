@@ -86,8 +86,7 @@ void rebuild_say(struct rebuild *b, const char *file, const char *fmt, ...)
 
 /* ---- partitions that are there ---- */
 
-/* NAME and what lies beside it become NAME.damaged, NAME.damaged.2 ... */
-static int set_aside(struct rebuild *b, const char *rel, const char *what)
+int rebuild_set_aside(struct rebuild *b, const char *rel, const char *what)
 {
 	static const char *const ext[] = { "", "-wal", "-shm", "-journal" };
 	char from[STORE_PATH_MAX + 16], to[STORE_PATH_MAX + 40], kept[STORE_PATH_MAX + 24];
@@ -103,7 +102,7 @@ static int set_aside(struct rebuild *b, const char *rel, const char *what)
 			return why_errno(b->why, -errno, from, "cannot set aside");
 	}
 	b->rep.damaged++;
-	rebuild_say(b, rel, "set aside as %s: %s", strrchr(kept, '/') + 1, what);
+	rebuild_say(b, rel, "set aside as %s: %s", strrchr(kept, '/') ? strrchr(kept, '/') + 1 : kept, what);
 	return sync_dir_of(&b->root, rel, b->why);
 }
 
@@ -161,7 +160,7 @@ static int take_part(void *arg, const char *controller, uint32_t day, unsigned p
 	t->d->known.list.n = uids;
 	t->d->like.n = likes;
 	t->d->damaged = true;
-	return set_aside(t->b, rel, why.text);
+	return rebuild_set_aside(t->b, rel, why.text);
 }
 
 /* A WAL without its database would be taken for the next one's. */
@@ -186,7 +185,7 @@ static int set_aside_strays(struct rebuild *b, const char *controller)
 			continue;
 		catalog_path(controller, day, part, rel);
 		if (beneath_statat(b->root.fd, rel, &sb))
-			rc = set_aside(b, rel, "its database is missing");
+			rc = rebuild_set_aside(b, rel, "its database is missing");
 	}
 	names_free(&files);
 	return rc;
@@ -299,7 +298,7 @@ static int rebuild_day(struct rebuild *b, const char *controller, uint32_t day, 
 	rc = catalog_each_of(&b->root, controller, day, take_part, &t);
 	uids_sort(&d.known);
 	if (!rc)
-		rc = rebuild_lost(b, &d);
+		rc = day == DAY_HOLD ? rebuild_hold(b, &d) : rebuild_lost(b, &d);
 	if (rc == -ENOMEM)
 		rc = why_set(b->why, rc, "out of memory");
 	day_free(&d);
@@ -407,6 +406,69 @@ static int rebuild_all(struct rebuild *b)
 	return rc;
 }
 
+/* ---- the list of partitions (open.db) ---- */
+
+struct listed {
+	char controller[STORE_NAME_MAX];
+	uint32_t day;
+	unsigned part;
+};
+
+struct listing {
+	struct rebuild *b;
+	struct list gone;
+	bool failed;
+};
+
+static void take_listed(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	struct listing *l = arg;
+	char rel[STORE_PATH_MAX];
+	struct listed *v;
+	struct stat sb;
+
+	if (name_check(controller) || !part || part > CATALOG_PARTS)
+		return;
+	catalog_path(controller, day, part, rel);
+	if (!beneath_statat(l->b->root.fd, rel, &sb))
+		return;
+	v = list_add(&l->gone);
+	l->failed |= !v;
+	if (!v)
+		return;
+	snprintf(v->controller, sizeof(v->controller), "%s", controller);
+	v->day = day;
+	v->part = part;
+}
+
+/* What nothing could be made of is not missed any more. */
+static int unlist(struct rebuild *b)
+{
+	struct listing l = { .b = b, .gone = { .size = sizeof(struct listed) } };
+	const struct listed *v;
+	struct opens *o = NULL;
+	int rc = 0;
+
+	if (opens_listed(&b->root, take_listed, &l) || (!l.gone.n && !l.failed)) { /* damaged: fsck names it */
+		list_free(&l.gone);
+		return l.failed ? -ENOMEM : 0;
+	}
+	rc = l.failed ? why_set(b->why, -ENOMEM, "out of memory") : opens_new(&b->root, &o, b->why);
+	v = l.gone.v;
+	for (size_t i = 0; !rc && i < l.gone.n; i++) {
+		char rel[STORE_PATH_MAX];
+
+		catalog_path(v[i].controller, v[i].day, v[i].part, rel);
+		rebuild_say(b, rel, "is not there, and nothing more can be made of what it had");
+		rc = opens_unlist(o, v[i].controller, v[i].day, v[i].part, b->why);
+	}
+	if (!rc)
+		rc = opens_sync(o, b->why);
+	opens_free(o);
+	list_free(&l.gone);
+	return rc;
+}
+
 /* ---- all of it ---- */
 
 static int lock_file(struct rebuild *b, const char *name, const char *who, int *ret)
@@ -441,7 +503,13 @@ static int run(struct rebuild *b)
 	uids_sort(&b->open);
 	seal_clean(&b->root);
 	rc = overlay_new(&b->root, &b->overlay);
-	return rc ? why_set(b->why, rc, "out of memory") : rebuild_all(b);
+	if (rc)
+		return why_set(b->why, rc, "out of memory");
+	overlay_no_slots(b->overlay);
+	rc = rebuild_journal(b);
+	if (!rc)
+		rc = rebuild_all(b);
+	return rc ? rc : unlist(b);
 }
 
 int store_rebuild(const char *dir, void (*cb)(void *arg, const char *file, const char *text), void *arg,

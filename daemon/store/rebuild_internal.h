@@ -3,7 +3,8 @@
  * rebuild_internal.h - what the files of store_rebuild share
  *
  * rebuild.c goes over the days and sets damaged partitions aside, rebuild_find.c looks through a day's segments for what has no
- * row, rebuild_log.c through the evidence log, rebuild_rows.c writes rows.
+ * row, rebuild_log.c through the evidence log, rebuild_rows.c writes rows,
+ * rebuild_hold.c those of calls on hold.
  */
 #ifndef REBUILD_INTERNAL_H
 #define REBUILD_INTERNAL_H
@@ -95,6 +96,12 @@ struct rebuild {
 
 void rebuild_say(struct rebuild *b, const char *file, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* NAME and what lies beside it become NAME.damaged, NAME.damaged.2 ... */
+int rebuild_set_aside(struct rebuild *b, const char *rel, const char *what);
+
+/* rebuild_journal.c: `holds`, when it is damaged or gone */
+int rebuild_journal(struct rebuild *b);
+
 /* rebuild_find.c: pieces, copies and bares (with their wraps) of the day, from segments and slots */
 int rebuild_find(struct rebuild *b, struct lost_day *d);
 /* Reads a piece, all of it, into out. */
@@ -110,5 +117,8 @@ struct filling {
 	struct lost_day *d;
 };
 int rebuild_fill(void *filling, sqlite3 *sql);
+
+/* rebuild_hold.c: rows of the hold area; d->known are those of a sound hold.db. */
+int rebuild_hold(struct rebuild *b, struct lost_day *d);
 
 #endif

@@ -40,6 +40,8 @@ static int may_come_back(struct rebuild *b, const struct lost_day *d, const stru
 {
 	bool kept = false, back = false;
 
+	if (d->day == DAY_HOLD) /* on hold, by the journal */
+		return 1;
 	for (unsigned i = 0; i < STORE_PURPOSES; i++) {
 		char state[16], day_name[16], reason[LATER_REASON];
 		enum store_state s = STORE_S_GRANTED;
@@ -54,10 +56,10 @@ static int may_come_back(struct rebuild *b, const struct lost_day *d, const stru
 		if (!rowcopy_text(p, n, ROWCOPY_DAY + i * ROWCOPY_PURPOSE, day_name, sizeof(day_name)) ||
 		    day_parse(day_name, strlen(day_name), &day) || !rowcopy_int(p, n, ROWCOPY_SLOT + i * ROWCOPY_PURPOSE, &slot))
 			continue;
-		rc = overlay_state(b->overlay, d->controller, uid, (enum store_purpose)i, day, &s, reason, b->why);
+		rc = overlay_state(b->overlay, d->controller, uid, (enum store_purpose)i, day, (uint32_t)slot, &s, reason, b->why);
 		if (rc == -ENOMEM)
 			return rc;
-		back |= rc || day == DAY_HOLD || wrap_lives(b, d, uid, i, day, (uint32_t)slot);
+		back |= rc == 1 || day == DAY_HOLD || wrap_lives(b, d, uid, i, day, (uint32_t)slot);
 	}
 	return !kept || back;
 }
@@ -248,7 +250,9 @@ static int add_bare(struct filling *f, sqlite3 *sql, const struct bare *x)
 	int rc;
 
 	for (unsigned p = 0; p < STORE_PURPOSES; p++) {
-		bool lives = x->wrap[p].slot && wrap_lives(f->b, f->d, &x->uid, p, x->wrap[p].day, x->wrap[p].slot);
+		/* what is on hold has a key of its own */
+		bool lives = x->wrap[p].slot && ((f->d->day == DAY_HOLD && p == STORE_DOCUMENTATION) ||
+						 wrap_lives(f->b, f->d, &x->uid, p, x->wrap[p].day, x->wrap[p].slot));
 
 		r.state[p] = store_state_names[lives ? STORE_S_OBJECTED : STORE_S_NONE];
 		r.reason[p] = lives ? "rebuilt" : "";

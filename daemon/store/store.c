@@ -45,6 +45,11 @@ const char *store_why(const struct store *st)
 	return st->why.text;
 }
 
+const char *store_damage(const struct store *st)
+{
+	return st->damage ? st->damage_why.text : NULL;
+}
+
 void store_figures(const struct store *st, struct store_figures *ret)
 {
 	const uint64_t *from = (const uint64_t *)&st->figures;
@@ -142,6 +147,23 @@ int epoch_next(const struct root *r, _Atomic uint32_t *ret, struct why *why)
 	return rc;
 }
 
+/* Durable with the next opens_sync, which comes after the rows. */
+int list_partition(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	struct store *st = arg;
+
+	return opens_list(st->opens, controller, day, part, why_of(st));
+}
+
+/* Days that have begun everywhere are given up without a word here. */
+static int unlist_old(struct store *st)
+{
+	uint64_t now = clock_now_ns(), days = 2 * 86400 * NS_PER_S;
+	uint32_t day;
+
+	return now < days || day_of(now - days, "UTC", &day) ? 0 : opens_unlist_before(st->opens, day, why_of(st));
+}
+
 static int open_writer(struct store *st)
 {
 	int rc = take_lock(st);
@@ -169,7 +191,12 @@ static int open_writer(struct store *st)
 	rc = epoch_next(&st->root, &st->epoch, why_of(st));
 	if (!rc)
 		rc = opens_new(&st->root, &st->opens, why_of(st));
-	return rc ? rc : left_load(st);
+	if (!rc)
+		rc = unlist_old(st);
+	if (rc)
+		return rc;
+	catalog_told(st->catalog, list_partition, st);
+	return left_load(st);
 }
 
 int store_open(const char *dir, enum store_mode mode, struct store **ret, char *why, size_t n)

@@ -85,6 +85,8 @@ enum store_mode { STORE_RO, STORE_RW };
 int store_open(const char *dir, enum store_mode mode, struct store **ret, char *why, size_t n);
 void store_close(struct store *st); /* NULL-tolerant; does not sync */
 const char *store_why(const struct store *st); /* of the last failed call */
+/* Damage beside which calls could be read all the same (store_read_open); NULL: none was met. */
+const char *store_damage(const struct store *st);
 
 /* ---- writing ---- */
 

@@ -140,6 +140,8 @@ struct store {
 	struct why why;
 	uint8_t number_key[32];
 	bool numbers; /* there is one; always for who writes */
+	int damage;   /* store_damage */
+	struct why damage_why;
 	/* STORE_RW only */
 	int lock;
 	_Atomic int err; /* a write failed: broken for writing */
@@ -178,6 +180,7 @@ extern _Thread_local struct why *why_here;
 struct why *why_of(struct store *st); /* of this thread */
 int check_writable(struct store *st);
 int sync_here(struct store *st); /* by the thread that has the disk */
+int list_partition(void *store, const char *controller, uint32_t day, unsigned part); /* for catalog_told */
 uint64_t free_space(const struct store *st);
 void reserve_take(struct store *st);
 int epoch_next(const struct root *r, _Atomic uint32_t *ret, struct why *why);

@@ -261,7 +261,8 @@ static void fill_disk(unsigned kib, unsigned *ret_acked)
 		s.ended[i] = !rc;
 	}
 	assert_int_equal(rc, -ENOSPC);
-	assert_true(strstr(store_why(st), "space") || strstr(store_why(st), "full"));
+	if (!(strstr(store_why(st), "space") || strstr(store_why(st), "full")))
+		fail_msg("%u KiB: %s", kib, store_why(st));
 	assert_int_equal(write_one(st, &s, i, 1), -ENOSPC); /* broken until opened again */
 	ok(st, sync_all(st, &s)); /* what was complete is kept, full disk or not */
 	store_close(st);

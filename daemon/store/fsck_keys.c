@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* fsck_keys.c - checks buckets and slots, and what rows say of them, see fsck_internal.h */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/bucket.h"
+#include "store/fsck_internal.h"
+#include "store/slot.h"
+
+/* Rows do not ask for wraps there any more. */
+static void slots_over(struct fsck *f, const char *controller, int purpose, uint32_t day)
+{
+	for (size_t i = 0; i < f->nplace; i++) {
+		struct place *p = &f->place[i];
+
+		p->over |= p->day == day && p->purpose == purpose && !strcmp(p->controller, controller);
+	}
+}
+
+static void check_bucket(struct fsck *f, const char *controller, int purpose, uint32_t day, bool slots)
+{
+	char name[STORE_PATH_MAX];
+	uint8_t raw[BUCKET_SIZE + 1];
+	struct bucket b = { 0 };
+	const char *bad;
+	size_t n;
+	int rc;
+
+	slots_path(controller, (unsigned)purpose, day, "bucket", name);
+	rc = read_small(f->root.fd, name, raw, sizeof(raw), &n);
+	if (rc == -ENOENT && slots) {
+		fsck_found(f, name, 0, "K-6", "bucket key is missing beside its slots");
+		return;
+	}
+	bad = rc ? strerror(-rc) : bucket_parse(raw, n, &b);
+	if (!bad && (b.purpose != purpose || b.day != day || memcmp(b.store_id, f->root.id, 16)))
+		bad = "belongs elsewhere";
+	if (bad)
+		fsck_found(f, name, 0, "K-1", bad);
+	else if (b.state == BUCKET_DESTROYED || b.destroy_ns <= clock_now_ns())
+		slots_over(f, controller, purpose, day);
+	f->rep.buckets++;
+	explicit_bzero(raw, sizeof(raw));
+	explicit_bzero(&b, sizeof(b));
+}
+
+static int match_slot(struct fsck *f, uint32_t place, uint32_t index, const struct slot *s, const char *bad,
+		       const char *name)
+{
+	size_t i = fsck_ref_lower(&f->slots, place, index, (uint64_t)index * SLOT_SIZE);
+	struct ref *r = i < f->slots.n ? &f->slots.v[i] : NULL;
+
+	if (r && (r->place != place || r->segment != index))
+		r = NULL;
+	if (bad) {
+		fsck_found(f, name, (uint64_t)index * SLOT_SIZE, "K-3", bad);
+		if (r)
+			r->reported = true;
+		return 0;
+	}
+	if (!s->empty)
+		f->rep.slots++;
+	if (r) {
+		r->found = !s->empty && uid_equal(&s->uid, &r->uid);
+		r->emptied = s->empty;
+	} else if (!s->empty) {
+		f->rep.interrupted++;
+		if (index < f->place[place].mark && !fsck_has_row(f, &s->uid))
+			return fsck_stray(f, &f->keys, &s->uid, place, index);
+	}
+	return 0;
+}
+
+static int check_slots(struct fsck *f, const char *controller, int purpose, uint32_t day)
+{
+	char name[STORE_PATH_MAX];
+	uint8_t raw[SLOT_SIZE];
+	struct slots_head h;
+	struct slot s;
+	const char *bad;
+	uint32_t place;
+	int fd, rc;
+
+	slots_path(controller, (unsigned)purpose, day, "slots", name);
+	fd = beneath_openat(f->root.fd, name, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fsck_unreadable(f, name, -errno, "K-2");
+	rc = fsck_place(f, controller, purpose, day, &place);
+	for (uint32_t i = 0; !rc; i++) {
+		rc = pread_all(fd, raw, sizeof(raw), (off_t)i * SLOT_SIZE);
+		if (rc == -ENODATA) { /* the end, or a torn last slot: legal unless a row wants it */
+			rc = 0;
+			if (!i)
+				fsck_found(f, name, 0, "K-2", "file shorter than its head");
+			break;
+		}
+		if (rc) {
+			rc = fsck_unreadable(f, name, rc, "K-2");
+			break;
+		}
+		if (!i) {
+			bad = slots_head_parse(raw, sizeof(raw), &h);
+			if (!bad && (h.purpose != purpose || h.day != day ||
+				     memcmp(h.store_id, f->root.id, 16) || strcmp(h.controller, controller)))
+				bad = "head belongs elsewhere";
+			if (bad)
+				fsck_found(f, name, 0, "K-2", bad);
+			continue;
+		}
+		bad = slot_parse(raw, &s);
+		if (!bad && !s.empty && s.purpose != purpose)
+			bad = "slot of the other purpose";
+		rc = match_slot(f, place, i, &s, bad, name);
+	}
+	close(fd);
+	return rc;
+}
+
+int fsck_key_dir(struct fsck *f, const char *controller, int purpose)
+{
+	char dir[STORE_PATH_MAX];
+	struct names files;
+	struct clock_date d;
+	int rc;
+
+	snprintf(dir, sizeof(dir), "keys/%s/%s", controller, store_purpose_names[purpose]);
+	rc = names_read(&f->root, dir, &files);
+	if (rc)
+		return fsck_unreadable(f, dir, rc, "K-1");
+	for (size_t i = 0; !rc && i < files.n; i++) {
+		const char *name = files.v[i];
+		bool slots;
+		char other[32];
+
+		if (strlen(name) < 11 || clock_date_parse(name, 10, &d))
+			continue;
+		slots = !strcmp(name + 10, ".slots");
+		if (slots) {
+			rc = check_slots(f, controller, purpose, day_number(&d));
+			check_bucket(f, controller, purpose, day_number(&d), true);
+		} else if (!strcmp(name + 10, ".bucket")) {
+			bool has = false;
+
+			snprintf(other, sizeof(other), "%.10s.slots", name);
+			for (size_t k = 0; k < files.n; k++)
+				has = has || !strcmp(files.v[k], other);
+			if (!has)
+				check_bucket(f, controller, purpose, day_number(&d), false);
+		}
+	}
+	names_free(&files);
+	return rc;
+}
+
+int fsck_slot_refs(struct fsck *f)
+{
+	char name[STORE_PATH_MAX], text[128], uid[UID_TEXT];
+	struct stat sb;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < f->slots.n; i++) {
+		const struct ref *r = &f->slots.v[i];
+		const struct place *p = &f->place[r->place];
+
+		if (r->found || r->reported || p->over)
+			continue;
+		later_path(p->controller, name);
+		if (r->emptied && (beneath_statat(f->root.fd, name, &sb) || sb.st_size < 512)) {
+			rc = fsck_stray(f, &f->emptied, &r->uid, r->place, 0);
+			continue;
+		}
+		uid_format(&r->uid, uid);
+		slots_path(p->controller, (unsigned)p->purpose, p->day, "slots", name);
+		snprintf(text, sizeof(text), "row of call %s: its wrap is not there", uid);
+		fsck_found(f, name, r->off, "K-5", text);
+	}
+	return rc;
+}
+/* The row's wrap is there as long as its copy is. */
+void fsck_held_key(void *arg, const char *controller, uint32_t day, uint32_t slot, const struct uid *uid)
+{
+	struct fsck *f = arg;
+
+	for (size_t i = 0; i < f->slots.n; i++) {
+		struct ref *r = &f->slots.v[i];
+		const struct place *p = &f->place[r->place];
+
+		if (r->segment == slot && p->purpose == STORE_DOCUMENTATION && p->day == day && uid_equal(&r->uid, uid) &&
+		    !strcmp(p->controller, controller))
+			r->found = true;
+	}
+	f->rep.held++;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_hold_lost.c - files of calls on hold that are lost or damaged: no such call loses its protection, and all comes back */
+#include "store_util.h"
+
+#include "reap_util.h"
+#include "store/hold.h"
+#include "store/segment.h"
+#include "store/store_internal.h"
+
+#define CPH "Europe/Copenhagen"
+#define DB  "catalog/acme/hold.db"
+
+static const struct hold_person anna = { .uid = 1001, .name = "anna" }, bo = { .uid = 1002, .name = "bo" };
+
+static void hold(const struct uid *uid, uint64_t now, uint32_t review)
+{
+	struct hold_why w = { .reason = "dispute", .reference = "D-1", .review = review };
+	struct store *st = open_store(STORE_RO);
+	struct holds *h;
+	bool fresh;
+
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_add(st, h, uid, &w, &anna, now, &fresh));
+	holds_close(h);
+	store_close(st);
+}
+
+static void release(const struct uid *uid, uint64_t now)
+{
+	struct store *st = open_store(STORE_RO);
+	enum hold_end end;
+	struct holds *h;
+
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_release(st, h, uid, "settled", &anna, now, &end));
+	ok(st, store_hold_release(st, h, uid, "settled", &bo, now, &end));
+	assert_int_equal(end, HOLD_ERASED);
+	holds_close(h);
+	store_close(st);
+}
+
+static int take_state(void *arg, const struct store_row *row)
+{
+	*(enum store_state *)arg = row->state[0];
+	return 0;
+}
+
+static enum store_state state_of(const struct uid *uid, int want)
+{
+	struct store_filter f = { .state = -1, .uid = uid };
+	struct store *st = open_store(STORE_RO);
+	enum store_state s = STORE_S_MAX;
+
+	assert_int_equal(store_find(st, &f, take_state, &s), want);
+	store_close(st);
+	return s;
+}
+
+static struct store_rebuild_report rebuild(void)
+{
+	struct store_rebuild_report rep;
+	char why[512] = "";
+	int rc = store_rebuild(store_dir, NULL, NULL, &rep, why, sizeof(why));
+
+	if (rc)
+		fail_msg("rebuild: %d %s", rc, why);
+	return rep;
+}
+
+static struct uid held, later_held, other;
+
+/* Three calls, two on hold, of which the day of one is over. */
+static void make_area(void)
+{
+	struct store *st = open_store(STORE_RW);
+
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 60 * DAY_NS });
+	other = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	later_held = keep_call(st, 3, "acme", CPH, T0, (uint64_t[]){ T0 + 95 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held, T0 + DAY_NS, 20270301);
+	hold(&later_held, T0 + DAY_NS, 20270301);
+	reap_at(T0 + 91 * DAY_NS);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+	shell("rm -rf '%s.good' && cp -a '%s' '%s.good'", store_dir, store_dir, store_dir);
+}
+
+static void as_before(void)
+{
+	shell("rm -rf '%s' && cp -a '%s.good' '%s'", store_dir, store_dir, store_dir);
+	clock_set_ns(T0 + 91 * DAY_NS);
+}
+
+static const char *const harm[] = {
+	"rm '%s/" DB "'",
+	"truncate -s 0 '%s/" DB "'",
+	"truncate -s 9000 '%s/" DB "'",
+	"head -c 30000 /dev/urandom >'%s/" DB "'",
+	"sqlite3 '%s/" DB "' 'delete from calls; delete from legs'",
+};
+
+/* The reaper keeps what is held, says what is wrong, and goes on with keys; then it comes back. */
+static void test_lost(void **state)
+{
+	(void)state;
+	make_area();
+	for (size_t i = 0; i < sizeof(harm) / sizeof(*harm); i++) {
+		struct reap_settings s = { .now_ns = T0 + 96 * DAY_NS, .told = true };
+		struct store_rebuild_report rep;
+		struct reap_totals t;
+		struct finding f;
+
+		as_before();
+		shell(harm[i], store_dir);
+		assert_int_equal(fsck(&f, NULL), 1);
+		assert_string_equal(f.file, DB);
+		assert_int_equal(reap_with(&s, &t), -EBADMSG); /* the other held one's day is over now */
+		assert_true(t.faults > 0 && t.waiting == 1 && !t.days);
+		assert_int_equal(told("bucket.destroy"), 3);
+		s.now_ns += DAY_NS;
+		assert_int_equal(reap_with(&s, &t), -EBADMSG);
+		shell("test $(ls '%s/segments/acme/hold' | wc -l) = 1", store_dir);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0); /* its day waits */
+		rep = rebuild();
+		assert_true(rep.partitions == 1 && rep.copied == 1 && !rep.bare);
+		fsck_clean(NULL);
+		assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+		assert_int_not_equal(heard(&held, STORE_TRAINING), 0);
+		assert_int_equal(state_of(&held, 0), STORE_S_GRANTED);
+		rep = rebuild();
+		assert_int_equal(rep.partitions, 0);
+		reap_at(T0 + 98 * DAY_NS);
+		assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+		fsck_clean(NULL);
+	}
+	release(&held, T0 + 99 * DAY_NS); /* and what is let go goes */
+	reap_at(T0 + 99 * DAY_NS);
+	assert_int_not_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+	shell("test $(ls '%s/segments/acme/hold' | wc -l) = 1", store_dir);
+	shell("rm '%s/" DB "'", store_dir); /* not even then */
+	assert_int_equal(rebuild().copied, 1);
+	assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
+static void cut_copy(void)
+{
+	char path[700];
+	uint64_t off = SEGMENT_HEAD, end = SEGMENT_HEAD;
+	struct segment_item it;
+	uint8_t *p = malloc(1 << 22);
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/segments/acme/hold/00000001.seg", store_dir);
+	f = fopen(path, "rb");
+	assert_true(f && p);
+	n = fread(p, 1, 1 << 22, f);
+	fclose(f);
+	while (segment_next(p, n, &off, &it))
+		if (it.kind == SEGMENT_CHUNK)
+			end = off;
+	assert_true(end < n);
+	assert_int_equal(truncate(path, (off_t)end), 0);
+	free(p);
+}
+
+/* An area of before there were copies: the reaper makes them; before it could, chunks and the journal suffice. */
+static void test_old_area(void **state)
+{
+	struct store_rebuild_report rep;
+
+	(void)state;
+	make_area();
+	cut_copy();
+	fsck_clean(NULL);
+	shell("rm '%s/" DB "'", store_dir);
+	rep = rebuild();
+	assert_true(rep.bare == 1 && !rep.copied);
+	fsck_clean(NULL);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	as_before();
+	cut_copy();
+	reap_at(T0 + 92 * DAY_NS);
+	fsck_clean(NULL);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	shell("rm '%s/" DB "'", store_dir);
+	rep = rebuild();
+	assert_true(rep.copied == 1 && !rep.bare);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
+/* A journal that is gone or damaged: who was on hold stays so, and what is known of why stays, too. */
+static void test_journal(void **state)
+{
+	static const char *const bad[] = { "rm '%s/holds'", "printf X | dd of='%s/holds' bs=1 seek=300 conv=notrunc 2>/dev/null",
+					   "truncate -s 100 '%s/holds'", "truncate -s 0 '%s/holds'" };
+
+	(void)state;
+	make_area();
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct reap_settings s = { .now_ns = T0 + 93 * DAY_NS, .told = true };
+		struct reap_totals t;
+		struct finding f;
+
+		as_before();
+		shell(bad[i], store_dir);
+		assert_int_equal(fsck(&f, NULL), 1);
+		assert_int_equal(reap_with(&s, &t), -EBADMSG); /* who is on hold is not known: no audio goes */
+		assert_true(there("segments/acme/hold/00000001.seg") && !t.days);
+		(void)rebuild();
+		fsck_clean(NULL);
+		shell("grep -q '\"reason lost' '%s/holds'", store_dir);
+		assert_int_equal(there("holds.damaged"), i > 0);
+		reap_at(T0 + 96 * DAY_NS);
+		assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+		release(&held, T0 + 97 * DAY_NS);
+		reap_at(T0 + 97 * DAY_NS);
+		assert_int_not_equal(heard(&held, STORE_DOCUMENTATION), 0);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+		fsck_clean(NULL);
+	}
+}
+
+/* The number of a segment that was lost is not another call's: a row names it. */
+static void test_lost_segment(void **state)
+{
+	struct finding f;
+
+	(void)state;
+	make_area();
+	shell("rm '%s/segments/acme/hold/00000001.seg'", store_dir);
+	reap_at(T0 + 96 * DAY_NS);
+	assert_true(there("segments/acme/hold/00000002.seg"));
+	assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+	reap_at(T0 + 97 * DAY_NS);
+	assert_false(there("segments/acme/hold/00000001.seg"));
+	assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+	assert_int_equal(fsck(&f, NULL), 1);
+	assert_string_equal(f.file, "segments/acme/hold/00000001.seg");
+}
+
+/* ---- calls of formats 1 and 2: their slots are of version 1, and the bucket's key stays for who is on hold ---- */
+
+struct olds {
+	struct uid uid[8];
+	uint64_t until;
+	unsigned n;
+};
+
+static int take_old(void *arg, const struct store_row *row)
+{
+	struct olds *o = arg;
+
+	if (row->state[0] != STORE_S_GRANTED || o->n == 8)
+		return 0;
+	o->uid[o->n++] = row->uid;
+	o->until = row->until_ns[0] > o->until ? row->until_ns[0] : o->until;
+	return 0;
+}
+
+/* Chunks that can be heard; 0 also when it cannot be opened. */
+static unsigned audible(const struct uid *uid)
+{
+	struct store *st = open_store(STORE_RO);
+	struct store_reader *r = NULL;
+	const struct chunk *c;
+	unsigned leg, n = 0;
+
+	if (!store_read_open(st, uid, STORE_DOCUMENTATION, keys_dir, &r))
+		while (store_read_next(r, &leg, &c) == 1)
+			n++;
+	store_read_close(r);
+	store_close(st);
+	return n;
+}
+
+static void old_format(const char *name)
+{
+	struct store_filter all = { .state = -1 };
+	struct olds o = { .n = 0 };
+	struct reap_totals t;
+	struct store *st;
+	uint64_t before, now;
+	unsigned had;
+	uint32_t review;
+
+	if (access("tests/golden/store", R_OK))
+		skip();
+	shell("rm -rf '%s' '%s' && cp -r tests/golden/store/%s '%s' && cp -r tests/golden/store/%s-private '%s' && chmod -R u+rwX,go= '%s' '%s'",
+	      store_dir, keys_dir, name, store_dir, name, keys_dir, store_dir, keys_dir);
+	clock_set_ns(T0 + DAY_NS);
+	st = open_store(STORE_RW);
+	ok(st, store_settle(st, NULL));
+	ok(st, store_find(st, &all, take_old, &o));
+	store_close(st);
+	assert_true(o.n >= 2);
+	before = o.until - 10 * DAY_NS;
+	now = o.until + 2 * DAY_NS;
+	clock_set_ns(before);
+	assert_int_equal(day_of(before + 60 * DAY_NS, "UTC", &review), 0);
+	had = audible(&o.uid[1]);
+	assert_true(had > 0);
+	hold(&o.uid[1], before, review);
+	t = reap_at(now);
+	assert_true(t.single == o.n - 1);
+	for (unsigned i = 0; i < o.n; i++)
+		assert_int_equal(audible(&o.uid[i]), i == 1 ? had : 0);
+	fsck_clean(NULL);
+	shell("rm -f '%s/" DB "'", store_dir); /* its day is over, but for it; or its row has moved */
+	if (store_fsck(store_dir, NULL, NULL, &(struct store_fsck_report){ 0 }, NULL, 0)) {
+		struct reap_settings s = { .now_ns = now + DAY_NS, .told = true };
+
+		assert_int_equal(reap_with(&s, &t), -EBADMSG);
+		assert_int_equal(rebuild().copied, 1);
+		fsck_clean(NULL);
+	}
+	assert_int_equal(audible(&o.uid[1]), had);
+	reap_at(now + 2 * DAY_NS);
+	assert_int_equal(audible(&o.uid[1]), had);
+	release(&o.uid[1], now + 2 * DAY_NS);
+	assert_int_equal(audible(&o.uid[1]), 0);
+	t = reap_at(now + 3 * DAY_NS); /* and its bucket with it */
+	assert_true(t.buckets >= 1);
+	assert_int_equal(audible(&o.uid[1]), 0);
+	fsck_clean(NULL);
+}
+
+static void test_format_1(void **state)
+{
+	(void)state;
+	old_format("v1");
+}
+
+static void test_format_2(void **state)
+{
+	(void)state;
+	old_format("v2");
+}
+
+/* An erasure does not wait for a catalog: the key goes at once, and the row says so when it is made anew. */
+static void test_erasure(void **state)
+{
+	static const char *const bad[] = { "rm '%s'/catalog/acme/20*.db", "truncate -s 9000 '%s'/catalog/acme/20*.db" };
+
+	(void)state;
+	make_area(); /* later_held is in its day, with another one */
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct reap_settings s = { .now_ns = T0 + 93 * DAY_NS, .told = true };
+		struct reap_totals t;
+		struct store *st;
+		struct uid uid;
+		char why[512];
+
+		as_before();
+		st = open_store(STORE_RW);
+		uid = keep_call(st, 7, "acme", CPH, T0, (uint64_t[]){ T0 + 95 * DAY_NS, T0 + 94 * DAY_NS });
+		ok(st, store_sync(st));
+		store_close(st);
+		shell(bad[i], store_dir);
+		assert_int_equal(reap_request(store_dir, &uid, STORE_DOCUMENTATION, "withdrawn", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
+		assert_int_equal(reap_request(store_dir, &later_held, STORE_DOCUMENTATION, "erased", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
+		(void)reap_with(&s, &t);
+		assert_int_equal(t.single, 1); /* what is on hold waits */
+		assert_int_equal(told("key.destroy.*withdrawn"), 1);
+		shell("test $(grep -c '^#' '%s/erase') = 1", store_dir);
+		(void)rebuild();
+		fsck_clean(NULL);
+		assert_int_equal(state_of(&uid, 0), STORE_S_WITHDRAWN);
+		assert_int_equal(heard(&uid, STORE_DOCUMENTATION), -EACCES);
+		assert_int_equal(heard(&uid, STORE_TRAINING), 0);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+		reap_at(T0 + 93 * DAY_NS + NS_PER_S);
+		assert_int_equal(told("key.destroy.*withdrawn"), 1);
+	}
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(test_##name, make_store, drop_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(format_1), T(format_2), T(erasure) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
