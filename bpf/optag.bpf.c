@@ -17,7 +17,7 @@
  * rest to optag_general. The verifier checks each for itself; in one function they are
  * too much for that of 6.1.
  *
- * Time is CLOCK_MONOTONIC; the daemon adds the distance to CLOCK_REALTIME when it
+ * Time is CLOCK_MONOTONIC; the daemon adds what its own clock is ahead when it
  * reads. Media has the coarse clock's (a tick, 1-10 ms, too early, rarely two) unless
  * config.full_time; signalling always the exact one.
  *

@@ -129,7 +129,7 @@ struct optag_flow_stats {
 struct optag_rec {
 	__u32 len;      /* bytes that follow (less than wire_len: truncated capture) */
 	__u32 wire_len; /* UDP payload length by the UDP header */
-	__u64 ts_ns;    /* arrival, nanoseconds since 1970 (live: CLOCK_REALTIME equivalent) */
+	__u64 ts_ns;    /* arrival, nanoseconds since 1970 (live: as the daemon's clock has it) */
 	__u32 ring;     /* from the flow entry */
 	__u32 gen;
 	__u8 leg;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "conf.h"
 #include "ctl.h"
 #include "nic.h"
@@ -57,6 +58,8 @@ struct daemon {
 	struct metrics *metrics;
 	struct status_decisions decisions;
 	uint64_t alarms[RECORDER_ALARMS], alarms_told[RECORDER_ALARMS], alarm_ns[RECORDER_ALARMS]; /* alarm_ns: of the latest line */
+	struct clock_follow clock;
+	uint64_t clock_steps; /* the machine's clock was set */
 	uint64_t lost_signals; /* as xdp_lost_signals said last */
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
@@ -81,6 +84,12 @@ int ports_open(struct daemon *d);
 void ports_run(struct daemon *d);
 uint64_t port_gone_ns(const struct port *p);
 void ports_close(struct daemon *d);
+
+/* ---- clocks.c ---- */
+/* Before anything of the store or of calls: those that a daemon before us left have their times by its clock. */
+void clocks_take_over(struct daemon *d);
+/* Every turn of the loop, before packets: follows the machine's clock, tells when it was set, and takes it when it may. */
+void clocks_run(struct daemon *d);
 
 /* ---- tell.c ---- */
 int daemon_open_sockets(struct daemon *d, char *why, size_t n);

@@ -268,6 +268,22 @@ void evidence_daemon(struct evidence *ev, enum evlog_kind kind, const char *hash
 	evidence_queue(ev, &e);
 }
 
+static uint64_t abs_ms(int64_t ns)
+{
+	return (uint64_t)(ns < 0 ? -ns : ns) / NS_PER_MS & EVLOG_NUM_MAX;
+}
+
+void evidence_clock(struct evidence *ev, bool taken, int64_t by_ns, int64_t ahead_ns)
+{
+	struct evlog_event e = { .kind = taken ? EVLOG_CLOCK_TAKE : EVLOG_CLOCK_STEP, .time_ns = clock_now_ns(),
+				 .source = EVLOG_S_DAEMON, .reason = by_ns < 0 ? "back" : "forward" };
+
+	evlog_num_add(&e, EVLOG_N_MS, abs_ms(by_ns));
+	if (abs_ms(ahead_ns))
+		evlog_num_add(&e, ahead_ns < 0 ? EVLOG_N_BEHIND_MS : EVLOG_N_AHEAD_MS, abs_ms(ahead_ns));
+	evidence_queue(ev, &e);
+}
+
 void evidence_unmatched(struct evidence *ev, uint64_t more)
 {
 	ev->unmatched += more;
@@ -468,8 +484,8 @@ static void *thread_main(void *arg)
 				continue; /* tried again: what is queued is not lost as long as we live */
 		}
 		flushed(ev, asked, round_of(ev, clock_now_ns(), stop)); /* said there */
-		settle_once(ev, clock_now_ns());
-		if (outbox_may(ev, clock_now_ns()))
+		settle_once(ev, clock_steady_ns());
+		if (outbox_may(ev, clock_steady_ns()))
 			evidence_take_outbox(ev, clock_now_ns());
 	} while (!stop);
 	return NULL;

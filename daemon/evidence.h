@@ -99,6 +99,8 @@ void evidence_rows_durable(struct evidence *ev);
 void evidence_link(struct evidence *ev, const struct call *c, const char *relation, const struct uid *other);
 /* Of none: the daemon, policies (hash or NULL). */
 void evidence_daemon(struct evidence *ev, enum evlog_kind kind, const char *policy_hash, const char *reason);
+/* The machine's clock was set by by_ns and is now ahead_ns ahead of ours (negative: back, behind); taken: ours was, by as much. */
+void evidence_clock(struct evidence *ev, bool taken, int64_t by_ns, int64_t ahead_ns);
 /* What people did to the policy; hash of the line in the history. */
 struct polhist_line;
 void evidence_policy(struct evidence *ev, const struct polhist_line *l, const uint8_t hash[32]);

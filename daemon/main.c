@@ -261,6 +261,7 @@ static int run(struct daemon *d)
 			else if (ev[i].data.fd == d->port_events)
 				ports_run(d);
 		}
+		clocks_run(d);
 		e = take_packets(d);
 		now = clock_now_ns();
 		look_for_lost_signals(d, now);
@@ -371,6 +372,7 @@ int main(int argc, char **argv)
 		e = load_policies(&d);
 	if (e)
 		return 2;
+	(void)clock_live(0);
 	d.start_ns = d.synced_ns = clock_now_ns();
 	e = daemon_start(&d);
 	if (!e) {

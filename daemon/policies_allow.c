@@ -109,7 +109,7 @@ int policies_allow_id(const struct policies_approval *a, const char *store, cons
 	else if (e)
 		wrong = "the approval cannot be read";
 	else
-		wrong = policies_approval_wrong(a, &x, id, base, clock_now_ns());
+		wrong = policies_approval_wrong(a, &x, id, base, clock_later_ns(clock_now_ns()));
 	if (wrong) {
 		snprintf(why, n, "%s", wrong);
 		return -EACCES;

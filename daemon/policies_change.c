@@ -103,7 +103,7 @@ json_t *policies_line_json(const struct polhist_line *l)
 /* What was asked for and may still come: of the policy that runs, in time, not in force yet. */
 static bool open_proposal(const struct policies *ps, const struct polhist_line *l)
 {
-	return l->until_ns > clock_now_ns() && !strcmp(l->was, policy_hash(ps->now->p)) && polhist_proposal(ps->hist, l->policy) == l &&
+	return l->until_ns > clock_later_ns(clock_now_ns()) && !strcmp(l->was, policy_hash(ps->now->p)) && polhist_proposal(ps->hist, l->policy) == l &&
 	       (!*l->rule || polhist_stop(ps->hist, l->rule));
 }
 
@@ -222,7 +222,7 @@ static void load_by_time(struct policies *ps, enum polhist_how how, const char *
 {
 	struct job *j = calloc(1, sizeof(*j));
 
-	ps->time_again_ns = clock_now_ns() + AGAIN_NS;
+	ps->time_again_ns = clock_steady_ns() + AGAIN_NS;
 	if (!j)
 		return;
 	j->kind = JOB_LOAD;
@@ -238,7 +238,7 @@ void policies_time(struct policies *ps, uint64_t now)
 {
 	const struct polhist_state *h = ps->hist;
 
-	if (ps->timing || now < ps->time_again_ns || !ps->w.started)
+	if (ps->timing || clock_steady_ns() < ps->time_again_ns || !ps->w.started)
 		return;
 	if (!h->confirmed && now >= h->now.until_ns) {
 		log_notice("policy.revert: nobody confirmed policy %.12s in time", h->now.policy);
@@ -452,7 +452,7 @@ static const char *not_as_proposed(const struct policies *ps, const struct appro
 		return "the approval is not of what was proposed";
 	if (p->uid == (int64_t)peer->uid)
 		return "who proposes does not approve: it takes a second person";
-	return policies_approval_wrong(&ps->set.approval, a, a->policy, policy_hash(ps->now->p), clock_now_ns());
+	return policies_approval_wrong(&ps->set.approval, a, a->policy, policy_hash(ps->now->p), clock_later_ns(clock_now_ns()));
 }
 
 static int on_approve(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, char *why, size_t n)

@@ -121,7 +121,7 @@ struct policies {
 	uint64_t last_error_ns;
 	struct polhist_state *hist; /* as far as lines are durable; stops also before that */
 	bool timing; /* a change by time is on its way */
-	uint64_t time_again_ns; /* it failed: not before then */
+	uint64_t time_again_ns; /* it failed: not before then (clock_steady_ns) */
 	char file_error[384]; /* the files at start; "" they loaded */
 	char alarm[384];
 };

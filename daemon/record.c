@@ -680,6 +680,27 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 	return r->err;
 }
 
+bool recorder_idle(const struct recorder *r)
+{
+	return !r->err && !r->parked && !r->fig.unwritten && calls_idle(r->calls);
+}
+
+static void clock_back(void *arg, struct call *c)
+{
+	struct recorder *r = arg;
+
+	if (call_clock_back(r->calls, c))
+		recorder_changed(r, c);
+}
+
+void recorder_clock_back(struct recorder *r)
+{
+	if (r->err)
+		return;
+	calls_each(r->calls, clock_back, r);
+	park_clock_back(r);
+}
+
 struct calls *recorder_calls(struct recorder *r)
 {
 	return r->calls;

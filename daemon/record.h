@@ -126,6 +126,10 @@ int recorder_packet(struct recorder *r, const struct pcap_packet *p, uint32_t if
 /* Live capture: where records go, and the passing of time. -errno when the store failed. */
 const struct classify_sink *recorder_sink(const struct recorder *r);
 int recorder_tick(struct recorder *r, uint64_t now_ns);
+/* No call is in progress, no conversation goes on, the disk has the rows of all that are over: nobody measures a time now. */
+bool recorder_idle(const struct recorder *r);
+/* The machine's clock was set back (call_clock_back). */
+void recorder_clock_back(struct recorder *r);
 /* Every record up to this time was handed to the sink (calls_horizon). */
 void recorder_horizon(struct recorder *r, uint64_t ns);
 /* New calls use p from now on; the old one must live while recorder_pinned says so. */
@@ -145,6 +149,10 @@ size_t recorder_pinned(const struct recorder *r, const struct policy *p);
  */
 struct keep;
 bool recorder_hash_key(struct keep *k);
+/* The offset of the clock (base/clock.h) by which the calls in k have their times; 0: k does not say. */
+uint64_t recorder_clock(struct keep *k);
+/* Notes the offset for the daemon after this one, if it is new: as often as one likes. */
+void recorder_keep_clock(struct recorder *r);
 struct recorder_restore {
 	struct keep *keep;
 	bool stale, save;

@@ -34,22 +34,24 @@ static int add_span(uint64_t from, const char *zone, struct policy_span s, uint6
 	}
 }
 
+/* Counted from the earlier of two times, should the machine's clock have been set: nothing is kept longer by mistake. */
 static int deadlines(struct recording *rc, const struct call *c)
 {
 	const struct policy_rule *r = c->rule;
 	const char *zone = r->controller->timezone;
+	uint64_t from = clock_earlier_ns(c->start_ns);
 	int p, e;
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		if (r->purpose[p].basis == POLICY_B_NONE)
 			continue;
-		e = add_span(c->start_ns, zone, r->purpose[p].retention, &rc->meta.until_ns[p]);
+		e = add_span(from, zone, r->purpose[p].retention, &rc->meta.until_ns[p]);
 		if (e)
 			return e;
 	}
 	if (!rc->meta.until_ns[POLICY_TRAINING] || !r->purpose[POLICY_TRAINING].use_within.n)
 		return 0;
-	return add_span(c->start_ns, zone, r->purpose[POLICY_TRAINING].use_within, &rc->meta.training_use_by);
+	return add_span(from, zone, r->purpose[POLICY_TRAINING].use_within, &rc->meta.training_use_by);
 }
 
 static int chunk_out(void *arg, const struct chunk *k)

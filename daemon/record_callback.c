@@ -40,7 +40,7 @@ bool callback_due(void *arg, struct call *c)
 {
 	struct recorder *r = arg;
 
-	return r->set.callbacks && callbacks_has(r->set.callbacks, c->rule->controller->name, subject(c), clock_now_ns());
+	return r->set.callbacks && callbacks_has(r->set.callbacks, c->rule->controller->name, subject(c), clock_earlier_ns(clock_now_ns()));
 }
 
 void callback_used(void *arg, struct call *c)

@@ -35,6 +35,7 @@ struct recorder {
 	struct recorder_figures fig;
 	struct chunker_memory memory; /* of all calls */
 	struct keep *keep; /* calls in progress, for the daemon after this one; NULL none */
+	uint64_t kept_offset; /* of the clock, as keep has it */
 	struct call *unsaved;
 	struct buf saving; /* of one call; holds its key for a moment */
 	struct recorder_kept kept;
@@ -68,6 +69,7 @@ bool park(struct recorder *r, struct call *c);
 void park_over(void *arg, struct call *ghost, enum policy_purpose q, enum purpose_event e); /* calls_sink.unpark */
 /* A later policy: what it has no room for goes. */
 void park_tighten(struct recorder *r, const struct policy *p);
+void park_clock_back(struct recorder *r); /* call_clock_back */
 /* The program goes: no later opt-out could reach them. */
 void park_deny_all(struct recorder *r, const char *reason);
 size_t park_pinned(const struct recorder *r, const struct policy *p);

@@ -6,7 +6,8 @@
  * its recording with the data key. The key of a call is only in there while its
  * documentation is committed anyway, or when this daemon leaves in peace: after
  * a kill nothing of an uncommitted training recording may be readable (guidance
- * 6). One more record says who wrote all this, and the key of the hashes in it.
+ * 6). One more record says who wrote all this, and the key of the hashes in it; and one
+ * the offset of the clock that calls have their times by.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -25,6 +26,7 @@
 #include "store/store.h"
 
 #define HEAD_ID	     UINT32_MAX /* no call's: ring numbers have a 24-bit index below any limit */
+#define CLOCK_ID     (UINT32_MAX - 1) /* nor this */
 #define HEAD_VERSION 1
 #define LEAVE_S	     5 /* less than a supervisor waits for us */
 
@@ -78,6 +80,42 @@ bool recorder_hash_key(struct keep *k)
 	}
 	hash_key_set(h.key);
 	return true;
+}
+
+/* ---- the clock ---- */
+
+static int read_clock(void *arg, uint32_t id, const void *p, size_t n)
+{
+	struct rd r = { .p = p, .left = n };
+	uint64_t *offset = arg;
+
+	if (id != CLOCK_ID)
+		return 0;
+	*offset = rd_le64(&r);
+	if (r.bad || r.left)
+		*offset = 0;
+	return 1;
+}
+
+uint64_t recorder_clock(struct keep *k)
+{
+	uint64_t offset = 0;
+
+	return keep_each(k, read_clock, &offset) < 0 ? 0 : offset;
+}
+
+/* Fails: there is none then, and the daemon after us takes the machine's clock. */
+void recorder_keep_clock(struct recorder *r)
+{
+	uint64_t offset = clock_offset_ns();
+	struct buf b = { 0 };
+
+	if (!r->keep || offset == r->kept_offset)
+		return;
+	buf_put_le64(&b, offset);
+	if (!b.failed && !keep_put(r->keep, CLOCK_ID, b.p, b.len))
+		r->kept_offset = offset;
+	buf_free(&b);
 }
 
 /* ---- saving ---- */
@@ -195,6 +233,7 @@ int recorder_leave(struct recorder *r)
 		return -EINVAL;
 	sigin_tick(r->sigin, UINT64_MAX); /* what waited for a lost segment comes now or never */
 	recorder_save(r);
+	recorder_keep_clock(r);
 	park_deny_all(r, "restart"); /* what the next daemon hears could not take them back */
 	calls_each(r->calls, leave_call, r);
 	e = finish_rows(r);
@@ -266,7 +305,7 @@ static int restore_one(void *arg, uint32_t id, const void *bytes, size_t n)
 	const uint8_t *p;
 	struct call *c;
 
-	if (id == HEAD_ID)
+	if (id == HEAD_ID || id == CLOCK_ID)
 		return 0;
 	len = rd_le32(&r);
 	p = len >= 4 ? rd_bytes(&r, len - 4) : NULL;
@@ -343,6 +382,7 @@ int recorder_restore(struct recorder *r, const struct recorder_restore *how)
 	if (e)
 		return e;
 	r->keep = how->save ? how->keep : NULL;
+	recorder_keep_clock(r);
 	calls_each(r->calls, go_on, r);
 	recorder_save(r);
 	return r->err;

@@ -231,6 +231,12 @@ void park_tighten(struct recorder *r, const struct policy *p)
 	}
 }
 
+void park_clock_back(struct recorder *r)
+{
+	for (struct parked *k = r->parked; k; k = k->next)
+		(void)call_clock_back(r->calls, &k->c); /* what it takes is the recording's, told there */
+}
+
 void park_deny_all(struct recorder *r, const char *reason)
 {
 	struct parked *p;

@@ -446,6 +446,8 @@ static int open_state(struct daemon *d)
 
 	if (!e)
 		d->left = recorder_hash_key(d->keep);
+	if (!e)
+		clocks_take_over(d);
 	return e;
 }
 

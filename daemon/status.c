@@ -418,6 +418,8 @@ json_t *status_json(const struct status *s)
 						       "quota", (json_int_t)s->alarm_quota, "utilisation", (json_int_t)s->alarm_use,
 						       "transfer_limit", (json_int_t)s->transfer_limit, "review",
 						       (json_int_t)s->alarm_review)) ||
+	    json_object_set_new(o, "clock", json_pack("{s:I, s:I}", "off_ms", (json_int_t)(s->clock_ahead_ns / (int64_t)NS_PER_MS), "steps",
+						      (json_int_t)s->clock_steps)) ||
 	    json_object_set_new(o, "store", store_json(s)) || json_object_set_new(o, "losses", losses_json(s)) ||
 	    json_object_set_new(o, "process", process_json())) {
 		json_decref(o);
@@ -621,6 +623,9 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_utilisation_alarms_total", "counter", "Calls that found the cap reached that low use made.", s->alarm_use);
 	one(b, "optag_transfer_limit_total", "counter", "Recordings that ended because transfers came too fast.", s->transfer_limit);
 	one(b, "optag_review_alarms_total", "counter", "Calls of rules whose review date is past.", s->alarm_review);
+	head(b, "optag_clock_off_seconds", "gauge", "How far the machine's clock is ahead of the daemon's; a second or more: it was set.");
+	buf_printf(b, "optag_clock_off_seconds %.3f\n", (double)s->clock_ahead_ns / 1e9);
+	one(b, "optag_clock_steps_total", "counter", "Times that the machine's clock was set.", s->clock_steps);
 	one(b, "optag_policy_rules", "gauge", "Rules of the policy in force.", s->policy_rules);
 	one(b, "optag_policy_alarm", "gauge", "1: the files are not what runs, for a reason that somebody must look at.", s->policy_alarm);
 	one(b, "optag_policy_rules_stopped", "gauge", "Rules that somebody stopped.", s->policy_stopped);

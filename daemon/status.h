@@ -48,6 +48,9 @@
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
  *	"decisions": [{"purpose","state","reason","calls"}]
  *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit","review"}	calls, pauses, as it happened
+ *	"clock": {"off_ms","steps"}	how far the machine's clock is ahead of the daemon's (negative: behind), by
+ *			which all times here are; a second or more: it was set, and is taken when no call is in
+ *			progress; steps: times it was set since the start
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","fast_chunks",
  *		  "segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
@@ -135,6 +138,8 @@ struct status {
 	uint64_t call_memory, call_memory_limit; /* bytes of audio that no chunk holds yet */
 	uint64_t call_areas, call_huge;
 	struct status_decisions decisions;
+	int64_t clock_ahead_ns; /* the machine's clock, as seen from ours */
+	uint64_t clock_steps;
 	uint64_t notice_missing, pause_over, alarm_gap, alarm_quota, alarm_use, transfer_limit, alarm_review; /* alarms since start_ns: enum recorder_alarm */
 	char store_dir[256];
 	struct store_figures store;

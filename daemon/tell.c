@@ -94,6 +94,8 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->alarm_use = d->alarms[RECORDER_USE];
 	s->transfer_limit = d->alarms[RECORDER_TRANSFER_LIMIT];
 	s->alarm_review = d->alarms[RECORDER_REVIEW];
+	s->clock_ahead_ns = clock_ahead_ns();
+	s->clock_steps = d->clock_steps;
 	recorder_figures(d->rec, &f);
 	s->flow_capacity = (uint64_t)d->conf.flow_lines * 2;
 	s->flow_used = flow_count(d->flows);

@@ -181,7 +181,8 @@ static void clock_sync(void)
 		doctor_find(DOCTOR_UNKNOWN, "clock", "", NULL, NULL, "%s", strerror(errno));
 	else if (state == TIME_ERROR || t.status & STA_UNSYNC)
 		doctor_find(DOCTOR_COSTS, "clock", "",
-			    "start times, retention deadlines and evidence are only as right as this clock.",
+			    "start times, retention deadlines and evidence are only as right as this clock. One that is set while calls "
+			    "go on is taken when none is in progress (optag status, clock).",
 			    "install chrony, or enable systemd-timesyncd.", "not synchronised");
 	else
 		doctor_find(DOCTOR_OK, "clock", "", NULL, NULL, "synchronised, error at most %.1f ms", (double)t.maxerror / 1000);

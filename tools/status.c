@@ -85,6 +85,9 @@ static void print_head(const json_t *o)
 		printf("ALARM      recordings that ended because transfers came too fast: %.0f\n", N("alarms.transfer_limit"));
 	if (N("alarms.review") > 0)
 		printf("ALARM      calls of rules whose review date is past: %.0f\n", N("alarms.review"));
+	if (N("clock.off_ms") >= 1000 || N("clock.off_ms") <= -1000)
+		printf("ALARM      the machine's clock was set, and is %.1f s %s: taken when no call is in progress\n",
+		       (N("clock.off_ms") < 0 ? -1 : 1) * N("clock.off_ms") / 1000, N("clock.off_ms") < 0 ? "behind" : "ahead");
 	print_take_over(json_object_get(o, "take_over"));
 	json_array_foreach(json_object_get(o, "interfaces"), i, f)
 	{

@@ -106,7 +106,7 @@ static void wait_for_use(struct areas *a)
 	a->rests = true;
 	pthread_cond_broadcast(&a->idle);
 	if (a->fails) { /* there is no memory now */
-		clock_gettime(CLOCK_REALTIME, &ts);
+		clock_gettime(CLOCK_MONOTONIC, &ts);
 		ts.tv_sec++;
 		(void)pthread_cond_timedwait(&a->more, &a->mutex, &ts);
 		a->fails = false;
@@ -216,12 +216,16 @@ unsigned areas_settle(struct areas *a)
 int areas_new(struct areas **ret)
 {
 	struct areas *a = calloc(1, sizeof(*a));
+	pthread_condattr_t at;
 
 	if (!a)
 		return -ENOMEM;
 	a->lock = may_lock_all();
 	mutex_init(&a->mutex);
-	pthread_cond_init(&a->more, NULL);
+	pthread_condattr_init(&at);
+	pthread_condattr_setclock(&at, CLOCK_MONOTONIC); /* nobody who sets the clock keeps calls without memory */
+	pthread_cond_init(&a->more, &at);
+	pthread_condattr_destroy(&at);
 	pthread_cond_init(&a->idle, NULL);
 	*ret = a;
 	return 0;

@@ -17,24 +17,175 @@
 #include <time.h>
 #include <unistd.h>
 
-static _Atomic uint64_t clock_set_value;
+#define LOOK_NS	  (NS_PER_S / 10)
+#define ELAPSED_MAX_NS NS_PER_S /* a loop that stood still does not make up for it at once */
+#define READ_NS	  20000 /* two clocks were read at one moment, as far as it matters */
+#define FUTURE_NS NS_PER_S /* of a packet: it may have come since now was read */
+
+static _Atomic uint64_t clock_set_value, live_offset; /* live_offset 0: nothing is live */
 static pthread_mutex_t zone_lock = PTHREAD_MUTEX_INITIALIZER; /* guards TZ and zone_now */
 static char zone_now[64];
 
+static uint64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
 uint64_t clock_now_ns(void)
 {
-	uint64_t set = atomic_load_explicit(&clock_set_value, memory_order_relaxed);
-	struct timespec ts;
+	uint64_t set = atomic_load_explicit(&clock_set_value, memory_order_relaxed), offset;
 
 	if (set)
 		return set;
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+	offset = atomic_load_explicit(&live_offset, memory_order_relaxed);
+	return offset ? read_clock(CLOCK_MONOTONIC) + offset : read_clock(CLOCK_REALTIME);
+}
+
+uint64_t clock_steady_ns(void)
+{
+	uint64_t set = atomic_load_explicit(&clock_set_value, memory_order_relaxed);
+
+	return set ? set : read_clock(CLOCK_MONOTONIC);
 }
 
 void clock_set_ns(uint64_t ns)
 {
 	atomic_store_explicit(&clock_set_value, ns, memory_order_relaxed);
+}
+
+/* ---- live ---- */
+
+/* CLOCK_REALTIME less CLOCK_MONOTONIC: of some readings one that nothing came in between. */
+static uint64_t host_offset(uint64_t *ret_mono)
+{
+	uint64_t before = 0, after, real = 0;
+
+	for (int i = 0; i < 4; i++) {
+		before = read_clock(CLOCK_MONOTONIC);
+		real = read_clock(CLOCK_REALTIME);
+		after = read_clock(CLOCK_MONOTONIC);
+		if (after - before < READ_NS)
+			break;
+	}
+	if (ret_mono)
+		*ret_mono = before;
+	return real - before;
+}
+
+bool clock_live(uint64_t offset_ns)
+{
+	static const uint64_t y2000 = 946684800 * NS_PER_S, y2500 = 16725225600 * NS_PER_S;
+	uint64_t mono, now, host = host_offset(&mono);
+	bool given;
+
+	now = mono + offset_ns;
+	given = offset_ns && now >= y2000 && now < y2500;
+	atomic_store_explicit(&live_offset, given ? offset_ns : host, memory_order_relaxed);
+	return given;
+}
+
+uint64_t clock_offset_ns(void)
+{
+	uint64_t offset = atomic_load_explicit(&live_offset, memory_order_relaxed);
+
+	return offset ? offset : host_offset(NULL);
+}
+
+int64_t clock_ahead_ns(void)
+{
+	uint64_t offset = atomic_load_explicit(&live_offset, memory_order_relaxed);
+
+	return offset ? (int64_t)(host_offset(NULL) - offset) : 0;
+}
+
+static bool is_step(int64_t ahead_ns)
+{
+	return ahead_ns >= CLOCK_STEP_NS || ahead_ns <= -CLOCK_STEP_NS;
+}
+
+int64_t clock_step_ns(void)
+{
+	int64_t ahead = clock_ahead_ns();
+
+	return is_step(ahead) && ahead <= CLOCK_DOUBT_NS && ahead >= -CLOCK_DOUBT_NS ? ahead : 0;
+}
+
+uint64_t clock_earlier_ns(uint64_t ns)
+{
+	int64_t ahead = clock_step_ns();
+
+	if (ahead >= 0)
+		return ns;
+	return ns > (uint64_t)-ahead ? ns - (uint64_t)-ahead : 1; /* 0 is "none" in many places */
+}
+
+uint64_t clock_later_ns(uint64_t ns)
+{
+	int64_t ahead = clock_step_ns();
+
+	return ahead > 0 ? ns + (uint64_t)ahead : ns;
+}
+
+int64_t clock_slew_by(int64_t ahead_ns, uint64_t elapsed_ns)
+{
+	int64_t max = (int64_t)((elapsed_ns < ELAPSED_MAX_NS ? elapsed_ns : ELAPSED_MAX_NS) * CLOCK_SLEW_PPM / 1000000);
+
+	if (is_step(ahead_ns))
+		return 0;
+	return ahead_ns > max ? max : ahead_ns < -max ? -max : ahead_ns;
+}
+
+int64_t clock_step_of(int64_t ahead_ns, int64_t told_ns)
+{
+	int64_t by = ahead_ns - told_ns, least = told_ns / 8;
+
+	if (!is_step(ahead_ns))
+		return told_ns ? by : 0; /* it was set right again */
+	least = least < 0 ? -least : least;
+	least = least > CLOCK_STEP_NS ? least : CLOCK_STEP_NS;
+	return by >= least || by <= -least ? by : 0;
+}
+
+int64_t clock_follow(struct clock_follow *f)
+{
+	uint64_t mono = read_clock(CLOCK_MONOTONIC), elapsed = f->at_ns ? mono - f->at_ns : 0;
+	int64_t by;
+
+	if (f->at_ns && elapsed < LOOK_NS)
+		return 0;
+	f->at_ns = mono;
+	f->ahead_ns = clock_ahead_ns();
+	by = clock_slew_by(f->ahead_ns, elapsed);
+	if (by) {
+		atomic_fetch_add_explicit(&live_offset, (uint64_t)by, memory_order_relaxed);
+		f->ahead_ns -= by;
+	}
+	by = clock_step_of(f->ahead_ns, f->told_ns);
+	if (by)
+		f->told_ns = is_step(f->ahead_ns) ? f->ahead_ns : 0;
+	return by;
+}
+
+int64_t clock_take(struct clock_follow *f)
+{
+	int64_t by = clock_ahead_ns();
+
+	atomic_fetch_add_explicit(&live_offset, (uint64_t)by, memory_order_relaxed);
+	f->ahead_ns = f->told_ns = 0;
+	return by;
+}
+
+uint64_t clock_from_host_ns(uint64_t host_ns, uint64_t now_ns, int64_t ahead_ns, int64_t before_ns)
+{
+	uint64_t a = host_ns - (uint64_t)ahead_ns, b = host_ns - (uint64_t)before_ns;
+	bool a_fits = a <= now_ns + FUTURE_NS, b_fits = b <= now_ns + FUTURE_NS;
+
+	if (a_fits && b_fits)
+		return a > b ? a : b;
+	return a_fits ? a : b_fits ? b : now_ns;
 }
 
 /* Only names of the tz database: no absolute path, no POSIX rule, no "..". */

@@ -2,9 +2,10 @@
 /*
  * clock.h - the one clock, and calendar arithmetic
  *
- * Everything reads time here. Live it is CLOCK_REALTIME; a replay sets it to
- * the capture's own timestamps; tests move it freely. Nanoseconds since
- * 1970-01-01 UTC as uint64_t (good until 2554).
+ * Everything reads time here. Programs have CLOCK_REALTIME; the daemon has a
+ * clock of its own that nobody sets (see "live" below); a replay sets it to the
+ * capture's own timestamps; tests move it freely. Nanoseconds since 1970-01-01
+ * UTC as uint64_t (good until 2554).
  *
  * Calendar functions take a time zone name (tz database). They run under one
  * lock because the C library keeps one zone per process; call them per call or
@@ -23,6 +24,65 @@
 uint64_t clock_now_ns(void);
 /* From now on clock_now_ns answers `ns` until set again; 0 returns to the kernel's clock. */
 void clock_set_ns(uint64_t ns);
+/* For how long something lasts, and for nothing else: CLOCK_MONOTONIC, or what clock_set_ns said. */
+uint64_t clock_steady_ns(void);
+
+/*
+ * ---- live ----
+ *
+ * The daemon's clock is CLOCK_MONOTONIC, which the kernel program stamps packets with (bpf_ktime_get_ns), plus an
+ * offset: setting the machine's clock moves nothing in a call. The offset follows CLOCK_REALTIME only as slowly as a
+ * quartz drifts (CLOCK_SLEW_PPM: a window of 10 s is 5 ms shorter or longer), and only while the two are less than
+ * CLOCK_STEP_NS apart. More is a step: the offset stays until clock_take, which is for when no call is in progress.
+ * While a machine is suspended CLOCK_MONOTONIC stands still, as the audio of its calls does; afterwards that is a step
+ * forward like any other.
+ *
+ * Any thread reads; clock_live, clock_follow and clock_take are one thread's.
+ */
+#define CLOCK_STEP_NS  ((int64_t)NS_PER_S)
+#define CLOCK_SLEW_PPM 500
+
+/* From now on, by this offset (that of the daemon before, for the calls it left); 0, or one that names no year from 2000 to
+ * 2500: by CLOCK_REALTIME as it is now. Whether the given one was taken. */
+bool clock_live(uint64_t offset_ns);
+/* What CLOCK_MONOTONIC lacks to clock_now_ns; when nothing is live, to CLOCK_REALTIME as it is now. Wraps around: add it. */
+uint64_t clock_offset_ns(void);
+/* CLOCK_REALTIME less clock_now_ns, read at one moment; 0 when nothing is live. */
+int64_t clock_ahead_ns(void);
+
+/*
+ * While the machine's clock is a step away nobody knows which of the two is right. The earlier and the later of what ns,
+ * of clock_now_ns, is by either: for whoever must be on the safe side. Otherwise ns; also when they are more than
+ * CLOCK_DOUBT_NS apart, since that is a clock that broke sooner than one that was wrong all the time, and what is given up
+ * for a broken one cannot be had back. clock_step_ns: clock_ahead_ns when it is such a step, else 0.
+ */
+#define CLOCK_DOUBT_NS ((int64_t)(86400 * NS_PER_S))
+int64_t clock_step_ns(void);
+uint64_t clock_earlier_ns(uint64_t ns);
+uint64_t clock_later_ns(uint64_t ns);
+
+struct clock_follow { /* zeroes to begin with */
+	uint64_t at_ns;	  /* CLOCK_MONOTONIC's, of the last look */
+	int64_t ahead_ns; /* of the machine's clock, then */
+	int64_t told_ns;  /* the step that was returned last, as seen from the offset; 0 none */
+};
+/*
+ * As often as one likes; looks each tenth of a second. Moves the offset, or returns how far the machine's clock was set
+ * (negative: back), once for each step: what it was told to be ahead is new in f. 0: nothing. One that is being
+ * slewed faster than we follow comes as some steps, each an eighth of the distance at least.
+ */
+int64_t clock_follow(struct clock_follow *f);
+/* The machine's clock as it is now; how far ours went. */
+int64_t clock_take(struct clock_follow *f);
+
+/* The arithmetic of it, pure. By how much to move in elapsed_ns; the step that is to be told. */
+int64_t clock_slew_by(int64_t ahead_ns, uint64_t elapsed_ns);
+int64_t clock_step_of(int64_t ahead_ns, int64_t told_ns);
+/*
+ * A time that the kernel took from CLOCK_REALTIME shortly before now_ns (of clock_now_ns), as ours: the machine's clock is ahead
+ * by ahead_ns, and was by before_ns until it was set. Whichever fits; now_ns when none does.
+ */
+uint64_t clock_from_host_ns(uint64_t host_ns, uint64_t now_ns, int64_t ahead_ns, int64_t before_ns);
 
 bool clock_zone_exists(const char *zone);
 

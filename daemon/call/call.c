@@ -783,6 +783,14 @@ void calls_each(struct calls *cs, void (*cb)(void *arg, struct call *c), void *a
 			cb(arg, cs->slot[i]);
 }
 
+bool calls_idle(const struct calls *cs)
+{
+	for (size_t i = 0; i < cs->nslot; i++)
+		if (cs->slot[i] && cs->slot[i]->phase != CALL_TOMBSTONE)
+			return false;
+	return true;
+}
+
 void calls_end(struct calls *cs, struct call *c, const char *why, uint64_t now_ns)
 {
 	if (c->phase != CALL_TOMBSTONE)

@@ -302,6 +302,8 @@ void calls_horizon(struct calls *cs, uint64_t ns);
 void calls_finish(struct calls *cs, uint64_t now_ns);
 /* Every call, remembered ones too; cb may end or change its own call and no other. */
 void calls_each(struct calls *cs, void (*cb)(void *arg, struct call *c), void *arg);
+/* None is in progress: those that are there are only remembered. */
+bool calls_idle(const struct calls *cs);
 /* Ends a call that is not over as of now; why: static text. */
 void calls_end(struct calls *cs, struct call *c, const char *why, uint64_t now_ns);
 /* NULL when the number is nobody's (any more). */

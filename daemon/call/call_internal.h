@@ -156,5 +156,10 @@ uint64_t call_next_release(const struct call *c); /* 0 none */
 
 /* ---- call_policy.c ---- */
 bool call_rule_stopped(const struct calls *cs, const struct policy_rule *r);
+/*
+ * policy_eval of a call that nothing is decided about yet. While the machine's clock is a step away from ours it may be two
+ * times of the day (clock.h): what a rule says has to hold by both, and what must not be recorded by one of them is not.
+ */
+void call_ask_policy(const struct policy *p, struct policy_input *in, struct policy_decision *ret);
 
 #endif

@@ -227,7 +227,28 @@ bool call_policy_restore(struct rd *r, struct call *c)
 	return b && call_facts_load(b, (size_t)(n - 1), &c->facts) == 0;
 }
 
+/* ---- what is asked while the machine's clock is set ---- */
+
+void call_ask_policy(const struct policy *p, struct policy_input *in, struct policy_decision *ret)
+{
+	int64_t by = clock_step_ns() / (int64_t)NS_PER_S;
+	struct policy_decision other;
+
+	policy_eval(p, in, ret);
+	if (!by || ret->verdict == POLICY_NEVER)
+		return;
+	in->time += by;
+	policy_eval(p, in, &other);
+	in->time -= by;
+	if (other.verdict != POLICY_MATCH)
+		*ret = other;
+	else if (ret->verdict == POLICY_MATCH && other.rule != ret->rule)
+		ret->verdict = POLICY_NO_MATCH;
+}
+
 /* ---- what is taken away ---- */
+
+#define DAY_NS (86400 * NS_PER_S)
 
 static bool end_purpose(struct calls *cs, struct call *c, enum policy_purpose p);
 
@@ -240,15 +261,15 @@ static uint64_t span_ns(struct policy_span s)
 	return (uint64_t)s.n * seconds[s.unit] * 1000000000ULL;
 }
 
-static bool deadline(const struct call *c, const struct policy_rule *r, struct policy_span s, uint64_t *ret)
+static bool deadline(const struct policy_rule *r, uint64_t from, struct policy_span s, uint64_t *ret)
 {
 	enum clock_unit u = s.unit == POLICY_U_MONTHS ? CLOCK_U_MONTHS : s.unit == POLICY_U_YEARS ? CLOCK_U_YEARS : CLOCK_U_DAYS;
 
 	if (s.unit < POLICY_U_DAYS) {
-		*ret = c->start_ns + span_ns(s);
+		*ret = from + span_ns(s);
 		return true;
 	}
-	return clock_add(c->start_ns, r->controller->timezone, s.n, u, ret) == 0;
+	return clock_add(from, r->controller->timezone, s.n, u, ret) == 0;
 }
 
 static bool same_deadline(const struct policy_rule *a, const struct policy_rule *b, struct policy_span x, struct policy_span y)
@@ -256,20 +277,45 @@ static bool same_deadline(const struct policy_rule *a, const struct policy_rule 
 	return x.n == y.n && x.unit == y.unit && strcmp(a->controller->timezone, b->controller->timezone) == 0;
 }
 
-/* The earlier of what holds now and what r's span says. A date that cannot be worked out takes nothing. */
-static bool shorten(struct call *c, int p, const struct policy_rule *r, struct policy_span mine, struct policy_span theirs)
+/* `then`, if that is earlier than what holds now. */
+static bool not_after(struct call *c, int p, struct policy_span mine, uint64_t then)
 {
-	uint64_t now, then;
+	uint64_t now = c->tight.until_ns[p];
 
-	if (!theirs.n || same_deadline(c->rule, r, mine, theirs) || !deadline(c, r, theirs, &then))
-		return false;
-	now = c->tight.until_ns[p];
-	if (!now && mine.n && !deadline(c, c->rule, mine, &now))
+	if (!now && mine.n && !deadline(c->rule, c->start_ns, mine, &now))
 		return false;
 	if (now && then >= now)
 		return false;
 	c->tight.until_ns[p] = then;
 	return true;
+}
+
+/* The earlier of what holds now and what r's span says. A date that cannot be worked out takes nothing. */
+static bool shorten(struct call *c, int p, const struct policy_rule *r, struct policy_span mine, struct policy_span theirs)
+{
+	uint64_t from = clock_earlier_ns(c->start_ns), then;
+
+	if (!theirs.n || same_deadline(c->rule, r, mine, theirs) || !deadline(r, from, theirs, &then))
+		return false;
+	return not_after(c, p, mine, then);
+}
+
+bool call_clock_back(struct calls *cs, struct call *c)
+{
+	uint64_t from = clock_earlier_ns(c->start_ns), least = clock_now_ns() + DAY_NS, then;
+	bool changed = false;
+
+	if (!c->matched || !c->rule)
+		return false;
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		const struct policy_block *b = &c->rule->purpose[p];
+
+		if (b->basis != POLICY_B_NONE && deadline(c->rule, from, b->retention, &then) && then > least)
+			changed |= not_after(c, p, b->retention, then);
+	}
+	if (changed && cs->sink.tightened)
+		cs->sink.tightened(cs->sink.arg, c);
+	return changed;
 }
 
 void call_quarantine(struct calls *cs, struct call *c)

@@ -52,6 +52,12 @@ bool calls_tighten_step(struct calls *cs, const struct policy *p, size_t slots, 
 /* One call. */
 void call_tighten(struct calls *cs, struct call *c, const struct policy *p, struct calls_tightened *sum);
 
+/*
+ * The machine's clock was set back: deadlines of the call, whose start may have been taken for too late, count from the time it
+ * would have had (clock_earlier_ns), unless that leaves less than a day. Whether one did. Also for one that waits as below.
+ */
+bool call_clock_back(struct calls *cs, struct call *c);
+
 /* One that waits for the end of its conversation (group.h): its deadlines; false: training of it is over. */
 bool call_tighten_parked(struct calls *cs, struct call *ghost, const struct policy *p);
 

@@ -180,7 +180,7 @@ bool call_review_past(const struct policy_rule *r, uint64_t now_ns)
 
 	if (!d->year || r->controller->lab)
 		return false;
-	if (clock_civil(now_ns, r->controller->timezone, &today, NULL, NULL))
+	if (clock_civil(clock_later_ns(now_ns), r->controller->timezone, &today, NULL, NULL))
 		return true;
 	return today.year != d->year ? today.year > d->year : today.month != d->month ? today.month > d->month : today.day > d->day;
 }

@@ -114,7 +114,7 @@ static void decide(struct calls *cs, struct call *c, const struct sigin_from *fr
 		return;
 	}
 	fill_input(cs, from, m, &in);
-	policy_eval(cs->policy, &in, &d);
+	call_ask_policy(cs->policy, &in, &d);
 	if (d.verdict == POLICY_MATCH && call_rule_stopped(cs, d.rule))
 		d.verdict = POLICY_NEVER;
 	if (d.verdict != POLICY_MATCH) {

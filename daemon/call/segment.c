@@ -450,7 +450,10 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 	struct before b;
 	bool waits;
 
-	policy_eval(p, in, &d);
+	if (c->matched)
+		policy_eval(p, in, &d);
+	else
+		call_ask_policy(p, in, &d);
 	/* The rule of the other side's controller is not that one's to choose. */
 	if (s && d.verdict == POLICY_MATCH && d.rule != c->rule && !own_word(c, p, d.rule, in, s))
 		d.verdict = POLICY_NO_MATCH;

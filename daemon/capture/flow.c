@@ -393,7 +393,7 @@ static int slot_for(struct flow_table *t, const struct optag_key *k, int old, ui
 int flow_set(struct flow_table *t, const struct endpoint *at, const struct flow_rule *r,
 	     uint32_t *ret_gen)
 {
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_steady_ns();
 	struct optag_key k;
 	uint32_t gen;
 	int old, slot;
@@ -451,7 +451,7 @@ int flow_clear(struct flow_table *t, const struct endpoint *at, uint8_t proto, u
 
 	if (slot < 0)
 		return slot;
-	clear_slot(t, (uint32_t)slot, clock_now_ns());
+	clear_slot(t, (uint32_t)slot, clock_steady_ns());
 	return 0;
 }
 
@@ -490,7 +490,7 @@ uint32_t flow_take_hole(struct flow_table *t, const struct endpoint *at, uint8_t
 void flow_sweep(struct flow_table *t, bool (*keep)(void *arg, const struct endpoint *at, uint8_t proto, uint32_t ring),
 		void *arg)
 {
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_steady_ns();
 
 	for (uint32_t slot = 0; slot < (t->mask + 1) * 2; slot++) {
 		const struct optag_flow *e = entry(t, slot);

@@ -6,7 +6,7 @@
  * entries by plain stores in the order that header prescribes. The memory is
  * its own (replay) or the mmap of the BPF array (live). Two-choice placement,
  * entries move (copy first, then clear) to make room. A cleared slot is not
- * filled again for OPTAG_QUARANTINE_NS of clock_now_ns (optag.h names the one
+ * filled again for OPTAG_QUARANTINE_NS of clock_steady_ns (optag.h names the one
  * exception). A generation belongs to the owner, so it survives a move; a
  * pointer from flow_get does not survive the next flow_set. One writer thread.
  */

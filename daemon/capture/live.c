@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "capture/pcap_internal.h"
 
 struct live {
@@ -23,6 +24,9 @@ struct live {
 	uint32_t ifindex;
 	uint64_t ts_scale; /* of tv_usec, to nanoseconds */
 	uint64_t skipped;
+	/* the kernel's time of packets is CLOCK_REALTIME's: clock_from_host_ns */
+	uint64_t now_ns;
+	int64_t ahead_ns, before_ns;
 	/* pcap_stats counts in 32 bits */
 	struct pcap_stat last;
 	struct live_losses lost;
@@ -145,7 +149,7 @@ static void on_packet(u_char *arg, const struct pcap_pkthdr *h, const u_char *da
 	struct pcap_packet p = { .data = data, .caplen = h->caplen, .wire_len = h->len };
 
 	tv.tv_usec *= (suseconds_t)l->ts_scale;
-	p.ts_ns = pcap_time_ns(&tv);
+	p.ts_ns = clock_from_host_ns(pcap_time_ns(&tv), l->now_ns, l->ahead_ns, l->before_ns);
 	if (!pcap_link_strip(l->linktype, &p)) {
 		l->skipped++;
 		return;
@@ -153,10 +157,23 @@ static void on_packet(u_char *arg, const struct pcap_pkthdr *h, const u_char *da
 	classify_packet(l->c, p.link, p.ethertype, p.data, p.caplen, p.wire_len, p.ts_ns, l->ifindex);
 }
 
+/* What waits was stamped before the machine's clock was set, or after. */
+static void look_at_clocks(struct live *l)
+{
+	int64_t ahead = clock_ahead_ns();
+
+	if (ahead - l->ahead_ns >= CLOCK_STEP_NS || l->ahead_ns - ahead >= CLOCK_STEP_NS)
+		l->before_ns = l->ahead_ns;
+	l->ahead_ns = ahead;
+	l->now_ns = clock_now_ns();
+}
+
 int live_drain(struct live *l, unsigned budget)
 {
-	int r = pcap_dispatch(l->p, budget > 1000000 ? 1000000 : (int)budget, on_packet, (u_char *)l);
+	int r;
 
+	look_at_clocks(l);
+	r = pcap_dispatch(l->p, budget > 1000000 ? 1000000 : (int)budget, on_packet, (u_char *)l);
 	if (r >= 0)
 		return r;
 	return strstr(pcap_geterr(l->p), "went down") || strstr(pcap_geterr(l->p), "disappeared") ?

@@ -26,9 +26,9 @@
  * see below), however much of it waits: a stream that moves to another CPU, as the
  * NIC's or the system's settings may have it, stays in order.
  *
- * ts_ns is CLOCK_REALTIME's: taken from the monotonic clock on arrival, moved by
- * the clocks' distance when read, so a step of the clock shows in what is read
- * afterwards. Signalling: exact. Media: up to one kernel tick (1-10 ms) too early,
+ * ts_ns is clock_now_ns's: taken from the monotonic clock on arrival, moved by
+ * clock_offset_ns when read; the machine's clock may be set without a packet's
+ * time moving (base/clock.h). Signalling: exact. Media: up to one kernel tick (1-10 ms) too early,
  * rarely two, unless settings.full_time.
  *
  * A record belongs to the flow entry (ring, gen) of (dst, dport) that was valid

@@ -32,17 +32,6 @@ static uint64_t mono_now(void)
 	return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-/* CLOCK_REALTIME minus CLOCK_MONOTONIC, now. clock.h's clock is for what we do, this for what was. */
-static uint64_t realtime_offset(void)
-{
-	struct timespec real, mono;
-
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	clock_gettime(CLOCK_REALTIME, &real);
-	return (uint64_t)real.tv_sec * NS_PER_S + (uint64_t)real.tv_nsec -
-	       ((uint64_t)mono.tv_sec * NS_PER_S + (uint64_t)mono.tv_nsec);
-}
-
 /* Some records ahead of the one that is delivered, so that the sink can have its memory fetched. */
 struct ahead {
 	struct optag_rec rec[AHEAD];
@@ -164,7 +153,7 @@ static uint32_t oldest_ring(const struct xdp *x, uint64_t *ret_other)
 
 unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget)
 {
-	uint64_t offset = realtime_offset();
+	uint64_t offset = clock_offset_ns();
 	unsigned done = 0;
 
 	for (uint32_t i = 0; i < x->nrings; i++) { /* all at once: what comes later is later in each */
@@ -193,7 +182,7 @@ unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned bud
 
 uint64_t xdp_oldest(const struct xdp *x)
 {
-	uint64_t offset = realtime_offset(), oldest = UINT64_MAX;
+	uint64_t offset = clock_offset_ns(), oldest = UINT64_MAX;
 
 	for (uint32_t i = 0; i < x->nrings; i++) {
 		struct optag_ring *r = xdp_ring(x, i);
@@ -251,7 +240,7 @@ int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget
 	if (!budget)
 		return 0;
 	x->sig_sink = sink;
-	x->sig_offset = realtime_offset();
+	x->sig_offset = clock_offset_ns();
 	x->sig_left = budget;
 	x->sig_done = 0;
 	r = ring_buffer__consume(x->signals);

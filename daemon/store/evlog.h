@@ -117,6 +117,9 @@ enum evlog_kind {
 	EVLOG_OUTBOX_REFUSE, /* "outbox.refuse": such a file was set aside; data as above, num bytes */
 	EVLOG_EVIDENCE_EXPIRE, /* "evidence.expire": logs of days (UTC) before num day are removed, their roots stay */
 	EVLOG_REAPER_TOLD,     /* "reaper.told": a person (num uid) said what time to go by (as_of_s) when the machine's clock said clock_s */
+	/* The machine's clock was set: "forward", "back"; num ms: by how much, ahead_ms or behind_ms: where it is now as seen from ours */
+	EVLOG_CLOCK_STEP, /* "clock.stepped": times go on by the old one (base/clock.h) */
+	EVLOG_CLOCK_TAKE, /* "clock.taken": from here on by the new one; ms: how far ours was set */
 	EVLOG_KINDS,
 };
 
@@ -171,6 +174,8 @@ enum evlog_num {
 	EVLOG_N_LATE_S, /* after the deadline */
 	EVLOG_N_AS_OF_S, /* a time that a person gave, seconds since 1970 */
 	EVLOG_N_CLOCK_S, /* what the machine's clock said then */
+	EVLOG_N_AHEAD_MS, /* the machine's clock, as seen from the daemon's */
+	EVLOG_N_BEHIND_MS,
 	EVLOG_NUM_NAMES,
 };
 

@@ -78,6 +78,8 @@ static const struct {
 	[EVLOG_OUTBOX_REFUSE] = { "outbox.refuse", K_DATA | K_OWN },
 	[EVLOG_EVIDENCE_EXPIRE] = { "evidence.expire", K_DAY },
 	[EVLOG_REAPER_TOLD] = { "reaper.told", 0 },
+	[EVLOG_CLOCK_STEP] = { "clock.stepped", K_REASON },
+	[EVLOG_CLOCK_TAKE] = { "clock.taken", K_REASON },
 };
 
 static const char *const purposes[EVLOG_PURPOSES] = { "", "documentation", "training" };
@@ -87,7 +89,7 @@ static const char *const nums[EVLOG_NUM_NAMES] = { "count",    "bytes",	   "ms",
 						   "calls",    "day",	   "draw",    "threshold", "permille", "cap",
 						   "used",     "version",  "offset_ms", "until_s", "leg", "segments",
 						   "errors",   "inspected", "muted", "uid",	   "tighten", "shorten", "loosen",
-						   "held",     "late_s",   "as_of_s", "clock_s" };
+						   "held",     "late_s",   "as_of_s", "clock_s", "ahead_ms", "behind_ms" };
 
 const char *evlog_kind_name(enum evlog_kind k)
 {

@@ -623,12 +623,87 @@ static void facts(void **state)
 	policy_members_free(m);
 }
 
+/* ---- the machine's clock is set (base/clock.h) ---- */
+
+#define TIMED "rule \"timed\" { controller c side called called @own time mon-fri 08:00-16:00 owner O review 2027-10-01 notice nd notice-proof attested\n" \
+	      " documentation { basis interest assessment d retention 3 months } roles documentation r }\n"
+
+/* A call at this time of Monday, UTC+1, while the machine's clock is so far ahead: NULL, or matched. */
+static struct call *call_at(struct world *w, unsigned i, unsigned hour, unsigned minute, int64_t ahead_s)
+{
+	struct call *c;
+
+	(void)clock_live(0);
+	assert_true(clock_live(clock_offset_ns() - (uint64_t)ahead_s * SEC));
+	snprintf(w->calling[i], 24, "+4512345678");
+	snprintf(w->called[i], 24, "+4570102015");
+	w->time[i] = (TODAY - TODAY % 86400 + hour * 3600 - 3600 + minute * 60) * SEC;
+	message(w, i, "INVITE sip:+4570102015@h SIP/2.0", "");
+	message(w, i, "SIP/2.0 200 OK", ";tag=b");
+	c = call_of(w, i);
+	return c && c->matched ? c : NULL;
+}
+
+static void clock_set(void **state)
+{
+	static const uint64_t month3 = 90; /* days from 30 November to 28 February */
+	struct policy_diags d = { 0 };
+	struct call_limits l;
+	struct world w = { .now = TODAY * SEC };
+	struct calls_sink sink = sink_of(&w);
+	struct policy *p = NULL;
+	char text[sizeof(head) + sizeof(TIMED)];
+	uint64_t late, start;
+	struct call *c;
+	int e;
+
+	(void)state;
+	snprintf(text, sizeof(text), "%s%s", head, TIMED);
+	e = policy_load_mem("t", text, strlen(text), TODAY, &d, &p);
+	policy_diags_free(&d);
+	assert_int_equal(e, 0);
+	call_default_limits(&l);
+	assert_int_equal(calls_new(&l, &sink, &w.cs), 0);
+	calls_set_policy(w.cs, p);
+	/* recorded by both times, or not at all */
+	assert_non_null(call_at(&w, 0, 15, 30, 0));
+	assert_null(call_at(&w, 1, 16, 30, 0));
+	assert_null(call_at(&w, 2, 15, 30, 3600));
+	assert_non_null(call_at(&w, 3, 15, 30, -3600));
+	assert_null(call_at(&w, 4, 16, 30, -3600));
+	assert_non_null(call_at(&w, 5, 8, 30, 3600));
+	assert_null(call_at(&w, 6, 8, 30, -3600));
+	assert_non_null(call_at(&w, 7, 15, 30, 2 * 86400 + 7200)); /* a clock that broke */
+	/* set back while it goes on: three months from the earlier time, and that once */
+	clock_set_ns(TODAY * SEC);
+	c = call_at(&w, 8, 15, 30, -3600);
+	assert_non_null(c);
+	assert_true(call_clock_back(w.cs, c));
+	start = c->start_ns - 3600 * SEC;
+	late = c->tight.until_ns[POLICY_DOCUMENTATION] - (start + month3 * 86400 * SEC);
+	assert_true((int64_t)late < (int64_t)SEC && (int64_t)late > -(int64_t)SEC); /* clocks are read at two moments */
+	assert_int_equal(w.told, 1);
+	/* set forward: no later */
+	(void)call_at(&w, 9, 15, 30, 3600);
+	assert_false(call_clock_back(w.cs, c));
+	/* less than a day would be left: nothing is taken from it */
+	c = call_at(&w, 10, 15, 30, -3600);
+	clock_set_ns(start + (month3 - 1) * 86400 * SEC + 60 * SEC);
+	assert_false(call_clock_back(w.cs, c));
+	assert_int_equal(c->tight.until_ns[POLICY_DOCUMENTATION], 0);
+	clock_set_ns(0);
+	(void)clock_live(0);
+	calls_free(w.cs);
+	policy_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lattice),
 		cmocka_unit_test(set_member),
 		cmocka_unit_test(facts),
+		cmocka_unit_test(clock_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
