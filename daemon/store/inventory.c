@@ -76,6 +76,7 @@ static int run(struct inventory *v)
 	v->group = calloc(INV_GROUPS, sizeof(*v->group));
 	if (!v->group || overlay_new(&v->root, &v->overlay))
 		return why_set(v->why, -ENOMEM, "out of memory");
+	overlay_many(v->overlay); /* a line that comes later: its key is not there, and that is looked at again */
 	rc = inv_rows(v);
 	if (!rc)
 		rc = inv_files(v);

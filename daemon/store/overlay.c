@@ -21,6 +21,9 @@ struct owner {
 	struct owner *next;
 	char controller[STORE_NAME_MAX];
 	struct later *later; /* NULL: nothing happened later */
+	bool known;	     /* of overlay_many: who has lines, sorted */
+	struct uid *line;
+	size_t nline;
 	struct seen *seen[STORE_PURPOSES];
 	size_t n[STORE_PURPOSES];
 };
@@ -28,6 +31,7 @@ struct owner {
 struct overlay {
 	const struct root *root;
 	struct owner *owners;
+	bool many;
 };
 
 int overlay_new(const struct root *r, struct overlay **ret)
@@ -41,6 +45,11 @@ int overlay_new(const struct root *r, struct overlay **ret)
 	return 0;
 }
 
+void overlay_many(struct overlay *o)
+{
+	o->many = true;
+}
+
 void overlay_free(struct overlay *o)
 {
 	struct owner *w;
@@ -50,11 +59,40 @@ void overlay_free(struct overlay *o)
 	while ((w = o->owners)) {
 		o->owners = w->next;
 		later_close(w->later);
+		free(w->line);
 		for (int p = 0; p < STORE_PURPOSES; p++)
 			free(w->seen[p]);
 		free(w);
 	}
 	free(o);
+}
+
+/* In the order of their texts, which is that of their bytes. */
+static int add_line(void *arg, const struct later_line *line)
+{
+	struct owner *w = arg;
+	struct uid *more;
+
+	if (w->nline && uid_equal(&w->line[w->nline - 1], &line->uid))
+		return 0;
+	if (!(w->nline & (w->nline - 1))) {
+		more = realloc(w->line, (w->nline ? 2 * w->nline : 1) * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		w->line = more;
+	}
+	w->line[w->nline++] = line->uid;
+	return 0;
+}
+
+static int uid_cmp(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct uid));
+}
+
+static bool has_line(const struct owner *w, const struct uid *uid)
+{
+	return !w->known || (w->nline && bsearch(uid, w->line, w->nline, sizeof(*uid), uid_cmp));
 }
 
 static int owner_get(struct overlay *o, const char *controller, struct owner **ret, struct why *why)
@@ -72,9 +110,18 @@ static int owner_get(struct overlay *o, const char *controller, struct owner **r
 		return why_set(why, -ENOMEM, "out of memory");
 	snprintf(w->controller, sizeof(w->controller), "%s", controller);
 	rc = later_open(o->root, controller, false, &w->later, why);
-	if (rc && rc != -ENOENT) {
+	if (rc == -ENOENT)
+		rc = 0;
+	else if (!rc && o->many)
+		rc = later_each(w->later, 0, add_line, w, why);
+	w->known = o->many && !rc;
+	if (rc == -EBADMSG && w->later) /* a line is damaged: of its call that is said, and of no other one */
+		rc = 0;
+	if (rc) {
+		later_close(w->later);
+		free(w->line);
 		free(w);
-		return rc;
+		return rc == -ENOMEM ? why_set(why, rc, "out of memory") : rc;
 	}
 	w->next = o->owners;
 	o->owners = w;
@@ -125,8 +172,9 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	struct owner *w;
 	int rc = owner_get(o, controller, &w, why);
 
-	if (!rc)
-		rc = later_get(w->later, uid, p, &line, why);
+	if (rc)
+		return rc;
+	rc = has_line(w, uid) ? later_get(w->later, uid, p, &line, why) : 0;
 	if (rc < 0)
 		return rc;
 	if (rc) {

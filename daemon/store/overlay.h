@@ -18,6 +18,11 @@ struct overlay;
 int overlay_new(const struct root *r, struct overlay **ret); /* -ENOMEM */
 void overlay_free(struct overlay *o);			     /* NULL-tolerant */
 /*
+ * Before the first overlay_state: most calls of the store will be asked for. Who has lines in later.db is read at once (16 bytes a
+ * call of these), since asking for a call that has none costs several system calls.
+ */
+void overlay_many(struct overlay *o);
+/*
  * purpose_day and *state: the row's. 1: *state and reason are others now, 0: as in the row. -EBADMSG later.db or the bucket is
  * damaged, -ENOMEM.
  */
