@@ -115,8 +115,7 @@ static int unused_rows(struct unused *u, sqlite3 *sql, struct why *why)
 	sqlite3_stmt *st = NULL;
 	int rc, got = SQLITE_DONE;
 
-	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE training_use_by BETWEEN 1 AND ?1 AND training_state='GRANTED'",
-				-1, &st, NULL);
+	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE " REAP_UNUSED, -1, &st, NULL);
 	if (rc == SQLITE_ERROR) /* of an older format: nobody wrote when it must have been used */
 		return 0;
 	if (rc == SQLITE_OK)
