@@ -9,7 +9,7 @@
  *	bench_reap files DIR N | sqlite FILE N DUE	the peers: a file a call, one indexed table
  *
  * Rows and slots are written by the store's own code, without a private key or audio; partitions are sealed as a recorder seals them.
- * Segments are of the real number and length (64 MiB each). A call has CALL_BYTES (environment; 1.2 MB is three minutes) in
+ * Segments are of the real number and length (64 MiB each). A call has CALL_BYTES (environment; 200000 is half a minute) in
  * chunks of 5,000, among those of the calls beside it. REAL_DAYS=N: segments of the first N days are written whole, four at a time as by
  * recorders of four controllers; the others have no block but the first, and unlinking those costs by the number of names alone.
  */
@@ -287,7 +287,7 @@ static int make(const char *dir, const char *keys, uint64_t rows, uint64_t due, 
 		die("open", -EIO, m.why.text);
 	clock_set_ns(start_ns);
 	m.fd[0] = m.fd[1] = -1;
-	m.chunks = (unsigned)(setting("CALL_BYTES", 1200000) / CHUNK);
+	m.chunks = (unsigned)(setting("CALL_BYTES", 200000) / CHUNK);
 	m.in_segment = (WRITER_ROLL - SEGMENT_HEAD) / CHUNK / m.chunks;
 	m.real_days = (unsigned)setting("REAL_DAYS", 0);
 	for (uint64_t i = 0; i < rows; i++) {
