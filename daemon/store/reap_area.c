@@ -400,10 +400,11 @@ static bool segment_uid(const struct root *r, const char *name, struct uid *ret,
 
 static bool has_row(struct reap *r, const struct uid *uid)
 {
-	struct reap_row row;
-	struct why none;
+	struct reap_want w = { .uid = *uid };
+	struct why none = { "" };
 
-	return !reap_row_find(&r->root, uid, &row, &none);
+	(void)reap_rows_find(&r->root, &w, 1, &none); /* what cannot be read has none */
+	return w.found;
 }
 
 static bool any_named(const struct area *a, uint32_t number)

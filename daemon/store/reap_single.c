@@ -116,8 +116,7 @@ static int unused_rows(struct unused *u, sqlite3 *sql, struct why *why)
 	sqlite3_stmt *st = NULL;
 	int rc, got = SQLITE_DONE;
 
-	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE training_use_by BETWEEN 1 AND ?1 AND training_state='GRANTED'",
-				-1, &st, NULL);
+	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE " REAP_UNUSED, -1, &st, NULL);
 	if (rc == SQLITE_ERROR) /* of an older format: nobody wrote when it must have been used */
 		return 0;
 	if (rc == SQLITE_OK)
@@ -260,24 +259,33 @@ static bool find_key(struct reap *r, struct single *x)
 
 static void find_rows(struct reap *r, struct single *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct why why = { "" };
-		int rc;
+	struct reap_want *w = calloc(n, sizeof(*w));
+	struct why why = { "" };
+	size_t m = 0;
+	int rc;
 
-		if (v[i].asked.ask.purpose == STORE_DOCUMENTATION && (!r->holds || hold_is(r->holds, &v[i].asked.ask.call))) {
-			v[i].waits = true;
-			continue;
-		}
-		rc = reap_row_find(&r->root, &v[i].asked.ask.call, &v[i].row, &why);
-		v[i].found = !rc;
-		if (rc && rc != -ENOENT)
-			reap_fault(r, rc, why.text);
-		if (rc && !find_key(r, &v[i])) {
-			v[i].waits = true; /* perhaps the file that cannot be read has it */
-			reap_fault(r, -EIO, "erase: a call waits, whose key may be in slots that cannot be read");
-		}
-		reap_progress(r, "calls", 0, i);
+	for (size_t i = 0; i < n; i++) {
+		const struct reap_ask *a = &v[i].asked.ask;
+
+		v[i].waits = !w || (a->purpose == STORE_DOCUMENTATION && (!r->holds || hold_is(r->holds, &a->call)));
+		if (!v[i].waits)
+			w[m++] = (struct reap_want){ .uid = a->call, .of = i };
 	}
+	rc = w ? reap_rows_find(&r->root, w, m, &why) : why_set(&why, -ENOMEM, "out of memory");
+	if (rc)
+		reap_fault(r, rc, why.text);
+	for (size_t i = 0; i < m; i++) {
+		struct single *x = &v[w[i].of];
+
+		x->found = w[i].found;
+		x->row = w[i].row;
+		if (x->found || find_key(r, x))
+			continue;
+		x->waits = true; /* perhaps the file that cannot be read has it */
+		reap_fault(r, -EIO, "erase: a call waits, whose key may be in slots that cannot be read");
+	}
+	reap_progress(r, "calls", 0, n);
+	free(w);
 }
 
 /* later.db says so before the slot is empty. */
@@ -454,12 +462,37 @@ static void act(struct reap *r, const struct reap_asked *asked, size_t n)
 	free(v);
 }
 
-static bool asked_for(const struct reap_asks *a, const struct reap_ask *x)
+/* Training that somebody asked for already; sorted. */
+static int asked_for(const struct reap_asks *a, struct uid **ret, size_t *ret_n)
 {
+	struct uid *v = calloc(a->n + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return -ENOMEM;
 	for (size_t i = 0; i < a->n; i++)
-		if (a->v[i].ask.purpose == x->purpose && uid_equal(&a->v[i].ask.call, &x->call))
-			return true;
-	return false;
+		if (a->v[i].ask.purpose == STORE_TRAINING)
+			v[n++] = a->v[i].ask.call;
+	if (n)
+		qsort(v, n, sizeof(*v), uid_order);
+	*ret = v;
+	*ret_n = n;
+	return 0;
+}
+
+/* Takes those away that are asked for. */
+static int only_new(struct unused *u, const struct reap_asks *asks)
+{
+	struct uid *old = NULL;
+	size_t n = 0, m = 0;
+	int rc = asked_for(asks, &old, &n);
+
+	for (size_t i = 0; !rc && i < u->n; i++)
+		if (!n || !bsearch(&u->v[i].call, old, n, sizeof(*old), uid_order))
+			u->v[m++] = u->v[i];
+	u->n = rc ? u->n : m;
+	free(old);
+	return rc;
 }
 
 void reap_single(struct reap *r)
@@ -467,7 +500,6 @@ void reap_single(struct reap *r)
 	struct reap_asks asks = { 0 };
 	struct unused u = { .r = r };
 	struct why why = { "" };
-	size_t m = 0;
 	int rc = r->set->dry ? 0 : reap_asks_make(&r->root, &why);
 
 	if (rc)
@@ -478,19 +510,20 @@ void reap_single(struct reap *r)
 	if (asks.bad)
 		reap_fault(r, -EBADMSG, "erase: a line that is no request is left alone");
 	find_unused(r, &u);
-	for (size_t i = 0; i < u.n; i++)
-		if (!asks.n || !asked_for(&asks, &u.v[i]))
-			u.v[m++] = u.v[i];
-	if (m && r->set->dry) {
-		struct reap_asked *v = calloc(m, sizeof(*v));
+	if (only_new(&u, &asks)) {
+		reap_fault(r, -ENOMEM, "out of memory");
+		u.n = 0;
+	}
+	if (u.n && r->set->dry) {
+		struct reap_asked *v = calloc(u.n, sizeof(*v));
 
-		for (size_t i = 0; v && i < m; i++)
+		for (size_t i = 0; v && i < u.n; i++)
 			v[i].ask = u.v[i];
 		if (v)
-			act(r, v, m);
+			act(r, v, u.n);
 		free(v);
-	} else if (m) {
-		rc = reap_asks_add(&r->root, u.v, m, &why);
+	} else if (u.n) {
+		rc = reap_asks_add(&r->root, u.v, u.n, &why);
 		reap_asks_free(&asks);
 		if (!rc)
 			rc = reap_asks_read(&r->root, &asks, &why);
