@@ -112,13 +112,18 @@ static int put_held(struct spare *s, struct why *why)
 
 	for (size_t i = 0; !rc && i < s->n; i++) {
 		const struct reap_row *row = &s->v[i].row;
-		struct later_line line = { .uid = s->v[i].uid, .purpose = STORE_DOCUMENTATION, .at_ns = s->r->at_ns, .reason = "hold" };
+		struct later_line line;
 
 		if (!s->v[i].found)
 			continue;
-		line.day = row->day;
-		line.state = row->state[STORE_DOCUMENTATION];
-		rc = later_put(s->later, &line, why);
+		rc = later_get(s->later, &s->v[i].uid, STORE_DOCUMENTATION, &line, why);
+		if (!rc) {
+			line = (struct later_line){ .uid = s->v[i].uid, .purpose = STORE_DOCUMENTATION, .day = row->day,
+						    .state = row->state[STORE_DOCUMENTATION], .at_ns = s->r->at_ns, .reason = "hold" };
+			rc = later_put(s->later, &line, why);
+		} else if (rc == 1 || rc == -EBADMSG) { /* made since; or it could not be read before, which is told */
+			rc = 0;
+		}
 	}
 	return rc ? rc : later_commit(s->later, why); /* what failed goes with later_close */
 }
