@@ -95,7 +95,7 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->transfer_limit = d->alarms[RECORDER_TRANSFER_LIMIT];
 	s->alarm_review = d->alarms[RECORDER_REVIEW];
 	recorder_figures(d->rec, &f);
-	s->flow_capacity = (uint64_t)d->conf.flow_lines * 2;
+	s->flow_capacity = ((uint64_t)flow_line_mask(d->flows) + 1) * 2;
 	s->flow_used = flow_count(d->flows);
 	s->flow_full = f.flow_full;
 	s->flow_quarantine = f.flow_quarantine;

@@ -101,6 +101,7 @@ static int size_rings(struct xdp *x)
 	while (x->set.rings_total && x->ring_bytes > OPTAG_RING_MIN &&
 	       (uint64_t)x->ring_bytes * x->nrings > x->set.rings_total)
 		x->ring_bytes /= 2;
+	x->asked = (struct xdp_sizes){ x->set.flow_lines, x->ring_bytes, x->set.sig_bytes, x->set.state_blocks, x->set.mode };
 	return 0;
 }
 
@@ -346,7 +347,9 @@ int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n
 	if (!e && x->ifindex)
 		e = xdp_pins_open(x);
 	if (!e)
-		e = x->old[XDP_INFO] >= 0 ? size_adopted(x) : size_rings(x);
+		e = size_rings(x);
+	if (!e && x->old[XDP_INFO] >= 0)
+		e = size_adopted(x);
 	if (!e)
 		e = load(x);
 	if (!e)
@@ -431,6 +434,12 @@ bool xdp_adopted(const struct xdp *x)
 uint32_t xdp_ring_bytes(const struct xdp *x)
 {
 	return x->ring_bytes;
+}
+
+void xdp_sizes(const struct xdp *x, struct xdp_sizes *ret_has, struct xdp_sizes *ret_asked)
+{
+	*ret_has = (struct xdp_sizes){ x->set.flow_lines, x->ring_bytes, x->set.sig_bytes, x->set.state_blocks, x->mode };
+	*ret_asked = x->asked;
 }
 
 int xdp_program_fd(const struct xdp *x)

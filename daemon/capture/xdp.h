@@ -115,6 +115,16 @@ uint64_t xdp_taken_before(const struct xdp *x);
 /* Since the daemon before last said that it is alive (it does at its end, too); 0: not adopted. */
 uint64_t xdp_alone_ns(const struct xdp *x);
 uint32_t xdp_ring_bytes(const struct xdp *x); /* per CPU, after rings_total */
+
+/*
+ * What the kernel's memory has and what the settings asked for. They differ when pins were adopted, or are shared:
+ * sizes stay what they are until nothing is pinned any more, and so does a link's mode (asked: XDP_UNATTACHED, either).
+ */
+struct xdp_sizes {
+	uint32_t flow_lines, ring_bytes, sig_bytes, state_blocks;
+	enum xdp_mode mode;
+};
+void xdp_sizes(const struct xdp *x, struct xdp_sizes *ret_has, struct xdp_sizes *ret_asked);
 int xdp_program_fd(const struct xdp *x);      /* for BPF_PROG_TEST_RUN */
 
 /* The flow table in the kernel's memory, entries of an adopted one included. The caller

@@ -22,7 +22,8 @@ enum xdp_map { XDP_FLOWS, XDP_TAGS, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_STATE,
 extern const char *const xdp_map_names[XDP_MAPS];
 
 struct xdp {
-	struct xdp_settings set;
+	struct xdp_settings set; /* sizes: what there is */
+	struct xdp_sizes asked;	 /* what was asked for */
 	struct optag_bpf *skel;
 	struct bpf_map *map[XDP_MAPS]; /* the skeleton's */
 	int prog; /* the skeleton's */
