@@ -489,7 +489,13 @@ static int open_state(struct daemon *d)
 static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 {
 	int e = store_open(d->conf.store, STORE_RW, &d->store, why, n);
+	struct store_figures f;
 
+	if (!e) {
+		store_figures(d->store, &f);
+		if (!f.ring)
+			log_warn("the store is written without io_uring, slower: the kernel has none for us (optag doctor tells why)");
+	}
 	if (!e)
 		e = evidence_new(&(struct evidence_settings){ .dir = d->conf.store, .live = true, .settled = on_settled, .arg = d },
 				 &d->evidence, why, n);

@@ -51,7 +51,7 @@
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","fast_chunks",
  *		  "segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
- *		  "sync_ms_last","sync_ms_max"}
+ *		  "sync_ms_last","sync_ms_max","io_uring"}	io_uring false: plain writes
  *	"losses": {"nic","signalling_ring","capture_ring","budget","call_ring",
  *		   "store_queue","store_disk","flow_full","flow_quarantine","calls_refused","store"}
  *			every place of loss: packets (those of "call_ring" on were out of the

@@ -175,6 +175,8 @@ static void print_store(const json_t *o)
 	cli_text(stdout, cli_ctl_str(o, "store.dir"), 0, false);
 	printf(", %.1f MB of audio in %.1f MB, disk %.0f %% free, last sync %.0f ms\n", in / 1e6, out / 1e6,
 	       size > 0 ? 100 * N("store.disk_free") / size : 0, N("store.sync_ms_last"));
+	if (json_is_false(json_object_get(json_object_get(o, "store"), "io_uring")))
+		puts("  written without io_uring, slower (optag doctor tells why)");
 	if (N("store.errors") > 0)
 		printf("  %.0f writes failed\n", N("store.errors"));
 	printf("process    %.1f s of CPU, %.1f MB, %.0f threads\n", N("process.cpu_seconds"), N("process.rss_bytes") / 1e6,
