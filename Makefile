@@ -251,7 +251,7 @@ INST_BIN := $(BINS) $(BUILD)/bin/optagd
 INST_EX := $(wildcard policy/examples/*.policy) daemon/optagd.conf
 INST_DATA := policy/optag-policy.schema.json
 INST_ED := $(sort $(wildcard policy/editors/vim/*/*.vim policy/editors/vscode/*.json policy/editors/vscode/*/*.json))
-INST_UNIT := optagd.service optag-reap.service optag-reap.timer
+INST_UNIT := optagd.service optagd-release.service optagd-release.timer optag-reap.service optag-reap.timer
 UNITDIR := lib/systemd/system
 INSTALLED = $(addprefix bin/,$(notdir $(INST_BIN))) $(addprefix share/optag/examples/,$(notdir $(INST_EX))) \
 	$(addprefix share/optag/,$(notdir $(INST_DATA))) $(patsubst policy/%,share/optag/%,$(INST_ED)) \

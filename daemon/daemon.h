@@ -71,6 +71,8 @@ void daemon_alive(struct daemon *d);
 int daemon_finish(struct daemon *d, int e);
 /* `optagd -r`: pins that nobody uses go. */
 int daemon_release(const struct conf *c);
+/* Those of any interface that no daemon may take over any more; whatever the settings are. 0 or -errno, logged. */
+int daemon_release_abandoned(void);
 
 /* ---- ports.c ---- */
 /* As root, before anything of an interface is touched: no other daemon captures there (nic_own). -EBUSY, -ENODEV. */

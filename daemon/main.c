@@ -32,10 +32,11 @@
 #include "uses.h"
 
 #define VERSION "0.1.0" /* as tools/cli.h has it */
-#define USAGE "optagd - record the calls that a policy lets us keep\n\nUsage: optagd [-nrv] [-c FILE]\n\n" \
+#define USAGE "optagd - record the calls that a policy lets us keep\n\nUsage: optagd [-nRrv] [-c FILE]\n\n" \
 	      "  -c FILE    settings (default " CONF_FILE ")\n" \
 	      "  -n         check settings and policy, print what is wrong, and exit\n" \
 	      "  -r         detach from the interfaces, unless a daemon captures there, and exit\n" \
+	      "  -R         the same of any interface that is left for too long to be taken over, whatever the settings are\n" \
 	      "  -v         with -n: print the settings in canonical form\n\n" \
 	      "Exit status: 0 ended or right, 1 failed, 2 usage, settings or policy have an error, 3 store damaged. optagd(8) tells more."
 #define DRAIN_MS     2	  /* a 64 MiB ring holds 230 ms at 1.5 million packets a second */
@@ -332,18 +333,20 @@ int main(int argc, char **argv)
 {
 	static struct daemon d = { .conf_path = CONF_FILE, .sigfd = -1, .epoll = -1, .port_events = -1, .port_ask = -1 };
 	struct policy_diags diags = { 0 };
-	bool check = false, print = false, release = false, wrong = false;
+	bool check = false, print = false, release = false, abandoned = false, wrong = false;
 	int c, e;
 
 	log_init("optagd", LOG_L_INFO);
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "--version")))
 		return puts(argv[1][2] == 'h' ? USAGE : "optagd " VERSION) < 0 || fflush(stdout) ? 1 : 0;
 	opterr = 0;
-	while ((c = getopt(argc, argv, "c:nrv")) != -1) {
+	while ((c = getopt(argc, argv, "c:nRrv")) != -1) {
 		if (c == 'c')
 			d.conf_path = optarg;
 		else if (c == 'n')
 			check = true;
+		else if (c == 'R')
+			abandoned = true;
 		else if (c == 'r')
 			release = true;
 		else if (c == 'v')
@@ -352,9 +355,11 @@ int main(int argc, char **argv)
 			wrong = true;
 	}
 	if (wrong || optind < argc) {
-		log_err("usage: optagd [-nrv] [-c FILE], see --help");
+		log_err("usage: optagd [-nRrv] [-c FILE], see --help");
 		return 2;
 	}
+	if (abandoned)
+		return daemon_release_abandoned() ? 1 : 0;
 	e = conf_load(d.conf_path, &diags, &d.conf);
 	log_diags(&diags);
 	policy_diags_free(&diags);

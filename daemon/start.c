@@ -565,6 +565,26 @@ int daemon_release(const struct conf *c)
 	return ret;
 }
 
+static int failed_release;
+
+static void on_abandoned(const char *ifname, int rc)
+{
+	if (rc < 0)
+		log_err("%s: what a daemon left there that is gone: %s", ifname, strerror(-rc));
+	else
+		log_notice("%s: no daemon came to take over: what was left for one is removed, calls in progress end", ifname);
+	failed_release = rc < 0 ? rc : failed_release;
+}
+
+int daemon_release_abandoned(void)
+{
+	int e = xdp_release_abandoned(NULL, on_abandoned);
+
+	if (e)
+		log_err("pins of daemons before: %s", strerror(-e));
+	return e ? e : failed_release;
+}
+
 /*
  * A start that failed before any call was looked at, over a disk that is not there yet or a second interface: what the daemon
  * before left is as it was, for the next try.

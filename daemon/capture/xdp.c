@@ -371,7 +371,7 @@ int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n
 	return 0;
 }
 
-int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n)
+int xdp_release_pins(const char *ifname, const char *bpffs, bool abandoned, char *why, size_t n)
 {
 	struct xdp_settings s;
 	struct xdp *x;
@@ -386,11 +386,16 @@ int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n)
 	if (!x)
 		return -ENOMEM;
 	x->ifindex = (int)if_nametoindex(ifname); /* 0: it is gone, its pins may not be */
-	e = xdp_pins_release(x);
-	if (e < 0)
+	e = xdp_pins_release(x, abandoned);
+	if (e <= 0)
 		xdp_pins_close(x, true);
 	release(x);
 	return e;
+}
+
+int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n)
+{
+	return xdp_release_pins(ifname, bpffs, false, why, n);
 }
 
 void xdp_close(struct xdp *x, bool keep)

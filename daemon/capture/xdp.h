@@ -90,6 +90,13 @@ void xdp_close(struct xdp *x, bool keep);
 int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n);
 
 /*
+ * The same for every interface, whatever the settings say, of which the daemon is gone for longer than it had said (xdp_alive):
+ * nobody may take that over any more. said gets each one's name and 1, or -errno. 0, or -errno: it could not look.
+ * A daemon that begins to capture at this very moment finds the interface in use.
+ */
+int xdp_release_abandoned(const char *bpffs, void (*said)(const char *ifname, int rc));
+
+/*
  * After all interfaces of a daemon are opened (x[0 .. n), n > 0): others that a daemon before filled the same maps from are
  * released, since nobody asks for what arrives there any more. said gets each one's name and 1, or -errno: it still captures.
  */
