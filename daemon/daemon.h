@@ -57,7 +57,7 @@ struct daemon {
 	struct metrics *metrics;
 	struct status_decisions decisions;
 	uint64_t alarms[RECORDER_ALARMS], alarms_told[RECORDER_ALARMS], alarm_ns[RECORDER_ALARMS]; /* alarm_ns: of the latest line */
-	uint64_t lost_signals; /* as xdp_lost_signals said last */
+	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last */
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
 	uint64_t rows_first; /* the store's figure that was told */

@@ -243,6 +243,19 @@ static void look_for_lost_signals(struct daemon *d, uint64_t now)
 	d->lost_signals = lost;
 }
 
+/* What was in it is counted by the kernel as handed up, and came to nobody. */
+static void look_for_damaged_rings(struct daemon *d)
+{
+	struct xdp_fill f = { .damaged = 0 };
+
+	if (d->nxdp)
+		xdp_fill(d->xdp[0], &f);
+	if (f.damaged != d->rings_damaged)
+		log_err("a capture ring made no sense and was emptied, %llu times so far: audio is lost, by a defect or another writer",
+			(unsigned long long)f.damaged);
+	d->rings_damaged = f.damaged;
+}
+
 static int run(struct daemon *d)
 {
 	struct epoll_event ev[8];
@@ -273,6 +286,7 @@ static int run(struct daemon *d)
 			d->beat_ns = now;
 			daemon_alive(d);
 			ports_run(d);
+			look_for_damaged_rings(d);
 			(void)sd_watchdog();
 		}
 		answer(d, now);

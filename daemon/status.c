@@ -144,9 +144,9 @@ static bool balanced(const struct status *s)
 	return sum == s->counts[OPTAG_C_SEEN];
 }
 
-#define LOSSES 11
+#define LOSSES 12
 
-/* One row a place where something can be lost: packets but for the last four. */
+/* One row a place where something can be lost: packets but for the last four, and "ring_damaged": times. */
 static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_t v[LOSSES])
 {
 	unsigned n = 0;
@@ -154,6 +154,7 @@ static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_
 	name[n] = "nic", v[n++] = nic_dropped(s);
 	name[n] = "signalling_ring", v[n++] = s->counts[OPTAG_C_SIG_LOST];
 	name[n] = "capture_ring", v[n++] = s->counts[OPTAG_C_MEDIA_LOST];
+	name[n] = "ring_damaged", v[n++] = s->rings_damaged;
 	name[n] = "budget", v[n++] = s->counts[OPTAG_C_BUDGET];
 	name[n] = "call_ring", v[n++] = s->media[MEDIA_NO_MEMORY];
 	name[n] = "store_queue", v[n++] = s->store.shed_packets;

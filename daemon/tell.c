@@ -63,6 +63,7 @@ static void ring_status(const struct daemon *d, struct status *s)
 							    .peak = f.peak, .lost = f.lost };
 	}
 	xdp_fill(x, &sig);
+	s->rings_damaged = sig.damaged;
 	s->ring[s->nring++] = (struct status_ring){ .cpu = -1, .size = sig.sig_of, .used = sig.sig_bytes,
 						    .lost = s->counts[OPTAG_C_SIG_LOST] };
 }

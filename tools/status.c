@@ -152,6 +152,7 @@ static void print_losses(const json_t *o)
 	} t[] = {
 		{ "losses.nic", "network card" },	  { "losses.signalling_ring", "signalling ring" },
 		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
+		{ "losses.ring_damaged", "a ring, emptied, times" },
 		{ "losses.call_ring", "no call-memory" }, { "losses.store_queue", "store's queue full" },
 		{ "losses.store_disk", "disk" },	  { "losses.flow_full", "flow table full" },
 		{ "losses.flow_quarantine", "flow table, slots in quarantine" },
