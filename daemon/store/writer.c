@@ -336,11 +336,9 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 		return why_errno(why, -errno, name, "cannot give the group access");
 	rc = seg_alloc(s, BLOCK, why);
 	s->cur = rc ? NULL : writer_ring_take(w->ring);
-	if (!rc && !s->cur)
-		rc = why_set(why, -ENOMEM, "%s: no memory for a buffer", name);
-	if (rc) {
+	if (!s->cur) {
 		(void)unlinkat(w->root->fd, name, 0); /* empty; recovery would remove it too */
-		return rc;
+		return rc ? rc : why_set(why, -ENOMEM, "%s: no memory for a buffer", name);
 	}
 	segment_head_format(&h, s->cur->p);
 	s->fill = SEGMENT_HEAD;
