@@ -142,6 +142,7 @@ WRAP_test_store_err := $(WRAP_FAULTS)
 WRAP_test_store_told := $(WRAP_FAULTS)
 WRAP_test_store_slow := -Wl,--wrap=fdatasync
 WRAP_test_rebuild := -Wl,--wrap=pread
+WRAP_test_priv := -Wl,--wrap=io_uring_queue_init_params
 WRAP_test_evlog_err := $(WRAP_FAULTS)
 WRAP_test_sample_log_err := $(WRAP_FAULTS)
 # Targets for which leaks are sought behind locked memory (tests/fuzz/locked.h).
@@ -252,7 +253,7 @@ INST_BIN := $(BINS) $(BUILD)/bin/optagd
 INST_EX := $(wildcard policy/examples/*.policy) daemon/optagd.conf
 INST_DATA := policy/optag-policy.schema.json
 INST_ED := $(sort $(wildcard policy/editors/vim/*/*.vim policy/editors/vscode/*.json policy/editors/vscode/*/*.json))
-INST_UNIT := optagd.service optag-reap.service optag-reap.timer
+INST_UNIT := optagd.service optagd-release.service optagd-release.timer optag-reap.service optag-reap.timer
 UNITDIR := lib/systemd/system
 INSTALLED = $(addprefix bin/,$(notdir $(INST_BIN))) $(addprefix share/optag/examples/,$(notdir $(INST_EX))) \
 	$(addprefix share/optag/,$(notdir $(INST_DATA)) truth.tsv) $(patsubst policy/%,share/optag/%,$(INST_ED)) \
