@@ -125,8 +125,9 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	struct owner *w;
 	int rc = owner_get(o, controller, &w, why);
 
-	if (!rc)
-		rc = later_get(w->later, uid, p, &line, why);
+	if (rc)
+		return rc;
+	rc = later_get(w->later, uid, p, &line, why);
 	if (rc < 0)
 		return rc;
 	if (rc) {

@@ -72,7 +72,7 @@ static uint64_t passed(const struct clock_mark *m, const struct clock_mark *now)
 
 int reap_clock_read(const struct root *r, struct reap_clock *c, struct why *why)
 {
-	struct clock_mark m, now = { 0 };
+	struct clock_mark m = { 0 }, now = { 0 };
 	uint64_t expect = 0;
 	int rc = mark_read(r, &m);
 
