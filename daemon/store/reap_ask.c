@@ -162,7 +162,7 @@ static int end_of(int fd, off_t *ret)
 int reap_asks_add(const struct root *r, const struct reap_ask *v, size_t n, struct why *why)
 {
 	char *text = malloc(n * LINE_MAX_ + 1);
-	int fd, rc = text ? open_journal(r, true, &fd, why) : -ENOMEM;
+	int fd = -1, rc = text ? open_journal(r, true, &fd, why) : -ENOMEM;
 	size_t len = 0;
 	off_t end = 0;
 
