@@ -97,7 +97,7 @@ progname = $(BUILD)/bin/$(if $(filter optag,$(1)),optag,optag-$(1))
 BINS := $(foreach p,$(PROGS),$(call progname,$(p)))
 
 define prog_rule
-$(call progname,$(1)): $(call obj,tools/$(1).c $(sort $(wildcard tools/$(1)_*.c))) $(call lib,$(LIBS_$(1)))
+$(call progname,$(1)): $(call obj,tools/$(1).c $(sort $(wildcard tools/$(1)_*.c)) $(if $(SAN),tests/san.c)) $(call lib,$(LIBS_$(1)))
 	$$(call say,LD)
 	@mkdir -p $$(@D)
 	$(Q)$(CC) $(LDALL) $(LDFLAGS) -o $$@ $$^ $(if $(filter policy,$(LIBS_$(1))),$(SYS_policy)) $(if $(filter store,$(LIBS_$(1))),$(SYS_store)) $(SYSX_$(1)) $(SYS_cli) -lm

@@ -157,7 +157,7 @@ struct search {
 static int search_in(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct search *s = arg;
-	sqlite3 *sql;
+	sqlite3 *sql = NULL;
 	int rc = reap_db_open(s->root, controller, day, part, &sql, s->why);
 
 	if (rc && rc != -ENOENT)
