@@ -130,7 +130,11 @@ int inventory_run(const struct inventory_settings *s, struct inventory_totals *r
 
 	for (int i = 0; rc == -EAGAIN && i < TRIES; i++) {
 		v = calloc(1, sizeof(*v));
-		rc = v ? root_open(s->store, &v->root, &w) : why_set(&w, -ENOMEM, "out of memory");
+		if (!v) {
+			rc = why_set(&w, -ENOMEM, "out of memory");
+			break;
+		}
+		rc = root_open(s->store, &v->root, &w);
 		if (rc) {
 			free(v);
 			break;
