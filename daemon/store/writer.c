@@ -338,7 +338,7 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	s->cur = rc ? NULL : writer_ring_take(w->ring);
 	if (!rc && !s->cur)
 		rc = why_set(why, -ENOMEM, "%s: no memory for a buffer", name);
-	if (rc) {
+	if (!s->cur) {
 		(void)beneath_unlinkat(w->root->fd, name, 0); /* empty; recovery would remove it too */
 		return rc;
 	}
