@@ -78,7 +78,11 @@ bool recorder_hash_key(struct keep *k)
 		keep_clear(k); /* of another version, or nothing */
 		return false;
 	}
-	hash_key_set(h.key);
+	if (hash_key_set(h.key)) {
+		log_err("calls of the daemon before do not go on: something was hashed before them"); /* an error of ours */
+		keep_clear(k);
+		return false;
+	}
 	return true;
 }
 
