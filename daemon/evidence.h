@@ -123,8 +123,8 @@ uint64_t evidence_saved(const struct evidence *ev);
 bool evidence_durable(struct evidence *ev, const struct call *c);
 /* The call is over; kept: with audio for training. */
 void evidence_slot_end(struct evidence *ev, struct call *c, bool kept);
-/* A call taken over goes on with its slot; false: it has none (any more). */
-bool evidence_claim(struct evidence *ev, struct call *c);
+/* A call taken over goes on with its slot, which is durable: it was read from the disk. False: it has none (any more). */
+bool evidence_claim(struct evidence *ev, const struct call *c);
 
 /* ---- use (N-49) ---- */
 

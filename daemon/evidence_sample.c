@@ -402,13 +402,10 @@ void evidence_slot_end(struct evidence *ev, struct call *c, bool kept)
 		(void)(kept ? sample_spend(ev->sample, slot) : sample_release(ev->sample, slot));
 }
 
-bool evidence_claim(struct evidence *ev, struct call *c)
+bool evidence_claim(struct evidence *ev, const struct call *c)
 {
 	uint8_t id[SAMPLE_ID];
 
 	sample_call_hash(c->call_id, strlen(c->call_id), id);
-	if (sample_claim(ev->sample, c->decide.sample_slot, id))
-		return false;
-	c->decide.sample_waits = false; /* it was read from the disk */
-	return true;
+	return !sample_claim(ev->sample, c->decide.sample_slot, id);
 }

@@ -78,7 +78,11 @@ bool recorder_hash_key(struct keep *k)
 		keep_clear(k); /* of another version, or nothing */
 		return false;
 	}
-	hash_key_set(h.key);
+	if (hash_key_set(h.key)) {
+		log_err("calls of the daemon before do not go on: something was hashed before them"); /* an error of ours */
+		keep_clear(k);
+		return false;
+	}
 	return true;
 }
 
@@ -340,8 +344,10 @@ static void go_on(void *arg, struct call *c)
 
 	if (!r->kept.clean)
 		calls_lost_media(r->calls, c);
-	/* The process died before the slot was durable: nothing was kept on it. */
-	if (c->decide.sample_slot && !(r->set.evidence && evidence_claim(r->set.evidence, c)))
+	/* Not there: the process died before the slot was durable, and nothing was kept on it. */
+	if (c->decide.sample_slot && r->set.evidence && evidence_claim(r->set.evidence, c))
+		call_slot_durable(r->calls, c); /* for the calls that share it, too */
+	else if (c->decide.sample_slot)
 		call_slot_lost(r->calls, c);
 	if (c->phase != CALL_TOMBSTONE)
 		calls_refresh(r->calls, c);

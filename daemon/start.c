@@ -474,7 +474,7 @@ static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char 
 	return e;
 }
 
-/* Before anything hashes: what the daemon before left has hashes in it. */
+/* Before anything hashes, the sampler and who is rung back as well: what the daemon before left has hashes in it. */
 static int open_state(struct daemon *d)
 {
 	size_t bytes;
@@ -490,9 +490,11 @@ static int open_state(struct daemon *d)
 
 static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 {
-	int e = store_open(d->conf.store, STORE_RW, &d->store, why, n);
+	int e = pcap ? 0 : open_state(d);
 	struct store_figures f;
 
+	if (!e)
+		e = store_open(d->conf.store, STORE_RW, &d->store, why, n);
 	if (!e) {
 		store_figures(d->store, &f);
 		if (!f.ring)
@@ -503,8 +505,6 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 				 &d->evidence, why, n);
 	if (!e)
 		e = callbacks_open(d->conf.store, &d->callbacks, why, n);
-	if (!e && !pcap)
-		e = open_state(d);
 	if (!e)
 		e = policies_start(d->policies, why, n);
 	if (!e)

@@ -415,11 +415,11 @@ json_t *status_json(const struct status *s)
 	    json_object_set_new(o, "signalling", signalling_json(&s->signalling)) ||
 	    json_object_set_new(o, "delay", delay_json(&s->delay)) || json_object_set_new(o, "calls", calls_json(s)) ||
 	    json_object_set_new(o, "decisions", decisions_json(&s->decisions)) ||
-	    json_object_set_new(o, "alarms", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "notice_missing", (json_int_t)s->notice_missing,
+	    json_object_set_new(o, "alarms", json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "notice_missing", (json_int_t)s->notice_missing,
 						       "pause_over", (json_int_t)s->pause_over, "gap", (json_int_t)s->alarm_gap,
 						       "quota", (json_int_t)s->alarm_quota, "utilisation", (json_int_t)s->alarm_use,
 						       "transfer_limit", (json_int_t)s->transfer_limit, "review",
-						       (json_int_t)s->alarm_review)) ||
+						       (json_int_t)s->alarm_review, "sms_undelivered", (json_int_t)s->sms_undelivered)) ||
 	    json_object_set_new(o, "clock", json_pack("{s:I, s:I}", "off_ms", (json_int_t)(s->clock_ahead_ns / (int64_t)NS_PER_MS), "steps",
 						      (json_int_t)s->clock_steps)) ||
 	    json_object_set_new(o, "store", store_json(s)) || json_object_set_new(o, "losses", losses_json(s)) ||
@@ -626,6 +626,8 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_utilisation_alarms_total", "counter", "Calls that found the cap reached that low use made.", s->alarm_use);
 	one(b, "optag_transfer_limit_total", "counter", "Recordings that ended because transfers came too fast.", s->transfer_limit);
 	one(b, "optag_review_alarms_total", "counter", "Calls of rules whose review date is past.", s->alarm_review);
+	one(b, "optag_sms_undelivered_total", "counter", "Messages with the rest of an announcement that nobody said were delivered, in time.",
+	    s->sms_undelivered);
 	head(b, "optag_clock_off_seconds", "gauge", "How far the machine's clock is ahead of the daemon's; a second or more: it was set.");
 	buf_printf(b, "optag_clock_off_seconds %.3f\n", (double)s->clock_ahead_ns / 1e9);
 	one(b, "optag_clock_steps_total", "counter", "Times that the machine's clock was set.", s->clock_steps);

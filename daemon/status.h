@@ -47,7 +47,8 @@
  *			missed_requests: times that a party's numbers of requests left some out;
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
  *	"decisions": [{"purpose","state","reason","calls"}]
- *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit","review"}	calls, pauses, as it happened
+ *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit","review",
+ *		   "sms_undelivered"}	calls, pauses, messages, as it happened
  *	"clock": {"off_ms","steps"}	how far the machine's clock is ahead of the daemon's (negative: behind), by
  *			which all times here are; a second or more: it was set, and is taken when no call is in
  *			progress; steps: times it was set since the start
@@ -144,6 +145,7 @@ struct status {
 	int64_t clock_ahead_ns; /* the machine's clock, as seen from ours */
 	uint64_t clock_steps;
 	uint64_t notice_missing, pause_over, alarm_gap, alarm_quota, alarm_use, transfer_limit, alarm_review; /* alarms since start_ns: enum recorder_alarm */
+	uint64_t sms_undelivered; /* since start_ns: messages whose receipt did not come in time (evidence.h) */
 	char store_dir[256];
 	struct store_figures store;
 	uint64_t disk_bytes, disk_free, queue_bytes, store_errors, store_lost, sync_ns_last, sync_ns_max;

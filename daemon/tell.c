@@ -72,6 +72,7 @@ static void fill_status(struct daemon *d, struct status *s)
 {
 	const struct policy *p = policies_current(d->policies);
 	struct policies_figures pf;
+	struct evidence_figures ef;
 	struct recorder_figures f;
 
 	memset(s, 0, sizeof(*s));
@@ -95,6 +96,8 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->alarm_use = d->alarms[RECORDER_USE];
 	s->transfer_limit = d->alarms[RECORDER_TRANSFER_LIMIT];
 	s->alarm_review = d->alarms[RECORDER_REVIEW];
+	evidence_figures(d->evidence, &ef);
+	s->sms_undelivered = ef.sms_undelivered;
 	s->clock_ahead_ns = clock_ahead_ns();
 	s->clock_steps = d->clock_steps;
 	recorder_figures(d->rec, &f);

@@ -85,6 +85,9 @@ static void print_head(const json_t *o)
 		printf("ALARM      recordings that ended because transfers came too fast: %.0f\n", N("alarms.transfer_limit"));
 	if (N("alarms.review") > 0)
 		printf("ALARM      calls of rules whose review date is past: %.0f\n", N("alarms.review"));
+	if (N("alarms.sms_undelivered") > 0)
+		printf("ALARM      messages with the rest of the announcement whose receipt did not come in time: %.0f (optag audit sms)\n",
+		       N("alarms.sms_undelivered"));
 	if (N("clock.off_ms") >= 1000 || N("clock.off_ms") <= -1000)
 		printf("ALARM      the machine's clock was set, and is %.1f s %s: taken when no call is in progress\n",
 		       (N("clock.off_ms") < 0 ? -1 : 1) * N("clock.off_ms") / 1000, N("clock.off_ms") < 0 ? "behind" : "ahead");

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,6 +16,7 @@
 
 static uint64_t hash_key[2];
 static pthread_once_t hash_once = PTHREAD_ONCE_INIT;
+static atomic_bool hash_used;
 
 static void hash_seed(void)
 {
@@ -76,6 +79,8 @@ uint64_t siphash13(const uint64_t key[2], const void *data, size_t n)
 uint64_t hash_bytes(const void *p, size_t n)
 {
 	(void)pthread_once(&hash_once, hash_seed); /* cannot fail with a valid once */
+	if (!atomic_load_explicit(&hash_used, memory_order_relaxed)) /* read only, from then on */
+		atomic_store_explicit(&hash_used, true, memory_order_relaxed);
 	return siphash13(hash_key, p, n);
 }
 
@@ -86,11 +91,14 @@ void hash_key_get(uint64_t ret[2])
 	ret[1] = hash_key[1];
 }
 
-void hash_key_set(const uint64_t key[2])
+int hash_key_set(const uint64_t key[2])
 {
 	(void)pthread_once(&hash_once, hash_seed);
+	if (atomic_load_explicit(&hash_used, memory_order_relaxed))
+		return -EBUSY;
 	hash_key[0] = key[0];
 	hash_key[1] = key[1];
+	return 0;
 }
 
 int htab_init(struct htab *t, size_t slots_hint)

@@ -14,9 +14,12 @@
 #include <stdint.h>
 
 uint64_t hash_bytes(const void *p, size_t n);
-/* For a process that goes on with another's hashes. Setting: before the first hash_bytes, or what was hashed is lost. */
+/*
+ * For a process that goes on with another's hashes. Setting: before the first hash_bytes of any thread, or -EBUSY and
+ * nothing changed: tables that are filled already would lose what is in them.
+ */
 void hash_key_get(uint64_t ret[2]);
-void hash_key_set(const uint64_t key[2]);
+int hash_key_set(const uint64_t key[2]);
 
 struct hnode {
 	struct hnode *next;

@@ -245,7 +245,7 @@ bool sample_unsaved(struct sample *s); /* something happened since the last samp
 int sample_load(struct sample *s, const void *bytes, size_t n);
 /* There was a state and it is gone: rules, agents and queues not known are full for the periods of now. */
 void sample_lost(struct sample *s, uint64_t now_ns);
-/* A call with this slot goes on. -ENOENT; -EINVAL: the slot is another call's. */
+/* A call with this slot goes on. -ENOENT; -EINVAL: the slot is another call's; -EALREADY: somebody came for it before. */
 int sample_claim(struct sample *s, uint64_t slot, const uint8_t call[SAMPLE_ID]);
 size_t sample_settle(struct sample *s); /* slots that nobody claimed are spent; how many */
 

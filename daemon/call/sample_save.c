@@ -516,6 +516,8 @@ int sample_claim(struct sample *s, uint64_t slot, const uint8_t call[SAMPLE_ID])
 		rc = -ENOENT;
 	else if (memcmp(sl->call, call, SAMPLE_ID))
 		rc = -EINVAL;
+	else if (!sl->unclaimed)
+		rc = -EALREADY;
 	else
 		sl->unclaimed = false;
 	pthread_mutex_unlock(&s->lock);

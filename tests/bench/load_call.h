@@ -57,6 +57,7 @@ struct load {
 	uint32_t places;
 	struct timer *wheel[WHEEL], *now; /* now: of this tick's bucket, not yet looked at */
 	uint64_t tick, seed, answered, ended, started;
+	uint32_t net; /* of addresses: 0 to 5 */
 	uint32_t active, peak, ring_ms, hold_ms, first_rtp_ms;
 	uint8_t pt;
 	bool real_time;
@@ -275,9 +276,9 @@ static void streams_of(struct load *l, struct lcall *c)
 
 	memset(s, 0, 2 * sizeof(*s));
 	/* callers at home, each with an address; callees behind 200 addresses of a session border controller */
-	s[0].src = s[1].dst = htonl(0x0a400001 + i);
+	s[0].src = s[1].dst = htonl(0x0a400001 + l->net * 0x40000 + i);
 	s[0].sport = s[1].dport = htons((uint16_t)(20000 + i % 5000 * 2));
-	s[0].dst = s[1].src = htonl(0x0a600001 + i % 200);
+	s[0].dst = s[1].src = htonl(0x0a600001 + l->net * 0x40000 + i % 200);
 	s[0].dport = s[1].sport = htons((uint16_t)(16384 + i / 200 * 2));
 	for (int k = 0; k < 2; k++) {
 		s[k].ssrc = (__be32)(x >> (k ? 32 : 0)) ^ (__be32)i;

@@ -107,6 +107,7 @@ static const char usage[] =
 	"  --packet          by AF_PACKET instead of live frames\n"
 	"  --batch N         live frames at a time, to 256 (64)\n"
 	"  --fast            do not wait: a millisecond is over when its packets are sent\n"
+	"  --net N           voices have other addresses, to 5: for several at once, with --seed and --packet (0)\n"
 	"  --seed N          another run: identifiers, and where in the sound voices begin (1)\n"
 	"  --truth FILE      a line per call; --sha adds digests\n"
 	"  --sound N:LEG:FILE  what voice LEG (0, 1) of call N will say; --pool FILE all sound of which voices are pieces\n"
@@ -116,7 +117,7 @@ static const char usage[] =
 	"  --cpu N           run there; --fifo N with this real-time priority\n";
 
 enum { O_IF = 1, O_CALLS, O_RATE, O_HOLD, O_DURATION, O_END, O_TOTAL, O_KIND, O_FIRST, O_ULAW, O_SPEECH, O_VLAN,
-       O_PACKET, O_BATCH, O_FAST, O_SEED, O_TRUTH, O_SHA, O_SOUND, O_POOL, O_PROBE, O_PROBE_KIND, O_SINK, O_GRO, O_CPU, O_FIFO, O_HELP };
+       O_PACKET, O_BATCH, O_FAST, O_NET, O_SEED, O_TRUTH, O_SHA, O_SOUND, O_POOL, O_PROBE, O_PROBE_KIND, O_SINK, O_GRO, O_CPU, O_FIFO, O_HELP };
 
 static const struct option longs[] = {
 	{ "interface", 1, NULL, O_IF },	  { "calls", 1, NULL, O_CALLS },     { "rate", 1, NULL, O_RATE },
@@ -124,7 +125,7 @@ static const struct option longs[] = {
 	{ "total", 1, NULL, O_TOTAL },	  { "kind", 1, NULL, O_KIND },	     { "first-rtp", 1, NULL, O_FIRST },
 	{ "ulaw", 0, NULL, O_ULAW },	  { "speech", 1, NULL, O_SPEECH },   { "vlan", 1, NULL, O_VLAN },
 	{ "packet", 0, NULL, O_PACKET },  { "batch", 1, NULL, O_BATCH },     { "fast", 0, NULL, O_FAST },
-	{ "seed", 1, NULL, O_SEED },	  { "truth", 1, NULL, O_TRUTH },     { "sha", 0, NULL, O_SHA },
+	{ "net", 1, NULL, O_NET },	  { "seed", 1, NULL, O_SEED },	  { "truth", 1, NULL, O_TRUTH },     { "sha", 0, NULL, O_SHA },
 	{ "pool", 1, NULL, O_POOL },	  { "sound", 1, NULL, O_SOUND },	  { "probe", 1, NULL, O_PROBE },     { "probe-kind", 1, NULL, O_PROBE_KIND },
 	{ "sink", 1, NULL, O_SINK },	  { "gro", 1, NULL, O_GRO },	     { "cpu", 1, NULL, O_CPU },	     { "fifo", 1, NULL, O_FIFO },
 	{ "help", 0, NULL, O_HELP },	  { NULL, 0, NULL, 0 },
@@ -148,6 +149,7 @@ static void option(int o, const char *s)
 	case O_PACKET: opt.packet = true; break;
 	case O_BATCH: opt.batch = (uint32_t)number(s, 1, 256, "--batch"); break;
 	case O_FAST: opt.fast = true; break;
+	case O_NET: load.net = (uint32_t)number(s, 0, 5, "--net"); break;
 	case O_SEED: load.seed = (uint64_t)number(s, 0, 1e15, "--seed"); break;
 	case O_TRUTH: opt.truth = s; break;
 	case O_SHA: opt.sha = true; break;

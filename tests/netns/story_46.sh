@@ -6,10 +6,12 @@ set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
 load_or_skip
-command -v jq >/dev/null || { echo "SKIP: jq is not installed"; exit 77; }
+for p in jq curl; do command -v $p >/dev/null || { echo "SKIP: $p is not installed"; exit 77; }; done
 c="$TMP/control"
 
-load_up && load_store && load_conf || fail "no network or store"
+load_up && load_store && load_conf 'metrics 127.0.0.1:9464' || fail "no network or store"
+# shellcheck disable=SC2154
+ip -n "$load_ns" link set lo up
 sms() { # the claims line says so
 	sed -i -e '/^	sms /d' -e "/^rule \"claims\"/,/^}/ s/notice-proof attested/notice-proof attested\n\tsms rest-of-it $1/" "$TMP/policy/demo.policy"
 	"$O" policy check "$TMP/policy/demo.policy" >"$TMP/check" 2>&1
@@ -51,6 +53,9 @@ for _ in $(seq 200); do [ "$(listed | grep -c '^timeout')" = 2 ] && break; sleep
 [ "$(listed)" = "$(printf '%s\n' "failed ${call[1]}" "timeout ${call[2]}" "timeout ${call[3]}" | sort)" ] || fail "listed: $(listed)"
 jq -se 'all(.[]; .rule == "claims" and .told != null and .until > .answered)' "$TMP/sms" >/dev/null || fail "$(cat "$TMP/sms")"
 grep -q 'notice: 2 messages .* were not delivered in time' "$TMP/optagd.err" || grep -c 'notice: 1 messages' "$TMP/optagd.err" | grep -q 2 || fail "no alarm: $(cat "$TMP/optagd.err")"
+load_status "$TMP/status" && jq -e '.alarms.sms_undelivered == 2' "$TMP/status" >/dev/null || fail "status: $(jq -c .alarms "$TMP/status")"
+"$O" status --socket "$c" | grep -q '^ALARM      messages with the rest of the announcement .*: 2 (optag audit sms)$' || fail "status in words"
+load_in curl -sf http://127.0.0.1:9464/metrics | grep -qx 'optag_sms_undelivered_total 2' || fail "the metrics page"
 say 1 sms-delivered "${call[2]}" # it is too late to say so
 "$O" audit sms --store "$TMP/s" >"$TMP/text"
 [ $? = 1 ] && grep -q "^${call[1]}  .*  failed     claims$" "$TMP/text" || fail "text: $(cat "$TMP/text")"

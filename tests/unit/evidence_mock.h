@@ -119,7 +119,7 @@ void evidence_slot_end(struct evidence *ev, struct call *c, bool kept)
 	(void)kept;
 }
 
-bool evidence_claim(struct evidence *ev, struct call *c)
+bool evidence_claim(struct evidence *ev, const struct call *c)
 {
 	(void)ev;
 	(void)c;

@@ -139,6 +139,23 @@ struct item {
 	int v;
 };
 
+/* The first: what is hashed already does not lose its key. */
+static void test_hash_key(void **state)
+{
+	static const uint64_t ours[2] = { 1, 2 }, theirs[2] = { 3, 4 };
+	uint64_t is[2], h;
+
+	(void)state;
+	hash_key_get(is);
+	assert_int_equal(hash_key_set(theirs), 0);
+	assert_int_equal(hash_key_set(ours), 0);
+	h = hash_bytes("x", 1);
+	assert_int_equal(hash_key_set(theirs), -EBUSY);
+	hash_key_get(is);
+	assert_memory_equal(is, ours, sizeof(is));
+	assert_true(hash_bytes("x", 1) == h);
+}
+
 static void test_table(void **state)
 {
 	static struct item it[5000];
@@ -218,7 +235,7 @@ static void test_ipaddr(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_calendar), cmocka_unit_test(test_civil), cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_hash_key), cmocka_unit_test(test_calendar), cmocka_unit_test(test_civil), cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_varint),	 cmocka_unit_test(test_table), cmocka_unit_test(test_uid),
 		cmocka_unit_test(test_ipaddr),
 	};

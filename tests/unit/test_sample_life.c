@@ -81,6 +81,7 @@ static void test_takeover(void **state)
 	s = reload(s, &b, NULL);
 	sample_call_hash("one", 3, call);
 	assert_int_equal(sample_claim(s, one.slot, call), 0);
+	assert_int_equal(sample_claim(s, one.slot, call), -EALREADY); /* one slot is one call */
 	assert_int_equal(sample_claim(s, two.slot, call), -EINVAL);
 	assert_int_equal(sample_claim(s, one.slot + 1, call), -ENOENT);
 	assert_int_equal(sample_settle(s), 1);
