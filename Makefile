@@ -97,7 +97,7 @@ progname = $(BUILD)/bin/$(if $(filter optag,$(1)),optag,optag-$(1))
 BINS := $(foreach p,$(PROGS),$(call progname,$(p)))
 
 define prog_rule
-$(call progname,$(1)): $(call obj,tools/$(1).c $(sort $(wildcard tools/$(1)_*.c))) $(call lib,$(LIBS_$(1)))
+$(call progname,$(1)): $(call obj,tools/$(1).c $(sort $(wildcard tools/$(1)_*.c)) $(if $(SAN),tests/san.c)) $(call lib,$(LIBS_$(1)))
 	$$(call say,LD)
 	@mkdir -p $$(@D)
 	$(Q)$(CC) $(LDALL) $(LDFLAGS) -o $$@ $$^ $(if $(filter policy,$(LIBS_$(1))),$(SYS_policy)) $(if $(filter store,$(LIBS_$(1))),$(SYS_store)) $(SYSX_$(1)) $(SYS_cli) -lm
@@ -143,6 +143,7 @@ WRAP_test_store_told := $(WRAP_FAULTS)
 WRAP_test_store_slow := -Wl,--wrap=fdatasync
 WRAP_test_rebuild := -Wl,--wrap=pread
 WRAP_test_store_resume := -Wl,--wrap=pread
+WRAP_test_priv := -Wl,--wrap=io_uring_queue_init_params
 WRAP_test_evlog_err := $(WRAP_FAULTS)
 WRAP_test_sample_log_err := $(WRAP_FAULTS)
 # Targets for which leaks are sought behind locked memory (tests/fuzz/locked.h).
@@ -253,7 +254,7 @@ INST_BIN := $(BINS) $(BUILD)/bin/optagd
 INST_EX := $(wildcard policy/examples/*.policy) daemon/optagd.conf
 INST_DATA := policy/optag-policy.schema.json
 INST_ED := $(sort $(wildcard policy/editors/vim/*/*.vim policy/editors/vscode/*.json policy/editors/vscode/*/*.json))
-INST_UNIT := optagd.service optag-reap.service optag-reap.timer
+INST_UNIT := optagd.service optagd-release.service optagd-release.timer optag-reap.service optag-reap.timer
 UNITDIR := lib/systemd/system
 INSTALLED = $(addprefix bin/,$(notdir $(INST_BIN))) $(addprefix share/optag/examples/,$(notdir $(INST_EX))) \
 	$(addprefix share/optag/,$(notdir $(INST_DATA)) truth.tsv) $(patsubst policy/%,share/optag/%,$(INST_ED)) \

@@ -60,7 +60,7 @@ struct daemon {
 	uint64_t alarms[RECORDER_ALARMS], alarms_told[RECORDER_ALARMS], alarm_ns[RECORDER_ALARMS]; /* alarm_ns: of the latest line */
 	struct clock_follow clock;
 	uint64_t clock_steps; /* the machine's clock was set */
-	uint64_t lost_signals; /* as xdp_lost_signals said last */
+	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last */
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
 	uint64_t rows_first; /* the store's figure that was told */
@@ -74,6 +74,8 @@ void daemon_alive(struct daemon *d);
 int daemon_finish(struct daemon *d, int e);
 /* `optagd -r`: pins that nobody uses go. */
 int daemon_release(const struct conf *c);
+/* Those of any interface that no daemon may take over any more; whatever the settings are. 0 or -errno, logged. */
+int daemon_release_abandoned(void);
 
 /* ---- ports.c ---- */
 /* As root, before anything of an interface is touched: no other daemon captures there (nic_own). -EBUSY, -ENODEV. */

@@ -32,10 +32,11 @@
 #include "uses.h"
 
 #define VERSION "0.1.0" /* as tools/cli.h has it */
-#define USAGE "optagd - record the calls that a policy lets us keep\n\nUsage: optagd [-nrv] [-c FILE]\n\n" \
+#define USAGE "optagd - record the calls that a policy lets us keep\n\nUsage: optagd [-nRrv] [-c FILE]\n\n" \
 	      "  -c FILE    settings (default " CONF_FILE ")\n" \
 	      "  -n         check settings and policy, print what is wrong, and exit\n" \
 	      "  -r         detach from the interfaces, unless a daemon captures there, and exit\n" \
+	      "  -R         the same of any interface that is left for too long to be taken over, whatever the settings are\n" \
 	      "  -v         with -n: print the settings in canonical form\n\n" \
 	      "Exit status: 0 ended or right, 1 failed, 2 usage, settings or policy have an error, 3 store damaged. optagd(8) tells more."
 #define DRAIN_MS     2	  /* a 64 MiB ring holds 230 ms at 1.5 million packets a second */
@@ -242,6 +243,19 @@ static void look_for_lost_signals(struct daemon *d, uint64_t now)
 	d->lost_signals = lost;
 }
 
+/* What was in it is counted by the kernel as handed up, and came to nobody. */
+static void look_for_damaged_rings(struct daemon *d)
+{
+	struct xdp_fill f = { .damaged = 0 };
+
+	if (d->nxdp)
+		xdp_fill(d->xdp[0], &f);
+	if (f.damaged != d->rings_damaged)
+		log_err("a capture ring made no sense and was emptied, %llu times so far: audio is lost, by a defect or another writer",
+			(unsigned long long)f.damaged);
+	d->rings_damaged = f.damaged;
+}
+
 static int run(struct daemon *d)
 {
 	struct epoll_event ev[8];
@@ -273,6 +287,7 @@ static int run(struct daemon *d)
 			d->beat_ns = now;
 			daemon_alive(d);
 			ports_run(d);
+			look_for_damaged_rings(d);
 			(void)sd_watchdog();
 		}
 		answer(d, now);
@@ -333,18 +348,20 @@ int main(int argc, char **argv)
 {
 	static struct daemon d = { .conf_path = CONF_FILE, .sigfd = -1, .epoll = -1, .port_events = -1, .port_ask = -1 };
 	struct policy_diags diags = { 0 };
-	bool check = false, print = false, release = false, wrong = false;
+	bool check = false, print = false, release = false, abandoned = false, wrong = false;
 	int c, e;
 
 	log_init("optagd", LOG_L_INFO);
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "--version")))
 		return puts(argv[1][2] == 'h' ? USAGE : "optagd " VERSION) < 0 || fflush(stdout) ? 1 : 0;
 	opterr = 0;
-	while ((c = getopt(argc, argv, "c:nrv")) != -1) {
+	while ((c = getopt(argc, argv, "c:nRrv")) != -1) {
 		if (c == 'c')
 			d.conf_path = optarg;
 		else if (c == 'n')
 			check = true;
+		else if (c == 'R')
+			abandoned = true;
 		else if (c == 'r')
 			release = true;
 		else if (c == 'v')
@@ -353,9 +370,11 @@ int main(int argc, char **argv)
 			wrong = true;
 	}
 	if (wrong || optind < argc) {
-		log_err("usage: optagd [-nrv] [-c FILE], see --help");
+		log_err("usage: optagd [-nRrv] [-c FILE], see --help");
 		return 2;
 	}
+	if (abandoned)
+		return daemon_release_abandoned() ? 1 : 0;
 	e = conf_load(d.conf_path, &diags, &d.conf);
 	log_diags(&diags);
 	policy_diags_free(&diags);

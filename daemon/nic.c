@@ -139,7 +139,7 @@ static int join(uint16_t id, uint32_t max, int *ret_fd)
  */
 static int share(bool any, int *ret_fd)
 {
-	int e = join(OWN_GROUP - 1, any ? 1 : SHARE_MAX, ret_fd), other;
+	int e = join(OWN_GROUP - 1, any ? 1 : SHARE_MAX, ret_fd), other = -1;
 
 	if (e != -EINVAL)
 		return e == -ENOSPC ? -EBUSY : e;

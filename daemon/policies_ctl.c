@@ -16,6 +16,7 @@
 #define PIECE	  (256u << 10) /* of the text in one answer */
 #define LIST_PAGE 1000	       /* members in one answer */
 #define OLDER_MAX 100	       /* old policies that are named */
+#define SET_SAY_NS (10 * NS_PER_S)
 
 /* Members of a request beside do and id: only these. */
 bool policies_knows(const json_t *rq, const char *const *names, char *why, size_t n)
@@ -238,6 +239,22 @@ static int may(const struct ctl_peer *peer, bool loosens, char *why, size_t n)
 	return -EPERM;
 }
 
+/* Members of the control socket's group may change sets as often as they like: each is in the set's file, and the log, where
+ * alarms must have room, has one line in ten seconds. */
+static void say_changed(struct policies *ps, const struct ctl_peer *peer, const char *set, bool add)
+{
+	uint64_t now = clock_now_ns();
+
+	if (ps->set_said_ns && now - ps->set_said_ns < SET_SAY_NS) {
+		ps->set_unsaid++;
+		return;
+	}
+	log_notice("set.%s: '%s' by uid %u; %llu such changes since the last line", add ? "add" : "del", set, (unsigned)peer->uid,
+		   (unsigned long long)ps->set_unsaid);
+	ps->set_said_ns = now;
+	ps->set_unsaid = 0;
+}
+
 static int changed(struct policies *ps, const struct ctl_peer *peer, const char *set, const char *number,
 		   const struct policy_member *x, unsigned use, char *why, size_t n)
 {
@@ -249,7 +266,7 @@ static int changed(struct policies *ps, const struct ctl_peer *peer, const char 
 		job_free(j);
 		return policies_no_memory(why, n);
 	}
-	log_notice("set.%s: '%s' by uid %u", x ? "add" : "del", set, (unsigned)peer->uid);
+	say_changed(ps, peer, set, x);
 	if (use)
 		policies_sweep(ps);
 	policies_push(ps, j);

@@ -124,6 +124,7 @@ struct policies {
 	uint64_t time_again_ns; /* it failed: not before then (clock_steady_ns) */
 	char file_error[384]; /* the files at start; "" they loaded */
 	char alarm[384];
+	uint64_t set_said_ns, set_unsaid; /* changes of sets: when the log last had one, those since */
 };
 
 /* policies_work.c */

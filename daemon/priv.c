@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sched.h>
@@ -233,7 +234,7 @@ static const int always[] = {
 	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
 	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(fchown), SCMP_SYS(umask),
 	SCMP_SYS(fadvise64), SCMP_SYS(dup), SCMP_SYS(dup3), SCMP_SYS(utimensat),
-	SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
+	SCMP_SYS(io_uring_enter), /* of the store's ring, which can do writes only; none is made any more */
 	/* sockets that exist */
 	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg),
 	SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown),
@@ -278,6 +279,7 @@ static void allow_some(struct rules *r, unsigned what)
 					  is(2, ALL, options[i]));
 	for (size_t i = 0; i < sizeof(prctls) / sizeof(prctls[0]); i++)
 		allow_if(r, SCMP_SYS(prctl), is(0, ALL, prctls[i]));
+	allow_if(r, SCMP_SYS(io_uring_register), is(1, ALL, IORING_REGISTER_BUFFERS_UPDATE));
 	allow_if(r, SCMP_SYS(mprotect), is(2, PROT_EXEC, 0)); /* no memory becomes code */
 	allow_if(r, SCMP_SYS(mmap), is(2, PROT_EXEC, 0));
 	/* Threads, no processes. clone3 has its flags in memory; on ENOSYS the C library uses clone. */

@@ -11,6 +11,9 @@
  *	priv_seccomp(PRIV_S_...)	only the system calls below from now on
  *	(once attached and locked)	priv_drop_caps()	none left
  *
+ * It sees no request of an io_uring: the store makes its ring before, one that can do nothing but writes
+ * (store/writer.h), and the filter allows no other.
+ *
  * The filter holds for all threads made afterwards. It kills the process (core
  * dumps are off): whoever can make this program call execve has won already,
  * so nothing is answered politely. Each function returns 0 or -errno and

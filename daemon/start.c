@@ -38,9 +38,20 @@
 #define WATCH_NS       (10 * NS_PER_S) /* a loop that hangs for longer is no daemon */
 #define ALARM_NS       (60 * NS_PER_S)
 #define STATE_PER_CALL 3 /* blocks: what most calls need */
+#define STATE_MORE     64
 #define CALL_BYTES     14000 /* of the heap, both voices recorded: 135 MiB for 10,000 */
 
 /* ---- capture ---- */
+
+static uint32_t blocks_of_calls(uint32_t calls)
+{
+	return calls * STATE_PER_CALL + STATE_MORE;
+}
+
+static uint32_t calls_of_blocks(uint32_t blocks)
+{
+	return blocks < STATE_MORE ? 0 : (blocks - STATE_MORE) / STATE_PER_CALL;
+}
 
 static void xdp_settings_of(const struct daemon *d, size_t n, const struct priv_user *u, struct xdp_settings *s)
 {
@@ -51,7 +62,7 @@ static void xdp_settings_of(const struct daemon *d, size_t n, const struct priv_
 	s->flow_lines = d->conf.flow_lines;
 	s->ring_bytes = (uint32_t)d->conf.ring_bytes;
 	s->sig_bytes = (uint32_t)d->conf.signal_bytes;
-	s->state_blocks = d->conf.calls * STATE_PER_CALL + 64;
+	s->state_blocks = blocks_of_calls(d->conf.calls);
 	s->leg_budget = i->budget;
 	s->drop_rest = i->mirror;
 	s->full_time = d->conf.exact_time;
@@ -71,6 +82,32 @@ static void on_other(const char *ifname, int rc)
 		log_notice("%s: it is not in the settings any more: nothing captures there now", ifname);
 }
 
+#define UNTIL "until capture is ended and begun anew (NEW SIZES in optagd(8))"
+
+/* What is pinned cannot grow or shrink while calls and packets are in it; the settings may say otherwise. */
+static void stays(const char *name, const char *what, uint32_t has, uint32_t asked)
+{
+	if (has != asked)
+		log_warn("%s: %s stays %u, not %u as in the settings, " UNTIL, name, what, has, asked);
+}
+
+static void say_what_stays(const struct xdp *x, const char *name, bool first)
+{
+	static const char *const modes[] = { "auto", "native", "generic" };
+	struct xdp_sizes has, asked;
+
+	xdp_sizes(x, &has, &asked);
+	if (first) { /* the others use the first one's */
+		stays(name, "flow-lines", has.flow_lines, asked.flow_lines);
+		stays(name, "ring (bytes)", has.ring_bytes, asked.ring_bytes);
+		stays(name, "signalling-ring (bytes)", has.sig_bytes, asked.sig_bytes);
+		stays(name, "the number of calls that another daemon can take over", calls_of_blocks(has.state_blocks),
+		      calls_of_blocks(asked.state_blocks));
+	}
+	if (asked.mode != XDP_UNATTACHED && asked.mode != has.mode)
+		log_warn("%s: xdp stays %s, not %s as in the settings, " UNTIL, name, modes[has.mode], modes[asked.mode]);
+}
+
 static int attach_xdp(struct daemon *d, const struct priv_user *u)
 {
 	struct xdp_settings s;
@@ -86,6 +123,7 @@ static int attach_xdp(struct daemon *d, const struct priv_user *u)
 		if (e)
 			return e;
 		d->nxdp++;
+		say_what_stays(d->xdp[i], s.ifname, i == 0);
 	}
 	xdp_release_others(d->xdp, d->nxdp, on_other);
 	daemon_alive(d);
@@ -264,7 +302,6 @@ static int make_recorder(struct daemon *d)
 	s.store = d->store;
 	s.policy = policies_current(d->policies);
 	s.flows = d->flows;
-	s.flow_lines = d->conf.flow_lines;
 	s.calls.calls = d->conf.calls;
 	s.calls.media_timeout_ns = d->conf.media_timeout_ns;
 	s.calls.hold_timeout_ns = d->conf.hold_timeout_ns;
@@ -454,7 +491,13 @@ static int open_state(struct daemon *d)
 static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 {
 	int e = store_open(d->conf.store, STORE_RW, &d->store, why, n);
+	struct store_figures f;
 
+	if (!e) {
+		store_figures(d->store, &f);
+		if (!f.ring)
+			log_warn("the store is written without io_uring, slower: the kernel has none for us (optag doctor tells why)");
+	}
 	if (!e)
 		e = evidence_new(&(struct evidence_settings){ .dir = d->conf.store, .live = true, .settled = on_settled, .arg = d },
 				 &d->evidence, why, n);
@@ -522,6 +565,26 @@ int daemon_release(const struct conf *c)
 		}
 	}
 	return ret;
+}
+
+static int failed_release;
+
+static void on_abandoned(const char *ifname, int rc)
+{
+	if (rc < 0)
+		log_err("%s: what a daemon left there that is gone: %s", ifname, strerror(-rc));
+	else
+		log_notice("%s: no daemon came to take over: what was left for one is removed, calls in progress end", ifname);
+	failed_release = rc < 0 ? rc : failed_release;
+}
+
+int daemon_release_abandoned(void)
+{
+	int e = xdp_release_abandoned(NULL, on_abandoned);
+
+	if (e)
+		log_err("pins of daemons before: %s", strerror(-e));
+	return e ? e : failed_release;
 }
 
 /*

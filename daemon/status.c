@@ -144,9 +144,9 @@ static bool balanced(const struct status *s)
 	return sum == s->counts[OPTAG_C_SEEN];
 }
 
-#define LOSSES 11
+#define LOSSES 12
 
-/* One row a place where something can be lost: packets but for the last four. */
+/* One row a place where something can be lost: packets but for the last four, and "ring_damaged": times. */
 static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_t v[LOSSES])
 {
 	unsigned n = 0;
@@ -154,6 +154,7 @@ static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_
 	name[n] = "nic", v[n++] = nic_dropped(s);
 	name[n] = "signalling_ring", v[n++] = s->counts[OPTAG_C_SIG_LOST];
 	name[n] = "capture_ring", v[n++] = s->counts[OPTAG_C_MEDIA_LOST];
+	name[n] = "ring_damaged", v[n++] = s->rings_damaged;
 	name[n] = "budget", v[n++] = s->counts[OPTAG_C_BUDGET];
 	name[n] = "call_ring", v[n++] = s->media[MEDIA_NO_MEMORY];
 	name[n] = "store_queue", v[n++] = s->store.shed_packets;
@@ -364,6 +365,7 @@ static json_t *store_json(const struct status *s)
 	num(o, "errors", s->store_errors);
 	num(o, "sync_ms_last", s->sync_ns_last / NS_PER_MS);
 	num(o, "sync_ms_max", s->sync_ns_max / NS_PER_MS);
+	(void)json_object_set_new(o, "io_uring", json_boolean(s->store.ring));
 	return o;
 }
 
@@ -591,6 +593,7 @@ static void store_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_store_chunks_total", "counter", "Chunks written.", s->store.chunks);
 	one(b, "optag_store_fast_chunks_total", "counter", "Chunks that were compressed less since there was no time.", s->store.fast_chunks);
 	one(b, "optag_store_queue_bytes", "gauge", "Waiting to be written.", s->queue_bytes);
+	one(b, "optag_store_io_uring", "gauge", "1: written by io_uring; 0: by plain writes, which wait for the disk one by one.", s->store.ring);
 	one(b, "optag_store_errors_total", "counter", "Failed writes.", s->store_errors);
 	one(b, "optag_store_disk_free_bytes", "gauge", "Free space of the store's file system.", s->disk_free);
 	one(b, "optag_store_disk_size_bytes", "gauge", "Size of the store's file system.", s->disk_bytes);

@@ -54,12 +54,14 @@
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","fast_chunks",
  *		  "segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
- *		  "sync_ms_last","sync_ms_max"}
- *	"losses": {"nic","signalling_ring","capture_ring","budget","call_ring",
+ *		  "sync_ms_last","sync_ms_max","io_uring"}	io_uring false: plain writes
+ *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","call_ring",
  *		   "store_queue","store_disk","flow_full","flow_quarantine","calls_refused","store"}
  *			every place of loss: packets (those of "call_ring" on were out of the
  *			rings; those of the store are among media.kept, or media.failed), then
- *			addresses, calls, calls
+ *			addresses, calls, calls;
+ *			ring_damaged: times that a capture ring made no sense and was emptied, after
+ *			which media.before and media.drained fall short of packets
  *	"process": {"cpu_seconds","rss_bytes","threads"}
  */
 #ifndef STATUS_H
@@ -127,6 +129,7 @@ struct status {
 	struct status_ring ring[STATUS_RINGS];
 	uint64_t counts[OPTAG_C_MAX]; /* of all interfaces and CPUs */
 	uint64_t drained, media[MEDIA_FATES]; /* since start_ns */
+	uint64_t rings_damaged; /* times: xdp_fill.damaged */
 	uint64_t drained_before; /* by the daemons that counts include */
 	struct status_take_over took;
 	uint64_t flow_capacity, flow_used, flow_full, flow_quarantine;

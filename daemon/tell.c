@@ -63,6 +63,7 @@ static void ring_status(const struct daemon *d, struct status *s)
 							    .peak = f.peak, .lost = f.lost };
 	}
 	xdp_fill(x, &sig);
+	s->rings_damaged = sig.damaged;
 	s->ring[s->nring++] = (struct status_ring){ .cpu = -1, .size = sig.sig_of, .used = sig.sig_bytes,
 						    .lost = s->counts[OPTAG_C_SIG_LOST] };
 }
@@ -97,7 +98,7 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->clock_ahead_ns = clock_ahead_ns();
 	s->clock_steps = d->clock_steps;
 	recorder_figures(d->rec, &f);
-	s->flow_capacity = (uint64_t)d->conf.flow_lines * 2;
+	s->flow_capacity = ((uint64_t)flow_line_mask(d->flows) + 1) * 2;
 	s->flow_used = flow_count(d->flows);
 	s->flow_full = f.flow_full;
 	s->flow_quarantine = f.flow_quarantine;

@@ -86,7 +86,7 @@ static int erase(struct store *st, const char *text)
 			printf("%s: %s ends with the next run of the reaper\n", text, store_purpose_names[p]);
 	}
 	if (!asked)
-		cli_err("%s: nothing is kept of it for %s", text, purpose == 2 ? "any purpose" : purposes[purpose]);
+		cli_err("%s: nothing is kept of it for %s", text, (unsigned)purpose < STORE_PURPOSES ? purposes[purpose] : "any purpose");
 	return asked ? CLI_OK : CLI_FAILED;
 }
 

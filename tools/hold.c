@@ -64,7 +64,7 @@ static int check_powers(void)
 	fd = open(store_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		rc = -errno;
-		cli_err("%s: no store: %s", store_dir, strerror(-rc));
+		cli_err("%s: %s: %s", store_dir, rc == -ENOENT || rc == -ENOTDIR ? "no store" : "cannot open the store", strerror(-rc));
 		return rc;
 	}
 	(void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);

@@ -155,6 +155,7 @@ static void print_losses(const json_t *o)
 	} t[] = {
 		{ "losses.nic", "network card" },	  { "losses.signalling_ring", "signalling ring" },
 		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
+		{ "losses.ring_damaged", "a ring, emptied, times" },
 		{ "losses.call_ring", "no call-memory" }, { "losses.store_queue", "store's queue full" },
 		{ "losses.store_disk", "disk" },	  { "losses.flow_full", "flow table full" },
 		{ "losses.flow_quarantine", "flow table, slots in quarantine" },
@@ -178,6 +179,8 @@ static void print_store(const json_t *o)
 	cli_text(stdout, cli_ctl_str(o, "store.dir"), 0, false);
 	printf(", %.1f MB of audio in %.1f MB, disk %.0f %% free, last sync %.0f ms\n", in / 1e6, out / 1e6,
 	       size > 0 ? 100 * N("store.disk_free") / size : 0, N("store.sync_ms_last"));
+	if (json_is_false(json_object_get(json_object_get(o, "store"), "io_uring")))
+		puts("  written without io_uring, slower (optag doctor tells why)");
 	if (N("store.errors") > 0)
 		printf("  %.0f writes failed\n", N("store.errors"));
 	printf("process    %.1f s of CPU, %.1f MB, %.0f threads\n", N("process.cpu_seconds"), N("process.rss_bytes") / 1e6,

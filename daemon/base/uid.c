@@ -25,48 +25,54 @@ void uid_make(uint64_t start_ns, const void *seed, size_t n, struct uid *ret)
 	le16enc(ret->b + 14, (uint16_t)h2);
 }
 
+static uint64_t half(const uint8_t *p)
+{
+	return (uint64_t)be32dec(p) << 32 | be32dec(p + 4);
+}
+
 /* 128 bits in 26 digits of 5: the first digit carries the two missing bits as zero. */
 void uid_format(const struct uid *u, char out[UID_TEXT])
 {
-	int i, bit;
+	uint64_t hi = half(u->b), lo = half(u->b + 8);
 
-	for (i = 0; i < 26; i++) {
-		int v = 0;
-
-		for (bit = i * 5 - 2; bit < i * 5 + 3; bit++) {
-			v <<= 1;
-			if (bit >= 0)
-				v |= u->b[bit / 8] >> (7 - bit % 8) & 1;
-		}
-		out[i] = uid_digit[v];
+	for (int i = 25; i >= 0; i--) {
+		out[i] = uid_digit[lo & 31];
+		lo = lo >> 5 | hi << 59;
+		hi >>= 5;
 	}
 	out[26] = 0;
 }
 
+/* -1 none. */
+static int digit_of(char c)
+{
+	/* of letters, either case; I, L, O and U are none */
+	static const int8_t letter[26] = { 10, 11, 12, 13, 14, 15, 16, 17, -1, 18, 19, -1, 20, 21, -1, 22, 23, 24, 25, 26, -1, 27, 28, 29, 30, 31 };
+
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'z' ? letter[c - 'a'] : -1;
+}
+
 int uid_parse(const char *s, struct uid *ret)
 {
-	struct uid u = { { 0 } };
-	int i, j;
+	uint64_t hi = 0, lo = 0;
 
-	if (strlen(s) != 26)
-		return -EINVAL;
-	for (i = 0; i < 26; i++) {
-		char c = s[i];
-		const char *d;
+	for (int i = 0; i < 26; i++) { /* the end of s is no digit */
+		int d = digit_of(s[i]);
 
-		if (c >= 'a' && c <= 'z')
-			c = (char)(c - 'a' + 'A');
-		d = memchr(uid_digit, c, sizeof(uid_digit) - 1);
-		if (!d || (i == 0 && d - uid_digit > 7))
+		if (d < 0 || (i == 0 && d > 7))
 			return -EINVAL;
-		for (j = 0; j < 5; j++) {
-			int bit = i * 5 - 2 + j;
-
-			if (bit >= 0 && ((d - uid_digit) >> (4 - j) & 1))
-				u.b[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-		}
+		hi = hi << 5 | lo >> 59;
+		lo = lo << 5 | (uint64_t)d;
 	}
-	*ret = u;
+	if (s[26])
+		return -EINVAL;
+	for (int i = 0; i < 8; i++) {
+		ret->b[i] = (uint8_t)(hi >> (56 - 8 * i));
+		ret->b[8 + i] = (uint8_t)(lo >> (56 - 8 * i));
+	}
 	return 0;
 }
 

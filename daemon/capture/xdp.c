@@ -102,6 +102,7 @@ static int size_rings(struct xdp *x)
 	while (x->set.rings_total && x->ring_bytes > OPTAG_RING_MIN &&
 	       (uint64_t)x->ring_bytes * x->nrings > x->set.rings_total)
 		x->ring_bytes /= 2;
+	x->asked = (struct xdp_sizes){ x->set.flow_lines, x->ring_bytes, x->set.sig_bytes, x->set.state_blocks, x->set.mode };
 	return 0;
 }
 
@@ -350,7 +351,9 @@ int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n
 	if (!e && x->ifindex)
 		e = xdp_pins_open(x);
 	if (!e)
-		e = x->old[XDP_INFO] >= 0 ? size_adopted(x) : size_rings(x);
+		e = size_rings(x);
+	if (!e && x->old[XDP_INFO] >= 0)
+		e = size_adopted(x);
 	if (!e)
 		e = load(x);
 	if (!e)
@@ -372,7 +375,7 @@ int xdp_open(const struct xdp_settings *s, struct xdp **ret, char *why, size_t n
 	return 0;
 }
 
-int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n)
+int xdp_release_pins(const char *ifname, const char *bpffs, bool abandoned, char *why, size_t n)
 {
 	struct xdp_settings s;
 	struct xdp *x;
@@ -387,11 +390,16 @@ int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n)
 	if (!x)
 		return -ENOMEM;
 	x->ifindex = (int)if_nametoindex(ifname); /* 0: it is gone, its pins may not be */
-	e = xdp_pins_release(x);
-	if (e < 0)
+	e = xdp_pins_release(x, abandoned);
+	if (e <= 0)
 		xdp_pins_close(x, true);
 	release(x);
 	return e;
+}
+
+int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n)
+{
+	return xdp_release_pins(ifname, bpffs, false, why, n);
 }
 
 void xdp_close(struct xdp *x, bool keep)
@@ -435,6 +443,12 @@ bool xdp_adopted(const struct xdp *x)
 uint32_t xdp_ring_bytes(const struct xdp *x)
 {
 	return x->ring_bytes;
+}
+
+void xdp_sizes(const struct xdp *x, struct xdp_sizes *ret_has, struct xdp_sizes *ret_asked)
+{
+	*ret_has = (struct xdp_sizes){ x->set.flow_lines, x->ring_bytes, x->set.sig_bytes, x->set.state_blocks, x->mode };
+	*ret_asked = x->asked;
 }
 
 int xdp_program_fd(const struct xdp *x)

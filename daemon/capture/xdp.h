@@ -91,6 +91,13 @@ void xdp_close(struct xdp *x, bool keep);
 int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n);
 
 /*
+ * The same for every interface, whatever the settings say, of which the daemon is gone for longer than it had said (xdp_alive):
+ * nobody may take that over any more. said gets each one's name and 1, or -errno. 0, or -errno: it could not look.
+ * A daemon that begins to capture at this very moment finds the interface in use.
+ */
+int xdp_release_abandoned(const char *bpffs, void (*said)(const char *ifname, int rc));
+
+/*
  * After all interfaces of a daemon are opened (x[0 .. n), n > 0): others that a daemon before filled the same maps from are
  * released, since nobody asks for what arrives there any more. said gets each one's name and 1, or -errno: it still captures.
  */
@@ -116,6 +123,16 @@ uint64_t xdp_taken_before(const struct xdp *x);
 /* Since the daemon before last said that it is alive (it does at its end, too); 0: not adopted. */
 uint64_t xdp_alone_ns(const struct xdp *x);
 uint32_t xdp_ring_bytes(const struct xdp *x); /* per CPU, after rings_total */
+
+/*
+ * What the kernel's memory has and what the settings asked for. They differ when pins were adopted, or are shared:
+ * sizes stay what they are until nothing is pinned any more, and so does a link's mode (asked: XDP_UNATTACHED, either).
+ */
+struct xdp_sizes {
+	uint32_t flow_lines, ring_bytes, sig_bytes, state_blocks;
+	enum xdp_mode mode;
+};
+void xdp_sizes(const struct xdp *x, struct xdp_sizes *ret_has, struct xdp_sizes *ret_asked);
 int xdp_program_fd(const struct xdp *x);      /* for BPF_PROG_TEST_RUN */
 
 /* The flow table in the kernel's memory, entries of an adopted one included. The caller

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -18,8 +19,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "capture/xdp_internal.h"
 
 static void pin_path(const struct xdp *x, const char *name, char out[320])
@@ -253,7 +256,26 @@ int xdp_pins_open(struct xdp *x)
 
 /* ---- leftovers ---- */
 
-int xdp_pins_release(struct xdp *x)
+/* Of a daemon that is gone for longer than it had said. Another version's description may have another form. */
+static bool is_abandoned(const char *dir)
+{
+	struct optag_info info;
+	struct timespec now;
+	uint32_t zero = 0;
+	char path[320];
+	bool ours;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, xdp_map_names[XDP_INFO]) >= sizeof(path))
+		return false;
+	fd = bpf_obj_get(path);
+	ours = fd >= 0 && map_is(fd, 1, sizeof(info)) && !bpf_map_lookup_elem(fd, &zero, &info) && info.abi == OPTAG_ABI;
+	close_fd(&fd);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ours && info.alive_until_ns && info.alive_until_ns < (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+int xdp_pins_release(struct xdp *x, bool abandoned)
 {
 	char path[320];
 	int e, had;
@@ -261,6 +283,8 @@ int xdp_pins_release(struct xdp *x)
 	e = open_root(x);
 	if (e)
 		return e;
+	if (abandoned && !is_abandoned(x->dir))
+		return 0;
 	pin_path(x, "link", path);
 	x->link = bpf_obj_get(path);
 	had = x->link >= 0 || !faccessat(x->dirfd, xdp_map_names[0], F_OK, AT_SYMLINK_NOFOLLOW);
@@ -312,6 +336,31 @@ void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char
 	}
 	if (d)
 		closedir(d);
+}
+
+/* Looked at before the lock is taken, too: a daemon that starts is not to find that held for nothing. */
+int xdp_release_abandoned(const char *bpffs, void (*said)(const char *ifname, int rc))
+{
+	char dir[256], one[256 + NAME_MAX + 2], why[512];
+	const struct dirent *e;
+	DIR *d;
+	int rc;
+
+	if ((size_t)snprintf(dir, sizeof(dir), "%s/optag", bpffs ? bpffs : "/sys/fs/bpf") >= sizeof(dir))
+		return -ENAMETOOLONG;
+	d = opendir(dir);
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	while ((e = readdir(d))) {
+		snprintf(one, sizeof(one), "%s/%s", dir, e->d_name);
+		if (e->d_name[0] == '.' || !is_abandoned(one))
+			continue;
+		rc = xdp_release_pins(e->d_name, bpffs, true, why, sizeof(why));
+		if (rc && rc != -EBUSY) /* one that hangs still captures */
+			said(e->d_name, rc);
+	}
+	closedir(d);
+	return 0;
 }
 
 /* ---- the link ---- */

@@ -22,7 +22,8 @@ enum xdp_map { XDP_FLOWS, XDP_TAGS, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_STATE,
 extern const char *const xdp_map_names[XDP_MAPS];
 
 struct xdp {
-	struct xdp_settings set;
+	struct xdp_settings set; /* sizes: what there is */
+	struct xdp_sizes asked;	 /* what was asked for */
 	struct optag_bpf *skel;
 	struct bpf_map *map[XDP_MAPS]; /* the skeleton's */
 	int prog; /* the skeleton's */
@@ -68,11 +69,14 @@ int xdp_why(struct xdp *x, int err, const char *fmt, ...) __attribute__((format(
 /* ---- xdp_attach.c ---- */
 /* Takes the lock; finds pins and fills old, old_info, link when they are adopted. */
 int xdp_pins_open(struct xdp *x);
-/* Removes what is pinned for x->set.ifname: 1, or 0 when nothing was. */
-int xdp_pins_release(struct xdp *x);
+/* Removes what is pinned for x->set.ifname, with abandoned only if it is: 1, or 0 when nothing was, and the lock is kept then. */
+int xdp_pins_release(struct xdp *x, bool abandoned);
 int xdp_attach(struct xdp *x);
 /* keep false: detaches and removes. Either way the lock goes. */
 void xdp_pins_close(struct xdp *x, bool keep);
+
+/* As xdp_release; abandoned: only what is. */
+int xdp_release_pins(const char *ifname, const char *bpffs, bool abandoned, char *why, size_t n);
 
 /* ---- xdp_drain.c ---- */
 int xdp_on_signal(void *arg, void *data, size_t size);

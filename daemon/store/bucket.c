@@ -106,7 +106,7 @@ static int load(int fd, const struct root *r, const char *controller, unsigned p
 int bucket_read(const struct root *r, const char *controller, unsigned purpose, uint32_t day,
 		struct bucket *ret, struct why *why)
 {
-	int fd, rc = bucket_open(r, controller, purpose, day, false, &fd, why);
+	int fd = -1, rc = bucket_open(r, controller, purpose, day, false, &fd, why);
 
 	if (rc)
 		return rc;
@@ -165,7 +165,7 @@ static int destroy_locked(const struct root *r, int fd, const char *controller, 
 {
 	struct why damage = { "" };
 	uint8_t raw[BUCKET_SIZE];
-	struct bucket b;
+	struct bucket b = { 0 };
 	int rc = load(fd, r, controller, purpose, day, &b, &damage);
 	bool was = !rc && b.state == BUCKET_DESTROYED;
 
@@ -201,7 +201,7 @@ static int destroy_locked(const struct root *r, int fd, const char *controller, 
 int bucket_destroy(const struct root *r, const char *controller, unsigned purpose, uint32_t day, uint64_t now,
 		   struct why *why)
 {
-	int fd, rc = bucket_open(r, controller, purpose, day, true, &fd, why);
+	int fd = -1, rc = bucket_open(r, controller, purpose, day, true, &fd, why);
 
 	if (rc)
 		return rc;

@@ -164,8 +164,10 @@ static int db_hot(struct catalog *c, const char *controller, uint32_t day, struc
 	struct hot *h = hot_find(c, controller, day);
 	int rc;
 
-	if (!h)
-		return why_set(why, -ENOMEM, "out of memory");
+	if (!h) {
+		why_set(why, -ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
 	if (h->there && h->rows >= c->limit && h->part < CATALOG_PARTS) {
 		for (int i = 0; i < OPEN_DBS; i++) /* rows of an open transaction are not left behind */
 			if (c->db[i].in_txn && c->db[i].day == day && c->db[i].part == h->part && !strcmp(c->db[i].controller, controller))

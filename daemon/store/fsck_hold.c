@@ -68,7 +68,7 @@ static int check_file(const struct root *r, const char *controller, const struct
 		      i ? hold_slot_parse(raw, &s) : hold_head_parse(raw, sizeof(raw), r->id, controller);
 		if (bad)
 			f->bad(f->arg, path, (uint64_t)i * SLOT_SIZE, i && !rc ? "H-3" : "H-2", bad);
-		else if (i && !s.empty)
+		else if (!rc && i && !s.empty)
 			rc = add(k, controller, i, &s);
 		if (rc && rc != -ENOMEM) {
 			rc = 0;

@@ -122,21 +122,26 @@ static uint64_t latest_ns(const struct fsck *f)
 	return reap_clock_read(&f->root, &c, &why) || c.due_ns < c.now_ns ? clock_now_ns() : c.due_ns;
 }
 
-/* Whether the day may have been given up: it has begun, as its bucket says, or somewhere. */
+/* Whether the day may have been given up: it has begun, as its bucket says, or somewhere; or its buckets are destroyed, by whatever time. */
 static bool may_be_over(const struct fsck *f, const struct place *p, uint64_t now)
 {
 	struct clock_date d;
 	uint64_t start = 0;
+	bool gone = false;
 
 	for (unsigned purpose = 0; purpose < STORE_PURPOSES; purpose++) {
 		struct bucket b = { 0 };
 		struct why why;
-		bool live = !bucket_read(&f->root, p->controller, purpose, p->day, &b, &why) && b.state == BUCKET_LIVE && b.destroy_ns > now;
+		bool read = !bucket_read(&f->root, p->controller, purpose, p->day, &b, &why);
+		bool live = read && b.state == BUCKET_LIVE && b.destroy_ns > now;
 
+		gone = gone || (read && b.state == BUCKET_DESTROYED);
 		explicit_bzero(&b, sizeof(b));
 		if (live)
 			return false;
 	}
+	if (gone)
+		return true;
 	day_date(p->day, &d);
 	return clock_day_start(&d, "UTC", &start) || now + EAST_NS >= start;
 }

@@ -37,8 +37,10 @@ int fsck_place(struct fsck *f, const char *controller, int purpose, uint32_t day
 			return 0;
 		}
 	p = realloc(f->place, (f->nplace + 1) * sizeof(*p));
-	if (!p)
-		return why_set(f->why, -ENOMEM, "out of memory");
+	if (!p) {
+		(void)why_set(f->why, -ENOMEM, "out of memory");
+		return -ENOMEM; /* said so that who analyzes the callers sees it */
+	}
 	f->place = p;
 	p[f->nplace] = (struct place){ .purpose = purpose, .day = day };
 	snprintf(p[f->nplace].controller, STORE_NAME_MAX, "%s", controller);

@@ -191,9 +191,11 @@ static int free_index(struct holds *h, const char *controller, uint32_t *ret, st
 	bool *used = calloc(HOLD_SLOT_COUNT, sizeof(*used));
 	struct hold_slot s;
 	uint32_t i;
-	int rc = used ? 0 : why_set(why, -ENOMEM, "out of memory");
+	int rc = 0;
 
-	for (const struct entry *e = h->first; e && used; e = e->next)
+	if (!used)
+		return why_set(why, -ENOMEM, "out of memory");
+	for (const struct entry *e = h->first; e; e = e->next)
 		if (e->h.held && !strcmp(e->h.controller, controller))
 			used[e->h.index] = true;
 	for (i = 1; !rc && i < HOLD_SLOT_COUNT; i++) {

@@ -122,7 +122,7 @@ int hold_slot_read(const struct root *r, const char *controller, uint32_t index,
 {
 	uint8_t raw[SLOT_SIZE];
 	const char *bad;
-	int fd, rc = open_file(r, controller, O_RDONLY, true, &fd, why);
+	int fd = -1, rc = open_file(r, controller, O_RDONLY, true, &fd, why);
 
 	*ret = (struct hold_slot){ .empty = true };
 	if (rc)
@@ -150,7 +150,7 @@ int hold_slot_write(const struct root *r, const char *controller, uint32_t index
 {
 	char path[STORE_PATH_MAX];
 	uint8_t raw[SLOT_SIZE] = { 0 };
-	int fd, rc = open_file(r, controller, O_RDWR, s != NULL, &fd, why);
+	int fd = -1, rc = open_file(r, controller, O_RDWR, s != NULL, &fd, why);
 
 	if (rc == -ENOENT && !s)
 		return 0;
@@ -205,10 +205,14 @@ int hold_slot_copy(const struct root *r, const struct hold *h, struct hold_slot 
 static int find_in(int fd, const char *controller, const struct uid *uid, struct hold_slot *ret, struct why *why)
 {
 	uint8_t raw[64 * SLOT_SIZE];
+	ssize_t n = SLOT_SIZE;
 	int rc = 0;
-	ssize_t n;
 
-	for (off_t at = SLOT_SIZE; !rc && (n = pread(fd, raw, sizeof(raw), at) / SLOT_SIZE * SLOT_SIZE) > 0; at += n)
+	for (off_t at = SLOT_SIZE; !rc && n > 0; at += n) {
+		n = pread(fd, raw, sizeof(raw), at);
+		if (n < 0)
+			rc = why_set(why, -errno, "hold.slots: cannot read: %s", strerror(errno));
+		n -= n % SLOT_SIZE; /* a torn last one holds no call */
 		for (ssize_t i = 0; !rc && i < n; i += SLOT_SIZE) {
 			const char *bad = memcmp(raw + i + 8, uid->b, 16) ? NULL : hold_slot_parse(raw + i, ret);
 
@@ -217,6 +221,7 @@ static int find_in(int fd, const char *controller, const struct uid *uid, struct
 			else
 				rc = !memcmp(raw + i + 8, uid->b, 16) && !ret->empty;
 		}
+	}
 	sodium_memzero(raw, sizeof(raw));
 	return rc;
 }
@@ -224,8 +229,8 @@ static int find_in(int fd, const char *controller, const struct uid *uid, struct
 int hold_slot_find(const struct root *r, const char *controller, const struct uid *uid, struct slot *ret,
 		   uint8_t ret_key[32], struct why *why)
 {
-	struct hold_slot s;
-	int fd, rc = open_file(r, controller, O_RDONLY, true, &fd, why);
+	struct hold_slot s = { .empty = true };
+	int fd = -1, rc = open_file(r, controller, O_RDONLY, true, &fd, why);
 
 	if (rc)
 		return rc;
@@ -234,7 +239,7 @@ int hold_slot_find(const struct root *r, const char *controller, const struct ui
 	if (rc == 1) {
 		*ret = s.slot;
 		memcpy(ret_key, s.key, 32);
-		sodium_memzero(&s, sizeof(s));
 	}
+	sodium_memzero(&s, sizeof(s));
 	return rc == 1 ? 0 : rc ? rc : -ENOENT;
 }

@@ -77,6 +77,7 @@ static int run(struct inventory *v)
 	if (!v->group || overlay_new(&v->root, &v->overlay))
 		return why_set(v->why, -ENOMEM, "out of memory");
 	overlay_no_slots(v->overlay);
+	overlay_many(v->overlay); /* a line that comes later: its key is not there, and that is looked at again */
 	rc = inv_rows(v);
 	if (!rc && overlay_damage(v->overlay, &why))
 		inv_problem(v, "catalog", "%s", why.text);
@@ -129,7 +130,11 @@ int inventory_run(const struct inventory_settings *s, struct inventory_totals *r
 
 	for (int i = 0; rc == -EAGAIN && i < TRIES; i++) {
 		v = calloc(1, sizeof(*v));
-		rc = v ? root_open(s->store, &v->root, &w) : why_set(&w, -ENOMEM, "out of memory");
+		if (!v) {
+			rc = why_set(&w, -ENOMEM, "out of memory");
+			break;
+		}
+		rc = root_open(s->store, &v->root, &w);
 		if (rc) {
 			free(v);
 			break;

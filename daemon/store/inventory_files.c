@@ -65,12 +65,12 @@ int inv_extents(struct inventory *v, const char *controller, const struct reap_r
 	struct extent_state st = { 0 };
 	struct inv_segment *s;
 	char file[STORE_PATH_MAX], uid[UID_TEXT];
-	struct inv_day *d;
+	struct inv_day *d = NULL;
 	struct extent e;
 	int got;
 
 	while ((got = extent_get(&p, &n, &st, &e)) == 1 && e.segment < NUMBER_MAX) {
-		d = day_get(v, controller, row->day, true);
+		d = d ? d : day_get(v, controller, row->day, true);
 		s = d ? segment_get(d, e.segment) : NULL;
 		if (!s)
 			return why_set(v->why, -ENOMEM, "out of memory");

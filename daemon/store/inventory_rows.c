@@ -103,6 +103,12 @@ static int gone_add(struct inventory *v, const char *controller, const struct re
 	return 0;
 }
 
+static const char *uid_text(const struct uid *u, char out[UID_TEXT])
+{
+	uid_format(u, out);
+	return out;
+}
+
 /* *state: as it is now. */
 static int row_key(const struct partition *at, const struct reap_row *row, int p, enum store_state *state)
 {
@@ -114,14 +120,14 @@ static int row_key(const struct partition *at, const struct reap_row *row, int p
 	*state = row->state[p];
 	if (!state_holds(*state))
 		return 0;
-	uid_format(&row->uid, uid);
 	rc = overlay_state(v->overlay, at->controller, &row->uid, (enum store_purpose)p, row->purpose_day[p], row->slot[p], state,
 			   reason, v->why);
 	if (rc < 0)
 		return rc;
 	if (!row->slot[p]) {
 		if (state_holds(*state))
-			inv_problem(v, at->file, "row of call %s: %s is %s, and it names no key", uid, store_purpose_names[p], store_state_names[*state]);
+			inv_problem(v, at->file, "row of call %s: %s is %s, and it names no key", uid_text(&row->uid, uid),
+				    store_purpose_names[p], store_state_names[*state]);
 		return 0;
 	}
 	got = inv_keys_name(v, at->controller, (unsigned)p, row->purpose_day[p], row->slot[p], &row->uid, at->file, twice);
@@ -136,7 +142,7 @@ static int row_key(const struct partition *at, const struct reap_row *row, int p
 		return 0;
 	rc = state_now(v, at->controller, row, p, state);
 	if (!rc && state_holds(*state))
-		inv_problem(v, at->file, "row of call %s: its key for %s is not there", uid, store_purpose_names[p]);
+		inv_problem(v, at->file, "row of call %s: its key for %s is not there", uid_text(&row->uid, uid), store_purpose_names[p]);
 	return rc;
 }
 

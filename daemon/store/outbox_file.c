@@ -268,7 +268,7 @@ int outbox_file_read(const struct root *r, const char *file, struct outbox_file 
 		*ret_what = "a name that is none";
 		rc = -EBADMSG;
 	}
-	if (!rc)
+	if (p && !rc)
 		rc = parse_into(r, p, n, open, &f, ret_what);
 	close(fd);
 	f.bytes = n;

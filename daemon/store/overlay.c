@@ -24,6 +24,9 @@ struct owner {
 	char controller[STORE_NAME_MAX];
 	struct later *later; /* NULL: nothing happened later, or nobody can tell */
 	bool lost;	     /* it is damaged */
+	bool known;	     /* of overlay_many: who has lines, sorted */
+	struct uid *line;
+	size_t nline;
 	int slots[STORE_PURPOSES]; /* the file that was looked at last; -1 */
 	uint32_t slots_day[STORE_PURPOSES];
 	struct seen *seen[STORE_PURPOSES];
@@ -36,6 +39,7 @@ struct overlay {
 	bool no_slots;
 	int damage; /* of the first later.db */
 	struct why damage_why;
+	bool many;
 };
 
 int overlay_new(const struct root *r, struct overlay **ret)
@@ -49,6 +53,11 @@ int overlay_new(const struct root *r, struct overlay **ret)
 	return 0;
 }
 
+void overlay_many(struct overlay *o)
+{
+	o->many = true;
+}
+
 void overlay_free(struct overlay *o)
 {
 	struct owner *w;
@@ -58,6 +67,7 @@ void overlay_free(struct overlay *o)
 	while ((w = o->owners)) {
 		o->owners = w->next;
 		later_close(w->later);
+		free(w->line);
 		for (int p = 0; p < STORE_PURPOSES; p++) {
 			free(w->seen[p]);
 			if (w->slots[p] >= 0)
@@ -92,6 +102,34 @@ static bool lost(struct overlay *o, struct owner *w, int rc, const struct why *w
 	return true;
 }
 
+/* In the order of their texts, which is that of their bytes. */
+static int add_line(void *arg, const struct later_line *line)
+{
+	struct owner *w = arg;
+	struct uid *more;
+
+	if (w->nline && uid_equal(&w->line[w->nline - 1], &line->uid))
+		return 0;
+	if (!(w->nline & (w->nline - 1))) {
+		more = realloc(w->line, (w->nline ? 2 * w->nline : 1) * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		w->line = more;
+	}
+	w->line[w->nline++] = line->uid;
+	return 0;
+}
+
+static int uid_cmp(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct uid));
+}
+
+static bool has_line(const struct owner *w, const struct uid *uid)
+{
+	return !w->known || (w->nline && bsearch(uid, w->line, w->nline, sizeof(*uid), uid_cmp));
+}
+
 static int owner_get(struct overlay *o, const char *controller, struct owner **ret, struct why *why)
 {
 	struct owner *w = o->owners;
@@ -108,9 +146,16 @@ static int owner_get(struct overlay *o, const char *controller, struct owner **r
 	snprintf(w->controller, sizeof(w->controller), "%s", controller);
 	w->slots[0] = w->slots[1] = -1;
 	rc = later_open(o->root, controller, false, &w->later, why);
-	if (rc && rc != -ENOENT && !lost(o, w, rc, why)) {
+	if (rc == -ENOENT)
+		rc = 0;
+	else if (!rc && o->many)
+		rc = later_each(w->later, 0, add_line, w, why);
+	w->known = o->many && !rc; /* of a damaged one each call is asked for */
+	if (rc && !lost(o, w, rc, why)) {
+		later_close(w->later);
+		free(w->line);
 		free(w);
-		return rc;
+		return rc == -ENOMEM ? why_set(why, rc, "out of memory") : rc;
 	}
 	w->next = o->owners;
 	o->owners = w;
@@ -193,9 +238,9 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	struct owner *w;
 	int rc = owner_get(o, controller, &w, why);
 
-	if (!rc)
+	if (!rc && has_line(w, uid))
 		rc = later_get(w->later, uid, p, &line, why);
-	if (rc < 0 && (rc == -ENOMEM || !lost(o, w, rc, why)))
+	if (rc < 0 && (!w || rc == -ENOMEM || !lost(o, w, rc, why)))
 		return rc;
 	if (rc == 1) {
 		*state = line.state;

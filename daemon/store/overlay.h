@@ -22,8 +22,13 @@ void overlay_free(struct overlay *o);			     /* NULL-tolerant */
 /* For fsck: a later.db that is not there changes nothing, whatever the slots say. */
 void overlay_no_slots(struct overlay *o);
 /*
- * purpose_day, purpose_slot and *state: the row's. 1: *state and reason are others now, 2: so says the slot alone, 0: as in the row. -ENOMEM, or what is
- * neither damage of later.db nor of a key.
+ * Before the first overlay_state: most calls of the store will be asked for. Who has lines in later.db is read at once (16 bytes a
+ * call of these), since asking for a call that has none costs several system calls.
+ */
+void overlay_many(struct overlay *o);
+/*
+ * purpose_day, purpose_slot and *state: the row's. 1: *state and reason are others now, 2: so says the slot alone, 0: as in the
+ * row. -ENOMEM, or what is neither damage of later.db nor of a key.
  */
 int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
 		  uint32_t purpose_slot, enum store_state *state, char reason[LATER_REASON], struct why *why);

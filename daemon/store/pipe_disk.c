@@ -155,7 +155,7 @@ static int reopen(struct store *st)
 	if (!rc)
 		rc = writer_recover(&st->root, why_of(st));
 	if (!rc)
-		rc = writer_new(&st->root, &st->writer, why_of(st));
+		rc = writer_new(&st->root, st->ring, &st->writer, why_of(st));
 	if (!rc)
 		rc = catalog_new(&st->root, st->sealing, &st->catalog);
 	if (!rc) {

@@ -66,7 +66,7 @@ static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t numb
 		rc = to < 0 ? why_errno(c->why, -errno, name, "cannot create") : why_set(c->why, -ENOMEM, "out of memory");
 	if (!rc)
 		rc = pwrite_all(to, head, sizeof(head), 0);
-	while (!rc && (got = extent_get(&p, &n, &in, &e)) != 0) {
+	while (buf && !rc && (got = extent_get(&p, &n, &in, &e)) != 0) {
 		if (got < 0) {
 			rc = why_set(c->why, -EBADMSG, "catalog: a call's list of chunks does not parse (rule C-2)");
 			break;
@@ -400,10 +400,11 @@ static bool segment_uid(const struct root *r, const char *name, struct uid *ret,
 
 static bool has_row(struct reap *r, const struct uid *uid)
 {
-	struct reap_row row;
-	struct why none;
+	struct reap_want w = { .uid = *uid };
+	struct why none = { "" };
 
-	return !reap_row_find(&r->root, uid, &row, &none);
+	(void)reap_rows_find(&r->root, &w, 1, &none); /* what cannot be read has none */
+	return w.found;
 }
 
 static bool any_named(const struct area *a, uint32_t number)

@@ -105,18 +105,26 @@ static int prepare_uid(sqlite3 *sql, const char *text, const struct uid *uid, sq
 	return 0;
 }
 
+static const char row_of[] = "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE uid=?";
+
+/* 1 found, 0 not. */
+static int step_row(sqlite3 *sql, sqlite3_stmt *st, struct reap_row *ret, struct why *why)
+{
+	int rc = sqlite3_step(st);
+
+	if (rc == SQLITE_ROW)
+		return reap_row_get(st, ret) ? why_set(why, -EBADMSG, "catalog: values of another kind (rule C-2)") : 1;
+	return rc == SQLITE_DONE ? 0 : reap_db_fail(sql, rc, "catalog: cannot read", why);
+}
+
 int reap_row_in(sqlite3 *sql, const struct uid *uid, struct reap_row *ret, struct why *why)
 {
 	sqlite3_stmt *st;
-	int rc = prepare_uid(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE uid=?", uid, &st, why);
+	int rc = prepare_uid(sql, row_of, uid, &st, why);
 
 	if (rc)
 		return rc;
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		rc = reap_row_get(st, ret) ? why_set(why, -EBADMSG, "catalog: values of another kind (rule C-2)") : 1;
-	else
-		rc = rc == SQLITE_DONE ? 0 : reap_db_fail(sql, rc, "catalog: cannot read", why);
+	rc = step_row(sql, st, ret, why);
 	sqlite3_finalize(st);
 	return rc;
 }
@@ -146,44 +154,118 @@ int reap_row_extents(sqlite3 *sql, const struct uid *uid, uint8_t **ret, size_t 
 	return rc;
 }
 
+/* ---- rows of many calls ---- */
+
 struct search {
 	const struct root *root;
-	const struct uid *uid;
-	struct reap_row *ret;
+	struct reap_want *v;
+	size_t n, left;
 	struct why *why;
 	int lost; /* a database that cannot be read; the row may be in another */
 };
 
+static int want_cmp(const void *a, const void *b)
+{
+	return memcmp(((const struct reap_want *)a)->uid.b, ((const struct reap_want *)b)->uid.b, sizeof(struct uid));
+}
+
+/* The first uid of the partition, or the last one. 1; 0 it has no rows, or none that is one: then all are asked for. */
+static int edge(sqlite3 *sql, const char *text, struct uid *ret)
+{
+	sqlite3_stmt *st = NULL;
+	const char *uid = NULL;
+	bool got;
+
+	if (sqlite3_prepare_v2(sql, text, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		uid = (const char *)sqlite3_column_text(st, 0);
+	got = uid && !uid_parse(uid, ret);
+	sqlite3_finalize(st);
+	return got;
+}
+
+/* v[*ret_from] to v[*ret_to - 1] may be there: uids sort as their texts. */
+static void range(const struct search *s, sqlite3 *sql, size_t *ret_from, size_t *ret_to)
+{
+	struct uid first, last;
+	size_t from = 0, to = s->n;
+
+	if (edge(sql, "SELECT min(uid) FROM calls", &first) && edge(sql, "SELECT max(uid) FROM calls", &last)) {
+		for (size_t half; from < to;) {
+			half = from + (to - from) / 2;
+			if (memcmp(s->v[half].uid.b, first.b, sizeof(first.b)) < 0)
+				from = half + 1;
+			else
+				to = half;
+		}
+		for (to = from; to < s->n && memcmp(s->v[to].uid.b, last.b, sizeof(last.b)) <= 0;)
+			to++;
+	}
+	*ret_from = from;
+	*ret_to = to;
+}
+
+static void search_rows(struct search *s, sqlite3 *sql, const char *controller, uint32_t day, unsigned part)
+{
+	sqlite3_stmt *st = NULL;
+	size_t from, to;
+	int rc = sqlite3_prepare_v2(sql, row_of, -1, &st, NULL);
+
+	if (rc != SQLITE_OK) {
+		s->lost = reap_db_fail(sql, rc, "catalog: cannot read", s->why);
+		return;
+	}
+	range(s, sql, &from, &to);
+	for (; from < to; from++) {
+		struct reap_want *w = &s->v[from];
+		char name[UID_TEXT];
+		int got;
+
+		if (w->found)
+			continue;
+		uid_format(&w->uid, name);
+		sqlite3_bind_text(st, 1, name, -1, SQLITE_STATIC);
+		got = step_row(sql, st, &w->row, s->why);
+		sqlite3_reset(st);
+		if (got < 0)
+			s->lost = got;
+		if (got != 1)
+			continue;
+		w->found = true;
+		snprintf(w->row.controller, sizeof(w->row.controller), "%s", controller);
+		w->row.day = day;
+		w->row.part = part;
+		s->left--;
+	}
+	sqlite3_finalize(st);
+}
+
 static int search_in(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct search *s = arg;
-	sqlite3 *sql;
+	sqlite3 *sql = NULL;
 	int rc = reap_db_open(s->root, controller, day, part, &sql, s->why);
 
 	if (rc && rc != -ENOENT)
 		s->lost = rc;
 	if (rc)
 		return 0;
-	rc = reap_row_in(sql, s->uid, s->ret, s->why);
+	search_rows(s, sql, controller, day, part);
 	sqlite3_close(sql);
-	if (rc < 0) {
-		s->lost = rc;
-		rc = 0;
-	}
-	if (rc == 1) {
-		snprintf(s->ret->controller, sizeof(s->ret->controller), "%s", controller);
-		s->ret->day = day;
-		s->ret->part = part;
-	}
-	return rc;
+	return !s->left;
 }
 
-int reap_row_find(const struct root *r, const struct uid *uid, struct reap_row *ret, struct why *why)
+int reap_rows_find(const struct root *r, struct reap_want *v, size_t n, struct why *why)
 {
-	struct search s = { .root = r, .uid = uid, .ret = ret, .why = why };
-	int rc = catalog_each(r, search_in, &s);
+	struct search s = { .root = r, .v = v, .n = n, .left = n, .why = why };
+	int rc;
 
-	if (!rc && s.lost)
-		return s.lost; /* why says which */
-	return rc == 1 ? 0 : rc ? rc : why_set(why, -ENOENT, "no such call");
+	if (!n)
+		return 0;
+	qsort(v, n, sizeof(*v), want_cmp);
+	for (size_t i = 0; i < n; i++)
+		v[i].found = false;
+	rc = catalog_each(r, search_in, &s);
+	if (rc < 0)
+		return *why->text ? rc : why_errno(why, rc, "catalog", "cannot read");
+	return s.left ? s.lost : 0;
 }

@@ -30,8 +30,18 @@ void reap_db_uri(const struct root *r, const char *rel, struct buf *out);
 
 /* In one partition; 1 found, 0 not. ret->controller, day and part are the caller's. */
 int reap_row_in(struct sqlite3 *sql, const struct uid *uid, struct reap_row *ret, struct why *why);
-/* In any partition of any controller. -ENOENT. */
-int reap_row_find(const struct root *r, const struct uid *uid, struct reap_row *ret, struct why *why);
+/*
+ * Rows of many calls, in any partition of any controller; v is sorted by uid. Each partition is opened once, and asked only for those that
+ * may lie between its first and its last one. -EBADMSG and so on: something could not be read (why: the last one), and who is not
+ * found may be there; those that are found are right all the same.
+ */
+struct reap_want {
+	struct uid uid;
+	size_t of; /* the caller's */
+	bool found;
+	struct reap_row row;
+};
+int reap_rows_find(const struct root *r, struct reap_want *v, size_t n, struct why *why);
 /* Where the chunks are; the caller frees. */
 int reap_row_extents(struct sqlite3 *sql, const struct uid *uid, uint8_t **ret, size_t *ret_len, struct why *why);
 /* Columns 1 to 7 of a statement that selects REAP_ROW_COLUMNS: -EBADMSG. */
@@ -39,5 +49,8 @@ int reap_row_extents(struct sqlite3 *sql, const struct uid *uid, uint8_t **ret, 
 	"uid,documentation_state,documentation_day,documentation_slot,documentation_until," \
 	"training_state,training_day,training_slot,training_until"
 int reap_row_get(struct sqlite3_stmt *st, struct reap_row *ret);
+/* Training that must have been used by ?1. In the words of the index of sealed partitions (catalog_seal.c): other ones, such as
+ * BETWEEN 1 AND ?1, read all rows of the store each minute. */
+#define REAP_UNUSED "training_use_by > 0 AND training_use_by <= ?1 AND training_state='GRANTED'"
 
 #endif

@@ -62,49 +62,108 @@ void reap_holds_share(struct reap *r)
 struct spare {
 	struct reap *r;
 	struct reap_bucket *b;
-	struct later *later;
-	int rc;
+	struct later *later; /* NULL: none yet */
+	struct reap_want *v; /* of whom later.db says nothing */
+	size_t n;
+	int rc; /* of the first; the others are noted all the same */
 	struct why why;
 };
 
-static int state_of(struct reap *r, const struct uid *uid, struct reap_row *row, struct why *why)
+static void spare_fault(struct spare *s, int rc, const struct why *why)
 {
-	int rc = reap_row_find(&r->root, uid, row, why);
-
-	if (!rc && !state_holds(row->state[0]))
-		rc = why_set(why, -EBADMSG, "catalog: the row of a call on hold has no documentation");
-	return rc;
+	if (s->rc)
+		return;
+	s->rc = rc;
+	s->why = *why;
 }
 
-/* What later.db must say, so that readers do not take the call for expired. */
-static int note_held(void *arg, const struct hold *x)
+/* Those of the bucket that have no line yet: whatever one says, it is younger. */
+static int find_held(void *arg, const struct hold *x)
 {
 	struct spare *s = arg;
-	struct later_line line = { .uid = x->uid, .purpose = STORE_DOCUMENTATION, .at_ns = s->r->at_ns, .reason = "hold" };
-	struct reap_row row = { .day = 0 };
-	struct why why;
-	int rc = 0;
+	struct later_line line;
+	struct why why = { "" };
+	int rc;
 
 	if (x->day != s->b->day || strcmp(x->controller, s->b->controller))
 		return 0;
 	s->b->held++;
 	if (s->r->set->dry)
 		return 0;
-	if (!s->later)
-		rc = later_open(&s->r->root, s->b->controller, true, &s->later, &why);
+	rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &why);
+	if (!rc && !(s->n & (s->n - 1))) {
+		struct reap_want *more = realloc(s->v, (s->n ? 2 * s->n : 1) * sizeof(*more));
+
+		if (more)
+			s->v = more;
+		else
+			rc = why_set(&why, -ENOMEM, "out of memory");
+	}
 	if (!rc)
-		rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &why);
-	if (!rc) { /* else there is a line: whatever it says, it is younger */
-		rc = state_of(s->r, &x->uid, &row, &why);
-		line.day = row.day;
-		line.state = row.state[0];
-		rc = rc ? rc : later_put(s->later, &line, &why);
-	}
-	if (rc < 0 && !s->rc) { /* of one; the others are noted all the same */
-		s->rc = rc;
-		s->why = why;
-	}
+		s->v[s->n++] = (struct reap_want){ .uid = x->uid };
+	if (rc < 0)
+		spare_fault(s, rc, &why);
 	return 0;
+}
+
+static int put_held(struct spare *s, struct why *why)
+{
+	int rc = later_begin(s->later, why);
+
+	for (size_t i = 0; !rc && i < s->n; i++) {
+		const struct reap_row *row = &s->v[i].row;
+		struct later_line line;
+
+		if (!s->v[i].found)
+			continue;
+		rc = later_get(s->later, &s->v[i].uid, STORE_DOCUMENTATION, &line, why);
+		if (!rc) {
+			line = (struct later_line){ .uid = s->v[i].uid, .purpose = STORE_DOCUMENTATION, .day = row->day,
+						    .state = row->state[STORE_DOCUMENTATION], .at_ns = s->r->at_ns, .reason = "hold" };
+			rc = later_put(s->later, &line, why);
+		} else if (rc == 1 || rc == -EBADMSG) { /* made since; or it could not be read before, which is told */
+			rc = 0;
+		}
+	}
+	return rc ? rc : later_commit(s->later, why); /* what failed goes with later_close */
+}
+
+/*
+ * What later.db must say, so that readers do not take the calls for expired. All of them in one look at the catalog and one
+ * transaction: the bucket waits for it.
+ */
+static void note_held(struct spare *s)
+{
+	struct why why = { "" };
+	int rc = s->r->set->dry ? -ENOENT : later_open(&s->r->root, s->b->controller, false, &s->later, &why);
+
+	if (rc && rc != -ENOENT) /* then all of them: below it is tried once more */
+		spare_fault(s, rc, &why);
+	(void)holds_each(s->r->holds, find_held, s);
+	later_close(s->later);
+	s->later = NULL;
+	if (!s->n)
+		return;
+	rc = reap_rows_find(&s->r->root, s->v, s->n, &why);
+	for (size_t i = 0; i < s->n; i++) {
+		struct reap_want *w = &s->v[i];
+
+		if (w->found && state_holds(w->row.state[STORE_DOCUMENTATION]))
+			continue;
+		if (w->found)
+			rc = why_set(&why, -EBADMSG, "catalog: the row of a call on hold has no documentation");
+		else if (!rc)
+			rc = why_set(&why, -ENOENT, "no such call");
+		w->found = false;
+		spare_fault(s, rc, &why);
+	}
+	rc = later_open(&s->r->root, s->b->controller, true, &s->later, &why);
+	if (!rc)
+		rc = put_held(s, &why);
+	if (rc)
+		spare_fault(s, rc, &why);
+	later_close(s->later);
+	free(s->v);
 }
 
 /* Slots of calls that are not on hold, of a bucket whose key must stay for those that are. */
@@ -174,8 +233,7 @@ bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
 		b->spared = old_slots(r, b);
 		return !b->spared;
 	}
-	(void)holds_each(r->holds, note_held, &s);
-	later_close(s.later);
+	note_held(&s);
 	if (s.rc) /* it is only what readers say of it */
 		reap_fault(r, s.rc, s.why.text);
 	b->spared = hold_keeps_bucket(r->holds, b->controller, b->day) || (!r->set->dry && hold_unsaved(r->holds, b->controller, b->day));

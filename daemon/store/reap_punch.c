@@ -151,8 +151,19 @@ static void punch_call(struct reap *r, struct reap_ring *ring, const struct reap
 	free(p);
 }
 
+static int row_cmp(const void *a, const void *b)
+{
+	const struct reap_row *x = a, *y = b;
+	int c = strcmp(x->controller, y->controller);
+
+	return c ? c : memcmp(x->uid.b, y->uid.b, sizeof(x->uid.b));
+}
+
 void reap_punch(struct reap *r, struct reap_ring *ring)
 {
+	if (r->npunch)
+		qsort(r->punch, r->npunch, sizeof(*r->punch), row_cmp);
 	for (size_t i = 0; i < r->npunch; i++)
-		punch_call(r, ring, &r->punch[i]);
+		if (!i || row_cmp(&r->punch[i], &r->punch[i - 1])) /* asked for by both purposes, it is there twice */
+			punch_call(r, ring, &r->punch[i]);
 }

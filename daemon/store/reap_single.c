@@ -141,8 +141,7 @@ static int unused_rows(struct unused *u, sqlite3 *sql, struct why *why)
 	sqlite3_stmt *st = NULL;
 	int rc, got = SQLITE_DONE;
 
-	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE training_use_by BETWEEN 1 AND ?1 AND training_state='GRANTED'",
-				-1, &st, NULL);
+	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE " REAP_UNUSED, -1, &st, NULL);
 	if (rc == SQLITE_ERROR) /* of an older format: nobody wrote when it must have been used */
 		return 0;
 	if (rc == SQLITE_OK)
@@ -227,85 +226,118 @@ static enum store_state state_for(const char *reason)
 	return !strcmp(reason, "withdrawn") ? STORE_S_WITHDRAWN : STORE_S_EXPIRED;
 }
 
-/* The call's slot in this file, 0 none; damaged ones, too. -errno it cannot be read. */
-static int64_t slot_of(struct reap *r, const struct reap_bucket *b, const struct uid *uid)
+static int uid_of(const void *key, const void *x)
+{
+	return memcmp(key, (*(struct single *const *)x)->asked.ask.call.b, sizeof(struct uid));
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	return uid_of((*(struct single *const *)a)->asked.ask.call.b, b);
+}
+
+/* A slot that says it is of this call, damaged or not. */
+static void at_slot(struct single *x, const struct reap_bucket *b, uint32_t index)
+{
+	struct reap_row *row = &x->row;
+	unsigned p = x->asked.ask.purpose;
+
+	row->day = b->day > row->day ? b->day : row->day; /* the latest is its catalog's */
+	if (b->purpose != p || (x->found && row->purpose_day[p] == b->day && !strcmp(row->controller, b->controller))) /* the first in its file */
+		return;
+	x->found = x->bare = true;
+	snprintf(row->controller, sizeof(row->controller), "%s", b->controller);
+	row->state[p] = STORE_S_GRANTED;
+	row->purpose_day[p] = b->day;
+	row->slot[p] = index;
+}
+
+/* x sorted by uid. False: the file cannot be read, or not to its end. */
+static bool scan_slots(struct reap *r, const struct reap_bucket *b, struct single **x, size_t n)
 {
 	uint8_t *p = malloc(SCAN_BYTES);
 	char path[STORE_PATH_MAX];
-	int64_t index = 0;
 	off_t at = SLOT_SIZE;
-	ssize_t n = 0;
+	ssize_t got = 0;
+	bool none;
 	int fd;
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
 	fd = p ? beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0) : -1;
-	while (fd >= 0 && !index && (n = pread(fd, p, SCAN_BYTES, at)) >= SLOT_SIZE) {
-		for (ssize_t i = 0; !index && i + SLOT_SIZE <= n; i += SLOT_SIZE)
-			if (!memcmp(p + i + 8, uid->b, 16))
-				index = (at + i) / SLOT_SIZE;
-		at += n - n % SLOT_SIZE;
+	none = p && fd < 0 && errno == ENOENT;
+	while (fd >= 0 && (got = pread(fd, p, SCAN_BYTES, at)) >= SLOT_SIZE) {
+		for (ssize_t i = 0; i + SLOT_SIZE <= got; i += SLOT_SIZE) {
+			struct single **hit = bsearch(p + i + 8, x, n, sizeof(*x), uid_of);
+
+			while (hit && hit > x && !uid_of(p + i + 8, hit - 1))
+				hit--;
+			for (; hit && hit < x + n && !uid_of(p + i + 8, hit); hit++) /* of both purposes */
+				at_slot(*hit, b, (uint32_t)((at + i) / SLOT_SIZE));
+		}
+		at += got - got % SLOT_SIZE;
 	}
-	if (!p)
-		index = -ENOMEM;
-	else if (fd < 0 || n < 0)
-		index = fd < 0 && errno == ENOENT ? 0 : -errno;
 	if (fd >= 0)
 		close(fd);
 	free(p);
-	return index;
+	return none || (fd >= 0 && got >= 0);
 }
 
 /*
- * A call whose row cannot be read, or was lost: its key is looked for among all, since that is what must go. What is known of
- * it then is where the key lies; the row says so when it is made anew, by the line in later.db. False: a file cannot be read.
+ * Calls whose rows cannot be read, or were lost: their keys are looked for among all, in one go, since these are what must go. What
+ * is known of them then is where the key lies; the row says so when it is made anew, by the line in later.db. Who may be in a
+ * file that cannot be read waits.
  */
-static bool find_key(struct reap *r, struct single *x)
+static void find_keys(struct reap *r, struct single **x, size_t n)
 {
-	const struct uid *uid = &x->asked.ask.call;
-	unsigned p = x->asked.ask.purpose;
-	bool all = true;
+	bool all[STORE_PURPOSES] = { true, true };
+	bool waits = false;
 
-	x->row = (struct reap_row){ .uid = *uid };
-	for (size_t i = 0; i < r->nbucket; i++) {
-		const struct reap_bucket *b = &r->bucket[i];
-		int64_t slot = b->live ? slot_of(r, b, uid) : 0;
-
-		if (slot <= 0) {
-			all &= !slot || b->purpose != p;
-			continue;
-		}
-		x->row.day = b->day > x->row.day ? b->day : x->row.day; /* the latest is its catalog's */
-		if (b->purpose != p)
-			continue;
-		x->found = x->bare = true;
-		snprintf(x->row.controller, sizeof(x->row.controller), "%s", b->controller);
-		x->row.state[p] = STORE_S_GRANTED;
-		x->row.purpose_day[p] = b->day;
-		x->row.slot[p] = (uint32_t)slot;
+	if (!n)
+		return;
+	qsort(x, n, sizeof(struct single *), by_uid);
+	for (size_t i = 0; i < n; i++)
+		x[i]->row = (struct reap_row){ .uid = x[i]->asked.ask.call };
+	for (size_t i = 0; i < r->nbucket; i++)
+		if (r->bucket[i].live && !scan_slots(r, &r->bucket[i], x, n))
+			all[r->bucket[i].purpose] = false;
+	for (size_t i = 0; i < n; i++) {
+		x[i]->waits = !x[i]->found && !all[x[i]->asked.ask.purpose];
+		waits |= x[i]->waits;
 	}
-	return x->found || all;
+	if (waits)
+		reap_fault(r, -EIO, "erase: a call waits, whose key may be in slots that cannot be read");
 }
 
 static void find_rows(struct reap *r, struct single *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct why why = { "" };
-		int rc;
+	struct reap_want *w = calloc(n, sizeof(*w));
+	struct single **lost = calloc(n, sizeof(struct single *));
+	struct why why = { "" };
+	size_t m = 0, nlost = 0;
+	int rc;
 
-		if (v[i].asked.ask.purpose == STORE_DOCUMENTATION && (!r->holds || hold_is(r->holds, &v[i].asked.ask.call))) {
-			v[i].waits = true;
-			continue;
-		}
-		rc = reap_row_find(&r->root, &v[i].asked.ask.call, &v[i].row, &why);
-		v[i].found = !rc;
-		if (rc && rc != -ENOENT)
-			reap_fault(r, rc, why.text);
-		if (rc && !find_key(r, &v[i])) {
-			v[i].waits = true; /* perhaps the file that cannot be read has it */
-			reap_fault(r, -EIO, "erase: a call waits, whose key may be in slots that cannot be read");
-		}
-		reap_progress(r, "calls", 0, i);
+	for (size_t i = 0; i < n; i++) {
+		const struct reap_ask *a = &v[i].asked.ask;
+
+		v[i].waits = !w || !lost || (a->purpose == STORE_DOCUMENTATION && (!r->holds || hold_is(r->holds, &a->call)));
+		if (!v[i].waits)
+			w[m++] = (struct reap_want){ .uid = a->call, .of = i };
 	}
+	rc = w && lost ? reap_rows_find(&r->root, w, m, &why) : why_set(&why, -ENOMEM, "out of memory");
+	if (rc)
+		reap_fault(r, rc, why.text);
+	for (size_t i = 0; i < m; i++) {
+		struct single *x = &v[w[i].of];
+
+		x->found = w[i].found;
+		x->row = w[i].row;
+		if (!x->found)
+			lost[nlost++] = x;
+	}
+	find_keys(r, lost, nlost);
+	reap_progress(r, "calls", 0, n);
+	free(lost);
+	free(w);
 }
 
 /* later.db says so before the slot is empty. */
@@ -482,12 +514,37 @@ static void act(struct reap *r, const struct reap_asked *asked, size_t n)
 	free(v);
 }
 
-static bool asked_for(const struct reap_asks *a, const struct reap_ask *x)
+/* Training that somebody asked for already; sorted. */
+static int asked_for(const struct reap_asks *a, struct uid **ret, size_t *ret_n)
 {
+	struct uid *v = calloc(a->n + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return -ENOMEM;
 	for (size_t i = 0; i < a->n; i++)
-		if (a->v[i].ask.purpose == x->purpose && uid_equal(&a->v[i].ask.call, &x->call))
-			return true;
-	return false;
+		if (a->v[i].ask.purpose == STORE_TRAINING)
+			v[n++] = a->v[i].ask.call;
+	if (n)
+		qsort(v, n, sizeof(*v), uid_order);
+	*ret = v;
+	*ret_n = n;
+	return 0;
+}
+
+/* Takes those away that are asked for. */
+static int only_new(struct unused *u, const struct reap_asks *asks)
+{
+	struct uid *old = NULL;
+	size_t n = 0, m = 0;
+	int rc = asked_for(asks, &old, &n);
+
+	for (size_t i = 0; !rc && i < u->n; i++)
+		if (!n || !bsearch(&u->v[i].call, old, n, sizeof(*old), uid_order))
+			u->v[m++] = u->v[i];
+	u->n = rc ? u->n : m;
+	free(old);
+	return rc;
 }
 
 void reap_single(struct reap *r)
@@ -495,7 +552,6 @@ void reap_single(struct reap *r)
 	struct reap_asks asks = { 0 };
 	struct unused u = { .r = r };
 	struct why why = { "" };
-	size_t m = 0;
 	int rc = r->set->dry ? 0 : reap_asks_make(&r->root, &why);
 
 	if (rc)
@@ -506,19 +562,20 @@ void reap_single(struct reap *r)
 	if (asks.bad)
 		reap_fault(r, -EBADMSG, "erase: a line that is no request is left alone");
 	find_unused(r, &u);
-	for (size_t i = 0; i < u.n; i++)
-		if (!asks.n || !asked_for(&asks, &u.v[i]))
-			u.v[m++] = u.v[i];
-	if (m && r->set->dry) {
-		struct reap_asked *v = calloc(m, sizeof(*v));
+	if (only_new(&u, &asks)) {
+		reap_fault(r, -ENOMEM, "out of memory");
+		u.n = 0;
+	}
+	if (u.n && r->set->dry) {
+		struct reap_asked *v = calloc(u.n, sizeof(*v));
 
-		for (size_t i = 0; v && i < m; i++)
+		for (size_t i = 0; v && i < u.n; i++)
 			v[i].ask = u.v[i];
 		if (v)
-			act(r, v, m);
+			act(r, v, u.n);
 		free(v);
-	} else if (m) {
-		rc = reap_asks_add(&r->root, u.v, m, &why);
+	} else if (u.n) {
+		rc = reap_asks_add(&r->root, u.v, u.n, &why);
 		reap_asks_free(&asks);
 		if (!rc)
 			rc = reap_asks_read(&r->root, &asks, &why);

@@ -57,6 +57,7 @@ void store_figures(const struct store *st, struct store_figures *ret)
 
 	for (size_t i = 0; i < sizeof(*ret) / sizeof(*to); i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	ret->ring = writer_ring_works(st->ring);
 	pipe_figures(st, ret);
 }
 
@@ -172,8 +173,10 @@ static int open_writer(struct store *st)
 		rc = root_upgrade(&st->root, why_of(st));
 	if (!rc)
 		rc = writer_recover(&st->root, why_of(st));
+	if (!rc && writer_ring_new(&st->ring))
+		rc = why_set(why_of(st), -ENOMEM, "%s: out of memory", st->root.path);
 	if (!rc)
-		rc = writer_new(&st->root, &st->writer, why_of(st));
+		rc = writer_new(&st->root, st->ring, &st->writer, why_of(st));
 	if (rc)
 		return rc;
 	reserve_take(st);
@@ -258,6 +261,7 @@ void store_close(struct store *st)
 	sealing_free(st->sealing);
 	slots_free(st->slots);
 	writer_free(st->writer);
+	writer_ring_free(st->ring);
 	coder_free(&st->coder);
 	keypool_free(st->pool);
 	unerased_free(st);

@@ -106,6 +106,7 @@ void root_close(struct root *r);
 /* ---- an open store ---- */
 
 struct writer;
+struct writer_ring;
 struct slots;
 struct pipe;
 struct unerased;
@@ -148,6 +149,7 @@ struct store {
 	int lock;
 	_Atomic int err; /* a write failed: broken for writing */
 	bool reserve;
+	struct writer_ring *ring; /* of the writer, and of the next one after a repair */
 	struct writer *writer;
 	struct slots *slots;
 	struct catalog *catalog;

@@ -464,7 +464,7 @@ int root_open(const char *dir, struct root *ret, struct why *why)
 
 	r.fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (r.fd < 0)
-		return why_errno(why, -errno, dir, "no store");
+		return why_errno(why, -errno, dir, errno == ENOENT || errno == ENOTDIR ? "no store" : "cannot open the store");
 	rc = read_small(r.fd, "optag.store", text, sizeof(text) - 1, &n);
 	if (rc == -ENOENT) {
 		rc = why_set(why, -ENOENT, "%s: no store there (make one with optag init)", dir);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * writer.c - segment files by io_uring (the only user of liburing)
+ * writer.c - segment files by io_uring
  *
  * A segment in memory: `cur` is the buffer being filled, its first byte at
  * file offset `base`; `req` is the one write on its way. Offsets and lengths
@@ -14,12 +14,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <liburing.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,21 +26,13 @@
 #include "base/mutex.h"
 #include "store/daylock.h"
 #include "store/segment.h"
-#include "store/writer.h"
+#include "store/writer_internal.h"
 
-#define BUF_SIZE (1u << 20) /* measured: 1 MiB direct writes reach the disk's speed */
-#define BUF_MAX	 (2 * WRITER_OPEN)
 #define BLOCK	 4096u
 #define CLOSING_MAX 8 /* full segments that wait for the next sync, each with a buffer */
 #define IDLE_S	 3600 /* a segment that nothing came to for so long is finished: its day may be over, and is in use until then */
 #define STEP_MIN (1u << 20)
 #define STEP_MAX (16u << 20)
-
-struct wbuf {
-	uint8_t *p;
-	int index; /* registered as, -1 not */
-	struct wbuf *next;
-};
 
 enum { REQ_WRITE };
 
@@ -77,11 +67,9 @@ struct wseg {
 
 struct writer {
 	const struct root *root;
-	struct io_uring ring;
-	bool have_ring, fixed;
+	struct writer_ring *ring; /* the caller's */
 	struct wseg *segs;
-	unsigned nopen, nclosing, nbuf;
-	struct wbuf *spare;
+	unsigned nopen, nclosing;
 	uint64_t tick, made;
 	int err;
 	pthread_mutex_t lock;	   /* guards all of it; not held while somebody waits for the disk */
@@ -110,67 +98,20 @@ static uint64_t seg_pos(const struct wseg *s)
 	return s->base + s->fill;
 }
 
-int writer_new(const struct root *r, struct writer **ret, struct why *why)
+int writer_new(const struct root *r, struct writer_ring *ring, struct writer **ret, struct why *why)
 {
 	struct writer *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return why_set(why, -ENOMEM, "out of memory");
 	w->root = r;
-	w->made = 0;
+	w->ring = ring;
 	mutex_init(&w->lock);
 	mutex_init(&w->sync_lock);
 	mutex_init(&w->append_lock);
 	pthread_cond_init(&w->reaped, NULL);
-	/* No io_uring (old kernel, seccomp, sysctl): plain writes do the same, only slower. */
-	w->have_ring = io_uring_queue_init(2 * WRITER_OPEN, &w->ring, 0) == 0;
-	w->fixed = w->have_ring && io_uring_register_buffers_sparse(&w->ring, BUF_MAX) == 0;
 	*ret = w;
 	return 0;
-}
-
-/* ---- buffers ---- */
-
-static struct wbuf *buf_new(struct writer *w)
-{
-	struct wbuf *b = calloc(1, sizeof(*b));
-	struct iovec iov = { .iov_len = BUF_SIZE };
-	__u64 tag = 0;
-
-	if (!b || w->nbuf == BUF_MAX) {
-		free(b);
-		return NULL;
-	}
-	b->index = -1;
-	b->p = mmap(NULL, BUF_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (b->p == MAP_FAILED) {
-		free(b);
-		return NULL;
-	}
-	iov.iov_base = b->p;
-	/* Fails when the locked-memory limit is small: the buffer is then used unregistered. */
-	if (w->fixed && io_uring_register_buffers_update_tag(&w->ring, w->nbuf, &iov, &tag, 1) == 1)
-		b->index = (int)w->nbuf;
-	w->nbuf++;
-	return b;
-}
-
-static struct wbuf *buf_get(struct writer *w)
-{
-	struct wbuf *b = w->spare;
-
-	if (!b)
-		return buf_new(w);
-	w->spare = b->next;
-	return b;
-}
-
-static void buf_put_back(struct writer *w, struct wbuf *b)
-{
-	if (!b)
-		return;
-	b->next = w->spare;
-	w->spare = b;
 }
 
 /* ---- writing ---- */
@@ -197,7 +138,7 @@ static void request_done(struct writer *w, struct wseg *s, int res)
 		s->err = res;
 		w->err = res;
 	}
-	buf_put_back(w, q->buf);
+	writer_ring_give(w->ring, q->buf);
 	*q = (struct request){ .op = REQ_WRITE };
 }
 
@@ -213,20 +154,22 @@ static void reap_one(struct writer *w)
 	}
 	w->reaping = true;
 	pthread_mutex_unlock(&w->lock);
-	rc = io_uring_wait_cqe(&w->ring, &cqe);
+	rc = io_uring_wait_cqe(&w->ring->ring, &cqe);
 	pthread_mutex_lock(&w->lock);
 	w->reaping = false;
 	pthread_cond_broadcast(&w->reaped);
 	if (rc == -EINTR)
 		return;
-	if (rc) { /* the ring itself is broken: nothing on its way will ever be reported */
+	if (rc) { /* the ring itself is broken: nothing on its way will ever be reported, and nobody uses it again */
+		w->ring->works = false;
 		for (struct wseg *s = w->segs; s; s = s->next)
 			if (s->req.busy)
 				request_done(w, s, -EIO);
 		return;
 	}
-	request_done(w, io_uring_cqe_get_data(cqe), cqe->res);
-	io_uring_cqe_seen(&w->ring, cqe);
+	if (io_uring_cqe_get_data(cqe)) /* else one that was given up */
+		request_done(w, io_uring_cqe_get_data(cqe), cqe->res);
+	io_uring_cqe_seen(&w->ring->ring, cqe);
 }
 
 static void seg_wait(struct writer *w, struct wseg *s)
@@ -247,24 +190,21 @@ static void seg_write(struct writer *w, struct wseg *s, struct wbuf *b, uint32_t
 	*q = (struct request){ .op = REQ_WRITE, .busy = true, .buf = give ? b : NULL, .p = b->p + from,
 			       .off = s->base + from, .len = to - from };
 	s->dirty = true;
-	sqe = w->have_ring ? io_uring_get_sqe(&w->ring) : NULL;
-	if (!sqe) {
-		rc = write_plain(s, q->p, q->len, q->off);
-		request_done(w, s, rc ? rc : (int)q->len);
-		return;
-	}
-	if (b->index >= 0)
+	sqe = w->ring->works ? io_uring_get_sqe(&w->ring->ring) : NULL;
+	if (sqe && b->index >= 0)
 		io_uring_prep_write_fixed(sqe, s->fd, q->p, q->len, q->off, b->index);
-	else
+	else if (sqe)
 		io_uring_prep_write(sqe, s->fd, q->p, q->len, q->off);
-	io_uring_sqe_set_data(sqe, s);
-	rc = io_uring_submit(&w->ring);
-	if (rc < 0) {
-		/* The entry stays in the queue and may go out with the next submission, so the
-		 * buffer is given up rather than used again. */
-		q->buf = NULL;
-		request_done(w, s, rc == -EAGAIN ? -EBUSY : rc);
+	if (sqe) {
+		io_uring_sqe_set_data(sqe, s);
+		if (io_uring_submit(&w->ring->ring) >= 0)
+			return;
+		/* The kernel has not taken the entry, and will with the next one: it is to do nothing then. */
+		io_uring_prep_nop(sqe);
+		io_uring_sqe_set_data(sqe, NULL);
 	}
+	rc = write_plain(s, q->p, q->len, q->off);
+	request_done(w, s, rc ? rc : (int)q->len);
 }
 
 static uint32_t round_block(uint32_t n)
@@ -298,7 +238,7 @@ static void seg_free(struct writer *w, struct wseg *s)
 			*p = s->next;
 			break;
 		}
-	buf_put_back(w, s->cur);
+	writer_ring_give(w->ring, s->cur);
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->day_fd >= 0)
@@ -395,7 +335,7 @@ static int seg_create(struct writer *w, struct wseg *s, const char *dir, struct 
 	if (w->root->shared && fchmod(s->fd, FILE_MODE(w->root)))
 		return why_errno(why, -errno, name, "cannot give the group access");
 	rc = seg_alloc(s, BLOCK, why);
-	s->cur = rc ? NULL : buf_get(w);
+	s->cur = rc ? NULL : writer_ring_take(w->ring);
 	if (!rc && !s->cur)
 		rc = why_set(why, -ENOMEM, "%s: no memory for a buffer", name);
 	if (rc) {
@@ -504,13 +444,13 @@ static int seg_turn(struct writer *w, struct wseg *s)
 	struct wbuf *full = s->cur, *fresh;
 
 	seg_wait(w, s); /* gives its buffer back first */
-	fresh = buf_get(w);
+	fresh = writer_ring_take(w->ring);
 	if (!fresh)
 		return -ENOMEM;
 	if (s->written < BUF_SIZE)
 		seg_write(w, s, full, s->written & ~(BLOCK - 1), BUF_SIZE, true);
 	else /* flushed while we waited */
-		buf_put_back(w, full);
+		writer_ring_give(w->ring, full);
 	s->cur = fresh;
 	s->base += BUF_SIZE;
 	s->fill = 0;
@@ -710,7 +650,6 @@ uint64_t writer_segments(const struct writer *w)
 void writer_free(struct writer *w)
 {
 	struct wseg *s, *next;
-	struct wbuf *b;
 	struct why why = { "" };
 
 	if (!w)
@@ -724,13 +663,6 @@ void writer_free(struct writer *w)
 	for (s = w->segs; s; s = next) {
 		next = s->next;
 		seg_free(w, s);
-	}
-	if (w->have_ring)
-		io_uring_queue_exit(&w->ring);
-	while ((b = w->spare)) {
-		w->spare = b->next;
-		munmap(b->p, BUF_SIZE);
-		free(b);
 	}
 	pthread_mutex_destroy(&w->lock);
 	pthread_mutex_destroy(&w->sync_lock);

@@ -29,8 +29,18 @@ struct extent {
 };
 
 struct writer;
+struct writer_ring;
 
-int writer_new(const struct root *r, struct writer **ret, struct why *why);
+/*
+ * The ring, with its buffers: it outlives the writer, of which it has one at a time, so that a store which is repaired makes
+ * none anew (the daemon's filter of system calls allows none by then). Where the kernel has no io_uring, or forbids it, or does
+ * not let it be restricted to writes, it does not work, and writers write without. -ENOMEM.
+ */
+int writer_ring_new(struct writer_ring **ret);
+bool writer_ring_works(const struct writer_ring *r); /* any thread; NULL: no */
+void writer_ring_free(struct writer_ring *r);	     /* after the writer; NULL-tolerant */
+
+int writer_new(const struct root *r, struct writer_ring *ring, struct writer **ret, struct why *why);
 /* Finishes (truncates, renames) what can be finished. NULL-tolerant. */
 void writer_free(struct writer *w);
 /* len bytes of a chunk, padding excluded. After an error the writer takes nothing more. */

@@ -2,15 +2,16 @@
 /*
  * bench_reap.c - how long deletion takes in a large store
  *
- *	bench_reap			all of it, 360,000 calls
+ *	bench_reap			all of it: ROWS=360000 DUE=120000 FILES=20000 (environment)
  *	bench_reap make STORE KEYS ROWS DUE HELD	a store of ROWS calls whose days end one after another, DUE of them first; some
  *							HELD of these are on hold
  *	bench_reap reap STORE DAYS	a run of the reaper at the end of that many days: figures
  *	bench_reap files DIR N | sqlite FILE N DUE	the peers: a file a call, one indexed table
  *
- * Rows and slots are written by the store's own code, without a private key or audio: segments are of the real number (64 MiB each,
- * 1.2 MB a call of three minutes) and have no blocks but one. What is measured is destroying, telling, and unlinking by the
- * number of names; what blocks cost to free depends on the file system.
+ * Rows and slots are written by the store's own code, without a private key or audio; partitions are sealed as a recorder seals them.
+ * Segments are of the real number and length (64 MiB each). A call has CALL_BYTES (environment; 200000 is half a minute) in
+ * chunks of 5,000, among those of the calls beside it. REAL_DAYS=N: segments of the first N days are written whole, four at a time as by
+ * recorders of four controllers; the others have no block but the first, and unlinking those costs by the number of names alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,13 +29,13 @@
 #include "store/catalog.h"
 #include "store/hold.h"
 #include "store/reap.h"
+#include "store/sealing.h"
 #include "store/segment.h"
 #include "store/slots.h"
 #include "store/store_internal.h"
 #include "store/writer.h"
 
-#define CALL_BYTES 1200000ull
-#define START	   1795000000000000000ULL
+#define CHUNK	   5008u /* 1.5 s of a voice, padded */
 #define DAY_NS	   (86400 * NS_PER_S)
 #define ZONE	   "Europe/Copenhagen"
 
@@ -44,6 +45,15 @@ static double now_s(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static uint64_t start_ns = 1795000000000000000ULL; /* START_S: when the first call began */
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+	const char *s = getenv(name);
+
+	return s && *s ? strtoull(s, NULL, 10) : otherwise;
 }
 
 static void die(const char *what, int rc, const char *why)
@@ -57,17 +67,20 @@ static void die(const char *what, int rc, const char *why)
 struct maker {
 	struct root root;
 	struct slots *slots;
+	struct sealing *sealing;
 	struct catalog *catalog;
 	struct why why;
 	uint8_t key[32], numbers[80];
 	struct buf extents;
+	unsigned chunks, real_days; /* of a call; whose segments have all their blocks */
+	uint64_t in_segment;	    /* calls */
 	int fd[2]; /* the day's slots; the first one is wrapped, the others are like it */
 	uint32_t next[2];
 };
 
 static uint64_t day_at(unsigned day)
 {
-	return START + (90ull + day) * DAY_NS;
+	return start_ns + (90ull + day) * DAY_NS;
 }
 
 static void put_slot(struct maker *m, unsigned p, const struct uid *uid, uint64_t until, uint32_t *ret_day, uint32_t *ret_index)
@@ -95,14 +108,26 @@ static void put_slot(struct maker *m, unsigned p, const struct uid *uid, uint64_
 		die("slot", rc, m->why.text);
 }
 
-static void put_call(struct maker *m, uint64_t i, unsigned day)
+/* The n-th call of its day: as many calls as a segment has room for talk at once. */
+static void put_extents(struct maker *m, uint64_t n)
 {
-	struct store_call_meta meta = { .start_ns = START + i * 1000000, .controller = "acme", .zone = ZONE, .rule = "service-desk",
+	struct extent_state st = { 0 };
+
+	m->extents.len = 0;
+	for (uint64_t k = 0; k < m->chunks; k++)
+		extent_put(&m->extents, &st, &(struct extent){ .segment = (uint32_t)(n / m->in_segment + 1), .len = CHUNK - 8,
+							       .off = SEGMENT_HEAD + (k * m->in_segment + n % m->in_segment) * CHUNK });
+}
+
+static void put_call(struct maker *m, uint64_t i, unsigned day, uint64_t in_day)
+{
+	struct store_call_meta meta = { .start_ns = start_ns + i * 1000000, .controller = "acme", .zone = ZONE, .rule = "service-desk",
 					.policy_hash = "00ff", .scenario = "A1", .sip_call_id = "" };
-	struct store_call_result r = { .end_ns = START + i * 1000000, .end = "bye", .outcome = STORE_O_KEPT, .gap = "",
+	struct store_leg_figures leg = { .format = { .name = "PCMA", .clock = 8000, .channels = 1, .pt = 8 }, .packets = m->chunks * 37ull,
+					 .audio_ms = m->chunks * 750ull };
+	struct store_call_result r = { .end_ns = start_ns + i * 1000000, .end = "bye", .outcome = STORE_O_KEPT, .gap = "", .leg = { leg, leg },
 				       .reason = { "interest", "interest" }, .state = { STORE_S_GRANTED, STORE_S_GRANTED } };
-	struct catalog_row row = { .meta = &meta, .result = &r, .numbers = m->numbers, .numbers_len = sizeof(m->numbers),
-				   .extents = m->extents.p, .extents_len = m->extents.len, .kept = true };
+	struct catalog_row row = { .meta = &meta, .result = &r, .numbers = m->numbers, .numbers_len = sizeof(m->numbers), .kept = true };
 	uint8_t hash[2][NUMBER_HASH];
 	char sip[48];
 	int rc;
@@ -119,6 +144,9 @@ static void put_call(struct maker *m, uint64_t i, unsigned day)
 		put_slot(m, p, &meta.uid, meta.until_ns[p], &row.purpose_day[p], &row.purpose_slot[p]);
 	}
 	row.day = row.purpose_day[0];
+	put_extents(m, in_day);
+	row.extents = m->extents.p;
+	row.extents_len = m->extents.len;
 	for (int k = 0; k < 2; k++) {
 		rc = catalog_add(m->catalog, &row, &m->why);
 		if (rc != -EAGAIN)
@@ -131,32 +159,87 @@ static void put_call(struct maker *m, uint64_t i, unsigned day)
 		die("rows", rc, m->why.text);
 }
 
+/* Blocks as a disk gives them when several files grow beside each other. */
+static void write_whole(const int fd[4], unsigned n)
+{
+	static uint8_t data[1 << 20];
+
+	if (!data[0])
+		randombytes_buf(data, sizeof(data));
+	for (off_t at = 0; at < (off_t)WRITER_ROLL; at += (off_t)sizeof(data))
+		for (unsigned k = 0; k < n; k++)
+			if (pwrite_all(fd[k], data + (at ? 0 : SEGMENT_HEAD), sizeof(data) - (at ? 0 : SEGMENT_HEAD), at ? at : SEGMENT_HEAD))
+				die("segment", -errno, "cannot write");
+}
+
 static void put_segments(struct maker *m, unsigned day, uint64_t calls)
 {
-	uint64_t n = calls * CALL_BYTES / WRITER_ROLL + 1;
+	uint64_t n = (calls + m->in_segment - 1) / m->in_segment;
 	struct segment_head h = { 0 };
 	uint8_t raw[SEGMENT_HEAD];
 	char path[STORE_PATH_MAX];
+	unsigned open = 0;
+	int fds[4];
 	uint32_t d;
 
 	day_of(day_at(day), ZONE, &d);
 	memcpy(h.store_id, m->root.id, 16);
 	snprintf(h.controller, sizeof(h.controller), "acme");
 	h.day = d;
+	segment_path("acme", d, 1, "seg", path);
+	*strrchr(path, '/') = 0;
+	make_dirs(&m->root, path, &m->why);
 	for (uint32_t k = 1; k <= n; k++) {
 		int fd;
 
-		segment_path("acme", d, k, "seg", path);
-		*strrchr(path, '/') = 0;
-		make_dirs(&m->root, path, &m->why);
 		segment_path("acme", d, k, "seg", path);
 		h.number = k;
 		segment_head_format(&h, raw);
 		fd = openat(m->root.fd, path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 		if (fd < 0 || pwrite_all(fd, raw, sizeof(raw), 0) || ftruncate(fd, WRITER_ROLL))
 			die(path, -errno, "segment");
-		close(fd);
+		fds[open++] = fd;
+		if (open < 4 && k < n)
+			continue;
+		if (day < m->real_days)
+			write_whole(fds, open);
+		while (open)
+			close(fds[--open]);
 	}
+}
+
+static int to_seal(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	const struct maker *m = arg;
+
+	if (!catalog_sealed(&m->root, controller, day, part))
+		sealing_add(m->sealing, controller, day, part);
+	return 0;
+}
+
+/* As a recorder does when rows went to other days for a while: by its thread. */
+static void end_day(struct maker *m, unsigned day, uint64_t calls)
+{
+	uint32_t d;
+	int rc = catalog_sync(m->catalog, &m->why);
+
+	if (rc)
+		die("rows", rc, m->why.text);
+	put_segments(m, day, calls);
+	catalog_free(m->catalog);
+	if (catalog_new(&m->root, m->sealing, &m->catalog))
+		die("catalog", -ENOMEM, "");
+	day_of(day_at(day), ZONE, &d);
+	(void)catalog_each_of(&m->root, "acme", d, to_seal, m);
+	for (int p = 0; p < 2; p++) {
+		close(m->fd[p]);
+		m->fd[p] = -1;
+	}
+}
+
+static int unsealed(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	return !catalog_sealed(arg, controller, day, part);
 }
 
 static void set_holds(const char *dir, unsigned held, uint64_t due)
@@ -179,8 +262,8 @@ static void set_holds(const char *dir, unsigned held, uint64_t due)
 		bool fresh;
 
 		snprintf(sip, sizeof(sip), "%016llx@pbx.example.net", (unsigned long long)i * 2654435761u);
-		uid_make(START + i * 1000000, sip, strlen(sip), &uid);
-		rc = store_hold_add(st, h, &uid, &w, &who, START + DAY_NS, &fresh);
+		uid_make(start_ns + i * 1000000, sip, strlen(sip), &uid);
+		rc = store_hold_add(st, h, &uid, &w, &who, start_ns + DAY_NS, &fresh);
 		if (rc)
 			die("hold", rc, store_why(st));
 	}
@@ -199,32 +282,32 @@ static int make(const char *dir, const char *keys, uint64_t rows, uint64_t due, 
 
 	if (rc)
 		die("init", rc, why);
-	if (root_open(dir, &m.root, &m.why) || slots_new(&m.root, &m.slots) || catalog_new(&m.root, NULL, &m.catalog))
+	if (root_open(dir, &m.root, &m.why) || slots_new(&m.root, &m.slots) || sealing_new(&m.root, &m.sealing) ||
+	    sealing_start(m.sealing) || catalog_new(&m.root, m.sealing, &m.catalog))
 		die("open", -EIO, m.why.text);
-	clock_set_ns(START);
+	clock_set_ns(start_ns);
 	m.fd[0] = m.fd[1] = -1;
-	extent_put(&m.extents, &(struct extent_state){ 0 }, &(struct extent){ .segment = 1, .off = SEGMENT_HEAD, .len = 16384 });
+	m.chunks = (unsigned)(setting("CALL_BYTES", 200000) / CHUNK);
+	m.in_segment = (WRITER_ROLL - SEGMENT_HEAD) / CHUNK / m.chunks;
+	m.real_days = (unsigned)setting("REAL_DAYS", 0);
 	for (uint64_t i = 0; i < rows; i++) {
-		if (in_day == due) {
-			put_segments(&m, day++, in_day);
+		put_call(&m, i, day, in_day);
+		if (++in_day == due || i == rows - 1) {
+			end_day(&m, day++, in_day);
 			in_day = 0;
-			close(m.fd[0]);
-			close(m.fd[1]);
-			m.fd[0] = m.fd[1] = -1;
 		}
-		put_call(&m, i, day);
-		in_day++;
 	}
-	put_segments(&m, day, in_day);
-	rc = catalog_sync(m.catalog, &m.why);
-	rc = rc ? rc : slots_sync(m.slots, &m.why);
+	rc = slots_sync(m.slots, &m.why);
 	if (rc)
 		die("sync", rc, m.why.text);
+	while (catalog_each(&m.root, unsealed, &m.root))
+		usleep(50000);
+	sealing_free(m.sealing);
 	catalog_free(m.catalog);
 	slots_free(m.slots);
 	root_close(&m.root);
 	set_holds(dir, held, due);
-	printf("made %llu calls in %u days, %.0f s\n", (unsigned long long)rows, day + 1, now_s() - start);
+	printf("made %llu calls in %u days, %.0f s\n", (unsigned long long)rows, day, now_s() - start);
 	return 0;
 }
 
@@ -343,22 +426,27 @@ static int all_reap(const char *dir)
 
 	snprintf(s, sizeof(s), "%s/s", dir);
 	snprintf(k, sizeof(k), "%s/k", dir);
-	return make(s, k, 360000, 120000, 57) || reap(s, 1);
+	return make(s, k, setting("ROWS", 360000), setting("DUE", 120000), 57) || reap(s, 1);
 }
 
 static int all_files(const char *dir)
 {
+	unsigned n = (unsigned)setting("FILES", 20000);
 	char cmd[400];
 	double start;
 	int rc;
 
 	snprintf(cmd, sizeof(cmd), "%s/f", dir);
 	mkdir(cmd, 0700);
-	files(cmd, 20000);
+	files(cmd, n);
 	snprintf(cmd, sizeof(cmd), "find '%s/f' -delete", dir);
 	start = now_s();
 	rc = system(cmd);
-	printf("find -delete of 20000 files: %.1f s (%.1f s for 120,000)\n", now_s() - start, (now_s() - start) * 6);
+	start = now_s() - start;
+	printf("find -delete of %u files: %.1f s", n, start);
+	if (n < setting("DUE", 120000))
+		printf(" (%.1f s for as many as are due)", start * (double)setting("DUE", 120000) / n);
+	printf("\n");
 	return rc;
 }
 
@@ -367,7 +455,7 @@ static int all_sqlite(const char *dir)
 	char file[300];
 
 	snprintf(file, sizeof(file), "%s/t.db", dir);
-	return one_table(file, 360000, 120000);
+	return one_table(file, setting("ROWS", 360000), setting("DUE", 120000));
 }
 
 /* Everything, small enough for `make bench`. */
@@ -390,6 +478,7 @@ int main(int argc, char **argv)
 {
 	if (sodium_init() < 0)
 		return 1;
+	start_ns = setting("START_S", start_ns / NS_PER_S) * NS_PER_S;
 	if (argc == 1)
 		return all();
 	if (argc == 7 && !strcmp(argv[1], "make"))

@@ -74,3 +74,7 @@ done
 echo
 echo "== live"
 tests/bench/live.sh || echo "live: not run here"
+
+echo
+echo "== reaper beside capture"
+tests/bench/reap_live.sh || echo "reap: not run here"

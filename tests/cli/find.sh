@@ -63,5 +63,12 @@ has out 'caller-opted-out'
 LC_ALL=C grep -q $'\x1b' out && fail "an escape sequence reached the terminal"
 "$BIN/optag" find --store s 2>err >/dev/full && fail "a full device is no success"
 has err 'standard output'
+# One that is there and may not be read is not called missing.
+run 1 "$BIN/optag" find --store nowhere
+has err 'nowhere: no store: No such file'
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then # root reads everything: without that power
+	run 1 setpriv --bounding-set -dac_override,-dac_read_search --inh-caps -all --reuid 65534 --clear-groups "$BIN/optag-find" --store "$PWD/s"
+	has err 's: cannot open the store: Permission denied'
+fi
 run 3 sh -c 'printf broken >s/optag.store; exec "$0" find --store s' "$BIN/optag"
 exit 0

@@ -29,6 +29,7 @@ has "$TMP/out" "interface  mon0, native, up, mirror port"
 has "$TMP/out" "90 in progress: 10 setup, 80 answered, 6 on hold; 70 recording; with those just over 100 of 1000"
 has "$TMP/out" "consent.none?[31m"
 has "$TMP/out" "capture rings"
+has "$TMP/out" "a ring, emptied, times 2"
 has "$TMP/out" "store's queue full     800"
 has "$TMP/out" "200.0 MB of audio in 101.0 MB, disk 25 % free"
 grep -q $'\033' "$TMP/out" && fail "status passes an escape through"
@@ -36,8 +37,8 @@ grep -q $'\033' "$TMP/out" && fail "status passes an escape through"
 
 "$BIN/optag-status" --json --control "$sock" >"$TMP/out" || fail "status --json: exit code"
 [ "$(wc -l <"$TMP/out")" = 1 ] || fail "--json: not one line"
-[ "$(jq -c '[.packets.seen, .packets.balanced, .calls.kept, .losses.capture_ring, .losses.store_queue, .losses.store_disk, .interfaces[0].name, has("ok")]' "$TMP/out")" = \
-	'[2000,true,3000,10,800,160,"mon0",false]' ] || { fail "--json: fields"; cat "$TMP/out"; }
+[ "$(jq -c '[.packets.seen, .packets.balanced, .calls.kept, .losses.capture_ring, .losses.store_queue, .losses.store_disk, .losses.ring_damaged, .store.io_uring, .interfaces[0].name, has("ok")]' "$TMP/out")" = \
+	'[2000,true,3000,10,800,160,2,true,"mon0",false]' ] || { fail "--json: fields"; cat "$TMP/out"; }
 
 # Rates: between two answers lies one second of the daemon's clock, whatever this machine's did.
 "$BIN/optag-top" --once --control "$sock" >"$TMP/out" 2>"$TMP/err" || fail "top: exit code"

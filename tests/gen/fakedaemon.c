@@ -66,8 +66,9 @@ static void start_figures(void)
 		status_decided(&st.decisions, POLICY_TRAINING, PURPOSE_DENIED, "consent.none\033[31m");
 	status_decided(&st.decisions, POLICY_TRAINING, PURPOSE_DENIED, "a\"quote,\\ and\nline} 1");
 	strcpy(st.store_dir, "/var/lib/optag");
-	st.store = (struct store_figures){ .payload_bytes = 200000000, .stored_bytes = 100000000, .chunks = 10000, .segments = 3,
+	st.store = (struct store_figures){ .payload_bytes = 200000000, .stored_bytes = 100000000, .chunks = 10000, .segments = 3, .ring = 1,
 					.shed_packets = 800, .lost_packets = 160 };
+	st.rings_damaged = 2;
 	st.disk_bytes = 1000000000000;
 	st.disk_free = 250000000000;
 	st.sync_ns_last = 3 * NS_PER_MS;

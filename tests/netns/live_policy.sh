@@ -54,6 +54,14 @@ for _ in $(seq 60); do
 	sleep 0.1
 done
 [ "$("$O" policy status --control "$c" --json | jq .older_policies)" = 0 ] || fail "old policies are not let go"
+# Who changes sets all the time does not fill the log.
+said() { grep -c 'set\.add: ' "$TMP/optagd.err"; }
+[ "$(said)" = 1 ] || fail "the log does not have the change of a set"
+begun=$SECONDS
+for n in $(seq 30); do "$O" set add --control "$c" no-record "+45990000$((n + 10))" --for 1h || fail "set add $n"; done
+[ "$("$O" set list --control "$c" no-record --json | wc -l)" -ge 30 ] || fail "not all are in the set"
+n=$(said)
+[ "$n" -gt 1 ] && [ "$n" -le $((3 + (SECONDS - begun) / 10)) ] || fail "$((n - 1)) lines of 30 changes in $((SECONDS - begun)) s"
 # settings that SIGHUP takes: no line below the level, then again one
 lines=$(wc -l <"$TMP/optagd.err")
 echo 'log-level error' >>"$TMP/optagd.conf"

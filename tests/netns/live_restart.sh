@@ -74,6 +74,33 @@ for n in 1 2 3 4; do
 	load_in "$BIN/optagd" -r -c "$TMP/optagd.conf" 2>"$TMP/err" || fail "optagd -r: $(cat "$TMP/err")"
 done
 
+# What is taken over keeps its sizes and its mode, says so, and tells the sizes that are there; ended and begun anew it has the new ones.
+sizes() { # FLOW RING SIGNALLING: as status has them
+	load_status "$TMP/status" || fail status
+	jq -e --argjson f "$1" --argjson r "$2" --argjson s "$3" '.flow.capacity == $f and all(.rings[]; .size == if .cpu < 0 then $s else $r end)' \
+		"$TMP/status" >/dev/null || fail "sizes are not $*: $(jq -c '[.flow, .rings]' "$TMP/status")"
+}
+: >"$TMP/optagd.err"
+load_conf 'ring 1 MiB' 'signalling-ring 1 MiB' 'flow-lines 1024' 'calls 500' && load_daemon || fail "optagd does not start"
+sizes 2048 1048576 1048576
+grep -q ' stays ' "$TMP/optagd.err" && fail "a first start has something that stays"
+load_stop TERM || fail "optagd's status"
+load_conf 'ring 2 MiB' 'signalling-ring 4 MiB' 'flow-lines 2048' 'calls 1000'
+sed -i 's/xdp native/xdp generic/' "$TMP/optagd.conf"
+load_daemon || fail "the next optagd does not start"
+sizes 2048 1048576 1048576
+for what in 'flow-lines stays 1024, not 2048' 'ring (bytes) stays 1048576, not 2097152' 'signalling-ring (bytes) stays 1048576, not 4194304' \
+	'take over stays 500, not 1000' 'xdp stays native, not generic'; do
+	[ "$(grep -c "rx0: .*$what" "$TMP/optagd.err")" = 1 ] || fail "the log does not say once: $what"
+done
+load_stop || fail "optagd's status"
+load_daemon || fail "the last optagd does not start"
+sizes 4096 2097152 4194304
+[ "$(grep -c ' stays ' "$TMP/optagd.err")" = 5 ] || fail "something stays after an end"
+[ "$(jq -r '.interfaces[0].mode' "$TMP/status")" = generic ] || fail "the mode is the old one"
+load_stop || fail "optagd's status"
+load_conf
+
 # A killed daemon leaves its pins; they are not for ever.
 load_daemon || fail "optagd does not start again"
 load_status "$TMP/status" && jq -e '.take_over == null and .media.before == 0' "$TMP/status" >/dev/null || fail "a first start is a take-over"

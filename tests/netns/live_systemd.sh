@@ -173,6 +173,33 @@ load_wait
 sd optag fsck --store /var/lib/optag >"$TMP/fsck" 2>&1 || fail "fsck: $(head -n 3 "$TMP/fsck")"
 "$O" audit verify --store "$TMP/root/lib/optag" >"$TMP/audit" 2>&1 || fail "audit: $(cat "$TMP/audit")"
 
+# It is killed, and stopped before systemd starts it again: what it left stays for who might come, and not longer.
+printf '[Service]\nRestartSec=600\n' >"$TMP/root/units/optagd.service.d/late.conf"
+echo 'take-over 1 s' >>"$etc/optagd.conf"
+sd systemctl daemon-reload
+start
+[ "$(sd systemctl show -P ActiveState optagd-release.timer)" = active ] || fail "the timer of what is left does not run"
+sd systemctl stop optagd-release.timer # not by chance
+kill -9 "$(sd_main)"
+for _ in $(seq 100); do
+	[ "$(sd_show SubState)" = auto-restart ] && break
+	sleep 0.1
+done
+sd systemctl stop optagd
+pinned || fail "a stop between a failure and the next start leaves nothing: this test is for nothing"
+sd systemctl start optagd-release || fail "optagd-release: $(sd systemctl status --no-pager optagd-release | head -n 12)"
+pinned || fail "what another daemon may take over is removed"
+for _ in 1 2 3; do # 10 s after its last word
+	sleep 6
+	sd systemctl start optagd-release || fail "optagd-release: $(sd systemctl status --no-pager optagd-release | head -n 12)"
+	pinned || break
+done
+sd systemctl reset-failed optagd 2>/dev/null
+sd rm -r /run/optag # systemd keeps it then
+gone "killed, and nobody came"
+rm "$TMP/root/units/optagd.service.d/late.conf"
+sed -i '/^take-over 1 s/d' "$etc/optagd.conf"
+
 # It is killed when it is stopped, and when it is restarted.
 printf '[Service]\nKillSignal=SIGKILL\n' >"$TMP/root/units/optagd.service.d/kill.conf"
 sd systemctl daemon-reload
@@ -185,7 +212,7 @@ start
 sd systemctl restart optagd || fail "restart of one that is killed"
 is '.take_over.from == "killed"'
 # It ends by itself and as asked: nobody starts it again, so nothing stays.
-kill -INT "$(sd_main)"
+sd systemctl kill -s INT optagd
 state inactive 0
 gone "ended by itself"
 exit 0

@@ -27,6 +27,7 @@ enum fault {
 	F_RENAME,
 	F_TRUNCATE,
 	F_URING, /* a write by io_uring: its completion carries an error */
+	F_SUBMIT, /* the kernel does not take it at all, this time */
 	F_OWN,
 };
 
@@ -140,6 +141,8 @@ int __wrap_beneath_openat(int fd, const char *p, int flags, mode_t mode)
 
 int __wrap_io_uring_submit(struct io_uring *ring)
 {
+	if (fails(F_SUBMIT))
+		return -fail_errno;
 	if (fails(F_URING))
 		ring->sq.sqes[(ring->sq.sqe_tail - 1) & *ring->sq.kring_mask].fd = -1;
 	return __real_io_uring_submit(ring);

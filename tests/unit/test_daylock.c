@@ -48,21 +48,24 @@ static void test_share_and_take(void **state)
 static void test_writer(void **state)
 {
 	uint8_t chunk[4096] = { 0 };
+	struct writer_ring *ring;
 	struct writer *w;
 	struct extent e;
 	int fd;
 
 	(void)state;
-	assert_int_equal(writer_new(&root, &w, &why), 0);
+	assert_int_equal(writer_ring_new(&ring), 0);
+	assert_int_equal(writer_new(&root, ring, &w, &why), 0);
 	assert_int_equal(writer_append(w, "c", DAY, chunk, sizeof(chunk), &e, &why), 0);
 	assert_int_equal(daylock_take(&root, "c", DAY, &fd, &why), -EWOULDBLOCK);
 	writer_free(w);
 	assert_int_equal(daylock_take(&root, "c", DAY, &fd, &why), 0);
-	assert_int_equal(writer_new(&root, &w, &why), 0);
+	assert_int_equal(writer_new(&root, ring, &w, &why), 0);
 	assert_int_equal(writer_append(w, "c", DAY, chunk, sizeof(chunk), &e, &why), -ESHUTDOWN);
 	close(fd);
 	assert_int_equal(writer_append(w, "c", DAY, chunk, sizeof(chunk), &e, &why), 0);
 	writer_free(w);
+	writer_ring_free(ring);
 }
 
 int main(void)

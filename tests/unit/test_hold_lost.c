@@ -355,26 +355,31 @@ static void test_erasure(void **state)
 		struct reap_settings s = { .now_ns = T0 + 93 * DAY_NS, .told = true };
 		struct reap_totals t;
 		struct store *st;
-		struct uid uid;
+		struct uid uid, both;
 		char why[512];
 
 		as_before();
 		st = open_store(STORE_RW);
 		uid = keep_call(st, 7, "acme", CPH, T0, (uint64_t[]){ T0 + 95 * DAY_NS, T0 + 94 * DAY_NS });
+		both = keep_call(st, 8, "acme", CPH, T0, (uint64_t[]){ T0 + 95 * DAY_NS, T0 + 96 * DAY_NS });
 		ok(st, store_sync(st));
 		store_close(st);
 		shell(bad[i], store_dir);
 		assert_int_equal(reap_request(store_dir, &uid, STORE_DOCUMENTATION, "withdrawn", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
 		assert_int_equal(reap_request(store_dir, &later_held, STORE_DOCUMENTATION, "erased", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
+		for (unsigned p = 0; p < STORE_PURPOSES; p++)
+			assert_int_equal(reap_request(store_dir, &both, p, "mistake", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
 		(void)reap_with(&s, &t);
-		assert_int_equal(t.single, 1); /* what is on hold waits */
+		assert_int_equal(t.single, 3); /* what is on hold waits */
+		assert_int_equal(told("key.destroy.*mistake"), 2);
 		assert_int_equal(told("key.destroy.*withdrawn"), 1);
-		shell("test $(grep -c '^#' '%s/erase') = 1", store_dir);
+		shell("test $(grep -c '^#' '%s/erase') = 3", store_dir);
 		(void)rebuild();
 		fsck_clean(NULL);
 		assert_int_equal(state_of(&uid, 0), STORE_S_WITHDRAWN);
 		assert_int_equal(heard(&uid, STORE_DOCUMENTATION), -EACCES);
 		assert_int_equal(heard(&uid, STORE_TRAINING), 0);
+		assert_true(heard(&both, STORE_DOCUMENTATION) && heard(&both, STORE_TRAINING));
 		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
 		reap_at(T0 + 93 * DAY_NS + NS_PER_S);
 		assert_int_equal(told("key.destroy.*withdrawn"), 1);

@@ -2,6 +2,7 @@
 /* The inventory: groups and ages, calls in progress and of a writer that died, holds, keys that were to be destroyed. */
 #include "store_util.h"
 
+#include <sqlite3.h>
 #include <sys/file.h>
 
 #include "reap_util.h"
@@ -236,6 +237,38 @@ static void test_erasing(void **state)
 	close(fd);
 }
 
+/* A line that cannot be read ends the reading of all at once: other calls' lines count all the same, and of this one its slot. */
+static void test_bad_line(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct inventory_totals t;
+	struct uid v[3];
+	char path[400], why[512];
+	sqlite3 *sql;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		v[i] = keep_call(st, i, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 30 * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	for (unsigned i = 0; i < 3; i += 2)
+		assert_int_equal(reap_request(store_dir, &v[i], STORE_TRAINING, "withdrawn", 0, T0, why, sizeof(why)), 0);
+	reap_at(T0 + DAY_NS);
+	t = balanced(T0 + DAY_NS);
+	assert_true(t.kept == 3 && calls(STORE_TRAINING, STORE_S_WITHDRAWN, -1) == 2);
+	snprintf(path, sizeof(path), "%s/catalog/acme/later.db", store_dir);
+	assert_int_equal(sqlite3_open(path, &sql), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sql, "UPDATE later SET state='LOST' WHERE uid=(SELECT min(uid) FROM later)", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(sql);
+	assert_int_equal(look(T0 + DAY_NS, &t), 1);
+	assert_int_equal(nproblems, 1);
+	assert_non_null(strstr(problems[0], "later.db: a line of values that are none"));
+	assert_int_equal(t.kept, 3);
+	assert_int_equal(calls(STORE_TRAINING, STORE_S_WITHDRAWN, -1), 1);
+	assert_int_equal(calls(STORE_TRAINING, STORE_S_EXPIRED, -1), 1);
+	assert_int_equal(calls(STORE_TRAINING, STORE_S_GRANTED, -1), 1);
+}
+
 /* A call on hold outlives its day: before and after its row and audio are copied. */
 static void test_held(void **state)
 {
@@ -277,7 +310,7 @@ static void test_held(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(ages), T(grace), T(in_progress), T(no_marks), T(erasing), T(held) };
+	const struct CMUnitTest tests[] = { T(ages), T(grace), T(in_progress), T(no_marks), T(erasing), T(bad_line), T(held) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
  *
  * The child with the filter writes a call into a store, answers on the control
  * socket and the metrics page; then each forbidden thing kills it with SIGSYS.
+ * What the filter does not see, requests of the store's io_uring, the kernel
+ * refuses by itself.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -37,6 +40,7 @@
 #include "metrics.h"
 #include "priv.h"
 #include "status.h"
+#include "store/writer.h"
 #include "store_util.h"
 
 #define MUST(x)                                                                  \
@@ -178,22 +182,86 @@ static void page(void *arg, struct buf *out)
 }
 
 /* The store: a call with audio, durable. */
-static void one_call(const char *store)
+static void one_call(struct store *st)
 {
-	struct store *st;
-	char why[512] = "";
-
-	if (store_open(store, STORE_RW, &st, why, sizeof(why))) {
-		dprintf(2, "%s\n", why);
-		_exit(1);
-	}
 	write_call(st, 1, 2);
 	MUST(store_sync(st) == 0);
 	store_close(st);
 }
 
+/* The store's ring, as somebody would have it who is in the process. */
+static struct io_uring *ring;
+int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *r, struct io_uring_params *p);
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *r, struct io_uring_params *p);
+
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *r, struct io_uring_params *p)
+{
+	ring = r;
+	return __real_io_uring_queue_init_params(entries, r, p);
+}
+
+static int ring_does(struct io_uring_sqe *sqe)
+{
+	struct io_uring_cqe *cqe;
+	int res;
+
+	MUST(io_uring_submit(ring) == 1 && io_uring_wait_cqe(ring, &cqe) == 0);
+	res = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	(void)sqe;
+	return res;
+}
+
+/* It writes to what is open, and has none of the calls that the filter forbids, nor others. */
+static void ring_is_tame(void)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	int p[2];
+	char c;
+
+	MUST(pipe2(p, O_CLOEXEC) == 0);
+	io_uring_prep_write(sqe, p[1], "x", 1, 0);
+	MUST(ring_does(sqe) == 1 && read(p[0], &c, 1) == 1 && c == 'x');
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_socket(sqe, AF_INET, SOCK_STREAM, 0, 0);
+	MUST(ring_does(sqe) == -EACCES);
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_connect(sqe, p[0], (struct sockaddr *)&in, sizeof(in));
+	MUST(ring_does(sqe) == -EACCES);
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_openat(sqe, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+	MUST(ring_does(sqe) == -EACCES);
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_read(sqe, p[0], &c, 1, 0);
+	MUST(ring_does(sqe) == -EACCES);
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_write(sqe, p[1], "x", 1, 0);
+	sqe->flags |= IOSQE_ASYNC;
+	MUST(ring_does(sqe) == -EACCES);
+	MUST(close(p[0]) == 0 && close(p[1]) == 0);
+}
+
+/* A store that is repaired has another writer in the same ring: nothing is made for it that the filter forbids. */
+static void two_writers(const struct root *root, struct writer_ring *r)
+{
+	static const uint8_t bytes[3 << 20];
+	struct writer *w;
+	struct extent e;
+	struct why why;
+
+	for (int i = 0; i < 2; i++) {
+		MUST(writer_new(root, r, &w, &why) == 0);
+		for (unsigned k = 0; k < 3; k++)
+			MUST(writer_append(w, "acme", 20270228 + k, bytes, sizeof(bytes), &e, &why) == 0);
+		MUST(writer_sync(w, &why) == 0);
+		writer_free(w);
+		MUST(writer_ring_works(r));
+	}
+}
+
 struct job {
-	const char *store;
+	const char *store; /* a store, and work in it; else NULL */
 	void (*forbidden)(void);
 };
 
@@ -203,8 +271,13 @@ static void filtered(void *arg)
 	const struct job *j = arg;
 	struct endpoint at = { .port = 0 };
 	struct priv_user u = user();
+	struct root root = { .fd = -1 };
+	struct writer_ring *r = NULL;
+	struct store *st = NULL;
+	struct store_figures f;
 	struct metrics *m;
 	struct ctl *ctl;
+	struct why w;
 	char path[128], why[512] = "", line[64] = "";
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int client = socket(AF_UNIX, SOCK_STREAM, 0), web = socket(AF_INET, SOCK_STREAM, 0), ran = 0, fd;
@@ -223,6 +296,15 @@ static void filtered(void *arg)
 		MUST(connect(web, (struct sockaddr *)&in, sizeof(in)) == 0);
 	}
 	MUST(priv_start(why, sizeof(why)) == 0 && priv_drop(&u, 0, why, sizeof(why)) == 0);
+	if (j->store) { /* before: rings are made then */
+		MUST(root_open(j->store, &root, &w) == 0 && writer_ring_new(&r) == 0);
+		if (store_open(j->store, STORE_RW, &st, why, sizeof(why))) {
+			dprintf(2, "%s\n", why);
+			_exit(1);
+		}
+		store_figures(st, &f);
+		MUST(f.ring == writer_ring_works(r));
+	}
 	if (priv_seccomp(PRIV_S_INET, why, sizeof(why))) {
 		dprintf(2, "%s\n", why);
 		_exit(1);
@@ -231,8 +313,15 @@ static void filtered(void *arg)
 	/* What the daemon does. */
 	MUST(pthread_create(&t, NULL, thread, &ran) == 0 && pthread_join(t, NULL) == 0 && ran);
 	MUST(clock_zone_exists("Europe/Copenhagen"));
-	if (j->store)
-		one_call(j->store);
+	if (j->store) {
+		if (f.ring) {
+			ring_is_tame();
+			two_writers(&root, r);
+		}
+		one_call(st);
+		writer_ring_free(r);
+		root_close(&root);
+	}
 	MUST(write(client, "{\"do\":\"ping\"}\n", 14) == 14);
 	for (int i = 0; i < 5; i++)
 		ctl_run(ctl);
@@ -274,6 +363,13 @@ static void f_limits(void)
 
 	setrlimit(RLIMIT_NOFILE, &r);
 }
+static void f_ring(void)
+{
+	struct io_uring_params p = { 0 };
+
+	syscall(SYS_io_uring_setup, 4, &p);
+}
+static void f_ring_register(void) { syscall(SYS_io_uring_register, -1, IORING_REGISTER_FILES, NULL, 0); }
 static void f_ioctl(void) { syscall(SYS_ioctl, 0, 0x5412 /* TIOCSTI: types into a terminal */, "x"); }
 
 static void test_filter(void **state)
@@ -286,6 +382,7 @@ static void test_filter(void **state)
 		{ "socket(AF_NETLINK)", f_netlink }, { "fork", f_fork }, { "mprotect exec", f_code }, { "mmap exec", f_map_code },
 		{ "kill", f_kill },	{ "bpf", f_bpf },	  { "umount", f_mount },	  { "process_vm_readv", f_memory },
 		{ "setrlimit", f_limits }, { "ioctl", f_ioctl },
+		{ "io_uring_setup", f_ring }, { "io_uring_register", f_ring_register },
 	};
 	char store[96], keys[96], why[512] = "";
 	struct job job;

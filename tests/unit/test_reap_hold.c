@@ -2,13 +2,18 @@
 /* The reaper and single calls: on hold, asked to be erased, used by nobody; and a reaper that is killed anywhere in all that. */
 #include "store_util.h"
 
+#include <glob.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "reap_util.h"
+#include "store/catalog.h"
 #include "store/hold.h"
+#include "store/reap_db.h"
+#include "store/sealing.h"
 #include "store/store_internal.h"
 
 #define CPH "Europe/Copenhagen"
@@ -198,17 +203,36 @@ static void ask(const struct uid *uid, enum store_purpose p, const char *reason)
 	assert_int_equal(reap_request(store_dir, uid, p, reason, 1001, T0 + 2 * DAY_NS, why, sizeof(why)), 0);
 }
 
+/* Blocks of segments, in bytes. */
+static uint64_t allocated(void)
+{
+	uint64_t sum = 0;
+	char pattern[300];
+	struct stat sb;
+	glob_t g;
+
+	snprintf(pattern, sizeof(pattern), "%s/segments/acme/*/*", store_dir);
+	assert_int_equal(glob(pattern, 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		if (!stat(g.gl_pathv[i], &sb))
+			sum += (uint64_t)sb.st_blocks * 512;
+	globfree(&g);
+	return sum;
+}
+
 static void test_request(void **state)
 {
 	struct store *st = open_store(STORE_RW);
 	enum store_state doc, training;
 	struct reap_totals t;
-	struct uid a, b;
+	struct uid a, b, c;
+	uint64_t before;
 	char why[512];
 
 	(void)state;
 	a = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
 	b = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
+	c = keep_call(st, 3, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
 	ok(st, store_sync(st));
 	store_close(st);
 	assert_int_equal(reap_request(store_dir, &a, 0, "12345 is a number", 0, T0, why, sizeof(why)), -EINVAL);
@@ -231,6 +255,14 @@ static void test_request(void **state)
 	assert_true(t.bytes > 0);
 	assert_true(found(&a, &doc, &training) && doc == STORE_S_EXPIRED);
 	assert_int_equal(heard(&b, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+	ask(&c, STORE_TRAINING, "erased"); /* both at once: its holes are made, and counted, once */
+	ask(&c, STORE_DOCUMENTATION, "erased");
+	before = allocated();
+	t = reap_at(T0 + 3 * DAY_NS + 1);
+	assert_int_equal(t.single, 2);
+	assert_true(t.bytes > 0 && t.bytes < 2 * (before - allocated()));
+	assert_int_equal(heard(&c, STORE_DOCUMENTATION), -ESHUTDOWN);
 	fsck_clean(NULL);
 	/* On hold: it waits for the hold's end. */
 	hold(&b);
@@ -410,6 +442,45 @@ static void test_unused(void **state)
 	assert_int_equal(t.single, 0);
 }
 
+/* Each minute in each partition: what is asked is found by the index, without a look at all rows. */
+static int by_index(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	const struct root *r = arg;
+	struct why why = { "" };
+	const char *plan;
+	sqlite3_stmt *st;
+	sqlite3 *sql;
+
+	assert_int_equal(seal_partition(r, controller, day, part, NULL, &why), 0);
+	assert_int_equal(reap_db_open(r, controller, day, part, &sql, &why), 0);
+	assert_int_equal(sqlite3_prepare_v2(sql, "EXPLAIN QUERY PLAN SELECT " REAP_ROW_COLUMNS " FROM calls WHERE " REAP_UNUSED, -1, &st, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	plan = (const char *)sqlite3_column_text(st, 3);
+	if (!plan || !strstr(plan, "INDEX calls_use_by"))
+		fail_msg("plan: %s", plan ? plan : "none");
+	assert_int_equal(sqlite3_step(st), SQLITE_DONE);
+	sqlite3_finalize(st);
+	sqlite3_close(sql);
+	return 1;
+}
+
+static void test_unused_index(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct why why = { "" };
+	struct root root;
+
+	(void)state;
+	(void)train_call(st, 1, T0 + 30 * DAY_NS);
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(root_open(store_dir, &root, &why), 0);
+	assert_int_equal(catalog_each(&root, by_index, &root), 1);
+	root_close(&root);
+	assert_int_equal(reap_at(T0 + 31 * DAY_NS).single, 1);
+}
+
 /* ---- killed ---- */
 
 #define CALLS 24
@@ -504,7 +575,8 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(wrong_place), T(wrong_chunks), T(unused), T(killed) };
+	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(wrong_place), T(wrong_chunks), T(unused),
+					   T(unused_index), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

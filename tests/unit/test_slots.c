@@ -258,7 +258,7 @@ static void test_erase_many(void **state)
 {
 	struct store *st = open_store(STORE_RW);
 	struct root r = open_root();
-	struct slot_erase v[7];
+	struct slot_erase v[10];
 	struct store_reader *rd;
 	struct store_call_meta m;
 	struct slot s, s5;
@@ -270,24 +270,30 @@ static void test_erase_many(void **state)
 	assert_int_equal(slot_read(&r, "acme", 0, DAY, 6, &s5, &why), 0);
 	v[0] = place(5, 6);
 	v[1] = place(0, 1);
-	v[2] = place(3, 3); /* that is call 2's */
-	v[3] = place(7, 100); /* nobody's */
-	v[4] = place(4, 0); /* the head */
+	v[2] = place(3, 3); /* that is call 2's, and call 3 is found where it is */
+	v[3] = place(7, 100); /* nobody's: the same */
+	v[4] = place(4, 0); /* the head: the same */
 	v[5] = place(6, 7);
 	v[5].day = DAY + 1; /* no such file */
 	v[6] = place(1, 2);
 	poke("slots", 2 * 256 + 200, "X", 1); /* damaged, and still call 1's */
-	assert_int_equal(slots_erase_many(&r, v, 7, &why), 0);
-	assert_int_equal(of(v, 7, 6)->result, 0);
-	assert_int_equal(of(v, 7, 1)->result, 0);
-	assert_int_equal(of(v, 7, 2)->result, 0);
-	assert_int_equal(of(v, 7, 3)->result, -ESTALE);
-	assert_int_equal(of(v, 7, 100)->result, -ENOENT);
-	assert_int_equal(of(v, 7, 0)->result, -ENOENT);
-	assert_int_equal(of(v, 7, 7)->result, -ENOENT);
+	v[7] = place(20, 5); /* has no slot, and that is another's */
+	v[8] = place(21, 101);
+	v[9] = place(22, 9);
+	assert_int_equal(slots_erase_many(&r, v, 10, &why), 0);
+	assert_int_equal(of(v, 10, 6)->result, 0);
+	assert_int_equal(of(v, 10, 1)->result, 0);
+	assert_int_equal(of(v, 10, 2)->result, 0);
+	assert_int_equal(of(v, 10, 3)->result, 0);
+	assert_int_equal(of(v, 10, 100)->result, 0);
+	assert_int_equal(of(v, 10, 0)->result, 0);
+	assert_int_equal(of(v, 10, 7)->result, -ENOENT);
+	assert_int_equal(of(v, 10, 5)->result, -ESTALE);
+	assert_int_equal(of(v, 10, 101)->result, -ENOENT);
+	assert_int_equal(of(v, 10, 9)->result, -ENOENT);
 	nowhere(s5.wrap, sizeof(s5.wrap));
 	for (unsigned i = 0; i < 8; i++) {
-		bool gone = i == 0 || i == 1 || i == 5;
+		bool gone = i != 2 && i != 6;
 
 		meta_of(i, &m);
 		assert_int_equal(slot_read(&r, "acme", 0, DAY, i + 1, &s, &why), 0);

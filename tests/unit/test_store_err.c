@@ -151,7 +151,9 @@ static void run_fault(enum fault f, int err, bool all)
 		play(&s, 0);
 		fail_none();
 		fired += happened;
-		if (happened && !s.err && f == F_FALLOCATE)
+		if (f == F_SUBMIT)
+			assert_false(s.err); /* written plainly then */
+		else if (happened && !s.err && f == F_FALLOCATE)
 			; /* a smaller step was enough, or the reserve could not be had */
 		else if (s.err)
 			assert_true(happened && s.why[0]);
@@ -201,6 +203,8 @@ static void test_uring(void **state)
 	(void)state;
 	run_fault(F_URING, EIO, false);
 	run_fault(F_URING, EIO, true);
+	run_fault(F_SUBMIT, EBUSY, false);
+	run_fault(F_SUBMIT, EAGAIN, true);
 }
 
 /* With threads a slot that cannot be overwritten is tried again until it is. */

@@ -287,6 +287,7 @@ static void test_flush_beside_sync(void **state)
 {
 	static const uint8_t bytes[4096];
 	struct root root = { .fd = -1 };
+	struct writer_ring *ring;
 	struct writer *w;
 	struct extent e;
 	pthread_t thread;
@@ -295,7 +296,8 @@ static void test_flush_beside_sync(void **state)
 
 	(void)state;
 	assert_int_equal(root_open(store_dir, &root, &why), 0);
-	assert_int_equal(writer_new(&root, &w, &why), 0);
+	assert_int_equal(writer_ring_new(&ring), 0);
+	assert_int_equal(writer_new(&root, ring, &w, &why), 0);
 	assert_int_equal(writer_append(w, "acme", 20270228, bytes, sizeof(bytes), &e, &why), 0);
 	assert_int_equal(writer_append(w, "acme", 20270301, bytes, sizeof(bytes), &e, &why), 0);
 	disk_hangs = true;
@@ -313,6 +315,7 @@ static void test_flush_beside_sync(void **state)
 	assert_int_equal(writer_sync(w, &why), 0);
 	assert_int_equal(synced, 0);
 	writer_free(w);
+	writer_ring_free(ring);
 	root_close(&root);
 }
 
