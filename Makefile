@@ -142,6 +142,7 @@ WRAP_test_store_err := $(WRAP_FAULTS)
 WRAP_test_store_told := $(WRAP_FAULTS)
 WRAP_test_store_slow := -Wl,--wrap=fdatasync
 WRAP_test_rebuild := -Wl,--wrap=pread
+WRAP_test_store_resume := -Wl,--wrap=pread
 WRAP_test_priv := -Wl,--wrap=io_uring_queue_init_params
 WRAP_test_evlog_err := $(WRAP_FAULTS)
 WRAP_test_sample_log_err := $(WRAP_FAULTS)

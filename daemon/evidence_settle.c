@@ -23,6 +23,7 @@ struct open_call {
 	struct hnode node;
 	struct uid uid;
 	bool granted[EVLOG_PURPOSES], committed[EVLOG_PURPOSES];
+	unsigned keys; /* key.commits in the log */
 	uint32_t key_day[STORE_PURPOSES]; /* of a key that the row has; 0 none */
 	uint64_t until_ns[STORE_PURPOSES];
 	const char *outcome_reason; /* static; NULL: no row */
@@ -174,8 +175,10 @@ static int on_line(void *arg, const char *file, uint64_t n, const struct evlog_l
 		return 0;
 	case EVLOG_KEY_COMMIT:
 		o = l->settle ? find(l, &line->e.call) : NULL;
-		if (o)
+		if (o) {
 			o->committed[line->e.purpose] = true;
+			o->keys++;
+		}
 		return 0;
 	case EVLOG_CALL_KEPT:
 	case EVLOG_CALL_DENIED:
@@ -224,7 +227,7 @@ static int ask_store(struct look *l)
 }
 
 /* As the recorder tells it (proof_commit), which died before. */
-static int say_keys(struct look *l, const struct open_call *o)
+static int say_keys(struct look *l, struct open_call *o)
 {
 	int rc = 0;
 
@@ -239,17 +242,20 @@ static int say_keys(struct look *l, const struct open_call *o)
 		evlog_num_add(&e, EVLOG_N_UNTIL_S, o->until_ns[p] / NS_PER_S);
 		evlog_num_add(&e, EVLOG_N_DAY, o->key_day[p]);
 		rc = evidence_append(l->ev, &e);
+		o->keys += !rc;
 	}
 	return rc;
 }
 
-static int say(struct look *l, const struct open_call *o)
+static int say(struct look *l, struct open_call *o)
 {
 	int rc = say_keys(l, o);
 	struct evlog_event e = { .kind = o->outcome, .source = EVLOG_S_DAEMON, .time_ns = clock_now_ns(), .has_call = true,
 				 .call = o->uid, .controller = o->controller, .rule = o->rule, .policy = *o->policy ? o->policy : NULL,
 				 .reason = o->outcome_reason ? o->outcome_reason : "process-ended" };
 
+	if (o->outcome == EVLOG_CALL_KEPT || o->keys)
+		evlog_num_add(&e, EVLOG_N_KEYS, o->keys);
 	return rc ? rc : evidence_append(l->ev, &e);
 }
 

@@ -187,17 +187,17 @@ static void proof_commit(struct evidence *ev, const struct call *c, int p, uint6
 void proof_kept(struct recorder *r, const struct call *c, const struct recording_result *end)
 {
 	struct evidence *ev = r->set.evidence;
-	struct evidence_num n[4] = { { EVLOG_N_PACKETS, end->packets }, { EVLOG_N_MS, end->audio_ms } };
-	unsigned nums = 2;
+	struct evidence_num n[5] = { { EVLOG_N_PACKETS, end->packets }, { EVLOG_N_MS, end->audio_ms }, { EVLOG_N_KEYS, 0 } };
+	unsigned nums = 3;
 	int p;
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
-		if (end->state[p] == PURPOSE_GRANTED || end->state[p] == PURPOSE_OBJECTED)
+		if (end->state[p] == PURPOSE_GRANTED || end->state[p] == PURPOSE_OBJECTED) {
 			proof_commit(ev, c, p, end->until_ns[p]);
-		else if (c->state[p] !=
-			 end->state[p]) /* granted, and yet not kept: "consent.late", "disk" */
-			evidence_call(ev, c, EVLOG_PURPOSE_DENY, p, EVLOG_S_DAEMON, end->reason[p],
-				      NULL, 0);
+			n[2].value++; /* so that nobody can leave one out who proves that they are gone */
+		} else if (c->state[p] != end->state[p]) { /* granted, and yet not kept: "consent.late", "disk" */
+			evidence_call(ev, c, EVLOG_PURPOSE_DENY, p, EVLOG_S_DAEMON, end->reason[p], NULL, 0);
+		}
 	}
 	evidence_call(ev, c, EVLOG_AUDIO_STOP, -1, EVLOG_S_DAEMON, c->end, NULL, 0);
 	if (*end->gap)

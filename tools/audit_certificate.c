@@ -20,8 +20,9 @@ static const char *store_dir, *out_file;
 static const char *const not_proven[] = {
 	"copies of the store or of its keys made before (backups, snapshots, exports)",
 	"what the medium itself keeps of a key that was overwritten in place (flash translation, copy-on-write file systems)",
-	"that these are all keys of the call: lines about another could have been left out, which the log itself would show",
 	"that no other log was kept beside this one by who has the signing key: compare the roots with those noted elsewhere",
+	/* of a call whose outcome does not count them */
+	"that these are all keys of the call: lines about another could have been left out, which the log itself would show",
 };
 
 static json_t *hex_json(const uint8_t *p, size_t n)
@@ -72,11 +73,12 @@ static json_t *certificate_json(const struct certificate *c, const struct uid *c
 	for (unsigned p = 0; p < STORE_PURPOSES; p++)
 		if (c->purpose[p].had)
 			json_array_append_new(purposes, purpose_json(p, &c->purpose[p]));
-	for (size_t i = 0; i < sizeof(not_proven) / sizeof(*not_proven); i++)
+	for (size_t i = 0; i < sizeof(not_proven) / sizeof(*not_proven) - c->counted; i++)
 		json_array_append_new(limits, json_string(not_proven[i]));
-	o = json_pack("{s:i, s:s, s:o, s:s, s:o}", "optag-certificate", 1, "call", uid, "store", hex_json(c->store, 16), "made", made,
+	o = json_pack("{s:i, s:s, s:o, s:s, s:o}", "optag-certificate", 2, "call", uid, "store", hex_json(c->store, 16), "made", made,
 		      "public_key", cli_json_str(c->public_key));
 	json_object_set_new(o, "roots", roots);
+	json_object_set_new(o, "ended", line_json(&c->ended));
 	json_object_set_new(o, "purposes", purposes);
 	json_object_set_new(o, "not_proven", limits);
 	return o;

@@ -31,6 +31,8 @@ void doctor_nic(const char *name); /* NULL: all that are not virtual */
 /* disk, store, public and private keys; keys NULL: the usual places; measure: disk rate, by writing 64 MiB */
 void doctor_store(const char *dir, const char *keys, bool measure);
 
+void doctor_fs(const char *at); /* whether keys are overwritten where they lie; at: the store's directory, or what is there of its path */
+
 /* First line of a file, without newline; false: cannot be read. */
 bool doctor_line(const char *path, char *out, unsigned size);
 

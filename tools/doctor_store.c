@@ -124,6 +124,7 @@ static void disk(const char *dir, bool measure)
 			    "use ext4 or XFS on a disk of its own.", "no O_DIRECT: %s", strerror(-e));
 	if (measure && (!e || e == -EINVAL))
 		rate(at);
+	doctor_fs(at);
 	if (statvfs(at, &v))
 		return;
 	/* G.711 of both voices, compressed about 2:1: 29 MB an hour */

@@ -31,7 +31,8 @@ struct life { /* of the call, by the log */
 	bool matched, over, denied;
 	char reason[EVLOG_REASON];
 	bool held; /* documentation, now */
-	struct found committed[STORE_PURPOSES], destroyed[STORE_PURPOSES];
+	struct found committed[STORE_PURPOSES], destroyed[STORE_PURPOSES], ended;
+	uint64_t commits, keys; /* seen; as the outcome says */
 	int32_t expired_to;
 	char findings[256];
 };
@@ -51,6 +52,7 @@ static void on_commit(struct life *l, const struct evlog_line *e, struct found a
 	int p = purpose_of(e->e.purpose);
 	struct certificate_purpose *c = &l->c->purpose[p];
 
+	l->commits++;
 	c->had = true;
 	snprintf(c->controller, sizeof(c->controller), "%s", e->controller);
 	c->day = evlog_num_get(&e->e, EVLOG_N_DAY, 0);
@@ -90,6 +92,9 @@ static void on_own(struct life *l, const struct evlog_line *e, struct found at)
 		l->over = true;
 		l->denied = e->e.kind == EVLOG_CALL_DENIED;
 		snprintf(l->reason, sizeof(l->reason), "%s", e->reason);
+		l->ended = at;
+		l->keys = evlog_num_get(&e->e, EVLOG_N_KEYS, UINT64_MAX);
+		l->c->counted = l->keys != UINT64_MAX;
 		return;
 	case EVLOG_KEY_COMMIT:
 		on_commit(l, e, at);
@@ -221,6 +226,7 @@ static int take_roots(const struct root *r, struct certificate *c, int32_t from,
 	for (int p = 0; p < STORE_PURPOSES; p++)
 		if (c->purpose[p].had && c->purpose[p].destroyed.day > last)
 			last = c->purpose[p].destroyed.day; /* but by a clock that was set back */
+	last = c->ended.day > last ? c->ended.day : last;
 	c->root = calloc((size_t)(last - from) + 1, sizeof(*c->root));
 	if (!c->root)
 		return why_set(why, -ENOMEM, "out of memory");
@@ -237,6 +243,8 @@ static int take_roots(const struct root *r, struct certificate *c, int32_t from,
 			if (c->purpose[p].destroyed.day == day)
 				c->purpose[p].destroyed.root = c->roots;
 		}
+		if (c->ended.day == day)
+			c->ended.root = c->roots;
 		c->roots++;
 	}
 	return 0;
@@ -314,6 +322,7 @@ static int is(struct certificate *c, enum certificate_state s, const char *fmt, 
 static int by_log(struct certificate *c, const struct life *l)
 {
 	bool any = false;
+	uint64_t named = 0;
 
 	for (int p = 0; p < STORE_PURPOSES; p++)
 		any |= c->purpose[p].had;
@@ -334,7 +343,10 @@ static int by_log(struct certificate *c, const struct life *l)
 			return is(c, CERTIFICATE_UNPROVEN, "the log does not say which day's bucket had the key for %s", purposes[p]);
 		if (c->purpose[p].had && !is_proven(l, p))
 			return is(c, CERTIFICATE_ALIVE, "not deleted: no event says that its key for %s was destroyed", purposes[p]);
+		named += c->purpose[p].had;
 	}
+	if (c->counted && (l->keys != named || l->commits != named))
+		return is(c, CERTIFICATE_UNPROVEN, "the log counts other keys of it than it names");
 	return 0;
 }
 
@@ -353,31 +365,38 @@ static int by_disk(const struct root *r, const struct uid *uid, struct certifica
 	return 0;
 }
 
+/* A line's way to its root. 1: no certificate. */
+static int by_tree(const struct root *r, const struct evlog_pub *pub, struct found at, struct certificate_line *line,
+		   struct certificate *c, struct why *why)
+{
+	int rc = prove(r, pub, at, line, why);
+	char day[16];
+
+	evlog_day_text(at.day, day);
+	if (rc == -ENOENT)
+		return is(c, CERTIFICATE_UNSIGNED, "deleted (event %" PRIu64 "); not provable before the root of %s "
+			  "is signed, after the end of that day (UTC)", at.seq, day);
+	if (rc == -ENODATA)
+		return is(c, CERTIFICATE_UNPROVEN, "deleted; the root of %s is of an older version, without a tree", day);
+	return rc;
+}
+
 static int by_trees(const struct root *r, const struct evlog_pub *pub, const struct life *l, struct certificate *c, struct why *why)
 {
-	int32_t first = INT32_MAX;
+	int32_t first = l->ended.day;
+	int rc = by_tree(r, pub, l->ended, &c->ended, c, why);
 
-	for (int p = 0; p < STORE_PURPOSES; p++) {
+	for (int p = 0; !rc && p < STORE_PURPOSES; p++) {
 		struct certificate_purpose *x = &c->purpose[p];
-		char day[16];
 
-		for (int k = 0; x->had && k < 2; k++) {
-			struct found at = k ? l->destroyed[p] : l->committed[p];
-			int rc = prove(r, pub, at, k ? &x->destroyed : &x->committed, why);
-
-			evlog_day_text(at.day, day);
-			if (rc == -ENOENT)
-				return is(c, CERTIFICATE_UNSIGNED, "deleted (event %" PRIu64 "); not provable before the root of %s "
-					  "is signed, after the end of that day (UTC)", l->destroyed[p].seq, day);
-			if (rc == -ENODATA)
-				return is(c, CERTIFICATE_UNPROVEN, "deleted; the root of %s is of an older version, without a tree", day);
-			if (rc)
-				return rc;
-			if (at.day < first)
-				first = at.day;
-		}
+		if (!x->had)
+			continue;
+		rc = by_tree(r, pub, l->committed[p], &x->committed, c, why);
+		if (!rc)
+			rc = by_tree(r, pub, l->destroyed[p], &x->destroyed, c, why);
+		first = l->committed[p].day < first ? l->committed[p].day : first; /* before it was destroyed */
 	}
-	return take_roots(r, c, first, why);
+	return rc ? rc : take_roots(r, c, first, why);
 }
 
 static int make(const char *dir, struct life *l, struct why *why)

@@ -4,8 +4,8 @@
  *
  * For each purpose that had a key of the call: the line of the evidence log that says under which controller's bucket of which day
  * the key was stored (key.commit), and the line that says that it was destroyed (key.destroy or call.destroy of the call,
- * or bucket.destroy of that controller, purpose and day), each with its path to the signed root of its day. And what this
- * machine's disk holds now, which is only what the program saw.
+ * or bucket.destroy of that controller, purpose and day), and the line with the call's outcome, which says how many key.commits it had,
+ * each with its path to the signed root of its day. And what this machine's disk holds now, which is only what the program saw.
  *
  * Reads only, beside a running daemon. One thread.
  */
@@ -59,6 +59,8 @@ struct certificate {
 	char *public_key; /* root.pub */
 	char **root;	  /* texts of the roots of all days with a log, from the first that is needed to the newest */
 	size_t roots;
+	struct certificate_line ended; /* call.kept or call.gap */
+	bool counted; /* it says how many keys there were; older logs do not */
 	struct certificate_purpose purpose[STORE_PURPOSES];
 };
 

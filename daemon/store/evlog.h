@@ -176,6 +176,7 @@ enum evlog_num {
 	EVLOG_N_CLOCK_S, /* what the machine's clock said then */
 	EVLOG_N_AHEAD_MS, /* the machine's clock, as seen from the daemon's */
 	EVLOG_N_BEHIND_MS,
+	EVLOG_N_KEYS, /* key.commits of a call that is over */
 	EVLOG_NUM_NAMES,
 };
 

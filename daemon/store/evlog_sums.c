@@ -34,6 +34,7 @@ struct call_node {
 	struct sum_node *sum;
 	uint64_t time_ns;
 	bool granted;
+	uint64_t keys; /* key.commits */
 };
 
 struct seed {
@@ -190,6 +191,8 @@ static const char *on_outcome(struct evlog_sums *s, const struct evlog_line *l, 
 		what = say(s, l, "matched another rule");
 	else if (k == EVLOG_CALL_KEPT && !c->granted)
 		what = say(s, l, "kept without a grant");
+	else if (evlog_num_get(&l->e, EVLOG_N_KEYS, c->keys) != c->keys) /* older ones do not say */
+		what = say(s, l, "its outcome counts other key.commits than there are");
 	c->sum->s.open--;
 	*(k == EVLOG_CALL_KEPT ? &c->sum->s.kept : k == EVLOG_CALL_DENIED ? &c->sum->s.denied : &c->sum->s.gap) += 1;
 	htab_del(&s->calls, &c->node);
@@ -328,6 +331,11 @@ const char *evlog_sums_line(struct evlog_sums *s, const struct evlog_line *l, bo
 		c = call_of(s, &l->e.call, &h);
 		if (c)
 			c->granted = true;
+		return NULL;
+	case EVLOG_KEY_COMMIT:
+		c = call_of(s, &l->e.call, &h);
+		if (c)
+			c->keys++;
 		return NULL;
 	case EVLOG_CALL_KEPT:
 	case EVLOG_CALL_DENIED:

@@ -42,6 +42,7 @@ struct place {
 	int purpose; /* -1: segments */
 	uint32_t day;
 	bool over; /* slots: the bucket is destroyed, or its day has come */
+	bool destroyed;
 	uint32_t mark; /* slots: those below it were accounted for when fsck began */
 	/* of segments: */
 	bool damaged;  /* a catalog of the day is, and that is told */

@@ -11,13 +11,16 @@
 #include "store/fsck_internal.h"
 #include "store/slot.h"
 
-/* Rows do not ask for wraps there any more. */
-static void slots_over(struct fsck *f, const char *controller, int purpose, uint32_t day)
+/* What has no row is nobody's loss any more; destroyed: nor do rows ask for their wraps. */
+static void slots_over(struct fsck *f, const char *controller, int purpose, uint32_t day, bool destroyed)
 {
 	for (size_t i = 0; i < f->nplace; i++) {
 		struct place *p = &f->place[i];
 
-		p->over |= p->day == day && p->purpose == purpose && !strcmp(p->controller, controller);
+		if (p->day != day || p->purpose != purpose || strcmp(p->controller, controller) != 0)
+			continue;
+		p->over = true;
+		p->destroyed = destroyed;
 	}
 }
 
@@ -42,7 +45,7 @@ static void check_bucket(struct fsck *f, const char *controller, int purpose, ui
 	if (bad)
 		fsck_found(f, name, 0, "K-1", bad);
 	else if (b.state == BUCKET_DESTROYED || b.destroy_ns <= clock_now_ns())
-		slots_over(f, controller, purpose, day);
+		slots_over(f, controller, purpose, day, b.state == BUCKET_DESTROYED);
 	f->rep.buckets++;
 	explicit_bzero(raw, sizeof(raw));
 	explicit_bzero(&b, sizeof(b));
@@ -166,7 +169,7 @@ int fsck_slot_refs(struct fsck *f)
 		const struct ref *r = &f->slots.v[i];
 		const struct place *p = &f->place[r->place];
 
-		if (r->found || r->reported || p->over)
+		if (r->found || r->reported || p->destroyed)
 			continue;
 		later_path(p->controller, name);
 		if (r->emptied && (beneath_statat(f->root.fd, name, &sb) || sb.st_size < 512)) {

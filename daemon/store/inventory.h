@@ -6,8 +6,8 @@
  * checks every byte.) What is told as a problem:
  *
  * - a call whose deadline is past and whose key lives; a bucket that is more than INVENTORY_GRACE_NS overdue;
- * - a row that is kept for a purpose without its key; a key below the writer's mark that no row and no call in progress
- *   names; two rows with one key; a key whose end later.db says and which is still there while no reaper runs;
+ * - a row that is kept for a purpose without its key; a key that no row and no call in progress names, below the
+ *   writer's mark, or of a call that began a day ago where there is no mark; two rows with one key; a key whose end later.db says and which is still there while no reaper runs;
  * - a segment that rows name and that is not there, too short, or smaller than what rows name in it; a head of another place;
  * - a file in keys/, segments/, catalog/, evidence/, outbox/ that FORMAT.md does not name; rules H, K-6, O-1.
  *
@@ -25,6 +25,7 @@
 
 #define INVENTORY_AGES	   5 /* days since the call began: 0-7, 8-30, 31-60, 61-92, more */
 #define INVENTORY_GRACE_NS (60 * NS_PER_S) /* a reaper runs each minute */
+#define INVENTORY_OWNER_NS (86400ULL * NS_PER_S) /* so old, a key without row and record is nobody's, where no mark says more */
 extern const char *const inventory_ages[INVENTORY_AGES];
 
 /* Calls that are alike. A call with two purposes is in two groups. */

@@ -16,6 +16,7 @@ struct inv_keys {
 	unsigned purpose;
 	uint32_t day, n; /* slots, with the head */
 	uint32_t mark;	 /* below it every live slot is named; 0 not known */
+	bool marked;
 	uint16_t *slot;	 /* 0 empty; INV_NAMED | print of the uid */
 	uint64_t due, past; /* as in the totals */
 };

@@ -213,7 +213,7 @@ static void marked(void *arg, const char *controller, unsigned purpose, uint32_t
 
 	for (size_t i = 0; i < v->nkeys; i++)
 		if (v->keys[i]->day == day && v->keys[i]->purpose == purpose && !strcmp(v->keys[i]->controller, controller))
-			v->keys[i]->mark = next;
+			v->keys[i]->mark = next, v->keys[i]->marked = true;
 }
 
 struct row_search {
@@ -245,11 +245,14 @@ static void unnamed(struct inventory *v, struct inv_keys *k, uint32_t i, const s
 	struct row_search s = { .v = v, .k = k, .slot = i };
 	struct why why = { "" };
 	struct slot now;
+	bool young;
 
 	if (slot_read(&v->root, k->controller, k->purpose, k->day, i, &now, &why) || now.empty)
 		return; /* destroyed since */
 	s.uid = &now.uid;
-	if (i >= k->mark || inv_uid_in(g->uid, g->n, &now.uid)) { /* the next writer looks at what is behind the mark */
+	/* The next writer looks at what is behind the mark; without one (that writer never came, or it is lost) not for ever. */
+	young = k->marked || uid_time_ms(&now.uid) * NS_PER_MS + INVENTORY_OWNER_NS > v->set->now_ns;
+	if ((i >= k->mark && young) || inv_uid_in(g->uid, g->n, &now.uid)) {
 		v->t.in_progress++;
 		return;
 	}

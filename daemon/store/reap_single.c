@@ -40,12 +40,45 @@ static int uid_order(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct uid));
 }
 
-/* A line that is none, or no way to read the file: then nobody knows what was used, and nothing is erased for that. */
-static int used_read(const struct root *r, struct used *ret, struct why *why)
+static int used_add(struct used *u, const char *uid)
 {
-	static const char head[] = "{\"call\":\"";
+	char text[UID_TEXT] = "";
+	struct uid got, *v;
+
+	memcpy(text, uid, UID_TEXT - 1);
+	if (uid_parse(text, &got))
+		return 0;
+	if (!(u->n & (u->n - 1))) {
+		v = realloc(u->v, (u->n ? 2 * u->n : 1) * sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		u->v = v;
+	}
+	u->v[u->n++] = got;
+	return 1;
+}
+
+/* 1: a line. 0: none, and damage keeps nobody's training: whatever in it may be a call is taken for used, and no other. */
+static int used_line(struct used *u, const char *p, size_t n)
+{
+	static const char head[] = "{\"call\":\"", next[] = "\",\"kind\":\"";
+	const size_t h = sizeof(head) - 1, end = h + UID_TEXT - 1;
+	int rc = 0;
+
+	if (n >= 64 && p[n - 1] == '}' && !memcmp(p, head, h) && !memcmp(p + end, next, sizeof(next) - 1))
+		rc = used_add(u, p + h);
+	if (rc)
+		return rc;
+	for (size_t i = 0; rc >= 0 && i + UID_TEXT - 1 <= n; i++)
+		rc = used_add(u, p + i);
+	return rc < 0 ? rc : 0;
+}
+
+/* No way to read the file: then nobody knows what was used, and nothing is erased for that. *ret_bad: lines that are none. */
+static int used_read(const struct root *r, struct used *ret, size_t *ret_bad, struct why *why)
+{
 	int fd = beneath_openat(r->fd, "used", O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
-	char *text = NULL, *p, *lf, uid[UID_TEXT] = "";
+	char *text = NULL, *p, *lf;
 	struct used u = { 0 };
 	size_t n = 0;
 
@@ -54,20 +87,12 @@ static int used_read(const struct root *r, struct used *ret, struct why *why)
 		return errno == ENOENT ? 0 : why_errno(why, -errno, "used", "cannot read");
 	rc = files_read(fd, USED_MAX, &text, &n);
 	close(fd);
-	if (!rc) {
-		u.v = malloc((n / 64 + 1) * sizeof(*u.v)); /* no line is that short */
-		rc = u.v ? 0 : -ENOMEM;
-	}
-	for (p = text; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1) {
-		if (lf - p < 64 || memcmp(p, head, sizeof(head) - 1)) {
-			rc = -EBADMSG;
-			break;
-		}
-		memcpy(uid, p + sizeof(head) - 1, UID_TEXT - 1);
-		rc = uid_parse(uid, &u.v[u.n++]) ? -EBADMSG : 0;
+	for (p = text; rc >= 0 && n && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1) {
+		rc = used_line(&u, p, (size_t)(lf - p));
+		*ret_bad += !rc;
 	}
 	free(text);
-	if (rc) {
+	if (rc < 0) {
 		free(u.v);
 		return why_errno(why, rc, "used", "cannot read");
 	}
@@ -169,13 +194,16 @@ static int unused_in(void *arg, const char *controller, uint32_t day, unsigned p
 static void find_unused(struct reap *r, struct unused *u)
 {
 	struct why why = { "" };
-	int rc = used_read(&r->root, &u->used, &why);
+	size_t bad = 0;
+	int rc = used_read(&r->root, &u->used, &bad, &why);
 
 	u->r = r;
 	if (rc) {
 		reap_fault(r, rc, why.text);
 		return;
 	}
+	if (bad)
+		reap_fault(r, -EBADMSG, "used: a line that is none is left alone");
 	rc = catalog_each(&r->root, unused_in, u);
 	if (rc)
 		reap_fault(r, rc, "catalog: cannot be read");

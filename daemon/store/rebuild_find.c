@@ -83,25 +83,6 @@ static int open_segment(struct rebuild *b, const struct lost_day *d, uint32_t nu
 	return fd < 0 ? why_errno(b->why, -errno, rel, "cannot open") : fd;
 }
 
-#define PIECE (1u << 20)
-#define BLOCK 4096u /* what a disk loses at least */
-
-/* What cannot be read stays zeros. Returns how much that is. */
-static size_t read_pieces(int fd, uint8_t *p, size_t from, size_t to, size_t step)
-{
-	size_t lost = 0;
-
-	for (size_t at = from; at < to; at += step) {
-		size_t n = to - at < step ? to - at : step;
-
-		if (!pread_all(fd, p + at, n, (off_t)at))
-			continue;
-		memset(p + at, 0, n);
-		lost += step > BLOCK ? read_pieces(fd, p, at, at + n, BLOCK) : n;
-	}
-	return lost;
-}
-
 /* One block that the disk does not give back must not take all calls of the day with it. */
 static int walk_file(struct rebuild *b, struct lost_day *d, uint32_t number)
 {
@@ -120,7 +101,7 @@ static int walk_file(struct rebuild *b, struct lost_day *d, uint32_t number)
 		rc = -ENOMEM;
 		goto out;
 	}
-	lost = read_pieces(fd, p, 0, (size_t)sb.st_size, PIECE);
+	lost = pread_pieces(fd, p, (size_t)sb.st_size);
 	segment_path(d->controller, d->day, number, "seg", rel);
 	if (lost)
 		rebuild_say(b, rel, "%zu bytes cannot be read: calls are made anew from the rest", lost);

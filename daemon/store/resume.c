@@ -471,6 +471,7 @@ static void take_chunks(struct store *st, struct seek *v, size_t n, uint32_t seg
 	}
 }
 
+/* What the disk does not give back is lost to its calls; neither they nor those that come wait for it. fsck names it. */
 static int seek_segment(struct store *st, struct seek *v, size_t n, uint32_t segment)
 {
 	char name[STORE_PATH_MAX];
@@ -479,16 +480,17 @@ static int seek_segment(struct store *st, struct seek *v, size_t n, uint32_t seg
 	int fd, rc = 0;
 
 	segment_path(v->sc->meta.controller, v->sc->day, segment, "seg", name);
-	fd = beneath_openat(st->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-	if (fd < 0 || fstat(fd, &sb)) {
+	fd = beneath_openat(st->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	if (fd < 0 && (errno == ENOMEM || errno == EMFILE || errno == ENFILE)) {
 		rc = why_errno(why_of(st), -errno, name, "cannot open");
-	} else if ((uint64_t)sb.st_size <= SEGMENT_MAX) { /* else fsck names it (S-2) */
+	} else if (fd >= 0 && !fstat(fd, &sb) && S_ISREG(sb.st_mode) && (uint64_t)sb.st_size <= SEGMENT_MAX) { /* S-2 */
 		p = malloc((size_t)sb.st_size + 1);
-		rc = p ? pread_all(fd, p, (size_t)sb.st_size, 0) : -ENOMEM;
-		if (rc)
-			rc = why_errno(why_of(st), rc, name, "cannot read");
-		else
+		if (p) {
+			(void)pread_pieces(fd, p, (size_t)sb.st_size);
 			take_chunks(st, v, n, segment, p, (size_t)sb.st_size);
+		} else {
+			rc = why_set(why_of(st), -ENOMEM, "out of memory");
+		}
 	}
 	free(p);
 	if (fd >= 0)

@@ -72,6 +72,8 @@ uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
 
 /* Whole reads and writes: a short result is retried, the end of the file is -ENODATA. */
 int pread_all(int fd, void *p, size_t n, off_t off);
+/* The first n bytes; blocks that cannot be read, or are not there, become zeros. Returns how many bytes that is. */
+size_t pread_pieces(int fd, uint8_t *p, size_t n);
 int pwrite_all(int fd, const void *p, size_t n, off_t off);
 /* mkdir -p below the root, 0700 each, or 0770 where FILE_MODE is 0660; parents synced. */
 int make_dirs(const struct root *r, const char *rel, struct why *why);

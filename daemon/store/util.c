@@ -190,6 +190,29 @@ int pread_all(int fd, void *p, size_t n, off_t off)
 	return 0;
 }
 
+#define PIECE (1u << 20)
+#define BLOCK 4096u /* what a disk loses at least */
+
+static size_t read_pieces(int fd, uint8_t *p, size_t from, size_t to, size_t step)
+{
+	size_t lost = 0;
+
+	for (size_t at = from; at < to; at += step) {
+		size_t n = to - at < step ? to - at : step;
+
+		if (!pread_all(fd, p + at, n, (off_t)at))
+			continue;
+		memset(p + at, 0, n);
+		lost += step > BLOCK ? read_pieces(fd, p, at, at + n, BLOCK) : n;
+	}
+	return lost;
+}
+
+size_t pread_pieces(int fd, uint8_t *p, size_t n)
+{
+	return read_pieces(fd, p, 0, n, PIECE);
+}
+
 int pwrite_all(int fd, const void *p, size_t n, off_t off)
 {
 	const uint8_t *b = p;

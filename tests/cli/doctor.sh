@@ -63,4 +63,31 @@ if [ "$(id -u)" = 0 ] && mkdir "$TMP/ro" && mount -t tmpfs -o ro,size=64k none "
 	umount "$TMP/ro"
 	[ "$(level disk)" = missing ] || fail "read-only disk: $(level disk)"
 fi
+
+# A file system that keeps what was overwritten is told; the one that overwrites in place is not.
+case $(stat -f -c %T "$TMP") in
+ext2/ext3 | xfs | tmpfs)
+	jq -r 'select(.check == "overwriting") | .found' "$TMP/out" | grep -qE '^(ext4|XFS|tmpfs): ' || fail "overwriting: $(grep overwriting "$TMP/out")"
+	;;
+esac
+on() { # LEVEL TEXT MOUNT-OPTIONS MKFS...: of a new file system
+	truncate -s 0 "$TMP/fs.img" && truncate -s 400M "$TMP/fs.img" && "${@:4}" "$TMP/fs.img" >/dev/null 2>&1 || return 0 # no such program
+	mount -o "loop,$3" "$TMP/fs.img" "$TMP/mnt" 2>/dev/null || return 0
+	"$BIN/optag-doctor" --json --store "$TMP/mnt/s" >"$TMP/out"
+	umount "$TMP/mnt"
+	tried="$tried $2"
+	jq -se --arg l "$1" --arg t "$2" 'any(.[]; .check == "overwriting" and .level == $l and (.found | contains($t)))' "$TMP/out" >/dev/null ||
+		fail "$2: $(grep overwriting "$TMP/out")"
+}
+if [ "$(id -u)" = 0 ] && mkdir "$TMP/mnt"; then
+	tried=
+	on ok "in place" data=ordered mkfs.ext4 -q -O ^inline_data
+	on costs data=journal data=journal mkfs.ext4 -q
+	# shellcheck disable=SC2016
+	on costs data=journal rw sh -c 'mkfs.ext4 -q "$1" && tune2fs -o journal_data "$1"' sh
+	on costs inline_data rw mkfs.ext4 -q -I 512 -O inline_data
+	on ok "XFS: in place" rw mkfs.xfs -q
+	on costs "btrfs: copy-on-write" rw mkfs.btrfs -q
+	echo "tried:$tried"
+fi
 exit $bad

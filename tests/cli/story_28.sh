@@ -12,7 +12,7 @@ third() { # STATUS CERTIFICATE CALL [NOTED]: the third party has root.pub as pub
 }
 story_policy
 story_calls <<END
-first from=+4520000001 to=$a1 answer=200 bye=12000 $heard
+first from=+4520000001 to=$f answer=200 bye=20000 $heard
 second from=+4520000002 to=$a1 answer=200 bye=12000 $heard
 END
 story_replay
@@ -51,25 +51,35 @@ whole
 # ---- a third party ----
 third 0 "$TMP/c1" "$one"
 [ "$(wc -l <"$TMP/out")" = "$(wc -l <"$TMP/buckets")" ] || fail "not every purpose"
+[ "$(wc -l <"$TMP/buckets")" -ge 2 ] || fail "one key only: leaving one out is not tested"
+hasnt() { grep -qE "$2" "$TMP/$1" && fail "$1 has $2"; }
+hasnt out 'not proven'
+jq -r '.not_proven[]' "$TMP/c1" | grep 'all keys' && fail "it says that it does not prove that these are all"
 root=$("$BIN/optag" audit verify --store "$s" --json | jq -r .root)
 third 0 "$TMP/c1" "$one" "$root"
 third 1 "$TMP/c1" "$one" "${root//[0-7]/8}"
 third 1 "$TMP/c1" "$two" # of another call
 has err 'of another call'
 third 0 "$TMP/c2" "$two"
+# of an older log, which does not count the keys of a call
+old=$("$MKEV" "$s" older "$(later 3)") && "$MKEV" "$s" sign "$(later 4)" || fail "no older log"
+cert 0 "$old" -o "$TMP/c3"
+third 0 "$TMP/c3" "$old"
+has out '^not proven: that these are all its keys'
+jq -r '.not_proven[]' "$TMP/c3" | grep -q 'all keys' || fail "it does not say so itself"
 cp "$s/evidence/root.pub" "$TMP/keep" && "$BIN/optag" init --store "$TMP/o" --keys "$TMP/ok" >/dev/null 2>&1 && "$MKEV" "$TMP/o"
 cp "$TMP/o/evidence/root.pub" "$TMP/published.pub"
 third 1 "$TMP/c1" "$one" # of another log
 cp "$TMP/keep" "$TMP/published.pub"
 # no number, no key: nothing with many digits but times, hashes, days and calls
-jq -c 'del(.roots, .hash, .public_key, .store, .made, .call) | .purposes[] |= (del(.committed.path, .destroyed.path, .day) |
+jq -c 'del(.roots, .hash, .public_key, .store, .made, .call, .ended.path) | .ended.line |= (fromjson | del(.prev, .time, .call, .policy, .n)) | .purposes[] |= (del(.committed.path, .destroyed.path, .day) |
 	.committed.line |= (fromjson | del(.prev, .time, .call, .policy, .n)) | .destroyed.line |= (fromjson | del(.prev, .time, .call, .policy, .n)))' \
 	"$TMP/c1" | grep -E '[0-9]{5}' && fail "digits in a certificate"
 
 # ---- a forger who makes the outer hash right again still has no signature: one change at each of many places ----
 cat >"$TMP/forge.py" <<'PY'
 import hashlib, json, random, subprocess, sys
-src, verifier, pub, call, seed = sys.argv[1:]
+src, verifier, pub, call, seed, other = sys.argv[1:]
 random.seed(int(seed))
 text = open(src).read()
 body = json.loads(text)
@@ -112,10 +122,26 @@ for p in o["purposes"]:
 assert run(sealed(o)) == 1, "a line that destroys nothing"
 o = json.loads(json.dumps(body))
 o["purposes"] = []
+assert run(sealed(o)) == 1, "no purpose"
+for i in range(len(body["purposes"])):
+    o = json.loads(json.dumps(body))
+    del o["purposes"][i]
+    assert run(sealed(o)) == 1, "a purpose left out"
+o = json.loads(json.dumps(body))
+del o["ended"]
+assert run(sealed(o)) == 1, "nobody says how many keys"
+o = json.loads(json.dumps(body))
+o["ended"] = o["purposes"][0]["committed"]
+assert run(sealed(o)) == 1, "a line that ends no call"
+o = json.loads(json.dumps(body))
+o["ended"] = json.load(open(other))["ended"]
+assert run(sealed(o)) == 1, "the end of another call"
+o = json.loads(json.dumps(body))
+o["purposes"] = []
 assert run(sealed(o)) == 1, "no key at all"
 print(done)
 PY
-run 0 python3 "$TMP/forge.py" "$TMP/c1" "$SRC/tests/verify_certificate.py" "$TMP/published.pub" "$one" "${SEED:-$$}"
+run 0 python3 "$TMP/forge.py" "$TMP/c1" "$SRC/tests/verify_certificate.py" "$TMP/published.pub" "$one" "${SEED:-$$}" "$TMP/c2"
 [ "$(cat "$TMP/out")" -gt 20 ] || fail "too few places: $(cat "$TMP/out")"
 
 # ---- an edited log: audit verify fails exactly there, and nothing is certified from it ----

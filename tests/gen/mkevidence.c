@@ -165,6 +165,38 @@ static int erase(char **argv)
 	return uid_parse(argv[3], &e.call) ? 2 : say(argv[1], &e);
 }
 
+/* A call as older versions told it: its outcome does not count its keys. Prints the call. */
+static int older(char **argv)
+{
+	struct evlog_event e = { .kind = EVLOG_CALL_MATCH, .has_call = true, .controller = "acme", .rule = "support", .policy = policy };
+	char uid[UID_TEXT], why[512] = "";
+
+	now_is(argv[3]);
+	e.time_ns = clock_now_ns();
+	uid_make(e.time_ns, "older", 5, &e.call);
+	if (evlog_open(argv[1], &l, why, sizeof(why)))
+		return 1;
+	add(&e);
+	e.purpose = EVLOG_P_DOCUMENTATION;
+	e.kind = EVLOG_PURPOSE_GRANT;
+	add(&e);
+	e.kind = EVLOG_KEY_COMMIT;
+	evlog_num_add(&e, EVLOG_N_DAY, 20200101); /* long gone */
+	add(&e);
+	e.nums = 0;
+	e.purpose = EVLOG_P_NONE;
+	e.kind = EVLOG_CALL_KEPT;
+	add(&e);
+	e.kind = EVLOG_CALL_DESTROY;
+	add(&e);
+	if (evlog_flush(l, 0))
+		return 1;
+	evlog_close(l);
+	uid_format(&e.call, uid);
+	printf("%s\n", uid);
+	return 0;
+}
+
 static int sign(char **argv)
 {
 	char why[512] = "";
@@ -187,13 +219,15 @@ int main(int argc, char **argv)
 	char why[512] = "";
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: mkevidence STORE [DAYS | hold | outbox N | destroy ... | erase ... | sign TIME]\n");
+		fprintf(stderr, "usage: mkevidence STORE [DAYS | hold | outbox N | destroy ... | erase ... | older TIME | sign TIME]\n");
 		return 2;
 	}
 	if (argc == 7 && !strcmp(argv[2], "destroy"))
 		return destroy(argv);
 	if (argc == 5 && !strcmp(argv[2], "erase"))
 		return erase(argv);
+	if (argc == 4 && !strcmp(argv[2], "older"))
+		return older(argv);
 	if (argc == 4 && !strcmp(argv[2], "sign"))
 		return sign(argv);
 	if (argc > 3 && !strcmp(argv[2], "outbox"))

@@ -6,6 +6,7 @@
 #include "evidence.h"
 
 static unsigned told[EVLOG_KINDS];
+static uint64_t keys_told; /* by the last outcome; UINT64_MAX it does not say */
 
 void evidence_news(struct evidence *ev, const struct call *c, const struct call_news *n)
 {
@@ -47,6 +48,10 @@ void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind ki
 void evidence_outcome(struct evidence *ev, const struct call *c, enum evlog_kind kind, enum evlog_source source,
 		      const char *reason, const struct evidence_num *num, unsigned nums)
 {
+	keys_told = UINT64_MAX;
+	for (unsigned i = 0; i < nums; i++)
+		if (num[i].name == EVLOG_N_KEYS)
+			keys_told = num[i].value;
 	evidence_call(ev, c, kind, -1, source, reason, num, nums);
 }
 

@@ -281,6 +281,71 @@ static void holds_in_sums(void **state)
 	evlog_close(l);
 }
 
+static void outcome(unsigned call, enum evlog_kind kind, uint64_t keys)
+{
+	struct evlog_event e = { .kind = kind, .time_ns = t, .has_call = true, .call = call_of(call), .source = EVLOG_S_DAEMON, .controller = "acme",
+				 .rule = "support", .policy = policy_hash, .reason = "crash" };
+
+	evlog_num_add(&e, EVLOG_N_KEYS, keys);
+	put(&e);
+}
+
+/* A call with a key for both, whose outcome says how many it had. */
+static void counted_call(unsigned call, enum evlog_kind kind, uint64_t keys)
+{
+	say(EVLOG_CALL_MATCH, call, 0, EVLOG_S_POLICY);
+	say(EVLOG_PURPOSE_GRANT, call, DOC, EVLOG_S_POLICY);
+	commit(call, DOC, 20270223);
+	commit(call, TRAIN, 20270101);
+	outcome(call, kind, keys);
+}
+
+/* The outcome counts the keys: what a certificate leaves out is missed. */
+static void counted(void **state)
+{
+	struct evlog_look how = { .finding = on_log_finding };
+	struct uid u = call_of(1);
+	struct evlog_report r;
+	struct certificate *c;
+	char why[512];
+
+	(void)state;
+	counted_call(1, EVLOG_CALL_KEPT, 2);
+	counted_call(2, EVLOG_CALL_GAP, 2);
+	kept(3, 20270223, 0);
+	findings = 0;
+	assert_int_equal(evlog_flush(l, 0), 0);
+	assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+	assert_int_equal(findings, 0);
+	say(EVLOG_CALL_MATCH, 7, 0, EVLOG_S_POLICY);
+	say(EVLOG_PURPOSE_GRANT, 7, DOC, EVLOG_S_POLICY);
+	commit(7, DOC, 20270222);
+	commit(7, DOC, 20270223); /* the first one would be left out */
+	outcome(7, EVLOG_CALL_KEPT, 2);
+	bucket("acme", DOC, 20270223, 0);
+	bucket("acme", TRAIN, 20270101, 0);
+	next_day(2);
+	for (unsigned i = 1; i <= 3; i++) {
+		c = get(i);
+		assert_int_equal(c->state, CERTIFICATE_PROVEN);
+		assert_int_equal(c->counted, i < 3);
+		line_holds(c, &c->ended);
+		assert_non_null(strstr(c->ended.line, i == 2 ? "call.gap" : "call.kept"));
+		certificate_free(c);
+	}
+	expect(7, CERTIFICATE_UNPROVEN, "counts other keys");
+	/* another number than there are is damage */
+	counted_call(4, EVLOG_CALL_KEPT, 3);
+	counted_call(5, EVLOG_CALL_KEPT, 1);
+	assert_int_equal(evlog_flush(l, 0), 0);
+	assert_int_equal(certificate_make(store_dir, &u, &c, why, sizeof(why)), -EBADMSG);
+	assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+	assert_int_equal(findings, 2);
+	assert_non_null(strstr(text_found, "E-10"));
+	assert_non_null(strstr(text_found, "other key.commits"));
+	evlog_close(l);
+}
+
 /* Of damage nothing is certified; a root of before there were trees proves no line. */
 static void no_proof(void **state)
 {
@@ -326,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_call, fresh, gone),
 		cmocka_unit_test_setup_teardown(on_hold, fresh, gone),
 		cmocka_unit_test_setup_teardown(holds_in_sums, fresh, gone),
+		cmocka_unit_test_setup_teardown(counted, fresh, gone),
 		cmocka_unit_test_setup_teardown(no_proof, fresh, gone),
 	};
 

@@ -18,6 +18,7 @@ enum {
 	OFFSET = 16, /* how much of it had been heard */
 	PRESS = 32,  /* by a key: which, and on whose leg */
 	SAYS = 64,   /* an objection: with grounds or without */
+	KEYS = 128,  /* how many keys of it were stored */
 };
 
 static const struct {
@@ -41,6 +42,9 @@ static const struct {
 	{ EVLOG_PURPOSE_GRANT, PURPOSE | SOURCE },
 	{ EVLOG_PURPOSE_DENY, PURPOSE | SOURCE | REASON },
 	{ EVLOG_PURPOSE_EXPIRE, PURPOSE | SOURCE | REASON },
+	{ EVLOG_KEY_COMMIT, PURPOSE | SOURCE | REASON },
+	{ EVLOG_CALL_KEPT, SOURCE | REASON | KEYS },
+	{ EVLOG_CALL_GAP, SOURCE | REASON },
 };
 #define KINDS (sizeof(table) / sizeof(table[0]))
 
@@ -104,7 +108,7 @@ static bool has_all(const struct evlog_event *e, unsigned must)
 	       (!(must & OFFSET) || evlog_num_get(e, EVLOG_N_OFFSET_MS, 0) == 5000) && key == by_leg &&
 	       /* who presses has a leg, and it says so; nobody else does */
 	       (!(must & PRESS) || key == (e->source == EVLOG_S_CALLER || e->source == EVLOG_S_AGENT)) &&
-	       (!(must & SAYS) || !strncmp(e->reason, "grounds.", 8));
+	       (!(must & KEYS) || evlog_num_get(e, EVLOG_N_KEYS, 0)) && (!(must & SAYS) || !strncmp(e->reason, "grounds.", 8));
 }
 
 static int on_line(void *arg, const char *file, uint64_t n, const struct evlog_line *l)
@@ -185,6 +189,78 @@ static void test_fields(void **state)
 			if (!strstr(lines, scenes[i].must[k]))
 				fail_msg("scene %zu: no %s in\n%s", i, scenes[i].must[k], lines);
 	}
+}
+
+/* ---- what a process says of calls of the one before, which was killed (evidence_settle) ---- */
+
+static void add(struct evlog *l, enum evlog_kind kind, unsigned i, enum evlog_purpose p)
+{
+	static const char hash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	struct store_call_meta m;
+	struct evlog_event e = { .kind = kind, .purpose = p, .source = EVLOG_S_DAEMON, .has_call = true,
+				 .controller = "acme", .rule = "service-desk", .policy = hash, .reason = "bye" };
+
+	meta_of(i, &m);
+	e.call = m.uid;
+	e.time_ns = m.start_ns;
+	assert_int_equal(evlog_append(l, &e, NULL), 0);
+}
+
+static uint64_t outcome_keys[3];
+static unsigned commits;
+
+static int on_settled(void *arg, const char *file, uint64_t n, const struct evlog_line *l)
+{
+	struct store_call_meta m;
+
+	commits += l->e.kind == EVLOG_KEY_COMMIT;
+	for (unsigned i = 0; i < 3; i++) {
+		meta_of(i, &m);
+		if (l->e.has_call && uid_equal(&m.uid, &l->e.call) && (l->e.kind == EVLOG_CALL_KEPT || l->e.kind == EVLOG_CALL_GAP)) {
+			assert_int_equal(l->e.kind, i == 2 ? EVLOG_CALL_GAP : EVLOG_CALL_KEPT);
+			outcome_keys[i] = evlog_num_get(&l->e, EVLOG_N_KEYS, 99);
+		}
+	}
+	return on_line(arg, file, n, l);
+}
+
+/* 0: of a row whose key nobody told of; 1: told before the kill; 2: nothing was kept. The outcome counts what is told. */
+static void test_settled(void **state)
+{
+	struct evlog_look look = { .line = on_settled };
+	struct evlog_report report;
+	struct evlog *l;
+	struct store *st;
+	char why[512];
+
+	(void)state;
+	clock_set_ns(T0 + 120 * NS_PER_S);
+	st = open_store(STORE_RW);
+	write_call(st, 0, 1);
+	write_call(st, 1, 1);
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		add(l, EVLOG_CALL_MATCH, i, EVLOG_P_NONE);
+		add(l, EVLOG_PURPOSE_GRANT, i, EVLOG_P_DOCUMENTATION);
+	}
+	add(l, EVLOG_KEY_COMMIT, 1, EVLOG_P_DOCUMENTATION);
+	assert_int_equal(evlog_flush(l, 0), 0);
+	evlog_close(l);
+	assert_int_equal(evidence_new(&(struct evidence_settings){ .dir = store_dir }, &log_of, why, sizeof(why)), 0);
+	assert_int_equal(evidence_start(log_of, why, sizeof(why)), 0);
+	assert_int_equal(evidence_finish(log_of), 0);
+	assert_int_equal(evidence_settle(log_of), 0);
+	evidence_free(log_of);
+	clock_set_ns(0);
+	lines[0] = 0;
+	assert_int_equal(evlog_look(store_dir, &look, &report, why, sizeof(why)), 0);
+	assert_int_equal(report.damaged, 0);
+	assert_int_equal(commits, 2);
+	assert_int_equal(outcome_keys[0], 1);
+	assert_int_equal(outcome_keys[1], 1);
+	assert_int_equal(outcome_keys[2], 99);
 	for (size_t i = 0; i < KINDS; i++)
 		if (!seen[i])
 			fail_msg("%s happens in no scene", evlog_kind_name(table[i].kind));
@@ -194,6 +270,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fields, make_store, drop_store),
+		cmocka_unit_test_setup_teardown(test_settled, make_store, drop_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -393,16 +393,17 @@ static void test_unused(void **state)
 {
 	struct reap_settings s = { .now_ns = T0 + 31 * DAY_NS, .told = true };
 	struct store *st = open_store(STORE_RW);
-	struct uid used, unused, never, later;
+	struct uid used, unused, never, later[4];
 	enum store_state doc, training;
 	struct reap_totals t;
-	char text[UID_TEXT];
+	char text[UID_TEXT], two[2][UID_TEXT];
 
 	(void)state;
 	used = train_call(st, 1, T0 + 30 * DAY_NS);
 	unused = train_call(st, 2, T0 + 30 * DAY_NS);
 	never = train_call(st, 3, 0);
-	later = train_call(st, 4, T0 + 40 * DAY_NS);
+	for (unsigned i = 0; i < 4; i++)
+		later[i] = train_call(st, 4 + i, T0 + 40 * DAY_NS);
 	ok(st, store_sync(st));
 	store_close(st);
 	uid_format(&used, text);
@@ -416,15 +417,28 @@ static void test_unused(void **state)
 	assert_true(found(&unused, &doc, &training) && doc == STORE_S_GRANTED && training == STORE_S_EXPIRED);
 	assert_true(found(&used, &doc, &training) && training == STORE_S_GRANTED);
 	assert_true(found(&never, &doc, &training) && training == STORE_S_GRANTED);
-	assert_true(found(&later, &doc, &training) && training == STORE_S_GRANTED);
+	assert_true(found(&later[0], &doc, &training) && training == STORE_S_GRANTED);
 	assert_int_equal(told("purpose.expire.*\"training\".*\"unused\""), 1);
 	fsck_clean(NULL);
 	t = reap_at(T0 + 32 * DAY_NS);
 	assert_int_equal(t.single, 0);
-	shell("echo rubbish >>'%s/used'", store_dir); /* nobody knows what was used: nothing is erased for that */
+	/* A damaged line keeps the training of the calls in it, if any, and of no other. */
+	uid_format(&later[1], text);
+	uid_format(&later[2], two[0]);
+	uid_format(&later[3], two[1]);
+	shell("printf 'rubbish\\n\\n\\000{\"call\":\"%s\",\"kind\"\\n%s..{\"call\":\"ABC%s\\n' >>'%s/used'", text, two[0], two[1], store_dir);
 	s.dry = false;
 	s.now_ns = T0 + 41 * DAY_NS;
 	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(t.single, 1);
+	assert_true(found(&later[0], &doc, &training) && training == STORE_S_EXPIRED);
+	for (int i = 1; i < 4; i++)
+		assert_true(found(&later[i], &doc, &training) && training == STORE_S_GRANTED);
+	assert_true(found(&used, &doc, &training) && training == STORE_S_GRANTED);
+	/* A file that cannot be read: nobody knows what was used. */
+	shell("cd '%s' && rm used && mkdir used", store_dir);
+	s.now_ns = T0 + 42 * DAY_NS;
+	assert_int_not_equal(reap_with(&s, &t), 0);
 	assert_int_equal(t.single, 0);
 }
 

@@ -90,7 +90,15 @@ static void test_told_when_written(void **state)
 	assert_int_equal(f.muted_samples, 3);
 	assert_int_equal(told[EVLOG_CALL_KEPT], 1);
 	assert_int_equal(told[EVLOG_KEY_COMMIT], 1);
+	assert_int_equal(keys_told, 1);
 	assert_int_equal(told[EVLOG_CAPTURE_GAP], 1);
+	link_free(l);
+
+	l = unwritten();
+	(void)written(l, (struct store_done){ .row = true, .outcome = STORE_O_KEPT, .state = { STORE_S_OBJECTED, STORE_S_GRANTED }, .packets = 7,
+					      .reason = { "", "" }, .gap = "" });
+	assert_int_equal(told[EVLOG_KEY_COMMIT], 2);
+	assert_int_equal(keys_told, 2);
 	link_free(l);
 
 	l = unwritten();

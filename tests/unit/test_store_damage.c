@@ -374,6 +374,10 @@ static void test_disagree(void **state)
 	shell("sqlite3 %s \"update calls set documentation_slot=9\"", db_path);
 	assert_int_equal(fsck(&f, NULL), 1);
 	assert_string_equal(f.rule, "K-5");
+	clock_set_ns(T0 + 365 * 86400 * NS_PER_S); /* the day has begun, and the reaper has not come */
+	assert_int_equal(fsck(&f, NULL), 1);
+	assert_string_equal(f.rule, "K-5");
+	clock_set_ns(0);
 	shell("sqlite3 %s \"update calls set documentation_slot=0, documentation_state='EXPIRED'\"", db_path);
 	fsck_clean(NULL);
 	shell("sqlite3 %s \"update calls set documentation_state='MAYBE'\"", db_path);
