@@ -13,7 +13,10 @@ load_begin "$TMP/sent" "${load_kinds[@]}" --calls 100 --rate 50 --hold 13 --dura
 # Streams move from CPU to CPU, so their packets wait in more than one ring while nobody reads.
 move() { # PID
 	local c=0
-	while taskset -acp $((c++ % $(nproc))) "$1" >/dev/null 2>&1; do sleep 0.07; done
+	while kill -0 "$1" 2>/dev/null && kill -0 $$ 2>/dev/null; do # (taskset -a is content with a process that is gone)
+		taskset -acp $((c++ % $(nproc))) "$1" >/dev/null 2>&1
+		sleep 0.07
+	done
 }
 move "${load_pids[0]}" &
 for n in 1 2; do
