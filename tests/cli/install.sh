@@ -71,7 +71,7 @@ if command -v man >/dev/null && command -v mandb >/dev/null; then
 	has out 'optagd *\(8\)'
 fi
 if command -v systemd-analyze >/dev/null; then
-	MANPATH="$P/share/man" run 0 systemd-analyze verify "$P/lib/systemd/system/optagd.service"
+	MANPATH="$P/share/man" run 0 systemd-analyze --man=no verify "$P/lib/systemd/system/optagd.service"
 	hasnt err 'optagd'
 fi
 exit 0
