@@ -14,6 +14,8 @@
 #include "daemon.h"
 #include "evidence.h"
 
+#define AGAIN_NS (3600 * NS_PER_S) /* the alarm comes again */
+
 static double seconds(int64_t ns)
 {
 	return (double)llabs(ns) / (double)NS_PER_S;
@@ -39,6 +41,7 @@ static void tell_step(struct daemon *d, int64_t by)
 
 	d->clock_steps++;
 	evidence_clock(d->evidence, false, by, ahead);
+	d->clock_said_ns = clock_steady_ns();
 	if (d->clock.told_ns)
 		log_warn("alarm: clock: the machine's clock was set %s by %.3f s, and is %.3f s %s ours: "
 			 "calls in progress keep their time, the new one is taken when there are none",
@@ -67,7 +70,12 @@ void clocks_run(struct daemon *d)
 		return;
 	if (by)
 		tell_step(d, by);
-	if (d->clock.told_ns && recorder_idle(d->rec))
+	if (d->clock.told_ns && recorder_idle(d->rec)) {
 		take(d);
+	} else if (d->clock.told_ns && clock_steady_ns() - d->clock_said_ns >= AGAIN_NS) {
+		d->clock_said_ns = clock_steady_ns();
+		log_warn("alarm: clock: the machine's clock is %.3f s %s ours still: stop and start the daemon, unless all calls end before",
+			 seconds(d->clock.ahead_ns), d->clock.ahead_ns < 0 ? "behind" : "ahead of");
+	}
 	recorder_keep_clock(d->rec);
 }

@@ -60,6 +60,7 @@ struct daemon {
 	uint64_t alarms[RECORDER_ALARMS], alarms_told[RECORDER_ALARMS], alarm_ns[RECORDER_ALARMS]; /* alarm_ns: of the latest line */
 	struct clock_follow clock;
 	uint64_t clock_steps; /* the machine's clock was set */
+	uint64_t clock_said_ns; /* steady: of the latest alarm that it is away from ours */
 	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last */
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;

@@ -185,6 +185,9 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 		e.reason = "timeout";
 		e.nums = 0;
 		evidence_queue(ev, &e);
+		pthread_mutex_lock(&ev->lock);
+		ev->fig.sms_undelivered++; /* nobody waits for it: somebody has to look */
+		pthread_mutex_unlock(&ev->lock);
 	}
 }
 

@@ -170,6 +170,7 @@ static int nothing(const char *text, const struct look *l)
 	}
 	if (!done)
 		cli_err("%s: %s", text, consent ? "nothing is kept of it by a consent" :
+			!*l->scenario	? "what is kept of it rests on is not known any more, its row was rebuilt: optag erase --reason withdrawn" :
 						  "what is kept of it rests on no consent (optag-erase(1), optag-call(1) object)");
 	return done ? CLI_OK : CLI_FAILED;
 }

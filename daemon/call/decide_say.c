@@ -324,6 +324,7 @@ static int command_reopen(struct calls *cs, struct call *c, int p, uint64_t now)
 	if (c->state[p] != PURPOSE_PENDING && c->state[p] != PURPOSE_WITHDRAWN && !(c->state[p] == PURPOSE_DENIED && d->timed_out[p]))
 		return -EPERM;
 	d->reopened[p] = true;
+	d->other_key[p] = false; /* what closes is this window */
 	d->window_from_ns[p] = now;
 	d->window_to_ns[p] = now + (uint64_t)(to_s > 0 ? to_s : 10) * NS_PER_S;
 	change(cs, c); /* the leg is listened to again */

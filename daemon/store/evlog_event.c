@@ -209,9 +209,9 @@ static bool press_ok(const char press[EVLOG_PRESS])
 
 static const char *check_nums(const struct evlog_event *e)
 {
-	unsigned seen = 0;
+	uint64_t seen = 0;
 
-	_Static_assert(EVLOG_NUM_NAMES <= 32, "seen has a bit per name");
+	_Static_assert(EVLOG_NUM_NAMES <= 64, "seen has a bit per name");
 	if (e->nums > EVLOG_NUMS)
 		return "too many numbers";
 	for (unsigned i = 0; i < e->nums; i++) {
@@ -219,9 +219,9 @@ static const char *check_nums(const struct evlog_event *e)
 			return "unknown number";
 		if (e->num[i].value > EVLOG_NUM_MAX)
 			return "number out of range";
-		if (seen & 1u << e->num[i].name)
+		if (seen & 1ULL << e->num[i].name)
 			return "number given twice";
-		seen |= 1u << e->num[i].name;
+		seen |= 1ULL << e->num[i].name;
 	}
 	return NULL;
 }

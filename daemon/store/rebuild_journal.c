@@ -78,6 +78,10 @@ static int take_keys(struct journal *j, const char *controller, uint64_t now)
 
 		if (got == -ENOENT)
 			break;
+		if (got && got != -EBADMSG) { /* a damaged one is fsck's to name; one that cannot be read is not left out */
+			rc = why_set(j->b->why, got, "%s", none.text);
+			break;
+		}
 		if (!got && !s.empty && !hold_is(j->holds, &s.slot.uid)) {
 			l.uid = s.slot.uid;
 			l.day = s.day;
