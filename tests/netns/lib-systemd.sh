@@ -75,7 +75,8 @@ B
 	return 1
 }
 
-sd() { nsenter -t "$sd_pid" -m -p -C -i -u -n "$@"; }
+# -r: under a root of our own (chroot) theirs is that, too
+sd() { PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin nsenter -t "$sd_pid" -m -p -C -i -u -n -r "$@"; }
 sd_show() { sd systemctl show -P "$1" optagd; }
 sd_main() { # its main process, as we see it
 	local inner

@@ -108,7 +108,7 @@ uid=$(awk -F: '$1 == "optag" {print $3}' "$TMP/root/etc/passwd")
 # CAP_NET_ADMIN (12), CAP_IPC_LOCK (14), CAP_BPF (39)
 for c in CapEff CapPrm; do [ "$(line $c)" = 0000008000005000 ] || fail "$c: $(line $c)"; done
 [ "$(line CapBnd)/$(line NoNewPrivs)/$(line Seccomp)" = 0000000000000000/1/2 ] || fail "bounding set, privileges, filter: $(line CapBnd) $(line NoNewPrivs) $(line Seccomp)"
-sd sh -c "nsenter -t $(sd_show MainPID) -m touch /usr/optag-test" 2>/dev/null && fail "the file systems are not read-only"
+sd sh -c "nsenter -t $(sd_show MainPID) -m -r touch /usr/optag-test" 2>/dev/null && fail "the file systems are not read-only"
 ! command -v systemd-analyze >/dev/null || sd systemd-analyze security --no-pager optagd 2>/dev/null | tail -n 1
 
 # ---- restart: no packet of calls in progress is lost ----
