@@ -140,13 +140,13 @@ load_status() { # OUT
 	"$O" status --socket "$TMP/control" --json >"$1"
 }
 
-# Until every frame that was sent was seen, its record taken, and the disk has the rows of calls that are over: the counters
-# then stand still.
+# Until every frame that was sent was seen, its record taken, no call that hung up waits for late packets, and the disk has
+# the rows of calls that are over: the counters then stand still.
 load_settle() {
 	local a b=
 	for _ in $(seq 300); do
-		a=$(load_status /dev/stdout 2>/dev/null | jq -c '[.packets, .calls.active, .calls.unwritten, .rings[].used]')
-		[ -n "$a" ] && [ "$a" = "$b" ] && [ "$(jq '.[2]' <<<"$a")" = 0 ] && return 0
+		a=$(load_status /dev/stdout 2>/dev/null | jq -c '[.packets, .calls.active, .calls.ending, .calls.unwritten, .rings[].used]')
+		[ -n "$a" ] && [ "$a" = "$b" ] && [ "$(jq '.[2] + .[3]' <<<"$a")" = 0 ] && return 0
 		b=$a
 		sleep 0.2
 	done
