@@ -53,6 +53,7 @@
 #include "call/decide_audio.h"
 #include "call/group.h"
 #include "call/purpose.h"
+#include "call/told.h"
 #include "call/trace.h"
 #include "policy/policy.h"
 #include "sip/sigin.h"
@@ -173,6 +174,7 @@ struct call {
 		uint64_t sender; /* hash; 0 none */
 		uint32_t cseq;
 	} asked[2][CALL_SENDERS];
+	struct call_told told; /* keys and event headers, each once */
 	bool voice_heard; /* the data subject's voice was there in an earlier recording of the call */
 	bool hold_by[2];
 	struct {

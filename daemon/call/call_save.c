@@ -19,7 +19,7 @@
 
 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys; 8: ptime, more
  * that was tightened, who said which header when; 9: silences, numbers of requests */
-#define VERSION	   9
+#define VERSION	   10
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)
@@ -329,6 +329,10 @@ static void put_segments(struct buf *b, const struct call *c)
 		buf_put_le64(b, c->asked[i / CALL_SENDERS][i % CALL_SENDERS].sender);
 		buf_put_le32(b, c->asked[i / CALL_SENDERS][i % CALL_SENDERS].cseq);
 	}
+	buf_put8(b, c->told.at);
+	buf_put8(b, (uint8_t)call_told_count(&c->told));
+	for (unsigned i = 0; i < call_told_count(&c->told); i++)
+		buf_put_le64(b, c->told.hash[i]);
 	buf_put_varint(b, c->nearlier);
 	for (unsigned i = 0; i < c->nearlier; i++)
 		buf_put(b, c->earlier[i].b, sizeof(c->earlier[i].b));
@@ -494,6 +498,9 @@ static void get_segments(struct rd *r, struct call *c)
 		c->asked[i / CALL_SENDERS][i % CALL_SENDERS].sender = rd_le64(r);
 		c->asked[i / CALL_SENDERS][i % CALL_SENDERS].cseq = rd_le32(r);
 	}
+	c->told.at = get_below(r, CALL_TOLD);
+	for (unsigned i = 0, n = get_below(r, CALL_TOLD + 1); i < n; i++)
+		c->told.hash[i] = rd_le64(r);
 	get_uids(r, c);
 }
 

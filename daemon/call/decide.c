@@ -402,34 +402,54 @@ static bool header_says(const struct sip_msg *m, const char *name, const char *v
 	return s.p && (!value || sip_str_ieq(s, value));
 }
 
-static void take_headers(struct calls *cs, struct call *c, const struct sip_msg *m, bool own, uint64_t now)
+/* And no other copy of the message did: see told.h. Asked last of all, as whoever is told yes must act. */
+static bool says_now(struct call *c, const struct sip_msg *m, enum call_tells what, unsigned which, const char *name, const char *value)
+{
+	return header_says(m, name, value) && !call_told(&c->told, m, what, which);
+}
+
+static void take_pause(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now)
+{
+	const char *name, *value;
+	unsigned which = 1;
+
+	if (c->rule->pause_header && says_now(c, m, CALL_TELLS_PAUSE, 0, c->rule->pause_header, c->rule->pause_value))
+		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
+	for (size_t at = 0; call_tight_header(c->tight.pause_headers, &at, &name, &value); which++)
+		if (says_now(c, m, CALL_TELLS_PAUSE, which, name, *value ? value : NULL))
+			(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
+}
+
+static void take_notice(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now)
 {
 	const struct policy_rule *r = c->rule;
-	const char *name, *value;
-	int p;
 
-	if (own && r->pause_header && header_says(m, r->pause_header, r->pause_value))
-		(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
-	for (size_t at = 0; own && call_tight_header(c->tight.pause_headers, &at, &name, &value);)
-		if (header_says(m, name, *value ? value : NULL))
-			(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
-	if (own && decide_expects(c, POLICY_PROOF_HEADER) && !over(cs, c, now) && r->proof_header &&
-	    header_says(m, r->proof_header, r->proof_value)) {
-		c->decide.header_seen = true;
-		if (c->answered) {
-			c->decide.notice_which = decide_only_notice(c);
-			decide_notice_proven(cs, c, CALL_BY_HEADER, now, 0, now, now);
-		}
+	if (!decide_expects(c, POLICY_PROOF_HEADER) || over(cs, c, now) || !r->proof_header ||
+	    !says_now(c, m, CALL_TELLS_NOTICE, 0, r->proof_header, r->proof_value))
+		return;
+	c->decide.header_seen = true;
+	if (!c->answered)
+		return;
+	c->decide.notice_which = decide_only_notice(c);
+	decide_notice_proven(cs, c, CALL_BY_HEADER, now, 0, now, now);
+}
+
+static void take_headers(struct calls *cs, struct call *c, const struct sip_msg *m, bool own, uint64_t now)
+{
+	if (own) {
+		take_pause(cs, c, m, now);
+		take_notice(cs, c, m, now);
 	}
-	for (p = 0; p < POLICY_PURPOSES; p++) {
-		const struct policy_block *b = &r->purpose[p];
+	for (unsigned p = 0; p < POLICY_PURPOSES; p++) {
+		const struct policy_block *b = &c->rule->purpose[p];
 
-		if (b->optout_header && header_says(m, b->optout_header, b->optout_value))
-			(void)decide_opt_out(cs, c, p, CALL_BY_HEADER, "api", NULL, now);
-		if (own && b->consent_header && by_consent(c, p) && header_says(m, b->consent_header, b->consent_value))
+		if (b->optout_header && says_now(c, m, CALL_TELLS_OPT_OUT, p, b->optout_header, b->optout_value))
+			(void)decide_opt_out(cs, c, (int)p, CALL_BY_HEADER, "api", NULL, now);
+		if (own && b->consent_header && by_consent(c, p) && says_now(c, m, CALL_TELLS_CONSENT, p, b->consent_header, b->consent_value))
 			(void)call_command(cs, c, CALL_C_CONSENT, (enum policy_purpose)p, CALL_BY_HEADER, now);
 	}
-	if (*c->tight.optout_header && header_says(m, c->tight.optout_header, *c->tight.optout_value ? c->tight.optout_value : NULL))
+	if (*c->tight.optout_header &&
+	    says_now(c, m, CALL_TELLS_OPT_OUT, POLICY_PURPOSES, c->tight.optout_header, *c->tight.optout_value ? c->tight.optout_value : NULL))
 		(void)decide_opt_out(cs, c, POLICY_TRAINING, CALL_BY_HEADER, "api", NULL, now);
 }
 

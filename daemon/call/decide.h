@@ -82,7 +82,8 @@ const char *call_how_name(enum call_how h);
 
 /*
  * The digits of a leg that may become a key; zero: none. A gateway may send one press in several ways (RFC 4733, INFO,
- * the tones themselves): what came by one way waits in `twin` for SAME_PRESS_NS, and the same digit by another way is that press.
+ * the tones themselves), a back-to-back agent in several dialogs: what came by one way waits in `twin` for SAME_PRESS_NS, and
+ * the same digit by another way is that press.
  */
 #define SAME_PRESS_NS	1000000000ULL
 #define CALL_TWINS	4
@@ -96,6 +97,7 @@ struct call_typed {
 		char key; /* 0 none */
 		uint8_t how;
 		bool trusted, close; /* close: as the digit's bit was */
+		uint32_t by;	     /* INFO: the dialog (call_told_by); 0 */
 		uint64_t ns;
 	} twin[CALL_TWINS];
 };
@@ -172,6 +174,8 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns);
  */
 void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted,
 	      uint64_t now_ns);
+/* The same, by INFO of this dialog (call_told_by). Of a transaction that has told nothing yet: see told.h. */
+void call_key_info(struct calls *cs, struct call *c, unsigned leg, char key, uint32_t by, bool trusted, uint64_t now_ns);
 /* A press that was told when it began has ended: it may still come by another way. */
 void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns);
 /* which: place in the rule's notices, -1 not known. end 0: it goes on; told again when it ended. */

@@ -159,10 +159,10 @@ enum twin { T_NONE, T_SAME, T_NOW_TRUSTED };
 
 /* The same press has come by another way just before. What was not trusted then may be now: it takes that one's place, and
  * *ret_close is whether there was a digit just before it. */
-static enum twin twin_of(struct call_typed *t, char key, enum call_how how, bool trusted, uint64_t now, bool *ret_close)
+static enum twin twin_of(struct call_typed *t, char key, enum call_how how, uint32_t by, bool trusted, uint64_t now, bool *ret_close)
 {
 	for (int i = 0; i < CALL_TWINS; i++) {
-		if (t->twin[i].key != key || t->twin[i].how == how || now - t->twin[i].ns > SAME_PRESS_NS)
+		if (t->twin[i].key != key || (t->twin[i].how == how && t->twin[i].by == by) || now - t->twin[i].ns > SAME_PRESS_NS)
 			continue;
 		if (trusted && !t->twin[i].trusted) {
 			*ret_close = t->twin[i].close;
@@ -170,13 +170,14 @@ static enum twin twin_of(struct call_typed *t, char key, enum call_how how, bool
 			take_back(t, key);
 			return T_NOW_TRUSTED;
 		}
-		explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
+		if (t->twin[i].how != how) /* of dialogs there may be more than two */
+			explicit_bzero(&t->twin[i], sizeof(t->twin[i]));
 		return T_SAME;
 	}
 	return T_NONE;
 }
 
-static void may_have_twin(struct call_typed *t, char key, enum call_how how, bool trusted, bool close, uint64_t now)
+static void may_have_twin(struct call_typed *t, char key, enum call_how how, uint32_t by, bool trusted, bool close, uint64_t now)
 {
 	int at = 0;
 
@@ -185,6 +186,7 @@ static void may_have_twin(struct call_typed *t, char key, enum call_how how, boo
 			at = i;
 	t->twin[at].key = key;
 	t->twin[at].how = (uint8_t)how;
+	t->twin[at].by = by;
 	t->twin[at].trusted = trusted;
 	t->twin[at].close = close;
 	t->twin[at].ns = now;
@@ -206,7 +208,7 @@ static void note_other(struct call *c, unsigned leg, uint64_t now)
 			c->decide.other_key[p] = true;
 }
 
-void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted, uint64_t now_ns)
+static void press(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, uint32_t by, bool trusted, uint64_t now_ns)
 {
 	struct call_typed *t = &c->decide.typed[leg];
 	struct found f = { M_NONE, -1, NULL };
@@ -220,7 +222,7 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	call_decide_time(cs, c, now_ns); /* a window that closed before the press is closed */
 	trusted = trusted && hears(c, how); /* by another way than the rule's a press may deny and never grants */
 	close = t->last_ns && now_ns - t->last_ns < KEY_ALONE_NS;
-	twin = twin_of(t, key, how, trusted, now_ns, &close);
+	twin = twin_of(t, key, how, by, trusted, now_ns, &close);
 	if (twin == T_SAME)
 		return;
 	c->presses += twin == T_NONE;
@@ -245,9 +247,19 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	else if (all || (f.what != M_CONSENT && f.what != M_RESUME)) /* else the same presses may come by a way that counts */
 		decide_forget_digits(t);
 	if (f.what != M_NONE || t->n) /* no other digit is worth knowing again */
-		may_have_twin(t, key, how, trusted, close, now_ns);
+		may_have_twin(t, key, how, by, trusted, close, now_ns);
 	call_changed(cs, c);
 	decide_set_timer(cs, c);
+}
+
+void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted, uint64_t now_ns)
+{
+	press(cs, c, leg, key, how, 0, trusted, now_ns);
+}
+
+void call_key_info(struct calls *cs, struct call *c, unsigned leg, char key, uint32_t by, bool trusted, uint64_t now_ns)
+{
+	press(cs, c, leg, key, CALL_BY_INFO, by, trusted, now_ns);
 }
 
 void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns)

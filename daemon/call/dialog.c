@@ -393,6 +393,10 @@ static void response(struct calls *cs, struct call *c, const struct view *v)
 		if (m->status != 401 && m->status != 407 && m->status >= 200 && c->answered && ends_call(cs, c, v))
 			call_begin_end(cs, c, "bye", v->from->ts_ns);
 		break;
+	case SIP_M_INFO:
+		if (m->status == 401 || m->status == 407)
+			call_told_asks_again(&c->told, m);
+		break;
 	default:
 		break;
 	}
@@ -430,9 +434,14 @@ static void request(struct calls *cs, struct call *c, const struct view *v)
 			call_begin_end(cs, c, "bye", v->from->ts_ns);
 		break;
 	case SIP_M_INFO:
-		digit = c->matched ? sip_info_digit(v->m) : 0;
-		if (digit)
-			call_key(cs, c, v->side, digit, CALL_BY_INFO, v->side == OPTAG_LEG_CALLER || call_callee_has(c, v->dialog), v->from->ts_ns);
+		digit = sip_info_digit(v->m);
+		if (!digit || call_told(&c->told, v->m, CALL_TELLS_KEY, 0))
+			break;
+		if (digit == SIP_INFO_UNREAD)
+			call_lost_request(cs, c, v->side, v->from->ts_ns);
+		else
+			call_key_info(cs, c, v->side, digit, call_told_by(v->m),
+				      v->side == OPTAG_LEG_CALLER || call_callee_has(c, v->dialog), v->from->ts_ns);
 		break;
 	default:
 		break;

@@ -121,8 +121,12 @@ struct sip_str sip_sdp_body(const struct sip_msg *m);
 /* "INVITE"; "OTHER" for those that are not listed. */
 const char *sip_method_name(enum sip_method m);
 
-/* SIP INFO key press: application/dtmf-relay ("Signal=5\r\nDuration=160") or application/dtmf.
- * Returns '0'..'9' '*' '#' 'A'..'D', or 0. */
+/*
+ * SIP INFO key press: application/dtmf-relay ("Signal=5\r\nDuration=160"), application/dtmf ("5"), or either form under the
+ * other's name, application/vnd.nortelnetworks.digits ("d=5"); alone or as a part of a multipart. Returns '0'..'9' '*' '#'
+ * 'A'..'D'; SIP_INFO_UNREAD: by its type it is a press, but not which; 0: none is told (no INFO, a flash, another body).
+ */
+#define SIP_INFO_UNREAD '?'
 char sip_info_digit(const struct sip_msg *m);
 
 /* A configured header by its name (without case); p NULL: not there, or not configured. */

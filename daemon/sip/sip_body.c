@@ -153,27 +153,97 @@ static char key_of(struct sip_str s)
 	return s.n == 2 && sip_number(s, 15, &v) && v >= 10 ? keys[v] : 0;
 }
 
-static char relay_digit(struct sip_str body)
+/* What is no digit and says so: hookflash, event 16 (RFC 4733 4.2). */
+static bool is_flash(struct sip_str s)
+{
+	s = sip_trim(s);
+	return sip_str_ieq(s, "16") || sip_str_ieq(s, "!") || sip_str_ieq(s, "flash") || sip_str_ieq(s, "hookflash") || sip_str_ieq(s, "hf");
+}
+
+static char pressed(struct sip_str s)
+{
+	char key = key_of(s);
+
+	return key ? key : is_flash(s) ? 0 : SIP_INFO_UNREAD;
+}
+
+/* "Signal=5", "Signal: 5"; Nortel's "d=5" and "d=Digits=5", its other lines are not asked. */
+static bool signal_line(struct sip_str line, struct sip_str *ret)
+{
+	size_t at = 0;
+	struct sip_str name;
+
+	while (at < line.n && line.p[at] != '=' && line.p[at] != ':')
+		at++;
+	if (at == line.n)
+		return false;
+	name = sip_trim(sip_str_of(line.p, line.p + at));
+	*ret = sip_str_of(line.p + at + 1, line.p + line.n);
+	if (sip_str_ieq(name, "Signal"))
+		return true;
+	if (!sip_str_ieq(name, "d"))
+		return false;
+	for (at = ret->n; at > 0 && ret->p[at - 1] != '='; at--)
+		;
+	*ret = sip_str_of(ret->p + at, ret->p + ret->n);
+	return true;
+}
+
+/* Both forms are seen under both names. */
+static char digit_in(struct sip_str body)
 {
 	const char *p = body.p, *end = body.p + body.n;
-	struct sip_str line;
+	struct sip_str line, value;
 
-	while (any_line(&p, end, &line)) {
-		const char *eq = line.n ? memchr(line.p, '=', line.n) : NULL;
+	while (any_line(&p, end, &line))
+		if (signal_line(line, &value))
+			return pressed(value);
+	return pressed(body);
+}
 
-		if (eq && sip_str_ieq(sip_trim(sip_str_of(line.p, eq)), "Signal"))
-			return key_of(sip_str_of(eq + 1, line.p + line.n));
+static bool contains(struct sip_str s, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= s.n; i++)
+		if (strncasecmp(s.p + i, word, n) == 0)
+			return true;
+	return false;
+}
+
+static char multipart_digit(struct sip_str body, struct sip_str boundary, int depth);
+
+static char typed_digit(struct sip_str type, struct sip_str boundary, struct sip_str body, int depth)
+{
+	if (contains(type, "dtmf") || sip_is_type(type, "application", "vnd.nortelnetworks.digits"))
+		return digit_in(body);
+	if (depth < 2 && sip_is_type(type, "multipart", "*"))
+		return multipart_digit(body, boundary, depth);
+	return 0;
+}
+
+/* The first part's that tells one. */
+static char multipart_digit(struct sip_str body, struct sip_str boundary, int depth)
+{
+	const char *p = body.p, *end = body.p + body.n;
+	struct sip_str bytes;
+	struct part part;
+	char key;
+
+	if (!boundary.n || boundary.n > 256 || !body.n || !next_part(&p, end, boundary, &bytes))
+		return 0;
+	while (p < end && next_part(&p, end, boundary, &bytes)) {
+		read_part(bytes, &part);
+		key = typed_digit(part.type, part.boundary, part.body, depth + 1);
+		if (key)
+			return key;
 	}
 	return 0;
 }
 
 char sip_info_digit(const struct sip_msg *m)
 {
-	if (!m->request || m->method != SIP_M_INFO || !m->body.n)
+	if (!m->request || m->method != SIP_M_INFO)
 		return 0;
-	if (sip_is_type(m->content_type, "application", "dtmf-relay"))
-		return relay_digit(m->body);
-	if (sip_is_type(m->content_type, "application", "dtmf"))
-		return key_of(m->body);
-	return 0;
+	return typed_digit(m->content_type, m->boundary, m->body, 0);
 }

@@ -93,6 +93,17 @@ static void script_sort(struct script *x)
 		}
 }
 
+/* A request within the dialog, and its copies. */
+static void script_info(struct call *c, uint64_t ms, const struct sip_want *w)
+{
+	const char *v = script_word(&scripts[c->idx], "copies");
+	char *end;
+
+	sip(c, ms, w);
+	for (; v; v = *end ? end + 1 : NULL)
+		sip(c, ms + script_ms(v, &end), w);
+}
+
 static void script_keys(struct call *c, struct stream *s[2], char *v, bool info)
 {
 	unsigned leg = script_leg(&v);
@@ -108,7 +119,7 @@ static void script_keys(struct call *c, struct stream *s[2], char *v, bool info)
 			w.body = c->info;
 			w.headers = "Content-Type: application/dtmf-relay\r\n";
 			w.cseq = script_number(c, leg);
-			sip(c, ms, &w);
+			script_info(c, ms, &w);
 		} else if (s[leg]->npress < PRESSES) {
 			s[leg]->press[s[leg]->npress].digit = v[i];
 			s[leg]->press[s[leg]->npress++].at = c->t0 + ms * MS;
@@ -137,7 +148,7 @@ static void script_header(struct call *c, char *v)
 	for (char *p = c->info; *p; p++)
 		if (*p == '_')
 			*p = ' ';
-	sip(c, ms, &w);
+	script_info(c, ms, &w);
 }
 
 static void script_te(struct call *c, struct stream *s[2], char *v)
@@ -190,7 +201,7 @@ static void script_run(struct call *c)
 			(void)script_number(c, script_leg(&v));
 		else if (!strcmp(k, "te"))
 			script_te(c, s, v);
-		else if (!strstr(" answer bye off in ", k))
+		else if (!strstr(" answer bye off in copies ", k))
 			errx(2, "--script: '%s' is not known", k);
 	}
 	if (!bye_ms) {
