@@ -52,6 +52,7 @@
 #include "call/decide.h"
 #include "call/decide_audio.h"
 #include "call/group.h"
+#include "call/party.h"
 #include "call/purpose.h"
 #include "call/told.h"
 #include "call/trace.h"
@@ -163,9 +164,12 @@ struct call {
 	struct barred *barred; /* of a call with `never`: what it announced */
 	char *caller_tag;
 	uint64_t caller_alt; /* hash of the tag under which a back-to-back agent passed the INVITE on */
-	struct {
-		uint64_t tag; /* hash */
-		bool gone;    /* its BYE was seen */
+	bool alt_own;	     /* it did: who sent it had been sent the INVITE (party.h) */
+	uint32_t way[CALL_WAYS]; /* hashes of addresses to which the INVITE went; 0 none */
+	struct call_dialog {
+		uint64_t tag, caller; /* hashes of both sides' */
+		bool gone;	      /* its BYE was seen */
+		bool own;	      /* believed (party.h) */
 	} dialog[CALL_DIALOGS_MAX]; /* answered with 2xx */
 	unsigned ndialog;
 	struct ipaddr invite_src;

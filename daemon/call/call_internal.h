@@ -91,8 +91,8 @@ struct call_said {
 	unsigned side;	 /* enum optag_leg */
 	uint64_t dialog; /* hash of the callee's tag in it; 0 none */
 };
-/* Whoever only knows a Call-ID does not know its tags (RFC 3891 3): this one, by its hash, is a called party's. True as well while none is
- * known, and when there are more than are told apart. */
+/* This tag, by its hash, is a called party's. True as well while none is known, and when there are more than are told apart: what
+ * grants asks party_said. */
 bool call_callee_has(const struct call *c, uint64_t tag);
 /* Its headers are the controller's own word: it comes from that side of the dialog, from a trunk of the controller, or is the
  * first INVITE, as which the call came (RX-1). */

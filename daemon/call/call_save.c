@@ -358,10 +358,14 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_varint(out, c->presses);
 	buf_put_varint(out, c->endpoints_dropped);
 	buf_put_le64(out, c->caller_alt);
+	buf_put8(out, c->alt_own);
+	for (i = 0; i < CALL_WAYS; i++)
+		buf_put_le32(out, c->way[i]);
 	buf_put8(out, (uint8_t)c->ndialog);
 	for (i = 0; i < c->ndialog; i++) {
 		buf_put_le64(out, c->dialog[i].tag);
-		buf_put8(out, c->dialog[i].gone);
+		buf_put_le64(out, c->dialog[i].caller);
+		buf_put8(out, (uint8_t)(c->dialog[i].gone | c->dialog[i].own << 1));
 	}
 	buf_put(out, c->invite_src.b, 16);
 	buf_put_le32(out, c->invite_cseq);
@@ -538,10 +542,18 @@ static void get_dialogs(struct rd *r, struct call *c)
 	unsigned i;
 
 	c->caller_alt = rd_le64(r);
+	c->alt_own = get_bool(r);
+	for (i = 0; i < CALL_WAYS; i++)
+		c->way[i] = rd_le32(r);
 	c->ndialog = get_below(r, CALL_DIALOGS_MAX + 1);
 	for (i = 0; i < c->ndialog; i++) {
+		uint8_t flags;
+
 		c->dialog[i].tag = rd_le64(r);
-		c->dialog[i].gone = get_bool(r);
+		c->dialog[i].caller = rd_le64(r);
+		flags = get_below(r, 4);
+		c->dialog[i].gone = flags & 1;
+		c->dialog[i].own = flags & 2;
 	}
 	p = rd_bytes(r, 16);
 	if (p)

@@ -156,11 +156,6 @@ static bool tag_is(struct sip_str tag, const char *want)
 	return tag.n == n && (n == 0 || memcmp(tag.p, want, n) == 0);
 }
 
-static uint64_t tag_hash(struct sip_str tag)
-{
-	return tag.n ? hash_bytes(tag.p, tag.n) | 1 : 0;
-}
-
 static bool opens_call(const struct sip_msg *m)
 {
 	return m->request && m->method == SIP_M_INVITE && !m->to.tag.n;
@@ -172,7 +167,7 @@ static bool caller_asks(const struct call *c, const struct sigin_from *from, con
 	if (!*c->caller_tag && !m->from.tag.n) /* RFC 2543: no tags; the first INVITE's source tells */
 		return ipaddr_equal(m->request ? &from->src.addr : &from->dst.addr, &c->invite_src);
 	return opens_call(m) || tag_is(m->from.tag, c->caller_tag) ||
-	       (c->caller_alt && tag_hash(m->from.tag) == c->caller_alt);
+	       (c->caller_alt && party_tag(m->from.tag) == c->caller_alt);
 }
 
 static struct view view_of(const struct call *c, const struct sigin_from *from, const struct sip_msg *m)
@@ -184,7 +179,7 @@ static struct view view_of(const struct call *c, const struct sigin_from *from, 
 		v.side = OPTAG_LEG_CALLER;
 		v.other = OPTAG_LEG_CALLEE;
 	}
-	v.dialog = tag_hash(asks ? m->to.tag : m->from.tag);
+	v.dialog = party_tag(asks ? m->to.tag : m->from.tag);
 	if (m->method == SIP_M_INVITE && m->request)
 		v.initial = opens_call(m) && (!c->answered || m->cseq == c->invite_cseq);
 	else if (m->method == SIP_M_INVITE || m->method == SIP_M_ACK)
@@ -315,7 +310,6 @@ static void setup_again(struct calls *cs, struct call *c, uint64_t now)
 static void invite_accepted(struct calls *cs, struct call *c, const struct view *v)
 {
 	bool first = !c->answered;
-	unsigned i;
 
 	if (c->phase == CALL_ENDING)
 		return;
@@ -323,11 +317,8 @@ static void invite_accepted(struct calls *cs, struct call *c, const struct view 
 		call_set_answered(cs, c, v->from->ts_ns);
 		call_refresh_verdicts(cs, c);
 	}
-	if (!v->dialog || known_dialog(c, v->dialog, &i))
-		return;
-	if (c->ndialog < CALL_DIALOGS_MAX)
-		c->dialog[c->ndialog++].tag = v->dialog;
-	call_fork_won(cs, c, v->dialog, first, v->from->ts_ns);
+	if (v->side == OPTAG_LEG_CALLEE && party_dialog(c, v->m))
+		call_fork_won(cs, c, v->dialog, first, v->from->ts_ns);
 }
 
 static void invite_response(struct calls *cs, struct call *c, const struct view *v)
@@ -410,8 +401,7 @@ static void initial_invite(struct calls *cs, struct call *c, const struct view *
 	if (c->phase != CALL_SETUP)
 		return;
 	c->invite_cseq = v->m->cseq;
-	if (!c->caller_alt && !tag_is(v->m->from.tag, c->caller_tag))
-		c->caller_alt = tag_hash(v->m->from.tag);
+	party_invite(c, v->from, v->m);
 	call_set_timer(cs, c, v->from->ts_ns + cs->limit.setup_timeout_ns);
 }
 
@@ -441,7 +431,7 @@ static void request(struct calls *cs, struct call *c, const struct view *v)
 			call_lost_request(cs, c, v->side, v->from->ts_ns);
 		else
 			call_key_info(cs, c, v->side, digit, call_told_by(v->m),
-				      v->side == OPTAG_LEG_CALLER || call_callee_has(c, v->dialog), v->from->ts_ns);
+				      party_said(c, v->m, v->side), v->from->ts_ns);
 		break;
 	default:
 		break;
@@ -471,6 +461,8 @@ static struct call *begin(struct calls *cs, const struct sigin_from *from, const
 	if (calls_add(cs, m->call_id, m->from.tag, from->ts_ns, &c))
 		return NULL;
 	c->invite_src = m->request ? from->src.addr : from->dst.addr;
+	if (opens_call(m))
+		party_invite(c, from, m);
 	c->invite_cseq = m->cseq;
 	c->partial = !opens_call(m);
 	decide(cs, c, from, m);
@@ -487,7 +479,7 @@ static struct call *begin(struct calls *cs, const struct sigin_from *from, const
 static bool is_another_call(const struct call *c, const struct sip_msg *m)
 {
 	bool other_tag = !tag_is(m->from.tag, c->caller_tag) &&
-			 (!c->caller_alt || tag_hash(m->from.tag) != c->caller_alt);
+			 (!c->caller_alt || party_tag(m->from.tag) != c->caller_alt);
 
 	if (!opens_call(m))
 		return false;

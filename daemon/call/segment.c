@@ -109,7 +109,7 @@ static bool speaks(const struct call *c, const struct sip_msg *m, bool *ret_firs
 {
 	*ret_first = opens_call(m);
 	if (*ret_first)
-		return !c->answered;
+		return !c->answered && party_said(c, m, OPTAG_LEG_CALLER);
 	if (m->request)
 		return m->method == SIP_M_INVITE || m->method == SIP_M_UPDATE || m->method == SIP_M_INFO;
 	return (m->method == SIP_M_INVITE || m->method == SIP_M_UPDATE) && m->status > 100 && m->status < 300;
@@ -120,10 +120,9 @@ static unsigned own_leg(const struct policy_rule *r)
 	return r->side == POLICY_SIDE_CALLED ? OPTAG_LEG_CALLEE : OPTAG_LEG_CALLER;
 }
 
-/* Which side it is its tags tell: the caller's has the caller's tag, whoever has another one must have a called party's. */
 static bool own_side(const struct call *c, const struct policy_rule *r, const struct call_said *s)
 {
-	return s->side == own_leg(r) && (s->side == OPTAG_LEG_CALLER || call_callee_has(c, s->dialog));
+	return s->side == own_leg(r) && party_said(c, s->m, s->side);
 }
 
 /* The controller of r says it. asked: what the policy was asked about the call. */
@@ -154,8 +153,8 @@ bool call_own_says(const struct call *c, const struct call_said *s)
 {
 	struct policy_input in;
 
-	if (opens_call(s->m))
-		return !c->answered;
+	if (opens_call(s->m)) /* as which the call came, or was passed on */
+		return !c->answered && party_said(c, s->m, OPTAG_LEG_CALLER);
 	if (!c->matched || own_side(c, c->rule, s))
 		return c->matched;
 	return has_headers(s->m) && call_asked(c, c->policy, &in) && own_word(c, c->policy, c->rule, &in, s);

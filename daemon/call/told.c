@@ -3,19 +3,16 @@
  * told.c - what a SIP message says happens once, see told.h
  */
 #include "base/hash.h"
+#include "call/party.h"
 #include "call/told.h"
 
 struct transaction {
 	uint64_t from, to; /* hashes of the tags */
 	uint32_t cseq;
-	uint16_t method, status, what, which;
+	uint32_t which;
+	uint16_t method, status, what, none;
 };
 _Static_assert(sizeof(struct transaction) == 32, "hashed as bytes, so without holes");
-
-static uint64_t tag_of(struct sip_str tag)
-{
-	return tag.n ? hash_bytes(tag.p, tag.n) : 0;
-}
 
 static uint64_t hash_of(const struct transaction *x)
 {
@@ -47,8 +44,8 @@ unsigned call_told_count(const struct call_told *t)
 
 bool call_told(struct call_told *t, const struct sip_msg *m, enum call_tells what, unsigned which)
 {
-	struct transaction x = { .from = tag_of(m->from.tag), .to = tag_of(m->to.tag), .cseq = m->cseq, .method = (uint16_t)m->method,
-				 .status = (uint16_t)(m->request ? 0 : m->status), .what = (uint16_t)what, .which = (uint16_t)which };
+	struct transaction x = { .from = party_tag(m->from.tag), .to = party_tag(m->to.tag), .cseq = m->cseq, .method = (uint16_t)m->method,
+				 .status = (uint16_t)(m->request ? 0 : m->status), .what = (uint16_t)what, .which = which };
 	uint64_t h = hash_of(&x);
 
 	if (known(t, h))
@@ -59,7 +56,7 @@ bool call_told(struct call_told *t, const struct sip_msg *m, enum call_tells wha
 
 void call_told_asks_again(struct call_told *t, const struct sip_msg *m)
 {
-	struct transaction x = { .from = tag_of(m->from.tag), .to = tag_of(m->to.tag), .cseq = m->cseq, .method = (uint16_t)m->method,
+	struct transaction x = { .from = party_tag(m->from.tag), .to = party_tag(m->to.tag), .cseq = m->cseq, .method = (uint16_t)m->method,
 				 .what = CALL_TELLS_KEY };
 	uint64_t next;
 
@@ -73,7 +70,7 @@ void call_told_asks_again(struct call_told *t, const struct sip_msg *m)
 
 uint32_t call_told_by(const struct sip_msg *m)
 {
-	uint64_t tags[2] = { tag_of(m->from.tag), tag_of(m->to.tag) };
+	uint64_t tags[2] = { party_tag(m->from.tag), party_tag(m->to.tag) };
 
 	return (uint32_t)hash_bytes(tags, sizeof(tags)) | 1;
 }
