@@ -58,6 +58,12 @@ struct daemon {
 	struct metrics *metrics;
 	struct status_decisions decisions;
 	uint64_t alarms[RECORDER_ALARMS], alarms_told[RECORDER_ALARMS], alarm_ns[RECORDER_ALARMS]; /* alarm_ns: of the latest line */
+	struct reviews { /* reviews.c */
+		char hash[65];	    /* of the policy that was looked at */
+		uint64_t looked_ns; /* steady */
+		int days;	    /* to its earliest review date; negative: it is past; INT_MAX: none */
+		int told;
+	} reviews;
 	struct clock_follow clock;
 	uint64_t clock_steps; /* the machine's clock was set */
 	uint64_t clock_said_ns; /* steady: of the latest alarm that it is away from ours */
@@ -93,6 +99,10 @@ void ports_close(struct daemon *d);
 void clocks_take_over(struct daemon *d);
 /* Every turn of the loop, before packets: follows the machine's clock, tells when it was set, and takes it when it may. */
 void clocks_run(struct daemon *d);
+
+/* ---- reviews.c ---- */
+/* Once a second: whether the policy in force has to be reviewed soon. */
+void reviews_run(struct daemon *d);
 
 /* ---- tell.c ---- */
 int daemon_open_sockets(struct daemon *d, char *why, size_t n);

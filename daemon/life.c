@@ -238,7 +238,7 @@ void life_as_logged(const struct life *l, const struct policy_rule *rule, struct
 		ret->out = "sampling.unavailable";
 	for (int p = 0; p < POLICY_PURPOSES; p++) {
 		ret->end[p] = (enum life_end)l->end[p];
-		ret->review_missed |= had(l, S_REVIEW, p);
+		ret->review_missed[p] = had(l, S_REVIEW, p) && policy_review_ends(rule, (enum policy_purpose)p);
 	}
 }
 
@@ -333,7 +333,7 @@ static void run(const struct life *l, const struct life_how *how, struct machine
 {
 	bool training = m->purpose == POLICY_TRAINING, late = false;
 
-	if (how->review_missed && policy_review_ends(m->rule, (enum policy_purpose)m->purpose)) {
+	if (how->review_missed[m->purpose]) {
 		m->state = PURPOSE_DENIED;
 		m->reason = "review.missed";
 		return;

@@ -75,7 +75,7 @@ struct life_how {
 	const struct policy_rule *rule;
 	const char *out; /* training: why it is not of the sample, static text; NULL it is, or all
 			    are */
-	bool review_missed; /* by the rule, on the day of the call */
+	bool review_missed[POLICY_PURPOSES]; /* by the rule and its assessments, on the day of the call, and that ends it */
 	enum life_end end[POLICY_PURPOSES];
 };
 /* As it was: draw, review and end of the log. */

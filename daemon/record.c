@@ -240,7 +240,7 @@ static void on_matched(void *arg, struct call *c)
 	}
 	recording_limit(rc, &r->memory, r->set.call_ring);
 	recorder_sounds(r, c, rc);
-	if (call_review_past(c->rule, c->start_ns))
+	if (call_review_past(c->rule, POLICY_DOCUMENTATION, c->start_ns) || call_review_past(c->rule, POLICY_TRAINING, c->start_ns))
 		proof_alarm(r, c, RECORDER_REVIEW);
 	if (r->set.no_audio)
 		recording_no_audio(rc);

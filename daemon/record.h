@@ -43,7 +43,7 @@ enum recorder_alarm {
 	RECORDER_QUOTA,		 /* a cap is reached */
 	RECORDER_USE,		 /* too few recordings are used, so a smaller cap is reached */
 	RECORDER_TRANSFER_LIMIT, /* transfers came too fast: a time of the call is not recorded */
-	RECORDER_REVIEW,	 /* the rule's review date is past: what its on-review-missed says is done */
+	RECORDER_REVIEW,	 /* the review date of the rule or of an assessment it names is past: what its on-review-missed says is done */
 	RECORDER_ALARMS,
 };
 

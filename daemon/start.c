@@ -199,7 +199,7 @@ static void on_alarm(void *arg, const struct call *c, enum recorder_alarm what)
 		[RECORDER_QUOTA] = "quota: a cap is reached",
 		[RECORDER_USE] = "utilisation: too few recordings are used, the smaller cap is reached",
 		[RECORDER_TRANSFER_LIMIT] = "transfer.limit: transfers came so fast that the next recording begins later",
-		[RECORDER_REVIEW] = "review: the rule's review date is past",
+		[RECORDER_REVIEW] = "review: the review date of the rule, or of an assessment that it names, is past",
 	};
 	struct daemon *d = arg;
 	uint64_t now = clock_now_ns();

@@ -3,6 +3,7 @@
 #include "status.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -405,6 +406,8 @@ json_t *status_json(const struct status *s)
 	num(p, "rules", s->policy_rules);
 	num(p, "alarm", s->policy_alarm);
 	num(p, "stopped", s->policy_stopped);
+	if (s->review_days != INT_MAX)
+		json_object_set_new(p, "review_days", json_integer(s->review_days));
 	when(p, "loaded", s->policy_loaded_ns);
 	if (json_object_set_new(o, "policy", p) || json_object_set_new(o, "take_over", take_over_json(&s->took)) || json_object_set_new(o, "interfaces", interfaces_json(s)) ||
 	    json_object_set_new(o, "packets", packets_json(s)) ||
@@ -625,7 +628,7 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_quota_alarms_total", "counter", "Calls that found a cap of their rule reached.", s->alarm_quota);
 	one(b, "optag_utilisation_alarms_total", "counter", "Calls that found the cap reached that low use made.", s->alarm_use);
 	one(b, "optag_transfer_limit_total", "counter", "Recordings that ended because transfers came too fast.", s->transfer_limit);
-	one(b, "optag_review_alarms_total", "counter", "Calls of rules whose review date is past.", s->alarm_review);
+	one(b, "optag_review_alarms_total", "counter", "Calls of rules whose review date, or that of an assessment they name, is past.", s->alarm_review);
 	one(b, "optag_sms_undelivered_total", "counter", "Messages with the rest of an announcement that nobody said were delivered, in time.",
 	    s->sms_undelivered);
 	head(b, "optag_clock_off_seconds", "gauge", "How far the machine's clock is ahead of the daemon's; a second or more: it was set.");
@@ -634,6 +637,10 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_policy_rules", "gauge", "Rules of the policy in force.", s->policy_rules);
 	one(b, "optag_policy_alarm", "gauge", "1: the files are not what runs, for a reason that somebody must look at.", s->policy_alarm);
 	one(b, "optag_policy_rules_stopped", "gauge", "Rules that somebody stopped.", s->policy_stopped);
+	if (s->review_days != INT_MAX) {
+		head(b, "optag_policy_review_seconds", "gauge", "Time to the earliest review date of the policy in force, in whole days; negative: it is past.");
+		buf_printf(b, "optag_policy_review_seconds %d\n", s->review_days == INT_MIN ? -1 : s->review_days * 86400);
+	}
 	one(b, "optag_policy_loaded_timestamp_seconds", "gauge", "When the policy in force was loaded.",
 	    s->policy_loaded_ns / NS_PER_S);
 	head(b, "process_cpu_seconds_total", "counter", "CPU time of the daemon.");

@@ -12,7 +12,9 @@
  * 3339, sizes bytes, everything else counts; fields are added, not renamed.
  *
  *	"version" "pid" "start" "now"
- *	"policy": {"hash","rules","loaded","path"}
+ *	"policy": {"hash","rules","loaded","path","alarm","stopped","review_days"}
+ *			review_days: to the earliest review date of a rule or an assessment it
+ *			names, negative: past; left out when there is none
  *	"interfaces": [{"name","mode","mirror","up","attached","gone","gone_ms",
  *			"rx_bytes","rx_packets","rx_dropped"}]
  *			mode: "native" "generic" "pcap" "none"; attached false: it was
@@ -124,6 +126,7 @@ struct status {
 	uint64_t start_ns, now_ns;
 	char policy_hash[65], policy_path[256];
 	uint64_t policy_rules, policy_loaded_ns;
+	int review_days; /* to the policy's earliest review date; INT_MAX none */
 	uint64_t policy_alarm, policy_stopped; /* 1: what should run does not (policies_alarm); rules that are stopped */
 	unsigned ninterface, nring;
 	struct status_interface interface[STATUS_INTERFACES];

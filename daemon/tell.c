@@ -85,6 +85,7 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->policy_loaded_ns = pf.loaded_ns;
 	s->policy_alarm = *policies_alarm(d->policies) != 0;
 	s->policy_stopped = pf.stopped;
+	s->review_days = d->reviews.days;
 	interface_status(d, s);
 	if (d->nxdp)
 		ring_status(d, s);

@@ -450,6 +450,19 @@ static void built_in(const struct policy *p, struct rule *r)
 	r->pub.scenario = scenario(r);
 }
 
+/* The earliest review of what it names. */
+static void earliest_review(struct block *b)
+{
+	const struct word *w[] = { b->assessment, b->special_assessment, b->reason_assessment };
+
+	for (size_t i = 0; i < sizeof(w) / sizeof(w[0]); i++) {
+		const struct assessment *a = w[i] ? (const struct assessment *)w[i]->obj : NULL;
+
+		if (a && a->review.year && (!b->pub->assessed_until.year || date_cmp(&a->review, &b->pub->assessed_until) < 0))
+			b->pub->assessed_until = a->review;
+	}
+}
+
 static int resolve_rule(struct policy *p, struct rule *r)
 {
 	int err = 0;
@@ -467,6 +480,8 @@ static int resolve_rule(struct policy *p, struct rule *r)
 		resolve(p, &p->assessments, r->block[i].assessment, "assessment");
 		resolve(p, &p->assessments, r->block[i].special_assessment, "assessment");
 		resolve(p, &p->assessments, r->block[i].reason_assessment, "assessment");
+		if (r->block[i].pos.line)
+			earliest_review(&r->block[i]);
 	}
 	err = resolve_numbers(p, &r->called);
 	if (!err)

@@ -84,6 +84,7 @@ struct policy_block {
 	const char *assessment; /* id, or NULL */
 	bool special;		/* special-circumstances */
 	const char *special_ground, *special_assessment;
+	struct policy_date assessed_until; /* the earliest review date of the assessments it names; year 0: it names none */
 	char consent_key[POLICY_KEY_MAX];
 	char withdraw_key[POLICY_KEY_MAX];
 	char optout_key[POLICY_KEYS_MAX][POLICY_KEY_MAX]; /* caller's leg */
@@ -168,7 +169,7 @@ struct policy_rule {
 	/* everything else that was set is kept for print, explain and diff */
 };
 
-/* When the rule's review date is past, is nothing more recorded for this purpose? A weighing of interests proves nothing then; a consent is
+/* When the review date (policy_review) is past, is nothing more recorded for this purpose? A weighing of interests proves nothing then; a consent is
  * asked for with on-review-missed consent and keep, and a statute holds with keep (N-18). */
 static inline bool policy_review_ends(const struct policy_rule *r, enum policy_purpose p)
 {
@@ -180,6 +181,17 @@ static inline bool policy_review_ends(const struct policy_rule *r, enum policy_p
 	default:
 		return true;
 	}
+}
+
+/* The last day on which what the purpose rests on is good (R-18): the rule's review date or, if that is earlier, an
+ * assessment's. year 0: no date. */
+static inline struct policy_date policy_review(const struct policy_rule *r, enum policy_purpose p)
+{
+	struct policy_date a = r->review, b = r->purpose[p].assessed_until;
+
+	if (!a.year || (b.year && (b.year != a.year ? b.year < a.year : b.month != a.month ? b.month < a.month : b.day < a.day)))
+		return b;
+	return a;
 }
 
 struct policy;

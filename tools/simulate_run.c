@@ -188,12 +188,14 @@ static void decide(struct sim *s, struct past *c, const char *out)
 	const struct old_rule *was = &o->rule[c->rule];
 	const struct policy_rule *is = s->rule[c->goes].rule;
 	struct life_how how = {
-		.rule = is, .out = out, .review_missed = call_review_past(is, c->start_ns)};
+		.rule = is, .out = out};
 	struct life_result res;
 	bool sure[POLICY_PURPOSES];
 
-	for (int p = 0; p < POLICY_PURPOSES; p++)
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		how.review_missed[p] = policy_review_ends(is, (enum policy_purpose)p) && call_review_past(is, (enum policy_purpose)p, c->start_ns);
 		how.end[p] = end_of(c, was->rule, is, p, &sure[p]);
+	}
 	life_run(&c->life, &how, &res);
 	for (int p = 0; p < POLICY_PURPOSES; p++) {
 		bool training = p == POLICY_TRAINING;
@@ -201,7 +203,7 @@ static void decide(struct sim *s, struct past *c, const char *out)
 					    ? (enum sim_unsure)was->differs[p]
 					    : sim_differs(o->p, was->rule, s->policy, is, p);
 
-		if (is->purpose[p].basis == POLICY_B_NONE || (how.review_missed && policy_review_ends(is, (enum policy_purpose)p)) || (training && out))
+		if (is->purpose[p].basis == POLICY_B_NONE || how.review_missed[p] || (training && out))
 			set(s, c, p, res.state[p], res.reason[p], SURE);
 		else if (d)
 			set(s, c, p, PURPOSE_NONE, "", d);
@@ -231,7 +233,7 @@ static int draw(struct run *r, struct past *c, const char **ret_out)
 	int rc;
 
 	*ret_out = NULL;
-	if (!rule->samples || (call_review_past(rule->rule, c->start_ns) && policy_review_ends(rule->rule, POLICY_TRAINING)))
+	if (!rule->samples || (policy_review_ends(rule->rule, POLICY_TRAINING) && call_review_past(rule->rule, POLICY_TRAINING, c->start_ns)))
 		return 0;
 	rule->eligible++;
 	if (c->life.undrawn && !c->life.why) {

@@ -83,8 +83,11 @@ static void print_head(const json_t *o)
 		printf("ALARM      pauses that nobody ended within pause-max: %.0f\n", N("alarms.pause_over"));
 	if (N("alarms.transfer_limit") > 0)
 		printf("ALARM      recordings that ended because transfers came too fast: %.0f\n", N("alarms.transfer_limit"));
+	if (N("policy.review_days") <= 60 && json_is_integer(json_object_get(json_object_get(o, "policy"), "review_days")))
+		printf("ALARM      the policy's earliest review date is %s: %.0f day%s\n", N("policy.review_days") < 0 ? "past" : "near", N("policy.review_days"),
+		       cli_s(N("policy.review_days")));
 	if (N("alarms.review") > 0)
-		printf("ALARM      calls of rules whose review date is past: %.0f\n", N("alarms.review"));
+		printf("ALARM      calls of rules whose review date, or an assessment's, is past: %.0f\n", N("alarms.review"));
 	if (N("alarms.sms_undelivered") > 0)
 		printf("ALARM      messages with the rest of the announcement whose receipt did not come in time: %.0f (optag audit sms)\n",
 		       N("alarms.sms_undelivered"));

@@ -88,7 +88,7 @@ static const struct {
 	 {"what begins could not be proven: the evidence log took no events", "INV-7",
 	  "an evidence log that takes events"}},
 	{"review.missed",
-	 {"the rule's review date was past", "N-18", "a review of the rule, and a new date in it"}},
+	 {"the review date of the rule, or of an assessment, was past", "N-18", "a review of the rule, and a new date in it"}},
 	{"not-needed", {"it was marked as not needed", "N-08", "no such mark"}},
 	{"not-answered", {"nobody answered", "X-12", "an answer"}},
 	{"too-short",

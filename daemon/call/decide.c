@@ -173,16 +173,16 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 
 /* ---- the match ---- */
 
-bool call_review_past(const struct policy_rule *r, uint64_t now_ns)
+bool call_review_past(const struct policy_rule *r, enum policy_purpose p, uint64_t now_ns)
 {
-	const struct policy_date *d = &r->review;
+	struct policy_date d = policy_review(r, p);
 	struct clock_date today;
 
-	if (!d->year || r->controller->lab)
+	if (!d.year || r->controller->lab || r->purpose[p].basis == POLICY_B_NONE)
 		return false;
 	if (clock_civil(clock_later_ns(now_ns), r->controller->timezone, &today, NULL, NULL))
 		return true;
-	return today.year != d->year ? today.year > d->year : today.month != d->month ? today.month > d->month : today.day > d->day;
+	return today.year != d.year ? today.year > d.year : today.month != d.month ? today.month > d.month : today.day > d.day;
 }
 
 static void refuse(struct calls *cs, struct call *c, int p, const char *reason, uint64_t now)
@@ -249,8 +249,8 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 		return;
 	}
 	/* The considerations are out of date: nothing goes on silently (N-18). */
-	for (p = 0; p < POLICY_PURPOSES && call_review_past(c->rule, now_ns); p++)
-		if (policy_review_ends(c->rule, (enum policy_purpose)p))
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		if (policy_review_ends(c->rule, (enum policy_purpose)p) && call_review_past(c->rule, (enum policy_purpose)p, now_ns))
 			refuse(cs, c, p, "review.missed", now_ns);
 	/* also its later parts, and the calls that it is transferred to */
 	if (c->promised || group_promised(c) ||

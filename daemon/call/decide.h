@@ -149,8 +149,9 @@ struct call_news {
 
 /* When call_decide_time wants to be called; 0 never. */
 uint64_t call_decide_due(const struct call *c);
-/* The rule's review date is past (N-18); what that ends: policy_review_ends. Any thread. */
-bool call_review_past(const struct policy_rule *r, uint64_t now_ns);
+/* The date until which what the purpose rests on is good is past (N-18, policy_review); false if the rule lacks it. What that ends:
+ * policy_review_ends. Any thread. */
+bool call_review_past(const struct policy_rule *r, enum policy_purpose p, uint64_t now_ns);
 void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns);
 /* After the message was taken: the answer is known, and the addresses of its SDP. */
 /* own: its headers are the controller's word (call_own_says). Anybody else's may deny and never grant. */

@@ -33,7 +33,7 @@ nothing() { # CALL...: denied for the review, in the row, in the log and in the 
 		[ "$(told "$n" sample.in)" = 0 ] && [ "$(told "$n" audio.start)" = 0 ] || fail "$n: drawn, or begun"
 		opens_nothing "$n"
 		run 0 "$BIN/optag" why --store "$s" "$(row "$n" | jq -r .call)"
-		has out "review date was past"
+		has out "review date of the rule, or of an assessment, was past"
 	done
 }
 due A1=consent A3=keep B=consent C=consent E=consent
@@ -62,4 +62,13 @@ due
 calls before -1
 calls after 1
 nothing a1-after a3-after b-after c-after e-after e-silent-after
+whole
+# an assessment's own date, that comes before the rule's (guidance R-18): what rests on it ends, the rest goes on
+rm -rf "$s" "$k"
+story_policy '/^assessment /,/^}/ s/^\treview .*/\treview '"$review"'/'
+calls before -1
+calls day 0
+for n in a1 a3 e e-silent; do is $n-day '.documentation == "GRANTED"'; done
+calls after 1
+nothing a1-after c-after
 whole

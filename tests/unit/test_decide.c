@@ -480,11 +480,31 @@ static void test_review_missed(void **state)
 	(void)state;
 	w->policy.rule.review = (struct policy_date){ 2000, 1, 1 };
 	c = answer_call(w);
-	assert_true(call_review_past(c->rule, w->now));
+	assert_true(call_review_past(c->rule, DOC, w->now) && call_review_past(c->rule, TRAIN, w->now));
 	assert_int_equal(c->state[DOC], PURPOSE_DENIED);
 	assert_int_equal(c->state[TRAIN], PURPOSE_DENIED);
 	assert_string_equal(c->reason[DOC], "review.missed");
 	fake_world_free(w);
+}
+
+/* An assessment's own date ends what rests on it, and nothing else; the earlier one counts. */
+static void test_review_of_assessment(void **state)
+{
+	(void)state;
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		struct world *w = world(POLICY_B_INTEREST, POLICY_B_INTEREST, false);
+		struct call *c;
+
+		w->policy.rule.review = (struct policy_date){ 2100, 1, 1 };
+		w->policy.rule.purpose[!p].assessed_until = (struct policy_date){ 2100, 2, 1 };
+		w->policy.rule.purpose[p].assessed_until = (struct policy_date){ 2000, 1, 1 };
+		c = answer_call(w);
+		assert_string_equal(c->reason[p], "review.missed");
+		assert_string_equal(c->reason[!p], "");
+		assert_int_equal(policy_review(c->rule, p).year, 2000);
+		assert_int_equal(policy_review(c->rule, !p).month, 1);
+		fake_world_free(w);
+	}
 }
 
 /* What goes on when the review date is past: a consent that is asked for, with consent and keep; a statute, with keep; a weighing of interests
@@ -533,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_legs_that_are_listened_to),
 		cmocka_unit_test(test_no_way_out),
 		cmocka_unit_test(test_review_missed),
+		cmocka_unit_test(test_review_of_assessment),
 		cmocka_unit_test(test_review_fallback),
 	};
 
