@@ -468,6 +468,8 @@ static int round_of(struct evidence *ev, uint64_t now, bool last)
 	se = evidence_sample_round(ev);
 	evidence_sms_round(ev, now);
 	take_queue(ev);
+	if (ev->before)
+		ev->before(ev->arg);
 	e = append_held(ev, &d, last);
 	if (!e)
 		say_unmatched(ev, now, last);
@@ -622,6 +624,7 @@ int evidence_new(const struct evidence_settings *s, struct evidence **ret, char 
 	ev->is_settled = s->settled;
 	ev->drops_sync = s->drops_sync;
 	ev->drops_wait = s->drops_wait;
+	ev->before = s->before;
 	ev->arg = s->arg;
 	ev->last = &ev->first;
 	ev->rows_last = &ev->rows;

@@ -44,6 +44,8 @@ struct evidence_settings {
 	/* Live: store_drops_sync and store_drops_wait of the store, for evidence_destroyed; in the thread. NULL: nothing waits. */
 	int (*drops_sync)(void *arg, char *why, size_t n);
 	bool (*drops_wait)(void *arg, uint64_t after, uint64_t upto);
+	/* Live: what else is to be durable before what was queued is told; begins each round. NULL: nothing. */
+	void (*before)(void *arg);
 	void *arg;
 };
 
