@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/le.h"
+#include "base/mutex.h"
 
 #define HEAD	  "OPTAGCBK"
 #define HEAD_SIZE 16 /* HEAD, version 1, zero */
@@ -35,6 +38,13 @@ struct callbacks {
 	struct htab by_tag;
 	size_t records; /* in the file */
 	struct callbacks_figures fig;
+	/* live: */
+	bool live;
+	pthread_mutex_t lock; /* guards entries for who changes them and for callbacks_sync, fd, records and what follows */
+	bool dirty, named;    /* what was written, that the file is there: not durable yet */
+	bool anew;	      /* callbacks_sync is to write the file anew, */
+	bool writing;	      /* and does so: what is appended meanwhile, */
+	struct buf since;     /* goes behind it */
 };
 
 /* ---- records ---- */
@@ -211,6 +221,165 @@ static int write_anew(struct callbacks *cb, uint64_t now_s)
 	return 0;
 }
 
+/* ---- live: no disk is waited for ---- */
+
+static int begin_file(struct callbacks *cb)
+{
+	uint8_t head[HEAD_SIZE] = HEAD;
+
+	le32enc(head + 8, 1);
+	le32enc(head + 12, 0);
+	cb->fd = open(cb->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	cb->named = cb->fd >= 0;
+	return cb->fd < 0 ? -errno : files_write(cb->fd, head, sizeof(head));
+}
+
+/* What cannot be appended is written anew with all that is known. */
+static int append_live(struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s)
+{
+	uint8_t r[CALLBACK_RECORD];
+	int e = cb->fd < 0 && !cb->writing ? begin_file(cb) : 0;
+
+	record_put(cb, tag, until_s, r);
+	if (!e && cb->fd >= 0)
+		e = files_write(cb->fd, r, sizeof(r));
+	if (cb->writing)
+		buf_put(&cb->since, r, sizeof(r));
+	if (e && cb->fd >= 0) { /* it may end within a record */
+		close(cb->fd);
+		cb->fd = -1;
+	}
+	cb->records++;
+	cb->dirty = true;
+	cb->anew |= e || (!cb->writing && cb->records >= 2 * cb->by_tag.count + SPARE);
+	return e;
+}
+
+static void note_entry(struct callbacks *cb, struct entry *e, void *arg)
+{
+	uint8_t r[CALLBACK_RECORD] = { 0 };
+
+	(void)cb;
+	memcpy(r, e->tag, TAG);
+	le64enc(r + TAG, e->until_s);
+	buf_put(arg, r, sizeof(r)); /* sealed without the lock */
+}
+
+/* All that is known, without what is over; durable when it is the file. */
+static int write_all(struct callbacks *cb, const struct buf *all, uint64_t now_s, int *ret_fd, size_t *ret_records)
+{
+	struct buf out = { 0 };
+	uint8_t head[HEAD_SIZE] = HEAD, r[CALLBACK_RECORD];
+	int fd = open(cb->tmp, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int e = fd < 0 ? -errno : 0;
+
+	*ret_fd = fd;
+	*ret_records = 0;
+	le32enc(head + 8, 1);
+	le32enc(head + 12, 0);
+	buf_put(&out, head, sizeof(head));
+	for (size_t i = 0; i < all->len; i += CALLBACK_RECORD) {
+		uint64_t until_s = le64dec(all->p + i + TAG);
+
+		if (until_s <= now_s)
+			continue;
+		record_put(cb, all->p + i, until_s, r);
+		buf_put(&out, r, sizeof(r));
+		++*ret_records;
+	}
+	if (!e)
+		e = out.failed ? -ENOMEM : files_write(fd, out.p, out.len);
+	if (!e && fdatasync(fd))
+		e = -errno;
+	buf_free(&out);
+	return e;
+}
+
+static int sync_anew(struct callbacks *cb)
+{
+	struct buf all = { 0 };
+	size_t records = 0;
+	int fd = -1, e;
+
+	pthread_mutex_lock(&cb->lock);
+	walk(cb, note_entry, &all);
+	cb->anew = cb->dirty = false;
+	cb->writing = true;
+	buf_reset(&cb->since);
+	pthread_mutex_unlock(&cb->lock);
+	e = all.failed ? -ENOMEM : write_all(cb, &all, clock_now_ns() / NS_PER_S, &fd, &records);
+	pthread_mutex_lock(&cb->lock);
+	if (!e && cb->since.failed)
+		e = -ENOMEM;
+	if (!e && cb->since.len)
+		e = files_write(fd, cb->since.p, cb->since.len);
+	if (!e && rename(cb->tmp, cb->path))
+		e = -errno;
+	if (!e) {
+		if (cb->fd >= 0)
+			close(cb->fd);
+		cb->fd = fd;
+		cb->records = records + cb->since.len / CALLBACK_RECORD;
+		cb->named = true;
+	} else if (fd >= 0) {
+		close(fd);
+	}
+	cb->writing = false;
+	cb->anew |= e != 0;
+	pthread_mutex_unlock(&cb->lock);
+	if (e)
+		(void)unlink(cb->tmp);
+	buf_free(&all);
+	return e;
+}
+
+static int sync_appended(struct callbacks *cb)
+{
+	bool dirty, named;
+	int fd = -1, e = 0;
+
+	pthread_mutex_lock(&cb->lock);
+	dirty = cb->dirty && cb->fd >= 0;
+	named = cb->named;
+	if (dirty)
+		fd = dup(cb->fd);
+	if (dirty && fd < 0)
+		e = -errno;
+	cb->dirty = cb->named = false;
+	pthread_mutex_unlock(&cb->lock);
+	if (dirty && !e && fdatasync(fd))
+		e = -errno;
+	if (!e && named)
+		e = files_sync_dir(cb->path);
+	if (fd >= 0)
+		close(fd);
+	if (e) { /* what the cache has after that is on no disk */
+		pthread_mutex_lock(&cb->lock);
+		cb->anew = true;
+		pthread_mutex_unlock(&cb->lock);
+	}
+	return e;
+}
+
+int callbacks_sync(struct callbacks *cb)
+{
+	bool anew;
+	int e;
+
+	if (!cb->live)
+		return 0;
+	pthread_mutex_lock(&cb->lock);
+	anew = cb->anew;
+	pthread_mutex_unlock(&cb->lock);
+	e = anew ? sync_anew(cb) : 0;
+	return e ? e : sync_appended(cb);
+}
+
+void callbacks_live(struct callbacks *cb)
+{
+	cb->live = true;
+}
+
 static int append(struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s, uint64_t now_s)
 {
 	uint8_t r[CALLBACK_RECORD];
@@ -218,6 +387,8 @@ static int append(struct callbacks *cb, const uint8_t tag[TAG], uint64_t until_s
 	off_t at;
 	int e;
 
+	if (cb->live)
+		return append_live(cb, tag, until_s);
 	if (cb->fd < 0 || cb->records >= 2 * cb->by_tag.count + SPARE)
 		return write_anew(cb, now_s);
 	record_put(cb, tag, until_s, r);
@@ -284,6 +455,7 @@ int callbacks_open(const char *dir, struct callbacks **ret, char *why, size_t n)
 	if (!cb)
 		return e;
 	cb->fd = -1;
+	mutex_init(&cb->lock);
 	if (sodium_init() < 0 || htab_init(&cb->by_tag, 64) || asprintf(&cb->path, "%s/callback", dir) < 0 ||
 	    asprintf(&cb->tmp, "%s/callback.tmp", dir) < 0)
 		goto out;
@@ -318,6 +490,8 @@ void callbacks_close(struct callbacks *cb)
 	if (cb->by_tag.slot)
 		walk(cb, drop, NULL);
 	htab_free(&cb->by_tag);
+	buf_free(&cb->since);
+	pthread_mutex_destroy(&cb->lock);
 	if (cb->fd >= 0)
 		close(cb->fd);
 	free(cb->path);
@@ -335,11 +509,14 @@ int callbacks_add(struct callbacks *cb, const char *controller, const char *numb
 	if (!*number || !until_s)
 		return 0;
 	tag_of(cb, controller, number, tag);
+	pthread_mutex_lock(&cb->lock);
 	e = set(cb, tag, until_s);
-	if (e)
-		return e;
-	cb->fig.added++;
-	return append(cb, tag, until_s, clock_now_ns() / NS_PER_S);
+	if (!e) {
+		cb->fig.added++;
+		e = append(cb, tag, until_s, clock_now_ns() / NS_PER_S);
+	}
+	pthread_mutex_unlock(&cb->lock);
+	return e;
 }
 
 bool callbacks_has(const struct callbacks *cb, const char *controller, const char *number, uint64_t now_ns)
@@ -357,13 +534,17 @@ bool callbacks_has(const struct callbacks *cb, const char *controller, const cha
 int callbacks_used(struct callbacks *cb, const char *controller, const char *number)
 {
 	uint8_t tag[TAG];
+	int e;
 
 	tag_of(cb, controller, number, tag);
 	if (!find(cb, tag))
 		return -ENOENT;
+	pthread_mutex_lock(&cb->lock);
 	(void)set(cb, tag, 0); /* taking away needs no memory */
 	cb->fig.used++;
-	return append(cb, tag, 0, clock_now_ns() / NS_PER_S);
+	e = append(cb, tag, 0, clock_now_ns() / NS_PER_S);
+	pthread_mutex_unlock(&cb->lock);
+	return e;
 }
 
 void callbacks_figures(const struct callbacks *cb, struct callbacks_figures *ret)

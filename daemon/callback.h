@@ -7,9 +7,10 @@
  * outlives restarts and names nobody. At most CALLBACKS_MAX entries; for one more, that of them which would end
  * soonest goes, which is counted.
  *
- * The file is a log (FORMAT.md section 12): an entry is durable when callbacks_add returns, as the destruction of a recording
- * is; it is written anew when more than half of it is history. Its reader takes any bytes; what is torn or damaged ends
- * it. Errors are 0 or -errno; nothing here prints. One thread.
+ * The file is a log (FORMAT.md section 12): an entry is durable when callbacks_add returns; it is written anew when more than half
+ * of it is history. After callbacks_live who takes packets waits for no disk: what add and used write survives a kill -9, and is durable
+ * with the next callbacks_sync, which writes anew, too. Its reader takes any bytes; what is torn or damaged ends
+ * it. Errors are 0 or -errno; nothing here prints. One thread, and callbacks_sync's.
  */
 #ifndef CALLBACK_H
 #define CALLBACK_H
@@ -31,6 +32,10 @@ int callbacks_add(struct callbacks *cb, const char *controller, const char *numb
 bool callbacks_has(const struct callbacks *cb, const char *controller, const char *number, uint64_t now_ns);
 /* That call was made: the entry is gone, also from the disk. -ENOENT. */
 int callbacks_used(struct callbacks *cb, const char *controller, const char *number);
+
+void callbacks_live(struct callbacks *cb);
+/* Everything so far durable, or the next time. Another thread's, which may wait for a disk; one at a time. Nothing unless live. */
+int callbacks_sync(struct callbacks *cb);
 
 struct callbacks_figures {
 	size_t entries;

@@ -40,6 +40,7 @@ struct daemon {
 	struct store *store;
 	struct evidence *evidence;
 	struct callbacks *callbacks;
+	int callbacks_said; /* its error that was logged last; the evidence log's thread's */
 	struct uses *uses;
 	struct xdp *xdp[CONF_INTERFACES]; /* the first has maps and rings; the others fill them */
 	size_t nxdp;

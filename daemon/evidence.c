@@ -49,6 +49,7 @@ struct item *evidence_item(const struct evlog_event *e)
 	if (!i)
 		return NULL;
 	i->next = NULL;
+	i->after = i->upto = 0;
 	i->bytes = n;
 	i->e = *e;
 	at = (char *)(i + 1);
@@ -60,7 +61,7 @@ struct item *evidence_item(const struct evlog_event *e)
 	return i;
 }
 
-static void put(struct evidence *ev, const struct evlog_event *e, bool of_row)
+static void put_item(struct evidence *ev, const struct evlog_event *e, bool of_row, uint64_t after, uint64_t upto)
 {
 	struct item ***last = of_row && !ev->live ? &ev->rows_last : &ev->last;
 	const char *wrong = evlog_check(e);
@@ -70,6 +71,8 @@ static void put(struct evidence *ev, const struct evlog_event *e, bool of_row)
 		log_err("evidence: %s: %s", evlog_kind_name(e->kind), wrong);
 	pthread_mutex_lock(&ev->lock);
 	if (i) {
+		i->after = after;
+		i->upto = upto;
 		**last = i;
 		*last = &i->next;
 		ev->bytes += i->bytes;
@@ -80,6 +83,11 @@ static void put(struct evidence *ev, const struct evlog_event *e, bool of_row)
 		ev->fig.refused++;
 	}
 	pthread_mutex_unlock(&ev->lock);
+}
+
+static void put(struct evidence *ev, const struct evlog_event *e, bool of_row)
+{
+	put_item(ev, e, of_row, 0, 0);
 }
 
 void evidence_queue(struct evidence *ev, const struct evlog_event *e)
@@ -245,6 +253,13 @@ void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind ki
 	put(ev, &e, false);
 }
 
+void evidence_destroyed(struct evidence *ev, const struct call *c, int purpose, const char *reason, uint64_t after, uint64_t upto)
+{
+	struct evlog_event e = event_with(c, EVLOG_KEY_DESTROY, purpose, EVLOG_S_DAEMON, reason, NULL, 0);
+
+	put_item(ev, &e, false, after, upto);
+}
+
 void evidence_outcome(struct evidence *ev, const struct call *c, enum evlog_kind kind, enum evlog_source source,
 		      const char *reason, const struct evidence_num *num, unsigned nums)
 {
@@ -336,24 +351,94 @@ static void take_queue(struct evidence *ev)
 	pthread_mutex_unlock(&ev->lock);
 }
 
-/* Oldest first; what the log does not take now stays. What it calls invalid never gets in. */
-static int append_held(struct evidence *ev)
+/* Into the log, and gone. What it calls invalid never gets in. */
+static int append_item(struct evidence *ev, struct item *i)
+{
+	int e = evidence_append(ev, &i->e);
+
+	if (e && e != -EINVAL)
+		return e;
+	pthread_mutex_lock(&ev->lock);
+	ev->bytes -= i->bytes;
+	ev->fig.refused += e != 0;
+	pthread_mutex_unlock(&ev->lock);
+	free(i);
+	return 0;
+}
+
+static bool waits(const struct evidence *ev, const struct item *i)
+{
+	return i->upto && ev->drops_wait && ev->drops_wait(ev->arg, i->after, i->upto);
+}
+
+/* What was destroyed before the queue was taken is durable, once a round; else since when it is not. */
+struct drops {
+	bool asked;
+	int err;
+	char why[256];
+};
+
+static void ask_drops(struct evidence *ev, struct drops *d)
+{
+	if (d->asked)
+		return;
+	d->asked = true;
+	d->err = ev->drops_sync(ev->arg, d->why, sizeof(d->why));
+	if (!d->err)
+		ev->refused_ns = 0;
+	else if (!ev->refused_ns)
+		ev->refused_ns = clock_steady_ns();
+}
+
+static int append_aside(struct evidence *ev, struct drops *d)
 {
 	int e = 0;
 
-	while (ev->held && !e) {
-		struct item *i = ev->held;
+	if (ev->aside)
+		ask_drops(ev, d);
+	for (struct item **at = &ev->aside, *i; !e && (i = *at);) {
+		struct item *next = i->next;
 
-		e = evidence_append(ev, &i->e);
-		if (e && e != -EINVAL)
+		if (waits(ev, i)) {
+			at = &i->next;
+			continue;
+		}
+		e = append_item(ev, i);
+		if (!e)
+			*at = next;
+	}
+	return e;
+}
+
+static void set_aside(struct evidence *ev, struct item *i)
+{
+	struct item **end = &ev->aside;
+
+	while (*end)
+		end = &(*end)->next;
+	i->next = NULL;
+	*end = i;
+}
+
+/* Oldest first; what the log does not take now stays. */
+static int append_held(struct evidence *ev, struct drops *d, bool last)
+{
+	int e = append_aside(ev, d);
+
+	while (ev->held && !e) {
+		struct item *i = ev->held, *next = i->next;
+
+		if (waits(ev, i))
+			ask_drops(ev, d);
+		if (!waits(ev, i)) {
+			e = append_item(ev, i);
+		} else if (last || (ev->refused_ns && clock_steady_ns() - ev->refused_ns >= EVIDENCE_DROPS_NS)) {
+			set_aside(ev, i);
+		} else {
 			break;
-		pthread_mutex_lock(&ev->lock);
-		ev->bytes -= i->bytes;
-		ev->fig.refused += e != 0;
-		pthread_mutex_unlock(&ev->lock);
-		e = 0;
-		ev->held = i->next;
-		free(i);
+		}
+		if (!e)
+			ev->held = next;
 	}
 	return e;
 }
@@ -376,13 +461,16 @@ static void say_unmatched(struct evidence *ev, uint64_t now, bool last)
 /* Everything that was queued before it began is durable when it returns 0. */
 static int round_of(struct evidence *ev, uint64_t now, bool last)
 {
+	struct drops d = { 0 };
 	char why[256] = "";
 	int e, se;
 
 	se = evidence_sample_round(ev);
 	evidence_sms_round(ev, now);
 	take_queue(ev);
-	e = append_held(ev);
+	if (ev->before)
+		ev->before(ev->arg);
+	e = append_held(ev, &d, last);
 	if (!e)
 		say_unmatched(ev, now, last);
 	if (!e)
@@ -391,6 +479,10 @@ static int round_of(struct evidence *ev, uint64_t now, bool last)
 		evlog_why(ev->log, why, sizeof(why));
 	if (!e && !se)
 		e = evidence_seeds(ev, now);
+	if (!e && !se && ev->held) { /* what was before those is durable all the same */
+		e = d.err ? d.err : -EAGAIN;
+		snprintf(why, sizeof(why), "%s", d.why);
+	}
 	ev->refusing = e || se || ev->bytes > QUEUE_MAX / 2;
 	evidence_said(ev, e ? e : se, "evidence", why);
 	pthread_mutex_lock(&ev->lock);
@@ -425,7 +517,7 @@ static int open_log(struct evidence *ev, char *why, size_t n)
 /* What became of the calls of before, as soon as the store knows it. */
 static void settle_once(struct evidence *ev, uint64_t now)
 {
-	if (ev->settled || now < ev->settle_ns || (ev->is_settled && !ev->is_settled(ev->settled_arg)))
+	if (ev->settled || now < ev->settle_ns || (ev->is_settled && !ev->is_settled(ev->arg)))
 		return;
 	ev->settled = !evidence_look_back(ev, false, true);
 	ev->settle_ns = now + SETTLE_NS;
@@ -530,7 +622,10 @@ int evidence_new(const struct evidence_settings *s, struct evidence **ret, char 
 		return -ENOMEM;
 	ev->live = s->live;
 	ev->is_settled = s->settled;
-	ev->settled_arg = s->arg;
+	ev->drops_sync = s->drops_sync;
+	ev->drops_wait = s->drops_wait;
+	ev->before = s->before;
+	ev->arg = s->arg;
 	ev->last = &ev->first;
 	ev->rows_last = &ev->rows;
 	ev->rlast = &ev->rfirst;
@@ -592,6 +687,8 @@ int evidence_finish(struct evidence *ev)
 		pthread_join(ev->thread, NULL);
 		ev->running = false;
 		e = ev->said;
+		if (ev->aside)
+			log_err("evidence: slots of destroyed keys cannot be overwritten, which the log does not say then");
 	}
 	return e;
 }
@@ -615,6 +712,7 @@ void evidence_free(struct evidence *ev)
 	evidence_sample_free(ev);
 	evidence_sms_free(ev);
 	free_items(ev->held);
+	free_items(ev->aside);
 	free_items(ev->first);
 	free_items(ev->rows);
 	pthread_cond_destroy(&ev->wake);

@@ -8,6 +8,7 @@
  *
  *	the sampler's state, durable		so that a slot survives whatever comes
  *	its records, durable			STORE/sampling
+ *	what the store destroyed, durable	on the disk of its slots, before it is told
  *	the events				STORE/evidence, a draw's with the link of its record
  *	seeds that are due
  *	live: what other programs left in the outbox	STORE/outbox
@@ -40,6 +41,11 @@ struct evidence_settings {
 	bool live;	 /* a thread, and seeds that were published in time; false: files, evidence_work, late seeds */
 	/* Live: whether the store was settled (store_settled), asked in the thread until it was; NULL: it was before. */
 	bool (*settled)(void *arg);
+	/* Live: store_drops_sync and store_drops_wait of the store, for evidence_destroyed; in the thread. NULL: nothing waits. */
+	int (*drops_sync)(void *arg, char *why, size_t n);
+	bool (*drops_wait)(void *arg, uint64_t after, uint64_t upto);
+	/* Live: what else is to be durable before what was queued is told; begins each round. NULL: nothing. */
+	void (*before)(void *arg);
 	void *arg;
 };
 
@@ -88,6 +94,13 @@ struct evidence_num {
 };
 void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind kind, int purpose, enum evlog_source source,
 		   const char *reason, const struct evidence_num *num, unsigned nums);
+/*
+ * A key is destroyed (purpose -1: all of the call's), which is said when the store's drops (after, upto] cannot come back (store_drops);
+ * what is queued behind waits, too. A disk that refuses that, not one that is slow, holds the others up for EVIDENCE_DROPS_NS, and then
+ * this alone waits.
+ */
+#define EVIDENCE_DROPS_NS (30ULL * 1000000000)
+void evidence_destroyed(struct evidence *ev, const struct call *c, int purpose, const char *reason, uint64_t after, uint64_t upto);
 /*
  * Of a call that is over, when its row says so. Live, the row is durable; else it waits here for evidence_rows_durable, after
  * a store_sync: without that it is never said, and evidence_settle of the next process says what the store has.

@@ -21,6 +21,7 @@
 struct item { /* an event; its texts follow it */
 	struct item *next;
 	size_t bytes;
+	uint64_t after, upto; /* drops of the store that it waits for; 0, 0 none */
 	struct evlog_event e;
 };
 
@@ -74,9 +75,14 @@ struct evidence {
 	uint64_t outbox_ns; /* the outbox waits for them until then; 0 not yet set */
 	uint64_t settle_ns; /* not again before */
 	bool (*is_settled)(void *arg); /* the store was; NULL: it was before we began */
-	void *settled_arg;
+	void *arg; /* of these */
 	uint64_t first_seq; /* of what we said; 0 nothing yet */
 	struct item *held; /* taken from the queue, not appended yet, oldest first */
+	struct item *aside; /* of these, those whose slots the disk refuses to overwrite */
+	uint64_t refused_ns; /* since when it does; 0 it does not */
+	int (*drops_sync)(void *arg, char *why, size_t n);
+	bool (*drops_wait)(void *arg, uint64_t after, uint64_t upto);
+	void (*before)(void *arg);
 	struct drawn *rheld;
 	uint64_t unmatched_ns;
 	atomic_uint_fast64_t unmatched;

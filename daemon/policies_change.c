@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "policies_internal.h"
 
+#define REFUSED_SAY_NS (10 * NS_PER_S)
+
 #define CONFIRM_MAX_S	86400
 #define EFFECTIVE_MAX_S (90 * 86400)
 #define PROPOSE_S	(7 * 86400)
@@ -455,6 +457,21 @@ static const char *not_as_proposed(const struct policies *ps, const struct appro
 	return policies_approval_wrong(&ps->set.approval, a, a->policy, policy_hash(ps->now->p), clock_later_ns(clock_now_ns()));
 }
 
+/* The log, where alarms must have room, has one line in ten seconds: the group may ask as often as it likes. */
+static void say_refused(struct policies *ps, const struct ctl_peer *peer, const char *wrong)
+{
+	uint64_t now = clock_steady_ns();
+
+	if (ps->refused_said_ns && now - ps->refused_said_ns < REFUSED_SAY_NS) {
+		ps->refused_unsaid++;
+		return;
+	}
+	log_warn("policy.approve: refused, by uid %u: %s; %llu more were since the last line", (unsigned)peer->uid, wrong,
+		 (unsigned long long)ps->refused_unsaid);
+	ps->refused_said_ns = now;
+	ps->refused_unsaid = 0;
+}
+
 static int on_approve(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, char *why, size_t n)
 {
 	static const char *const names[] = { "approval", NULL };
@@ -468,7 +485,7 @@ static int on_approve(struct policies *ps, const struct ctl_peer *peer, const js
 		return refuse(why, n, -EINVAL, "that is no approval");
 	wrong = not_as_proposed(ps, &a, peer);
 	if (wrong) {
-		log_warn("policy.approve: refused, by uid %u: %s", (unsigned)peer->uid, wrong);
+		say_refused(ps, peer, wrong);
 		return refuse(why, n, -EACCES, wrong);
 	}
 	j = note_job(ps, peer, POLHIST_APPROVE);

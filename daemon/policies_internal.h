@@ -125,6 +125,7 @@ struct policies {
 	char file_error[384]; /* the files at start; "" they loaded */
 	char alarm[384];
 	uint64_t set_said_ns, set_unsaid; /* changes of sets: when the log last had one, those since */
+	uint64_t refused_said_ns, refused_unsaid; /* the same of approvals that were refused */
 };
 
 /* policies_work.c */

@@ -144,6 +144,7 @@ void recorder_ended(void *arg, struct call *c)
 	struct recording_result end;
 	struct ending *n;
 	bool begun, told = proof_wanted(r, c);
+	uint64_t drops;
 	int e;
 
 	if (!c->user) {
@@ -157,12 +158,15 @@ void recorder_ended(void *arg, struct call *c)
 		return;
 	}
 	begun = recording_begun(c->user);
+	drops = store_drops(r->set.store);
 	n = store_repairs(r->set.store) ? ending_get(r) : NULL; /* no memory: told at once, right or wrong */
 	e = r->err;
 	if (e)
 		recording_abort(c->user);
 	else
 		e = recording_end(c->user, c, n, &end);
+	end.drops_before = drops;
+	end.drops = store_drops(r->set.store);
 	if (n && (e || !end.later)) {
 		ending_put(r, n);
 		n = NULL;

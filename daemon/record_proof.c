@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/keep.h"
 #include "evidence.h"
 #include "policy/policy.h"
 #include "record_call.h"
 #include "record_internal.h"
+#include "store/store.h"
 
 void proof_alarm(struct recorder *r, const struct call *c, enum recorder_alarm what)
 {
@@ -117,17 +119,31 @@ static struct store_leg_figures kept_now(const struct recording *rc)
 	return sum;
 }
 
+/* It has the key that goes now. No state is better, for the moment until recorder_save: the row says that a crash ended it. */
+static void forget_state(struct recorder *r, const struct call *c)
+{
+	struct call *own = r->keep ? calls_by_ring(r->calls, c->ring) : NULL;
+
+	if (own != c) /* parked: no state of it is left */
+		return;
+	keep_del(r->keep, c->ring);
+	recorder_changed(r, own);
+}
+
 int proof_destroy(struct recorder *r, const struct call *c, enum policy_purpose p, const char *reason)
 {
 	struct store_leg_figures was = kept_now(c->user), now;
 	bool begun = recording_begun(c->user);
-	int e = recording_destroy(c->user, c, p);
+	uint64_t drops = store_drops(r->set.store);
 	struct evidence_num n[2];
+	int e;
 
+	forget_state(r, c);
+	e = recording_destroy(c->user, c, p);
 	if (!proof_wanted(r, c))
 		return e;
 	if (begun)
-		evidence_call(r->set.evidence, c, EVLOG_KEY_DESTROY, (int)p, EVLOG_S_DAEMON, reason, NULL, 0);
+		evidence_destroyed(r->set.evidence, c, (int)p, reason, drops, store_drops(r->set.store));
 	now = kept_now(c->user);
 	if (now.packets >= was.packets || !strcmp(reason, "not-needed")) /* which is told by who said it */
 		return e;
@@ -223,7 +239,7 @@ void proof_denied(struct recorder *r, const struct call *c, const struct recordi
 		if (c->state[p] != end->state[p])
 			evidence_call(ev, c, EVLOG_PURPOSE_DENY, p, EVLOG_S_DAEMON, end->reason[p], NULL, 0);
 	if (begun)
-		evidence_call(ev, c, EVLOG_KEY_DESTROY, -1, EVLOG_S_DAEMON, why, NULL, 0);
+		evidence_destroyed(ev, c, -1, why, end->drops_before, end->drops);
 	if (end->end == RECORDING_GAP)
 		evidence_outcome(ev, c, EVLOG_CALL_GAP, EVLOG_S_CAPTURE, *end->gap ? end->gap : "gap", NULL, 0);
 	else

@@ -343,6 +343,31 @@ static bool on_settled(void *arg)
 	return store_settled(d->store);
 }
 
+static int on_drops_sync(void *arg, char *why, size_t n)
+{
+	const struct daemon *d = arg;
+
+	return store_drops_sync(d->store, why, n);
+}
+
+static bool on_drops_wait(void *arg, uint64_t after, uint64_t upto)
+{
+	const struct daemon *d = arg;
+
+	return store_drops_wait(d->store, after, upto);
+}
+
+/* The evidence log's thread. */
+static void on_before(void *arg)
+{
+	struct daemon *d = arg;
+	int e = callbacks_sync(d->callbacks);
+
+	if (e && e != d->callbacks_said)
+		log_err("callback: %s: in memory only, a restart forgets it", strerror(-e));
+	d->callbacks_said = e;
+}
+
 /* The store's thread: no row before what the log has to say of its call. A log that refuses says so itself. */
 static bool on_rows(void *arg)
 {
@@ -501,10 +526,13 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 			log_warn("the store is written without io_uring, slower: the kernel has none for us (optag doctor tells why)");
 	}
 	if (!e)
-		e = evidence_new(&(struct evidence_settings){ .dir = d->conf.store, .live = true, .settled = on_settled, .arg = d },
+		e = evidence_new(&(struct evidence_settings){ .dir = d->conf.store, .live = true, .settled = on_settled,
+							      .drops_sync = on_drops_sync, .drops_wait = on_drops_wait, .before = on_before, .arg = d },
 				 &d->evidence, why, n);
 	if (!e)
 		e = callbacks_open(d->conf.store, &d->callbacks, why, n);
+	if (!e)
+		callbacks_live(d->callbacks);
 	if (!e)
 		e = policies_start(d->policies, why, n);
 	if (!e)

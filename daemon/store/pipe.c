@@ -17,15 +17,6 @@
 
 /* ---- the caller ---- */
 
-static int await(struct pipe *p, struct waiter *w)
-{
-	pthread_mutex_lock(&p->lock);
-	while (!w->done)
-		pthread_cond_wait(&p->done, &p->lock);
-	pthread_mutex_unlock(&p->lock);
-	return w->rc;
-}
-
 /* Behind all jobs of the call so far. */
 static void put_behind(struct pipe *p, struct job *j)
 {
@@ -138,23 +129,6 @@ void pipe_note(struct store_call *sc, const struct store_call_now *now)
 	put_behind(p, j);
 }
 
-static int put_and_wait(struct pipe *p, struct job *j)
-{
-	struct waiter w = { 0 };
-
-	/* cppcheck-suppress autoVariables ; awaited below, so it outlives the job */
-	j->wait = &w;
-	queue_put(&p->write, j);
-	return await(p, &w);
-}
-
-int pipe_forget(struct store_call *sc)
-{
-	struct job *j = queue_job(sc->st->pipe, OP_FORGET, sc, 0);
-
-	return j ? put_and_wait(sc->st->pipe, j) : -ENOMEM;
-}
-
 static void take_result(struct job *j, const struct store_call_result *r)
 {
 	j->result = *r;
@@ -216,11 +190,7 @@ void pipe_abort(struct store_call *sc)
 		st->err = rc;
 	if (!j) /* its memory stays; nothing in it opens anything */
 		return;
-	j->tell = tell;
-	if (tell)
-		(void)put_and_wait(st->pipe, j); /* an error breaks the store */
-	else
-		queue_put(&st->pipe->write, j);
+	queue_put(&st->pipe->write, j);
 }
 
 void pipe_forget_part(struct store_call *sc, const struct partkey *key)

@@ -16,7 +16,6 @@
 int pipe_open(struct store_call *sc); /* -ENOMEM: sc is still the caller's */
 int pipe_append(struct store_call *sc, unsigned leg, const struct chunk *c);
 void pipe_note(struct store_call *sc, const struct store_call_now *now);
-int pipe_forget(struct store_call *sc);
 int pipe_end(struct store_call *sc, const struct store_call_result *r);
 int pipe_leave(struct store_call *sc);
 void pipe_abort(struct store_call *sc);

@@ -61,9 +61,6 @@ static void disk_job(struct pipe *p, struct job *j)
 	case OP_NOTE:
 		scall_note(j->sc, &j->now);
 		break;
-	case OP_FORGET: /* broken: with the repair, which writes all records anew */
-		rc = st->err ? 0 : scall_forget(j->sc);
-		break;
 	case OP_END:
 	case OP_DENIED:
 		ended_take(p, j);
@@ -78,7 +75,7 @@ static void disk_job(struct pipe *p, struct job *j)
 		if (st->err)
 			scall_free(j->sc); /* a record that stays has no wraps any more */
 		else
-			rc = scall_close(j->sc, j->tell);
+			rc = scall_close(j->sc, false);
 		break;
 	case OP_SETTLE:
 		st->settling = true; /* else by the repair */
@@ -93,7 +90,6 @@ static void disk_job(struct pipe *p, struct job *j)
 	}
 	if (rc && !st->err)
 		st->err = rc;
-	pipe_finish(p, j->wait, rc);
 	queue_job_free(p, j);
 }
 
@@ -269,7 +265,7 @@ static void disk_now_and_then(struct pipe *p)
 		disk_sync(p);
 	if (now >= p->erase_at) {
 		p->erase_at = now + UNERASED_NS;
-		(void)unerased_retry(p->st); /* counted */
+		(void)drops_sync(p->st, &p->why); /* counted */
 	}
 }
 

@@ -148,17 +148,6 @@ struct job *queue_job(struct pipe *p, enum op op, struct store_call *sc, size_t 
 	return j;
 }
 
-void pipe_finish(struct pipe *p, struct waiter *w, int rc)
-{
-	if (!w)
-		return;
-	pthread_mutex_lock(&p->lock);
-	w->done = true;
-	w->rc = rc;
-	pthread_cond_broadcast(&p->done);
-	pthread_mutex_unlock(&p->lock);
-}
-
 struct encoder *encoder_of(struct pipe *p, const struct store_call *sc)
 {
 	return p->n ? &p->enc[sc->id % p->n] : NULL;

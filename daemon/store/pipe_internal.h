@@ -30,13 +30,7 @@
 #define ENCODERS_MAX 16
 #define TEXTS	     64 /* of ends, reasons and gaps, each */
 
-enum op { OP_OPEN, OP_CHUNK, OP_CODED, OP_WRITTEN, OP_NOTE, OP_FORGET, OP_END, OP_LEAVE, OP_ABORT, OP_DENIED, OP_SETTLE, OP_BARRIER };
-
-/* Somebody waits for a job; guarded by pipe.lock. */
-struct waiter {
-	bool done;
-	int rc;
-};
+enum op { OP_OPEN, OP_CHUNK, OP_CODED, OP_WRITTEN, OP_NOTE, OP_END, OP_LEAVE, OP_ABORT, OP_DENIED, OP_SETTLE, OP_BARRIER };
 
 /*
  * Its memory, and that of the tail, is the pipe's own (pipe.mem): audio in it is locked and wiped, and who takes
@@ -53,8 +47,6 @@ struct job {
 	uint32_t part; /* CHUNK */
 	const struct partkey *key; /* CHUNK: of the part; pipe_forget_part takes the job away before it goes */
 	uint64_t number; /* BARRIER */
-	bool tell;	 /* ABORT */
-	struct waiter *wait;
 	union {
 		struct chunk chunk;
 		struct {
@@ -122,7 +114,7 @@ struct pipe {
 	pthread_mutex_t mem_lock; /* guards mem, for the time of a wipe; passes urgency on */
 	struct slab *mem;	  /* of jobs */
 	uint64_t plain;	     /* of bytes, what waits for an encoder; atomic */
-	pthread_mutex_t lock; /* guards waiters, synced, sync_rc, *_why */
+	pthread_mutex_t lock; /* guards synced, sync_rc, *_why */
 	pthread_cond_t done;
 	uint64_t synced; /* number of the last sync that was asked for and is done */
 	int sync_rc;
@@ -167,7 +159,6 @@ void queue_job_free(struct pipe *p, struct job *j); /* NULL-tolerant; wiped */
 struct job *queue_coded(struct pipe *p, struct store_call *sc, const struct coded *k, const uint8_t *bytes);
 /* A chunk that comes to nothing. */
 void pipe_count_lost(struct store_call *sc, uint32_t packets);
-void pipe_finish(struct pipe *p, struct waiter *w, int rc); /* w NULL: nobody waits */
 
 struct encoder *encoder_of(struct pipe *p, const struct store_call *sc); /* NULL: there are none */
 void *encoder_run(void *arg);						  /* the thread; arg: its encoder */

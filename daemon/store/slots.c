@@ -19,6 +19,7 @@
 #include "store/slots.h"
 
 #define OPEN_MAX_FILES 64 /* purposes x days in use at once; more are closed, least used first */
+#define CLOSED_MAX     256 /* that wait for slots_sync; then who opens one more waits for the disk */
 
 static const uint8_t zeros[SLOT_SIZE];
 
@@ -33,6 +34,13 @@ struct sfile {
 	uint64_t tick;
 	int bucket; /* the bucket file; -1: opened for erasing only */
 	struct pubkey pub;
+};
+
+/* Closed to open another one, and not synced yet: who opens that does not wait for a disk. */
+struct closed {
+	struct closed *next;
+	int fd;
+	char path[STORE_PATH_MAX];
 };
 
 struct first {
@@ -55,6 +63,9 @@ struct slots {
 	uint64_t tick;
 	struct first *first; /* of each file we have put slots into: the first of them */
 	size_t nfirst;
+	struct closed *closed;
+	unsigned nclosed;
+	uint64_t failed; /* syncs */
 	pthread_mutex_t lock; /* guards all of it; not held while slots_sync waits for the disk */
 	pthread_mutex_t sync_lock; /* of slots_sync, before `lock`: what one has begun to sync is not durable for another yet */
 };
@@ -77,21 +88,40 @@ int slots_new(const struct root *r, struct slots **ret)
 	return 0;
 }
 
-static int sfile_sync(struct sfile *f)
+static int sfile_sync(struct slots *s, struct sfile *f)
 {
 	if (!f->dirty)
 		return 0;
-	if (fdatasync(f->fd))
+	if (fdatasync(f->fd)) {
+		s->failed++;
 		return -errno;
+	}
 	f->dirty = false;
 	return 0;
 }
 
-static int sfile_close(struct sfile *f)
+/* The next slots_sync makes durable what is in it. False: it must be done here. */
+static bool sync_later(struct slots *s, const struct sfile *f)
 {
-	int rc = f->used ? sfile_sync(f) : 0;
+	struct closed *c = s->nclosed < CLOSED_MAX ? malloc(sizeof(*c)) : NULL;
 
-	if (f->used)
+	if (!c)
+		return false;
+	c->fd = f->fd;
+	slots_path(f->controller, f->purpose, f->day, "slots", c->path);
+	c->next = s->closed;
+	s->closed = c;
+	s->nclosed++;
+	return true;
+}
+
+/* last: there will be no other sync */
+static int sfile_close(struct slots *s, struct sfile *f, bool last)
+{
+	bool later = f->used && f->dirty && !last && sync_later(s, f);
+	int rc = f->used && !later ? sfile_sync(s, f) : 0;
+
+	if (f->used && !later)
 		close(f->fd);
 	if (f->used && f->bucket >= 0)
 		close(f->bucket);
@@ -99,30 +129,62 @@ static int sfile_close(struct sfile *f)
 	return rc;
 }
 
+/* Takes a descriptor of its own, or -errno of making it. Without the lock: others put and erase meanwhile. */
+static int sync_apart(struct slots *s, int fd)
+{
+	int rc = fd < 0 ? fd : 0;
+
+	if (!rc)
+		rc = fdatasync(fd) ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	if (rc) {
+		pthread_mutex_lock(&s->lock);
+		s->failed++;
+		pthread_mutex_unlock(&s->lock);
+	}
+	return rc;
+}
+
+static int sync_closed(struct slots *s, struct why *why)
+{
+	int rc = 0;
+
+	for (;;) {
+		struct closed *c;
+		int err;
+
+		pthread_mutex_lock(&s->lock);
+		c = s->closed;
+		if (c) {
+			s->closed = c->next;
+			s->nclosed--;
+		}
+		pthread_mutex_unlock(&s->lock);
+		if (!c)
+			return rc;
+		err = sync_apart(s, c->fd);
+		if (err && !rc)
+			rc = why_errno(why, err, c->path, "cannot sync");
+		free(c);
+	}
+}
+
 void slots_free(struct slots *s)
 {
+	struct why why;
+
 	if (!s)
 		return;
 	for (int i = 0; i < OPEN_MAX_FILES; i++)
-		(void)sfile_close(&s->f[i]); /* nobody is left to tell */
+		(void)sfile_close(s, &s->f[i], true); /* nobody is left to tell */
+	(void)sync_closed(s, &why);
 	sodium_free(s->now);
 	wrapper_free(s->wrapper);
 	free(s->first);
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->sync_lock);
 	free(s);
-}
-
-/* Takes a dup of a descriptor, or -errno of making it. Without the lock: others put and erase meanwhile. */
-static int sync_apart(int fd)
-{
-	int rc;
-
-	if (fd < 0)
-		return fd;
-	rc = fdatasync(fd) ? -errno : 0;
-	close(fd);
-	return rc;
 }
 
 static int dup_of(const struct sfile *f)
@@ -145,7 +207,7 @@ static int sync_dirty(struct slots *s, struct sfile *f, char path[STORE_PATH_MAX
 		slots_path(f->controller, f->purpose, f->day, "slots", path);
 	}
 	pthread_mutex_unlock(&s->lock);
-	return dirty ? sync_apart(fd) : 0;
+	return dirty ? sync_apart(s, fd) : 0;
 }
 
 void slots_expire(struct slots *s)
@@ -155,18 +217,30 @@ void slots_expire(struct slots *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+uint64_t slots_failed(struct slots *s)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->failed;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 int slots_sync(struct slots *s, struct why *why)
 {
 	char path[STORE_PATH_MAX] = "";
-	int rc = 0;
+	struct why other;
+	int rc = 0, err;
 
 	pthread_mutex_lock(&s->sync_lock);
 	for (int i = 0; i < OPEN_MAX_FILES; i++) {
-		int err = sync_dirty(s, &s->f[i], path);
-
+		err = sync_dirty(s, &s->f[i], path);
 		if (err && !rc)
 			rc = why_errno(why, err, path, "cannot sync");
 	}
+	err = sync_closed(s, rc ? &other : why); /* last: what was among those above before */
+	rc = rc ? rc : err;
 	pthread_mutex_unlock(&s->sync_lock);
 	return rc;
 }
@@ -359,7 +433,7 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 		if (!f || (f->used && (!c->used || c->tick < f->tick)))
 			f = c;
 	}
-	rc = sfile_close(f);
+	rc = sfile_close(s, f, false);
 	if (rc)
 		return why_set(why, rc, "keys/%s: cannot sync slots: %s", f->controller, strerror(-rc));
 	snprintf(f->controller, sizeof(f->controller), "%s", controller);
@@ -489,7 +563,7 @@ int slots_erase(struct slots *s, const char *controller, enum store_purpose p, u
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (!rc && durable)
-		rc = sync_apart(fd);
+		rc = sync_apart(s, fd);
 	slots_path(controller, p, day, "slots", path);
 	return rc ? why_errno(why, rc, path, "cannot erase a slot") : 0;
 }

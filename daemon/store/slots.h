@@ -7,7 +7,8 @@
  * after it: one that another process destroyed is not used again (bucket.h). What
  * wraps are made with (wrapper, keys.h) is wiped a second after it was made, by the
  * slots_put or slots_expire that comes then. Any thread; slots_sync lets others in
- * while it waits.
+ * while it waits. slots_put waits for a disk where it makes the day's two files, or the bucket's deadline earlier; else
+ * put and erase write to the page cache alone.
  */
 #ifndef SLOTS_H
 #define SLOTS_H
@@ -32,7 +33,13 @@ int slots_put(struct slots *s, const char *controller, enum store_purpose p, con
 /* Overwrites a slot with zeros. durable: fdatasync before returning. */
 int slots_erase(struct slots *s, const char *controller, enum store_purpose p, uint32_t day,
 		uint32_t index, bool durable, struct why *why);
+/* All that was put and erased before is durable. What failed is not tried again by the next: see slots_failed. */
 int slots_sync(struct slots *s, struct why *why);
+/*
+ * How many syncs failed so far, whoever asked for them: what was written before such a one and not seen durable may be on no disk,
+ * though slots_sync returns 0 now, and must be written again.
+ */
+uint64_t slots_failed(struct slots *s);
 /* For who does not know when the next slots_put comes: now and then. */
 void slots_expire(struct slots *s);
 /* The first slot that was put here since slots_new, UINT32_MAX none: what is before is somebody else's. */

@@ -215,6 +215,7 @@ int store_open(const char *dir, enum store_mode mode, struct store **ret, char *
 	}
 	st->lock = -1;
 	mutex_init(&st->wraps);
+	mutex_init(&st->drops_lock);
 	st->mode = mode;
 	st->root.fd = -1;
 	rc = keys_init();
@@ -259,17 +260,20 @@ void store_close(struct store *st)
 	if (st->sealing && !threads && !st->err)
 		sealing_run(st->sealing);
 	sealing_free(st->sealing);
+	if (st->drops)
+		(void)drops_sync(st, &st->why); /* what the disk refuses once more dies with its bucket */
 	slots_free(st->slots);
 	writer_free(st->writer);
 	writer_ring_free(st->ring);
 	coder_free(&st->coder);
 	keypool_free(st->pool);
-	unerased_free(st);
+	drops_free(st);
 	sodium_memzero(st->number_key, sizeof(st->number_key));
 	if (st->lock >= 0)
 		close(st->lock);
 	root_close(&st->root);
 	pthread_mutex_destroy(&st->wraps);
+	pthread_mutex_destroy(&st->drops_lock);
 	free(st);
 }
 
@@ -309,6 +313,18 @@ int store_sync(struct store *st)
 	return st->pipe ? pipe_sync(st) : sync_here(st);
 }
 
+/* One that failed since the last in another thread took away what this one would have found. */
+static int sync_slots(struct store *st)
+{
+	int rc = slots_sync(st->slots, why_of(st));
+	uint64_t failed = slots_failed(st->slots);
+
+	if (!rc && st->pipe && failed != st->slots_failed)
+		rc = why_set(why_of(st), -EIO, "%s/keys: cannot sync slots", st->root.path);
+	st->slots_failed = failed;
+	return rc;
+}
+
 int sync_here(struct store *st)
 {
 	bool rows;
@@ -318,7 +334,7 @@ int sync_here(struct store *st)
 	reserve_release(st);
 	rc = writer_sync(st->writer, why_of(st)); /* first: audio waits for no log */
 	if (!rc)
-		rc = slots_sync(st->slots, why_of(st));
+		rc = sync_slots(st);
 	rows = rc || !st->pipe || pipe_before_rows(st);
 	for (struct store_call *sc = rc ? NULL : st->ended; sc; sc = sc->next)
 		scall_durable(sc); /* whatever becomes of their rows */

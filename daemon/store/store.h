@@ -181,7 +181,9 @@ int store_call_commit(struct store_call *sc, enum store_purpose p);
 /*
  * Destroys the keys of one purpose, for good (no state saved earlier brings them back); the audio stays for the other.
  * Audio that was for this purpose alone cannot be read by anybody from now on, what waits in queues included. Only
- * store_call_part gives the purpose something again, none of it older.
+ * store_call_part gives the purpose something again, none of it older. Durable when it returns; with threads when no drop of
+ * before waits (store_drops_wait), while a kill -9 undoes it from the moment it returns no more: but a purpose that had no wrap yet
+ * comes back with a state saved earlier until a store_sync, so who keeps states throws that away first.
  */
 int store_call_drop(struct store_call *sc, enum store_purpose p);
 
@@ -254,8 +256,9 @@ int store_sync(struct store *st);
  *   chunks were shed or lost gets the gap "overload" or "disk" unless it has one;
  * - append copies the chunk into a queue. Past queue_bytes chunks are shed, those of calls without
  *   documentation at three quarters of it;
- * - drop and abort destroy before they return: what is queued is discarded, the key wiped, the
- *   slot overwritten (for drop durably: the caller waits for the disk). A slot that the disk
+ * - drop, shorten and abort destroy before they return: what is queued is discarded, the key wiped, the
+ *   slot overwritten, in the page cache: the caller waits for no disk. It is durable, many at once, with the
+ *   next sync or when somebody needs to know (store_drops_sync). A slot that the disk
  *   refuses to overwrite is tried again each second; `unerased` counts them;
  * - the store syncs itself every sync_ns, and flushes what it has flush_ns after it came without waiting
  *   for the disk's cache, which a kill of the process does not need, nor for a sync. store_sync waits,
@@ -303,6 +306,18 @@ bool store_next_done(struct store *st, struct store_done *ret);
  * NULL: none. Nothing without threads.
  */
 void store_before_rows(struct store *st, bool (*fn)(void *arg), void *arg);
+/*
+ * What was destroyed is told when it cannot come back. Each slot that is overwritten (drop, shorten, abort, end) has a number:
+ *
+ *	n = store_drops(st); ... store_call_drop ...; m = store_drops(st)	the caller
+ *	store_drops_sync(st, ...), then not store_drops_wait(st, n, m)		whoever tells, in a thread that may wait for the disk
+ *
+ * store_drops_sync: 0 all drops so far are durable; else at least one is not, with its text, and is tried again each second
+ * and by each store_drops_sync. Without threads there are none, and what is destroyed is durable at once.
+ */
+uint64_t store_drops(struct store *st);
+int store_drops_sync(struct store *st, char *why, size_t n);
+bool store_drops_wait(struct store *st, uint64_t after, uint64_t upto); /* any thread: one of (after, upto] is not durable yet */
 /* As store_sync, when no more will come: a broken store is opened anew at once, once, whatever room there is. */
 int store_finish(struct store *st);
 /* Everything so far durable, soon. The number is for store_sync_done. Without threads it syncs. */

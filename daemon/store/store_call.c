@@ -191,73 +191,6 @@ static int put_wrap(struct store_call *sc, enum store_purpose p)
 	return 0;
 }
 
-/* With threads nobody waits for a disk that refuses: the disk's thread tries until it is done. */
-struct unerased {
-	struct unerased *next;
-	char controller[STORE_NAME_MAX];
-	enum store_purpose p;
-	uint32_t day, slot;
-};
-
-static int erase_later(struct store_call *sc, enum store_purpose p, uint32_t day, uint32_t slot)
-{
-	struct store *st = sc->st;
-	struct unerased *u = malloc(sizeof(*u));
-
-	if (!u)
-		return -ENOMEM;
-	*u = (struct unerased){ .p = p, .day = day, .slot = slot };
-	snprintf(u->controller, sizeof(u->controller), "%s", sc->meta.controller);
-	pthread_mutex_lock(&st->wraps);
-	u->next = st->unerased;
-	st->unerased = u;
-	pthread_mutex_unlock(&st->wraps);
-	figure_add(&st->figures.unerased, 1);
-	return 0;
-}
-
-static struct unerased *unerased_take(struct store *st)
-{
-	struct unerased *u;
-
-	pthread_mutex_lock(&st->wraps);
-	u = st->unerased;
-	st->unerased = NULL;
-	pthread_mutex_unlock(&st->wraps);
-	return u;
-}
-
-size_t unerased_retry(struct store *st)
-{
-	struct unerased *u = unerased_take(st), *next;
-	size_t left = 0;
-
-	for (; u; u = next) {
-		next = u->next;
-		if (!slots_erase(st->slots, u->controller, u->p, u->day, u->slot, true, why_of(st))) {
-			figure_add(&st->figures.unerased, (uint64_t)-1);
-			free(u);
-			continue;
-		}
-		left++;
-		pthread_mutex_lock(&st->wraps);
-		u->next = st->unerased;
-		st->unerased = u;
-		pthread_mutex_unlock(&st->wraps);
-	}
-	return left;
-}
-
-void unerased_free(struct store *st)
-{
-	struct unerased *u = unerased_take(st), *next;
-
-	for (; u; u = next) {
-		next = u->next;
-		free(u);
-	}
-}
-
 int scall_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable)
 {
 	struct store *st = sc->st;
@@ -270,9 +203,7 @@ int scall_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable)
 	pthread_mutex_unlock(&st->wraps);
 	if (!slot)
 		return 0;
-	rc = slots_erase(st->slots, sc->meta.controller, p, day, slot, durable, why_of(st));
-	if (rc && st->pipe && !erase_later(sc, p, day, slot))
-		rc = 0;
+	rc = drop_slot(sc, p, day, slot, durable);
 	if (!rc) {
 		pthread_mutex_lock(&st->wraps);
 		sc->slot[p] = 0;
@@ -560,9 +491,7 @@ int store_call_shorten(struct store_call *sc, enum store_purpose p, uint64_t unt
 		pthread_mutex_unlock(&st->wraps);
 	}
 	/* a crash in between leaves two; the one that no record names is overwritten (store_settle) */
-	rc2 = slots_erase(st->slots, sc->meta.controller, p, day, slot, true, why_of(st));
-	if (rc2 && st->pipe && !erase_later(sc, p, day, slot))
-		rc2 = 0;
+	rc2 = drop_slot(sc, p, day, slot, !st->pipe);
 	return rc ? rc : rc2;
 }
 
@@ -589,13 +518,13 @@ int store_call_drop(struct store_call *sc, enum store_purpose p)
 	int rc;
 
 	scall_parts_drop(sc, p);
-	rc = scall_drop_wrap(sc, p, true);
+	rc = scall_drop_wrap(sc, p, !st->pipe);
 	/* Even who kept a copy of the wrap has nothing of what comes now. */
 	sc->parting |= had;
 	sc->stale = true;
-	if (rc || had) /* an overwritten slot says it already */
+	if (rc || had || st->pipe) /* an overwritten slot says it already; with threads the next sync has the record */
 		return rc;
-	return st->pipe ? pipe_forget(sc) : scall_forget(sc);
+	return scall_forget(sc);
 }
 
 int store_call_grounds(struct store_call *sc, enum store_purpose p, const char *text)

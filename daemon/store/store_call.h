@@ -99,7 +99,7 @@ int scall_copy_meta(struct store_call *sc, const struct store_call_meta *m);
 void scall_free(struct store_call *sc); /* wipes the key; unlinks; NULL-tolerant */
 /* Returns the milliseconds that were added. */
 uint64_t leg_add(struct leg_sum *l, uint64_t packets, uint64_t payload, uint64_t last_ns);
-int scall_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable);
+int scall_drop_wrap(struct store_call *sc, enum store_purpose p, bool durable); /* drop_slot of the purpose's, if it has one */
 /*
  * The half of each step that needs the disk; by the caller's thread, or by the disk's (pipe_disk.c).
  */
@@ -129,14 +129,11 @@ int scall_row(struct store_call *sc, const struct store_call_result *r, struct s
 /* 1 the call has a row in the catalog of its day, 0 not. */
 int scall_has_row(struct store *st, const struct store_call *sc);
 int scall_leave(struct store_call *sc);
-int scall_forget(struct store_call *sc); /* a purpose that had no wrap, durably */
+int scall_forget(struct store_call *sc); /* a purpose that had no wrap, durably; without threads */
 /* Wraps are overwritten. tell: a purpose had none; the record must be gone, durably. Frees sc. */
 int scall_close(struct store_call *sc, bool tell);
 void scall_abort(struct store_call *sc);
 int denied_row(struct store *st, const struct store_call_meta *meta, const struct store_call_result *r);
-/* Tries once more to overwrite what could not be; how many are left. */
-size_t unerased_retry(struct store *st);
-void unerased_free(struct store *st);
 /* All wraps of a call; *ret_tell as in scall_close. */
 int scall_drop_wraps(struct store_call *sc, bool *ret_tell);
 /* Chunks behind the last sync did not reach the disk. */
@@ -148,6 +145,17 @@ int add_row(struct store *st, const struct catalog_row *row);
  * to the disk, as the caller counted it). parts: the caller's. */
 int row_parts(struct store_call *sc, const bool live[STORE_PURPOSES], bool all, struct store_call_result *r, struct buf *parts,
 	      struct catalog_row *row);
+
+/* ---- slots that were overwritten (drops.c) ---- */
+
+/*
+ * Overwrites one. durable: before it returns. Else, with threads, the disk's cache is not waited for, and it is durable when no drop
+ * waits (store_drops_wait). With threads what the disk refuses is tried again, and 0 all the same unless there is no memory.
+ */
+int drop_slot(struct store_call *sc, enum store_purpose p, uint32_t day, uint32_t slot, bool durable);
+/* All drops so far durable, else an error. Any thread but the caller's; waits for the disk when there are any. */
+int drops_sync(struct store *st, struct why *why);
+void drops_free(struct store *st);
 
 /* ---- as bytes (callbytes.c) ---- */
 

@@ -109,7 +109,7 @@ struct writer;
 struct writer_ring;
 struct slots;
 struct pipe;
-struct unerased;
+struct drop;
 struct catalog;
 struct sealing;
 struct keypool;
@@ -167,8 +167,11 @@ struct store {
 	struct mark mark[MARKS];
 	size_t nmarks;
 	struct pipe *pipe;	  /* store_threads; NULL: everything in the caller's thread */
-	pthread_mutex_t wraps;	  /* guards slot, purpose_day and gone of calls, and `unerased` */
-	struct unerased *unerased; /* wraps that could not be overwritten yet */
+	pthread_mutex_t wraps;	  /* guards slot, purpose_day and gone of calls, drops and dropped */
+	struct drop *drops;	  /* slots that were overwritten, and no sync covered that yet (drops.c) */
+	uint64_t dropped;	  /* the number of the latest */
+	pthread_mutex_t drops_lock; /* of who makes them durable; before `wraps` */
+	uint64_t slots_failed;	  /* as slots_failed of the slots was at the sync before */
 	struct store_figures figures; /* by figure_add */
 };
 

@@ -86,11 +86,15 @@ send() { # UID:GID, approval on stdin; prints the answer
 need perl
 send $ops <"$TMP/forged" >"$TMP/out"
 has out 'not of what was proposed' # a time that was not proposed
+grep -q 'policy.approve: refused, by uid 150[0-9]: ' "$TMP/log" || fail "not logged"
+lines=$(grep -c 'policy.approve: refused' "$TMP/log")
+t=$SECONDS
+for _ in $(seq 30); do send $ops <"$TMP/forged" >/dev/null; done # as often as somebody likes: the log has it now and then
+[ $(($(grep -c 'policy.approve: refused' "$TMP/log") - lines)) -le $(((SECONDS - t) / 10 + 1)) ] || fail "each refused approval has a line in the log"
 until=$("$BIN/optag" policy history --control "$sock" --json --limit 1 | jq '.until | sub("\\..*Z"; "Z") | fromdate')
 "$BUILD/tests/gen/mkapproval" "$TMP/keys/anna" "$L" "$A" 1501 "$until" >"$TMP/good"
 send $ops <"$TMP/good" >"$TMP/out"
 has out 'takes a second person'
-grep -q 'policy.approve: refused, by uid 1501: who proposes does not approve' "$TMP/log" || fail "not logged"
 sed 's/^signature ../signature 00/' "$TMP/good" | send $third >"$TMP/out"
 has out 'signature of the approval is not'
 "$BUILD/tests/gen/mkapproval" "$TMP/keys/eve" "$L" "$A" 1501 "$until" | send $third >"$TMP/out"

@@ -45,6 +45,17 @@ void evidence_call(struct evidence *ev, const struct call *c, enum evlog_kind ki
 	told[kind]++;
 }
 
+void evidence_destroyed(struct evidence *ev, const struct call *c, int purpose, const char *reason, uint64_t after, uint64_t upto)
+{
+	(void)ev;
+	(void)c;
+	(void)purpose;
+	(void)reason;
+	(void)after;
+	(void)upto;
+	told[EVLOG_KEY_DESTROY]++;
+}
+
 void evidence_outcome(struct evidence *ev, const struct call *c, enum evlog_kind kind, enum evlog_source source,
 		      const char *reason, const struct evidence_num *num, unsigned nums)
 {

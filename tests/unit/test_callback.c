@@ -2,6 +2,7 @@
 /* Numbers to be rung back without a recording: once, until then, across restarts, whatever the file holds. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -249,6 +250,55 @@ static void test_full(void **state)
 	unlink(path);
 }
 
+static void *sync_it(void *arg)
+{
+	for (int i = 0; i < 200; i++)
+		if (callbacks_sync(arg))
+			return arg;
+	return NULL;
+}
+
+/* Live: what is added is in the file at once, as a kill -9 would leave it, beside another thread that syncs and writes anew. */
+static void test_live(void **state)
+{
+	struct callbacks *cb, *left;
+	char number[32];
+	pthread_t t;
+	struct stat sb;
+	void *failed;
+
+	(void)state;
+	(void)unlink(path);
+	cb = open_it();
+	callbacks_live(cb);
+	assert_int_equal(callbacks_sync(cb), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(callbacks_add(cb, "c", N1, T0 + 100 * NS_PER_S), 0);
+	assert_int_equal(stat(path, &sb), 0);
+	assert_int_equal(sb.st_size, 16 + CALLBACK_RECORD);
+	assert_int_equal(pthread_create(&t, NULL, sync_it, cb), 0);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(number, sizeof(number), "+45%08d", i % 100);
+		assert_int_equal(callbacks_add(cb, "c", number, T0 + 100 * NS_PER_S), 0);
+		if (i < 4900)
+			assert_int_equal(callbacks_used(cb, "c", number), 0);
+	}
+	assert_int_equal(pthread_join(t, &failed), 0);
+	assert_null(failed);
+	assert_int_equal(callbacks_sync(cb), 0);
+	assert_int_equal(entries(cb), 101);
+	assert_int_equal(callbacks_used(cb, "c", N1), 0);
+	left = open_it(); /* beside it: as after a kill */
+	assert_int_equal(entries(left), 100);
+	assert_false(callbacks_has(left, "c", N1, T0));
+	assert_true(callbacks_has(left, "c", number, T0));
+	callbacks_close(left);
+	callbacks_close(cb);
+	assert_int_equal(stat(path, &sb), 0);
+	assert_int_equal(sb.st_size, 16 + 100 * CALLBACK_RECORD); /* history goes */
+	(void)unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_live),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

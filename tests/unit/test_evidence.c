@@ -5,6 +5,8 @@
  */
 #include "decide_talk.h"
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "evidence.h"
 #include "store_util.h"
@@ -266,11 +268,127 @@ static void test_settled(void **state)
 			fail_msg("%s happens in no scene", evlog_kind_name(table[i].kind));
 }
 
+/* ---- a key that is destroyed is told when the store's disk has that (evidence_destroyed) ---- */
+
+static atomic_bool disk_slow, disk_refuses;
+static atomic_uint drops, durable, syncs, asking; /* numbers; 3 alone is refused */
+
+static int sync_drops(void *arg, char *why, size_t n)
+{
+	unsigned all = drops;
+
+	(void)arg;
+	asking++;
+	while (disk_slow)
+		usleep(1000);
+	asking--;
+	syncs++;
+	durable = all;
+	if (!disk_refuses)
+		return 0;
+	snprintf(why, n, "no");
+	return -EIO;
+}
+
+static bool drop_waits(void *arg, uint64_t after, uint64_t upto)
+{
+	(void)arg;
+	return (disk_refuses && after < 3 && upto >= 3) || (upto > durable && upto > after);
+}
+
+static int on_order(void *arg, const char *file, uint64_t n, const struct evlog_line *l)
+{
+	size_t at = strlen(lines);
+
+	(void)arg, (void)file, (void)n;
+	if (l->e.has_call)
+		snprintf(lines + at, sizeof(lines) - at, "%s ", l->e.reason ? l->e.reason : "-");
+	return 0;
+}
+
+static const char *order(void)
+{
+	struct evlog_look look = { .line = on_order };
+	struct evlog_report report;
+	char why[512];
+
+	lines[0] = 0;
+	assert_int_equal(evlog_look(store_dir, &look, &report, why, sizeof(why)), 0);
+	return lines;
+}
+
+static void say(const struct call *c, const char *reason)
+{
+	evidence_call(log_of, c, EVLOG_AUDIO_STOP, -1, EVLOG_S_DAEMON, reason, NULL, 0);
+}
+
+static void destroy(const struct call *c, const char *reason)
+{
+	drops++;
+	evidence_destroyed(log_of, c, DOC, reason, drops - 1, drops);
+}
+
+static void test_destroyed(void **state)
+{
+	struct world *w = world(POLICY_B_INTEREST, POLICY_B_NONE, false);
+	struct evidence_figures fig;
+	struct call *c = answer_call(w);
+	char why[512];
+
+	(void)state;
+	assert_int_equal(evidence_new(&(struct evidence_settings){ .dir = store_dir, .live = true, .drops_sync = sync_drops, .drops_wait = drop_waits },
+				      &log_of, why, sizeof(why)), 0);
+	assert_int_equal(evidence_start(log_of, why, sizeof(why)), 0);
+	do
+		evidence_figures(log_of, &fig);
+	while (!fig.open);
+	/* a slow disk: nothing of it is told before, in its order afterwards, and many wait for one sync */
+	disk_slow = true;
+	say(c, "bye");
+	destroy(c, "objection");
+	destroy(c, "withdrawn");
+	say(c, "timeout");
+	assert_int_equal(evidence_flush(log_of), -ETIMEDOUT);
+	assert_int_equal(asking, 1);
+	assert_null(strstr(order(), "objection"));
+	disk_slow = false;
+	while (evidence_flush(log_of))
+		;
+	assert_string_equal(order(), "bye objection withdrawn timeout ");
+	assert_int_equal(syncs, 1);
+	assert_true(evidence_ready(log_of));
+	/* one that refuses: what was before is told, nothing new may begin; then all */
+	disk_refuses = true;
+	say(c, "cancel");
+	destroy(c, "optout");
+	say(c, "rejected");
+	assert_int_equal(evidence_flush(log_of), -EIO);
+	assert_string_equal(order(), "bye objection withdrawn timeout cancel ");
+	assert_false(evidence_ready(log_of));
+	evidence_figures(log_of, &fig);
+	assert_non_null(strstr(fig.why, "no"));
+	disk_refuses = false;
+	assert_int_equal(evidence_flush(log_of), 0);
+	assert_string_equal(order(), "bye objection withdrawn timeout cancel optout rejected ");
+	assert_true(evidence_ready(log_of));
+	/* and to the end: that one is not told, what is behind it is */
+	disk_refuses = true;
+	drops = 2;
+	destroy(c, "crash");
+	say(c, "replaced");
+	assert_int_equal(evidence_finish(log_of), 0);
+	assert_string_equal(order(), "bye objection withdrawn timeout cancel optout rejected replaced ");
+	evidence_free(log_of);
+	bye(w);
+	fake_world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fields, make_store, drop_store),
 		cmocka_unit_test_setup_teardown(test_settled, make_store, drop_store),
+		cmocka_unit_test_setup_teardown(test_destroyed, make_store, drop_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,8 @@ enum { CALL = 7, BEFORE = 4, MEANWHILE = 20 };
 
 static atomic_bool disk_hangs, log_hangs, slots_hang;
 static atomic_uint hanging, synced; /* threads that wait now; segments that were made durable */
+static atomic_uint slots_synced;
+static atomic_bool slots_fail;
 
 #define WAIT_FOR(cond)               \
 	do {                         \
@@ -52,6 +54,13 @@ int __wrap_fdatasync(int fd)
 		hang(&disk_hangs);
 	if (slots_hang && ends_with(fd, ".slots"))
 		hang(&slots_hang);
+	if (ends_with(fd, ".slots")) {
+		slots_synced++;
+		if (slots_fail) {
+			errno = EIO;
+			return -1;
+		}
+	}
 	rc = __real_fdatasync(fd);
 	synced += segment;
 	return rc;
@@ -240,6 +249,140 @@ static void test_slots(void **state)
 	fsck_clean(NULL);
 }
 
+static void *sync_drops(void *arg)
+{
+	char why[256] = "";
+
+	return store_drops_sync(arg, why, sizeof(why)) ? arg : NULL;
+}
+
+static struct store_call *begin_nth(struct store *st, unsigned i)
+{
+	struct store_call_meta m;
+	struct store_call *sc;
+
+	meta_of(i, &m);
+	m.until_ns[1] = m.until_ns[0];
+	m.now.state[0] = STORE_S_GRANTED;
+	ok(st, store_call_begin(st, &m, &sc));
+	return sc;
+}
+
+/*
+ * What is destroyed in a call waits for no disk: not a wrap, nor a purpose that had none, nor a nearer deadline, nor all of a call. Many
+ * are durable by one sync, and none before it.
+ */
+static void test_drop(void **state)
+{
+	enum { MANY = 20 };
+	struct store *st = open_threads(1);
+	struct store_call *sc[MANY], *other;
+	struct store_call_meta m;
+	uint64_t before, after;
+	unsigned syncs;
+	pthread_t thread;
+	void *failed;
+
+	(void)state;
+	for (unsigned i = 0; i < MANY; i++)
+		sc[i] = begin_nth(st, 10 + i);
+	other = begin(st);
+	append(st, other, 0, BEFORE);
+	ok(st, store_sync(st));
+	assert_int_equal(pthread_create(&thread, NULL, sync_drops, st), 0); /* none: nothing to wait for */
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	slots_hang = true;
+	before = store_drops(st);
+	for (unsigned i = 0; i < MANY; i++) {
+		ok(st, store_call_drop(sc[i], STORE_TRAINING));
+		if (i % 3 == 0)
+			ok(st, store_call_drop(sc[i], STORE_DOCUMENTATION));
+		else if (i % 3 == 1)
+			store_call_abort(sc[i]);
+		else
+			ok(st, (meta_of(10 + i, &m), store_call_shorten(sc[i], STORE_DOCUMENTATION, m.until_ns[0] - 1)));
+	}
+	after = store_drops(st);
+	assert_int_equal(after - before, MANY);
+	assert_true(store_drops_wait(st, before, after));
+	syncs = slots_synced;
+	assert_int_equal(pthread_create(&thread, NULL, sync_drops, st), 0);
+	WAIT_FOR(hanging >= 1); /* the disk's thread may be the first */
+	append(st, other, BEFORE, BEFORE + MEANWHILE); /* others go on, and call after call begins */
+	wait_written(BEFORE + MEANWHILE);
+	begin_nth(st, 40);
+	ok(st, store_call_drop(begin_nth(st, 41), STORE_DOCUMENTATION));
+	for (uint64_t n = before; n < after; n++)
+		assert_true(store_drops_wait(st, n, n + 1));
+	assert_false(store_drops_wait(st, after, after));
+	slots_hang = false;
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	assert_false(store_drops_wait(st, before, after));
+	assert_true(slots_synced - syncs <= 4); /* one of those before, and who came meanwhile */
+	WAIT_FOR(!store_drops_wait(st, 0, UINT64_MAX)); /* the disk's thread does it, too */
+	end(st, other);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
+/* A sync that fails leaves nobody believing that a slot is overwritten on the disk: it is written again. */
+static void test_drop_fails(void **state)
+{
+	struct store *st = open_threads(1);
+	struct store_call *sc = begin(st);
+	struct store_figures f;
+	char why[256] = "";
+
+	(void)state;
+	ok(st, store_sync(st));
+	slots_fail = true;
+	ok(st, store_call_drop(sc, STORE_DOCUMENTATION));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(store_drops_sync(st, why, sizeof(why)), -EIO);
+		assert_non_null(strstr(why, "slots"));
+		assert_true(store_drops_wait(st, 0, store_drops(st)));
+	}
+	slots_fail = false;
+	assert_int_equal(store_drops_sync(st, why, sizeof(why)), 0);
+	assert_false(store_drops_wait(st, 0, store_drops(st)));
+	WAIT_FOR((store_sync(st), store_figures(st, &f), f.repairs)); /* wraps of others may be lost by it */
+	store_call_abort(sc);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
+/* Killed when the call is dropped and no sync covered that: what was destroyed is. */
+static void test_drop_killed(void **state)
+{
+	struct store_fsck_report rep;
+	struct store *st;
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid) {
+		struct store_call *sc;
+
+		st = open_threads(1);
+		sc = begin(st);
+		append(st, sc, 0, BEFORE);
+		ok(st, store_sync(st));
+		slots_hang = true;
+		ok(st, store_call_drop(sc, STORE_DOCUMENTATION));
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	st = open_threads(1);
+	ok(st, store_sync(st));
+	assert_true(store_settled(st));
+	store_close(st);
+	fsck_clean(&rep);
+	assert_int_equal(rep.slots, 0);
+}
+
 /* More than a segment holds: a new one is begun, the full one is finished by a later sync. */
 static void test_roll(void **state)
 {
@@ -323,7 +466,8 @@ static void test_flush_beside_sync(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_log), T(test_disk), T(test_killed), T(test_slots), T(test_roll),
+	const struct CMUnitTest tests[] = { T(test_log), T(test_disk), T(test_killed), T(test_slots), T(test_drop),
+					    T(test_drop_fails), T(test_drop_killed), T(test_roll),
 					    T(test_flush_beside_sync) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
