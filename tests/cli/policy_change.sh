@@ -126,6 +126,7 @@ wait_for "$B" hash
 until_told 'load effective' "not told when it came in force"
 
 # ---- stop and start a rule ----
+wait_for false status .tightening_now # what came in force is through all calls
 R 1 stop "no such rule"
 has err 'no such rule'
 R 0 stop 'claims inbound'
