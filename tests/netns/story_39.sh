@@ -25,11 +25,15 @@ done
 n=$(calls claims length)
 [ "$n" -gt 50 ] && [ "$(calls sales length)" = $((200 - n)) ] || fail "not 200 calls: $n claims, $(calls sales length) sales"
 
+# a program that asks for nothing takes so long, on a busy machine a second itself
+t=$(date +%s%N)
+"$O" rule list --control "$c" >/dev/null || fail "rule list"
+idle=$((($(date +%s%N) - t) / 1000000))
 t=$(date +%s%N)
 "$O" rule stop claims --control "$c" --json >"$TMP/stop" || fail "rule stop"
 t=$((($(date +%s%N) - t) / 1000000))
 jq -e --argjson n "$n" '.done_ms < 1000 and .calls == 200 and .calls_tightened == $n' "$TMP/stop" >/dev/null || fail "stop: $(cat "$TMP/stop")"
-[ $t -lt 1000 ] || fail "the stop took $t ms"
+[ $((t - idle)) -lt 1000 ] || fail "the stop took $t ms, to ask for nothing $idle ms"
 echo "stopped after $t ms: $(cat "$TMP/stop")"
 # nothing passes any more; the others go on
 passed='[.[].legs[].passed] | add'
