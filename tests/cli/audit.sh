@@ -75,7 +75,7 @@ mkfifo hold
 "$MKEV" s hold <hold >held &
 pid=$!
 exec 9>hold
-for _ in $(seq 100); do grep -q open held && break; sleep 0.1; done
+for _ in $(seq 600); do grep -q open held && break; sleep 0.1; done
 run 0 "$BIN/optag" audit verify s
 run 1 "$MKEV" s hold
 has err 'another process writes the evidence log'

@@ -32,7 +32,7 @@ has err 'no such call'
 exec 9>>s/holds
 flock 9
 "$O" hold add --store s --reason r --reference D-1 --review "$review" 01ARZ3NDEKTSV4RRFFQ69G5FAV >waited 2>&1 9>&- & waiter=$!
-for _ in {1..50}; do
+for _ in {1..600}; do
 	grep -Eq 'Max core file size +0 +0 ' /proc/$waiter/limits && break
 	sleep 0.1
 done

@@ -7,6 +7,7 @@
 #	P STATUS COMMAND ARGUMENTS...	optag policy; R for optag rule; both to $TMP/out, $TMP/err
 #	as UID:GID STATUS COMMAND...	the same as another user
 #	hash, wait_for TEXT COMMAND...
+#	until_told WHAT WHY	the daemon has told the evidence log of it (a moment after it is in force)
 
 sock="$TMP/control" store="$TMP/store" live="$TMP/live.policy" daemon=
 mkdir -m 750 "$store"
@@ -61,4 +62,8 @@ wait_for() { # TEXT COMMAND...: until the command prints it
 	shift
 	for _ in $(seq 1200); do [ "$("$@")" = "$want" ] && return; sleep 0.05; done
 	fail "$*: not $want but $("$@")"
+}
+until_told() {
+	for _ in $(seq 1200); do grep -q "^done $1" "$TMP/ready" && return; sleep 0.05; done
+	fail "$2"
 }

@@ -8,7 +8,7 @@ check="$SRC/tests/metrics_check.py"
 "$BUILD/tests/gen/fakedaemon" "$TMP/control" "$TMP/port" &
 daemon=$!
 trap 'kill $daemon 2>/dev/null' EXIT
-for _ in $(seq 200); do [ -s "$TMP/port" ] && break; sleep 0.05; done
+for _ in $(seq 1200); do [ -s "$TMP/port" ] && break; sleep 0.05; done
 timeout 300 python3 "$check" "$(cat "$TMP/port")" "$TMP/control" || { echo "FAIL: the page"; exit 1; }
 kill -0 $daemon || { echo "FAIL: the daemon is gone"; exit 1; }
 

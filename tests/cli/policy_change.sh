@@ -46,7 +46,7 @@ cp "$TMP/a" "$live"
 P 1 apply --yes --reason r "$live"
 has err 'waits to be confirmed'
 kill -HUP $daemon
-for _ in $(seq 100); do grep -q 'policy.reject: by signal: a change waits' "$TMP/log" && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -q 'policy.reject: by signal: a change waits' "$TMP/log" && break; sleep 0.05; done
 [ "$(hash)" = "$C" ] || fail "SIGHUP changed what waits to be confirmed"
 P 0 confirm
 has out "${C:0:12} is confirmed"
@@ -60,7 +60,7 @@ cp "$TMP/b" "$live"
 P 0 apply --yes --reason r --confirm 1s "$live"
 has out "^In force: policy ${B:0:12}"
 wait_for "$A" hash
-grep -q '^done load revert' "$TMP/ready" || fail "the switch back was not told to the evidence log"
+until_told 'load revert' "the switch back was not told to the evidence log"
 P 0 history --limit 2
 has out "load +revert +${A:0:12}"
 has out "load +apply +${B:0:12}.* until "
@@ -74,7 +74,7 @@ ended -KILL
 sleep 4.2
 start
 [ "$(hash)" = "$A" ] || fail "the daemon died, and what nobody confirmed stays"
-grep -q '^done load revert' "$TMP/ready" || fail "the revert at the start was not told"
+until_told 'load revert' "the revert at the start was not told"
 P 0 apply --yes --reason r --confirm 1h "$live"
 ended -KILL
 start
@@ -113,7 +113,7 @@ start
 P 0 status
 has out "^staged +${B:0:12} comes in force at "
 kill -HUP $daemon
-for _ in $(seq 100); do grep -q 'policy.reject: by signal: the files hold what comes in force later' "$TMP/log" && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -q 'policy.reject: by signal: the files hold what comes in force later' "$TMP/log" && break; sleep 0.05; done
 [ "$(hash)" = "$B" ] && fail "SIGHUP puts in force what was to come tomorrow"
 P 0 cancel
 ended
@@ -123,9 +123,10 @@ P 1 cancel
 has err 'no change waits'
 P 0 apply --yes --reason r --effective 1s "$live"
 wait_for "$B" hash
-grep -q '^done load effective' "$TMP/ready" || fail "not told when it came in force"
+until_told 'load effective' "not told when it came in force"
 
 # ---- stop and start a rule ----
+wait_for false status .tightening_now # what came in force is through all calls
 R 1 stop "no such rule"
 has err 'no such rule'
 R 0 stop 'claims inbound'

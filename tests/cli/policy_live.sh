@@ -100,7 +100,7 @@ echo "rule \"x\" { called $number }" >>"$live"
 apply 2 --yes --reason test "$live"
 has err 'L-0[0-9]'
 kill -HUP $daemon
-for _ in $(seq 100); do grep -q 'policy.reject' "$TMP/log" && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -q 'policy.reject' "$TMP/log" && break; sleep 0.05; done
 grep -q 'policy.reject: by signal: .*live.policy:[0-9]*:[0-9]*: L-' "$TMP/log" || fail "a bad file at SIGHUP: no line"
 [ "$(hash)" = "$old" ] || fail "a bad file was taken"
 run 0 "$BIN/optag" policy status --control "$sock"
@@ -108,7 +108,7 @@ has out '^refused +20'
 has out 'do not load'
 cp "$TMP/b.policy" "$live"
 kill -HUP $daemon
-for _ in $(seq 100); do [ "$(hash)" = "$new" ] && break; sleep 0.05; done
+for _ in $(seq 1200); do [ "$(hash)" = "$new" ] && break; sleep 0.05; done
 [ "$(hash)" = "$new" ] || fail "SIGHUP does not take a good file"
 
 # a hundred swaps in a row, each answered
@@ -117,7 +117,7 @@ for i in $(seq 100); do
 	"$BIN/optag" policy apply --yes --reason test --control "$sock" "$live" >/dev/null || fail "swap $i"
 done
 [ "$(hash)" = "$new" ] || fail "after a hundred swaps"
-for _ in $(seq 100); do # each old policy is looked at in turn
+for _ in $(seq 1200); do # each old policy is looked at in turn
 	[ "$("$BIN/optag" policy status --json --control "$sock" | jq .older_policies)" = 0 ] && break
 	sleep 0.1
 done

@@ -21,7 +21,7 @@ has "$TMP/err" "is optagd running?"
 "$BUILD/tests/gen/fakedaemon" "$sock" "$TMP/port" &
 daemon=$!
 trap 'kill $daemon 2>/dev/null' EXIT
-for _ in $(seq 200); do [ -s "$TMP/port" ] && break; sleep 0.05; done
+for _ in $(seq 1200); do [ -s "$TMP/port" ] && break; sleep 0.05; done
 
 "$BIN/optag-status" --socket "$sock" >"$TMP/out" 2>"$TMP/err" || fail "status: exit code"
 has "$TMP/out" "up 1 d 01:01:02"
@@ -51,7 +51,12 @@ grep -q $'\033' "$TMP/out" && fail "top --once writes escapes"
 
 # On a terminal: alternate screen in, q ends, screen out.
 if command -v script >/dev/null; then
-	{ sleep 2; printf q; sleep 1; } | TERM=xterm timeout 20 script -qec "'$BIN/optag-top' --socket '$sock'" /dev/null >"$TMP/tty" 2>&1
+	: >"$TMP/tty"
+	{
+		for _ in $(seq 600); do grep -q 'Gbit/s' "$TMP/tty" && break; sleep 0.1; done
+		printf q
+		for _ in $(seq 300); do [ "$(tail -c 8 "$TMP/tty")" = $'\033[?1049l' ] && break; sleep 0.1; done
+	} | TERM=xterm timeout 100 script -qec "'$BIN/optag-top' --socket '$sock'" /dev/null >"$TMP/tty" 2>&1
 	has "$TMP/tty" $'\033[?1049h'
 	has "$TMP/tty" "Gbit/s"
 	[ "$(tail -c 8 "$TMP/tty")" = $'\033[?1049l' ] || fail "top leaves the terminal as it was not"

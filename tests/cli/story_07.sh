@@ -32,7 +32,7 @@ refused() { # FILE CODE WHY: at the line of the basis or of the notice
 	has err "$2: "
 	n=$(grep -c 'policy\.reject: by signal: .*live\.policy:[0-9]*:[0-9]*: L-' "$TMP/log")
 	kill -HUP $daemon
-	for _ in $(seq 200); do [ "$(grep -c 'policy\.reject: by signal: .*: L-' "$TMP/log")" -gt "$n" ] && break; sleep 0.05; done
+	for _ in $(seq 1200); do [ "$(grep -c 'policy\.reject: by signal: .*: L-' "$TMP/log")" -gt "$n" ] && break; sleep 0.05; done
 	[ "$(grep -c 'policy\.reject: by signal: .*: L-' "$TMP/log")" -gt "$n" ] || fail "$1: the daemon does not say that it refuses: $(tail -1 "$TMP/log")"
 	[ "$(hash)" = "$before" ] || fail "$1: the running policy is another"
 	# who explains, prints or converts it gets nothing either

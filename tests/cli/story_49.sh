@@ -57,7 +57,7 @@ P 1 apply --yes --reason r "$live"
 one_line err
 has err '1 change loosens, and nobody approved it \(optag policy propose\); live.policy:1[0-9] rule "claims inbound", mute-dtmf'
 kill -HUP $daemon
-for _ in $(seq 100); do grep -q 'policy.reject: by signal: 1 change loosens' "$TMP/log" && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -q 'policy.reject: by signal: 1 change loosens' "$TMP/log" && break; sleep 0.05; done
 grep -q 'policy.reject: by signal: 1 change loosens' "$TMP/log" || fail "SIGHUP is not refused"
 ended
 daemon_

@@ -5,6 +5,7 @@
 #
 #	live_need PROGRAM...	skips the test where it cannot be
 #	live_bpf		the same, for XDP
+#	live_settle		after the calls: until all of them is counted and written
 #	live_start		after sipp_up with sipp_mirror=1: by $TMP/optagd.conf, its lines in $TMP/optagd.err; returns when it records
 
 # shellcheck source=tests/netns/lib-sipp.sh
@@ -46,4 +47,17 @@ live_start() {
 		kill -0 $daemon 2>/dev/null || fail "optagd ended"
 		sleep 0.05
 	done
+}
+
+live_settle() {
+	local a b='' same=0
+	for _ in $(seq 600); do
+		a=$("$O" status --socket "$TMP/control" --json 2>/dev/null | jq -c '[.packets, .media, .calls.setup + .calls.answered + .calls.hold + .calls.ending + .calls.unwritten]')
+		same=$((same + 1))
+		[ -n "$a" ] && [ "$a" = "$b" ] && [ "$(jq '.[2]' <<<"$a")" = 0 ] || same=0
+		[ $same -lt 5 ] || return 0
+		b=$a
+		sleep 0.2
+	done
+	fail "the counters do not come to rest: $a"
 }

@@ -141,16 +141,29 @@ load_status() { # OUT
 }
 
 # Until every frame that was sent was seen, its record taken, no call that hung up waits for late packets, and the disk has
-# the rows of calls that are over: the counters then stand still.
+# the rows of calls that are over: the counters then stand still, for a second.
 load_settle() {
-	local a b=
-	for _ in $(seq 300); do
+	local a b='' same=0
+	for _ in $(seq 600); do
 		a=$(load_status /dev/stdout 2>/dev/null | jq -c '[.packets, .calls.active, .calls.ending, .calls.unwritten, .rings[].used]')
-		[ -n "$a" ] && [ "$a" = "$b" ] && [ "$(jq '.[2] + .[3]' <<<"$a")" = 0 ] && return 0
+		same=$((same + 1))
+		[ -n "$a" ] && [ "$a" = "$b" ] && [ "$(jq '.[2] + .[3]' <<<"$a")" = 0 ] || same=0
+		[ $same -lt 5 ] || return 0
 		b=$a
 		sleep 0.2
 	done
 	return 1
+}
+
+# N: until so many matched calls are answered. How long optag-load takes to begin is the machine's affair.
+load_answered() {
+	local n=0
+	for _ in $(seq 1200); do
+		n=$(load_status /dev/stdout 2>/dev/null | jq .calls.answered)
+		[ "${n:-0}" -ge "$1" ] && return 0
+		sleep 0.05
+	done
+	fail "$n calls are answered, not $1"
 }
 
 # TRUTH OUT: a line per call of TRUTH, fields divided by tabs: Call-ID, kind, sent by caller, by callee, events sent, then

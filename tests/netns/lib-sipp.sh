@@ -10,7 +10,7 @@
 # Call number N (from 1) is from 10.90.0.N to 10.90.1.N, so that a reader of the capture can tell the parties apart by address.
 
 sipp_sounds=/usr/share/asterisk/sounds/en_US_f_Allison
-sipp_a='' sipp_b='' sipp_dir='' sipp_n=0 sipp_pids=() sipp_dump='' sipp_names=() sipp_xml=''
+sipp_a='' sipp_b='' sipp_dir='' sipp_file='' sipp_n=0 sipp_pids=() sipp_dump='' sipp_names=() sipp_xml=''
 
 sipp_need() { # prints why real calls are not possible here; 1 then
 	local p
@@ -42,7 +42,7 @@ sipp_wire() {
 sipp_up() { # DIR CAPTURE
 	local here
 	here=$(cd "$(dirname "${BASH_SOURCE[0]}")/sipp" && pwd) || return 1
-	sipp_dir=$1 sipp_a=optag$$a sipp_b=optag$$b sipp_n=0 sipp_pids=() sipp_names=()
+	sipp_dir=$1 sipp_file=$2 sipp_a=optag$$a sipp_b=optag$$b sipp_n=0 sipp_pids=() sipp_names=()
 	sipp_xml=$here
 	mkdir -p "$sipp_dir" || return 1
 	ip netns add "$sipp_a" && ip netns add "$sipp_b" || return 1
@@ -53,7 +53,7 @@ sipp_up() { # DIR CAPTURE
 	done
 	ip netns exec "$sipp_a" tcpdump --immediate-mode -i talk0 -s 0 -B 8192 -U -Z root -w "$2" udp 2>"$sipp_dir/tcpdump.err" &
 	sipp_dump=$!
-	for _ in $(seq 100); do # it prints this once packets arrive at its socket
+	for _ in $(seq 600); do # it prints this once packets arrive at its socket
 		grep -q 'listening on' "$sipp_dir/tcpdump.err" 2>/dev/null && return 0
 		sleep 0.05
 	done
@@ -95,7 +95,7 @@ sipp_run() { # NETNS ARGUMENTS...
 	local ns=$1
 	shift
 	# A namespace's sipp needs no terminal; it ends after one call, or by the timeout.
-	ip netns exec "$ns" sipp -m 1 -nostdin -timeout 60 -timeout_error -nd "$@" \
+	ip netns exec "$ns" sipp -m 1 -nostdin -timeout 120 -timeout_error -nd "$@" \
 		>"$sipp_dir/$(basename "${*: -1}").out" 2>&1 </dev/null &
 }
 
@@ -114,7 +114,7 @@ sipp_call() { # NAME FROM TO CODEC TALK_MS CALLER.wav CALLEE.wav [KEY]
 	sipp_run "$sipp_b" -i 10.90.1.$i -mi 10.90.1.$i -p 5060 -mp $media \
 		-sf "$sipp_dir/$i-callee.xml"
 	sipp_pids+=($!) sipp_names+=("$name, callee")
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		ip netns exec "$sipp_b" ss -Hlun "src 10.90.1.$i:5060" 2>/dev/null | grep -q . && break
 		sleep 0.05
 	done
@@ -136,8 +136,14 @@ sipp_wait() { # until all calls are over; names those that failed
 }
 
 sipp_stop_capture() {
+	local size last=''
 	[ -n "$sipp_dump" ] || return 0
-	sleep 0.5 # for what is still between the interface and tcpdump
+	for _ in $(seq 60); do # what is still between the interface and tcpdump
+		sleep 0.5
+		size=$(stat -c %s "$sipp_file")
+		[ "$size" = "$last" ] && break
+		last=$size
+	done
 	kill -TERM "$sipp_dump" 2>/dev/null
 	wait "$sipp_dump" 2>/dev/null
 	sipp_dump=''

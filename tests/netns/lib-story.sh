@@ -22,7 +22,6 @@ story_live() {
 
 story_play() { # until all is taken
 	load_in "$BUILD/tests/gen/play" tx0 "$TMP/c.pcap" >"$TMP/played" || fail play
-	sleep 1
 	load_settle || fail "the counters do not come to rest"
 }
 

@@ -10,9 +10,13 @@ call() { "$O" call "$@" --control "$TMP/control" 2>"$TMP/err"; }
 
 load_ready 'ring 64 MiB'
 call list >"$TMP/none" && [ ! -s "$TMP/none" ] || fail "calls before there are any"
-load_begin "$TMP/sent" "${load_kinds[@]}" --calls 150 --rate 150 --duration 8 --first-rtp 300
-sleep 4
-call list --limit 1000 --json >"$TMP/list" || fail "list: $(cat "$TMP/err")"
+load_begin "$TMP/sent" "${load_kinds[@]}" --calls 150 --rate 150 --duration 12 --first-rtp 300
+load_answered 111
+for _ in $(seq 100); do # all are there, and something was said in each
+	call list --limit 1000 --json >"$TMP/list" || fail "list: $(cat "$TMP/err")"
+	jq -s -e 'length > 110 and all(.state == "answered" and .age > 1) and all(.rule != "claims" or (.legs | all(.kept > 0)))' "$TMP/list" >/dev/null && break
+	sleep 0.05
+done
 jq -s -e 'length > 110 and all(.state == "answered" and (.legs | length == 2)) and all(
 	if .rule == "claims" then .documentation == "GRANTED" and .recording and (.legs | all(.verdict == "record" and .kept > 0))
 	else (.training == "PENDING" or .training == "DENIED") and (.recording | not) and (.legs | all(.passed == 0 and .kept == 0)) end)' \
@@ -23,10 +27,14 @@ load_status "$TMP/status"
 jq -e --argjson a "$all" --argjson c "$claims" '.calls | .answered == $a and .recording == $c and .setup == 0 and .hold == 0' "$TMP/status" >/dev/null ||
 	fail "status: $(jq -c .calls "$TMP/status")"
 uid=$(jq -r 'select(.rule == "claims") | .call' "$TMP/list" | head -n 1)
-timeout 30 "$O" call trace "$uid" --control "$TMP/control" >"$TMP/trace" 2>"$TMP/err" & # until the call ends
+timeout 60 "$O" call trace "$uid" --control "$TMP/control" >"$TMP/trace" 2>"$TMP/err" & # until the call ends
 trace=$!
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
 wait $trace || fail "trace: $(cat "$TMP/err")"
+for _ in $(seq 100); do # half a second behind its BYE a call ends
+	[ "$(call list --limit 1000 --state ending | wc -l)" = 0 ] && break
+	sleep 0.1
+done
 [ "$claims $all" = "$(awk -F'\t' '$2 == "kept" {k++} $2 == "kept" || $2 == "sales" {n++} END {print k, n}' "$TMP/sent.truth")" ] || fail "$claims of $all calls are claims"
 for w in 'request  INVITE caller' 'response INVITE 200' 'verdict  caller record' 'verdict  callee record' 'state    documentation GRANTED' \
 	'request  BYE' 'end      bye'; do

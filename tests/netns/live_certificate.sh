@@ -10,7 +10,11 @@ for c in python3 openssl; do command -v $c >/dev/null || { echo "SKIP: no $c"; e
 MKEV="$BUILD/tests/gen/mkevidence"
 load_ready 'take-over 0 s'
 load_begin "$TMP/sent" --kind 'kept:1:+4520######:+45701020##' --calls 10 --rate 20 --duration 3600
-sleep 8 # longer than what is too short to keep
+load_answered 10
+for _ in $(seq 300); do # longer than what is too short to keep
+	"$O" call list --json --control "$TMP/control" | jq -es 'length == 10 and all(.recording and .age > 6)' >/dev/null && break
+	sleep 0.1
+done
 kill -9 "$load_daemon_pid"
 wait "$load_daemon_pid" 2>/dev/null
 kill -TERM "${load_pids[0]}"

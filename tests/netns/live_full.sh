@@ -58,7 +58,6 @@ jq -e '.calls.unwritten > 0' "$TMP/broken" >/dev/null || fail "no row waits whil
 rm "$TMP/s/ballast"
 said 1 'written to again'
 load_wait || fail "optag-load: $(cat "$TMP/sent1")"
-sleep 1
 load_settle || fail "the counters do not come to rest: $(load_status /dev/stdout | jq -c .calls)"
 load_status "$TMP/status" || fail status
 load_stop || fail "optagd's status"
@@ -80,7 +79,6 @@ wait "$load_daemon_pid" 2>/dev/null
 rm "$TMP/s/ballast"
 load_daemon || fail "optagd does not start after the kill"
 load_wait || fail "optag-load: $(cat "$TMP/sent2")"
-sleep 1
 load_settle || fail "the counters do not come to rest"
 load_stop || fail "optagd's status"
 agree "killed while full" dead
@@ -116,7 +114,6 @@ for _ in $(seq $kills); do
 	load_daemon || fail "optagd does not start after a kill"
 done
 load_wait || fail "optag-load: $(cat "$TMP/sent4")"
-sleep 1
 load_settle || fail "the counters do not come to rest"
 load_stop || fail "optagd's status"
 agree "killed" dead

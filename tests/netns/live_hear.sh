@@ -47,19 +47,19 @@ grep -q "	notice-en	.*notice.wav$" "$s/policies/$hash.sounds" || fail "the sound
 
 sipp_call consent +4520304050 "$to" PCMA 16000 caller.wav played.wav || fail "call 1"
 sipp_call other +4520304051 "$to" PCMU 16000 caller.wav other.wav || fail "call 2"
-for _ in $(seq 100); do # announcements are played
+for _ in $(seq 300); do # announcements are played
 	"$O" call list --socket "$TMP/control" --json >"$TMP/list" 2>/dev/null && [ "$(jq '.packets.inspected' <("$O" status --socket "$TMP/control" --json))" -gt 800 ] && break
 	sleep 0.1
 done
 jq -s -e '[.[].legs[].verdict] | length == 4 and all(. == "inspect")' "$TMP/list" >/dev/null || fail "the legs: $(jq -s -c '[.[].legs[]]' "$TMP/list")"
 sipp_wait || fail "a call went wrong"
-sleep 1.5
+live_settle
 "$O" status --socket "$TMP/control" --json >"$TMP/status" 2>"$TMP/err" || fail "status: $(cat "$TMP/err")"
 "$O" status --socket "$TMP/control" | grep -q 'to be listened to only' || fail "status does not say what was listened to"
 # The same policy with another sound of its announcement is refused; a new announcement would be another policy.
 cp "$sipp_sounds/other.wav" "$TMP/policy/notice.wav"
 kill -HUP $daemon
-for _ in $(seq 100); do grep -q 'policy.reject.*other sounds of its announcements' "$TMP/optagd.err" && break; sleep 0.05; done
+for _ in $(seq 600); do grep -q 'policy.reject.*other sounds of its announcements' "$TMP/optagd.err" && break; sleep 0.05; done
 grep -q 'policy.reject.*other sounds of its announcements' "$TMP/optagd.err" || fail "other sounds are taken"
 kill -INT $daemon
 wait $daemon || fail "optagd's status $?"

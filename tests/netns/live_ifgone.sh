@@ -14,7 +14,7 @@ port() { # N [INDEX]: the pair, up
 		ip -n "$load_ns" link set "rx$1" up
 }
 said() { # N TEXT: until the log has it N times
-	for _ in $(seq 200); do
+	for _ in $(seq 1200); do
 		[ "$(grep -c -- "$2" "$TMP/optagd.err")" = "$1" ] && return 0
 		sleep 0.05
 	done
@@ -47,8 +47,9 @@ load_daemon || fail "optagd does not start"
 interface rx0 '.attached and .gone == 0 and .gone_ms == 0'
 
 # One of two goes. The other's calls, begun before and ended after, are whole.
-calls tx1 "$TMP/other" 1 5
-sleep 2
+calls tx1 "$TMP/other" 1 6
+load_answered 5
+sleep 1
 ip -n "$load_ns" link del rx0 || fail "cannot remove rx0"
 said 1 'rx0: the interface is gone: nothing of it is recorded until it is back$'
 interface rx0 '(.attached | not) and .gone == 1 and .mode == "none"'
@@ -73,8 +74,9 @@ ip -n "$load_ns" link del rx0 && port 0 || fail "cannot replace rx0"
 said 2 'rx0: the interface is back after'
 
 # The next daemon takes over what was attached again, with calls in progress.
-calls tx0 "$TMP/passed" 3 6
-sleep 2
+calls tx0 "$TMP/passed" 3 8
+load_answered 5
+sleep 1
 load_stop TERM || fail "optagd's status"
 load_daemon || fail "the next optagd does not start"
 said 1 'took over from a daemon that left: 5 calls go on, 0 do not'
@@ -82,8 +84,9 @@ load_wait || fail "optag-load: $(cat "$TMP/passed")"
 over
 
 # No port is left while calls run: their recordings say so, and the daemon lives.
-calls tx0 "$TMP/blind" 4 8
-sleep 3
+calls tx0 "$TMP/blind" 4 12
+load_answered 5
+sleep 2.5
 ip -n "$load_ns" link del rx1 && ip -n "$load_ns" link del rx0 || fail "cannot remove the ports"
 said 1 'rx0: the interface is gone: .*nothing is recorded at all$'
 kill "${load_pids[@]}" 2>/dev/null
@@ -93,7 +96,6 @@ said 3 'rx0: the interface is back after'
 said 1 'rx1: the interface is back after'
 calls tx1 "$TMP/last" 5 3
 load_wait || fail "optag-load: $(cat "$TMP/last")"
-sleep 1
 load_settle || fail "the counters do not come to rest" # (the blind ones wait for their BYE)
 load_stop || fail "optagd's status"
 for f in other back passed last; do whole "$TMP/$f.truth"; done

@@ -15,7 +15,6 @@ policy=$TMP/policy/demo.policy
 calls() { # PORT SEED: five calls that the claims rule would record, under other numbers of the seed
 	load_in "$L" --interface "$1" --truth "$TMP/$1.truth" --kind 'kept:1:+4520######:+45701020##' --calls 5 --rate 20 --duration 3 \
 		--first-rtp 300 --seed "$2" >"$TMP/$1.sent" || fail "optag-load: $(cat "$TMP/$1.sent")"
-	sleep 1
 	load_settle || fail "the counters do not come to rest"
 }
 matched() { "$O" status --socket "$TMP/control" --json | jq .calls.matched; }
@@ -26,11 +25,11 @@ load_daemon || fail "optagd does not start"
 # a second daemon there, whatever it captures by: with libpcap it would see nothing behind the first one's program
 "$O" init --store "$TMP/s2" --keys "$TMP/k2" >/dev/null 2>&1
 sed -e '/^interface rx1/d' -e 's/xdp native/xdp none/' -e "s#^store .*#store \"$TMP/s2\"#" -e "s#socket \"[^\"]*\"#socket \"$TMP/control2\"#" "$TMP/optagd.conf" >"$TMP/second.conf"
-load_in timeout -s INT 10 "$BIN/optagd" -c "$TMP/second.conf" 2>"$TMP/second.err" && fail "two daemons on one interface: $(cat "$TMP/second.err")"
+load_in timeout -s INT 60 "$BIN/optagd" -c "$TMP/second.conf" 2>"$TMP/second.err" && fail "two daemons on one interface: $(cat "$TMP/second.err")"
 grep -q 'rx0: another daemon captures here' "$TMP/second.err" || fail "what the second daemon said: $(cat "$TMP/second.err")"
 # nor one on all of them
 sed 's/^interface rx0/interface any/' "$TMP/second.conf" >"$TMP/any.conf"
-load_in timeout -s INT 10 "$BIN/optagd" -c "$TMP/any.conf" 2>"$TMP/second.err" && fail "a daemon on all interfaces: $(cat "$TMP/second.err")"
+load_in timeout -s INT 60 "$BIN/optagd" -c "$TMP/any.conf" 2>"$TMP/second.err" && fail "a daemon on all interfaces: $(cat "$TMP/second.err")"
 grep -q 'any: another daemon captures on one of the interfaces' "$TMP/second.err" || fail "what the daemon on all said: $(cat "$TMP/second.err")"
 # /sys is the other namespace's, where these do not exist
 load_status "$TMP/up" && jq -e '.interfaces | length == 2 and all(.up and .rx_packets >= 0)' "$TMP/up" >/dev/null || fail "not up: $(jq -c .interfaces "$TMP/up")"
@@ -77,9 +76,9 @@ cp "$TMP/both.conf" "$TMP/optagd.conf"
 # The other way round.
 nsenter --net="/run/netns/$load_ns" "$BIN/optagd" -c "$TMP/any.conf" 2>"$TMP/any.err" &
 load_daemon_pid=$!
-for _ in $(seq 200); do grep -q 'recording from' "$TMP/any.err" && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -q 'recording from' "$TMP/any.err" && break; sleep 0.05; done
 grep -q 'recording from' "$TMP/any.err" || fail "optagd on any: $(cat "$TMP/any.err")"
-load_in timeout -s INT 10 "$BIN/optagd" -c "$TMP/optagd.conf" 2>"$TMP/second.err" && fail "a daemon beside one on all: $(cat "$TMP/second.err")"
+load_in timeout -s INT 60 "$BIN/optagd" -c "$TMP/optagd.conf" 2>"$TMP/second.err" && fail "a daemon beside one on all: $(cat "$TMP/second.err")"
 grep -q 'rx0: another daemon captures on all interfaces (any)' "$TMP/second.err" || fail "what the second daemon said: $(cat "$TMP/second.err")"
 load_stop || fail "status of optagd on any"
 [ ! -e /sys/fs/bpf/optag/rx0 ] && [ ! -e /sys/fs/bpf/optag/rx1 ] || fail "pins are left"

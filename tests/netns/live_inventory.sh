@@ -22,7 +22,7 @@ while [ $SECONDS -lt $end ]; do
 	wait $reaper
 done
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
-load_settle
+load_settle || fail "the counters do not come to rest"
 [ "$most" -gt 5 ] || fail "no call was in progress in $runs runs ($most)"
 "$O" report inventory --store "$TMP/s" --json >"$TMP/inv" 2>&1 || fail "after the calls: $(cat "$TMP/inv")"
 calls=$(wc -l <"$TMP/sent.truth")

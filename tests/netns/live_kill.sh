@@ -17,7 +17,11 @@ RANDOM=${SEED:-$$} && echo "SEED=${SEED:-$$}"
 # Long calls: they live through many kills. All begin before the first one.
 load_begin "$TMP/sent" --kind 'kept:8:+4520######:+45701020##' --kind 'sales:1:+4521######:+45701030##' \
 	--kind 'never:1:+4522110033:+45701020##' --calls 100 --rate 100 --duration 86400 --sha
-sleep 2
+for _ in $(seq 600); do
+	load_status "$TMP/status" 2>/dev/null && jq -e '.calls.total == 100 and .calls.setup == 0' "$TMP/status" >/dev/null && break
+	sleep 0.05
+done
+jq -e '.calls.total == 100 and .calls.setup == 0' "$TMP/status" >/dev/null || fail "not 100 calls: $(jq -c .calls "$TMP/status")"
 for n in $(seq "$kills"); do
 	sleep "$((RANDOM % 3)).$((RANDOM % 10))$((RANDOM % 10))"
 	kill -9 "$load_daemon_pid"
@@ -33,8 +37,7 @@ done
 sleep 2
 kill -TERM "${load_pids[0]}" # all hang up
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
-load_calls "$TMP/after" --calls 20 --rate 20 --duration 4 --seed 2 || fail "optag-load: $(cat "$TMP/after")"
-sleep 1
+load_calls "$TMP/after" --calls 20 --rate 20 --duration 4 --first-rtp 300 --seed 2 || fail "optag-load: $(cat "$TMP/after")"
 load_settle || fail "the counters do not come to rest"
 load_status "$TMP/status" && jq -e '.take_over.from == "killed" and .take_over.lost == 0' "$TMP/status" >/dev/null ||
 	fail "status of a take-over after a kill: $(jq -c .take_over "$TMP/status")"

@@ -19,7 +19,6 @@ if chrt -f 1 true 2>/dev/null; then
 fi
 # Voices begin half a second after the answer: how soon an address is open is for make bench, not for a busy test machine.
 load_calls "$TMP/sent" "${load_kinds[@]}" --calls 200 --rate 60 --hold 4 --duration 10 --first-rtp 300 --sha || fail "optag-load: $(cat "$TMP/sent")"
-sleep 1 # after a BYE packets still count for half a second
 load_settle || fail "the counters do not come to rest"
 load_status "$TMP/status" || fail status
 load_stop || fail "optagd's status"

@@ -15,10 +15,9 @@ load_up && load_store && load_conf 'ring 64 MiB' 'metrics 127.0.0.1:9464' || fai
 ip -n "$load_ns" link set lo up
 load_daemon || fail "optagd does not start"
 load_begin "$TMP/sent" "${load_kinds[@]}" --calls 50 --rate 50 --duration 12 --first-rtp 300
-sleep 2
+load_answered 30
 load_in timeout 300 python3 "$SRC/tests/metrics_check.py" 9464 "$TMP/control" >"$TMP/found" || fail "$(cat "$TMP/found")"
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
-sleep 1
 load_settle || fail "the counters do not come to rest"
 page >"$TMP/page" || fail "no page"
 load_status "$TMP/status" || fail status

@@ -11,7 +11,7 @@ trap 'exit 130' INT TERM HUP
 MKEV="$BUILD/tests/gen/mkevidence"
 events() { "$O" audit show --store "$TMP/s" --json --event key.destroy 2>"$TMP/err" | jq -r .call | sort >"$TMP/events" && wc -l <"$TMP/events"; }
 wait_events() { # N
-	for _ in $(seq 100); do [ "$(events)" = "$1" ] && return; sleep 0.1; done
+	for _ in $(seq 600); do [ "$(events)" = "$1" ] && return; sleep 0.1; done
 	fail "$(events) events are in the log, not $1"
 }
 
@@ -23,7 +23,7 @@ for _ in 1 2 3 4; do "$MKEV" "$TMP/s" outbox 100 & done
 echo x >"$TMP/s/outbox/x.jsonl"
 wait_events 403
 wait $(jobs -p | grep -vx "$load_daemon_pid")
-for _ in $(seq 50); do [ -e "$TMP/s/outbox/x.bad" ] && break; sleep 0.1; done
+for _ in $(seq 600); do [ -e "$TMP/s/outbox/x.bad" ] && break; sleep 0.1; done
 grep -q 'outbox/x.jsonl: a name that is none; set aside as x.bad' "$TMP/optagd.err" || fail "a bad file is not told: $(cat "$TMP/optagd.err")"
 for _ in 1 2 3 4 5; do # at any moment
 	"$MKEV" "$TMP/s" outbox 2000 || fail "outbox"

@@ -25,7 +25,7 @@ while [ $SECONDS -lt $end ]; do
 	runs=$((runs + 1))
 done
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
-load_settle
+load_settle || fail "the counters do not come to rest"
 "$O" reap --store "$TMP/s" >"$TMP/out" 2>&1 || fail "reap: $(cat "$TMP/out")"
 ls "$TMP/s/segments/acme" 2>/dev/null | grep -q . && fail "old segments are left"
 "$O" find --store "$TMP/s" --json >"$TMP/found" || fail find
@@ -33,7 +33,7 @@ jq -r 'select(.sip_call_id | test("optag-load|@")) | [.sip_call_id, .outcome, .l
 awk -F'\t' -v OFS='\t' '{print $1, "kept", $3, $4, 0}' "$TMP/sent.truth" | sort | diff - "$TMP/got" >"$TMP/diff" ||
 	fail "calls beside $runs reapers are not whole: $(head -n 5 "$TMP/diff")"
 echo "20 calls whole beside $runs pairs of reapers"
-for _ in $(seq 50); do # the daemon takes what they told
+for _ in $(seq 600); do # the daemon takes what they told
 	"$O" audit show --store "$TMP/s" --json --event bucket.destroy 2>/dev/null | jq -r '[.purpose, .n.day] | @tsv' | sort -u >"$TMP/told"
 	[ "$(wc -l <"$TMP/told")" = 2 ] && break
 	sleep 0.1
@@ -42,13 +42,14 @@ done
 
 # ---- the day of calls in progress ends ----
 load_begin "$TMP/more" --kind 'kept:1:+4520######:+45701020##' --calls 10 --rate 10 --hold 8 --duration 8 --seed 3
-sleep 3
+load_answered 8
+sleep 1
 "$O" reap --store "$TMP/s" --now "$(date -u -d '+2 years' +%FT%TZ)" >"$TMP/out" 2>&1 || fail "reap: $(cat "$TMP/out")"
 grep -q 'still in use' "$TMP/out" || fail "it took the days that are recorded to: $(cat "$TMP/out")"
 load_wait || fail "optag-load: $(cat "$TMP/more")"
 load_begin "$TMP/third" --kind 'kept:1:+4520######:+45701020##' --calls 5 --rate 10 --duration 3 --seed 4
 load_wait || fail "optag-load: $(cat "$TMP/third")"
-load_settle
+load_settle || fail "the counters do not come to rest"
 kill -0 "$load_daemon_pid" || fail "the daemon ended: $(tail -n 5 "$TMP/optagd.err")"
 load_status "$TMP/status" || fail status
 "$O" find --store "$TMP/s" --json >"$TMP/found" || fail find

@@ -19,8 +19,12 @@ move() { # PID
 	done
 }
 move "${load_pids[0]}" &
+for _ in $(seq 600); do # all have begun
+	load_status "$TMP/status" 2>/dev/null && jq -e '.calls.total == 100 and .calls.setup == 0' "$TMP/status" >/dev/null && break
+	sleep 0.05
+done
 for n in 1 2; do
-	sleep 4
+	sleep 3
 	load_stop TERM || fail "optagd's status"
 	[ -e /sys/fs/bpf/optag/rx0/link ] || fail "nothing is left to be taken over"
 	load_daemon || fail "the next optagd does not start"
@@ -32,7 +36,6 @@ for n in 1 2; do
 	"$O" status --socket "$TMP/control" | grep -q '^took over  from a daemon that left, .* 0 do not$' || fail "status in words"
 done
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
-sleep 1
 load_settle || fail "the counters do not come to rest"
 load_status "$TMP/status" || fail status
 # Nothing is counted twice or not at all by three daemons that read the same rings.

@@ -28,7 +28,7 @@ load_up && load_conf 'ring 64 MiB' || fail "no network"
 pending() { "$O" call list --control "$TMP/control" --json 2>/dev/null | jq -s 'map(select(.training == "PENDING")) | length'; }
 until_pending() { # LEAST MOST
 	local n
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		n=$(pending)
 		[ "$n" -ge "$1" ] && [ "$n" -le "$2" ] && return 0
 		sleep 0.05
@@ -56,7 +56,6 @@ again() { # SIGNAL FROM
 }
 settle() {
 	load_wait || fail "optag-load: $(cat "$TMP"/sent?)"
-	sleep 1
 	load_settle || fail "the counters do not come to rest"
 }
 # What is judged is calls as they were meant. A machine that sends them late sends others: once more then.

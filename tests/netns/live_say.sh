@@ -31,7 +31,7 @@ say() { # STATUS ARGUMENTS...
 has() { grep -Eq -- "$2" "$TMP/$1" || fail "$1 lacks /$2/: $(cat "$TMP/$1")"; }
 list() { "$O" call list --rule "$1" --json --control "$c" | jq -r 'select(.state == "answered") | .call'; }
 verdict() { "$O" call trace --once --json --control "$c" "$1" | jq -sr '.[-1].legs | map(.verdict) | unique | join(",")'; }
-for _ in $(seq 200); do
+for _ in $(seq 600); do
 	[ "$(list claims | wc -l)" = 6 ] && [ "$(list 'sales training' | wc -l)" = 6 ] && break
 	sleep 0.05
 done

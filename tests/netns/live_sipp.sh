@@ -44,13 +44,13 @@ sipp_call never +4522110033 +4570102001 PCMA 2500 demo-instruct.wav demo-thanks.
 sipp_call no-rule +4520304055 +4533112244 PCMU 2500 demo-echotest.wav demo-nogo.wav || fail "call 4"
 sipp_call no-consent +4520304056 +4570103005 PCMA 2500 priv-callee-options.wav queue-periodic-announce.wav || fail "call 5"
 sipp_wait || fail "a call went wrong"
-sleep 1.5
+live_settle
 "$O" status --socket "$TMP/control" --json >"$TMP/status" 2>"$TMP/err" || fail "status: $(cat "$TMP/err")"
 "$O" status --socket "$TMP/control" >"$TMP/status.txt" 2>"$TMP/err" || fail "status: $(cat "$TMP/err")"
 grep -q "^media  *[1-9][0-9]* handed up: [1-9][0-9]* kept" "$TMP/status.txt" || fail "status: $(cat "$TMP/status.txt")"
 sipp_stop_capture
 kill -HUP $daemon
-sleep 0.3
+for _ in $(seq 600); do grep -q 'in force already' "$TMP/optagd.err" && break; sleep 0.05; done
 kill -INT $daemon
 wait $daemon || fail "optagd's status $?"
 daemon=''

@@ -9,14 +9,14 @@ set -u
 load_or_skip
 
 load_ready 'ring 64 MiB'
-# All begin within a second, and end from the sixth to the seventh.
+# All begin within a second, and hang up from the fifth second to the seventh.
 load_begin "$TMP/sent" --kind 'kept:1:+4520######:+45701020##' --calls 60 --rate 60 --duration 5 --first-rtp 300 --sha
-sleep 4.5
+load_answered 60
+sleep 3
 kill -STOP "$load_daemon_pid" || fail "no daemon"
 sleep 3
 kill -CONT "$load_daemon_pid"
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
-sleep 1
 load_settle || fail "the counters do not come to rest"
 load_status "$TMP/status" || fail status
 load_stop || fail "optagd's status"

@@ -25,14 +25,16 @@ hash[a]=$(in_force)
 
 # Voices begin half a second after the answer: how soon an address is open is for make bench, not for a busy test machine.
 load_begin "$TMP/sent" "${load_kinds[@]}" --calls 150 --rate 40 --hold 4 --duration 86400 --first-rtp 500
-sleep 2
+load_answered 20
 now=a
 for n in $(seq "$swaps"); do
 	if [ $((n % 25)) = 0 ]; then
 		put bad
 		"$O" policy apply --yes --reason test --socket "$TMP/control" "$policy" >/dev/null 2>&1 && fail "swap $n: a policy with an error was applied"
+		n_refused=$(grep -c 'policy.reject: by signal' "$TMP/optagd.err")
 		kill -HUP "$load_daemon_pid"
-		sleep 0.1
+		for _ in $(seq 600); do [ "$(grep -c 'policy.reject: by signal' "$TMP/optagd.err")" -gt "$n_refused" ] && break; sleep 0.05; done
+		[ "$(grep -c 'policy.reject: by signal' "$TMP/optagd.err")" -gt "$n_refused" ] || fail "swap $n: it does not say that it refuses"
 		[ "$(in_force)" = "${hash[$now]}" ] || fail "swap $n: a policy with an error changed something"
 	fi
 	[ $now = a ] && now=b || now=a
@@ -42,7 +44,7 @@ for n in $(seq "$swaps"); do
 		tail -n 1 "$TMP/applied" >>"$TMP/all-applied"
 	else
 		kill -HUP "$load_daemon_pid"
-		for _ in $(seq 500); do [ "$(in_force)" = "${hash[$now]:-none}" ] && break; sleep 0.02; done
+		for _ in $(seq 1500); do [ "$(in_force)" = "${hash[$now]:-none}" ] && break; sleep 0.02; done
 	fi
 	[ -n "${hash[$now]:-}" ] || hash[$now]=$(in_force)
 	[ "$(in_force)" = "${hash[$now]}" ] || fail "swap $n: not in force"
@@ -50,7 +52,6 @@ done
 [ "${hash[a]}" != "${hash[b]}" ] || fail "the policy never changed"
 kill -INT "${load_pids[0]}" # no more calls
 load_wait || fail "optag-load: $(cat "$TMP/sent")"
-sleep 1
 load_settle || fail "the counters do not come to rest"
 load_status "$TMP/status" || fail status
 load_stop || fail "optagd's status"

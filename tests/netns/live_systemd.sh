@@ -36,14 +36,14 @@ gone() { # nothing of it is left
 	[ "$(sd_show ActiveState)" = inactive ] || fail "$1: $(sd systemctl status --no-pager optagd | head -n 12)"
 	[ ! -e /sys/fs/bpf/optag ] || fail "$1: pins are left: $(ls -R /sys/fs/bpf/optag)"
 	ip -n "$load_ns" link show rx0 | grep -q xdp && fail "$1: XDP is left attached"
-	for _ in $(seq 50); do # systemctl does not wait for this
+	for _ in $(seq 300); do # systemctl does not wait for this
 		[ -e "/proc/$sd_pid/root/run/optag" ] || break
 		sleep 0.1
 	done
 	[ ! -e "/proc/$sd_pid/root/run/optag" ] || fail "$1: /run/optag is left"
 	[ -z "$(sd cat /sys/fs/cgroup/system.slice/optagd.service/cgroup.procs 2>/dev/null)" ] || fail "$1: processes are left"
 	[ -n "$maps" ] || return 0
-	for _ in $(seq 50); do # the kernel frees them a little later
+	for _ in $(seq 300); do # the kernel frees them a little later
 		left=$(for m in $maps; do "$bpftool" map show id "$m" 2>/dev/null; done)
 		[ -n "$left" ] || return 0
 		sleep 0.1
@@ -80,19 +80,19 @@ sd systemctl status --no-pager optagd | grep -q 'Active: active (running)' || fa
 touch "$TMP/reap.log" && chmod 666 "$TMP/reap.log"
 sd systemctl start optag-reap.timer 2>"$TMP/out" || fail "systemctl start optag-reap.timer: $(cat "$TMP/out")"
 [ "$(sd systemctl show -P ActiveState optag-reap.timer)" = active ] || fail "the timer"
-for _ in $(seq 750); do
+for _ in $(seq 1500); do
 	grep -q 'calls destroyed' "$TMP/reap.log" && break
 	sleep 0.1
 done
 grep -q '^2 calls destroyed, 2 late, 0 held' "$TMP/reap.log" || fail "the reaper said: $(cat "$TMP/reap.log") $(sd systemctl status --no-pager optag-reap | head -n 12)"
-for _ in $(seq 50); do
+for _ in $(seq 300); do
 	[ "$(sd systemctl show -P ActiveState optag-reap)" = inactive ] && break
 	sleep 0.1
 done
 [ "$(sd systemctl show -P Result optag-reap)" = success ] || fail "the reaper's unit: $(sd systemctl status --no-pager optag-reap | head -n 12)"
 others() { find "$TMP/root/lib/optag/keys" "$TMP/root/lib/optag/segments" "$TMP/root/lib/optag/catalog" -perm /007 | head -n 3; }
 [ -z "$(others)" ] || fail "others may: $(others)"
-for _ in $(seq 50); do # the daemon takes what it told
+for _ in $(seq 300); do # the daemon takes what it told
 	[ "$("$O" audit show --store "$TMP/root/lib/optag" --json --event bucket.destroy 2>/dev/null | wc -l)" = 2 ] && break
 	sleep 0.1
 done
@@ -139,7 +139,7 @@ sed -i 's/+45 2211 0033/+45 2211 0033 +45 2211 0034/' "$etc/policy.d/demo.policy
 cmp -s "$TMP/policy/demo.policy" "$etc/policy.d/demo.policy" && fail "the demo's policy is another one now"
 main=$(sd_main)
 sd systemctl reload optagd || fail "systemctl reload"
-for _ in $(seq 50); do
+for _ in $(seq 300); do
 	sd optag status --json >"$TMP/status" && [ "$(jq -r .policy.hash "$TMP/status")" != "$before" ] && break
 	sleep 0.1
 done
@@ -189,7 +189,7 @@ sd systemctl stop optagd
 pinned || fail "a stop between a failure and the next start leaves nothing: this test is for nothing"
 sd systemctl start optagd-release || fail "optagd-release: $(sd systemctl status --no-pager optagd-release | head -n 12)"
 pinned || fail "what another daemon may take over is removed"
-for _ in 1 2 3; do # 10 s after its last word
+for _ in 1 2 3 4 5; do # 10 s after its last word
 	sleep 6
 	sd systemctl start optagd-release || fail "optagd-release: $(sd systemctl status --no-pager optagd-release | head -n 12)"
 	pinned || break

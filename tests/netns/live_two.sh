@@ -27,7 +27,7 @@ refused() { # INTERFACE HOW [COMMAND...]
 	local rc=0
 	conf2 "$1" "$2"
 	shift 2
-	load_in timeout -s INT 10 "$@" "$BIN/optagd" -c "$TMP/second.conf" 2>"$TMP/second.err" || rc=$?
+	load_in timeout -s INT 60 "$@" "$BIN/optagd" -c "$TMP/second.conf" 2>"$TMP/second.err" || rc=$?
 	[ "$rc" = 1 ] && grep -q ": another daemon captures here$" "$TMP/second.err" ||
 		fail "$* $(head -n 1 "$TMP/second.conf") beside $(head -n 1 "$TMP/optagd.conf"): status $rc: $(cat "$TMP/second.err")"
 	[ ! -e "$TMP/control2" ] || fail "the second made a socket before it was refused"
@@ -36,7 +36,7 @@ refused() { # INTERFACE HOW [COMMAND...]
 begins() { # NETNS: the second does; it is killed
 	nsenter --net="/run/netns/$1" "$BIN/optagd" -c "$TMP/second.conf" 2>"$TMP/second.err" &
 	second=$!
-	for _ in $(seq 400); do
+	for _ in $(seq 2000); do
 		grep -q 'recording from' "$TMP/second.err" && break
 		kill -0 $second 2>/dev/null || break
 		sleep 0.02
@@ -58,7 +58,7 @@ for first in none native; do
 	refused rx0 none unshare -m sh -c 'mount -t bpf bpf /sys/fs/bpf && mount -t tmpfs tmp /run && exec "$@"' sh
 	load_calls "$TMP/sent.$first" --kind 'kept:1:+4520######:+45701020##' --calls 3 --rate 10 --duration 4 --first-rtp 300 --packet \
 		--seed ${#first} || fail "optag-load: $(cat "$TMP/sent.$first")"
-	sleep 1
+	load_settle || fail "the counters do not come to rest"
 	load_stop || fail "optagd's status"
 	load_rows "$TMP/sent.$first.truth" "$TMP/rows" || fail find
 	awk -F'\t' '$6 != "kept" || $7 != $3 || $8 != $4 {print; bad = 1} END {exit bad || NR != 3}' "$TMP/rows" >"$TMP/bad" ||

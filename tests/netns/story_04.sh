@@ -14,14 +14,14 @@ load_or_skip
 story_live <<C || fail "no network or store"
 done from=+4520304050 to=+4570102006 bye=8000 header=callee:1500:X-Notice-Played:_yes
 late from=+4520304051 to=+4570102006 bye=12000 key=caller:9:10900 header=callee:1500:X-Notice-Played:_yes
-dies from=+4520304052 to=+4570102006 bye=15000 header=callee:1500:X-Notice-Played:_yes
+dies from=+4520304052 to=+4570102006 bye=17000 header=callee:1500:X-Notice-Played:_yes
 C
 load_daemon || fail "optagd does not start"
 load_in "$BUILD/tests/gen/play" tx0 "$TMP/c.pcap" >"$TMP/played" &
 player=$!
 state() { "$O" call list --control "$TMP/control" --json 2>/dev/null | jq -s "$1" 2>/dev/null; }
 until_state() { # JQ: holds for the list of calls
-	for _ in $(seq 600); do [ "$(state "$1")" = true ] && return 0; sleep 0.02; done
+	for _ in $(seq 1200); do [ "$(state "$1")" = true ] && return 0; sleep 0.02; done
 	return 1
 }
 until_state 'length == 3 and all(.training == "GRANTED" and .recording)' || fail "not three recorded: $(state .)"
@@ -29,7 +29,7 @@ until_state 'any(.training == "OPTED_OUT")' || fail "no opt-out: $(state .)"
 sleep 1
 cp -a "$TMP/s" "$TMP/pressed" # a second after it, the daemon running
 [ "$(state 'map(select(.training == "GRANTED" and .recording and .state == "answered")) | length')" = 1 ] || fail "the third call does not go on: $(state .)"
-kill -9 "$load_daemon_pid" # in its fourteenth second of fifteen
+kill -9 "$load_daemon_pid" # in the last seconds of it
 wait "$load_daemon_pid" 2>/dev/null
 load_daemon_pid=''
 cp -a "$TMP/s" "$TMP/killed"

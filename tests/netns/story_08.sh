@@ -11,16 +11,16 @@ load_or_skip
 . "$SRC/tests/netns/lib-story.sh"
 c="$TMP/control"
 story_live <<C || fail "no network or store"
-grounds from=+4520304050 to=+4570102007 bye=14000 header=callee:1500:X-Notice-Played:_yes
-none from=+4520304051 to=+4570102007 bye=14000 header=callee:1500:X-Notice-Played:_yes
-quiet from=+4520304052 to=+4570102007 bye=14000 header=callee:1500:X-Notice-Played:_yes
-restricted from=+4520304053 to=+4570102007 bye=14000 header=callee:1500:X-Notice-Played:_yes
+grounds from=+4520304050 to=+4570102007 bye=16000 header=callee:1500:X-Notice-Played:_yes
+none from=+4520304051 to=+4570102007 bye=16000 header=callee:1500:X-Notice-Played:_yes
+quiet from=+4520304052 to=+4570102007 bye=16000 header=callee:1500:X-Notice-Played:_yes
+restricted from=+4520304053 to=+4570102007 bye=16000 header=callee:1500:X-Notice-Played:_yes
 C
 load_daemon || fail "optagd does not start"
 load_in "$BUILD/tests/gen/play" tx0 "$TMP/c.pcap" >"$TMP/played" &
 player=$!
 list() { "$O" call list --control "$c" --json 2>/dev/null; }
-for _ in $(seq 400); do
+for _ in $(seq 1200); do
 	list | jq -es 'length == 4 and all(.training == "GRANTED" and .recording and .age > 5)' >/dev/null && break
 	sleep 0.02
 done
@@ -43,7 +43,6 @@ say 1 object --sip-call-id restricted@script --purpose documentation --grounds "
 list | jq -es 'length == 4 and ([.[] | select(.documentation == "GRANTED")] | length) == 3 and all((.legs | all(.verdict == "record")))' >/dev/null || fail "documentation does not go on: $(list)"
 cp -a "$TMP/s" "$TMP/then" # what its disk holds now, the daemon running, is destroyed already
 wait $player || fail play
-sleep 1
 load_settle || fail "the counters do not come to rest"
 load_stop || fail "optagd's status"
 
@@ -51,7 +50,7 @@ opens() { # CALL PURPOSE: all keys of the box do that, in the store as it is and
 	"$O" export --store "$1" --keys "$TMP/k" --purpose "$3" --call "$(story_row "$2" | jq -r .call)" --format payload --force -o "$TMP/x" >/dev/null 2>&1
 }
 for n in none quiet grounds; do
-	story_row $n | jq -e '.documentation == "GRANTED" and .outcome == "kept" and ([.legs[].documentation.packets] | min) > 630 and ([.legs[].lost] | add) == 0' >/dev/null ||
+	story_row $n | jq -e '.documentation == "GRANTED" and .outcome == "kept" and ([.legs[].documentation.packets] | min) > 680 and ([.legs[].lost] | add) == 0' >/dev/null ||
 		fail "$n: $(story_row $n)"
 	opens "$TMP/s" $n documentation || fail "$n: documentation does not open"
 done

@@ -21,13 +21,13 @@ load_daemon || fail "optagd does not start"
 load_in "$BUILD/tests/gen/play" tx0 "$TMP/c.pcap" >"$TMP/played" &
 player=$!
 alarms() { "$O" status --control "$TMP/control" --json 2>/dev/null | jq -c .alarms; }
-for _ in $(seq 600); do [ "$(alarms)" = '{"notice_missing":2,"pause_over":1,"gap":0,"quota":0,"utilisation":0,"transfer_limit":0,"review":0,"sms_undelivered":0}' ] && break; sleep 0.02; done
+for _ in $(seq 1200); do [ "$(alarms)" = '{"notice_missing":2,"pause_over":1,"gap":0,"quota":0,"utilisation":0,"transfer_limit":0,"review":0,"sms_undelivered":0}' ] && break; sleep 0.02; done
 [ "$(alarms)" = '{"notice_missing":2,"pause_over":1,"gap":0,"quota":0,"utilisation":0,"transfer_limit":0,"review":0,"sms_undelivered":0}' ] || fail "the alarms: $(alarms)"
 "$O" call list --control "$TMP/control" --json | jq -es 'length == 4 and all(.state == "answered" and .age < 13)' >/dev/null || fail "the calls do not go on"
 "$O" status --control "$TMP/control" >"$TMP/said"
 grep -q '^ALARM  *calls whose announcement nothing proved in time: 2$' "$TMP/said" && grep -q '^ALARM .*pause-max: 1$' "$TMP/said" || fail "status: $(cat "$TMP/said")"
 wait $player || fail play
-sleep 1
+load_settle || fail "the counters do not come to rest"
 load_stop || fail "optagd's status"
 # one line a kind, with a call that it is about and no number
 [ "$(grep -c 'alarm: notice-missing: ' "$TMP/optagd.err")" = 1 ] && [ "$(grep -c 'alarm: pause-max: ' "$TMP/optagd.err")" = 1 ] || fail "the log: $(cat "$TMP/optagd.err")"

@@ -18,7 +18,7 @@ run 0 "$O" init --store "$TMP/s" --keys "$TMP/k"
 start() {
 	unshare -n sh -c 'ip link add m0 type veth peer name m1 && ip link set m0 up && exec "$@"' sh "$BIN/optagd" -c "$TMP/optagd.conf" 2>"$TMP/log" &
 	daemon=$!
-	for _ in $(seq 200); do grep -q 'recording from' "$TMP/log" && return; kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
+	for _ in $(seq 1200); do grep -q 'recording from' "$TMP/log" && return; kill -0 $daemon 2>/dev/null || break; sleep 0.05; done
 	cat "$TMP/log"
 	fail "optagd does not start"
 }
@@ -34,7 +34,8 @@ END
 chmod 755 "$TMP" "$TMP/.."
 
 # ---- a day: of 400 calls exactly 40 are recorded ----
-calls "$(date -u -d "8 days ago 12:00" +%s)" A:400
+first=$(date -u -d '8 days ago' +%F)
+calls "$(date -u -d "$first 12:00" +%s)" A:400
 rows "$TMP/rows"
 mapfile -t kept < <(awk -F'\t' '$2 == "GRANTED" {print $4}' "$TMP/rows")
 denied=$(awk -F'\t' '$2 != "GRANTED" {print $4; exit}' "$TMP/rows")
@@ -82,7 +83,7 @@ run 3 "$O" audit recompute-sample --store "$TMP/s" # the first day's seed, see s
 has out ': 1 faults$'
 run 0 "$O" audit verify --store "$TMP/s"
 # W-05, once the recordings are older than a month: the same log, with the first day long ago
-sed -e "/log.start/d" -e "s/\"time\":\"$(date -u -d '8 days ago' +%F)/\"time\":\"$(date -u -d '45 days ago' +%F)/" "$TMP/past" >"$TMP/past.old"
+sed -e "/log.start/d" -e "s/\"time\":\"$first/\"time\":\"$(date -u -d '45 days ago' +%F)/" "$TMP/past" >"$TMP/past.old"
 "$O" policy check --past "$TMP/past.old" "$TMP/p.policy" >"$TMP/out" 2>"$TMP/err"
 has err "W-05: 10 of 40 training recordings were used"
 exit 0

@@ -53,7 +53,7 @@ pid=$load_daemon_pid
 [ -z "${SAN:-}" ] || pid=0 # the sanitizers' shadow memory is too large to be searched: files only
 load_in "$BUILD/tests/gen/play" tx0 "$TMP/c.pcap" >"$TMP/played" &
 player=$!
-for _ in $(seq 300); do # all digits were pressed, and the calls go on
+for _ in $(seq 600); do # all digits were pressed, and the calls go on
 	load_status "$TMP/status" 2>/dev/null && [ "$(jq '.packets.events' "$TMP/status")" -ge 160 ] && break
 	sleep 0.05
 done
@@ -63,7 +63,6 @@ read -r found other <<<"$(search "$pid" "$TMP/s")"
 [ "$found" = 0 ] || fail "the digits are in the daemon's memory or in a file, $found times"
 [ "$other" -gt 3 ] || fail "the search does not even find the calls"
 wait $player || fail play
-sleep 1
 load_settle && load_status "$TMP/status" || fail "the counters do not come to rest"
 [ "$(search "$pid" "$TMP/s" 2>&1 | tail -n 1 | cut -d' ' -f1)" = 0 ] || fail "the digits stay in the daemon's memory"
 load_stop || fail "optagd's status"

@@ -16,6 +16,7 @@ load_ready 'ring 64 MiB'
 load_begin "$TMP/barred" --kind 'barred:1:+4540######:+45701020##' --calls "$calls" --rate 1000 --duration 86400 --first-rtp 600000 --end 4
 for i in $(seq 50); do echo "stay-$i from=+4520$((304000 + i)) to=+4570102010 bye=20000"; done >"$TMP/script"
 "$BUILD/tests/gen/gencap" --script "$TMP/script" --interleave 5 "$TMP/c.pcap" || fail gencap
+load_answered "$calls" # however long it takes: those of the player last 20 s
 load_in "$BUILD/tests/gen/play" tx0 "$TMP/c.pcap" >"$TMP/played" &
 player=$!
 list() { "$O" call list --control "$TMP/control" --json --limit 1000 2>"$TMP/err"; }
@@ -40,7 +41,6 @@ echo "$calls calls stopped; apply, and a list, took $took ms: $(tail -n 1 "$TMP/
 kill -TERM "${load_pids[@]}" # these hang up
 load_wait || fail "optag-load: $(cat "$TMP/barred")"
 wait $player || fail play
-sleep 1
 load_settle && load_status "$TMP/status" || fail "the counters do not come to rest"
 jq -e '.media.kept == .packets.audio and .packets.balanced and ([.losses[]] | add) == 0' "$TMP/status" >/dev/null ||
 	fail "the sums: $(jq -c '.packets, .media, .losses' "$TMP/status")"

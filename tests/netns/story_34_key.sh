@@ -19,7 +19,7 @@ load_daemon || fail "optagd does not start"
 load_in "$BUILD/tests/gen/play" tx0 "$TMP/c.pcap" >"$TMP/played" &
 player=$!
 list() { "$O" call list --control "$c" --json 2>/dev/null; }
-for _ in $(seq 600); do
+for _ in $(seq 1200); do
 	list | jq -es 'length == 4 and all(.training == "GRANTED" and .age > 5)' >/dev/null && break
 	sleep 0.02
 done
@@ -31,7 +31,6 @@ tail -n 1 "$TMP/applied" | jq -e '.effective_ms <= 1000 and .done_ms <= 1000 and
 	fail "the change: $(tail -n 1 "$TMP/applied")"
 list | jq -es 'length == 4 and all(.training == "GRANTED" and .age < 10)' >/dev/null || fail "too late for the key: $(list)"
 wait $player || fail play
-sleep 1
 load_settle || fail "the counters do not come to rest"
 load_stop || fail "optagd's status"
 for n in before quiet; do

@@ -26,7 +26,7 @@ two "first policy"
 kept() { jq '.kept' "$TMP/status"; }
 load_calls "$TMP/stored" --kind 'kept:1:+4520######:+45701020##' --calls 5 --rate 100 --duration 3 || fail "optag-load"
 load_begin "$TMP/running" --kind 'kept:1:+4521######:+45701020##' --calls 5 --rate 100 --duration 12 --seed 2
-for _ in $(seq 200); do [ "$("$O" call list --json --control "$c" | jq -s '[.[] | select(.recording and .age > 0.5 and .state == "answered")] | length')" = 5 ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ "$("$O" call list --json --control "$c" | jq -s '[.[] | select(.recording and .age > 0.5 and .state == "answered")] | length')" = 5 ] && break; sleep 0.05; done
 sed -i -e 's/retention 3 months/retention 6 months\n\t\tretention-reason "complaints come late"/' "$live"
 sed -i "/^assessment claims-2026/i assessment late { kind retention; scope @nordlys-numbers; date 2026-06-01; review $(date -u -d '+180 days' +%F); author \"Legal\"; approver \"Compliance\"; outcome \"six months\" }" "$live"
 sed -i 's/"complaints come late"/"complaints come late" assessment late/' "$live"

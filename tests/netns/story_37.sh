@@ -20,7 +20,7 @@ cp "$live" "$TMP/whole"
 head -c -60 "$TMP/whole" >"$live"
 # in the middle of a call
 load_begin "$TMP/middle" --packet --kind 'kept:1:+4521######:+45701020##' --calls 3 --rate 100 --duration 12 --seed 1
-for _ in $(seq 200); do [ "$("$O" call list --json --control "$c" | jq -s '[.[] | select(.recording)] | length')" = 3 ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ "$("$O" call list --json --control "$c" | jq -s '[.[] | select(.recording)] | length')" = 3 ] && break; sleep 0.05; done
 load_stop TERM || fail "optagd's status"
 load_daemon || fail "optagd does not start with a broken file"
 [ "$(status .hash)" = "$last" ] && [ "$(status .rules)" = "$rules" ] || fail "it did not start with what ran last: $(status .)"
@@ -30,8 +30,8 @@ grep -q 'policy.alarm: ' "$TMP/optagd.err" || fail "no alarm in the log"
 "$O" status --json --socket "$c" | jq -e '.policy.alarm == 1 or .policy.alarm == true' >/dev/null || fail "status does not count it: $("$O" status --json --socket "$c" | jq -c .policy)"
 play broken 2
 load_wait || fail "optag-load"
-load_settle
-for _ in $(seq 200); do [ -z "$("$O" call list --json --control "$c")" ] && break; sleep 0.05; done
+load_settle || fail "the counters do not come to rest"
+for _ in $(seq 600); do [ -z "$("$O" call list --json --control "$c")" ] && break; sleep 0.05; done
 load_stop TERM || fail "optagd's status"
 # ---- what ran last is missing, then changed: nothing is recorded, nothing more of calls in progress either ----
 mv "$TMP/s/policies/$last.policy" "$TMP/kept.policy"
@@ -43,7 +43,7 @@ for how in missing changed; do
 	grep -Eq '^ALARM +.*nothing is recorded$' "$TMP/out" || fail "$how: no alarm: $(cat "$TMP/out")"
 	audio=$(passed)
 	if [ $how = missing ]; then play missing 3; else play changed 4; fi
-	load_settle
+	load_settle || fail "the counters do not come to rest"
 	[ "$(passed)" = "$audio" ] || fail "$how: audio passed: $("$O" status --json --socket "$c" | jq -c .packets)"
 	load_stop TERM || fail "optagd's status"
 done
@@ -54,7 +54,7 @@ cp "$TMP/whole" "$live"
 [ "$(status .hash)" = "$last" ] || fail "not repaired"
 [ "$(status .alarm)" = null ] || fail "the alarm stays: $(status .alarm)"
 play whole 5
-load_settle
+load_settle || fail "the counters do not come to rest"
 load_stop || fail "optagd's status"
 "$O" find --store "$TMP/s" --json >"$TMP/rows" || fail find
 for x in middle:3 broken:3 missing:0 changed:0 whole:3; do

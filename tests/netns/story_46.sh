@@ -17,7 +17,7 @@ sms() { # the claims line says so
 	"$O" policy check "$TMP/policy/demo.policy" >"$TMP/check" 2>&1
 	[ $? -lt 2 ] || fail "policy: $(cat "$TMP/check")"
 }
-sms 'timeout 6 s'
+sms 'timeout 15 s' # two of four are told before
 load_daemon || fail "optagd does not start"
 say() { # STATUS ARGUMENTS...
 	local want=$1
@@ -33,8 +33,11 @@ listed() { # the calls that compliance sees, by state
 	jq -r '.state + " " + .call' "$TMP/sms" | sort
 }
 load_begin "$TMP/load" --kind 'kept:1:+4520######:+45701020##' --calls 4 --rate 100 --duration 3
-for _ in $(seq 200); do [ "$(answered | wc -l)" = 4 ] && break; sleep 0.05; done
-mapfile -t call < <(answered)
+for _ in $(seq 600); do
+	mapfile -t call < <(answered)
+	[ ${#call[@]} = 4 ] && break
+	sleep 0.05
+done
 [ ${#call[@]} = 4 ] || fail "not 4 calls: ${call[*]}"
 
 # ---- one arrives in time, one the gateway cannot deliver; while the call goes on, and when it is over ----
@@ -46,10 +49,10 @@ say 2 sms-delivered "${call[1]}" --purpose training
 say 1 sms-failed 00000000000000000000000000
 [ -z "$(listed)" ] || fail "listed too early: $(listed)"
 load_wait || fail "optag-load"
-for _ in $(seq 100); do [ -z "$(answered)" ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ -z "$(answered)" ] && break; sleep 0.05; done
 say 0 sms-failed "${call[1]}"
 # ---- of two nothing is heard ----
-for _ in $(seq 200); do [ "$(listed | grep -c '^timeout')" = 2 ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ "$(listed | grep -c '^timeout')" = 2 ] && break; sleep 0.05; done
 [ "$(listed)" = "$(printf '%s\n' "failed ${call[1]}" "timeout ${call[2]}" "timeout ${call[3]}" | sort)" ] || fail "listed: $(listed)"
 jq -se 'all(.[]; .rule == "claims" and .told != null and .until > .answered)' "$TMP/sms" >/dev/null || fail "$(cat "$TMP/sms")"
 grep -q 'notice: 2 messages .* were not delivered in time' "$TMP/optagd.err" || grep -c 'notice: 1 messages' "$TMP/optagd.err" | grep -q 2 || fail "no alarm: $(cat "$TMP/optagd.err")"
@@ -66,14 +69,14 @@ load_stop || fail "optagd's status $?"
 sms ''
 load_daemon || fail "optagd does not start again"
 load_calls "$TMP/load2" --kind 'kept:1:+4520######:+45701020##' --calls 1 --rate 100 --duration 2
-for _ in $(seq 100); do [ "$(listed --all | grep -c '^awaited')" = 1 ] && break; sleep 0.05; done
+for _ in $(seq 600); do [ "$(listed --all | grep -c '^awaited')" = 1 ] && break; sleep 0.05; done
 last=$(listed --all | sed -n 's/^awaited //p')
 [ "$(jq -r --arg c "$last" 'select(.call == $c) | (.until | sub("\\.[0-9]+Z$"; "Z") | fromdate) - (.answered | sub("\\.[0-9]+Z$"; "Z") | fromdate)' "$TMP/sms")" = 600 ] ||
 	fail "not ten minutes: $(cat "$TMP/sms")"
 load_stop || fail "optagd's status $?"
 load_daemon || fail "optagd does not start a third time"
-for _ in $(seq 100); do "$O" call sms-delivered "$last" --control "$c" >/dev/null 2>&1 && break; sleep 0.05; done
-for _ in $(seq 100); do listed --all | grep -q "^delivered $last" && break; sleep 0.05; done
+for _ in $(seq 600); do "$O" call sms-delivered "$last" --control "$c" >/dev/null 2>&1 && break; sleep 0.05; done
+for _ in $(seq 600); do listed --all | grep -q "^delivered $last" && break; sleep 0.05; done
 listed --all | grep -q "^delivered $last" || fail "the next process does not know of it: $(listed --all)"
 load_stop || fail "optagd's status $?"
 "$O" audit verify --store "$TMP/s" >/dev/null || fail "the log does not verify"

@@ -89,7 +89,7 @@ static void write_calls(unsigned from, unsigned to, uint64_t limit, bool threads
 		write_call(st, i, 1);
 		ok(st, store_sync(st));
 	}
-	for (int i = 0; threads && i < 500 && mode_of(1) != 0440; i++)
+	for (int i = 0; threads && i < 6000 && mode_of(1) != 0440; i++)
 		usleep(10000);
 	store_close(st);
 }

@@ -39,7 +39,7 @@ static void test_nobody_reads(void **state)
 	assert_int_equal(pipe(err) | pipe(go) | pipe(done), 0);
 	pid = fork();
 	if (!pid) {
-		alarm(20); /* who waits for ever is ended */
+		alarm(300); /* who waits for ever is ended */
 		dup2(err[1], STDERR_FILENO);
 		log_init("log", LOG_L_INFO);
 		log_never_wait();

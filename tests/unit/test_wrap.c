@@ -202,12 +202,18 @@ static void test_store(void **state)
 	assert_int_equal(keyfile_parse(text, "optag-private-key", &kf), 0);
 	memcpy(p.secret, kf.key, 32);
 	assert_int_equal(root_open(store_dir, &r, &why), 0);
-	for (unsigned i = 1; i < 3; i++) {
+	for (unsigned i = 1, round = 0; round < 2; i++) {
+		uint64_t begin = clock_steady_ns();
+
 		write_call(st, i, 1);
 		assert_int_equal(slot_read(&r, "acme", STORE_DOCUMENTATION, DAY, i, &s, &why), 0);
 		not_shared(&p, s.wrap, not);
 		ok(st, store_sync(st));
-		if (i == 1) {
+		if (clock_steady_ns() - begin >= NS_PER_S && i < 20) { /* the machine stood still, so with another call */
+			usleep(1010000);
+			continue;
+		}
+		if (round == 0) {
 			usleep(1010000);
 			assert_int_equal(in_memory(not), 1);
 			ok(st, store_sync(st));
@@ -216,6 +222,7 @@ static void test_store(void **state)
 			store_close(st);
 		}
 		assert_int_equal(in_memory(not), 0);
+		round++;
 	}
 	root_close(&r);
 }
