@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/le.h"
+#include "killed.h"
 #include "store/segment.h"
 #include "store_util.h"
 
@@ -60,20 +61,6 @@ static void sync_now(struct store *st)
 {
 	ok(st, store_sync(st));
 	sh->synced = sh->appended;
-}
-
-/* Runs fn in a child that kills itself (or returns: then it is killed). */
-static void in_child(void (*fn)(unsigned arg), unsigned arg)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		fn(arg);
-		kill(getpid(), SIGKILL);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 /* Chunks of call i by their numbers n: the next to be read is the first of `want` not yet gone by. */
