@@ -564,6 +564,30 @@ static void test_begun_anew(void **state)
 	fsck_clean(NULL);
 }
 
+/* Killed when the day's catalog had a name and nothing in it yet: it is as if it was not there. */
+static void test_begun_catalog(void **state)
+{
+	static const char *const make[] = { ": >\"$DB\"", "sqlite3 \"$DB\" 'pragma journal_mode=wal' >/dev/null" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct store *st;
+
+		in_child(write_synced, 5);
+		shell("mkdir -p %s/catalog/acme", store_dir);
+		shell("DB=%s/catalog/acme/2027-02-16.db; %s", store_dir, make[i]);
+		fsck_clean(NULL);
+		st = open_store(STORE_RW);
+		ok(st, store_settle(st, NULL));
+		store_close(st);
+		fsck_clean(NULL);
+		st = open_store(STORE_RO);
+		expect(st, CALL, STORE_O_KEPT, STORE_S_GRANTED, STORE_S_NONE);
+		store_close(st);
+		drop_store(state);
+		assert_int_equal(make_store(state), 0);
+	}
+}
+
 /* ---- an older state brings nothing back ---- */
 
 enum { WHAT_DROP, WHAT_DROP_TRAINING, WHAT_ABORT, WHAT_ABORT_TRAINING, WHAT_END, WHAT_MAX };
@@ -703,6 +727,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_kills),	     T(test_synced), T(test_bad_block),	   T(test_hand_over), T(test_settle), T(test_begun_anew),
+		T(test_begun_catalog),
 		T(test_no_way_back), T(test_same_opening), T(test_hostile),   T(test_damaged_files),
 	};
 
