@@ -143,6 +143,10 @@ WRAP_test_store_told := $(WRAP_FAULTS)
 WRAP_test_store_slow := -Wl,--wrap=fdatasync
 WRAP_test_rebuild := -Wl,--wrap=pread
 WRAP_test_store_resume := -Wl,--wrap=pread
+# A codec and locked memory are made once, not for each call that is read (tests/unit/pool.h).
+WRAP_POOL := -Wl,--wrap=codec_new,--wrap=codec_free,--wrap=sodium_malloc,--wrap=sodium_allocarray,--wrap=sodium_free
+WRAP_test_cuts := $(WRAP_POOL)
+WRAP_test_kills := $(WRAP_FAULTS) $(WRAP_POOL)
 WRAP_test_priv := -Wl,--wrap=io_uring_queue_init_params
 WRAP_test_evlog_err := $(WRAP_FAULTS)
 WRAP_test_sample_log_err := $(WRAP_FAULTS)
@@ -228,6 +232,10 @@ fuzz-model: $(BUILD)/tests/unit/test_model $(BUILD)/tests/unit/test_model_talk
 	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $(BUILD)/tests/unit/test_model
 	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $(BUILD)/tests/unit/test_model_talk
 	$(Q)BUILD='$(abspath $(BUILD))' tests/mutants.sh
+# Every byte of every file of a small store cut or wrong, and a recorder killed 1,000 times. Hours; CUTS_SECONDS= ends it before.
+cuts: $(BUILD)/tests/unit/test_cuts $(BUILD)/tests/unit/test_kills
+	$(Q)OPTAG_FULL=1 $(BUILD)/tests/unit/test_cuts
+	$(Q)KILLS=$${KILLS:-1000} $(BUILD)/tests/unit/test_kills
 fuzzers: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ))
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(ALLLIBS)
 	@mkdir -p $(@D)
@@ -287,10 +295,11 @@ help:
 	@echo 'make deps       install the Debian packages for building, testing and checking'
 	@echo 'make check      both compilers, static analysis, layers, tests under ASan and UBSan'
 	@echo 'make fuzz       fuzz every reader, FUZZ_SECONDS=60 each; F=sip for one; a million random calls against the model'
+	@echo 'make cuts       every byte of every file of a store cut, 1,000 kills of a recorder; CUTS_SECONDS=, CUTS_FILE=, KILLS='
 	@echo 'make bench      figures of this machine, beside other programs on the same work'
 	@echo 'make install    to PREFIX=/usr/local, under DESTDIR; enables and starts nothing; make uninstall takes it away'
 	@echo 'make clean      remove build directories'
 	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang; JOBS=2 tests at once'
 
-.PHONY: all test test-vm deps-vm testprogs demo bench golden fuzz fuzzers fuzz-model check check-layers deps deps-auto deps-check install uninstall clean help
+.PHONY: all test test-vm deps-vm testprogs demo bench golden cuts fuzz fuzzers fuzz-model check check-layers deps deps-auto deps-check install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -196,6 +196,8 @@ static int setup_read(struct db *d, struct why *why)
 	rc = sql_int(d->sql, "PRAGMA application_id", &app);
 	if (rc == SQLITE_OK)
 		rc = sql_int(d->sql, "PRAGMA user_version", &version);
+	if (rc == SQLITE_OK && !app && !version)
+		return -ENOENT; /* who made it died while it did: no rows */
 	if (rc == SQLITE_OK && (app != CATALOG_APP || version < 1 || version > CATALOG_VERSION))
 		return db_fail(d, SQLITE_NOTADB, "not a catalog of this version (rule C-1)", why);
 	return rc == SQLITE_OK ? 0 : db_fail(d, rc, "cannot open catalog", why);

@@ -156,7 +156,7 @@ static void check_asks(struct fsck *f)
 	int rc = reap_asks_check(&f->root, bad_ask, f);
 
 	if (rc == -ENOENT && reap_asks_due(&f->root))
-		fsck_found(f, "erase", 0, "D-1", "is not there or empty, and a reaper has been here: requests may be lost");
+		fsck_found(f, "erase", 0, "D-1", "is not there, empty or cut, and a reaper has been here: requests may be lost");
 	else if (rc && rc != -ENOENT)
 		fsck_found(f, "erase", 0, "D-1", strerror(-rc));
 }

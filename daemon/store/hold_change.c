@@ -152,35 +152,35 @@ int holds_settle(struct holds *h, uint64_t *ret_lost, struct why *why)
 	return rc;
 }
 
-static int keys_known(const struct holds *h, const char *controller, unsigned *n)
-{
-	for (uint32_t i = 1; i < HOLD_SLOT_COUNT; i++) {
-		struct hold_slot s;
-		struct why none;
-		int rc = hold_slot_read(h->root, controller, i, &s, &none);
+struct unknown {
+	const struct holds *h;
+	unsigned n;
+};
 
-		if (!rc && !s.empty && !holds_find(h, &s.slot.uid))
-			++*n;
-		sodium_memzero(&s, sizeof(s));
-		if (rc && rc != -EBADMSG) /* the end, or not ours to look at */
-			return rc == -ENOENT || rc == -EACCES ? 0 : rc;
-	}
-	return 0;
+static void count_unknown(void *arg, const struct hold_slot *s)
+{
+	struct unknown *u = arg;
+
+	u->n += !holds_find(u->h, &s->slot.uid);
 }
 
 int holds_whole(const struct holds *h, struct why *why)
 {
 	struct names owners;
-	unsigned n = 0;
+	struct unknown u = { .h = h };
+	struct why none;
 	int rc = names_read(h->root, "keys", &owners);
 
-	for (size_t i = 0; !rc && i < owners.n; i++)
+	for (size_t i = 0; !rc && i < owners.n; i++) {
 		if (!name_check(owners.v[i]))
-			rc = keys_known(h, owners.v[i], &n);
+			rc = hold_slots_each(h->root, owners.v[i], count_unknown, &u, &none);
+		if (rc == -ENOENT || rc == -EACCES || rc == -EBADMSG) /* none, or not ours to look at, or damaged, which fsck names */
+			rc = 0;
+	}
 	names_free(&owners);
 	if (rc)
 		return why_set(why, rc, "keys on hold cannot be read: %s", strerror(-rc));
-	return n ? why_set(why, -EBADMSG, HOLDS_FILE ": has no line about %u calls whose keys are on hold: it is cut (rule H-4)", n) : 0;
+	return u.n ? why_set(why, -EBADMSG, HOLDS_FILE ": has no line about %u calls whose keys are on hold: it is cut (rule H-4)", u.n) : 0;
 }
 
 /* ---- on hold ---- */

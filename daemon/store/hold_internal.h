@@ -83,6 +83,8 @@ void hold_slots_path(const char *controller, char out[STORE_PATH_MAX]);
 
 /* One at a place (1, 2, ...). -ENOENT no such file or slot: as empty. */
 int hold_slot_read(const struct root *r, const char *controller, uint32_t index, struct hold_slot *ret, struct why *why);
+/* fn for each key that is there and whole. -ENOENT no file; -EBADMSG its head is damaged, then none. */
+int hold_slots_each(const struct root *r, const char *controller, void (*fn)(void *arg, const struct hold_slot *s), void *arg, struct why *why);
 /* Durable. s NULL: zeros; a file that is not there is no error then. */
 int hold_slot_write(const struct root *r, const char *controller, uint32_t index, const struct hold_slot *s, struct why *why);
 /*

@@ -226,6 +226,30 @@ static int find_in(int fd, const char *controller, const struct uid *uid, struct
 	return rc;
 }
 
+int hold_slots_each(const struct root *r, const char *controller, void (*fn)(void *arg, const struct hold_slot *s), void *arg, struct why *why)
+{
+	uint8_t raw[64 * SLOT_SIZE];
+	struct hold_slot s = { .empty = true };
+	int fd = -1, rc = open_file(r, controller, O_RDONLY, true, &fd, why);
+	ssize_t n = SLOT_SIZE;
+
+	if (rc)
+		return rc;
+	for (off_t at = SLOT_SIZE; !rc && n > 0; at += n) {
+		n = pread(fd, raw, sizeof(raw), at);
+		if (n < 0)
+			rc = why_set(why, -errno, "hold.slots: cannot read: %s", strerror(errno));
+		n -= n % SLOT_SIZE;
+		for (ssize_t i = 0; !rc && i < n; i += SLOT_SIZE)
+			if (!hold_slot_parse(raw + i, &s) && !s.empty)
+				fn(arg, &s);
+	}
+	close(fd);
+	sodium_memzero(raw, sizeof(raw));
+	sodium_memzero(&s, sizeof(s));
+	return rc;
+}
+
 int hold_slot_find(const struct root *r, const char *controller, const struct uid *uid, struct slot *ret,
 		   uint8_t ret_key[32], struct why *why)
 {

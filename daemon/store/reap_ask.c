@@ -179,12 +179,11 @@ int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why)
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	rc = files_read(fd, ASK_LIMIT, &text, &n);
-	if (!rc) {
+	if (!rc)
 		head = head_parse(text, n, &bytes);
-		a.bad += head && (!bytes || bytes > n);
-	}
 	for (p = text + head; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
 		rc = take(&a, p, (size_t)(lf - p), (uint64_t)(p - text));
+	a.bad += head && (!bytes || bytes > (uint64_t)(p - text));
 	if (!rc && !a.n && !a.bad && n > ASK_TIDY)
 		rc = empty(fd, head);
 	close(fd);
@@ -218,61 +217,6 @@ static int note_made(const struct root *r)
 	return rc;
 }
 
-int reap_asks_make(const struct root *r, struct why *why)
-{
-	char line[LINE_MAX_];
-	struct stat sb;
-	bool due = reap_asks_due(r), none = false;
-	int fd, rc = open_journal(r, true, &fd, why);
-
-	if (rc)
-		return rc;
-	if (fstat(fd, &sb))
-		rc = -errno;
-	if (!rc && !sb.st_size) {
-		none = true;
-		rc = files_append(fd, 0, line, head_format(head_format(0, line), line), NULL);
-	}
-	close(fd);
-	if (!rc && !due)
-		rc = note_made(r);
-	if (rc)
-		return why_errno(why, rc, ASK_FILE, "cannot write");
-	return due && none ? why_set(why, -EBADMSG, ASK_FILE ": was gone or empty: what was asked for may be lost (rule D-1)") : 0;
-}
-
-int reap_asks_check(const struct root *r, void (*bad)(void *arg, uint64_t off, const char *text), void *arg)
-{
-	int fd = beneath_openat(r->fd, ASK_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0), rc;
-	struct reap_ask ask;
-	char *text = NULL, *p, *lf;
-	uint64_t bytes = 0;
-	size_t n = 0, head;
-
-	if (fd < 0)
-		return -errno;
-	rc = files_read(fd, ASK_LIMIT, &text, &n);
-	close(fd);
-	if (!rc && !n)
-		rc = -ENOENT; /* as if it was not there */
-	head = rc ? 0 : head_parse(text, n, &bytes);
-	if (head && !bytes)
-		bad(arg, 0, "the head is damaged");
-	for (p = text + head; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
-		if (reap_ask_parse(p, (size_t)(lf - p), &ask))
-			bad(arg, (uint64_t)(p - text), "a line that is no request, or whose checksum differs");
-	if (!rc && bytes > n)
-		bad(arg, n, "shorter than its head says: requests are lost");
-	free(text);
-	return rc;
-}
-
-void reap_asks_free(struct reap_asks *a)
-{
-	free(a->v);
-	*a = (struct reap_asks){ 0 };
-}
-
 /* Behind the last whole line: what follows it was never confirmed. */
 static int end_of(int fd, off_t *ret)
 {
@@ -288,6 +232,60 @@ static int end_of(int fd, off_t *ret)
 		--*ret;
 	}
 	return rc;
+}
+
+int reap_asks_make(const struct root *r, struct why *why)
+{
+	char line[LINE_MAX_];
+	bool due = reap_asks_due(r), none = false;
+	int fd, rc = open_journal(r, true, &fd, why);
+	off_t end;
+
+	if (rc)
+		return rc;
+	rc = end_of(fd, &end);
+	if (!rc && !end) {
+		none = true;
+		rc = files_append(fd, 0, line, head_format(head_format(0, line), line), NULL);
+	}
+	close(fd);
+	if (!rc && !due)
+		rc = note_made(r);
+	if (rc)
+		return why_errno(why, rc, ASK_FILE, "cannot write");
+	return due && none ? why_set(why, -EBADMSG, ASK_FILE ": was gone, empty or cut: what was asked for may be lost (rule D-1)") : 0;
+}
+
+int reap_asks_check(const struct root *r, void (*bad)(void *arg, uint64_t off, const char *text), void *arg)
+{
+	int fd = beneath_openat(r->fd, ASK_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0), rc;
+	struct reap_ask ask;
+	char *text = NULL, *p, *lf;
+	uint64_t bytes = 0;
+	size_t n = 0, head;
+
+	if (fd < 0)
+		return -errno;
+	rc = files_read(fd, ASK_LIMIT, &text, &n);
+	close(fd);
+	if (!rc && !memchr(text, '\n', n))
+		rc = -ENOENT; /* without a whole line it is as if it was not there */
+	head = rc ? 0 : head_parse(text, n, &bytes);
+	if (head && !bytes)
+		bad(arg, 0, "the head is damaged");
+	for (p = text + head; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
+		if (reap_ask_parse(p, (size_t)(lf - p), &ask))
+			bad(arg, (uint64_t)(p - text), "a line that is no request, or whose checksum differs");
+	if (!rc && bytes > (uint64_t)(p - text)) /* so many bytes of whole lines */
+		bad(arg, (uint64_t)(p - text), "shorter than its head says: requests are lost");
+	free(text);
+	return rc;
+}
+
+void reap_asks_free(struct reap_asks *a)
+{
+	free(a->v);
+	*a = (struct reap_asks){ 0 };
 }
 
 /*

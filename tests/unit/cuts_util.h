@@ -66,7 +66,7 @@ static void sound(struct store *st, struct store_call *sc, struct chunk *c, unsi
 {
 	for (unsigned leg = 0; leg < 2; leg++) {
 		rng_state = 0x9e3779b97f4a7c15ULL * (i * 100 + n * 10 + leg + 1);
-		chunk_stream(c, "PCMA", 8, K_SPEECH, n * 5, 5, 160);
+		chunk_stream(c, "PCMA", 8, K_SPEECH, n * 2, 2, 160);
 		ok(st, store_call_append(sc, leg, c));
 	}
 }
@@ -250,8 +250,11 @@ static int take_row(void *arg, const struct store_row *row)
 	return 0;
 }
 
-/* 0, or what opening the store says. Calls are heard by their rows; `again`, and those without, by looking for them. */
-static int look_at(struct views *w, int again)
+/*
+ * 0, or what opening the store says. Calls are heard by their rows; those without, and of `again` one purpose, by looking for
+ * them, where not to find one does not depend on the purpose.
+ */
+static int look_at(struct views *w, unsigned again)
 {
 	struct store_filter all = { .state = -1 };
 	struct store *st;
@@ -263,10 +266,15 @@ static int look_at(struct views *w, int again)
 		return rc;
 	w->st = st;
 	w->rc = store_find(st, &all, take_row, w);
-	for (int i = 0; i < CALLS; i++)
-		for (int p = 0; p < STORE_PURPOSES; p++)
-			if (i == again || !w->v[i].row)
-				hear(st, &uids[i], NULL, (enum store_purpose)p, &w->v[i]);
+	for (unsigned i = 0; i < CALLS; i++)
+		for (unsigned p = 0; p < STORE_PURPOSES; p++) {
+			struct view *v = &w->v[i];
+
+			if (p && !v->row && v->rc[0] == -ENOENT)
+				v->rc[p] = -ENOENT;
+			else if (!v->row || (i == again % CALLS && p == again / CALLS % STORE_PURPOSES))
+				hear(st, &uids[i], NULL, (enum store_purpose)p, v);
+		}
 	store_close(st);
 	return 0;
 }

@@ -12,10 +12,12 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 enum fault {
 	F_NONE,
@@ -34,8 +36,18 @@ enum fault {
 static atomic_int fault, countdown, fail_errno;
 static atomic_bool forever, happened;
 
+static atomic_int kill_at; /* the process is killed at its nth call from then on that is not for memory; 0: never */
+
+static void killing_call(void)
+{
+	if (kill_at > 0 && atomic_fetch_sub(&kill_at, 1) == 1)
+		kill(getpid(), SIGKILL);
+}
+
 static bool fails(int f)
 {
+	if (f != F_MALLOC)
+		killing_call();
 	if (f != fault)
 		return false;
 	if (happened ? !forever : atomic_fetch_sub(&countdown, 1) > 1)
@@ -45,7 +57,7 @@ static bool fails(int f)
 	return true;
 }
 
-static void fail_nth(int f, int n, int err, bool ever)
+static inline void fail_nth(int f, int n, int err, bool ever)
 {
 	happened = false;
 	countdown = n;
@@ -54,7 +66,7 @@ static void fail_nth(int f, int n, int err, bool ever)
 	fault = f;
 }
 
-static void fail_none(void)
+static inline void fail_none(void)
 {
 	fault = F_NONE;
 }

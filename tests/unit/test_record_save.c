@@ -8,6 +8,7 @@
  */
 #include <sys/mman.h>
 
+#include "killed.h"
 #include "store_util.h"
 
 #include "../fakecalls.h"
@@ -70,19 +71,6 @@ static void save(struct recording *rc)
 	sh->n = b.len;
 	buf_free(&b);
 	assert_false(recording_unsaved(rc));
-}
-
-static void in_child(void (*fn)(unsigned arg), unsigned arg)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		fn(arg);
-		kill(getpid(), SIGKILL);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 static int take_row(void *arg, const struct store_row *row)

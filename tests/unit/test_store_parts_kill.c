@@ -2,6 +2,7 @@
 /* test_store_parts_kill.c - which purpose can read which part of a call after kills and take-overs (parts_model.h) */
 #include <sys/mman.h>
 
+#include "killed.h"
 #include "parts_model.h"
 
 #include "base/buf.h"
@@ -23,19 +24,6 @@ static void save(struct model *m, bool durable)
 	memcpy(sh->state, b.p, b.len);
 	sh->n = b.len;
 	buf_free(&b);
-}
-
-static void in_child(void (*fn)(unsigned arg), unsigned arg)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		fn(arg);
-		kill(getpid(), SIGKILL);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 static int setup(void **state)

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/le.h"
+#include "killed.h"
 #include "store/segment.h"
 #include "store_util.h"
 
@@ -60,20 +61,6 @@ static void sync_now(struct store *st)
 {
 	ok(st, store_sync(st));
 	sh->synced = sh->appended;
-}
-
-/* Runs fn in a child that kills itself (or returns: then it is killed). */
-static void in_child(void (*fn)(unsigned arg), unsigned arg)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		fn(arg);
-		kill(getpid(), SIGKILL);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 /* Chunks of call i by their numbers n: the next to be read is the first of `want` not yet gone by. */
@@ -577,6 +564,30 @@ static void test_begun_anew(void **state)
 	fsck_clean(NULL);
 }
 
+/* Killed when the day's catalog had a name and nothing in it yet: it is as if it was not there. */
+static void test_begun_catalog(void **state)
+{
+	static const char *const make[] = { ": >\"$DB\"", "sqlite3 \"$DB\" 'pragma journal_mode=wal' >/dev/null" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct store *st;
+
+		in_child(write_synced, 5);
+		shell("mkdir -p %s/catalog/acme", store_dir);
+		shell("DB=%s/catalog/acme/2027-02-16.db; %s", store_dir, make[i]);
+		fsck_clean(NULL);
+		st = open_store(STORE_RW);
+		ok(st, store_settle(st, NULL));
+		store_close(st);
+		fsck_clean(NULL);
+		st = open_store(STORE_RO);
+		expect(st, CALL, STORE_O_KEPT, STORE_S_GRANTED, STORE_S_NONE);
+		store_close(st);
+		drop_store(state);
+		assert_int_equal(make_store(state), 0);
+	}
+}
+
 /* ---- an older state brings nothing back ---- */
 
 enum { WHAT_DROP, WHAT_DROP_TRAINING, WHAT_ABORT, WHAT_ABORT_TRAINING, WHAT_END, WHAT_MAX };
@@ -716,6 +727,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_kills),	     T(test_synced), T(test_bad_block),	   T(test_hand_over), T(test_settle), T(test_begun_anew),
+		T(test_begun_catalog),
 		T(test_no_way_back), T(test_same_opening), T(test_hostile),   T(test_damaged_files),
 	};
 

@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 
 #include "base/buf.h"
+#include "killed.h"
 #include "store_util.h"
 
 static struct store *open_threads(unsigned encoders, size_t queue, uint64_t sync_ns)
@@ -411,13 +412,16 @@ struct shared {
 };
 
 /* Nothing was synced since the call began; what was flushed is found all the same. */
-static void flush_and_die(struct shared *sh)
+static struct shared *sh;
+
+static void flush_and_die(unsigned arg)
 {
 	struct store *st = open_threads(2, 0, 0);
 	struct store_call *sc = begin(st, 7);
 	struct buf b = { 0 };
 	char cmd[700];
 
+	(void)arg;
 	ok(st, store_sync(st));
 	assert_int_equal(store_call_save(sc, &b), 0);
 	memcpy(sh->state, b.p, b.len);
@@ -426,23 +430,17 @@ static void flush_and_die(struct shared *sh)
 		append(st, sc, 7, n);
 	snprintf(cmd, sizeof(cmd), "cat %s/segments/*/*/*.open 2>/dev/null | grep -ao OCHK | wc -l | grep -qx 20", store_dir);
 	WAIT_FOR(system(cmd) == 0);
-	kill(getpid(), SIGKILL);
 }
 
 static void test_flush(void **state)
 {
-	struct shared *sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct store_call *sc, *again;
 	struct store *st;
-	int status;
-	pid_t pid;
 
 	(void)state;
-	pid = fork();
-	if (!pid)
-		flush_and_die(sh);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_true(sh != MAP_FAILED);
+	in_child(flush_and_die, 0);
 	st = open_store(STORE_RW);
 	ok(st, store_call_resume(st, sh->state, sh->n, &sc));
 	{
