@@ -350,6 +350,7 @@ static void tell_open(struct sample *s, struct srule *r, uint64_t ns)
 	struct sample_record rec = { .kind = SAMPLE_R_OPEN, .time_ns = ns, .open = &r->o };
 
 	r->o.start = !r->opened;
+	r->o.plan = SAMPLE_PLAN;
 	r->opened = true;
 	tell(s, r, &rec);
 }

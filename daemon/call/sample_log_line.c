@@ -109,6 +109,8 @@ static void put_rule(struct buf *b, const struct sample_rule *r)
 static void put_open(struct buf *b, const struct sample_open *o)
 {
 	buf_printf(b, ",\"start\":%s", o->start ? "true" : "false");
+	if (o->plan)
+		buf_printf(b, ",\"plan\":%" PRIu32, o->plan);
 	put_rule(b, &o->set);
 	put_count(b, "count", &o->count);
 	buf_printf(b, ",\"day\":%" PRId32 ",\"since\":%" PRIu32 ",\"arrived\":", o->day, o->since_s);
@@ -366,6 +368,8 @@ static void get_open(struct in *in, struct sample_line *l)
 	memcpy(o->set.id, l->r.rule, SAMPLE_ID);
 	l->r.open = o;
 	o->start = get_bool(in, "start");
+	if (json_object_get(in->o, "plan")) /* 0 is written by nobody: comparing finds it */
+		o->plan = (uint32_t)get_number(in, "plan", 0, UINT32_MAX);
 	get_rule(in, &o->set);
 	get_count(in, "count", &o->count);
 	o->day = (int32_t)get_number(in, "day", 0, DAY_MAX);
