@@ -46,8 +46,8 @@
  * slots nobody claimed are spent.
  *
  * Use. `optag use` notes that n recordings of a rule were used: sample_note_use(). At the start of each day the uses of
- * the three weeks before are held against the recordings of three weeks that ended a week ago, since nobody can use all of
- * yesterday's by this morning. Are they fewer than `use-target` of them, the caps of the rule become what was used
+ * the three weeks before are held against the recordings of three weeks that ended a week ago (or `use-within`, when that is less:
+ * then they are gone), since nobody can use all of yesterday's by this morning. Are they fewer than `use-target` of them, the caps of the rule become what was used
  * per day (week, month) with recordings times `throttle`, rounded up, at least `floor`, never above the policy's; until as many are used that half of what was missing to
  * 100 % above the target is there, too (90 % where the target is 80).
  *
@@ -77,7 +77,7 @@ struct sample;
 #define SAMPLE_SEED   32
 #define SAMPLE_KINDS  4 /* by enum policy_cap_per */
 #define SAMPLE_WINDOW 30 /* days of use that are looked back on (N-49) */
-#define SAMPLE_GRACE  7  /* days that a recording has to be used before it counts as unused */
+#define SAMPLE_GRACE  7  /* days that a recording has to be used before it counts as unused; less where `use-within` is */
 #define SAMPLE_RING   (SAMPLE_WINDOW + 1)
 #define SAMPLE_ZONE   40
 #define SAMPLE_NONE   UINT32_MAX
@@ -97,6 +97,7 @@ struct sample_rule {
 	struct policy_cap cap[POLICY_CAPS_MAX];
 	bool first_come; /* no spreading */
 	int use_target_percent, throttle_percent, use_floor; /* N-50 */
+	uint8_t grace; /* days, of use-within when that is less than SAMPLE_GRACE; 0: SAMPLE_GRACE */
 };
 
 /* Of the rule's training block. -EINVAL: it has none, or an unusable zone name. Do it once per policy and rule. */

@@ -104,6 +104,8 @@ static void put_rule(struct buf *b, const struct sample_rule *r)
 		buf_printf(b, "%s[%d,\"%s\",\"%s\"]", i ? "," : "", r->cap[i].n, pers[r->cap[i].per], ofs[r->cap[i].of]);
 	buf_printf(b, "],\"first_come\":%s,\"use_target\":%d,\"throttle\":%d,\"floor\":%d", r->first_come ? "true" : "false",
 		   r->use_target_percent, r->throttle_percent, r->use_floor);
+	if (r->grace)
+		buf_printf(b, ",\"grace\":%u", r->grace);
 }
 
 static void put_open(struct buf *b, const struct sample_open *o)
@@ -346,6 +348,8 @@ static void get_rule(struct in *in, struct sample_rule *r)
 	r->use_target_percent = (int)get_number(in, "use_target", 1, 100);
 	r->throttle_percent = (int)get_number(in, "throttle", 1, 1000);
 	r->use_floor = (int)get_number(in, "floor", 1, 1000000);
+	if (json_object_get(in->o, "grace")) /* as plan */
+		r->grace = (uint8_t)get_number(in, "grace", 0, SAMPLE_GRACE - 1);
 }
 
 static void get_days(struct in *in, struct sample_open *o)

@@ -184,7 +184,10 @@ static void change(struct sample_rule *r)
 {
 	static const char *const zones[] = { "UTC", "Europe/Copenhagen", "America/New_York", "Asia/Kolkata" };
 
-	switch (rnd() % 8) {
+	switch (rnd() % 9) {
+	case 8:
+		r->grace = (uint8_t)(rnd() % SAMPLE_GRACE);
+		break;
 	case 0:
 		r->throttle_percent = 100 + (int)(rnd() % 60);
 		break;
