@@ -179,6 +179,10 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 		snprintf(e.press, sizeof(e.press), "%s", n->key);
 		evlog_num_add(&e, EVLOG_N_LEG, !strcmp(n->actor, "agent") ? !call_subject_leg(c) : call_subject_leg(c));
 	}
+	if (kind == EVLOG_AUDIO_DISCARD) {
+		evlog_num_add(&e, EVLOG_N_PACKETS, n->packets);
+		evlog_num_add(&e, EVLOG_N_MS, n->audio_ms);
+	}
 	/* how much of the notice they had heard, and of which */
 	if (kind == EVLOG_CONSENT_GIVEN && d->notice_start_ns && n->at_ns >= d->notice_start_ns)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, (n->at_ns - d->notice_start_ns) / NS_PER_MS);

@@ -42,6 +42,9 @@ struct recorder {
 	bool restoring; /* who ends now is told by evidence_settle */
 	uint32_t waiting[WAITING_MAX]; /* rings of calls whose slot is not durable yet */
 	size_t nwaiting;
+	struct {
+		uint64_t packets, ms;
+	} needless; /* what the latest "not needed" destroyed, until it is told */
 	struct parked *park_next; /* of park_tighten, while it looks at one */
 	struct parked *parked; /* recordings whose conversation goes on */
 	struct ending *endings, *endings_free; /* calls whose outcome the disk has not confirmed; room for others */

@@ -82,6 +82,7 @@ void proof_grounds(struct recorder *r, const struct call *c, const struct call_n
 void proof_news(void *arg, const struct call *c, const struct call_news *n)
 {
 	struct recorder *r = arg;
+	struct call_news told = *n;
 
 	if (!strcmp(n->event, "notice.missing"))
 		proof_alarm(r, c, RECORDER_NOTICE_MISSING);
@@ -94,8 +95,14 @@ void proof_news(void *arg, const struct call *c, const struct call_news *n)
 		return;
 	}
 	proof_grounds(r, c, n);
-	if (proof_wanted(r, c))
-		evidence_news(r->set.evidence, c, n);
+	if (!proof_wanted(r, c))
+		return;
+	if (!strcmp(n->event, "audio.discard")) { /* told by who said it, right behind proof_destroy */
+		told.packets = r->needless.packets;
+		told.audio_ms = r->needless.ms;
+		r->needless.packets = r->needless.ms = 0;
+	}
+	evidence_news(r->set.evidence, c, &told);
 }
 
 void proof_begin(struct recorder *r, const struct call *c)
@@ -145,7 +152,12 @@ int proof_destroy(struct recorder *r, const struct call *c, enum policy_purpose 
 	if (begun)
 		evidence_destroyed(r->set.evidence, c, (int)p, reason, drops, store_drops(r->set.store));
 	now = kept_now(c->user);
-	if (now.packets >= was.packets || !strcmp(reason, "not-needed")) /* which is told by who said it */
+	if (!strcmp(reason, "not-needed")) { /* which is told by who said it */
+		r->needless.packets = was.packets - now.packets;
+		r->needless.ms = was.audio_ms - now.audio_ms;
+		return e;
+	}
+	if (now.packets >= was.packets)
 		return e;
 	n[0] = (struct evidence_num){ EVLOG_N_PACKETS, was.packets - now.packets };
 	n[1] = (struct evidence_num){ EVLOG_N_MS, was.audio_ms - now.audio_ms };

@@ -235,7 +235,7 @@ static const char *const say[X_N] = {
 	[X_NO_PAUSE] = "Optagelsen kan ikke sættes på pause.",
 	[X_KEYS_UNSTORED] =
 		"Tastetryk, der sendes som signaler, gemmes ikke, uanset hvad de var til.",
-	[X_TONES_MUTED] = "Toner i lyden dæmpes i det, der gemmes, når lyden er G.711.",
+	[X_TONES_MUTED] = "Toner i lyden dæmpes i det, der gemmes, når lyden er G.711; i andre codecs bliver de stående.",
 	[X_TONES_STAY] = "Toner i lyden bliver stående i optagelsen.",
 	[X_HOLD_MUSIC] = "Ventemusik optages også.",
 	[X_MIN_MAX] = "Samtaler på under {1} gemmes ikke; samtaler på over {2} afskæres.",

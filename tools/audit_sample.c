@@ -335,19 +335,22 @@ static int print_tallies(const struct job *j)
 static void print_summary(const struct job *j, const struct sample_sums *s)
 {
 	if (json) {
-		(void)cli_json_line(stdout, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "records",
+		(void)cli_json_line(stdout, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "records",
 						      (json_int_t)j->records, "draws", (json_int_t)j->draws, "starts",
 						      (json_int_t)s->starts, "missing", (json_int_t)s->missing, "crashed",
 						      (json_int_t)j->crashed, "vanished", (json_int_t)s->vanished, "pending",
-						      (json_int_t)j->pending, "unchecked", (json_int_t)j->unchecked, "faults",
-						      (json_int_t)j->faults));
+						      (json_int_t)j->pending, "unchecked", (json_int_t)j->unchecked, "other_plan",
+						      (json_int_t)s->other_plan, "faults", (json_int_t)j->faults));
 		return;
 	}
 	printf("%" PRIu64 " records, %" PRIu64 " draws: ", j->records, j->draws);
 	if (j->faults)
 		printf("%" PRIu64 " faults\n", j->faults);
 	else
-		printf("all as calculated\n");
+		printf(s->other_plan ? "no faults\n" : "all as calculated\n");
+	if (s->other_plan)
+		printf("%" PRIu64 " draws by another version's calculation: their thresholds, and limits by use, were not calculated\n",
+		       s->other_plan);
 	if (j->pending)
 		printf("%" PRIu64 " draws of days whose seeds are not published yet: all but their draw values was checked\n",
 		       j->pending);

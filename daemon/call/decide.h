@@ -145,6 +145,7 @@ struct call_news {
 	const char *key;    /* the key of the policy that was pressed; NULL none was */
 	const char *notice; /* name of the announcement; NULL not known or none */
 	uint64_t at_ns;
+	uint64_t packets, audio_ms; /* audio.discard: what went; the recorder knows, and fills them in */
 };
 
 /* When call_decide_time wants to be called; 0 never. */

@@ -52,6 +52,16 @@ void sample_rule_id(const char *controller, const char *rule, uint8_t ret[SAMPLE
 	crypto_generichash_final(&h, ret, SAMPLE_ID);
 }
 
+/* What is destroyed for want of use cannot be used any more. */
+static uint8_t grace_of(struct policy_span s)
+{
+	int days = s.unit == POLICY_U_DAYS ? s.n : s.unit < POLICY_U_DAYS ? 1 : SAMPLE_GRACE;
+
+	if (s.unit == POLICY_U_H)
+		days = s.n / 24 ? s.n / 24 : 1;
+	return s.n > 0 && days < SAMPLE_GRACE ? (uint8_t)days : 0;
+}
+
 int sample_rule_init(const struct policy_rule *r, struct sample_rule *ret)
 {
 	const struct policy_block *b = &r->purpose[POLICY_TRAINING];
@@ -76,6 +86,7 @@ int sample_rule_init(const struct policy_rule *r, struct sample_rule *ret)
 	v.use_target_percent = b->use_target_percent > 0 ? b->use_target_percent : 80;
 	v.throttle_percent = b->throttle_percent > 0 ? b->throttle_percent : 125;
 	v.use_floor = b->use_floor > 0 ? b->use_floor : 5;
+	v.grace = grace_of(b->use_within);
 	if (!sample_rule_valid(&v))
 		return -EINVAL;
 	*ret = v;
@@ -350,6 +361,7 @@ static void tell_open(struct sample *s, struct srule *r, uint64_t ns)
 	struct sample_record rec = { .kind = SAMPLE_R_OPEN, .time_ns = ns, .open = &r->o };
 
 	r->o.start = !r->opened;
+	r->o.plan = SAMPLE_PLAN;
 	r->opened = true;
 	tell(s, r, &rec);
 }

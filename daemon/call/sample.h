@@ -46,8 +46,8 @@
  * slots nobody claimed are spent.
  *
  * Use. `optag use` notes that n recordings of a rule were used: sample_note_use(). At the start of each day the uses of
- * the three weeks before are held against the recordings of three weeks that ended a week ago, since nobody can use all of
- * yesterday's by this morning. Are they fewer than `use-target` of them, the caps of the rule become what was used
+ * the three weeks before are held against the recordings of three weeks that ended a week ago (or `use-within`, when that is less:
+ * then they are gone), since nobody can use all of yesterday's by this morning. Are they fewer than `use-target` of them, the caps of the rule become what was used
  * per day (week, month) with recordings times `throttle`, rounded up, at least `floor`, never above the policy's; until as many are used that half of what was missing to
  * 100 % above the target is there, too (90 % where the target is 80).
  *
@@ -77,10 +77,15 @@ struct sample;
 #define SAMPLE_SEED   32
 #define SAMPLE_KINDS  4 /* by enum policy_cap_per */
 #define SAMPLE_WINDOW 30 /* days of use that are looked back on (N-49) */
-#define SAMPLE_GRACE  7  /* days that a recording has to be used before it counts as unused */
+#define SAMPLE_GRACE  7  /* days that a recording has to be used before it counts as unused; less where `use-within` is */
 #define SAMPLE_RING   (SAMPLE_WINDOW + 1)
 #define SAMPLE_ZONE   40
 #define SAMPLE_NONE   UINT32_MAX
+/*
+ * The calculation in sample_plan.c: one more with each change that gives another threshold, limit or expectation, so that who
+ * recomputes what was drawn before does not take it for a fault. Records of before it had a number: 0.
+ */
+#define SAMPLE_PLAN 1
 
 /* ---- settings of a rule ---- */
 
@@ -92,6 +97,7 @@ struct sample_rule {
 	struct policy_cap cap[POLICY_CAPS_MAX];
 	bool first_come; /* no spreading */
 	int use_target_percent, throttle_percent, use_floor; /* N-50 */
+	uint8_t grace; /* days, of use-within when that is less than SAMPLE_GRACE; 0: SAMPLE_GRACE */
 };
 
 /* Of the rule's training block. -EINVAL: it has none, or an unusable zone name. Do it once per policy and rule. */
@@ -135,6 +141,7 @@ struct sample_use {
 struct sample_open {
 	struct sample_rule set;
 	bool start; /* the first since the state was loaded: what was not durable is not in it */
+	uint32_t plan; /* SAMPLE_PLAN of who drew */
 	struct sample_count count;
 	int32_t day;	     /* 0: no call was ever drawn */
 	uint32_t since_s;    /* of the local day: when calls of this rule were first seen on it */
@@ -294,12 +301,14 @@ enum sample_fault {
 	SAMPLE_F_OUTCOME,
 	SAMPLE_F_RELEASE,  /* of what was not in, or twice */
 	SAMPLE_F_RECORD,   /* values that no record has */
+	SAMPLE_F_PLAN,	   /* by another calculation than the process began with, or by one that is older than a record before */
 };
 const char *sample_fault_text(enum sample_fault f); /* a sentence for people */
 
 struct sample_sums {
 	uint64_t draws, in, released, no_seed, opened, starts;
 	uint64_t missing;  /* records before a start that a crash kept from being published */
+	uint64_t other_plan; /* draws by another version's calculation: all but thresholds, limits and expectations was checked */
 	uint64_t vanished; /* slots that a start did not know any more: decisions published before they were durable */
 	uint64_t faults;
 };
@@ -307,7 +316,8 @@ struct sample_sums {
 /*
  * Records of any number of rules, each rule's in order. Each fault is told, with the index into recs, and checking goes
  * on from what the record says. 0: all is as it should be; -EBADMSG: there were faults; -ENOMEM.
- * A rule's first OPEN is taken as it stands; so are an agent's first counters, when his period began before it.
+ * A rule's first OPEN is taken as it stands; so are an agent's first counters, when his period began before it. What another
+ * SAMPLE_PLAN calculated is taken as it stands as well, within the policy's percent and caps.
  */
 int sample_recompute(const struct sample_published *pub, size_t npub, const struct sample_record *recs, size_t n,
 		     void (*fault)(void *arg, size_t index, enum sample_fault f), void *arg,

@@ -24,6 +24,7 @@ struct sample_audit {
 	void (*fault)(void *arg, size_t index, enum sample_fault f);
 	void *arg;
 	size_t index;
+	uint32_t plan; /* newest that a record had */
 	struct sample_sums sums;
 	int rc;
 };
@@ -55,6 +56,8 @@ const char *sample_fault_text(enum sample_fault f)
 		return "gives back what was not taken";
 	case SAMPLE_F_RECORD:
 		return "values that no record has";
+	case SAMPLE_F_PLAN:
+		return "names another version of the calculation than the records before";
 	}
 	return "";
 }
@@ -119,14 +122,20 @@ static bool count_like(const struct sample_count *ours, const struct sample_coun
 	return true;
 }
 
+static bool calculated_like(const struct sample_open *ours, const struct sample_open *theirs, uint32_t unknown)
+{
+	if (ours->since_s != theirs->since_s || memcmp(ours->learned, theirs->learned, sizeof(ours->learned)) ||
+	    memcmp(ours->expect, theirs->expect, sizeof(ours->expect)))
+		return false;
+	return unknown || !memcmp(ours->limit, theirs->limit, sizeof(ours->limit));
+}
+
 static bool open_like(const struct sample_open *ours, const struct sample_open *theirs, uint32_t unknown)
 {
 	if (!count_like(&ours->count, &theirs->count, unknown) || ours->day != theirs->day ||
-	    ours->since_s != theirs->since_s || memcmp(ours->arrived, theirs->arrived, sizeof(ours->arrived)) ||
-	    memcmp(ours->learned, theirs->learned, sizeof(ours->learned)) ||
-	    memcmp(ours->expect, theirs->expect, sizeof(ours->expect)))
+	    memcmp(ours->arrived, theirs->arrived, sizeof(ours->arrived)))
 		return false;
-	if (!unknown && memcmp(ours->limit, theirs->limit, sizeof(ours->limit)))
+	if (theirs->plan == SAMPLE_PLAN && !calculated_like(ours, theirs, unknown))
 		return false;
 	for (int i = 0; i < SAMPLE_RING; i++)
 		if (ours->use[i].day != theirs->use[i].day || ours->use[i].used != theirs->use[i].used ||
@@ -191,6 +200,11 @@ static void check_open(struct sample_audit *a, struct srule *r, const struct sam
 		return;
 	}
 	a->sums.opened++;
+	/* One program runs at a time, and what it calculates by only gets newer: nobody may say of himself that he cannot be checked. */
+	if (o->plan < a->plan || (r && !o->start && o->plan != r->o.plan))
+		complain(a, SAMPLE_F_PLAN);
+	if (o->plan > a->plan)
+		a->plan = o->plan;
 	if (!r) {
 		a->rc = sample_rule_add(a->s, &o->set, &r);
 		if (a->rc)
@@ -207,6 +221,8 @@ static void check_open(struct sample_audit *a, struct srule *r, const struct sam
 		return;
 	}
 	if (!plan_same_rule(&r->o.set, &o->set)) {
+		if (strncmp(r->o.set.zone, o->set.zone, SAMPLE_ZONE) != 0)
+			r->checked_day = 0; /* the day may begin earlier there than its hash was published */
 		r->o.set = o->set;
 		r->quarter = 0;
 		plan_limits(&r->o);
@@ -286,6 +302,31 @@ static void took(struct sample_audit *a, struct srule *r, struct sub *agent, str
 		queue->refs++;
 }
 
+/* By the calculation of another version, which is not here: within what the policy allows all the same. */
+static bool allowed(const struct srule *r, const struct sample_record *ours, const struct sample_record *rec)
+{
+	bool full = ours->why == SAMPLE_OUT_CAP || ours->why == SAMPLE_OUT_AGENT || ours->why == SAMPLE_OUT_QUEUE;
+
+	if (rec->why != SAMPLE_IN)
+		return !rec->threshold || rec->draw >= rec->threshold;
+	return !full && rec->draw < rec->threshold && rec->threshold <= (uint64_t)r->o.set.permille * SAMPLE_ONE / 1000;
+}
+
+static void check_calculated(struct sample_audit *a, const struct srule *r, const struct sample_record *ours,
+			     const struct sample_record *rec)
+{
+	if (r->o.plan != SAMPLE_PLAN) {
+		a->sums.other_plan++;
+		if (!allowed(r, ours, rec))
+			complain(a, SAMPLE_F_OUTCOME);
+		return;
+	}
+	if (ours->threshold != rec->threshold)
+		complain(a, SAMPLE_F_THRESHOLD);
+	if (ours->why != rec->why)
+		complain(a, SAMPLE_F_OUTCOME);
+}
+
 static void check_drawn(struct sample_audit *a, struct srule *r, const struct when *t, const struct sample_record *rec)
 {
 	struct sub *agent = sub_of(a, r, POLICY_OF_AGENT, t, rec->agent, &rec->agent_before);
@@ -316,10 +357,7 @@ static void check_drawn(struct sample_audit *a, struct srule *r, const struct wh
 	if (!full) {
 		resync(r, agent, queue, rec);
 		plan_decide(r, t, agent, queue, &want);
-		if (want.threshold != rec->threshold)
-			complain(a, SAMPLE_F_THRESHOLD);
-		if (want.why != rec->why)
-			complain(a, SAMPLE_F_OUTCOME);
+		check_calculated(a, r, &want, rec);
 	}
 	plan_arrive(r, t);
 	if (rec->why == SAMPLE_IN)

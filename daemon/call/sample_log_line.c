@@ -104,11 +104,15 @@ static void put_rule(struct buf *b, const struct sample_rule *r)
 		buf_printf(b, "%s[%d,\"%s\",\"%s\"]", i ? "," : "", r->cap[i].n, pers[r->cap[i].per], ofs[r->cap[i].of]);
 	buf_printf(b, "],\"first_come\":%s,\"use_target\":%d,\"throttle\":%d,\"floor\":%d", r->first_come ? "true" : "false",
 		   r->use_target_percent, r->throttle_percent, r->use_floor);
+	if (r->grace)
+		buf_printf(b, ",\"grace\":%u", r->grace);
 }
 
 static void put_open(struct buf *b, const struct sample_open *o)
 {
 	buf_printf(b, ",\"start\":%s", o->start ? "true" : "false");
+	if (o->plan)
+		buf_printf(b, ",\"plan\":%" PRIu32, o->plan);
 	put_rule(b, &o->set);
 	put_count(b, "count", &o->count);
 	buf_printf(b, ",\"day\":%" PRId32 ",\"since\":%" PRIu32 ",\"arrived\":", o->day, o->since_s);
@@ -344,6 +348,8 @@ static void get_rule(struct in *in, struct sample_rule *r)
 	r->use_target_percent = (int)get_number(in, "use_target", 1, 100);
 	r->throttle_percent = (int)get_number(in, "throttle", 1, 1000);
 	r->use_floor = (int)get_number(in, "floor", 1, 1000000);
+	if (json_object_get(in->o, "grace")) /* as plan */
+		r->grace = (uint8_t)get_number(in, "grace", 0, SAMPLE_GRACE - 1);
 }
 
 static void get_days(struct in *in, struct sample_open *o)
@@ -366,6 +372,8 @@ static void get_open(struct in *in, struct sample_line *l)
 	memcpy(o->set.id, l->r.rule, SAMPLE_ID);
 	l->r.open = o;
 	o->start = get_bool(in, "start");
+	if (json_object_get(in->o, "plan")) /* 0 is written by nobody: comparing finds it */
+		o->plan = (uint32_t)get_number(in, "plan", 0, UINT32_MAX);
 	get_rule(in, &o->set);
 	get_count(in, "count", &o->count);
 	o->day = (int32_t)get_number(in, "day", 0, DAY_MAX);

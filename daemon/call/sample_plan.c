@@ -169,7 +169,7 @@ static uint32_t limit_of(wide used_percent, uint64_t parts, int floor)
 _Static_assert(LOOK_DAYS + SAMPLE_GRACE <= SAMPLE_RING, "days that are remembered");
 
 struct uses {
-	uint64_t recorded;	   /* of LOOK_DAYS that had their SAMPLE_GRACE days */
+	uint64_t recorded;	   /* of LOOK_DAYS that had their days to be used in */
 	uint64_t used;		   /* in as many days, up to now */
 	uint64_t days;		   /* of those, with recordings */
 	uint64_t sevenths;	   /* of weeks (which end today) with recordings, from the first day that the rule had a call */
@@ -177,15 +177,15 @@ struct uses {
 
 static void uses_of(const struct sample_open *o, struct uses *ret)
 {
-	int32_t week = -1, first = -1, ago;
+	int32_t week = -1, first = -1, ago, grace = o->set.grace ? o->set.grace : SAMPLE_GRACE;
 
 	*ret = (struct uses){ 0 };
-	for (int32_t d = o->day - LOOK_DAYS - SAMPLE_GRACE; d < o->day; d++) {
+	for (int32_t d = o->day - LOOK_DAYS - grace; d < o->day; d++) {
 		const struct sample_use *u = &o->use[d < 0 ? 0 : d % SAMPLE_RING];
 
 		if (d <= 0 || u->day != d)
 			continue;
-		if (d < o->day - SAMPLE_GRACE)
+		if (d < o->day - grace)
 			ret->recorded += u->recorded;
 		if (d < o->day - LOOK_DAYS)
 			continue;
@@ -384,7 +384,7 @@ bool plan_same_rule(const struct sample_rule *a, const struct sample_rule *b)
 	if (memcmp(a->id, b->id, SAMPLE_ID) || strncmp(a->zone, b->zone, SAMPLE_ZONE) || a->permille != b->permille ||
 	    a->ncap != b->ncap || a->first_come != b->first_come ||
 	    a->use_target_percent != b->use_target_percent || a->throttle_percent != b->throttle_percent ||
-	    a->use_floor != b->use_floor)
+	    a->use_floor != b->use_floor || a->grace != b->grace)
 		return false;
 	for (int i = 0; i < a->ncap; i++)
 		if (a->cap[i].n != b->cap[i].n || a->cap[i].per != b->cap[i].per || a->cap[i].of != b->cap[i].of)

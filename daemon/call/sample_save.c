@@ -2,12 +2,14 @@
 /*
  * sample_save.c - the sampler's state as bytes
  *
- *	"OPTSMP1\n"  le64 latest time  le64 when a state was lost  32 salt  le32 newest day revealed
+ *	"OPTSMP2\n"  le64 latest time  le64 when a state was lost  32 salt  le32 newest day revealed
  *	le32 seeds   { le32 day  32 seed  le64 published  u8 flags: 1 reveal, 2 unused, 4 dead }
  *	le32 rules   { settings  state  le64 last record }
  *	le32 agents and queues  { le32 rule  u8 of  16 hash  counters }
  *	le32 slots   { le64 number  le64 record  16 call  le32 rule  le32 agent + 1  le32 queue + 1  4 le32 periods  le32 day }
  *	16 BLAKE2b-128 of all before
+ *
+ * "OPTSMP1\n", of before there was a grace in the settings, is read as well.
  *
  * What is read is checked field by field: no bytes make the arithmetic divide by zero, index past an array
  * or open a period again. Runs under the sampler's mutex.
@@ -21,7 +23,8 @@
 
 #include "base/buf.h"
 
-#define MAGIC	 "OPTSMP1\n"
+#define MAGIC	 "OPTSMP2\n"
+#define MAGIC_1	 "OPTSMP1\n"
 #define DIGEST	 16
 #define DAY_MAX	 2932896 /* 31 December 9999 */
 #define KEY_MAX	 (DAY_MAX * 24 + 23)
@@ -32,7 +35,8 @@ bool sample_rule_valid(const struct sample_rule *r)
 {
 	if (!sample_zone_ok(r->zone) || r->permille < -1 || r->permille > 1000 || r->ncap < 0 ||
 	    r->ncap > POLICY_CAPS_MAX || r->use_target_percent < 1 || r->use_target_percent > 100 ||
-	    r->throttle_percent < 1 || r->throttle_percent > 1000 || r->use_floor < 1 || r->use_floor > 1000000)
+	    r->throttle_percent < 1 || r->throttle_percent > 1000 || r->use_floor < 1 || r->use_floor > 1000000 ||
+	    r->grace >= SAMPLE_GRACE)
 		return false;
 	for (int i = 0; i < r->ncap; i++)
 		if (r->cap[i].n < 0 || (unsigned)r->cap[i].per >= SAMPLE_KINDS || (unsigned)r->cap[i].of > POLICY_OF_AGENT)
@@ -82,6 +86,7 @@ static void put_rule(struct buf *b, const struct sample_rule *r)
 	buf_put_le32(b, (uint32_t)r->use_target_percent);
 	buf_put_le32(b, (uint32_t)r->throttle_percent);
 	buf_put_le32(b, (uint32_t)r->use_floor);
+	buf_put8(b, r->grace);
 }
 
 static void put_count(struct buf *b, const struct sample_count *c)
@@ -245,7 +250,7 @@ static void get_bytes(struct rd *r, void *to, size_t n)
 		memcpy(to, p, n);
 }
 
-static void get_rule(struct rd *b, struct sample_rule *r)
+static void get_rule(struct rd *b, bool v1, struct sample_rule *r)
 {
 	memset(r, 0, sizeof(*r));
 	get_bytes(b, r->id, SAMPLE_ID);
@@ -265,6 +270,7 @@ static void get_rule(struct rd *b, struct sample_rule *r)
 	r->use_target_percent = (int)rd_le32(b);
 	r->throttle_percent = (int)rd_le32(b);
 	r->use_floor = (int)rd_le32(b);
+	r->grace = v1 ? 0 : rd_u8(b);
 }
 
 static void get_count(struct rd *b, struct sample_count *c)
@@ -275,10 +281,10 @@ static void get_count(struct rd *b, struct sample_count *c)
 	}
 }
 
-static void get_open(struct rd *b, struct sample_open *o)
+static void get_open(struct rd *b, bool v1, struct sample_open *o)
 {
 	memset(o, 0, sizeof(*o));
-	get_rule(b, &o->set);
+	get_rule(b, v1, &o->set);
 	get_count(b, &o->count);
 	o->day = (int32_t)rd_le32(b);
 	o->since_s = rd_le32(b);
@@ -330,7 +336,7 @@ struct places {
 	uint32_t rules, subs;
 };
 
-static int get_rules(struct sample *s, struct rd *b, struct places *pl)
+static int get_rules(struct sample *s, struct rd *b, bool v1, struct places *pl)
 {
 	int rc;
 
@@ -344,7 +350,7 @@ static int get_rules(struct sample *s, struct rd *b, struct places *pl)
 		struct sample_open o;
 		uint64_t seq;
 
-		get_open(b, &o);
+		get_open(b, v1, &o);
 		seq = rd_le64(b);
 		if (b->bad || !sample_open_valid(&o) || sample_rule_find(s, o.set.id))
 			return -EBADMSG;
@@ -437,10 +443,10 @@ static int get_slot(struct sample *s, struct rd *b, const struct places *pl)
 	return 0;
 }
 
-static int get_tables(struct sample *s, struct rd *b)
+static int get_tables(struct sample *s, struct rd *b, bool v1)
 {
 	struct places pl = { 0 };
-	int rc = get_rules(s, b, &pl);
+	int rc = get_rules(s, b, v1, &pl);
 	uint32_t n;
 
 	if (!rc)
@@ -463,6 +469,7 @@ int sample_load(struct sample *s, const void *bytes, size_t n)
 	const uint8_t *magic;
 	uint64_t high, lost;
 	int32_t closed;
+	bool v1;
 	int rc;
 
 	if (n < 8 + DIGEST)
@@ -470,7 +477,8 @@ int sample_load(struct sample *s, const void *bytes, size_t n)
 	b.left -= DIGEST;
 	(void)crypto_generichash(digest, DIGEST, bytes, b.left, NULL, 0);
 	magic = rd_bytes(&b, 8);
-	if (!magic || memcmp(magic, MAGIC, 8) || memcmp(digest, (const uint8_t *)bytes + n - DIGEST, DIGEST))
+	v1 = magic && !memcmp(magic, MAGIC_1, 8);
+	if (!magic || (!v1 && memcmp(magic, MAGIC, 8)) || memcmp(digest, (const uint8_t *)bytes + n - DIGEST, DIGEST))
 		return -EBADMSG;
 	high = rd_le64(&b);
 	lost = rd_le64(&b);
@@ -481,7 +489,7 @@ int sample_load(struct sample *s, const void *bytes, size_t n)
 	pthread_mutex_lock(&s->lock);
 	rc = s->all || s->gen ? -EBUSY : get_seeds(&b, seed);
 	if (!rc) {
-		rc = get_tables(s, &b);
+		rc = get_tables(s, &b, v1);
 		if (rc)
 			sample_clear(s);
 	}

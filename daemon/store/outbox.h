@@ -40,7 +40,7 @@ struct outbox;
 /* Makes the directory when it is not there, no file yet. -EDQUOT, -ENOSPC, -EACCES ... */
 int outbox_open(const char *store_dir, struct outbox **ret, char *why, size_t n);
 /*
- * What may not come by the outbox, or NULL (static text): events of evlog_check, by source reaper or operator, of the
+ * What may not come by the outbox, or NULL (static text): events of evlog_check, by source reaper or operator, without a key press, of the
  * kinds that happen to stored calls: key.destroy, bucket.destroy, purpose.expire, call.destroy, hold.*, review.*, erasure.*,
  * objection.*, consent.withdrawn, access.*, play, use.training, report.made, reaper.run, reaper.told, evidence.expire.
  */

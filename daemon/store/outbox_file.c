@@ -35,6 +35,8 @@ const char *outbox_check(const struct evlog_event *e)
 	/* what the daemon says itself, nobody says for it */
 	if (e->source != EVLOG_S_REAPER && e->source != EVLOG_S_OPERATOR)
 		return "not by reaper or operator";
+	if (*e->press) /* no tool hears one */
+		return "names a key that was pressed";
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (e->kind == kinds[i])
 			return NULL;

@@ -25,7 +25,7 @@ has out '^773 records, 741 draws: all as calculated$'
 has out '^180 draws of days whose seeds are not published yet'
 has out '^3 draws at the end, or before the sampler was started again, did not reach the evidence log$'
 audit 0 --json --store s
-[ "$(tail -1 out)" = '{"records":773,"draws":741,"starts":4,"missing":0,"crashed":3,"vanished":0,"pending":180,"unchecked":0,"faults":0}' ] ||
+[ "$(tail -1 out)" = '{"records":773,"draws":741,"starts":4,"missing":0,"crashed":3,"vanished":0,"pending":180,"unchecked":0,"other_plan":0,"faults":0}' ] ||
 	fail "summary"
 sum() { jq -s "[.[]|select(.rule)|$1]|add" out; }
 [ "$(sum .calls) $(sum '.in+(.out|add)') $(sum .faults)" = "741 741 0" ] || fail "sums in JSON"
@@ -97,6 +97,7 @@ lies counter '^sampling/2026-11-25.jsonl:[0-9]+: the counters are not what the r
 lies removed '^sampling/2026-11-25.jsonl:[0-9]+: the counters are not what the records before give$'
 lies inserted '^sampling/2026-11-25.jsonl:[0-9]+: the draw is not what seed, rule and call give$'
 lies state '^sampling/2026-11-25.jsonl:2: the state of the rule is not what the records before give$'
+lies plan '^sampling/2026-11-25.jsonl:2: names another version of the calculation than the records before$'
 lies release '^sampling/2026-11-2[45].jsonl:[0-9]+: gives back what was not taken$'
 lies seeds '^sampling/2026-11-25.jsonl:3: the draw is not what seed, rule and call give$'
 run 0 "$BIN/optag" audit verify t # whose signatures cannot tell
@@ -106,6 +107,17 @@ audit 3 t
 has out '^evidence/2026-11-26.log:[0-9]+: the seed does not belong to the hash that was published'
 has out '^sampling/2026-11-25.jsonl:3: the seed is not the one whose hash was published for 2026-11-25: its draws cannot be calculated$'
 has err 'see optag audit verify'
+
+# ---- records of a program that calculated otherwise: what can be checked of them is, and it is said what was not ----
+rm -rf t && cp -a empty t
+run 0 "$MKS" t 4 old
+grep -q '"plan"' t/sampling/*.jsonl && fail "old records have no number"
+audit 0 t
+has out '^773 records, 741 draws: no faults$'
+has out "^[0-9]+ draws by another version's calculation: their thresholds, and limits by use, were not calculated$"
+audit 0 --json t
+[ "$(tail -1 out | jq .other_plan)" -gt 700 ] || fail "draws of another version"
+grep -q '"plan":1,' s/sampling/2026-11-25.jsonl || fail "records name their calculation"
 
 # ---- changed afterwards by who has no key: with all numbers and links made to fit, and then only the bytes ----
 cat >forge.py <<'PY'

@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		const char *grounds = json_string_value(json_object_get(o, "grounds"));
 
-		MUST(s.is_notice ? s.cmd == CALL_COMMANDS : s.cmd < CALL_COMMANDS);
+		MUST(!(s.is_notice && s.is_sms) && (s.is_notice || s.is_sms ? s.cmd == CALL_COMMANDS : s.cmd < CALL_COMMANDS));
+		MUST(!s.delivered || s.is_sms);
 		MUST(s.purpose >= -1 && s.purpose < POLICY_PURPOSES);
 		MUST(!strcmp(s.actor, "agent") || !strcmp(s.actor, "system"));
 		MUST(s.is_notice || !s.notice);

@@ -163,7 +163,7 @@ proven() { jq -se --arg c "$1" --arg e "$2" "any(.[]; .call == \$c and .event ==
 	fail "no $2 ($3) of $1: $(jq -c "select(.call == \"$1\")" "$TMP/audit")"; }
 proven "${claim[0]}" audio.pause '.source == "api" and .who == "system"'
 proven "${claim[0]}" audio.resume '.source == "api" and .who == "agent"'
-proven "${claim[1]}" audio.discard '.source == "api" and .who == "agent"'
+proven "${claim[1]}" audio.discard '.source == "api" and .who == "agent" and .n.packets > 0 and .n.ms > 0'
 proven "${claim[2]}" objection.opened '.who == "agent" and .reason == "grounds.present"'
 proven "${claim[4]}" notice.played '.source == "api" and .who == "system"'
 proven "${sale[0]}" consent.given '.source == "api" and .who == "system"' # counted when the notice was told, by that word

@@ -21,6 +21,7 @@ enum {
 	PRESS = 32,  /* by a key: which, and on whose leg */
 	SAYS = 64,   /* an objection: with grounds or without */
 	KEYS = 128,  /* how many keys of it were stored */
+	AMOUNT = 256, /* how much audio; nothing records in these calls */
 };
 
 static const struct {
@@ -40,7 +41,7 @@ static const struct {
 	{ EVLOG_AUDIO_PAUSE, SOURCE | REASON | PRESS },
 	{ EVLOG_AUDIO_RESUME, SOURCE | REASON | PRESS },
 	{ EVLOG_AUDIO_STOP, SOURCE | REASON },
-	{ EVLOG_AUDIO_DISCARD, PURPOSE | SOURCE | REASON | PRESS },
+	{ EVLOG_AUDIO_DISCARD, PURPOSE | SOURCE | REASON | PRESS | AMOUNT },
 	{ EVLOG_PURPOSE_GRANT, PURPOSE | SOURCE },
 	{ EVLOG_PURPOSE_DENY, PURPOSE | SOURCE | REASON },
 	{ EVLOG_PURPOSE_EXPIRE, PURPOSE | SOURCE | REASON },
@@ -110,6 +111,7 @@ static bool has_all(const struct evlog_event *e, unsigned must)
 	       (!(must & OFFSET) || evlog_num_get(e, EVLOG_N_OFFSET_MS, 0) == 5000) && key == by_leg &&
 	       /* who presses has a leg, and it says so; nobody else does */
 	       (!(must & PRESS) || key == (e->source == EVLOG_S_CALLER || e->source == EVLOG_S_AGENT)) &&
+	       (!(must & AMOUNT) || (!evlog_num_get(e, EVLOG_N_PACKETS, 9) && !evlog_num_get(e, EVLOG_N_MS, 9))) &&
 	       (!(must & KEYS) || evlog_num_get(e, EVLOG_N_KEYS, 0)) && (!(must & SAYS) || !strncmp(e->reason, "grounds.", 8));
 }
 

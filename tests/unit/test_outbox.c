@@ -216,6 +216,15 @@ static void closed_lists(void **state)
 	e = event(0);
 	e.reason = "n4512345678";
 	assert_int_equal(outbox_add(o, &e), -EINVAL);
+	e = event(0);
+	e.kind = EVLOG_CONSENT_WITHDRAWN;
+	e.purpose = EVLOG_P_TRAINING;
+	e.has_call = true;
+	assert_null(outbox_check(&e));
+	snprintf(e.press, sizeof(e.press), "0"); /* it was pressed in the call, and the daemon heard it */
+	evlog_num_add(&e, EVLOG_N_LEG, 0);
+	assert_null(evlog_check(&e));
+	assert_int_equal(outbox_add(o, &e), -EINVAL);
 	/* what decides about calls, and what is the log's own, has no way in */
 	for (int k = 0; k < EVLOG_KINDS; k++) {
 		e = (struct evlog_event){ .kind = (enum evlog_kind)k, .source = EVLOG_S_REAPER, .time_ns = D0,

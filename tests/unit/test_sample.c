@@ -27,6 +27,14 @@ static void test_formula(void **state)
 	struct sample_rule r;
 	char text[16];
 
+	static const struct {
+		struct policy_span span;
+		uint8_t grace;
+	} within[] = {
+		{ { 30, POLICY_U_DAYS }, 0 }, { { 7, POLICY_U_DAYS }, 0 }, { { 6, POLICY_U_DAYS }, 6 }, { { 1, POLICY_U_DAYS }, 1 },
+		{ { 1, POLICY_U_MONTHS }, 0 }, { { 47, POLICY_U_H }, 1 }, { { 200, POLICY_U_H }, 0 }, { { 48, POLICY_U_H }, 2 },
+		{ { 90, POLICY_U_MIN }, 1 }, { { 0, POLICY_U_DAYS }, 0 },
+	};
 	(void)state;
 	for (int i = 0; i < 32; i++)
 		seed[i] = (uint8_t)(100 + i);
@@ -50,6 +58,12 @@ static void test_formula(void **state)
 	assert_memory_equal(r.id, want, 16);
 	assert_int_equal(r.use_target_percent, 80);
 	assert_int_equal(r.throttle_percent, 125);
+	assert_int_equal(r.grace, 0);
+	for (size_t i = 0; i < sizeof(within) / sizeof(within[0]); i++) {
+		b->use_within = within[i].span;
+		assert_int_equal(sample_rule_init(&pr, &r), 0);
+		assert_int_equal(r.grace, within[i].grace);
+	}
 	c.timezone = "../../etc/passwd";
 	assert_int_equal(sample_rule_init(&pr, &r), -EINVAL);
 	assert_string_equal(sample_why_name(SAMPLE_OUT_AGENT), "quota.agent");
@@ -210,6 +224,28 @@ static void test_throttle(void **state)
 	/* and no use at all leaves the floor */
 	publish(s, NULL, (uint64_t)(NDAY + 57) * DAY);
 	assert_int_equal(busy_day(s, &r, NULL, NDAY + 58, 100, 0, 80000, NULL), 5);
+	sample_free(s);
+}
+
+/* What was to be used within three days is gone after them, and counts as unused then and not after a week. */
+static void test_throttle_within(void **state)
+{
+	struct sample *s = ready(NULL, NDAY);
+	struct sample_rule r = rule(1000, 40, POLICY_PER_DAY);
+	struct sample_figures f;
+
+	(void)state;
+	r.first_come = true;
+	r.use_floor = 5;
+	r.grace = 3;
+	assert_int_equal(busy_day(s, &r, NULL, NDAY, 100, 0, 80000, NULL), 40);
+	assert_int_equal(sample_note_use(s, r.id, 10), 0);
+	publish(s, NULL, (uint64_t)(NDAY + 2) * DAY + HOUR);
+	assert_int_equal(busy_day(s, &r, NULL, NDAY + 3, 1, 0, 80000, NULL), 1);
+	assert_int_equal(sample_rule_figures(s, r.id, &f), 0);
+	assert_int_equal(f.limit[POLICY_PER_DAY], SAMPLE_NONE);
+	assert_int_equal(sample_note_use(s, r.id, 10), 0);
+	assert_int_equal(busy_day(s, &r, NULL, NDAY + 4, 100, 0, 80000, NULL), 13); /* 20 used on two days */
 	sample_free(s);
 }
 
@@ -463,6 +499,7 @@ int main(void)
 		cmocka_unit_test_setup(test_flood, setup),
 		cmocka_unit_test_setup(test_agents, setup),
 		cmocka_unit_test_setup(test_throttle, setup),
+		cmocka_unit_test_setup(test_throttle_within, setup),
 		cmocka_unit_test_setup(test_story_14_weeks, setup),
 		cmocka_unit_test_setup(test_used_later, setup),
 		cmocka_unit_test_setup(test_one_call, setup),

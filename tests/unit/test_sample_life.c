@@ -2,6 +2,10 @@
 /* test_sample_life.c - crashes, restarts, clocks, seeds and new settings of the sampler */
 #include "sample_util.h"
 
+#include <sodium.h>
+
+#include "base/le.h"
+
 /* ---- crashes ---- */
 
 /*
@@ -345,9 +349,42 @@ static void test_swap(void **state)
 	sample_free(s);
 }
 
+/* A state as programs wrote it before rules had a grace. */
+static void test_load_before_grace(void **state)
+{
+	struct sample_rule r = rule(1000, 40, POLICY_PER_DAY);
+	struct sample *s = ready(NULL, NDAY), *t = sampler(NULL, false);
+	struct buf b = { 0 }, again = { 0 };
+	size_t at;
+
+	(void)state;
+	r.first_come = true;
+	r.grace = 4;
+	assert_int_equal(busy_day(s, &r, NULL, NDAY, 100, 0, 80000, NULL), 40);
+	save(s, &b);
+	assert_memory_equal(b.p, "OPTSMP2\n", 8);
+	at = 60 + 4 + le32dec(b.p + 60) * 45 + 4 + SAMPLE_ID + SAMPLE_ZONE + 5 + 6 + 1 + 12; /* behind the floor of the only rule */
+	assert_int_equal(b.p[at], 4);
+	memmove(b.p + at, b.p + at + 1, b.len - at - 1);
+	b.len -= 1 + 16;
+	b.p[6] = '1';
+	assert_int_equal(crypto_generichash(b.p + b.len, 16, b.p, b.len, NULL, 0), 0);
+	b.len += 16;
+	assert_int_equal(sample_load(t, b.p, b.len), 0);
+	save(t, &again);
+	assert_int_equal(again.len, b.len + 1);
+	assert_int_equal(again.p[at], 0);
+	assert_int_equal(draw(t, &r, (uint64_t)NDAY * DAY + 23 * HOUR).why, SAMPLE_OUT_CAP); /* what was given out counts */
+	buf_free(&b);
+	buf_free(&again);
+	sample_free(s);
+	sample_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_load_before_grace, setup),
 		cmocka_unit_test_setup(test_kill, setup),
 		cmocka_unit_test_setup(test_takeover, setup),
 		cmocka_unit_test_setup(test_state, setup),

@@ -129,7 +129,9 @@ static void make_open(struct sample_open *o, const uint8_t rule[SAMPLE_ID], int 
 	r->use_target_percent = (int)value(how, 1, 100);
 	r->throttle_percent = (int)value(how, 1, 1000);
 	r->use_floor = (int)value(how, 1, 1000000);
+	r->grace = (uint8_t)value(how, 0, SAMPLE_GRACE - 1);
 	o->start = value(how, 0, 1);
+	o->plan = (uint32_t)value(how, 0, UINT32_MAX);
 	make_count(&o->count, how);
 	o->day = (int32_t)value(how, 0, 2932896);
 	o->since_s = (uint32_t)value(how, 0, DAY_S - 1);
