@@ -16,7 +16,7 @@ static const char *store_dir, *public_key, *root_hex, *rule;
 static uint64_t from_ns, to_ns;
 static bool json;
 
-#define OPT_STORE CLI_OPT('s', "store", CLI_DIR, &store_dir, "DIR", "the store (default " CLI_STORE_DIR ")")
+#define OPT_STORE CLI_OPT_STORE(&store_dir)
 
 const char *audit_store(const struct cli_args *a, const char *option)
 {
@@ -206,10 +206,7 @@ static int cmd_sums(int argc, char **argv)
 	static const struct cli_opt opts[] = {
 		OPT_STORE,
 		CLI_OPT(0, "rule", CLI_STR, &rule, "R", "of this rule only"),
-		CLI_OPT(0, "since", CLI_TIME, &from_ns, "T", "from this day (UTC) on"),
-		CLI_OPT(0, "from", CLI_TIME, &from_ns, "T", "the same"),
-		CLI_OPT(0, "until", CLI_TIME, &to_ns, "T", "before this day"),
-		CLI_OPT(0, "to", CLI_TIME, &to_ns, "T", "the same"),
+		CLI_OPT_TIMES(&from_ns, &to_ns, "T", "from this day (UTC) on", "before this day"),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};

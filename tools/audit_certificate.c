@@ -149,7 +149,7 @@ static void tell(const struct certificate *c)
 int audit_certificate(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_OPT('s', "store", CLI_DIR, &store_dir, "DIR", "the store (default " CLI_STORE_DIR ")"),
+		CLI_OPT_STORE(&store_dir),
 		CLI_OPT('o', "output", CLI_FILE, &out_file, "FILE", "write it there, not to stdout"),
 		{ 0 },
 	};

@@ -416,12 +416,9 @@ static int recompute(struct job *j, const char *store)
 int audit_recompute_sample(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_OPT('s', "store", CLI_DIR, &store_dir, "DIR", "the store (default " CLI_STORE_DIR ")"),
+		CLI_OPT_STORE(&store_dir),
 		CLI_OPT(0, "rule", CLI_STR, &rule, "R", "of this rule only"),
-		CLI_OPT(0, "since", CLI_TIME, &from_ns, "DAY", "from this day on"),
-		CLI_OPT(0, "from", CLI_TIME, &from_ns, "DAY", "the same"),
-		CLI_OPT(0, "until", CLI_TIME, &to_ns, "DAY", "before this day"),
-		CLI_OPT(0, "to", CLI_TIME, &to_ns, "DAY", "the same"),
+		CLI_OPT_TIMES(&from_ns, &to_ns, "DAY", "from this day on", "before this day"),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};

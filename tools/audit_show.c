@@ -88,14 +88,11 @@ static bool known_event(void)
 int audit_show(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_OPT('s', "store", CLI_DIR, &store_dir, "DIR", "the store (default " CLI_STORE_DIR ")"),
+		CLI_OPT_STORE(&store_dir),
 		CLI_OPT(0, "call", CLI_UID, &call, "UID", "of this call"),
 		CLI_OPT(0, "rule", CLI_STR, &rule, "R", "of this rule"),
 		CLI_OPT(0, "event", CLI_STR, &event, "NAME", "of this kind, such as consent.given"),
-		CLI_OPT(0, "since", CLI_TIME, &from_ns, "T", "from this time on"),
-		CLI_OPT(0, "from", CLI_TIME, &from_ns, "T", "the same"),
-		CLI_OPT(0, "until", CLI_TIME, &to_ns, "T", "before this time"),
-		CLI_OPT(0, "to", CLI_TIME, &to_ns, "T", "the same"),
+		CLI_OPT_TIMES(&from_ns, &to_ns, "T", "from this time on", "before this time"),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};

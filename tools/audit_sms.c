@@ -99,12 +99,9 @@ static void print(const struct message *x)
 int audit_sms(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_OPT('s', "store", CLI_DIR, &store_dir, "DIR", "the store (default " CLI_STORE_DIR ")"),
+		CLI_OPT_STORE(&store_dir),
 		CLI_OPT(0, "all", CLI_FLAG, &all, NULL, "those that arrived, and that there is time for, too"),
-		CLI_OPT(0, "since", CLI_TIME, &from_ns, "T", "of calls answered from this time on"),
-		CLI_OPT(0, "from", CLI_TIME, &from_ns, "T", "the same"),
-		CLI_OPT(0, "until", CLI_TIME, &to_ns, "T", "before this time"),
-		CLI_OPT(0, "to", CLI_TIME, &to_ns, "T", "the same"),
+		CLI_OPT_TIMES(&from_ns, &to_ns, "T", "of calls answered from this time on", "before this time"),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};

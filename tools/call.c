@@ -20,8 +20,6 @@ static uint64_t limit = 100;
 static bool json, once;
 static volatile sig_atomic_t stop;
 
-#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
-#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
 #define POLL_NS	    300000000L
 #define LIMIT_MAX   1000
 #define AT_ONCE	    100 /* what the daemon lists in one answer */
@@ -91,8 +89,7 @@ static int cmd_list(int argc, char **argv)
 		CLI_PICK(0, "state", &state, "STATE", "calls in this state; ended: the latest ones", false, states),
 		CLI_OPT(0, "rule", CLI_STR, &rule, "NAME", "calls of this rule"),
 		CLI_OPT(0, "limit", CLI_UINT, &limit, "N", "so many at most, up to 1000 (default 100)"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};
@@ -238,8 +235,7 @@ static int cmd_trace(int argc, char **argv)
 		CLI_OPT(0, "sip-call-id", CLI_STR, &call_id, "ID", "the call with this SIP Call-ID, instead of CALL"),
 		CLI_OPT(0, "call-id", CLI_STR, &call_id, "ID", "the same"),
 		CLI_OPT(0, "once", CLI_FLAG, &once, NULL, "what is known now; do not follow the call to its end"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};

@@ -26,9 +26,6 @@ static bool json, ended;
 static const char *const purposes[] = { "documentation", "training", NULL };
 static const char *const actors[] = { "agent", "system", NULL };
 
-#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
-#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
-
 /* ---- one event ---- */
 
 static int set_ms(json_t *rq, const char *name, uint64_t ns)
@@ -108,8 +105,7 @@ int call_cmd_say(int argc, char **argv)
 		CLI_OPT(0, "start", CLI_DURATION, &start_ns, "SPAN", "notice: it began so long after the answer (default: now)"),
 		CLI_OPT(0, "end", CLI_DURATION, &end_ns, "SPAN", "notice: it ended so long after the answer (default: it goes on)"),
 		CLI_OPT(0, "ended", CLI_FLAG, &ended, NULL, "notice: it ends now"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};
@@ -281,7 +277,7 @@ static int batch(struct batch *b)
 
 int call_cmd_batch(int argc, char **argv)
 {
-	static const struct cli_opt opts[] = { OPT_CONTROL, OPT_SOCKET, { 0 } };
+	static const struct cli_opt opts[] = { CLI_OPT_CONTROL(0, &control), { 0 } };
 	static const struct cli cli = {
 		.name = "optag call -",
 		.summary = "read events as JSON lines, and print an answer a line",

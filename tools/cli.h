@@ -76,6 +76,13 @@ struct cli_opt {
 	CLI_OPT('s', "store", CLI_DIR, t, "DIR", "the store (default " CLI_STORE_DIR ")")
 #define CLI_OPT_POLICY(t) \
 	CLI_OPT('p', "policy", CLI_FILE, t, "PATH", "policy file or directory (default " CLI_POLICY_DIR ")")
+/* Each by two names. */
+#define CLI_OPT_CONTROL(letter, t)                                                                                        \
+	CLI_OPT(0, "control", CLI_FILE, t, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")"),             \
+	CLI_OPT(letter, "socket", CLI_FILE, t, "PATH", "the same")
+#define CLI_OPT_TIMES(since, until, arg, since_help, until_help)                                                          \
+	CLI_OPT(0, "since", CLI_TIME, since, arg, since_help), CLI_OPT(0, "from", CLI_TIME, since, arg, "the same"),      \
+	CLI_OPT(0, "until", CLI_TIME, until, arg, until_help), CLI_OPT(0, "to", CLI_TIME, until, arg, "the same")
 #define CLI_OPT_JSON(t) CLI_OPT(0, "json", CLI_FLAG, t, NULL, "print one JSON object a line")
 
 struct cli {

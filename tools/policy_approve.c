@@ -21,9 +21,6 @@ static const char *control = CLI_CTL_PATH, *reason, *ticket, *key_file, *person,
 static uint64_t valid_ns;
 static bool json, yes;
 
-#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
-#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
-
 /* ---- propose ---- */
 
 static int propose(const struct policy *now)
@@ -61,8 +58,7 @@ int policy_cmd_propose(int argc, char **argv)
 		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for who approves and for the history; asked for when left out"),
 		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),
 		CLI_OPT(0, "valid", CLI_DURATION, &valid_ns, "SPAN", "until when an approval may be used (default 7d, at most 90d)"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};
@@ -182,8 +178,7 @@ int policy_cmd_approve(int argc, char **argv)
 	static const struct cli_opt opts[] = {
 		CLI_REQUIRED('k', "key", CLI_FILE, &key_file, "FILE", "the approver's key"),
 		CLI_OPT('y', "yes", CLI_FLAG, &yes, NULL, "do not ask"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};

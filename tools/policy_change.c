@@ -10,9 +10,6 @@ static const char *control = CLI_CTL_PATH, *reason, *ticket;
 static uint64_t limit = 20;
 static bool json, yes;
 
-#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
-#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
-
 /* ---- confirm, cancel ---- */
 
 static int simple(const struct cli *cli, int argc, char **argv, const char *what, const char *said)
@@ -33,7 +30,7 @@ static int simple(const struct cli *cli, int argc, char **argv, const char *what
 	return cli_finish(CLI_OK);
 }
 
-static const struct cli_opt simple_opts[] = { OPT_CONTROL, OPT_SOCKET, CLI_OPT_JSON(&json), { 0 } };
+static const struct cli_opt simple_opts[] = { CLI_OPT_CONTROL(0, &control), CLI_OPT_JSON(&json), { 0 } };
 
 int policy_cmd_confirm(int argc, char **argv)
 {
@@ -76,8 +73,7 @@ int policy_cmd_rollback(int argc, char **argv)
 		CLI_OPT('y', "yes", CLI_FLAG, &yes, NULL, "do not ask"),
 		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for the history; asked for when left out"),
 		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};
@@ -209,8 +205,7 @@ int policy_cmd_history(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
 		CLI_OPT(0, "limit", CLI_UINT, &limit, "N", "so many lines at most (default 20)"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};

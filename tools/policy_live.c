@@ -20,9 +20,6 @@ static const char *control = CLI_CTL_PATH, *reason, *ticket;
 static uint64_t confirm_ns = UINT64_MAX, effective_ns = UINT64_MAX;
 static bool json, yes, dry_run;
 
-#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
-#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
-
 /* ---- what is in force ---- */
 
 /* All pieces; a swap in between starts anew a few times. */
@@ -237,8 +234,7 @@ int policy_cmd_apply(int argc, char **argv)
 		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),
 		CLI_OPT(0, "confirm", CLI_DURATION, &confirm_ns, "SPAN", "revert after so long unless confirmed (10m)"),
 		CLI_OPT(0, "effective", CLI_DURATION, &effective_ns, "SPAN", "not now, but in so long (24h); 0s: now, whatever stored calls lose"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },
 	};
@@ -339,7 +335,7 @@ static void print_status(const json_t *o)
 
 int policy_cmd_status(int argc, char **argv)
 {
-	static const struct cli_opt opts[] = { OPT_CONTROL, OPT_SOCKET, CLI_OPT_JSON(&json), { 0 } };
+	static const struct cli_opt opts[] = { CLI_OPT_CONTROL(0, &control), CLI_OPT_JSON(&json), { 0 } };
 	static const struct cli cli = {
 		.name = "optag policy status",
 		.summary = "say which policy the daemon runs, and whether its files say the same",

@@ -9,9 +9,6 @@
 static const char *control = CLI_CTL_PATH, *reason, *ticket;
 static bool json;
 
-#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
-#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
-
 static int change(const char *what, const char *rule, json_t **ret)
 {
 	return cli_ctl_once(control, json_pack("{s:s, s:s, s:s*, s:s*}", "do", what, "rule", rule, "reason", reason, "ticket", ticket), ret);
@@ -21,7 +18,7 @@ static int change(const char *what, const char *rule, json_t **ret)
 	{                                                                                    \
 		REASON(0, "reason", CLI_STR, &reason, "TEXT", "why, for the history"),       \
 		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),      \
-		OPT_CONTROL, OPT_SOCKET, CLI_OPT_JSON(&json), { 0 },                         \
+		CLI_OPT_CONTROL(0, &control), CLI_OPT_JSON(&json), { 0 },                  \
 	}
 
 /* In an emergency nobody is asked why. */
@@ -93,7 +90,7 @@ static int cmd_start(int argc, char **argv)
 
 static int cmd_list(int argc, char **argv)
 {
-	static const struct cli_opt list_opts[] = { OPT_CONTROL, OPT_SOCKET, CLI_OPT_JSON(&json), { 0 } };
+	static const struct cli_opt list_opts[] = { CLI_OPT_CONTROL(0, &control), CLI_OPT_JSON(&json), { 0 } };
 	static const struct cli cli = { .name = "optag rule list", .summary = "list the rules that are stopped", .opts = list_opts };
 	struct cli_args a;
 	json_t *o = NULL, *l;

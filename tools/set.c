@@ -16,8 +16,6 @@ static const char *control = CLI_CTL_PATH, *note;
 static uint64_t until_ns, for_ns;
 static bool json;
 
-#define OPT_CONTROL CLI_OPT(0, "control", CLI_FILE, &control, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")")
-#define OPT_SOCKET  CLI_OPT(0, "socket", CLI_FILE, &control, "PATH", "the same")
 #define NUMBERS	    "A number is +, country code and digits; blanks, dots, hyphens and brackets may be in it.\n"
 
 /* Without what people write between the digits. NULL: no such number. */
@@ -65,8 +63,7 @@ static int cmd_add(int argc, char **argv)
 		CLI_OPT(0, "until", CLI_TIME, &until_ns, "TIME", "the membership ends then"),
 		CLI_OPT(0, "for", CLI_DURATION, &for_ns, "SPAN", "the membership ends after so long (90d, 48h)"),
 		CLI_OPT(0, "note", CLI_STR, &note, "TEXT", "why, for whoever lists the set"),
-		OPT_CONTROL,
-		OPT_SOCKET,
+		CLI_OPT_CONTROL(0, &control),
 		{ 0 },
 	};
 	static const struct cli cli = {
@@ -99,7 +96,7 @@ static int cmd_add(int argc, char **argv)
 
 static int cmd_del(int argc, char **argv)
 {
-	static const struct cli_opt opts[] = { OPT_CONTROL, OPT_SOCKET, { 0 } };
+	static const struct cli_opt opts[] = { CLI_OPT_CONTROL(0, &control), { 0 } };
 	static const struct cli cli = {
 		.name = "optag set del",
 		.summary = "take a number out of a dynamic set",
@@ -215,7 +212,7 @@ static int list_sets(void)
 
 static int cmd_list(int argc, char **argv)
 {
-	static const struct cli_opt opts[] = { OPT_CONTROL, OPT_SOCKET, CLI_OPT_JSON(&json), { 0 } };
+	static const struct cli_opt opts[] = { CLI_OPT_CONTROL(0, &control), CLI_OPT_JSON(&json), { 0 } };
 	static const struct cli cli = {
 		.name = "optag set list",
 		.summary = "count the members of dynamic sets, or list those of one",

@@ -16,8 +16,7 @@ static const char *opt_socket = CLI_CTL_PATH;
 static bool opt_json;
 
 static const struct cli_opt opts[] = {
-	CLI_OPT(0, "control", CLI_FILE, &opt_socket, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")"),
-	CLI_OPT('S', "socket", CLI_FILE, &opt_socket, "PATH", "the same"),
+	CLI_OPT_CONTROL('S', &opt_socket),
 	CLI_OPT_JSON(&opt_json),
 	{ 0 },
 };

@@ -26,8 +26,7 @@ static bool opt_once;
 static uint64_t opt_interval = NS_PER_S;
 
 static const struct cli_opt opts[] = {
-	CLI_OPT(0, "control", CLI_FILE, &opt_socket, "PATH", "the daemon's control socket (default " CLI_CTL_PATH ")"),
-	CLI_OPT('S', "socket", CLI_FILE, &opt_socket, "PATH", "the same"),
+	CLI_OPT_CONTROL('S', &opt_socket),
 	CLI_OPT('i', "interval", CLI_DURATION, &opt_interval, "TIME", "how often to refresh (default 1s)"),
 	CLI_OPT('1', "once", CLI_FLAG, &opt_once, NULL, "two samples, one frame as plain text"),
 	{ 0 },

@@ -8,11 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/hold.h"
 #include "store/slots.h"
 #include "store/store_call.h"
+
+/* Asking for one call is some 15 us. So many times that is dearer than to read the lines of all that may be there. */
+#define ASKED_ENOUGH 1000
 
 struct seen { /* a bucket */
 	uint32_t day;
@@ -24,9 +29,12 @@ struct owner {
 	char controller[STORE_NAME_MAX];
 	struct later *later; /* NULL: nothing happened later, or nobody can tell */
 	bool lost;	     /* it is damaged */
-	bool known;	     /* of overlay_many: who has lines, sorted */
+	bool known, fixed;   /* who has lines is in `line`, sorted; for good (overlay_many) */
 	struct uid *line;
 	size_t nline;
+	int file;	     /* later.db, by O_PATH: to be closed without ending SQLite's locks; -1 */
+	struct stat before;  /* of it, when `line` was read */
+	unsigned asked, enough; /* since the last try to read them, and when to try again */
 	int slots[STORE_PURPOSES]; /* the file that was looked at last; -1 */
 	uint32_t slots_day[STORE_PURPOSES];
 	struct seen *seen[STORE_PURPOSES];
@@ -68,6 +76,8 @@ void overlay_free(struct overlay *o)
 		o->owners = w->next;
 		later_close(w->later);
 		free(w->line);
+		if (w->file >= 0)
+			close(w->file);
 		for (int p = 0; p < STORE_PURPOSES; p++) {
 			free(w->seen[p]);
 			if (w->slots[p] >= 0)
@@ -102,7 +112,6 @@ static bool lost(struct overlay *o, struct owner *w, int rc, const struct why *w
 	return true;
 }
 
-/* In the order of their texts, which is that of their bytes. */
 static int add_line(void *arg, const struct later_line *line)
 {
 	struct owner *w = arg;
@@ -125,6 +134,52 @@ static int uid_cmp(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct uid));
 }
 
+/* Texts that we write are in the order of their bytes; who wrote the file may have had others, in small letters. */
+static int read_lines(struct owner *w, struct why *why)
+{
+	int rc;
+
+	w->nline = 0;
+	rc = later_each(w->later, 0, add_line, w, why);
+	for (size_t i = 1; !rc && i < w->nline; i++)
+		if (uid_cmp(&w->line[i - 1], &w->line[i]) > 0) {
+			qsort(w->line, w->nline, sizeof(*w->line), uid_cmp);
+			break;
+		}
+	w->known = !rc;
+	return rc;
+}
+
+static bool as_before(const struct owner *w)
+{
+	const struct stat *b = &w->before;
+	struct stat sb;
+
+	return w->file >= 0 && !fstat(w->file, &sb) && sb.st_size == b->st_size && sb.st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       sb.st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/*
+ * Whoever asks often needs to know who has lines, as long as nobody writes any. A file's time goes in steps of some milliseconds: one that
+ * was written within the last second could be written again and show the same.
+ */
+static int learn(struct owner *w, struct why *why)
+{
+	if (w->fixed || w->file < 0)
+		return 0;
+	if (w->known && !as_before(w)) {
+		w->known = false;
+		w->enough = w->enough < UINT32_MAX / 2 ? 2 * w->enough : w->enough; /* somebody is busy there */
+		w->asked = 0;
+	}
+	if (w->known || ++w->asked < w->enough)
+		return 0;
+	w->asked = 0;
+	if (fstat(w->file, &w->before) || time(NULL) - w->before.st_mtim.tv_sec < 2)
+		return 0;
+	return read_lines(w, why) == -ENOMEM ? why_set(why, -ENOMEM, "out of memory") : 0; /* damage is told by asking for a call */
+}
+
 static bool has_line(const struct owner *w, const struct uid *uid)
 {
 	return !w->known || (w->nline && bsearch(uid, w->line, w->nline, sizeof(*uid), uid_cmp));
@@ -133,6 +188,7 @@ static bool has_line(const struct owner *w, const struct uid *uid)
 static int owner_get(struct overlay *o, const char *controller, struct owner **ret, struct why *why)
 {
 	struct owner *w = o->owners;
+	char rel[STORE_PATH_MAX];
 	int rc;
 
 	while (w && strcmp(w->controller, controller))
@@ -144,16 +200,22 @@ static int owner_get(struct overlay *o, const char *controller, struct owner **r
 	if (!w)
 		return why_set(why, -ENOMEM, "out of memory");
 	snprintf(w->controller, sizeof(w->controller), "%s", controller);
-	w->slots[0] = w->slots[1] = -1;
+	w->slots[0] = w->slots[1] = w->file = -1;
+	w->enough = ASKED_ENOUGH;
+	w->fixed = o->many;
+	later_path(controller, rel);
 	rc = later_open(o->root, controller, false, &w->later, why);
+	if (!rc && !o->many)
+		w->file = beneath_openat(o->root->fd, rel, O_PATH | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (rc == -ENOENT)
 		rc = 0;
 	else if (!rc && o->many)
-		rc = later_each(w->later, 0, add_line, w, why);
-	w->known = o->many && !rc; /* of a damaged one each call is asked for */
+		rc = read_lines(w, why); /* of a damaged one each call is asked for */
 	if (rc && !lost(o, w, rc, why)) {
 		later_close(w->later);
 		free(w->line);
+		if (w->file >= 0)
+			close(w->file);
 		free(w);
 		return rc == -ENOMEM ? why_set(why, rc, "out of memory") : rc;
 	}
@@ -238,6 +300,8 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	struct owner *w;
 	int rc = owner_get(o, controller, &w, why);
 
+	if (!rc)
+		rc = learn(w, why);
 	if (!rc && has_line(w, uid))
 		rc = later_get(w->later, uid, p, &line, why);
 	if (rc < 0 && (!w || rc == -ENOMEM || !lost(o, w, rc, why)))

@@ -7,7 +7,8 @@
  * later.db is not there or damaged the call's slot decides: what was overwritten is EXPIRED ("destroyed"), and beside a damaged
  * one what cannot be seen is, too ("unknown"): nothing that was destroyed is shown as kept. What was found out of a bucket
  * is remembered:
- * make an overlay for one going over calls, not for longer. One thread.
+ * make an overlay for one going over calls, not for longer. Who asks for a thousand calls has all who have lines in later.db remembered, too
+ * (16 bytes a call of these), as long as that file does not change: what is told stays as it is now. One thread.
  */
 #ifndef OVERLAY_H
 #define OVERLAY_H

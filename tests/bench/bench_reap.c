@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench_reap.c - how long deletion takes in a large store
+ * bench_reap.c - how long deletion takes in a large store (reap_peers.sh runs it beside others, reap_live.sh beside capture)
  *
- *	bench_reap			all of it: ROWS=360000 DUE=120000 FILES=20000 (environment)
  *	bench_reap make STORE KEYS ROWS DUE HELD	a store of ROWS calls whose days end one after another, DUE of them first; some
  *							HELD of these are on hold
- *	bench_reap reap STORE DAYS	a run of the reaper at the end of that many days: figures
- *	bench_reap files DIR N | sqlite FILE N DUE	the peers: a file a call, one indexed table
+ *	bench_reap reap STORE DAYS	a run of the reaper at the end of that many days: figures, and whether the keys of all these days, and of
+ *							no other, are destroyed
  *
  * Rows and slots are written by the store's own code, without a private key or audio; partitions are sealed as a recorder seals them.
  * Segments are of the real number and length (64 MiB each). A call has CALL_BYTES (environment; 200000 is half a minute) in
@@ -16,16 +15,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "store/bucket.h"
 #include "store/catalog.h"
 #include "store/hold.h"
 #include "store/reap.h"
@@ -313,165 +311,44 @@ static int make(const char *dir, const char *keys, uint64_t rows, uint64_t due, 
 
 /* ---- the reaper ---- */
 
+/* Of days that had a key: how many have it still, before `days` and from there on. */
+static void count_keys(const char *dir, unsigned days, unsigned live[2])
+{
+	struct why why = { "" };
+	struct bucket b;
+	struct root root;
+	uint32_t day;
+
+	if (root_open(dir, &root, &why))
+		die("open", -EIO, why.text);
+	for (unsigned d = 0; d < days + 1000; d++)
+		for (unsigned p = 0; p < STORE_PURPOSES; p++)
+			if (!day_of(day_at(d), ZONE, &day) && !bucket_read(&root, "acme", p, day, &b, &why))
+				live[d >= days] += b.state == BUCKET_LIVE;
+	sodium_memzero(&b, sizeof(b));
+	root_close(&root);
+}
+
 static int reap(const char *dir, unsigned days)
 {
 	struct reap_settings s = { .store = dir, .now_ns = day_at(days - 1), .told = true };
 	struct reap_totals t = { 0 };
+	unsigned live[2] = { 0 }, before[2] = { 0 };
 	char why[512] = "";
 	int rc;
 
 	clock_set_ns(s.now_ns);
+	count_keys(dir, days, before);
 	rc = reap_run(&s, &t, why, sizeof(why));
 	if (rc)
 		die("reap", rc, why);
 	printf("%llu purposes of calls (%llu buckets), %llu held: undecryptable after %.3f s; told, counted, %llu files (%.1f MB) unlinked after %.2f s\n",
 	       (unsigned long long)t.calls, (unsigned long long)t.buckets, (unsigned long long)t.held, (double)t.dead_ns / 1e9,
 	       (unsigned long long)t.files, (double)t.bytes / 1e6, (double)t.run_ns / 1e9);
-	return 0;
-}
-
-/* ---- peers ---- */
-
-static int files(const char *dir, unsigned n)
-{
-	static uint8_t data[20480];
-	double start = now_s();
-	char path[4096];
-
-	randombytes_buf(data, sizeof(data));
-	for (unsigned i = 0; i < n; i++) {
-		int fd;
-
-		if (i % 1000 == 0) {
-			snprintf(path, sizeof(path), "%s/%u", dir, i / 1000);
-			mkdir(path, 0700);
-		}
-		snprintf(path, sizeof(path), "%s/%u/%u.rec", dir, i / 1000, i);
-		fd = open(path, O_WRONLY | O_CREAT, 0600);
-		if (fd < 0 || pwrite_all(fd, data, sizeof(data), 0))
-			die(path, -errno, "file");
-		close(fd);
-	}
-	sync();
-	printf("made %u files of 20 KB in %.1f s\n", n, now_s() - start);
-	return 0;
-}
-
-static void run_sql(sqlite3 *sql, const char *text)
-{
-	char *err = NULL;
-
-	if (sqlite3_exec(sql, text, NULL, NULL, &err) != SQLITE_OK)
-		die(text, -EIO, err ? err : "");
-}
-
-static int one_table(const char *file, uint64_t n, uint64_t due)
-{
-	double start = now_s();
-	sqlite3_stmt *st;
-	sqlite3 *sql;
-	char text[200];
-
-	if (sqlite3_open(file, &sql) != SQLITE_OK)
-		die(file, -EIO, "open");
-	run_sql(sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA cache_size=-500000;"
-		     "CREATE TABLE calls(id INTEGER PRIMARY KEY, caller BLOB, callee BLOB, sip TEXT, expiry INTEGER, sealed BLOB, row BLOB);BEGIN");
-	if (sqlite3_prepare_v2(sql, "INSERT INTO calls VALUES(?1,randomblob(16),randomblob(16),hex(randomblob(16)),?2,randomblob(120),randomblob(200))",
-			       -1, &st, NULL) != SQLITE_OK)
-		die("prepare", -EIO, sqlite3_errmsg(sql));
-	for (uint64_t i = 0; i < n; i++) {
-		sqlite3_bind_int64(st, 1, (sqlite3_int64)i);
-		sqlite3_bind_int64(st, 2, (sqlite3_int64)((i * 2654435761u) % n)); /* due ones lie anywhere, as in life by purpose */
-		if (sqlite3_step(st) != SQLITE_DONE)
-			die("insert", -EIO, sqlite3_errmsg(sql));
-		sqlite3_reset(st);
-	}
-	sqlite3_finalize(st);
-	run_sql(sql, "COMMIT; CREATE INDEX a ON calls(caller); CREATE INDEX b ON calls(callee); CREATE INDEX c ON calls(sip);"
-		     "CREATE INDEX e ON calls(expiry)");
-	sqlite3_wal_checkpoint_v2(sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	printf("made a table of %llu rows in %.0f s\n", (unsigned long long)n, now_s() - start);
-	start = now_s();
-	for (uint64_t k = 0; k < due; k += 5000) {
-		snprintf(text, sizeof(text), "DELETE FROM calls WHERE expiry >= %llu AND expiry < %llu", (unsigned long long)k,
-			 (unsigned long long)(k + 5000 < due ? k + 5000 : due));
-		run_sql(sql, text);
-	}
-	sqlite3_wal_checkpoint_v2(sql, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	printf("DELETE of %llu rows, 5,000 a transaction, and a checkpoint: keys out of all files after %.1f s\n", (unsigned long long)due,
-	       now_s() - start);
-	sqlite3_close(sql);
-	return 0;
-}
-
-static void apart(int (*fn)(const char *dir), const char *dir)
-{
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork(); /* the reaper makes its process the least important one */
-	if (!pid) {
-		int rc = fn(dir);
-
-		fflush(stdout);
-		_exit(rc);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-}
-
-static int all_reap(const char *dir)
-{
-	char s[300], k[300];
-
-	snprintf(s, sizeof(s), "%s/s", dir);
-	snprintf(k, sizeof(k), "%s/k", dir);
-	return make(s, k, setting("ROWS", 360000), setting("DUE", 120000), 57) || reap(s, 1);
-}
-
-static int all_files(const char *dir)
-{
-	unsigned n = (unsigned)setting("FILES", 20000);
-	char cmd[400];
-	double start;
-	int rc;
-
-	snprintf(cmd, sizeof(cmd), "%s/f", dir);
-	mkdir(cmd, 0700);
-	files(cmd, n);
-	snprintf(cmd, sizeof(cmd), "find '%s/f' -delete", dir);
-	start = now_s();
-	rc = system(cmd);
-	start = now_s() - start;
-	printf("find -delete of %u files: %.1f s", n, start);
-	if (n < setting("DUE", 120000))
-		printf(" (%.1f s for as many as are due)", start * (double)setting("DUE", 120000) / n);
-	printf("\n");
-	return rc;
-}
-
-static int all_sqlite(const char *dir)
-{
-	char file[300];
-
-	snprintf(file, sizeof(file), "%s/t.db", dir);
-	return one_table(file, setting("ROWS", 360000), setting("DUE", 120000));
-}
-
-/* Everything, small enough for `make bench`. */
-static int all(void)
-{
-	const char *tmp = getenv("TMPDIR");
-	char dir[200], cmd[300];
-
-	snprintf(dir, sizeof(dir), "%.150s/optag-reap-XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(dir))
-		return 1;
-	apart(all_reap, dir);
-	apart(all_files, dir);
-	apart(all_sqlite, dir);
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
-	return system(cmd) != 0;
+	count_keys(dir, days, live);
+	printf("keys of days that were due: %u of %u live; of others: %u of %u; %llu late\n", live[0], before[0], live[1], before[1],
+	       (unsigned long long)t.late);
+	return live[0] || live[1] != before[1];
 }
 
 int main(int argc, char **argv)
@@ -479,16 +356,10 @@ int main(int argc, char **argv)
 	if (sodium_init() < 0)
 		return 1;
 	start_ns = setting("START_S", start_ns / NS_PER_S) * NS_PER_S;
-	if (argc == 1)
-		return all();
 	if (argc == 7 && !strcmp(argv[1], "make"))
 		return make(argv[2], argv[3], strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10), (unsigned)atoi(argv[6]));
 	if (argc == 4 && !strcmp(argv[1], "reap"))
 		return reap(argv[2], (unsigned)atoi(argv[3]));
-	if (argc == 4 && !strcmp(argv[1], "files"))
-		return files(argv[2], (unsigned)atoi(argv[3]));
-	if (argc == 5 && !strcmp(argv[1], "sqlite"))
-		return one_table(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
 	fprintf(stderr, "usage: see bench_reap.c\n");
 	return 2;
 }

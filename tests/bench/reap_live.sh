@@ -4,7 +4,7 @@
 # their blocks; optagd records REAP_CALLS calls at once into it (live.sh: optag-load on CPU 0, optagd on CPU 1), first alone, then with `optag
 # reap` as its unit starts it (nice 10, best effort 7), on the recorder's CPU, in the middle of it. Nothing may be lost.
 # REAP_DIR: where the store is; when one is there already (bench_reap make REAP_DIR/s REAP_DIR/k ...) it is taken, and is
-# reaped then.
+# reaped then, and gone; with REAP_KEEP=1 it is put back.
 # shellcheck disable=SC2154,SC2119
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -30,8 +30,8 @@ rm -rf "${TMP:?}/s" "${TMP:?}/k"
 if [ -d "${REAP_DIR:-/nowhere}/s" ]; then
 	mv "$REAP_DIR/s" "$REAP_DIR/k" "$TMP/" || fail "$REAP_DIR"
 else
-	# a deadline late today (Copenhagen), so that the key is due and no call is late
-	START_S=$(($(date -u -d 'today 00:00' +%s) + 20 * 3600 - 90 * 86400)) \
+	# a deadline late today (Copenhagen, winter and summer), so that the key is due and no call is late
+	START_S=$(($(date -u -d 'today 00:00' +%s) + 21 * 3600 + 2700 - 90 * 86400)) \
 		"$BUILD/tests/bench/bench_reap" make "$TMP/s" "$TMP/k" "$REAP_ROWS" "$REAP_DUE" 57 || fail "make"
 fi
 load_conf 'ring 256 MiB' 'signalling-ring 16 MiB' 'calls 60000' 'flow-lines 262144' || fail "no settings"
@@ -71,3 +71,4 @@ reap() {
 beside "capture alone"
 beside "capture and reaper" reap
 tail -n 1 "$TMP/reaped" | jq -r '"  reaper: \(.destroyed) purposes of calls destroyed, \(.held) held, \(.late) late: all undecryptable after \(.dead_s) s; \(.files) files, \(.bytes / 1e9 * 10 | round / 10) GB freed after \(.seconds) s"'
+[ "${REAP_KEEP:-0}" = 0 ] || mv "$TMP/s" "$TMP/k" "$REAP_DIR/"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # make bench: figures of this machine. Replay of one capture beside other programs on the same file (medians of
-# ROUNDS runs taken in turn), then the benchmark programs of the parts. CALLS and SECONDS_EACH size the capture.
+# ROUNDS runs taken in turn), then the benchmark programs of the parts. CALLS and SECONDS_EACH size the capture; PART_LIMIT: seconds
+# that a part may take.
 set -eu
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-$PWD/build}
-CALLS=${CALLS:-1000} SECONDS_EACH=${SECONDS_EACH:-20} ROUNDS=${ROUNDS:-5}
+CALLS=${CALLS:-1000} SECONDS_EACH=${SECONDS_EACH:-20} ROUNDS=${ROUNDS:-5} PART_LIMIT=${PART_LIMIT:-900}
 BIN=$BUILD/bin B=$BUILD/tests/bench
 dir=$(mktemp -d "${TMPDIR:-/tmp}/optag-bench.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -63,18 +64,27 @@ done
 awk -v rss="$(median replay 3)" -v n="$CALLS" -v size="$(cat "$dir/size")" -v cs="$cs" \
 	'BEGIN {printf "memory per concurrent call %.1f KiB; store %d MB for %.0f MB of G.711 (%.2f:1)\n", rss/n, size, cs*16000/1e6, cs*16000/1e6/size}'
 
-for b in "$B"/bench_*; do
-	case $b in *.d) continue ;; esac
-	[ -x "$b" ] || continue
+# NAME COMMAND...: a part; what takes longer than PART_LIMIT seconds is cut off.
+part() {
+	local name=$1 rc=0 from=$SECONDS
+	shift
 	echo
-	echo "== $(basename "$b")"
-	"$b" || echo "$(basename "$b"): not run here"
+	echo "== $name"
+	timeout --foreground -k 150 "$PART_LIMIT" "$@" || rc=$?
+	case $rc in
+	0) echo "($name: $((SECONDS - from)) s)" ;;
+	124 | 137) echo "$name: CUT OFF after $PART_LIMIT s" ;;
+	*) echo "$name: not run here" ;;
+	esac
+}
+for b in "$B"/bench_*; do
+	case $b in *.d | */bench_reap) continue ;; esac
+	[ -x "$b" ] || continue
+	case $b in */bench_find) set -- --one-table ;; *) set -- ;; esac
+	TMPDIR=$dir part "$(basename "$b")" "$b" "$@"
 done
-
+part "live" tests/bench/live.sh
+part "reaper beside capture" tests/bench/reap_live.sh
+PEER_LIMIT=${PEER_LIMIT:-120} part "reaper beside others" tests/bench/reap_peers.sh
 echo
-echo "== live"
-tests/bench/live.sh || echo "live: not run here"
-
-echo
-echo "== reaper beside capture"
-tests/bench/reap_live.sh || echo "reap: not run here"
+echo "all of it in $SECONDS s"

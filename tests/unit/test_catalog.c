@@ -560,6 +560,61 @@ static void test_overlay(void **state)
 	fsck_clean(NULL);
 }
 
+static struct uid many_uid(unsigned i)
+{
+	struct uid u = { { 0 } };
+
+	u.b[0] = (uint8_t)(i % 251);
+	u.b[15] = (uint8_t)i;
+	return u;
+}
+
+static void asked(struct overlay *o, unsigned i, enum store_state want)
+{
+	enum store_state s = STORE_S_DENIED; /* of which no key is looked for */
+	char reason[LATER_REASON] = "";
+	struct uid u = many_uid(i);
+	struct why why = { "" };
+
+	assert_int_equal(overlay_state(o, "acme", &u, STORE_DOCUMENTATION, DAY, 1, &s, reason, &why), want != STORE_S_DENIED);
+	assert_int_equal(s, want);
+}
+
+/* Lines that are remembered, in whatever order the file has them, are the file's as it is now. */
+static void test_overlay_many(void **state)
+{
+	struct root r = root_here();
+	struct uid first = many_uid(20), next = many_uid(200);
+
+	(void)state;
+	for (int fixed = 0; fixed < 2; fixed++) {
+		struct overlay *o;
+
+		shell("rm -f %s/catalog/acme/later.db", store_dir);
+		put_later(&first, STORE_S_OBJECTED, "objection");
+		put_later(&next, STORE_S_OBJECTED, "objection");
+		/* others', in small letters, which SQLite has behind all capitals */
+		shell("sqlite3 %s/catalog/acme/later.db \"insert into later values('0a000000000000000000000000','documentation','2027-02-16','EXPIRED','x',1),"
+		      "('0b000000000000000000000000','documentation','2027-02-16','EXPIRED','x',1),"
+		      "('0c000000000000000000000000','documentation','2027-02-16','EXPIRED','x',1)\"", store_dir);
+		shell("touch -d '1 minute ago' %s/catalog/acme/later.db", store_dir);
+		assert_int_equal(overlay_new(&r, &o), 0);
+		if (fixed)
+			overlay_many(o);
+		for (unsigned i = 0; i < 5000; i++)
+			asked(o, i % 256, i % 256 == 20 || i % 256 == 200 ? STORE_S_OBJECTED : STORE_S_DENIED);
+		if (!fixed) {
+			struct uid other = many_uid(8);
+
+			put_later(&other, STORE_S_OBJECTED, "objection");
+			for (unsigned i = 0; i < 5000; i++)
+				asked(o, i % 256, i % 256 == 20 || i % 256 == 8 || i % 256 == 200 ? STORE_S_OBJECTED : STORE_S_DENIED);
+		}
+		overlay_free(o);
+	}
+	root_close(&r);
+}
+
 /* The copy of a held call's row counts, and is told once. */
 static void test_hold_row(void **state)
 {
@@ -585,7 +640,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_store, drop_store)
 		T(test_parts), T(test_thread), T(test_idle), T(test_killed), T(test_kill_seal), T(test_reader), T(test_wal), T(test_plans), T(test_names),
-		T(test_later), T(test_later_killed), T(test_overlay), T(test_hold_row),
+		T(test_later), T(test_later_killed), T(test_overlay), T(test_overlay_many), T(test_hold_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
