@@ -228,6 +228,32 @@ static void test_journal(void **state)
 	}
 }
 
+/* A rebuild that ends before the new journal is there has taken nothing away, and the next one still has the reasons. */
+static void test_journal_killed(void **state)
+{
+	struct store_rebuild_report rep;
+	char why[512] = "";
+
+	(void)state;
+	make_area();
+	shell("printf X | dd of='%s/holds' bs=1 seek=300 conv=notrunc 2>/dev/null && cp '%s/holds' '%s.holds'", store_dir, store_dir, store_dir);
+	shell("mkdir '%s/holds.tmp'", store_dir); /* where the new one is written */
+	for (int i = 0; i < 2; i++) {
+		assert_int_not_equal(store_rebuild(store_dir, NULL, NULL, &rep, why, sizeof(why)), 0);
+		shell("cmp '%s/holds' '%s.holds'", store_dir, store_dir);
+	}
+	shell("rmdir '%s/holds.tmp'", store_dir);
+	assert_int_equal(rebuild().damaged, 1);
+	shell("cmp '%s/holds.damaged' '%s.holds' && test ! -e '%s/holds.damaged.2' && rm '%s.holds'", store_dir, store_dir, store_dir, store_dir);
+	shell("test $(grep -c '\"dispute' '%s/holds') = 1", store_dir);
+	fsck_clean(NULL);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	/* one that is damaged in another way later has a copy of its own */
+	shell("printf X | dd of='%s/holds' bs=1 seek=20 conv=notrunc 2>/dev/null", store_dir);
+	(void)rebuild();
+	shell("test -e '%s/holds.damaged.2'", store_dir);
+}
+
 /* The number of a segment that was lost is not another call's: a row names it. */
 static void test_lost_segment(void **state)
 {
@@ -390,7 +416,7 @@ static void test_erasure(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(format_1), T(format_2), T(erasure) };
+	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(journal_killed), T(format_1), T(format_2), T(erasure) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
