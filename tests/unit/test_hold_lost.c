@@ -254,6 +254,43 @@ static void test_journal_killed(void **state)
 	shell("test -e '%s/holds.damaged.2'", store_dir);
 }
 
+/* Where audio on hold is damaged the reaper leaves it as it is, and what it makes instead it makes once. */
+static void test_damaged_segment(void **state)
+{
+	static const char *const bad[] = { "truncate -s 700 '%s/%s'", "truncate -s 100 '%s/%s'", "truncate -s 0 '%s/%s'",
+					   "printf X | dd of='%s/%s' bs=1 seek=130 conv=notrunc 2>/dev/null",
+					   "printf X | dd of='%s/%s' bs=1 seek=300 conv=notrunc 2>/dev/null",
+					   "printf X | dd of='%s/%s' bs=1 seek=10 conv=notrunc 2>/dev/null" };
+	static const char seg[] = "segments/acme/hold/00000001.seg";
+
+	(void)state;
+	for (int chunks = 1; chunks >= 0; chunks--) {
+		make_area();
+		if (!chunks) { /* one of which nothing but the row is left */
+			shell("rm -rf '%s'/segments/acme/hold/* && sqlite3 '%s/" DB "' \"update calls set extents=x''\"", store_dir, store_dir);
+			reap_at(T0 + 92 * DAY_NS);
+			assert_true(there(seg));
+			shell("rm -rf '%s.good' && cp -a '%s' '%s.good'", store_dir, store_dir, store_dir);
+		}
+		for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+			struct reap_settings s = { .now_ns = T0 + 92 * DAY_NS, .told = true };
+			struct reap_totals t;
+
+			as_before();
+			shell(bad[i], store_dir, seg);
+			for (int run = 0; run < 3; run++) {
+				s.now_ns += NS_PER_S;
+				(void)reap_with(&s, &t);
+				if (run)
+					shell("test \"$(stat -c %%y '%s/segments/acme/hold')\" = \"$(cat '%s.when')\"", store_dir, store_dir);
+				shell("stat -c %%y '%s/segments/acme/hold' >'%s.when'", store_dir, store_dir);
+			}
+			shell("test $(ls '%s/segments/acme/hold' | wc -l) -le 2", store_dir);
+		}
+		assert_int_equal(drop_store(state) || make_store(state), 0);
+	}
+}
+
 /* The number of a segment that was lost is not another call's: a row names it. */
 static void test_lost_segment(void **state)
 {
@@ -416,7 +453,7 @@ static void test_erasure(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(journal_killed), T(format_1), T(format_2), T(erasure) };
+	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
