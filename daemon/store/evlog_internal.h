@@ -49,6 +49,9 @@ int evlog_purpose_find(const char *s, size_t n);
 int evlog_source_find(const char *s, size_t n);
 int evlog_num_find(const char *s, size_t n);
 
+/* As evlog_check, of an event that a log has already: how old the evidence was that it gave up does not matter any more. */
+const char *evlog_form(const struct evlog_event *e);
+
 /* ---- time (evlog_line.c) ---- */
 
 int evlog_day_parse(const char *s, int32_t *ret); /* exactly "2026-11-24" and a zero; -EINVAL */

@@ -79,7 +79,7 @@ static void check_place(struct look *k, const struct evlog_line *l, int32_t day)
 		found(k, k->at, "E-5", "event of a later day than its file");
 	if (l->e.kind == EVLOG_OUTBOX_TAKE) {
 		k->outbox = evlog_num_get(&l->e, EVLOG_N_COUNT, 0);
-	} else if (k->outbox && !outbox_check(&l->e)) {
+	} else if (k->outbox && !outbox_kind_check(&l->e)) {
 		k->outbox--;
 		return;
 	} else {
