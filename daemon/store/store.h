@@ -370,6 +370,7 @@ bool store_settled(const struct store *st); /* it is done, and durable; with thr
 struct store_figures { /* uint64_t only */
 	uint64_t calls, chunks, payload_bytes, stored_bytes, segments;
 	uint64_t settled;	/* calls of a dead writer that got their end */
+	uint64_t uncut;		/* segments that a dead writer left, and that cannot be read: their last calls are not whole */
 	uint64_t unerased;	/* wraps of destroyed purposes that the disk would not overwrite yet */
 	/* with store_threads: */
 	uint64_t queue_bytes, queue_max; /* on its way now; the most so far */
