@@ -4,6 +4,7 @@
 
 #include "reap_util.h"
 #include "store/hold.h"
+#include "store/outbox.h"
 #include "store/segment.h"
 #include "store/store_internal.h"
 
@@ -449,6 +450,70 @@ static void test_erasure(void **state)
 	}
 }
 
+/* The program that changed a hold died before its event was in the outbox: whoever has the journal next leaves it, once. */
+static void test_untold(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct evlog_event e = { .kind = EVLOG_HOLD_SET, .source = EVLOG_S_OPERATOR, .has_call = true, .controller = "acme", .who = "anna" };
+	struct hold_why w = { .reason = "dispute", .reference = "D-1", .review = 20270301 };
+	struct uid uid, second;
+	struct holds *h;
+	struct outbox *o;
+	enum hold_end end;
+	char why[512] = "";
+	bool fresh;
+
+	(void)state;
+	uid = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	second = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&uid, T0 + DAY_NS, 20270301);
+	assert_true(there("holds.telling"));
+	reap_at(T0 + 2 * DAY_NS);
+	reap_at(T0 + 2 * DAY_NS);
+	assert_int_equal(told("hold.set"), 1);
+	assert_false(there("holds.telling"));
+	/* another is on hold, and that was told: by a file that still waits */
+	st = open_store(STORE_RO);
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_add(st, h, &second, &w, &anna, T0 + 3 * DAY_NS, &fresh));
+	e.call = second;
+	e.time_ns = T0 + 3 * DAY_NS + 5;
+	clock_set_ns(e.time_ns);
+	assert_int_equal(outbox_open(store_dir, &o, why, sizeof(why)), 0);
+	assert_int_equal(outbox_add(o, &e), 0);
+	outbox_close(o);
+	holds_close(h);
+	store_close(st);
+	reap_at(T0 + 4 * DAY_NS);
+	assert_int_equal(told("hold.set"), 2);
+	/* its end: asked for, which nobody tells, and agreed to; then killed where the log has it already */
+	st = open_store(STORE_RO);
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_release(st, h, &uid, "settled", &anna, T0 + 5 * DAY_NS, &end));
+	assert_false(there("holds.telling"));
+	ok(st, store_hold_release(st, h, &uid, "settled", &bo, T0 + 5 * DAY_NS, &end));
+	assert_int_equal(end, HOLD_RELEASED);
+	holds_close(h);
+	store_close(st);
+	shell("cp '%s/holds.telling' '%s.telling'", store_dir, store_dir);
+	for (int run = 0; run < 2; run++) {
+		reap_at(T0 + (6 + (unsigned)run) * DAY_NS);
+		assert_int_equal(told("hold.release"), 1);
+		assert_false(there("holds.telling"));
+		shell("cp '%s.telling' '%s/holds.telling'", store_dir, store_dir);
+	}
+	/* what came to nothing, or is not whole, is no change */
+	shell("sed -i '$ d' '%s/holds'", store_dir);
+	reap_at(T0 + 8 * DAY_NS);
+	shell("head -c 50 '%s.telling' >'%s/holds.telling'", store_dir, store_dir);
+	reap_at(T0 + 9 * DAY_NS);
+	assert_int_equal(told("hold.release"), 1);
+	assert_int_equal(told("hold.set"), 2);
+	assert_false(there("holds.telling"));
+}
+
 static void dump(const char *name)
 {
 	shell("sqlite3 '%s/catalog/acme/later.db' 'select uid,purpose,day,state,reason from later order by 1,2' >'%s.%s'", store_dir, store_dir, name);
@@ -522,7 +587,7 @@ static void test_later(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later) };
+	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later), T(untold) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
