@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/files.h"
@@ -200,7 +201,7 @@ static int write_anew(struct callbacks *cb, uint64_t now_s)
 	walk(cb, drop_old, &now_s);
 	le32enc(head + 8, 1);
 	le32enc(head + 12, 0);
-	w.fd = open(cb->tmp, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	w.fd = beneath_open_last(cb->tmp, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	if (w.fd < 0)
 		return -errno;
 	w.err = files_write(w.fd, head, sizeof(head));
@@ -410,7 +411,7 @@ static int read_key(const char *dir, uint8_t key[32], char *why, size_t n)
 	int fd, e = 0;
 
 	snprintf(path, sizeof(path), "%s/number.key", dir);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_open_last(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 	if (fd < 0 || read(fd, key, 32) != 32)
 		e = fd < 0 ? -errno : -EBADMSG;
 	if (fd >= 0)
@@ -433,7 +434,7 @@ static int load(struct callbacks *cb, const uint8_t *p, size_t n)
 
 static int read_file(struct callbacks *cb)
 {
-	int fd = open(cb->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), e;
+	int fd = beneath_open_last(cb->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), e;
 	size_t n = 0;
 	char *p = NULL;
 

@@ -72,6 +72,7 @@ struct daemon {
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
 	uint64_t rows_first; /* the store's figure that was told */
+	uint64_t uncut;	     /* the same */
 	bool stop, hand_over; /* hand_over: capture goes on without us for a while */
 };
 

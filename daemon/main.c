@@ -185,6 +185,10 @@ static void look_after_store(struct daemon *d, uint64_t now)
 		if (f.rows_first && !d->rows_first)
 			log_err("the evidence log is far behind: the catalog gets calls that a kill now would leave unknown to the log");
 		d->rows_first = f.rows_first;
+		if (f.uncut > d->uncut)
+			log_err("%llu segments that a recorder of before left open cannot be read: calls of then may lack their end (optag fsck names them)",
+				(unsigned long long)f.uncut);
+		d->uncut = f.uncut;
 		store_sync_tick(d->store);
 	}
 	e = store_broken(d->store, why, sizeof(why));

@@ -12,6 +12,7 @@
 
 #include <sodium.h>
 
+#include "base/beneath.h"
 #include "media/soundfile.h"
 #include "policies_kept.h"
 #include "policy/policy.h"
@@ -41,9 +42,10 @@ struct notices {
 
 /* ---- one sound ---- */
 
-static int read_file(const char *path, uint8_t **ret, size_t *ret_n)
+/* fd: as open returned it; closed here. */
+static int read_fd(int fd, uint8_t **ret, size_t *ret_n)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), e = 0;
+	int e = 0;
 	struct stat st;
 	uint8_t *p = NULL;
 	size_t at = 0;
@@ -86,7 +88,7 @@ static int hear(struct sound *s, char *why, size_t size)
 	int16_t *x = NULL;
 	char text[128] = "";
 	size_t n = 0, len = 0;
-	int e = read_file(s->path, &bytes, &n);
+	int e = read_fd(open(s->path, O_RDONLY | O_CLOEXEC), &bytes, &n);
 
 	if (e) {
 		snprintf(why, size, "%s: %s", s->path, strerror(-e));
@@ -295,14 +297,14 @@ int notices_load(const struct policy *p, const char *store, struct notices **ret
 int notices_resume(const struct policy *p, const char *store, struct notices **ret)
 {
 	struct notices *ns = calloc(1, sizeof(*ns));
-	char path[4400], why[512];
+	char name[128], why[512];
 	uint8_t *text = NULL;
 	size_t n = 0;
 	int e = ns ? 0 : -ENOMEM;
 
 	if (!e) {
-		snprintf(path, sizeof(path), "%s/policies/%s.sounds", store ? store : "", policy_hash(p));
-		e = store ? read_file(path, &text, &n) : -ENOENT;
+		snprintf(name, sizeof(name), "policies/%.100s.sounds", policy_hash(p));
+		e = store ? read_fd(beneath_open(store, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), &text, &n) : -ENOENT;
 	}
 	if (!e && text) {
 		text[n] = 0; /* there is room for it */

@@ -13,7 +13,9 @@
 
 #include <jansson.h>
 
+#include "base/beneath.h"
 #include "base/files.h"
+#include "policies_kept.h"
 
 #define FILE_MAX_BYTES (64u << 20)
 
@@ -321,15 +323,10 @@ static int apply_line(void *arg, const struct polhist_line *l)
 
 static int open_file(const char *store, int *ret)
 {
-	char path[4200];
-	int dir, fd, e = 0;
+	int dir, fd, e = policies_dir(store, &dir);
 
-	snprintf(path, sizeof(path), "%s/policies", store);
-	if (mkdir(path, 0750) && errno != EEXIST)
-		return -errno;
-	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return -errno;
+	if (e)
+		return e;
 	fd = openat(dir, "history", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0 || fsync(dir))
 		e = -errno;
@@ -417,12 +414,10 @@ int polhist_page(const char *store, uint64_t before, size_t max, int (*cb)(void 
 {
 	struct polhist_line l;
 	const char *end, *p;
-	char path[4200], *s = NULL;
+	char *s = NULL;
 	size_t len = 0;
-	int fd, e;
+	int fd = beneath_open(store, "policies/history", O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), e;
 
-	snprintf(path, sizeof(path), "%s/policies/history", store);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
 	e = files_read(fd, FILE_MAX_BYTES, &s, &len);

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
+
 #define KEPT_MAX (256 << 20)
 
 int policy_text(const struct policy *p, char **ret_text, size_t *ret_len)
@@ -35,9 +37,22 @@ int policy_text(const struct policy *p, char **ret_text, size_t *ret_len)
 
 /* ---- writing ---- */
 
-static bool holds(const char *path, const char *text, size_t len)
+/* name: below the store. */
+static FILE *open_file(const char *store, const char *name)
 {
-	FILE *f = fopen(path, "re");
+	int fd = beneath_open(store, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	int err = errno;
+
+	if (fd >= 0 && !f)
+		close(fd);
+	errno = err;
+	return f;
+}
+
+static bool holds(const char *store, const char *name, const char *text, size_t len)
+{
+	FILE *f = open_file(store, name);
 	char b[4096];
 	size_t at = 0, n;
 	bool same = f != NULL;
@@ -85,17 +100,29 @@ static int keep_in(int dir, const char *name, const char *text, size_t len)
 	return e;
 }
 
+int policies_dir(const char *store, int *ret)
+{
+	int at = open(store, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = -1, e = 0;
+
+	if (at < 0)
+		return -errno;
+	if (beneath_mkdirat(at, "policies", 0750) && errno != EEXIST)
+		e = -errno;
+	if (!e)
+		fd = beneath_openat(at, "policies", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (!e && fd < 0)
+		e = -errno;
+	close(at);
+	*ret = fd;
+	return e;
+}
+
 int policy_write_file(const char *store, const char *name, const char *text, size_t len)
 {
-	char dir[PATH_MAX];
-	int fd, e;
+	int fd, e = policies_dir(store, &fd);
 
-	snprintf(dir, sizeof(dir), "%s/policies", store);
-	if (mkdir(dir, 0750) && errno != EEXIST)
-		return -errno;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	if (e)
+		return e;
 	e = keep_in(fd, name, text, len);
 	close(fd);
 	return e;
@@ -103,26 +130,24 @@ int policy_write_file(const char *store, const char *name, const char *text, siz
 
 static int keep_file(const char *store, const char *name, bool once, const char *text, size_t len, char *why, size_t n)
 {
-	char dir[PATH_MAX], path[PATH_MAX + 96];
-	int fd, e = 0;
+	char rel[128];
+	int fd = -1, there, e;
 
-	snprintf(dir, sizeof(dir), "%s/policies", store);
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (holds(path, text, len))
+	snprintf(rel, sizeof(rel), "policies/%.100s", name);
+	if (holds(store, rel, text, len))
 		return 0;
-	if (once && access(path, F_OK) == 0)
+	there = once ? beneath_open(store, rel, O_PATH | O_CLOEXEC, 0) : -1;
+	if (there >= 0) {
+		close(there);
 		return -EEXIST;
-	if (mkdir(dir, 0750) && errno != EEXIST)
-		e = -errno;
-	fd = e ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!e && fd < 0)
-		e = -errno;
+	}
+	e = policies_dir(store, &fd);
 	if (!e)
 		e = keep_in(fd, name, text, len);
 	if (fd >= 0)
 		close(fd);
 	if (e)
-		snprintf(why, n, "%s: cannot be kept: %s", path, strerror(-e));
+		snprintf(why, n, "%s/%s: cannot be kept: %s", store, rel, strerror(-e));
 	return e;
 }
 
@@ -143,9 +168,9 @@ int policies_keep_once(const char *store, const char *name, const char *text, si
 
 /* ---- reading ---- */
 
-static int read_file(const char *path, size_t max, char **ret, size_t *ret_len, int64_t *ret_time)
+static int read_file(const char *store, const char *name, size_t max, char **ret, size_t *ret_len, int64_t *ret_time)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = open_file(store, name);
 	struct stat st;
 	char *s;
 	int e = 0;
@@ -173,12 +198,12 @@ static int read_file(const char *path, size_t max, char **ret, size_t *ret_len, 
 static int read_kept(const char *store, const char *hash, char **ret, size_t *ret_len,
 		     int64_t *ret_time)
 {
-	char path[4300];
+	char name[128];
 
 	if (!store)
 		return -ENOENT;
-	snprintf(path, sizeof(path), "%s/policies/%s.policy", store, hash);
-	return read_file(path, KEPT_MAX, ret, ret_len, ret_time);
+	snprintf(name, sizeof(name), "policies/%.100s.policy", hash);
+	return read_file(store, name, KEPT_MAX, ret, ret_len, ret_time);
 }
 
 int policies_kept(const char *store, const char *hash, struct policy **ret, int64_t *ret_since)
@@ -213,16 +238,17 @@ int policies_kept(const char *store, const char *hash, struct policy **ret, int6
 
 int policy_read_file(const char *store, const char *name, size_t max, char **ret, size_t *ret_len)
 {
-	char path[PATH_MAX + 96];
+	char rel[128];
 	int64_t then;
 
-	snprintf(path, sizeof(path), "%s/policies/%s", store, name);
-	return read_file(path, max, ret, ret_len, &then);
+	if ((size_t)snprintf(rel, sizeof(rel), "policies/%s", name) >= sizeof(rel))
+		return -ENAMETOOLONG;
+	return read_file(store, rel, max, ret, ret_len, &then);
 }
 
 int policy_from_store(const char *store, const char *hash, bool as_then, struct policy_diags *d, struct policy **ret)
 {
-	char path[PATH_MAX + 96], *text = NULL;
+	char name[128], *text = NULL;
 	struct policy *p = NULL;
 	int64_t then = 0;
 	size_t len = 0;
@@ -230,8 +256,8 @@ int policy_from_store(const char *store, const char *hash, bool as_then, struct 
 
 	if (!store)
 		return -ENOENT;
-	snprintf(path, sizeof(path), "%s/policies/%s.policy", store, hash);
-	e = read_file(path, KEPT_MAX, &text, &len, &then);
+	snprintf(name, sizeof(name), "policies/%.100s.policy", hash);
+	e = read_file(store, name, KEPT_MAX, &text, &len, &then);
 	if (!e)
 		e = policy_load_mem("kept", text, len, as_then ? then : (int64_t)time(NULL), d, &p);
 	free(text);

@@ -39,6 +39,8 @@ int policies_kept(const char *store, const char *hash, struct policy **ret, int6
 int policy_from_store(const char *store, const char *hash, bool as_then, struct policy_diags *d, struct policy **ret);
 /* A whole file of the store's policies, at most max bytes; to be freed. */
 int policy_read_file(const char *store, const char *name, size_t max, char **ret, size_t *ret_len);
+/* The directory itself, made if need be; *ret is the caller's to close. No link leads there (base/beneath.h). */
+int policies_dir(const char *store, int *ret);
 /* A new file in place of an old one, durable. */
 int policy_write_file(const char *store, const char *name, const char *text, size_t len);
 

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "base/beneath.h"
 #include "base/files.h"
 
 #define HEAD	   "{\"optag-sets\":1}\n"
@@ -130,7 +131,7 @@ static int write_new(const char *path, const struct policy_members *m, int *ret_
 
 	if (asprintf(&tmp, "%s.open", path) < 0)
 		return -ENOMEM;
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = beneath_open_last(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	if (fd >= 0)
 		out = fdopen(dup(fd), "w");
 	if (fd < 0 || !out)
@@ -179,7 +180,7 @@ static int compact(struct setfile *f)
 
 	if (e)
 		return e;
-	fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = beneath_open_last(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 	e = fd < 0 ? -errno : files_read(fd, FILE_LIMIT, &s, &n);
 	if (fd >= 0)
 		close(fd);
@@ -196,7 +197,7 @@ static int compact(struct setfile *f)
 
 static int read_file(const char *path, struct policy_members *m, char *why, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW), e;
+	int fd = beneath_open_last(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0), e;
 	size_t n = 0, len = 0, lines = 0;
 	char *s = NULL;
 

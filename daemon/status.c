@@ -359,6 +359,7 @@ static json_t *store_json(const struct status *s)
 	num(o, "stored_bytes", s->store.stored_bytes);
 	num(o, "chunks", s->store.chunks);
 	num(o, "fast_chunks", s->store.fast_chunks);
+	num(o, "uncut", s->store.uncut);
 	num(o, "segments", s->store.segments);
 	num(o, "disk_bytes", s->disk_bytes);
 	num(o, "disk_free", s->disk_free);
@@ -594,6 +595,7 @@ static void store_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_store_payload_bytes_total", "counter", "Audio payload given to the store.", s->store.payload_bytes);
 	one(b, "optag_store_written_bytes_total", "counter", "The same compressed and encrypted.", s->store.stored_bytes);
 	one(b, "optag_store_chunks_total", "counter", "Chunks written.", s->store.chunks);
+	one(b, "optag_store_uncut_segments", "gauge", "Segments that a recorder of before left open, and that cannot be read.", s->store.uncut);
 	one(b, "optag_store_fast_chunks_total", "counter", "Chunks that were compressed less since there was no time.", s->store.fast_chunks);
 	one(b, "optag_store_queue_bytes", "gauge", "Waiting to be written.", s->queue_bytes);
 	one(b, "optag_store_io_uring", "gauge", "1: written by io_uring; 0: by plain writes, which wait for the disk one by one.", s->store.ring);

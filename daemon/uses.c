@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "policy/approval.h"
@@ -173,7 +174,7 @@ static int read_file(struct uses *u, char *why, size_t n)
 	char *s = NULL;
 	int e = 0;
 
-	u->file = open(u->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	u->file = beneath_open_last(u->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (u->file < 0 || fstat(u->file, &st))
 		e = -errno;
 	else if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)

@@ -79,10 +79,11 @@ static void rebuilt(void *arg, const char *file, const char *text)
 static int rebuild_summary(const struct store_rebuild_report *r)
 {
 	if (json)
-		return cli_json_line(stdout, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "set_aside", (json_int_t)r->damaged, "made",
+		return cli_json_line(stdout, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "set_aside", (json_int_t)r->damaged, "made",
 						       (json_int_t)r->partitions, "from_copies", (json_int_t)r->copied, "from_slots",
 						       (json_int_t)r->bare, "from_evidence", (json_int_t)r->denied, "not_brought_back",
-						       (json_int_t)r->over, "unplaced", (json_int_t)r->unplaced));
+						       (json_int_t)r->over, "unplaced", (json_int_t)r->unplaced, "later",
+						       (json_int_t)r->later));
 	printf("%s set aside, %s made anew: %s from copies, %" PRIu64 " from chunks and slots, %" PRIu64
 	       " from the evidence log; %" PRIu64 " not brought back",
 	       cli_n(r->damaged, "partition"), cli_n(r->partitions, "partition"), cli_n(r->copied, "row"), r->bare, r->denied, r->over);

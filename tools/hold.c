@@ -109,7 +109,15 @@ static int open_holds(enum holds_mode mode, struct store **ret_st, struct holds 
 		cli_err("%s", store_why(*ret_st));
 	if (lost)
 		cli_err("%s on hold cannot be read: the key is gone (optag fsck)", cli_n(lost, "call"));
-	return rc || mode == HOLDS_READ ? rc : hold_tell_open(store_dir, &outbox);
+	if (rc || mode == HOLDS_READ)
+		return rc;
+	rc = hold_tell_open(store_dir, &outbox);
+	if (!rc) {
+		rc = holds_untold(*ret, hold_tell_event, outbox);
+		if (rc && rc != -EACCES) /* that: who may read the log, as the reaper each minute */
+			cli_err("the event of the last change of a hold is missing in the evidence log, and cannot be left now: %s", strerror(-rc));
+	}
+	return rc == -EACCES ? 0 : rc;
 }
 
 /* Both may be NULL. */
@@ -123,7 +131,9 @@ static int done(int rc, struct store *st, struct holds *h)
 
 /* ---- add ---- */
 
-static int add_one(struct store *st, struct holds *h, const char *call, const struct hold_why *w, const struct hold_person *who)
+/* *ret_untold: it is done, and the log does not hear of it before the next run; nothing more may be done before that. */
+static int add_one(struct store *st, struct holds *h, const char *call, const struct hold_why *w, const struct hold_person *who,
+		   bool *ret_untold)
 {
 	struct uid uid;
 	bool fresh;
@@ -138,8 +148,11 @@ static int add_one(struct store *st, struct holds *h, const char *call, const st
 		cli_err("%.26s: %s", call, store_why(st));
 		return cli_exit_code(rc);
 	}
-	if (hold_tell_set(outbox, hold_is(h, &uid), who))
+	if (hold_tell_set(outbox, hold_is(h, &uid), who)) {
+		*ret_untold = true;
 		return CLI_FAILED;
+	}
+	holds_told(h);
 	printf("%.26s: %s, to be reviewed by %s\n", call, fresh ? "on hold" : "was on hold; said anew", review);
 	(void)fflush(stdout); /* of many calls, what is done is said; cli_finish tells of errors */
 	return CLI_OK;
@@ -170,6 +183,7 @@ static int cmd_add(int argc, char **argv)
 	struct holds *h = NULL;
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a), worst = CLI_OK;
+	bool untold = false;
 
 	if (rc != CLI_GO_ON)
 		return rc;
@@ -177,8 +191,8 @@ static int cmd_add(int argc, char **argv)
 		return cli_usage("--review: '%.32s' is no date (YYYY-MM-DD)", review);
 	w = (struct hold_why){ reason, reference, (uint32_t)(d.year * 10000 + d.month * 100 + d.day) };
 	rc = open_holds(HOLDS_WRITE, &st, &h);
-	for (int i = 0; !rc && i < a.n; i++) {
-		int one = add_one(st, h, a.v[i], &w, &who);
+	for (int i = 0; !rc && !untold && i < a.n; i++) {
+		int one = add_one(st, h, a.v[i], &w, &who, &untold);
 
 		worst = one > worst ? one : worst;
 	}
@@ -308,6 +322,8 @@ static int release_one(struct store *st, struct holds *h, const struct uid *uid,
 	}
 	if (end != HOLD_ASKED && hold_tell_release(outbox, &was, who, end == HOLD_ERASED))
 		return CLI_FAILED;
+	if (end != HOLD_ASKED)
+		holds_told(h);
 	printf("%s: %s\n", id,
 	       end == HOLD_ASKED  ? "release asked for; another person confirms it by the same command" :
 	       end == HOLD_ERASED ? "released, and past its deadline: its key is destroyed" :

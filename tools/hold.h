@@ -12,6 +12,7 @@
 int hold_tell_open(const char *store, struct outbox **ret);
 /* Durable when they return 0; else one line was said. By `who`. */
 int hold_tell_set(struct outbox *o, const struct hold *x, const struct hold_person *who);
+int hold_tell_event(void *outbox, const struct evlog_event *e); /* as holds_untold asks */
 /* erased: the call's key for documentation was destroyed with the hold. */
 int hold_tell_release(struct outbox *o, const struct hold *x, const struct hold_person *who, bool erased);
 

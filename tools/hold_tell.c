@@ -36,6 +36,11 @@ static int commit(struct outbox *o, int rc)
 	return rc;
 }
 
+int hold_tell_event(void *o, const struct evlog_event *e)
+{
+	return commit(o, outbox_add(o, e));
+}
+
 int hold_tell_set(struct outbox *o, const struct hold *x, const struct hold_person *who)
 {
 	struct evlog_event e = event_of(EVLOG_HOLD_SET, x, who);

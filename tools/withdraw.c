@@ -155,24 +155,28 @@ static void say(const char *text, unsigned p, const struct look *l)
 		printf("%s: %s ends with the next run of the reaper, or the end of its hold\n", text, store_purpose_names[p]);
 }
 
-/* Nothing was asked: why. */
+/* Nothing was asked: why. Of a rebuilt row nobody knows the ground, so a person decides; what he did then counts as withdrawn. */
 static int nothing(const char *text, const struct look *l)
 {
-	bool done = false, consent = false;
+	bool done = false, consent = false, unknown = !*l->scenario, any = false;
 
 	for (unsigned p = 0; p < STORE_PURPOSES; p++) {
-		if ((purpose != 2 && (unsigned)purpose != p) || !l->consent[p])
+		if (purpose != 2 && (unsigned)purpose != p)
 			continue;
-		consent = true;
-		done |= l->state[p] == STORE_S_WITHDRAWN;
-		if (l->state[p] == STORE_S_WITHDRAWN)
+		any |= kept(l->state[p]);
+		consent |= l->consent[p];
+		if ((l->consent[p] || unknown) && l->state[p] == STORE_S_WITHDRAWN) {
+			done = true;
 			say(text, p, l);
+		}
 	}
-	if (!done)
-		cli_err("%s: %s", text, consent ? "nothing is kept of it by a consent" :
-			!*l->scenario	? "what is kept of it rests on is not known any more, its row was rebuilt: optag erase --reason withdrawn" :
-						  "what is kept of it rests on no consent (optag-erase(1), optag-call(1) object)");
-	return done ? CLI_OK : CLI_FAILED;
+	if (unknown && any)
+		cli_err("%s: its row was rebuilt, so nobody knows any more whether a consent is what it is kept by: "
+			"'optag erase --purpose both --reason withdrawn %s' destroys all of it", text, text);
+	else if (!done)
+		cli_err("%s: %s", text, unknown || consent ? "nothing is kept of it by a consent" :
+			"what is kept of it rests on no consent (optag-erase(1), optag-call(1) object)");
+	return done && !(unknown && any) ? CLI_OK : CLI_FAILED;
 }
 
 static int withdraw(const char *text)

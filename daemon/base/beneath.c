@@ -89,6 +89,33 @@ int beneath_openat(int dirfd, const char *name, int flags, mode_t mode)
 	return (int)fd;
 }
 
+int beneath_open(const char *dir, const char *name, int flags, mode_t mode)
+{
+	int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, err;
+
+	if (at < 0)
+		return -1;
+	fd = beneath_openat(at, name, flags, mode);
+	err = errno;
+	close(at);
+	errno = err;
+	return fd;
+}
+
+int beneath_open_last(const char *path, int flags, mode_t mode)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+
+	if (!slash)
+		return beneath_open(".", path, flags, mode);
+	if ((size_t)(slash - path) >= sizeof(dir))
+		return refuse(ENAMETOOLONG);
+	memcpy(dir, path, (size_t)(slash - path));
+	dir[slash - path] = 0;
+	return beneath_open(slash == path ? "/" : dir, slash + 1, flags, mode);
+}
+
 /* The directory of the last part, and that part. dirfd itself where the name has no other. */
 static int parent(int dirfd, const char *name, const char **ret_leaf)
 {

@@ -17,6 +17,12 @@
 
 /* mode counts with O_CREAT only. A link is refused as the last part, too, whether flags have O_NOFOLLOW or not. */
 int beneath_openat(int dirfd, const char *name, int flags, mode_t mode);
+/*
+ * For who has no descriptor: name below the directory `dir`, which is a path that is believed (as given by who runs the program), and a
+ * file by its whole path, of which all but the last part is.
+ */
+int beneath_open(const char *dir, const char *name, int flags, mode_t mode);
+int beneath_open_last(const char *path, int flags, mode_t mode);
 /* The last part may be a link, which these look at, remove and rename as such. */
 int beneath_statat(int dirfd, const char *name, struct stat *ret);
 int beneath_accessat(int dirfd, const char *name); /* 0 it is there, whatever it is */

@@ -4,7 +4,7 @@
  *
  * evlog_event.c fields and kinds, evlog_line.c lines, evlog_root.c keys, roots and the head,
  * evlog_day.c a day's file read line by line, evlog_recover.c where writing goes on, evlog_open.c
- * and evlog.c writing, evlog_look.c and evlog_sums.c looking. All names are relative to the store.
+ * and evlog.c writing, evlog_look.c, evlog_sums.c and evlog_late.c looking. All names are relative to the store.
  */
 #ifndef EVLOG_INTERNAL_H
 #define EVLOG_INTERNAL_H
@@ -48,6 +48,9 @@ int evlog_kind_find(const char *s, size_t n);
 int evlog_purpose_find(const char *s, size_t n);
 int evlog_source_find(const char *s, size_t n);
 int evlog_num_find(const char *s, size_t n);
+
+/* As evlog_check, of an event that a log has already: how old the evidence was that it gave up does not matter any more. */
+const char *evlog_form(const struct evlog_event *e);
 
 /* ---- time (evlog_line.c) ---- */
 
@@ -166,6 +169,26 @@ bool evlog_sums_failed(const struct evlog_sums *s); /* out of memory */
 void evlog_sums_end(struct evlog_sums *s, void (*sum)(void *arg, const struct evlog_sum *s), void *arg,
 		    void (*lost)(void *arg, const char *uid, const char *rule, int32_t day), void *lost_arg,
 		    uint64_t *ret_open);
+
+/* Whether the call is matched and has no outcome yet. */
+bool evlog_sums_is_open(const struct evlog_sums *s, const struct uid *call);
+
+/* ---- key.commits behind their call's outcome (evlog_late.c): added in a first reading, told after a second one ---- */
+
+struct evlog_late {
+	struct uid call;
+	uint64_t seq, line;
+	int32_t day; /* of the file */
+};
+
+struct evlog_lates;
+int evlog_lates_new(struct evlog_lates **ret);
+void evlog_lates_free(struct evlog_lates *s); /* NULL-tolerant */
+int evlog_lates_add(struct evlog_lates *s, const struct evlog_late *l); /* -ENOMEM */
+bool evlog_lates_any(const struct evlog_lates *s);
+/* As evlog_look's line: the second reading; 0. */
+int evlog_lates_line(void *lates, const char *file, uint64_t line, const struct evlog_line *l);
+void evlog_lates_each(const struct evlog_lates *s, void (*fn)(void *arg, const struct evlog_late *l), void *arg);
 
 /* Of a file in evidence/: 1 a day's log, 2 its root, 0 another part of a log, -1 none. */
 int evlog_name_kind(const char *name, int32_t *ret_day);

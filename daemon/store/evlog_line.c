@@ -349,7 +349,7 @@ int evlog_line_parse(const char *p, size_t n, struct evlog_line *ret, const char
 	if (!what && (!lit(&in, "}") || in.left))
 		what = "not an event's line";
 	if (!what)
-		what = evlog_check(&ret->e);
+		what = evlog_form(&ret->e);
 	if (!what && (evlog_line_format(ret->seq, ret->prev, &ret->e, again) != n + 1 || memcmp(again, p, n)))
 		what = "not as it is written";
 	if (what)

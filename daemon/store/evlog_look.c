@@ -25,6 +25,7 @@ struct look {
 	struct evlog_pub pub;
 	struct evlog_head head;
 	struct evlog_sums *sums;
+	struct evlog_lates *late; /* NULL: not asked for */
 	bool partial;	   /* the first days are not read */
 	bool head_seen;	   /* its line was */
 	bool anchor_seen;
@@ -79,7 +80,7 @@ static void check_place(struct look *k, const struct evlog_line *l, int32_t day)
 		found(k, k->at, "E-5", "event of a later day than its file");
 	if (l->e.kind == EVLOG_OUTBOX_TAKE) {
 		k->outbox = evlog_num_get(&l->e, EVLOG_N_COUNT, 0);
-	} else if (k->outbox && !outbox_check(&l->e)) {
+	} else if (k->outbox && !outbox_kind_check(&l->e)) {
 		k->outbox--;
 		return;
 	} else {
@@ -92,6 +93,18 @@ static void check_place(struct look *k, const struct evlog_line *l, int32_t day)
 	} else if (l->e.time_ns > k->time_ns) {
 		k->time_ns = l->e.time_ns;
 	}
+}
+
+/* A key of a call that has no open match; of one that began before what is read nobody knows. */
+static int note_late(struct look *k, const struct evlog_line *l, int32_t day)
+{
+	struct evlog_late late = { .call = l->e.call, .seq = l->seq, .line = k->at, .day = day };
+	uint64_t since = k->how->from_day ? (uint64_t)k->how->from_day * EVLOG_DAY_S * NS_PER_S : 0;
+
+	if (!k->late || l->e.kind != EVLOG_KEY_COMMIT || evlog_sums_is_open(k->sums, &l->e.call) ||
+	    uid_time_ms(&l->e.call) * NS_PER_MS < (since > k->border_ns ? since : k->border_ns))
+		return 0;
+	return evlog_lates_add(k->late, &late);
 }
 
 static int take_line(struct look *k, const char *p, size_t n, int32_t day)
@@ -127,6 +140,8 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 			       k->partial ? UINT64_MAX : k->border_ns, &rule);
 	if (what)
 		found(k, k->at, rule, "%s", what);
+	if (note_late(k, &l, day))
+		return -ENOMEM;
 	return k->how->line ? k->how->line(k->how->arg, k->name, k->at, &l) : 0;
 }
 
@@ -348,9 +363,34 @@ static int begin(struct look *k, const char *dir, struct why *why)
 	return rc ? rc : evlog_sums_new(&k->sums);
 }
 
-int evlog_look(const char *store_dir, const struct evlog_look *how, struct evlog_report *ret, char *text, size_t n)
+static void tell_late(void *arg, const struct evlog_late *l)
 {
-	struct look k = { .how = how, .r = ret, .root = { .fd = -1 } };
+	struct look *k = arg;
+	char uid[UID_TEXT];
+
+	uid_format(&l->call, uid);
+	evlog_day_name(l->day, "log", k->name);
+	found(k, l->line, "E-10", "call %s: a key.commit behind the call's outcome, which does not count it", uid);
+}
+
+static int look_once(const char *store_dir, const struct evlog_look *how, struct evlog_lates *late, struct evlog_report *ret, char *text, size_t n);
+
+/* The second reading, where the first had a key.commit of a call that was not open. */
+static int look_late(struct look *k, const char *store_dir)
+{
+	struct evlog_look how = { .arg = k->late, .line = evlog_lates_line, .from_day = k->how->from_day, .to_day = k->how->to_day,
+				  .public_key = k->how->public_key };
+	struct evlog_report rep;
+	int rc = look_once(store_dir, &how, NULL, &rep, NULL, 0);
+
+	if (!rc)
+		evlog_lates_each(k->late, tell_late, k);
+	return rc;
+}
+
+static int look_once(const char *store_dir, const struct evlog_look *how, struct evlog_lates *late, struct evlog_report *ret, char *text, size_t n)
+{
+	struct look k = { .how = how, .r = ret, .late = late, .root = { .fd = -1 } };
 	struct why why = { "" };
 	int rc;
 
@@ -364,6 +404,8 @@ int evlog_look(const char *store_dir, const struct evlog_look *how, struct evlog
 		if (how->anchor && !k.anchor_seen)
 			found(&k, 0, "E-8", "no day has the root that was noted elsewhere");
 	}
+	if (!rc && late && evlog_lates_any(late))
+		rc = look_late(&k, store_dir);
 	if (!rc && k.sums && evlog_sums_failed(k.sums))
 		rc = why_set(&why, -ENOMEM, "out of memory");
 	if (rc < 0 && !why.text[0])
@@ -372,5 +414,19 @@ int evlog_look(const char *store_dir, const struct evlog_look *how, struct evlog
 		snprintf(text, n, "%s", why.text);
 	evlog_sums_free(k.sums);
 	root_close(&k.root);
+	return rc;
+}
+
+int evlog_look(const char *store_dir, const struct evlog_look *how, struct evlog_report *ret, char *text, size_t n)
+{
+	struct evlog_lates *late = NULL;
+	int rc = evlog_lates_new(&late);
+
+	*ret = (struct evlog_report){ 0 };
+	if (!rc)
+		rc = look_once(store_dir, how, late, ret, text, n);
+	else if (text && n)
+		snprintf(text, n, "out of memory");
+	evlog_lates_free(late);
 	return rc;
 }

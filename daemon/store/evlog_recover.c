@@ -13,11 +13,37 @@
 
 #include "store/evlog_internal.h"
 
+static int on_given_up(void *arg, const char *file, uint64_t n, const struct evlog_line *l)
+{
+	int32_t *told = arg, day;
+
+	(void)file;
+	(void)n;
+	if (l->e.kind == EVLOG_EVIDENCE_EXPIRE && evlog_day_of_number(evlog_num_get(&l->e, EVLOG_N_DAY, 0), &day) && day > *told)
+		*told = day;
+	return 0;
+}
+
+/* Whether a day's log may be gone: for its age, or since a program of before kept logs for a shorter time and the log says so. */
+static bool may_be_gone(const struct root *r, const struct evlog_days *days, size_t i, int32_t *told)
+{
+	struct evlog_look how = { .arg = told, .line = on_given_up };
+	struct evlog_report rep;
+	char why[512];
+
+	if (days->v[i].day < evlog_expire_day(days->v[days->n - 1].day, EVLOG_EXPIRE_MONTHS))
+		return true;
+	if (*told == INT32_MIN && evlog_look(r->path, &how, &rep, why, sizeof(why))) /* all of it, which is rare */
+		return false;
+	return days->v[i].day < *told;
+}
+
 /* All roots but the newest day's, which may be missing. Sets prev to what the newest day's first line follows. */
 static int check_roots(const struct root *r, const struct evlog_pub *pub, const struct evlog_days *days,
 		       struct evlog_state *s, struct why *why)
 {
 	struct evlog_root root;
+	int32_t told = INT32_MIN;
 	uint8_t hash[32];
 	int rc = 0;
 
@@ -28,8 +54,7 @@ static int check_roots(const struct root *r, const struct evlog_pub *pub, const 
 
 		evlog_day_name(days->v[i].day, "root", name);
 		/* logs go with their age, oldest first: there is none before one that is missing, and the newest is far behind it */
-		if (days->v[i].expired && ((i && !days->v[i - 1].expired) ||
-					   days->v[i].day >= evlog_expire_day(days->v[days->n - 1].day, EVLOG_EXPIRE_MONTHS)))
+		if (days->v[i].expired && ((i && !days->v[i - 1].expired) || !may_be_gone(r, days, i, &told)))
 			return why_set(why, -EBADMSG, "%s: its log is missing (rule E-6)", name);
 		rc = evlog_root_load(r, days->v[i].day, pub, &root, hash, why);
 		if (rc == -ENOENT)

@@ -132,7 +132,7 @@ static struct sum_node *sum_of(struct evlog_sums *s, int32_t day, const char *ru
 	return n;
 }
 
-static struct call_node *call_of(struct evlog_sums *s, const struct uid *uid, uint64_t *ret_hash)
+static struct call_node *call_of(const struct evlog_sums *s, const struct uid *uid, uint64_t *ret_hash)
 {
 	*ret_hash = hash_bytes(uid, sizeof(*uid));
 	for (struct hnode *i = htab_first(&s->calls, *ret_hash); i; i = htab_next(i)) {
@@ -142,6 +142,13 @@ static struct call_node *call_of(struct evlog_sums *s, const struct uid *uid, ui
 			return c;
 	}
 	return NULL;
+}
+
+bool evlog_sums_is_open(const struct evlog_sums *s, const struct uid *call)
+{
+	uint64_t h;
+
+	return call_of(s, call, &h);
 }
 
 static const char *say(struct evlog_sums *s, const struct evlog_line *l, const char *what)

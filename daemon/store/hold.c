@@ -294,6 +294,11 @@ int holds_append(struct holds *h, const struct hold_line *l, struct why *why)
 		rc = -EBADMSG;
 	if (!rc && h->end + n > (l->what == HOLD_SET || l->what == HOLD_CHANGE ? HOLDS_FILE_ADD : HOLDS_FILE_MAX))
 		rc = -ENOSPC;
+	if (!rc && hold_line_told(l)) {
+		rc = holds_telling(h, line, n, why);
+		if (rc)
+			return rc;
+	}
 	if (!rc) {
 		rc = pwrite_all(h->fd, line, n, (off_t)h->end);
 		if (!rc && fdatasync(h->fd))

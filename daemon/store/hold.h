@@ -134,6 +134,18 @@ int store_hold_cancel(struct store *st, struct holds *h, const struct uid *uid, 
  */
 int holds_settle(struct holds *h, uint64_t *ret_lost, struct why *why);
 
+/* ---- its event ---- */
+
+struct evlog_event;
+/* Of store_hold_add or a release: the event of the change is in the outbox, durably. Before the next change. */
+void holds_told(struct holds *h);
+/*
+ * For who has it open for writing, before a change of his own: what a program that died (or could not) did not tell of its last change
+ * goes to `tell`, whose event is durable when that returns 0; unless the outbox or the log have it. -EACCES and
+ * so on: these cannot be read, and it is left to the next.
+ */
+int holds_untold(struct holds *h, int (*tell)(void *arg, const struct evlog_event *e), void *arg);
+
 /* ---- the copy of the key ---- */
 
 struct slot;

@@ -9,6 +9,7 @@
 #include "store/store_internal.h"
 
 #define HOLDS_FILE     "holds"
+#define HOLDS_TELLING "holds.telling"
 #define HOLDS_HEAD     "{\"optag-holds\":1}\n"
 #define HOLDS_FILE_MAX (64u << 20)
 #define HOLDS_FILE_ADD (48u << 20) /* from here on holds end and none begins */
@@ -63,6 +64,12 @@ int holds_apply(struct holds *h, const struct hold_line *l);
 struct entry *holds_find(const struct holds *h, const struct uid *uid);
 /* Durable, then true of *h. The line is one that the journal allows now (-EBADMSG else). */
 int holds_append(struct holds *h, const struct hold_line *l, struct why *why);
+
+/* ---- events (hold_untold.c) ---- */
+
+bool hold_line_told(const struct hold_line *l); /* the evidence log hears of such a line */
+/* Before the line (with its LF) is in the journal; durable. */
+int holds_telling(struct holds *h, const char *line, size_t n, struct why *why);
 
 /* ---- keys (hold_slot.c) ---- */
 

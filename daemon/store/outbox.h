@@ -45,6 +45,8 @@ int outbox_open(const char *store_dir, struct outbox **ret, char *why, size_t n)
  * objection.*, consent.withdrawn, access.*, play, use.training, report.made, reaper.run, reaper.told, evidence.expire.
  */
 const char *outbox_check(const struct evlog_event *e);
+/* As outbox_check, of an event that a log has already (evlog_form): whether it may have come by the outbox. */
+const char *outbox_kind_check(const struct evlog_event *e);
 /* -EINVAL (outbox_check), or it could not be written: nothing of the event stays. The event is copied. */
 int outbox_add(struct outbox *o, const struct evlog_event *e);
 /* Everything added is durable and may be taken; then goes on with a new file. Nothing added: nothing done. */

@@ -18,7 +18,7 @@
 
 #include "store/outbox_internal.h"
 
-const char *outbox_check(const struct evlog_event *e)
+const char *outbox_kind_check(const struct evlog_event *e)
 {
 	static const enum evlog_kind kinds[] = {
 		EVLOG_CALL_DESTROY,	EVLOG_KEY_DESTROY,	 EVLOG_BUCKET_DESTROY,	EVLOG_PURPOSE_EXPIRE,
@@ -28,10 +28,7 @@ const char *outbox_check(const struct evlog_event *e)
 		EVLOG_USE,		EVLOG_REPORT,		 EVLOG_REAPER_RUN,	EVLOG_EVIDENCE_EXPIRE,
 		EVLOG_REAPER_TOLD,
 	};
-	const char *what = evlog_check(e);
 
-	if (what)
-		return what;
 	/* what the daemon says itself, nobody says for it */
 	if (e->source != EVLOG_S_REAPER && e->source != EVLOG_S_OPERATOR)
 		return "not by reaper or operator";
@@ -41,6 +38,13 @@ const char *outbox_check(const struct evlog_event *e)
 		if (e->kind == kinds[i])
 			return NULL;
 	return "not an event for the outbox";
+}
+
+const char *outbox_check(const struct evlog_event *e)
+{
+	const char *what = evlog_check(e);
+
+	return what ? what : outbox_kind_check(e);
 }
 
 /* ---- names ---- */

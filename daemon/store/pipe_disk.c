@@ -138,6 +138,7 @@ static void disk_breaks(struct pipe *p)
 /* Everything that writes is opened anew; what the disk had of each call is what the last sync covered. */
 static int reopen(struct store *st)
 {
+	uint64_t uncut;
 	int rc;
 
 	writer_free(st->writer);
@@ -149,7 +150,9 @@ static int reopen(struct store *st)
 	st->opens = NULL;
 	rc = epoch_next(&st->root, &st->epoch, why_of(st));
 	if (!rc)
-		rc = writer_recover(&st->root, why_of(st));
+		rc = writer_recover(&st->root, &uncut, why_of(st));
+	if (!rc)
+		__atomic_store_n(&st->figures.uncut, uncut, __ATOMIC_RELAXED);
 	if (!rc)
 		rc = writer_new(&st->root, st->ring, &st->writer, why_of(st));
 	if (!rc)

@@ -314,7 +314,7 @@ struct kept {
 	uint32_t segment; /* of its chunks; 0: it has none */
 	uint64_t end;	  /* behind them */
 	bool copied;	  /* a copy of the row lies somewhere */
-	bool there;	  /* that segment is there, and its own */
+	bool there;	  /* that segment is there, its own, and has room for all of them */
 };
 
 struct area {
@@ -429,7 +429,7 @@ static bool stays_there(struct area *a, const char *name, uint32_t number)
 	k = kept_find(a, &uid);
 	if (k) {
 		k->copied |= copy || (k->segment == number && size > k->end);
-		k->there |= k->segment == number;
+		k->there |= k->segment == number && size >= k->end; /* else it is cut: nothing can be made of it, at no run */
 		return k->segment == number || copy;
 	}
 	if (!hold_is(a->r->holds, &uid) || has_row(a->r, &uid)) /* over, or not finished */

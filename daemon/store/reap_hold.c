@@ -22,6 +22,13 @@
 
 /* ---- before keys die ---- */
 
+static int tell_now(void *arg, const struct evlog_event *e)
+{
+	int rc = reap_tell(arg, e);
+
+	return rc ? rc : reap_tell_commit(arg);
+}
+
 void reap_holds_open(struct reap *r)
 {
 	struct why why = { "" };
@@ -39,6 +46,9 @@ void reap_holds_open(struct reap *r)
 	rc = r->set->dry ? 0 : holds_settle(r->holds, &lost, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
+	rc = r->set->dry ? 0 : holds_untold(r->holds, tell_now, r);
+	if (rc && rc != -EACCES) /* that: who may read the log */
+		reap_fault(r, rc, "holds: the event of a change is missing in the evidence log, and cannot be left now");
 	if (lost)
 		reap_fault(r, -ENODATA, "holds: a call on hold has no key any more: its hold was set when the key was destroyed already");
 }

@@ -199,7 +199,10 @@ static void find_unused(struct reap *r, struct unused *u)
 
 	u->r = r;
 	if (rc) {
-		reap_fault(r, rc, why.text);
+		struct why all;
+
+		(void)why_set(&all, rc, "%.300s: nobody knows what was used, and no unused training is erased before its day", why.text);
+		reap_fault(r, rc, all.text);
 		return;
 	}
 	if (bad)

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/bucket.h"
@@ -21,6 +23,7 @@
 #include "store/reap_ring.h"
 #include "store/slot.h"
 
+#define LEFT_OPEN_S 3600 /* as long as a recorder keeps an idle segment open */
 #define GONE ".gone" /* a database that is no catalog any more */
 
 struct space {
@@ -321,6 +324,57 @@ static void controller_space(struct reap *r, struct reap_ring *ring, const char 
 	free(days.v);
 }
 
+/* A writer has something of the day open (daylock.h). */
+static bool in_use(const struct reap *r, const char *dir)
+{
+	int fd = beneath_openat(r->root.fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	bool used = fd < 0 || flock(fd, LOCK_EX | LOCK_NB);
+
+	if (fd >= 0)
+		close(fd);
+	return used;
+}
+
+/*
+ * A segment is open for minutes, and whoever finds it after a kill finishes it, but for one that cannot be read. Then calls have less
+ * than was recorded of them, at each run until somebody looks. By the machine's clock, as the file's time.
+ */
+static void left_open(struct reap *r, const char *controller, const char *day)
+{
+	char dir[STORE_PATH_MAX], rel[STORE_PATH_MAX + 300];
+	struct names names;
+	struct stat sb;
+	struct why why;
+
+	snprintf(dir, sizeof(dir), "segments/%.63s/%.10s", controller, day);
+	if (names_read(&r->root, dir, &names))
+		return;
+	for (size_t i = 0; i < names.n; i++) {
+		if (!segment_name(names.v[i]) || names.v[i][9] != 'o')
+			continue;
+		snprintf(rel, sizeof(rel), "%s/%s", dir, names.v[i]);
+		if (beneath_statat(r->root.fd, rel, &sb) || time(NULL) - sb.st_mtime < LEFT_OPEN_S || in_use(r, dir))
+			continue;
+		(void)why_set(&why, -EBADMSG, "%s: left open, and no recorder finished it: what is in it is not found (optag fsck)", rel);
+		reap_fault(r, -EBADMSG, why.text);
+	}
+	names_free(&names);
+}
+
+static void look_left_open(struct reap *r, const char *controller)
+{
+	char dir[STORE_PATH_MAX];
+	struct names days;
+
+	snprintf(dir, sizeof(dir), "segments/%.63s", controller);
+	if (names_read(&r->root, dir, &days))
+		return; /* told before */
+	for (size_t i = 0; i < days.n; i++)
+		if (strlen(days.v[i]) == 10)
+			left_open(r, controller, days.v[i]);
+	names_free(&days);
+}
+
 static int name_order(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -354,6 +408,9 @@ void reap_space(struct reap *r)
 	for (size_t i = 0; i < b.n; i++)
 		if (!name_check(b.v[i]) && (!a.n || !bsearch(&b.v[i], a.v, a.n, sizeof(*a.v), name_order)))
 			controller_space(r, ring, b.v[i]);
+	for (size_t i = 0; i < b.n; i++)
+		if (!name_check(b.v[i]))
+			look_left_open(r, b.v[i]);
 	names_free(&a);
 	names_free(&b);
 	if (ring)

@@ -509,6 +509,8 @@ static int run(struct rebuild *b)
 	rc = rebuild_journal(b);
 	if (!rc)
 		rc = rebuild_all(b);
+	if (!rc)
+		rc = rebuild_later(b);
 	return rc ? rc : unlist(b);
 }
 

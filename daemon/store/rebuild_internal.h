@@ -121,4 +121,7 @@ int rebuild_fill(void *filling, sqlite3 *sql);
 /* rebuild_hold.c: rows of the hold area; d->known are those of a sound hold.db. */
 int rebuild_hold(struct rebuild *b, struct lost_day *d);
 
+/* rebuild_later.c: later.db of all controllers, where it is damaged or gone; after the rows */
+int rebuild_later(struct rebuild *b);
+
 #endif

@@ -157,8 +157,43 @@ static int read_file(struct rebuild *b, char **ret, size_t *ret_len)
 	return rc;
 }
 
+static bool is_copy(struct rebuild *b, const char *rel, const char *p, size_t n)
+{
+	int fd = beneath_openat(b->root.fd, rel, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+	char *had = n ? malloc(n) : NULL;
+	struct stat sb;
+	bool same = fd >= 0 && (had || !n) && !fstat(fd, &sb) && S_ISREG(sb.st_mode) && sb.st_size == (off_t)n &&
+		    (!n || (!pread_all(fd, had, n, 0) && !memcmp(had, p, n)));
+
+	free(had);
+	if (fd >= 0)
+		close(fd);
+	return same;
+}
+
+/*
+ * The damaged one is copied, not renamed: until the new one takes its place in one step it stands there, so that a run that is
+ * killed has lost nothing, and the next begins with the same lines. A copy that such a run left is used.
+ */
+static int keep_copy(struct rebuild *b, const char *p, size_t n, mode_t mode, const char *what)
+{
+	char rel[64] = HOLDS_FILE ".damaged";
+	int rc = 0, i = 2;
+
+	while (!beneath_accessat(b->root.fd, rel) && !is_copy(b, rel, p, n) && i < 10000)
+		snprintf(rel, sizeof(rel), HOLDS_FILE ".damaged.%d", i++);
+	if (beneath_accessat(b->root.fd, rel))
+		rc = write_new(&b->root, rel, p, n, mode, b->why);
+	if (rc)
+		return rc;
+	b->rep.damaged++;
+	rebuild_say(b, HOLDS_FILE, "copied to %s: %s", rel, what);
+	return 0;
+}
+
 int rebuild_journal(struct rebuild *b)
 {
+	const mode_t mode = b->root.shared ? FILE_MODE(&b->root) : 0640;
 	struct journal j = { .b = b };
 	struct why bad = { "" };
 	char *text = NULL;
@@ -182,9 +217,9 @@ int rebuild_journal(struct rebuild *b)
 	if (!rc && old) {
 		rebuild_say(b, HOLDS_FILE, "not made anew: there are slots of version 1, and who of them was on hold it alone says");
 	} else if (!rc) {
-		rc = text ? rebuild_set_aside(b, HOLDS_FILE, bad.text) : 0;
+		rc = text ? keep_copy(b, text, n, mode, bad.text) : 0;
 		if (!rc)
-			rc = write_new(&b->root, HOLDS_FILE, j.out.p, j.out.len, b->root.shared ? FILE_MODE(&b->root) : 0640, b->why);
+			rc = write_over(&b->root, HOLDS_FILE, j.out.p, j.out.len, mode, b->why);
 		if (!rc)
 			rebuild_say(b, HOLDS_FILE, "made anew: %llu lines kept, %llu left out, %llu calls on hold whose reason is lost",
 				    (unsigned long long)j.kept, (unsigned long long)j.lost, (unsigned long long)j.made);

@@ -28,6 +28,7 @@ static uint64_t whole_end(const uint8_t *p, size_t n)
 	return end;
 }
 
+/* 1: it stays as it is. */
 static int cut_file(const struct root *r, const char *rel, const char *final, struct why *why)
 {
 	int fd = beneath_openat(r->fd, rel, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
@@ -36,16 +37,18 @@ static int cut_file(const struct root *r, const char *rel, const char *final, st
 	uint64_t end;
 
 	if (fd < 0 || fstat(fd, &sb)) {
-		rc = fd < 0 && (errno == EISDIR || errno == ELOOP || errno == ENXIO) ? 0 : why_errno(why, -errno, rel, "cannot open");
+		rc = fd < 0 && (errno == EISDIR || errno == ELOOP || errno == ENXIO) ? 1 : why_errno(why, -errno, rel, "cannot open");
 		goto out;
 	}
 	/* Not ours, or not to be read, now perhaps: it stays for the next time (fsck names it), and recording does not wait for it. */
-	if (!S_ISREG(sb.st_mode) || (uint64_t)sb.st_size > SEGMENT_MAX)
+	if (!S_ISREG(sb.st_mode) || (uint64_t)sb.st_size > SEGMENT_MAX) {
+		rc = 1;
 		goto out;
+	}
 	p = malloc((size_t)sb.st_size + 1);
 	rc = p ? pread_all(fd, p, (size_t)sb.st_size, 0) : why_set(why, -ENOMEM, "out of memory");
 	if (rc) {
-		rc = rc == -ENOMEM ? rc : 0;
+		rc = rc == -ENOMEM ? rc : 1;
 		goto out;
 	}
 	end = whole_end(p, (size_t)sb.st_size);
@@ -64,7 +67,7 @@ out:
 	return rc;
 }
 
-static int recover_day(const struct root *r, const char *dir, struct why *why)
+static int recover_day(const struct root *r, const char *dir, uint64_t *left, struct why *why)
 {
 	char rel[STORE_PATH_MAX + 64], final[STORE_PATH_MAX + 64];
 	struct names files;
@@ -78,17 +81,20 @@ static int recover_day(const struct root *r, const char *dir, struct why *why)
 		snprintf(rel, sizeof(rel), "%s/%s", dir, files.v[i]);
 		snprintf(final, sizeof(final), "%s/%.8s.seg", dir, files.v[i]);
 		rc = cut_file(r, rel, final, why);
+		*left += rc == 1;
+		rc = rc == 1 ? 0 : rc;
 	}
 	names_free(&files);
 	return rc;
 }
 
-int writer_recover(const struct root *r, struct why *why)
+int writer_recover(const struct root *r, uint64_t *ret_left, struct why *why)
 {
 	struct names owners, days;
 	char dir[STORE_PATH_MAX];
 	int rc = names_read(r, "segments", &owners);
 
+	*ret_left = 0;
 	if (rc)
 		return why_errno(why, rc, "segments", "cannot read directory");
 	for (size_t i = 0; !rc && i < owners.n; i++) {
@@ -101,7 +107,7 @@ int writer_recover(const struct root *r, struct why *why)
 			if (strlen(days.v[k]) != 10)
 				continue;
 			snprintf(dir, sizeof(dir), "segments/%s/%s", owners.v[i], days.v[k]);
-			rc = recover_day(r, dir, why);
+			rc = recover_day(r, dir, ret_left, why);
 		}
 		names_free(&days);
 	}

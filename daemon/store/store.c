@@ -172,7 +172,7 @@ static int open_writer(struct store *st)
 	if (!rc)
 		rc = root_upgrade(&st->root, why_of(st));
 	if (!rc)
-		rc = writer_recover(&st->root, why_of(st));
+		rc = writer_recover(&st->root, &st->figures.uncut, why_of(st)); /* nobody else is here yet */
 	if (!rc && writer_ring_new(&st->ring))
 		rc = why_set(why_of(st), -ENOMEM, "%s: out of memory", st->root.path);
 	if (!rc)

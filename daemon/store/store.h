@@ -385,6 +385,7 @@ bool store_settled(const struct store *st); /* it is done, and durable; with thr
 struct store_figures { /* uint64_t only */
 	uint64_t calls, chunks, payload_bytes, stored_bytes, segments;
 	uint64_t settled;	/* calls of a dead writer that got their end */
+	uint64_t uncut;		/* segments that a dead writer left, and that cannot be read: their last calls are not whole */
 	uint64_t unerased;	/* wraps of destroyed purposes that the disk would not overwrite yet */
 	/* with store_threads: */
 	uint64_t queue_bytes, queue_max; /* on its way now; the most so far */
@@ -512,12 +513,13 @@ struct store_fsck_report {
  * Makes what is lost of the catalog anew: partitions that are damaged are set aside (NAME.damaged), and calls that
  * are in no sound partition get their rows from the copies in the segments; where there is none, from chunks and
  * key slots (gap "rebuilt", restricted: nobody can tell what they were granted for), and calls of which nothing was kept
- * from the evidence log. Never brings back the row of a call whose day was destroyed. cb gets a line for each
+ * from the evidence log. Then what became of calls later (later.db). Never brings back the row of a call whose day was destroyed. cb gets a line for each
  * file. May be killed and run again. -EBUSY a recorder or reaper runs. Needs no private key; reads all segments.
  */
 struct store_rebuild_report {
 	uint64_t damaged;    /* partitions set aside */
 	uint64_t partitions; /* made */
+	uint64_t later;	     /* lines of a later.db that was lost */
 	uint64_t copied, bare, denied; /* rows: from copies; from chunks and slots; from the evidence log */
 	uint64_t over;	   /* rows that are not brought back: their day was destroyed, or nothing of them may be read */
 	uint64_t unplaced; /* calls that the evidence log has as denied, and nobody knows the day of */

@@ -60,7 +60,10 @@ uint64_t writer_segments(const struct writer *w); /* made so far; by who appends
 /* "segments/CONTROLLER/DAY/NNNNNNNN.EXT" */
 void segment_path(const char *controller, uint32_t day, uint32_t number, const char *ext,
 		  char out[STORE_PATH_MAX]);
-/* After a crash: cuts every .open file behind its last whole chunk and gives it its final name. */
-int writer_recover(const struct root *r, struct why *why);
+/*
+ * After a crash: cuts every .open file behind its last whole chunk and gives it its final name. One that cannot be read stays, and is
+ * counted: what is in it is nobody's before a later call of this can.
+ */
+int writer_recover(const struct root *r, uint64_t *ret_left, struct why *why);
 
 #endif

@@ -76,6 +76,26 @@ for harm in missing cut garbage; do
 	run 0 "$BIN/optag" fsck --store t --rebuild --json
 	[ "$(sed -n 1p out | jq -c '[.made,.from_copies,.set_aside]')" = '[0,0,0]' ] || fail "$harm: there is more to do the second time: $(cat out)"
 done
+# ---- rows that are made of chunks do not say what a call was kept for, and who withdraws is told what to do ----
+rm -rf t && cp -a s t && rm "t/$db"
+f=t/${seg#s/}
+for at in $(grep -abo ORow "$f" | cut -d: -f1); do # without the copies of rows
+	dd if=/dev/zero of="$f" bs=1 seek="$at" count="$(od -An -tu4 -j $((at + 8)) -N 4 "$f" | tr -d ' ')" conv=notrunc 2>/dev/null
+done
+run 0 "$BIN/optag" fsck --store t --rebuild
+has out '0 rows from copies, 2 from chunks and slots'
+"$BIN/optag" find --store t --json | jq -es --arg c "$id" 'map(select(.call == $c))[0].documentation == "OBJECTED"' >/dev/null || fail "not restricted"
+run 1 "$BIN/optag" withdraw --store t "$id"
+one_line err
+has err "$id: its row was rebuilt, so nobody knows"
+has err "'optag erase --purpose both --reason withdrawn $id' destroys all of it"
+run 1 "$BIN/optag" withdraw --store t --purpose training "$id"
+has err 'nothing is kept of it by a consent'
+run 0 "$BIN/optag" erase --store t --purpose both --reason withdrawn "$id"
+run 0 "$BIN/optag" reap --store t --now "$("$BIN/optag" find --store t --json | jq -er -s '.[0].start')" # before its day
+run 0 "$BIN/optag" withdraw --store t "$id"
+has out 'documentation is WITHDRAWN: its key is destroyed$'
+run 0 "$BIN/optag" fsck --store t
 rm -rf t && cp -a s t
 exec 9>t/lock
 flock 9

@@ -52,7 +52,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	close(top);
-	shell("rm -rf in out");
+	shell("rm -rf in out by-link");
 	return rmdir(base);
 }
 
@@ -88,6 +88,33 @@ static void test_open(void **state)
 			}
 		}
 	shell("test \"$(cat out/file in/file)\" = \"outer\ntop\" && test ! -e out/new");
+}
+
+/* By a path that is believed, as it may be a link itself; what is below it is not. */
+static void test_by_path(void **state)
+{
+	static const char *const refused[] = { "up/file", "link", "abs/etc/passwd" };
+	char path[512];
+	int fd;
+
+	(void)state;
+	shell("ln -s in by-link");
+	for (int linked = 0; linked < 2; linked++) {
+		snprintf(path, sizeof(path), "%.200s/%s", base, linked ? "by-link" : "in");
+		fd = beneath_open(path, "dir/file", O_RDONLY, 0);
+		assert_true(fd >= 0);
+		close(fd);
+		for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+			assert_true(beneath_open(path, refused[i], O_RDONLY, 0) < 0 && errno == ELOOP);
+		assert_true(beneath_open(path, "none", O_RDONLY, 0) < 0 && errno == ENOENT);
+		snprintf(path, sizeof(path), "%.200s/%s/file", base, linked ? "by-link" : "in");
+		fd = beneath_open_last(path, O_RDONLY, 0);
+		assert_true(fd >= 0);
+		close(fd);
+		snprintf(path, sizeof(path), "%.200s/%s/link", base, linked ? "by-link" : "in");
+		assert_true(beneath_open_last(path, O_RDONLY, 0) < 0 && errno == ELOOP);
+	}
+	assert_true(beneath_open_last("no such file", O_RDONLY, 0) < 0 && errno == ENOENT);
 }
 
 static void test_new(void **state)
@@ -135,6 +162,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_by_path, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_new, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 	};

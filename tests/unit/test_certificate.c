@@ -346,6 +346,39 @@ static void counted(void **state)
 	evlog_close(l);
 }
 
+/* A key.commit behind the outcome that does not count it is found where it stands; by programs of before outcomes counted it is none. */
+static void behind(void **state)
+{
+	struct evlog_look how = { .finding = on_log_finding };
+	struct evlog_report r;
+	char why[512];
+
+	(void)state;
+	findings = 0;
+	kept(1, 20270223, 0);
+	commit(1, TRAIN, 20270101);
+	commit(9, DOC, 20270223); /* of a call that is nowhere */
+	next_day(1);
+	counted_call(2, EVLOG_CALL_KEPT, 2);
+	say(EVLOG_CALL_MATCH, 3, 0, EVLOG_S_POLICY);
+	say(EVLOG_CALL_DENIED, 3, 0, EVLOG_S_DAEMON);
+	assert_int_equal(evlog_flush(l, 0), 0);
+	assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+	assert_int_equal(r.damaged, 0);
+	next_day(1);
+	commit(2, DOC, 20270224);
+	commit(3, TRAIN, 20270224);
+	assert_int_equal(evlog_flush(l, 0), 0);
+	assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+	assert_true(findings == 2 && r.damaged == 2);
+	assert_non_null(strstr(text_found, "2026-11-25.log:1: E-10: call "));
+	assert_non_null(strstr(text_found, "behind the call's outcome"));
+	how.from_day = evlog_day(D0) + 2; /* who reads from there on cannot know */
+	assert_int_equal(evlog_look(store_dir, &how, &r, why, sizeof(why)), 0);
+	assert_int_equal(r.damaged, 0);
+	evlog_close(l);
+}
+
 /* Of damage nothing is certified; a root of before there were trees proves no line. */
 static void no_proof(void **state)
 {
@@ -392,6 +425,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(on_hold, fresh, gone),
 		cmocka_unit_test_setup_teardown(holds_in_sums, fresh, gone),
 		cmocka_unit_test_setup_teardown(counted, fresh, gone),
+		cmocka_unit_test_setup_teardown(behind, fresh, gone),
 		cmocka_unit_test_setup_teardown(no_proof, fresh, gone),
 	};
 

@@ -3,7 +3,7 @@
  * test_evlog_expire.c - decision records go with their age: the chain of roots holds, the sums are right, nothing else may be missing
  */
 #include "store/certificate.h"
-#include "store/evlog_internal.h"
+#include "store/evlog_writer.h"
 #include "store/outbox.h"
 #include "store_util.h"
 
@@ -254,6 +254,43 @@ static void too_early(void **state)
 	evlog_close(l);
 }
 
+/* A program of before kept logs for a shorter time: what it wrote and did stays readable, and a writer goes on; nobody does so again. */
+static void shorter_before(void **state)
+{
+	int32_t before = day_of_text("2028-06-01"), day;
+	struct evlog_event e = evlog_expire_event(before, clock_now_ns());
+	struct evlog_figures fig;
+	struct outbox_taken t;
+	uint64_t gone, due;
+	char why[512] = "";
+	struct evlog *l;
+
+	(void)state;
+	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), 0);
+	assert_int_equal(evlog_append(l, &e, NULL), -EINVAL);
+	assert_int_equal(evlog_append_any(l, &e, NULL), 0); /* as it did */
+	assert_int_equal(evlog_flush(l, 0), 0);
+	assert_int_equal(evlog_expire(l, before, &gone), 0);
+	assert_true(gone > 500);
+	evlog_close(l);
+	look();
+	if (findings)
+		fail_msg("%s", all);
+	if (evlog_open(store_dir, &l, why, sizeof(why)))
+		fail_msg("%s", why);
+	evlog_figures(l, &fig);
+	assert_int_equal(fig.recovered_lines, 0);
+	put(l, EVLOG_CALL_MATCH, 5000, clock_now_ns());
+	assert_int_equal(evlog_flush(l, 0), 0);
+	evlog_close(l);
+	t = ask(24, &due, &day);
+	assert_true(!t.refused && !t.expired);
+	assert_int_equal(look().damaged, 0);
+	shell("rm '%s/evidence/2028-06-01.log'", store_dir); /* of which it does not say so */
+	assert_int_equal(evlog_open(store_dir, &l, why, sizeof(why)), -EBADMSG);
+	assert_non_null(strstr(why, "2028-06-01.root"));
+}
+
 /* Behind the border an outcome without its match is a finding as ever; on it none. */
 static void border(void **state)
 {
@@ -281,6 +318,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_root, fresh, gone),
 		cmocka_unit_test_setup_teardown(too_early, fresh, gone),
 		cmocka_unit_test_setup_teardown(border, fresh, gone),
+		cmocka_unit_test_setup_teardown(shorter_before, fresh, gone),
 		cmocka_unit_test_setup_teardown(by_group, fresh, gone),
 		cmocka_unit_test(months),
 	};

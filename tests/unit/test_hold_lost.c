@@ -4,6 +4,7 @@
 
 #include "reap_util.h"
 #include "store/hold.h"
+#include "store/outbox.h"
 #include "store/segment.h"
 #include "store/store_internal.h"
 
@@ -228,6 +229,69 @@ static void test_journal(void **state)
 	}
 }
 
+/* A rebuild that ends before the new journal is there has taken nothing away, and the next one still has the reasons. */
+static void test_journal_killed(void **state)
+{
+	struct store_rebuild_report rep;
+	char why[512] = "";
+
+	(void)state;
+	make_area();
+	shell("printf X | dd of='%s/holds' bs=1 seek=300 conv=notrunc 2>/dev/null && cp '%s/holds' '%s.holds'", store_dir, store_dir, store_dir);
+	shell("mkdir '%s/holds.tmp'", store_dir); /* where the new one is written */
+	for (int i = 0; i < 2; i++) {
+		assert_int_not_equal(store_rebuild(store_dir, NULL, NULL, &rep, why, sizeof(why)), 0);
+		shell("cmp '%s/holds' '%s.holds'", store_dir, store_dir);
+	}
+	shell("rmdir '%s/holds.tmp'", store_dir);
+	assert_int_equal(rebuild().damaged, 1);
+	shell("cmp '%s/holds.damaged' '%s.holds' && test ! -e '%s/holds.damaged.2' && rm '%s.holds'", store_dir, store_dir, store_dir, store_dir);
+	shell("test $(grep -c '\"dispute' '%s/holds') = 1", store_dir);
+	fsck_clean(NULL);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	/* one that is damaged in another way later has a copy of its own */
+	shell("printf X | dd of='%s/holds' bs=1 seek=20 conv=notrunc 2>/dev/null", store_dir);
+	(void)rebuild();
+	shell("test -e '%s/holds.damaged.2'", store_dir);
+}
+
+/* Where audio on hold is damaged the reaper leaves it as it is, and what it makes instead it makes once. */
+static void test_damaged_segment(void **state)
+{
+	static const char *const bad[] = { "truncate -s 700 '%s/%s'", "truncate -s 100 '%s/%s'", "truncate -s 0 '%s/%s'",
+					   "printf X | dd of='%s/%s' bs=1 seek=130 conv=notrunc 2>/dev/null",
+					   "printf X | dd of='%s/%s' bs=1 seek=300 conv=notrunc 2>/dev/null",
+					   "printf X | dd of='%s/%s' bs=1 seek=10 conv=notrunc 2>/dev/null" };
+	static const char seg[] = "segments/acme/hold/00000001.seg";
+
+	(void)state;
+	for (int chunks = 1; chunks >= 0; chunks--) {
+		make_area();
+		if (!chunks) { /* one of which nothing but the row is left */
+			shell("rm -rf '%s'/segments/acme/hold/* && sqlite3 '%s/" DB "' \"update calls set extents=x''\"", store_dir, store_dir);
+			reap_at(T0 + 92 * DAY_NS);
+			assert_true(there(seg));
+			shell("rm -rf '%s.good' && cp -a '%s' '%s.good'", store_dir, store_dir, store_dir);
+		}
+		for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+			struct reap_settings s = { .now_ns = T0 + 92 * DAY_NS, .told = true };
+			struct reap_totals t;
+
+			as_before();
+			shell(bad[i], store_dir, seg);
+			for (int run = 0; run < 3; run++) {
+				s.now_ns += NS_PER_S;
+				(void)reap_with(&s, &t);
+				if (run)
+					shell("test \"$(stat -c %%y '%s/segments/acme/hold')\" = \"$(cat '%s.when')\"", store_dir, store_dir);
+				shell("stat -c %%y '%s/segments/acme/hold' >'%s.when'", store_dir, store_dir);
+			}
+			shell("test $(ls '%s/segments/acme/hold' | wc -l) -le 2", store_dir);
+		}
+		assert_int_equal(drop_store(state) || make_store(state), 0);
+	}
+}
+
 /* The number of a segment that was lost is not another call's: a row names it. */
 static void test_lost_segment(void **state)
 {
@@ -386,11 +450,144 @@ static void test_erasure(void **state)
 	}
 }
 
+/* The program that changed a hold died before its event was in the outbox: whoever has the journal next leaves it, once. */
+static void test_untold(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct evlog_event e = { .kind = EVLOG_HOLD_SET, .source = EVLOG_S_OPERATOR, .has_call = true, .controller = "acme", .who = "anna" };
+	struct hold_why w = { .reason = "dispute", .reference = "D-1", .review = 20270301 };
+	struct uid uid, second;
+	struct holds *h;
+	struct outbox *o;
+	enum hold_end end;
+	char why[512] = "";
+	bool fresh;
+
+	(void)state;
+	uid = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	second = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&uid, T0 + DAY_NS, 20270301);
+	assert_true(there("holds.telling"));
+	reap_at(T0 + 2 * DAY_NS);
+	reap_at(T0 + 2 * DAY_NS);
+	assert_int_equal(told("hold.set"), 1);
+	assert_false(there("holds.telling"));
+	/* another is on hold, and that was told: by a file that still waits */
+	st = open_store(STORE_RO);
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_add(st, h, &second, &w, &anna, T0 + 3 * DAY_NS, &fresh));
+	e.call = second;
+	e.time_ns = T0 + 3 * DAY_NS + 5;
+	clock_set_ns(e.time_ns);
+	assert_int_equal(outbox_open(store_dir, &o, why, sizeof(why)), 0);
+	assert_int_equal(outbox_add(o, &e), 0);
+	outbox_close(o);
+	holds_close(h);
+	store_close(st);
+	reap_at(T0 + 4 * DAY_NS);
+	assert_int_equal(told("hold.set"), 2);
+	/* its end: asked for, which nobody tells, and agreed to; then killed where the log has it already */
+	st = open_store(STORE_RO);
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_release(st, h, &uid, "settled", &anna, T0 + 5 * DAY_NS, &end));
+	assert_false(there("holds.telling"));
+	ok(st, store_hold_release(st, h, &uid, "settled", &bo, T0 + 5 * DAY_NS, &end));
+	assert_int_equal(end, HOLD_RELEASED);
+	holds_close(h);
+	store_close(st);
+	shell("cp '%s/holds.telling' '%s.telling'", store_dir, store_dir);
+	for (int run = 0; run < 2; run++) {
+		reap_at(T0 + (6 + (unsigned)run) * DAY_NS);
+		assert_int_equal(told("hold.release"), 1);
+		assert_false(there("holds.telling"));
+		shell("cp '%s.telling' '%s/holds.telling'", store_dir, store_dir);
+	}
+	/* what came to nothing, or is not whole, is no change */
+	shell("sed -i '$ d' '%s/holds'", store_dir);
+	reap_at(T0 + 8 * DAY_NS);
+	shell("head -c 50 '%s.telling' >'%s/holds.telling'", store_dir, store_dir);
+	reap_at(T0 + 9 * DAY_NS);
+	assert_int_equal(told("hold.release"), 1);
+	assert_int_equal(told("hold.set"), 2);
+	assert_false(there("holds.telling"));
+}
+
+static void dump(const char *name)
+{
+	shell("sqlite3 '%s/catalog/acme/later.db' 'select uid,purpose,day,state,reason from later order by 1,2' >'%s.%s'", store_dir, store_dir, name);
+}
+
+/* What became of calls later is told by more than later.db: it comes back, line by line. */
+static void test_later(void **state)
+{
+	static const char *const bad[] = { "rm '%s/catalog/acme/later.db'", "truncate -s 0 '%s/catalog/acme/later.db'",
+					   "truncate -s 5000 '%s/catalog/acme/later.db'", "head -c 9000 /dev/urandom >'%s/catalog/acme/later.db'",
+					   "rm -r '%s/catalog/acme/later.db' '%s/evidence'", "rm -r '%s'/catalog/acme/*.db" };
+	struct reap_settings s = { .now_ns = T0 + 93 * DAY_NS, .told = true };
+	struct reap_totals t;
+	struct uid uid, both;
+	struct store *st;
+	char why[512];
+
+	(void)state;
+	make_area();
+	st = open_store(STORE_RW);
+	uid = keep_call(st, 7, "acme", CPH, T0, (uint64_t[]){ T0 + 95 * DAY_NS, T0 + 94 * DAY_NS });
+	both = keep_call(st, 8, "acme", CPH, T0, (uint64_t[]){ T0 + 95 * DAY_NS, T0 + 96 * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(reap_request(store_dir, &uid, STORE_DOCUMENTATION, "withdrawn", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
+	for (unsigned p = 0; p < STORE_PURPOSES; p++)
+		assert_int_equal(reap_request(store_dir, &both, p, "mistake", 1, T0 + 92 * DAY_NS, why, sizeof(why)), 0);
+	clock_set_ns(T0 + 92 * DAY_NS);
+	reap_at(T0 + 92 * DAY_NS);
+	fsck_clean(NULL);
+	dump("before");
+	shell("test $(wc -l <'%s.before') = 4 && grep -q 'WITHDRAWN|withdrawn' '%s.before' && grep -q 'hold|GRANTED|hold' '%s.before'", store_dir,
+	      store_dir, store_dir);
+	shell("rm -rf '%s.good' && cp -a '%s' '%s.good'", store_dir, store_dir, store_dir);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct store_rebuild_report rep;
+		struct finding f;
+
+		as_before();
+		clock_set_ns(T0 + 92 * DAY_NS);
+		shell(bad[i], store_dir, store_dir);
+		assert_int_equal(fsck(&f, NULL), 1);
+		rep = rebuild();
+		if (i + 1 == sizeof(bad) / sizeof(*bad)) { /* with all rows: one of which nothing is left does not come back */
+			char id[UID_TEXT];
+
+			uid_format(&both, id);
+			shell("sed -i /%s/d '%s.before'", id, store_dir);
+		}
+		assert_int_equal(rep.later, i + 1 == sizeof(bad) / sizeof(*bad) ? 2 : 4);
+		dump("after");
+		shell("diff '%s.before' '%s.after'", store_dir, store_dir);
+		fsck_clean(NULL);
+		assert_int_equal(state_of(&uid, 0), STORE_S_WITHDRAWN);
+		assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+		assert_int_equal(rebuild().later, 0);
+	}
+	/* nobody knows why any more: the keys say that they are gone */
+	as_before();
+	shell("rm -r '%s/catalog/acme/later.db' '%s/evidence' '%s/erase'", store_dir, store_dir, store_dir);
+	assert_int_equal(rebuild().later, 4);
+	dump("after");
+	shell("test $(grep -c 'EXPIRED|destroyed' '%s.after') = 3", store_dir);
+	/* and the hold's end is told, which later.db is needed for */
+	release(&held, T0 + 93 * DAY_NS);
+	assert_int_equal(reap_with(&s, &t), -EBADMSG); /* the journal of erasures is missed */
+	assert_int_equal(told("key.destroy.*hold.released"), 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, make_store, drop_store)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(format_1), T(format_2), T(erasure) };
+	const struct CMUnitTest tests[] = { T(lost), T(old_area), T(lost_segment), T(journal), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later), T(untold) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,12 +8,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "policies_kept.h"
 #include "polhist.h"
 
 static char store[64], path[128];
@@ -249,6 +251,50 @@ static void test_damage(void **state)
 	assert_non_null(strstr(why, "line 1 is damaged"));
 }
 
+static int no_line(void *arg, const struct polhist_line *l)
+{
+	(void)arg;
+	(void)l;
+	return 0;
+}
+
+/* Who plants a link in the place of the directory, or of a file in it, has nothing read or written elsewhere. */
+static void test_links(void **state)
+{
+	char out[96], name[512], *text = NULL, why[256];
+	struct polhist *h = NULL;
+	size_t n = 0;
+
+	(void)state;
+	snprintf(out, sizeof(out), "%s/out", store);
+	assert_int_equal(mkdir(out, 0700), 0);
+	snprintf(name, sizeof(name), "%s/out/x", store);
+	assert_int_equal(close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+	snprintf(name, sizeof(name), "%s/out/history", store);
+	assert_int_equal(close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+	snprintf(name, sizeof(name), "%s/policies", store);
+	assert_int_equal(symlink("out", name), 0);
+	assert_int_equal(policy_read_file(store, "x", 100, &text, &n), -ELOOP);
+	assert_int_equal(policy_write_file(store, "y", "text", 4), -ELOOP);
+	assert_int_equal(policies_keep_once(store, "z", "text", 4, why, sizeof(why)), -ELOOP);
+	assert_int_equal(polhist_page(store, 0, 9, no_line, NULL), -ELOOP);
+	assert_int_not_equal(polhist_open(store, &h, &st, why, sizeof(why)), 0);
+	assert_int_equal(unlink(name), 0);
+	assert_int_equal(mkdir(name, 0700), 0);
+	snprintf(name, sizeof(name), "%s/policies/x", store);
+	assert_int_equal(symlink("../out/x", name), 0);
+	assert_int_equal(policy_read_file(store, "x", 100, &text, &n), -ELOOP);
+	assert_int_equal(policy_write_file(store, "x", "text", 4), 0); /* in the link's place */
+	assert_int_equal(policy_read_file(store, "x", 100, &text, &n), 0);
+	assert_true(n == 4 && !memcmp(text, "text", 4));
+	free(text);
+	assert_int_equal(policies_keep_once(store, "x", "text", 4, why, sizeof(why)), 0);
+	assert_int_equal(policies_keep_once(store, "x", "other", 5, why, sizeof(why)), -EEXIST);
+	snprintf(name, sizeof(name), "test ! -s %s/out/x && test ! -s %s/out/history && test \"$(ls %s/out | wc -l)\" = 2 && rm -r %s/out %s/policies/x",
+		 store, store, store, store, store);
+	assert_int_equal(system(name), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_links, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

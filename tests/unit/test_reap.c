@@ -572,6 +572,46 @@ static void test_settle_after(void **state)
 	chunk_free(c);
 }
 
+/* What no recorder could finish is told at each run, by the one who could not and by the reaper, and holds up nothing. */
+static void test_left_open(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 61 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct store_figures f;
+	struct reap_totals t;
+
+	(void)state;
+	keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 60 * DAY_NS });
+	ok(st, store_sync(st));
+	store_figures(st, &f);
+	assert_int_equal(f.uncut, 0);
+	store_close(st);
+	shell("cd '%s'/segments/acme/20*/ && truncate -s 2G 00000077.open && mkdir 00000078.open && touch 00000079.open && touch -d '2 hours ago' 0*8.open",
+	      store_dir);
+	st = open_store(STORE_RW);
+	store_figures(st, &f);
+	assert_int_equal(f.uncut, 2);
+	store_close(st);
+	for (int run = 0; run < 2; run++) {
+		s.now_ns += DAY_NS;
+		assert_int_equal(reap_with(&s, &t), -EBADMSG);
+		assert_int_equal(t.faults, 1); /* the other one is new */
+		assert_int_equal(t.buckets, run ? 0 : 1);
+		shell("touch -d '2 hours ago' '%s'/segments/acme/20*/*.open", store_dir);
+		st = open_store(STORE_RW); /* whoever writes there may be at it */
+		keep_call(st, 2u + (unsigned)run, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+		assert_int_equal(reap_with(&s, &t), 0);
+		store_close(st);
+		assert_int_equal(reap_with(&s, &t), -EBADMSG);
+		assert_int_equal(t.faults, 2);
+		shell("touch '%s'/segments/acme/20*/0*7.open", store_dir);
+	}
+	s.now_ns = T0 + 91 * DAY_NS; /* and with its day it goes */
+	(void)reap_with(&s, &t);
+	assert_int_equal(t.days, 1);
+	shell("test -z \"$(find '%s/segments' -name '*7.open')\"", store_dir);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, make_store, drop_store)
 
 int main(void)
@@ -579,7 +619,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(only_due), T(order), T(training_first), T(quarantine), cmocka_unit_test(test_calendar), T(clock), T(clock_lost),
 		T(by_hand), T(until), T(not_told), T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two),
-		T(beside_writer), T(settle_after),
+		T(beside_writer), T(settle_after), T(left_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
