@@ -395,7 +395,7 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	struct rtp_pkt p;
 	struct call *c;
 	unsigned leg;
-	bool begun, all;
+	bool begun, all, blind;
 	uint32_t lost, quiet;
 	uint64_t over;
 	struct dtmf_press press;
@@ -444,11 +444,13 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 		proof_begin(r, c);
 	if (hear_waiting(c->user))
 		tell_heard(r, c, leg, is_speaker(c, e, rec), rec->ts_ns);
-	if (recording_blind(c->user, leg)) {
+	blind = recording_blind(c->user, leg);
+	if (blind) {
 		call_look_for_loss(r->calls, c, rec->ts_ns);
 		recording_set_blind(c->user, leg, false);
 	}
-	if (recording_has_hole(c->user, e->leg)) {
+	/* when it goes up again what was blocked until then explains no later hole */
+	if (recording_has_hole(c->user, e->leg) || blind) {
 		lost = recording_hole_ms(c->user, e->leg, blocked_at(r, &at));
 		if (lost >= LOSS_HIDES_MS)
 			call_lost_audio(r->calls, c, e->leg, lost, rec->ts_ns);
