@@ -16,6 +16,7 @@
 #include "capture/classify.h"
 #include "capture/flow.h"
 #include "evidence.h"
+#include "media/dtmf.h"
 #include "media/rtp.h"
 #include "record_call.h"
 #include "record_hear.h"
@@ -349,11 +350,38 @@ static void tell_heard(struct recorder *r, struct call *c, unsigned leg, bool tr
 		if (n.what == HEAR_NOTICE)
 			tell_notice(r, c, &n.notice, now_ns);
 		else if (n.what == HEAR_KEY)
-			call_key(r->calls, c, n.leg, n.key, CALL_BY_INBAND, trusted && n.leg == leg, now_ns);
+			call_press(r->calls, c, n.leg, &(struct call_press){ n.key, CALL_BY_INBAND, trusted && n.leg == leg, n.begin_ns, now_ns, now_ns, 0 });
 		else
 			call_key_up(c, n.leg, n.key, CALL_BY_INBAND, now_ns);
 		explicit_bzero(&n, sizeof(n));
 	}
+}
+
+static struct call_press press_of(const struct dtmf_press *p, uint64_t told_ns)
+{
+	return (struct call_press){ p->key, CALL_BY_RFC4733, p->trusted, p->begin_ns, p->end_ns, told_ns, 0 };
+}
+
+/* From calls: one whose end is lost. */
+static bool on_press(void *arg, struct call *c, unsigned leg, uint64_t now_ns, struct call_press *ret)
+{
+	struct dtmf_press p;
+
+	(void)arg;
+	if (!c->user || recording_known(c->user) || !recording_press_over(c->user, leg, now_ns, &p))
+		return false;
+	*ret = press_of(&p, now_ns);
+	explicit_bzero(&p, sizeof(p));
+	return true;
+}
+
+static void tell_press(struct recorder *r, struct call *c, unsigned leg, struct dtmf_press *p, uint64_t now_ns)
+{
+	struct call_press press = press_of(p, now_ns);
+
+	call_press(r->calls, c, leg, &press);
+	explicit_bzero(&press, sizeof(press));
+	explicit_bzero(p, sizeof(*p));
 }
 
 static enum media_fate take_media(struct recorder *r, const struct optag_rec *rec, const uint8_t *payload)
@@ -367,9 +395,10 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	struct rtp_pkt p;
 	struct call *c;
 	unsigned leg;
-	bool begun, all;
+	bool begun, all, blind;
 	uint32_t lost, quiet;
-	char key = 0;
+	uint64_t over;
+	struct dtmf_press press;
 	int n;
 
 	if (r->err)
@@ -407,18 +436,21 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 		recording_blocked_before(c->user, e->leg, blocked_at(r, &at));
 	leg = e->leg;
 	quiet = recording_listen(c->user, c, leg, &p, f, kind, rec->ts_ns);
-	n = recording_packet(c->user, c, leg, &p, f, kind, rec->verdict == OPTAG_V_RECORD, rec->ts_ns, &key, &fate);
+	n = recording_packet(c->user, c, leg, &p, f, kind, rec->verdict == OPTAG_V_RECORD,
+			     kind == CALL_PT_EVENT && is_speaker(c, e, rec), rec->ts_ns, &press, &fate);
 	if (begun != recording_begun(c->user) || recording_unsaved(c->user))
 		recorder_changed(r, c);
 	if (!begun && recording_begun(c->user))
 		proof_begin(r, c);
 	if (hear_waiting(c->user))
 		tell_heard(r, c, leg, is_speaker(c, e, rec), rec->ts_ns);
-	if (recording_blind(c->user, leg)) {
+	blind = recording_blind(c->user, leg);
+	if (blind) {
 		call_look_for_loss(r->calls, c, rec->ts_ns);
 		recording_set_blind(c->user, leg, false);
 	}
-	if (recording_has_hole(c->user, e->leg)) {
+	/* when it goes up again what was blocked until then explains no later hole */
+	if (recording_has_hole(c->user, e->leg) || blind) {
 		lost = recording_hole_ms(c->user, e->leg, blocked_at(r, &at));
 		if (lost >= LOSS_HIDES_MS)
 			call_lost_audio(r->calls, c, e->leg, lost, rec->ts_ns);
@@ -428,8 +460,9 @@ static enum media_fate take_media(struct recorder *r, const struct optag_rec *re
 	if (n < 0)
 		recorder_failed(r, n);
 	else if (n == 1)
-		call_key(r->calls, c, e->leg, key, CALL_BY_RFC4733, is_speaker(c, e, rec), rec->ts_ns);
-	key = 0;
+		tell_press(r, c, leg, &press, rec->ts_ns);
+	if (kind == CALL_PT_EVENT && c->user && recording_pressing(c->user, leg, &over))
+		call_pressing(r->calls, c, leg, over);
 	recorder_save(r);
 	return fate;
 }
@@ -568,7 +601,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
 				    .stopped = on_stopped, .draw = proof_draw, .redraw = proof_redraw, .granted = on_granted, .hole = on_hole,
-				    .quiet = on_quiet, .heard = on_heard, .ready = proof_ready, .news = proof_news };
+				    .quiet = on_quiet, .press = on_press, .heard = on_heard, .ready = proof_ready, .news = proof_news };
 	size_t i;
 	int e = -ENOMEM;
 

@@ -622,12 +622,24 @@ const struct media_format *recording_format_set(struct recording *rc, unsigned l
 	return &n->f;
 }
 
+/* A key was told. One that this packet is the first end of, behind one that it closed, may still be open. */
+static void pressed(struct recording *rc, unsigned leg, const struct dtmf_press *p)
+{
+	struct leg_state *l = &rc->leg[leg];
+	uint64_t over;
+
+	l->events++;
+	l->pressing = dtmf_open(&l->dtmf, &over);
+	hear_event_key(rc, leg, p->key, p->end_ns);
+}
+
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
-		     const struct media_format *f, enum call_payload kind, bool keep, uint64_t arrival_ns,
-		     char *ret_key, enum media_fate *ret_fate)
+		     const struct media_format *f, enum call_payload kind, bool keep, bool trusted, uint64_t arrival_ns,
+		     struct dtmf_press *ret_press, enum media_fate *ret_fate)
 {
 	struct leg_state *l = &rc->leg[leg];
 	const struct rtp_stream *s;
+	uint64_t over;
 	int64_t seq;
 	int e;
 
@@ -638,8 +650,13 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	recording_note(rc, c);
 	rc->unsaved++;
 	hear_idle(rc, arrival_ns);
-	if (kind == CALL_PT_AUDIO)
-		return take_audio(rc, c, leg, p, f, keep, arrival_ns, ret_fate);
+	if (kind == CALL_PT_AUDIO) {
+		e = take_audio(rc, c, leg, p, f, keep, arrival_ns, ret_fate);
+		if (e || !l->pressing || dtmf_audio(&l->dtmf, p->ssrc, p->ts, ret_press) != DTMF_PRESS)
+			return e;
+		pressed(rc, leg, ret_press);
+		return 1;
+	}
 	/* Events share the stream's sequence numbers; without them they would count as lost. */
 	e = rtp_leg_packet(&l->rtp, p, arrival_ns, 0, &s, &seq);
 	if (e < 0)
@@ -650,11 +667,26 @@ int recording_packet(struct recording *rc, const struct call *c, unsigned leg, c
 	*ret_fate = kind == CALL_PT_EVENT ? MEDIA_EVENT : MEDIA_OTHER_PAYLOAD;
 	if (kind != CALL_PT_EVENT)
 		return 0;
-	if (dtmf_packet(&l->dtmf, p->ssrc, p->ts, arrival_ns, p->payload, p->len, ret_key) != DTMF_PRESS)
+	if (dtmf_packet(&l->dtmf, &(struct dtmf_from){ p->ssrc, p->ts, f->clock, trusted, arrival_ns }, p->payload, p->len, ret_press) !=
+	    DTMF_PRESS) {
+		l->pressing = dtmf_open(&l->dtmf, &over);
 		return 0;
-	l->events++;
-	hear_event_key(rc, leg, *ret_key, arrival_ns);
+	}
+	pressed(rc, leg, ret_press);
 	return 1;
+}
+
+bool recording_pressing(const struct recording *rc, unsigned leg, uint64_t *ret_over_ns)
+{
+	return rc->leg[leg].pressing && dtmf_open(&rc->leg[leg].dtmf, ret_over_ns);
+}
+
+bool recording_press_over(struct recording *rc, unsigned leg, uint64_t now_ns, struct dtmf_press *ret_press)
+{
+	if (!rc->leg[leg].pressing || dtmf_idle(&rc->leg[leg].dtmf, now_ns, ret_press) != DTMF_PRESS)
+		return false;
+	pressed(rc, leg, ret_press);
+	return true;
 }
 
 static void free_legs(struct recording *rc)
@@ -715,12 +747,7 @@ static void leg_figures(struct leg_state *l, struct store_leg_figures *ret)
 	uint64_t received, since;
 	unsigned i, best = 0;
 	double us;
-	char key = 0;
 
-	/* a press whose end packets were lost, with nothing after it to show that it ended */
-	if (dtmf_idle(&l->dtmf, UINT64_MAX, &key) == DTMF_PRESS)
-		l->events++;
-	key = 0;
 	rtp_leg_totals(&l->rtp, &received, &ret->lost, &ret->duplicates, &ret->reordered);
 	/* What the classifier dropped by verdict after the first packet left a hole that is no loss. */
 	since = l->blocked > l->blocked_at_first ? l->blocked - l->blocked_at_first : 0;

@@ -20,6 +20,7 @@
 struct fp_set;
 struct recording;
 struct rtp_pkt;
+struct dtmf_press;
 
 enum recording_end { RECORDING_KEPT, RECORDING_DENIED, RECORDING_GAP, RECORDING_KNOWN };
 
@@ -34,8 +35,8 @@ void recording_no_audio(struct recording *rc); /* what would be written or held 
 void recording_sounds(struct recording *rc, const struct fp_set *s);
 /* One packet of a leg. kind: CALL_PT_AUDIO (or comfort noise) of format f is kept or held as
  * call_audio says, when it was let through to be kept (keep), and listened to as record_hear.h says;
- * CALL_PT_EVENT is listened to; anything else only counts as received. Returns 1 and *ret_key for a key press, 0, or -errno. *ret_fate is
- * written in every case. After it, and after recording_tick: hear_next until nothing is left. */
+ * CALL_PT_EVENT is listened to; anything else only counts as received. trusted, of an event: it came from the party's own address.
+ * Returns 1 and *ret_press for a key press that is over, 0, or -errno. *ret_fate is written in every case. After it, and after recording_tick: hear_next until nothing is left. */
 /*
  * What the leg's audio with this payload type was when it was looked up: at the call's address number ep, in its descriptions'
  * version (call->media_version); NULL: it must be looked up again, and should be set. What _set returns is f, or the recording's own
@@ -45,8 +46,14 @@ const struct media_format *recording_format(const struct recording *rc, unsigned
 const struct media_format *recording_format_set(struct recording *rc, unsigned leg, uint32_t version, unsigned ep,
 						const struct media_format *f);
 int recording_packet(struct recording *rc, const struct call *c, unsigned leg, const struct rtp_pkt *p,
-		     const struct media_format *f, enum call_payload kind, bool keep, uint64_t arrival_ns,
-		     char *ret_key, enum media_fate *ret_fate);
+		     const struct media_format *f, enum call_payload kind, bool keep, bool trusted, uint64_t arrival_ns,
+		     struct dtmf_press *ret_press, enum media_fate *ret_fate);
+/*
+ * A key press of the leg whose end packets were lost: it is open (*ret_over_ns: over then, if nothing more of it comes); it is over by
+ * now (UINT64_MAX: whatever is open is). Told once.
+ */
+bool recording_pressing(const struct recording *rc, unsigned leg, uint64_t *ret_over_ns);
+bool recording_press_over(struct recording *rc, unsigned leg, uint64_t now_ns, struct dtmf_press *ret_press);
 /* Packets of a leg that were listened to and not kept; samples of it that were silenced in what was kept. */
 uint64_t recording_inspected(const struct recording *rc, unsigned leg);
 uint64_t recording_muted(const struct recording *rc, unsigned leg);

@@ -40,6 +40,7 @@ struct leg_state {
 	bool silent : 1;  /* its latest packet said that none may follow for a while */
 	bool pauses : 1;  /* it leaves silence out without saying so before */
 	bool was_audio : 1;
+	bool pressing : 1; /* a key of it is open (dtmf_open) */
 	bool blind : 1;	  /* no packet since the classifier began to hand audio up */
 	bool resumed : 1; /* no packet since recording_resume; the one that comes next if none is missing is `expect` */
 	/* the beginnings of these two, */

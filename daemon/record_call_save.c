@@ -4,7 +4,7 @@
  *
  * The bytes lie in memory that others could have written to: every value is
  * checked, and a recording that does not read to its last byte does not go on.
- * Digits are not among them. Same thread as record_call.c.
+ * Of digits only that of a key that is being pressed is among them (dtmf.h). Same thread as record_call.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "record_call_internal.h"
 
-#define VERSION	     5 /* 5: silences */
+#define VERSION	     6 /* 6: a press in progress */
 #define COUNT_MAX    (1ULL << 60)
 
 enum { F_KNOWN = 1, F_EXPIRED = 2, F_UNDATED = 4, F_BEGUN = 8, F_FLUSHED = 16, F_ALL = 31 };
@@ -101,6 +101,7 @@ static void put_leg(struct buf *b, const struct leg_state *l)
 static int get_leg(struct rd *r, struct leg_state *l)
 {
 	uint8_t any, last, flags;
+	uint64_t over;
 	int e = rtp_leg_load(r, &l->rtp);
 
 	if (e)
@@ -112,6 +113,7 @@ static int get_leg(struct rd *r, struct leg_state *l)
 	l->expect = unzigzag(rd_varint(r));
 	if (last > 1 || !dtmf_load(r, &l->dtmf))
 		return -EBADMSG;
+	l->pressing = dtmf_open(&l->dtmf, &over);
 	l->nfmt = rd_u8(r);
 	if (l->nfmt > FORMATS_MAX)
 		return -EBADMSG;

@@ -86,7 +86,8 @@ static bool is_echo(const struct recording *rc, unsigned leg, char key, uint64_t
 static void on_press(void *arg, const struct tones_press *p)
 {
 	const struct at_hand *a = arg;
-	struct hear_news n = { .what = p->up ? HEAR_KEY_UP : HEAR_KEY, .leg = a->leg, .key = p->key };
+	struct hear_news n = { .what = p->up ? HEAR_KEY_UP : HEAR_KEY, .leg = a->leg, .key = p->key,
+			       .begin_ns = a->now_ns - (uint64_t)(p->end - p->start) * 125000 };
 	struct leg_state *l = &a->rc->leg[a->leg];
 
 	if (p->up)

@@ -33,6 +33,7 @@ struct hear_news {
 	enum hear_what what;
 	unsigned leg;
 	char key;		/* KEY, KEY_UP */
+	uint64_t begin_ns;	/* KEY: the tone had begun then */
 	struct fp_event notice; /* NOTICE */
 };
 

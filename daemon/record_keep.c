@@ -281,6 +281,7 @@ static void give_up(struct restoring *g, uint32_t id)
 static void attach_recording(struct restoring *g, struct call *c, const uint8_t *p, size_t n)
 {
 	struct recording *rc = NULL;
+	uint64_t over;
 	int e = n ? recording_resume(g->r->set.store, c, p, n, &rc) : -ENOENT;
 
 	g->r->kept.recordings += !e;
@@ -298,6 +299,9 @@ static void attach_recording(struct restoring *g, struct call *c, const uint8_t 
 	if (!e)
 		recorder_sounds(g->r, c, rc);
 	c->user = e ? NULL : rc;
+	for (unsigned leg = 0; !e && leg < 2; leg++) /* whoever saw its end is gone */
+		if (recording_pressing(rc, leg, &over))
+			call_pressing(g->r->calls, c, leg, over);
 }
 
 static int restore_one(void *arg, uint32_t id, const void *bytes, size_t n)

@@ -80,7 +80,7 @@ uint32_t recording_listen(struct recording *rc, const struct call *c, unsigned l
 	uint32_t ms = 0;
 
 	/* another stream, or another beginning of this one: no number says what was between */
-	if ((!same || ahead >= RTP_DROPOUT || ahead <= -RTP_MISORDER) && (s || l->below_ns || c->voice_heard) && !l->silent && call_voice_due(c))
+	if ((!same || ahead >= RTP_DROPOUT || ahead <= -RTP_MISORDER) && (s || l->below_ns || c->voice_heard[leg]) && !l->silent && call_voice_due(c))
 		ms = silence_ms(l, later(heard_ns(l), call_voice_from(c)), until);
 	if (audio && same && ahead == 1 && p->marker && l->was_audio && f->clock && p->ts - s->run.max_ts > f->clock / 4 &&
 	    p->ts - s->run.max_ts < INT32_MAX)
@@ -114,7 +114,7 @@ uint32_t recording_quiet_ms(const struct recording *rc, const struct call *c, un
 	const struct leg_state *l = &rc->leg[leg];
 	uint64_t heard = heard_ns(l);
 
-	if (l->silent || (!heard && !c->voice_heard))
+	if (l->silent || (!heard && !c->voice_heard[leg]))
 		return 0;
 	if (!until_ns) /* when it was over nobody said: while the other one was heard it was not */
 		until_ns = heard_ns(&rc->leg[!leg]);

@@ -179,7 +179,7 @@ struct call {
 		uint32_t cseq;
 	} asked[2][CALL_SENDERS];
 	struct call_told told; /* keys and event headers, each once */
-	bool voice_heard; /* the data subject's voice was there in an earlier recording of the call */
+	bool voice_heard[2]; /* by leg: that voice was there in an earlier recording of the call */
 	bool hold_by[2];
 	struct {
 		uint64_t offer; /* as in call_endpoint */
@@ -269,6 +269,9 @@ struct calls_sink {
 	/* How long nothing that explains itself was missing from this leg's voice, from its last packet, or from call_voice_from, until
 	 * then (0: to the end of the other leg's), ms; *ret_heard: it was there at all. No function: 0. */
 	uint32_t (*quiet)(void *arg, struct call *c, unsigned leg, uint64_t until_ns, bool *ret_heard);
+	/* A key press of this leg whose end was lost, and which is over by now (UINT64_MAX: whatever is open is); each is told once. May
+	 * be NULL. */
+	bool (*press)(void *arg, struct call *c, unsigned leg, uint64_t now_ns, struct call_press *ret);
 	/* How much of the announcement that is being heard was heard until now, ms. May be NULL. */
 	uint32_t (*heard)(void *arg, const struct call *c);
 	/* Numbers to be rung back once without a recording (N-65): remember that of c's data subject until then; is it c's

@@ -18,7 +18,7 @@
 #include "optag.h"
 
 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys; 8: ptime, more
- * that was tightened, who said which header when; 9: silences, numbers of requests */
+ * that was tightened, who said which header when; 9: silences, numbers of requests; 10: silences of both legs, party.h, told.h */
 #define VERSION	   10
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
@@ -347,7 +347,8 @@ void call_save(const struct call *c, struct buf *out)
 	buf_put_le32(out, c->ring);
 	buf_put8(out, (uint8_t)c->phase);
 	buf_put8(out, (uint8_t)(c->partial | c->answered << 1 | c->hold << 2 | c->srtp << 3 | c->overlong << 4 |
-				c->hold_by[0] << 5 | c->hold_by[1] << 6 | c->voice_heard << 7));
+				c->hold_by[0] << 5 | c->hold_by[1] << 6));
+	buf_put8(out, (uint8_t)(c->voice_heard[0] | c->voice_heard[1] << 1));
 	put_str(out, c->call_id);
 	put_str(out, c->caller_tag);
 	put_str(out, c->end);
@@ -454,7 +455,11 @@ static void get_head(struct rd *r, struct call *c, char id[CALL_ID_MAX + 1], cha
 	c->overlong = flags & 16;
 	c->hold_by[0] = flags & 32;
 	c->hold_by[1] = flags & 64;
-	c->voice_heard = flags & 128;
+	r->bad |= flags & 128;
+	flags = rd_u8(r);
+	c->voice_heard[0] = flags & 1;
+	c->voice_heard[1] = flags & 2;
+	r->bad |= flags > 3;
 	get_str(r, id, CALL_ID_MAX + 1);
 	get_str(r, tag, CALL_ID_MAX + 1);
 	c->end = word(r);

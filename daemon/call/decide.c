@@ -62,6 +62,7 @@ uint64_t call_decide_due(const struct call *c)
 	sooner(&due, d->notice_due_ns);
 	sooner(&due, d->pause_due_ns);
 	for (int i = 0; i < 2; i++) {
+		sooner(&due, d->press_due_ns[i]);
 		sooner(&due, d->window_to_ns[i]);
 		if (d->typed[i].n || has_twins(&d->typed[i]))
 			sooner(&due, d->typed[i].last_ns + KEY_PAUSE_NS);
@@ -84,6 +85,7 @@ void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
+	decide_end_presses(cs, c, now_ns < cs->horizon ? now_ns : cs->horizon, false);
 	for (p = 0; p < 2; p++) {
 		if (now_ns < d->typed[p].last_ns + KEY_PAUSE_NS)
 			continue;
@@ -149,6 +151,7 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	int p;
 
+	decide_end_presses(cs, c, now_ns, true);
 	/* what time decided before the end */
 	call_decide_time(cs, c, c->end_ns && c->end_ns < now_ns ? c->end_ns : now_ns);
 	for (p = 0; p < 2; p++) {
@@ -285,10 +288,25 @@ static void uncertain(struct calls *cs, struct call *c, uint64_t now)
 						.at_ns = now });
 }
 
+static bool agent_has_key(const struct call *c)
+{
+	return *c->rule->purpose[POLICY_TRAINING].optout_agent_key[0] || *c->tight.optout_agent_key[0];
+}
+
+/*
+ * What is missing from this voice may have been an opt-out. Of the agent's where the rule has a key for it, whatever other ways there
+ * are: whoever pressed it believes that it was heard (INV-7: lost key-press evidence).
+ */
+static bool loss_denies_on(const struct call *c, unsigned leg)
+{
+	return loss_denies(c) && (leg == call_subject_leg(c) || agent_has_key(c));
+}
+
 static void look_for_loss(struct calls *cs, struct call *c, uint64_t now)
 {
-	if (loss_denies(c) && cs->sink.hole && cs->sink.hole(cs->sink.arg, c, call_subject_leg(c)) >= LOSS_HIDES_MS)
-		uncertain(cs, c, now);
+	for (unsigned leg = 0; leg < 2; leg++)
+		if (loss_denies_on(c, leg) && cs->sink.hole && cs->sink.hole(cs->sink.arg, c, leg) >= LOSS_HIDES_MS)
+			uncertain(cs, c, now);
 }
 
 bool call_voice_due(const struct call *c)
@@ -305,14 +323,16 @@ uint64_t call_voice_from(const struct call *c)
 
 static void look_for_quiet(struct calls *cs, struct call *c, uint64_t until, uint64_t now)
 {
-	bool heard = false;
-
 	if (!cs->sink.quiet)
 		return;
 	/* also of what this rule does not mind: the next one of the call may */
-	if (cs->sink.quiet(cs->sink.arg, c, call_subject_leg(c), until, &heard) >= TAIL_HIDES_MS && loss_denies(c))
-		uncertain(cs, c, now);
-	c->voice_heard |= heard;
+	for (unsigned leg = 0; leg < 2; leg++) {
+		bool heard = false;
+
+		if (cs->sink.quiet(cs->sink.arg, c, leg, until, &heard) >= TAIL_HIDES_MS && loss_denies_on(c, leg))
+			uncertain(cs, c, now);
+		c->voice_heard[leg] |= heard;
+	}
 }
 
 void call_quiet_before(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns)
@@ -334,14 +354,16 @@ void call_voice_moves(struct calls *cs, struct call *c, bool was_due, uint64_t n
 	c->decide.voice_ns = seen;
 }
 
-/* Could it have been an opt-out? By INFO the data subject's alone (keys of the agent are no rule's only way); by a header anybody's. */
+/* Could it have been an opt-out? By INFO of whoever has a key for it; by a header anybody's. */
 static bool may_opt_out(const struct call *c, unsigned side)
 {
 	const struct policy_block *b = &c->rule->purpose[POLICY_TRAINING];
 
 	if (b->optout_header || *c->tight.optout_header)
 		return true;
-	return side == call_subject_leg(c) && b->dtmf & POLICY_DTMF_INFO && (*b->optout_key[0] || *c->tight.optout_key[0]);
+	if (!(b->dtmf & POLICY_DTMF_INFO))
+		return false;
+	return side == call_subject_leg(c) ? *b->optout_key[0] || *c->tight.optout_key[0] : agent_has_key(c);
 }
 
 void call_lost_request(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns)
@@ -363,7 +385,7 @@ void call_look_for_loss(struct calls *cs, struct call *c, uint64_t now_ns)
 
 void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms, uint64_t now_ns)
 {
-	if (!c->matched || leg != call_subject_leg(c) || ms < LOSS_HIDES_MS || !loss_denies(c))
+	if (!c->matched || ms < LOSS_HIDES_MS || !loss_denies_on(c, leg))
 		return;
 	call_decide_time(cs, c, now_ns);
 	uncertain(cs, c, now_ns);
@@ -559,10 +581,14 @@ void call_decide_rebase(struct call_decide *d, uint64_t by_ns)
 	back(&d->notice_due_ns, by_ns);
 	back(&d->pause_due_ns, by_ns);
 	back(&d->voice_ns, by_ns);
+	back(&d->pause_ns, by_ns);
 	for (i = 0; i < 2; i++) {
 		back(&d->window_from_ns[i], by_ns);
 		back(&d->window_to_ns[i], by_ns);
 		back(&d->typed[i].last_ns, by_ns);
+		back(&d->press_due_ns[i], by_ns);
+		for (unsigned k = 0; k < d->typed[i].n; k++)
+			back(&d->typed[i].begin_ns[k], by_ns);
 		explicit_bzero(d->typed[i].twin, sizeof(d->typed[i].twin));
 	}
 }

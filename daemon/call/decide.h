@@ -11,7 +11,7 @@
  *	call_decide_match	once, when a rule matched: draw, review date
  *	call_decide_message	each SIP message of the call, answers included
  *	call_decide_time	when call_decide_due has passed
- *	call_key, call_notice_heard, call_command, call_lost_audio	whenever it happens
+ *	call_key, call_press, call_pressing, call_notice_heard, call_command, call_lost_audio	whenever it happens
  *	call_notice_hearing, call_notice_broken				an announcement that is being heard
  *
  * What the decisions mean for audio stands in decide_audio.h.
@@ -89,6 +89,7 @@ const char *call_how_name(enum call_how h);
 #define CALL_TWINS	4
 struct call_typed {
 	char digit[POLICY_KEY_MAX];
+	uint64_t begin_ns[POLICY_KEY_MAX]; /* digit by digit */
 	uint8_t n;
 	uint8_t close;	  /* bit i: digit i came less than KEY_ALONE_NS after the press before it */
 	uint8_t strange;  /* bit i: digit i was not trusted; a key that grants has none of those */
@@ -130,6 +131,8 @@ struct call_decide {
 	uint64_t voice_ns;			     /* hold ended, or addresses moved; 0 not since the answer */
 	bool sample_shared;			     /* by another call's draw (group.h) */
 	struct call_typed typed[2];		     /* by leg */
+	uint64_t press_due_ns[2];		     /* by leg: a key is open, and over then when nothing more of it comes; 0 none */
+	uint64_t pause_ns;			     /* the pause began then; 0 not known */
 };
 
 /* How long after the answer the receipt of its rule's message is to be there. */
@@ -178,6 +181,23 @@ void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum cal
 	      uint64_t now_ns);
 /* The same, by INFO of this dialog (call_told_by). Of a transaction that has told nothing yet: see told.h. */
 void call_key_info(struct calls *cs, struct call *c, unsigned leg, char key, uint32_t by, bool trusted, uint64_t now_ns);
+/*
+ * The same, of one that takes its time. It may be told some time after it ended, and is judged by its own times: a consent counts
+ * when all of it, from the beginning of its first digit on, lies in the window, and behind what was taken back; what ends a pause when it began in it. What
+ * restricts counts whenever it comes.
+ */
+struct call_press {
+	char key;
+	enum call_how how;
+	bool trusted;
+	uint64_t begin_ns, end_ns;
+	uint64_t told_ns; /* it is told then: no audio of before it is recorded by it */
+	uint32_t by; /* INFO: as call_key_info's; else 0 */
+};
+void call_press(struct calls *cs, struct call *c, unsigned leg, const struct call_press *p);
+/* A key is being pressed, and nobody knows that it ended when its end is lost (RFC 4733): until over_ns, or, before that, the end of
+ * the call; then the sink's `press` is asked. Told with each packet of it. */
+void call_pressing(struct calls *cs, struct call *c, unsigned leg, uint64_t over_ns);
 /* A press that was told when it began has ended: it may still come by another way. */
 void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns);
 /* which: place in the rule's notices, -1 not known. end 0: it goes on; told again when it ended. */

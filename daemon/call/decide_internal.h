@@ -92,6 +92,8 @@ void decide_window_closes(struct calls *cs, struct call *c, int p, uint64_t now)
 
 void decide_forget_digits(struct call_typed *t);
 void decide_forget_twins(struct call_typed *t);
+/* Presses whose ends were lost, and which are over by now; all: the call is, whatever is open is. */
+void decide_end_presses(struct calls *cs, struct call *c, uint64_t now, bool all);
 
 /* ---- decide_say.c: actor and key as in struct call_news; true: something was changed ---- */
 

@@ -94,6 +94,7 @@ static void keep_tail(const struct call *c, unsigned leg, struct call_typed *t)
 	keys_of(c, leg, may_become, t, &f);
 	n = (unsigned)f.purpose;
 	memmove(t->digit, t->digit + t->n - n, n);
+	memmove(t->begin_ns, t->begin_ns + t->n - n, n * sizeof(*t->begin_ns));
 	explicit_bzero(t->digit + n, sizeof(t->digit) - n);
 	t->close = (uint8_t)(t->close >> (t->n - n));
 	t->strange = (uint8_t)(t->strange >> (t->n - n));
@@ -101,20 +102,21 @@ static void keep_tail(const struct call *c, unsigned leg, struct call_typed *t)
 }
 
 static void press_consent(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how,
-			  bool trusted, unsigned leg, uint64_t now)
+			  bool trusted, unsigned leg, uint64_t now, uint64_t told)
 {
 	/* Part of a number somebody types is no answer to a question (N-20: unambiguous). */
 	if (t->close >> (t->n - strlen(f->key)) & 1)
 		return;
-	if (!trusted || !by_consent(c, f->purpose) || !decide_in_window(c, f->purpose, now))
+	if (!trusted || !by_consent(c, f->purpose) || !decide_in_window(c, f->purpose, now) ||
+	    !decide_in_window(c, f->purpose, t->begin_ns[t->n - strlen(f->key)]))
 		return;
 	if (c->decide.notice == CALL_NOTICE_WAIT) /* it was heard up to here */
 		decide_notice_proven(cs, c, CALL_BY_FINGERPRINT, c->decide.notice_start_ns, 0, now, now);
-	decide_consent(cs, c, f->purpose, how, decide_party(c, leg), f->key, now, now);
+	decide_consent(cs, c, f->purpose, how, decide_party(c, leg), f->key, now, told);
 }
 
 static void act(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how, bool trusted,
-		unsigned leg, uint64_t now)
+		unsigned leg, uint64_t now, uint64_t told)
 {
 	const char *who = decide_party(c, leg);
 
@@ -122,7 +124,7 @@ static void act(struct calls *cs, struct call *c, const struct found *f, const s
 	case M_NONE:
 		break;
 	case M_CONSENT:
-		press_consent(cs, c, f, t, how, trusted, leg, now);
+		press_consent(cs, c, f, t, how, trusted, leg, now, told);
 		break;
 	case M_WITHDRAW:
 		decide_withdraw(cs, c, f->purpose, how, who, f->key, now);
@@ -135,8 +137,8 @@ static void act(struct calls *cs, struct call *c, const struct found *f, const s
 		(void)decide_pause(cs, c, how, who, f->key, now);
 		break;
 	case M_RESUME:
-		/* what starts audio again needs the agent's own leg */
-		if (trusted)
+		/* what starts audio again needs the agent's own leg, and was meant for this pause */
+		if (trusted && t->begin_ns[t->n - strlen(f->key)] >= c->decide.pause_ns)
 			(void)decide_end_pause(cs, c, how, who, f->key, now);
 		break;
 	case M_NOT_NEEDED:
@@ -157,12 +159,17 @@ static void take_back(struct call_typed *t, char key)
 
 enum twin { T_NONE, T_SAME, T_NOW_TRUSTED };
 
-/* The same press has come by another way just before. What was not trusted then may be now: it takes that one's place, and
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* The same press has come by another way just before (or after, when it is told late). What was not trusted then may be now: it takes that one's place, and
  * *ret_close is whether there was a digit just before it. */
 static enum twin twin_of(struct call_typed *t, char key, enum call_how how, uint32_t by, bool trusted, uint64_t now, bool *ret_close)
 {
 	for (int i = 0; i < CALL_TWINS; i++) {
-		if (t->twin[i].key != key || (t->twin[i].how == how && t->twin[i].by == by) || now - t->twin[i].ns > SAME_PRESS_NS)
+		if (t->twin[i].key != key || (t->twin[i].how == how && t->twin[i].by == by) || apart(now, t->twin[i].ns) > SAME_PRESS_NS)
 			continue;
 		if (trusted && !t->twin[i].trusted) {
 			*ret_close = t->twin[i].close;
@@ -208,11 +215,24 @@ static void note_other(struct call *c, unsigned leg, uint64_t now)
 			c->decide.other_key[p] = true;
 }
 
-static void press(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, uint32_t by, bool trusted, uint64_t now_ns)
+void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted, uint64_t now_ns)
+{
+	call_press(cs, c, leg, &(struct call_press){ key, how, trusted, now_ns, now_ns, now_ns, 0 });
+}
+
+void call_key_info(struct calls *cs, struct call *c, unsigned leg, char key, uint32_t by, bool trusted, uint64_t now_ns)
+{
+	call_press(cs, c, leg, &(struct call_press){ key, CALL_BY_INFO, trusted, now_ns, now_ns, now_ns, by });
+}
+
+void call_press(struct calls *cs, struct call *c, unsigned leg, const struct call_press *press)
 {
 	struct call_typed *t = &c->decide.typed[leg];
 	struct found f = { M_NONE, -1, NULL };
-	bool close, all;
+	enum call_how how = press->how;
+	uint64_t now_ns = press->end_ns;
+	bool close, all, trusted;
+	char key = press->key;
 	enum twin twin;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE) {
@@ -220,26 +240,30 @@ static void press(struct calls *cs, struct call *c, unsigned leg, char key, enum
 		return;
 	}
 	call_decide_time(cs, c, now_ns); /* a window that closed before the press is closed */
-	trusted = trusted && hears(c, how); /* by another way than the rule's a press may deny and never grants */
-	close = t->last_ns && now_ns - t->last_ns < KEY_ALONE_NS;
-	twin = twin_of(t, key, how, by, trusted, now_ns, &close);
+	if (how == CALL_BY_RFC4733)
+		c->decide.press_due_ns[leg] = 0; /* told again of one that is still open */
+	trusted = press->trusted && hears(c, how); /* by another way than the rule's a press may deny and never grants */
+	close = t->last_ns && apart(now_ns, t->last_ns) < KEY_ALONE_NS;
+	twin = twin_of(t, key, how, press->by, trusted, now_ns, &close);
 	if (twin == T_SAME)
 		return;
 	c->presses += twin == T_NONE;
-	if (t->n && now_ns - t->last_ns >= KEY_PAUSE_NS)
+	if (t->n && apart(now_ns, t->last_ns) >= KEY_PAUSE_NS)
 		decide_forget_digits(t);
 	if (t->n == sizeof(t->digit) - 1) {
 		memmove(t->digit, t->digit + 1, (size_t)--t->n);
+		memmove(t->begin_ns, t->begin_ns + 1, t->n * sizeof(*t->begin_ns));
 		t->close >>= 1;
 		t->strange >>= 1;
 	}
 	t->close |= (uint8_t)(close << t->n);
 	t->strange |= (uint8_t)(!trusted << t->n);
+	t->begin_ns[t->n] = press->begin_ns;
 	t->digit[t->n++] = key;
 	t->last_ns = now_ns;
 	keys_of(c, leg, longest, t, &f);
 	all = f.what != M_NONE && t->strange >> (t->n - strlen(f.key)) == 0;
-	act(cs, c, &f, t, how, all, leg, now_ns);
+	act(cs, c, &f, t, how, all, leg, now_ns, press->told_ns);
 	if (trusted)
 		note_other(c, leg, now_ns);
 	if (f.what == M_NONE)
@@ -247,19 +271,39 @@ static void press(struct calls *cs, struct call *c, unsigned leg, char key, enum
 	else if (all || (f.what != M_CONSENT && f.what != M_RESUME)) /* else the same presses may come by a way that counts */
 		decide_forget_digits(t);
 	if (f.what != M_NONE || t->n) /* no other digit is worth knowing again */
-		may_have_twin(t, key, how, by, trusted, close, now_ns);
+		may_have_twin(t, key, how, press->by, trusted, close, now_ns);
 	call_changed(cs, c);
 	decide_set_timer(cs, c);
 }
 
-void call_key(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, bool trusted, uint64_t now_ns)
+void call_pressing(struct calls *cs, struct call *c, unsigned leg, uint64_t over_ns)
 {
-	press(cs, c, leg, key, how, 0, trusted, now_ns);
+	bool open = c->decide.press_due_ns[leg];
+
+	if (!c->matched || c->phase == CALL_TOMBSTONE)
+		return;
+	c->decide.press_due_ns[leg] = over_ns;
+	if (!open)
+		call_changed(cs, c); /* whoever goes on with the call must know of it */
+	decide_set_timer(cs, c);
 }
 
-void call_key_info(struct calls *cs, struct call *c, unsigned leg, char key, uint32_t by, bool trusted, uint64_t now_ns)
+void decide_end_presses(struct calls *cs, struct call *c, uint64_t now, bool all)
 {
-	press(cs, c, leg, key, CALL_BY_INFO, by, trusted, now_ns);
+	struct call_press p;
+
+	for (unsigned leg = 0; leg < 2; leg++) {
+		if (!c->decide.press_due_ns[leg] || (!all && now < c->decide.press_due_ns[leg]))
+			continue;
+		c->decide.press_due_ns[leg] = 0; /* telling it comes here again */
+		if (!cs->sink.press || !cs->sink.press(cs->sink.arg, c, leg, all ? UINT64_MAX : now, &p))
+			continue;
+		p.end_ns = p.end_ns < now ? p.end_ns : now; /* the clock may have been set back since */
+		p.told_ns = now;
+		p.begin_ns = p.begin_ns < p.end_ns ? p.begin_ns : p.end_ns;
+		call_press(cs, c, leg, &p);
+		explicit_bzero(&p, sizeof(p));
+	}
 }
 
 void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns)

@@ -60,8 +60,19 @@ static void not_early(struct calls *cs, struct call *c, int p)
 	c->decide.consent_early[p] = 0;
 }
 
+/* Who presses the key again has to do so after it was taken back: a press of before, which is told late, is no change of mind. */
+static void not_before(struct calls *cs, struct call *c, int p, enum purpose_state was, uint64_t now)
+{
+	if (c->state[p] != PURPOSE_WITHDRAWN || was == PURPOSE_WITHDRAWN || c->decide.window_from_ns[p] >= now)
+		return;
+	c->decide.window_from_ns[p] = now;
+	call_changed(cs, c);
+}
+
 void decide_withdraw(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
 {
+	enum purpose_state was = c->state[p];
+
 	not_early(cs, c, p);
 	if (!by_consent(c, p))
 		return;
@@ -69,6 +80,7 @@ void decide_withdraw(struct calls *cs, struct call *c, int p, enum call_how how,
 		call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_WITHDRAW);
 	else if (p != POLICY_TRAINING || !group_refuse(cs, c, PURPOSE_E_OPT_OUT, now)) /* an earlier part's consent */
 		return;
+	not_before(cs, c, p, was, now);
 	tell(cs, c, (struct call_news){ .event = "consent.withdrawn", .purpose = p, .actor = actor, .how = how, .key = key, .at_ns = now });
 }
 
@@ -119,6 +131,7 @@ bool decide_opt_out(struct calls *cs, struct call *c, int p, enum call_how how, 
 	objects(cs, c, p);
 	/* A key press alone stops nothing where none was offered (N-43); the table knows. */
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_OPT_OUT);
+	not_before(cs, c, p, was, now);
 	if (c->state[p] == was) {
 		/* D, G: it stops nothing, and that it was seen is on record (guidance 5.4) */
 		if (how == CALL_BY_SDP && (was == PURPOSE_PENDING || was == PURPOSE_GRANTED))
@@ -256,6 +269,7 @@ bool decide_pause(struct calls *cs, struct call *c, enum call_how how, const cha
 		return false;
 	c->decide.paused = true;
 	c->decide.pause_due_ns = max ? now + max : 0;
+	c->decide.pause_ns = now;
 	change(cs, c); /* deny first */
 	tell(cs, c, (struct call_news){ .event = "audio.pause", .purpose = -1, .actor = actor, .how = how, .key = key, .at_ns = now });
 	decide_set_timer(cs, c);
@@ -342,6 +356,7 @@ static void says_no(struct calls *cs, struct call *c, int p, uint64_t now)
 static int command_object(struct calls *cs, struct call *c, int p, bool grounds, enum call_how how, uint64_t now)
 {
 	bool first = objects(cs, c, p);
+	enum purpose_state was = c->state[p];
 
 	/* C, F: nobody needs grounds; during the call it is an opt-out (guidance 4, "= opt-out") */
 	if (p == POLICY_TRAINING && by_opt_out(c))
@@ -351,6 +366,7 @@ static int command_object(struct calls *cs, struct call *c, int p, bool grounds,
 	not_early(cs, c, p);
 	says_no(cs, c, p, now);
 	call_event(cs, c, (enum policy_purpose)p, grounds ? PURPOSE_E_OBJECT_GROUNDS : PURPOSE_E_OBJECT);
+	not_before(cs, c, p, was, now);
 	tell(cs, c, (struct call_news){ .event = "objection.opened", .purpose = p, .actor = "agent", .how = how,
 					.reason = grounds ? "grounds.present" : "grounds.absent", .at_ns = now });
 	return 0;

@@ -43,15 +43,16 @@ static void audio(struct chunker *c, struct sums *s, const struct rtp_pkt *r, ui
 
 static void event(struct dtmf_rx *d, const struct rtp_pkt *r, uint64_t now)
 {
-	char key = 0;
+	struct dtmf_from from = {r->ssrc, r->ts, r->marker ? 48000 : 0, r->seq & 1, now};
+	struct dtmf_press k = {0};
 
-	if (dtmf_idle(d, now, &key) == DTMF_PRESS)
-		MUST(key && strchr("0123456789*#ABCD", key));
-	key = 0;
-	if (dtmf_packet(d, r->ssrc, r->ts, now, r->payload, r->len, &key) == DTMF_PRESS)
-		MUST(key && strchr("0123456789*#ABCD", key));
+	if (r->len > 4 ? dtmf_audio(d, r->ssrc, r->ts, &k) == DTMF_PRESS : dtmf_idle(d, now, &k) == DTMF_PRESS)
+		MUST(k.key && strchr("0123456789*#ABCD", k.key) && k.begin_ns <= k.end_ns && k.end_ns <= now);
+	k.key = 0;
+	if (dtmf_packet(d, &from, r->payload, r->len, &k) == DTMF_PRESS)
+		MUST(k.key && strchr("0123456789*#ABCD", k.key) && k.begin_ns <= k.end_ns && k.end_ns <= now);
 	else
-		MUST(!key);
+		MUST(!k.key);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)

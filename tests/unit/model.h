@@ -51,17 +51,25 @@ struct model {
 	bool waits;    /* the sample's slot is not durable */
 	bool sdp_off;
 	bool refused;  /* an opt-out from training, in whatever state: it travels to all later parts */
-	uint64_t unseen_ms; /* the longest hole in the subject's voice while nobody above saw it, not looked for yet */
-	uint64_t quiet_ms;  /* for how long the subject's voice has been missing */
+	uint64_t unseen_ms[2]; /* by leg: the longest hole in a voice while nobody above saw it, not looked for yet */
+	uint64_t quiet_ms[2];  /* for how long that voice has been missing */
 	bool numbered[2], unseen[2]; /* by side: a request of it was seen; one was not since */
 	unsigned packets; /* so far */
 	void (*tell)(const struct model *m, int p); /* a purpose has another state; may be NULL */
 	struct {
 		char d[M_DIGITS];
 		bool strange[M_DIGITS]; /* not from the party's own address, or by a way that the rule does not name */
+		uint64_t begin[M_DIGITS];
 		uint64_t at[M_DIGITS]; /* at[0]: of a press that is forgotten by now, when d[0] is 0 */
 		unsigned n;
 	} typed[2];
+	struct { /* a press whose end nobody saw: over when nothing has come of it for so long */
+		char digit; /* 0 none */
+		bool trusted;
+		uint64_t begin, at, over;
+	} open[2];
+	uint64_t paused_at;
+	uint64_t now; /* of what is said */
 };
 
 static inline const struct policy_block *m_block(const struct model *m, int p)
@@ -149,8 +157,11 @@ static inline void m_withdraw(struct model *m, int p)
 	m->p[p].told_early = false;
 	if (m_consent_basis(m, p) && p == M_TRAIN)
 		m->refused = true; /* also of what was granted in another part */
-	if (m_consent_basis(m, p) && m->p[p].state == PURPOSE_GRANTED)
-		m_set(m, p, PURPOSE_WITHDRAWN, "consent.withdrawn");
+	if (!m_consent_basis(m, p) || m->p[p].state != PURPOSE_GRANTED)
+		return;
+	m_set(m, p, PURPOSE_WITHDRAWN, "consent.withdrawn");
+	if (m->p[p].from < m->now) /* a yes of before it is none */
+		m->p[p].from = m->now;
 }
 
 /* ---- people who do not want it ---- */
@@ -252,19 +263,30 @@ static inline void m_uncertain(struct model *m, uint64_t ms)
 		m_set(m, M_TRAIN, PURPOSE_DENIED, "optout.uncertain");
 }
 
-/* X-4 holds also where the audio stays in the classifier; before silence or the end decides, somebody looks. */
+/* X-4, and INV-7: the evidence of a key press that counts, on whosever leg, is lost. The subject's counts in any case. */
+static inline bool m_leg_counts(const struct model *m, unsigned leg)
+{
+	return leg == m_subject(m) || *m_block(m, M_TRAIN)->optout_agent_key[0];
+}
+
+/* It holds also where the audio stays in the classifier; before silence or the end decides, somebody looks. */
 static inline void m_look(struct model *m)
 {
-	m_uncertain(m, m->unseen_ms);
-	if (m->p[M_TRAIN].state == PURPOSE_PENDING || m->p[M_TRAIN].state == PURPOSE_GRANTED)
-		m->unseen_ms = 0;
+	for (unsigned leg = 0; leg < 2; leg++) {
+		if (!m_leg_counts(m, leg))
+			continue;
+		m_uncertain(m, m->unseen_ms[leg]);
+		if (m->p[M_TRAIN].state == PURPOSE_PENDING || m->p[M_TRAIN].state == PURPOSE_GRANTED)
+			m->unseen_ms[leg] = 0;
+	}
 }
 
 /* X-4 behind the last packet: numbers say nothing there, and a telephone that hangs up stops a little before. */
 static inline void m_quiet(struct model *m)
 {
-	if (m->answered && !m->hold && m->quiet_ms >= 200)
-		m_uncertain(m, m->quiet_ms);
+	for (unsigned leg = 0; leg < 2; leg++)
+		if (m->answered && !m->hold && m_leg_counts(m, leg) && m->quiet_ms[leg] >= 200)
+			m_uncertain(m, m->quiet_ms[leg]);
 }
 
 /* The next request of a side: was one before it not seen, that could have been an opt-out? */
@@ -272,7 +294,7 @@ static inline void m_signalling_lost(struct model *m, unsigned side)
 {
 	const struct policy_block *b = m_block(m, M_TRAIN);
 
-	if (b->optout_header || (side == m_subject(m) && b->dtmf & POLICY_DTMF_INFO && *b->optout_key[0]))
+	if (b->optout_header || (b->dtmf & POLICY_DTMF_INFO && *(side == m_subject(m) ? b->optout_key : b->optout_agent_key)[0]))
 		m_uncertain(m, 60);
 }
 
@@ -340,11 +362,29 @@ static inline void m_notice_proven(struct model *m, int which, uint64_t from, ui
 	}
 }
 
+static inline void m_press(struct model *m, unsigned leg, char digit, enum call_how how, bool trusted, uint64_t begin, uint64_t now);
+
+/* What was pressed, and nobody saw end (X-3: lost end packet), ended when it was seen last. */
+static inline void m_open_over(struct model *m, unsigned leg, uint64_t now)
+{
+	char digit = m->open[leg].digit;
+	uint64_t at = m->open[leg].at < now ? m->open[leg].at : now;
+
+	m->open[leg].digit = 0;
+	if (digit)
+		m_press(m, leg, digit, CALL_BY_RFC4733, m->open[leg].trusted, m->open[leg].begin < at ? m->open[leg].begin : at, at);
+}
+
 /* What time alone decides. A call that was hung up decides nothing any more. */
 static inline void m_time(struct model *m, uint64_t now)
 {
 	if (!m->matched || m->over)
 		return;
+	m->now = now;
+	for (unsigned leg = 0; leg < 2; leg++)
+		if (m->open[leg].digit && now >= m->open[leg].over)
+			m_open_over(m, leg, now);
+	m->now = now;
 	if (m->bye && now > m->end)
 		now = m->end;
 	if (now >= m->notice_due)
@@ -445,7 +485,7 @@ static inline void m_heard(struct model *m, int which, enum call_how how, uint64
 static inline void m_loss(struct model *m, unsigned leg, uint64_t ms, uint64_t now)
 {
 	m_time(m, now);
-	if (leg == m_subject(m))
+	if (m_leg_counts(m, leg))
 		m_uncertain(m, ms);
 }
 
@@ -467,6 +507,7 @@ static inline void m_pause(struct model *m, uint64_t now)
 	if (m->paused)
 		return;
 	m->paused = true;
+	m->paused_at = now;
 	m->pause_due = max ? now + max : M_NEVER;
 }
 
@@ -489,6 +530,8 @@ static inline void m_end(struct model *m, uint64_t now)
 	if (!m->bye)
 		m->end = now;
 	m->bye = true;
+	for (unsigned leg = 0; leg < 2; leg++)
+		m_open_over(m, leg, now);
 	m_time(m, now);
 	m_look(m);
 	m_quiet(m);
@@ -585,11 +628,17 @@ static inline void m_clock_back(struct model *m, uint64_t by)
 		if (*t[i] != M_NEVER)
 			*t[i] -= by;
 	m->notice_from -= by;
+	m->paused_at -= m->paused_at ? by : 0;
+	for (int l = 0; l < 2; l++) {
+		m->open[l].over -= m->open[l].digit ? by : 0;
+		m->open[l].begin -= m->open[l].digit ? by : 0;
+		m->open[l].at -= m->open[l].digit ? by : 0;
+	}
 	if (m->notice_to != M_NEVER)
 		m->notice_to -= by;
 	for (int l = 0; l < 2; l++)
 		for (unsigned i = 0; i < m->typed[l].n; i++)
-			m->typed[l].at[i] -= by;
+			m->typed[l].at[i] -= by, m->typed[l].begin[i] -= by;
 }
 
 /* ---- keys ---- */
@@ -639,22 +688,28 @@ static inline struct m_key m_meaning(const struct model *m, unsigned leg)
 	return k;
 }
 
+static inline uint64_t m_apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
 /* An answer to a question: not within a second after another digit (N-20, unambiguous). */
 static inline bool m_alone(const struct model *m, unsigned leg, const char *key)
 {
 	unsigned n = m->typed[leg].n, k = (unsigned)strlen(key);
 
-	return n == k || m->typed[leg].at[n - k] - m->typed[leg].at[n - k - 1] >= KEY_ALONE_NS;
+	return n == k || m_apart(m->typed[leg].at[n - k], m->typed[leg].at[n - k - 1]) >= KEY_ALONE_NS;
 }
 
-static inline void m_press(struct model *m, unsigned leg, char digit, enum call_how how, bool trusted, uint64_t now)
+/* Pressed from begin to now. */
+static inline void m_press(struct model *m, unsigned leg, char digit, enum call_how how, bool trusted, uint64_t begin, uint64_t now)
 {
 	unsigned n = m->typed[leg].n, ways = how == CALL_BY_INFO ? POLICY_DTMF_INFO : POLICY_DTMF_RFC4733;
 	struct m_key k;
 
 	m_time(m, now);
 	/* too long ago: not one key with this one, but still the press before it */
-	if (n && now - m->typed[leg].at[n - 1] >= KEY_PAUSE_NS) {
+	if (n && m_apart(now, m->typed[leg].at[n - 1]) >= KEY_PAUSE_NS) {
 		m->typed[leg].d[0] = 0;
 		m->typed[leg].at[0] = m->typed[leg].at[n - 1];
 		n = 1;
@@ -662,20 +717,23 @@ static inline void m_press(struct model *m, unsigned leg, char digit, enum call_
 	if (n == M_DIGITS) {
 		memmove(m->typed[leg].d, m->typed[leg].d + 1, --n);
 		memmove(m->typed[leg].at, m->typed[leg].at + 1, n * sizeof(m->typed[leg].at[0]));
+		memmove(m->typed[leg].begin, m->typed[leg].begin + 1, n * sizeof(m->typed[leg].begin[0]));
 		memmove(m->typed[leg].strange, m->typed[leg].strange + 1, n * sizeof(m->typed[leg].strange[0]));
 	}
 	/* a way that the rule does not name, or another address, grants nothing */
 	trusted &= ((m->r->purpose[0].dtmf | m->r->purpose[1].dtmf) & ways) != 0;
 	m->typed[leg].d[n] = digit;
 	m->typed[leg].strange[n] = !trusted;
+	m->typed[leg].begin[n] = begin;
 	m->typed[leg].at[n] = now;
 	m->typed[leg].n = n + 1;
 	k = m_meaning(m, leg);
 	for (size_t i = 0; k.key && i < strlen(k.key); i++) /* all of the key, not only its end */
 		trusted &= !m->typed[leg].strange[n - i];
+	begin = k.key ? m->typed[leg].begin[n + 1 - strlen(k.key)] : begin; /* all of it is to lie where it grants */
 	switch (k.what) {
 	case MK_CONSENT:
-		if (trusted && m->notice == M_HEARD && m->p[k.p].to != M_NEVER && now >= m->p[k.p].from && now < m->p[k.p].to &&
+		if (trusted && m->notice == M_HEARD && m->p[k.p].to != M_NEVER && begin >= m->p[k.p].from && now < m->p[k.p].to &&
 		    !(m->bye && now > m->end) && m_alone(m, leg, k.key))
 			m_consent(m, k.p);
 		break;
@@ -692,7 +750,7 @@ static inline void m_press(struct model *m, unsigned leg, char digit, enum call_
 		m_pause(m, now);
 		break;
 	case MK_RESUME:
-		if (trusted)
+		if (trusted && begin >= m->paused_at)
 			m_resume(m);
 		break;
 	default:

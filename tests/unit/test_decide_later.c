@@ -11,11 +11,15 @@ static void test_loss(void **state)
 		unsigned leg;
 		unsigned ms;
 		int on_loss;
-		bool denied;
+		bool denied, agent_key, api;
 	} t[] = {
-		{ POLICY_B_INTEREST, SUBJECT, 60, -1, true },  { POLICY_B_INTEREST, SUBJECT, 59, -1, false },
-		{ POLICY_B_INTEREST, AGENT, 500, -1, false },  { POLICY_B_INTEREST, SUBJECT, 500, 1, false },
-		{ POLICY_B_CONSENT, SUBJECT, 500, -1, false },
+		{ POLICY_B_INTEREST, SUBJECT, 60, -1, true, true, false },  { POLICY_B_INTEREST, SUBJECT, 59, -1, false, true, false },
+		{ POLICY_B_INTEREST, SUBJECT, 60, -1, true, false, true },  { POLICY_B_INTEREST, SUBJECT, 500, 1, false, true, false },
+		/* the agent's, who has a key for it, whatever else there is (INV-7); and who has none */
+		{ POLICY_B_INTEREST, AGENT, 60, -1, true, true, false },    { POLICY_B_INTEREST, AGENT, 59, -1, false, true, false },
+		{ POLICY_B_INTEREST, AGENT, 500, -1, true, true, true },    { POLICY_B_INTEREST, AGENT, 500, 1, false, true, false },
+		{ POLICY_B_INTEREST, AGENT, 500, -1, false, false, true },  { POLICY_B_CONSENT, SUBJECT, 500, -1, false, true, false },
+		{ POLICY_B_CONSENT, AGENT, 500, -1, false, true, false },
 	};
 
 	(void)state;
@@ -24,6 +28,9 @@ static void test_loss(void **state)
 		struct call *c;
 
 		w->policy.rule.purpose[TRAIN].on_loss = t[i].on_loss;
+		w->policy.rule.purpose[TRAIN].optout_agent_api = t[i].api;
+		if (!t[i].agent_key)
+			memset(w->policy.rule.purpose[TRAIN].optout_agent_key, 0, sizeof(w->policy.rule.purpose[TRAIN].optout_agent_key));
 		c = answer_call(w);
 		until(w, c, 5);
 		press(w, c, SUBJECT, "1");
@@ -36,15 +43,81 @@ static void test_loss(void **state)
 	}
 }
 
+static struct call_press open_press;
+
+static bool on_press(void *arg, struct call *c, unsigned leg, uint64_t now, struct call_press *ret)
+{
+	(void)arg;
+	(void)c;
+	(void)now;
+	if (leg != SUBJECT || !open_press.key)
+		return false;
+	*ret = open_press;
+	open_press.key = 0;
+	return true;
+}
+
+/* The end of a press is lost: it is told by time or at the end, and judged by its own times (N-41, X-3). */
+static void test_lost_end(void **state)
+{
+	static const struct {
+		char key;
+		double from, to, then; /* held; when something is looked at again. The window: 3 s to 15 s */
+		enum purpose_state want;
+	} t[] = {
+		{ '1', 5, 5.1, 6, PURPOSE_GRANTED },	 { '1', 5, 5.1, 0, PURPOSE_GRANTED }, /* 0: the call ends at once */
+		{ '1', 2.9, 3.1, 6, PURPOSE_DENIED },	 { '1', 2, 2.1, 6, PURPOSE_DENIED },
+		{ '1', 14.7, 14.8, 15.2, PURPOSE_GRANTED }, /* over before the window is */
+		{ '5', 5, 5.1, 6, PURPOSE_DENIED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		static struct policy_notice n = { .name = "n", .length_ms = 5000 };
+		struct call *c;
+
+		w->cs->sink.press = on_press;
+		w->policy.rule.notice = &n;
+		w->policy.rule.nnotice = 1;
+		w->policy.rule.purpose[TRAIN].training_from_press = true;
+		c = answer_call(w);
+		until(w, c, t[i].to);
+		open_press = (struct call_press){ t[i].key, CALL_BY_RFC4733, true, c->answer_ns + (uint64_t)(t[i].from * 1e9),
+						  c->answer_ns + (uint64_t)(t[i].to * 1e9), 0 };
+		call_pressing(w->cs, c, SUBJECT, w->now + 150 * MS);
+		assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+		if (t[i].then > 0) {
+			until(w, c, t[i].then);
+			assert_int_equal(open_press.key, 0);
+			assert_int_equal(c->state[TRAIN], t[i].want == PURPOSE_GRANTED ? PURPOSE_GRANTED : PURPOSE_PENDING);
+			/* told late, and nothing of before it was told is recorded by it */
+			assert_true(c->state[TRAIN] != PURPOSE_GRANTED || c->decide.granted_ns[TRAIN] >= c->answer_ns + (uint64_t)(t[i].to * 1e9) + 150 * MS);
+			until(w, c, 16);
+		} else {
+			bye(w);
+			c = fake_call(w, "c1");
+			assert_non_null(c);
+			assert_true(was_told("consent.given"));
+			fake_world_free(w);
+			continue;
+		}
+		assert_int_equal(c->state[TRAIN], t[i].want);
+		fake_world_free(w);
+	}
+}
+
 static uint32_t hole_ms;
+static unsigned hole_leg;
 
 static uint32_t on_hole(void *arg, struct call *c, unsigned leg)
 {
-	uint32_t ms = hole_ms;
+	uint32_t ms = leg == hole_leg ? hole_ms : 0;
 
 	(void)arg;
-	assert_int_equal(leg, call_subject_leg(c));
-	hole_ms = 0;
+	(void)c;
+	if (leg == hole_leg)
+		hole_ms = 0;
 	return ms;
 }
 
@@ -64,12 +137,13 @@ static void test_loss_below(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 3; i++) {
-		size_t k = i / 3, when = i % 3; /* in the window, in the call and looked for, in the call and found at its end */
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 6; i++) {
+		size_t k = i / 6, when = i % 3; /* in the window, in the call and looked for, in the call and found at its end */
 		struct world *w = world(POLICY_B_NONE, t[k].train, t[k].special);
 		struct call *c;
 
 		w->cs->sink.hole = on_hole;
+		hole_leg = i % 6 < 3 ? SUBJECT : AGENT; /* who has a key, too */
 		w->policy.rule.purpose[TRAIN].on_loss = t[k].on_loss;
 		w->policy.rule.purpose[TRAIN].pre_decision = POLICY_PRE_BLOCK;
 		c = answer_call(w);
@@ -141,9 +215,10 @@ static void test_missed_request(void **state)
 		{ { ASK("INFO", 2), ASK("INFO", 2), ASK("INFO", 3), ASK("INFO", 2), ASK("BYE", 4) }, 3, -1, false, false }, /* copies */
 		{ { ASK("ACK", 1), ASK("INVITE", 2), ASK("ACK", 2), ASK("OPTIONS", 3), ASK("BYE", 4) }, 3, -1, false, false },
 		{ { ASK("UPDATE", 2), ASK("ACK", 1), ASK("NOTIFY", 4) }, 3, -1, false, true },
-		/* the agent's own numbers: the first one has none before it; nobody opts out there by INFO */
+		/* the agent's own numbers: the first one has none before it; the agent has a key, too */
 		{ { BACK("INFO", 700), BACK("INFO", 701), ASK("BYE", 2) }, 3, -1, false, false },
-		{ { BACK("INFO", 700), BACK("INFO", 705), ASK("BYE", 2) }, 3, -1, false, false },
+		{ { BACK("INFO", 700), BACK("INFO", 705), ASK("BYE", 2) }, POLICY_DTMF_RFC4733, -1, false, false },
+		{ { BACK("INFO", 700), BACK("INFO", 705), ASK("BYE", 2) }, 3, -1, false, true },
 		{ { BACK("INFO", 700), BACK("INFO", 705), ASK("BYE", 2) }, 3, -1, true, true },
 		/* a back-to-back agent behind the caller numbers anew; numbers far ahead are other ones */
 		{ { VIA("INFO", 101, 9), ASK("INFO", 2), VIA("INFO", 102, 9), ASK("BYE", 3) }, 3, -1, false, false },
@@ -414,6 +489,7 @@ static void test_pause_header_added(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lost_end),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_loss_below),
 		cmocka_unit_test(test_missed_request),

@@ -20,6 +20,7 @@
 #define E  1 /* end bit */
 #define W  2 /* no packet: wait `ts` ms, then dtmf_idle */
 #define S2 4 /* from a second SSRC */
+#define A  8 /* audio */
 
 struct step {
 	int flags;
@@ -39,7 +40,11 @@ static const struct {
 	 {{0, 1, 100, 160, '-'}, {0, 1, 100, 160, '-'}, {E, 1, 100, 320, '1'}, {E, 1, 100, 320, '-'}, {0, 1, 100, 160, '-'}}},
 	{"only an end arrives", {{E, 11, 7, 800, '#'}, {E, 11, 7, 800, '-'}}},
 	{"end lost, next press", {{0, 1, 100, 160, '-'}, {0, 2, 2000, 160, '1'}, {E, 2, 2000, 320, '2'}}},
-	{"end lost, silence", {{0, 10, 100, 160, '-'}, {W, 0, 499, 0, '-'}, {W, 0, 1, 0, '*'}, {W, 0, 9000, 0, '-'}}},
+	{"end lost, silence", {{0, 10, 100, 160, '-'}, {W, 0, 149, 0, '-'}, {W, 0, 1, 0, '*'}, {W, 0, 9000, 0, '-'}}},
+	{"end lost, audio goes on", {{0, 10, 100, 160, '-'}, {A, 0, 260, 0, '-'}, {A, 0, 420, 0, '-'}, {A, 0, 580, 0, '-'}, {A, 0, 740, 0, '*'}, {A, 0, 900, 0, '-'}}},
+	{"end lost, audio goes on, then the end", {{0, 9, 100, 160, '-'}, {A, 0, 740, 0, '9'}, {E, 9, 100, 320, '-'}, {0, 9, 100, 320, '-'}}},
+	{"audio beside a key that is held", {{0, 9, 100, 160, '-'}, {A, 0, 260, 0, '-'}, {0, 9, 100, 320, '-'}, {A, 0, 420, 0, '-'}, {A, 0, 580, 0, '-'}, {0, 9, 100, 640, '-'}, {E, 9, 100, 800, '9'}}},
+	{"audio of before it comes late, of another stream", {{0, 9, 1000, 160, '-'}, {A, 0, 900, 0, '-'}, {S2 | A, 0, 9000, 0, '-'}, {E, 9, 1000, 320, '9'}, {A, 0, 9000, 0, '-'}}},
 	{"end lost, reported by time, then late packets", {{0, 3, 100, 160, '-'}, {W, 0, 600, 0, '3'}, {0, 3, 100, 320, '-'}, {E, 3, 100, 480, '-'}}},
 	{"both ends alone: none is lost", {{0, 1, 100, 160, '-'}, {E, 2, 2000, 800, '1'}, {E, 2, 2000, 800, '2'}, {E, 2, 2000, 800, '-'}}},
 	{"both ends alone, no retransmission", {{0, 1, 100, 160, '-'}, {E, 2, 2000, 800, '1'}, {W, 0, 500, 0, '2'}}},
@@ -64,23 +69,31 @@ static const struct {
 	{"event 255", {{E, 255, 1, 320, '-'}, {E, 255, 1, 320, '-'}}},
 };
 
+static enum dtmf_result packet(struct dtmf_rx *d, uint32_t ssrc, uint32_t ts, uint64_t now, const uint8_t *b, size_t n, struct dtmf_press *ret)
+{
+	return dtmf_packet(d, &(struct dtmf_from){ ssrc, ts, 8000, true, now }, b, n, ret);
+}
+
 static char run_step(struct dtmf_rx *d, const struct step *s, uint64_t *now)
 {
 	uint8_t b[4] = {s->event, (uint8_t)(s->flags & E ? 0x8a : 0x0a), (uint8_t)(s->duration >> 8),
 			(uint8_t)s->duration};
+	struct dtmf_press p = { .key = '?' };
 	enum dtmf_result r;
-	char key = '?';
 
 	if (s->flags & W) {
 		*now += s->ts * MS;
-		r = dtmf_idle(d, *now, &key);
+		r = dtmf_idle(d, *now, &p);
+	} else if (s->flags & A) {
+		*now += 20 * MS;
+		r = dtmf_audio(d, s->flags & S2 ? 2 : 1, s->ts, &p);
 	} else {
 		*now += 20 * MS;
-		r = dtmf_packet(d, s->flags & S2 ? 2 : 1, s->ts, *now, b, sizeof(b), &key);
+		r = dtmf_packet(d, &(struct dtmf_from){ s->flags & S2 ? 2 : 1, s->ts, 8000, true, *now }, b, sizeof(b), &p);
 	}
 	if (r != DTMF_PRESS)
-		assert_int_equal(key, '?');
-	return r == DTMF_PRESS ? key : r == DTMF_BAD ? '!' : '-';
+		assert_int_equal(p.key, '?');
+	return r == DTMF_PRESS ? p.key : r == DTMF_BAD ? '!' : '-';
 }
 
 static void scenarios(void **state)
@@ -104,13 +117,13 @@ static void scenarios(void **state)
 static void short_payload(void **state)
 {
 	static const uint8_t b[] = {1, 0x80, 0};
+	struct dtmf_press p = { .key = '?' };
 	struct dtmf_rx d = {0};
-	char key = '?';
 
 	(void)state;
 	for (size_t n = 0; n <= sizeof(b); n++)
-		assert_int_equal(dtmf_packet(&d, 1, 1, 1, b, n, &key), DTMF_BAD);
-	assert_int_equal(key, '?');
+		assert_int_equal(packet(&d, 1, 1, 1, b, n, &p), DTMF_BAD);
+	assert_int_equal(p.key, '?');
 	assert_false(d.any);
 }
 
@@ -119,10 +132,10 @@ static void wiped(void **state)
 {
 	static const uint8_t b[] = {7, 0x80, 0, 200};
 	struct dtmf_rx d = {0};
-	char key;
+	struct dtmf_press p;
 
 	(void)state;
-	assert_int_equal(dtmf_packet(&d, 1, 1, 1, b, 4, &key), DTMF_PRESS);
+	assert_int_equal(packet(&d, 1, 1, 1, b, 4, &p), DTMF_PRESS);
 	assert_int_equal(d.event, 0xff);
 }
 
@@ -131,7 +144,7 @@ static void random_presses(void **state)
 {
 	uint64_t x = 12345, now = 0, want = 0, got = 0;
 	struct dtmf_rx d = {0};
-	char key;
+	struct dtmf_press p;
 
 	(void)state;
 	for (uint32_t i = 0; i < 5000; i++) {
@@ -152,22 +165,117 @@ static void random_presses(void **state)
 			b[3] = (uint8_t)(20 * order);
 			left++;
 			now += 20 * MS;
-			got += dtmf_packet(&d, 9, i * 3200, now, b, 4, &key) == DTMF_PRESS;
+			got += packet(&d, 9, i * 3200, now, b, 4, &p) == DTMF_PRESS;
 		}
 		want += left > 0;
 	}
-	got += dtmf_idle(&d, now + 1000 * MS, &key) == DTMF_PRESS;
+	got += dtmf_idle(&d, now + 1000 * MS, &p) == DTMF_PRESS;
 	assert_int_equal(got, want);
 	assert_true(want > 4500);
 }
 
-/* Another process between any two packets: a press comes once, and no digit is in the bytes. */
+/* When it began and ended, by what came of it, and whether all of that was the party's own. */
+static void times(void **state)
+{
+	static const uint8_t start[] = { 7, 0, 0, 160 }, later[] = { 7, 0, 3, 32 }, end[] = { 7, 0x80, 4, 176 }, next[] = { 8, 0x80, 0, 160 };
+	struct dtmf_rx d = { 0 };
+	struct dtmf_press p;
+	uint64_t over;
+
+	(void)state;
+	assert_false(dtmf_open(&d, &over));
+	assert_int_equal(packet(&d, 1, 1, 1020 * MS, start, 4, &p), DTMF_NOTHING);
+	assert_true(dtmf_open(&d, &over));
+	assert_int_equal(over, 1170 * MS);
+	assert_int_equal(packet(&d, 1, 1, 1104 * MS, later, 4, &p), DTMF_NOTHING); /* 4 ms late */
+	assert_int_equal(packet(&d, 1, 1, 1150 * MS, end, 4, &p), DTMF_PRESS);
+	assert_int_equal(p.begin_ns, 1000 * MS);
+	assert_int_equal(p.end_ns, 1150 * MS);
+	assert_true(p.trusted);
+	assert_false(dtmf_open(&d, &over));
+	/* only an end: it says how long the key was held */
+	assert_int_equal(packet(&d, 1, 20000, 3150 * MS, end, 4, &p), DTMF_PRESS);
+	assert_int_equal(p.begin_ns, 3000 * MS);
+	/* the ends lost: told late, with its own time */
+	(void)packet(&d, 1, 30000, 5020 * MS, start, 4, &p);
+	(void)packet(&d, 1, 30000, 5100 * MS, later, 4, &p);
+	assert_int_equal(dtmf_idle(&d, 5249 * MS, &p), DTMF_NOTHING);
+	assert_int_equal(dtmf_idle(&d, 5250 * MS, &p), DTMF_PRESS);
+	assert_int_equal(p.begin_ns, 5000 * MS);
+	assert_int_equal(p.end_ns, 5100 * MS);
+	/* another clock */
+	assert_int_equal(dtmf_packet(&d, &(struct dtmf_from){ 1, 40000, 48000, true, 6000 * MS }, end, 4, &p), DTMF_PRESS);
+	assert_int_equal(p.begin_ns, 6000 * MS - 25 * MS);
+	/* somebody else's, that the party's own next press closes, is still somebody else's; an end speaks for all of it */
+	(void)dtmf_packet(&d, &(struct dtmf_from){ 1, 50000, 8000, false, 7000 * MS }, start, 4, &p);
+	assert_int_equal(packet(&d, 1, 60000, 7100 * MS, next, 4, &p), DTMF_PRESS);
+	assert_int_equal(p.key, '7');
+	assert_false(p.trusted);
+	assert_true(dtmf_open(&d, &over)); /* the next one: its end is told with the next packet, or by time */
+	assert_int_equal(dtmf_idle(&d, UINT64_MAX, &p), DTMF_PRESS);
+	assert_int_equal(p.key, '8');
+	assert_true(p.trusted);
+	(void)packet(&d, 1, 70000, 8000 * MS, start, 4, &p);
+	(void)dtmf_packet(&d, &(struct dtmf_from){ 1, 70000, 8000, false, 8020 * MS }, later, 4, &p);
+	assert_int_equal(dtmf_idle(&d, 8020 * MS + DTMF_OVER_NS, &p), DTMF_PRESS);
+	assert_false(p.trusted);
+	/* a clock that was set back: nobody waits for the old time to come again */
+	(void)packet(&d, 1, 80000, 9000 * MS, start, 4, &p);
+	assert_int_equal(dtmf_idle(&d, 3000 * MS, &p), DTMF_PRESS);
+}
+
+/* The ends are lost, and another process goes on in between: told once, with its times; that press' digit alone is in the bytes. */
+static void saved_open(void **state)
+{
+	static const uint8_t old[] = { 5, 0x80, 0, 160 }, start[] = { 7, 0, 0, 160 }, end[] = { 7, 0x80, 1, 64 };
+	struct dtmf_press p;
+	uint64_t over;
+
+	(void)state;
+	for (int how = 0; how < 3; how++) {
+		struct dtmf_rx d = { 0 };
+		struct buf out = { 0 };
+		struct rd r;
+
+		assert_int_equal(packet(&d, 1, 1, 1000 * MS, old, 4, &p), DTMF_PRESS);
+		assert_int_equal(packet(&d, 1, 9000, 2020 * MS, start, 4, &p), DTMF_NOTHING);
+		dtmf_save(&d, &out);
+		for (size_t n = 0; n < out.len; n++) {
+			r = (struct rd){ out.p, n, false };
+			assert_false(dtmf_load(&r, &d));
+			assert_false(dtmf_open(&d, &over));
+		}
+		r = (struct rd){ out.p, out.len, false };
+		assert_true(dtmf_load(&r, &d));
+		assert_int_equal(r.left, 0);
+		buf_free(&out);
+		assert_true(dtmf_open(&d, &over));
+		if (how == 0) { /* its end was not lost after all */
+			assert_int_equal(packet(&d, 1, 9000, 2040 * MS, end, 4, &p), DTMF_PRESS);
+			assert_int_equal(p.end_ns, 2040 * MS);
+		} else if (how == 1) {
+			assert_int_equal(dtmf_idle(&d, 9000 * MS, &p), DTMF_PRESS);
+			assert_int_equal(p.end_ns, 2020 * MS);
+		} else {
+			assert_int_equal(dtmf_audio(&d, 1, 9000 + 560, &p), DTMF_PRESS);
+			assert_int_equal(p.end_ns, 2020 * MS);
+		}
+		assert_int_equal(p.key, '7');
+		assert_true(p.trusted);
+		assert_int_equal(p.begin_ns, 2000 * MS);
+		assert_int_equal(packet(&d, 1, 9000, 2060 * MS, end, 4, &p), DTMF_NOTHING);
+		assert_int_equal(packet(&d, 1, 1, 2070 * MS, old, 4, &p), DTMF_NOTHING);
+		assert_int_equal(d.presses, 2);
+	}
+}
+
+/* Another process between any two packets: a press comes once. */
 static void saved(void **state)
 {
 	static const uint8_t b[4] = {5, 0x80 | 10, 3, 32};
 	struct dtmf_rx d = {0};
 	unsigned presses = 0;
-	char key;
+	struct dtmf_press p;
 
 	(void)state;
 	for (uint32_t i = 0; i < 40; i++) {
@@ -175,7 +283,7 @@ static void saved(void **state)
 			struct buf out = {0};
 			struct rd r;
 
-			presses += dtmf_packet(&d, 9, 1000 + i * 3200, i * 500 * MS, b, 4, &key) == DTMF_PRESS;
+			presses += packet(&d, 9, 1000 + i * 3200, i * 500 * MS, b, 4, &p) == DTMF_PRESS;
 			dtmf_save(&d, &out);
 			for (size_t n = 0; n < out.len; n++) {
 				r = (struct rd){out.p, n, false};
@@ -187,7 +295,7 @@ static void saved(void **state)
 			buf_free(&out);
 		}
 		if (i > 2) /* a late copy of the press before last */
-			assert_int_equal(dtmf_packet(&d, 9, 1000 + (i - 2) * 3200, i * 500 * MS, b, 4, &key), DTMF_NOTHING);
+			assert_int_equal(packet(&d, 9, 1000 + (i - 2) * 3200, i * 500 * MS, b, 4, &p), DTMF_NOTHING);
 	}
 	assert_int_equal(presses, 40);
 	assert_int_equal(d.presses, 40);
@@ -200,6 +308,8 @@ int main(void)
 		cmocka_unit_test(short_payload),
 		cmocka_unit_test(wiped),
 		cmocka_unit_test(random_presses),
+		cmocka_unit_test(times),
+		cmocka_unit_test(saved_open),
 		cmocka_unit_test(saved),
 	};
 

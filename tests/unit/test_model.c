@@ -58,13 +58,15 @@ static struct run {
 	unsigned npkt, draws;
 	int redrawn_by;
 	const char *redraw; /* what the next one says */
-	uint32_t hole; /* what the flow table holds of the subject's voice */
+	uint32_t hole[2]; /* by leg: what the flow table holds of a voice */
 	bool key[2], dirty, gone, stepped;
 	uint64_t granted[2];
 	struct buf saved;
 	uint64_t wheel; /* last time the table was told */
 	uint32_t cseq[2]; /* by side */
-	uint32_t quiet;	  /* of the subject's voice, as the recorder would say */
+	uint32_t quiet[2]; /* of a voice, as the recorder would say */
+	struct call_press open[2]; /* by leg: its end packets are lost; key 0 none */
+	uint64_t over[2];
 	/* by the log alone (INV-6) */
 	enum purpose_state log[2];
 	bool given[2], ready_now;
@@ -171,26 +173,34 @@ static bool on_ready(void *arg)
 	return R.q->ready;
 }
 
-/* Only the data subject's voice is asked for. */
 static uint32_t on_quiet(void *arg, struct call *c, unsigned leg, uint64_t until, bool *ret_heard)
 {
 	(void)arg;
 	(void)c;
 	(void)until;
-	MUST(leg == m_subject(&R.m));
 	*ret_heard = true;
-	return R.quiet;
+	return R.quiet[leg];
 }
 
 static uint32_t on_hole(void *arg, struct call *c, unsigned leg)
 {
-	uint32_t ms = R.hole;
+	uint32_t ms = R.hole[leg];
 
 	(void)arg;
 	(void)c;
-	MUST(leg == m_subject(&R.m));
-	R.hole = 0;
+	R.hole[leg] = 0;
 	return ms;
+}
+
+/* It says so once; the call asks in time. */
+static bool on_press(void *arg, struct call *c, unsigned leg, uint64_t now, struct call_press *ret)
+{
+	(void)arg;
+	(void)c;
+	*ret = R.open[leg];
+	MUST(!R.open[leg].key || now >= R.over[leg]);
+	R.open[leg].key = 0;
+	return ret->key;
 }
 
 static void on_changed(void *arg, struct call *c)
@@ -276,6 +286,7 @@ static void start(void)
 	s->redraw = on_redraw;
 	s->hole = on_hole;
 	s->quiet = on_quiet;
+	s->press = on_press;
 	s->changed = on_changed;
 	s->ended = on_ended;
 	R.m = (struct model){ .r = &R.q->rule, .draw = R.q->draw, .ready = R.q->ready, .waits = R.q->waits,
@@ -294,9 +305,9 @@ static void start(void)
 static void tick(uint64_t by)
 {
 	uint64_t t = R.w->now + by;
-	const uint64_t *due[] = { &R.m.notice_due, &R.m.pause_due, &R.m.p[0].to, &R.m.p[1].to };
+	const uint64_t *due[] = { &R.m.notice_due, &R.m.pause_due, &R.m.p[0].to, &R.m.p[1].to, &R.over[0], &R.over[1] };
 
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 6; i++)
 		if (*due[i] != M_NEVER && t >= *due[i] && t - *due[i] < 250 * MS) {
 			t += 250 * MS;
 			i = (unsigned)-1;
@@ -358,21 +369,55 @@ static bool twin(const struct event *e)
 	return R.pressed[e->a & 1].ns && R.pressed[e->a & 1].how != e->how && R.w->now <= R.pressed[e->a & 1].ns + SAME_PRESS_NS;
 }
 
+/* The next event of a leg ends the one before. */
+static void close_open(unsigned leg)
+{
+	struct call_press p = R.open[leg];
+
+	p.told_ns = R.w->now;
+	m_open_over(&R.m, leg, UINT64_MAX);
+	R.open[leg].key = 0;
+	if (p.key)
+		call_press(R.w->cs, R.c, leg, &p);
+}
+
+/* Its ends are lost: what the call knows is that a key is held. */
+static void lose_end(unsigned leg, const struct call_press *p)
+{
+	R.open[leg] = *p;
+	R.over[leg] = R.m.open[leg].over = p->end_ns + LOST_END_NS;
+	R.m.open[leg].digit = p->key;
+	R.m.open[leg].trusted = p->trusted;
+	R.m.open[leg].begin = p->begin_ns;
+	R.m.open[leg].at = p->end_ns;
+	call_pressing(R.w->cs, R.c, leg, R.over[leg]);
+}
+
 static void press(const struct event *e)
 {
+	uint64_t held = e->how == CALL_BY_RFC4733 ? (uint64_t)e->held_ms * MS : 0;
+	unsigned leg = e->a & 1;
 	uint64_t *due[] = { &R.m.p[0].to, &R.m.p[1].to, &R.m.p[0].from, &R.m.p[1].from, &R.m.notice_due, &R.m.pause_due };
 
 	R.w->now += 100 * MS; /* or exactly when something opens or is over, and a nanosecond before and after */
 	if (e->exact && *due[e->b % 6] != M_NEVER && *due[e->b % 6] > R.w->now + 1)
-		R.w->now = *due[e->b % 6] + e->exact - 2;
+		R.w->now = *due[e->b % 6] + e->exact - 2 + (e->b & 8 ? held : 0);
 	for (const char *k = e->keys; *k; k++) {
+		struct call_press p;
+
 		linger();
 		if (twin(e))
 			return;
-		R.pressed[e->a & 1].how = e->how;
-		R.pressed[e->a & 1].ns = R.w->now;
-		m_press(&R.m, e->a & 1, *k, e->how, e->trusted, R.w->now);
-		call_key(R.w->cs, R.c, e->a & 1, *k, e->how, e->trusted, R.w->now);
+		close_open(leg);
+		R.pressed[leg].how = e->how;
+		R.pressed[leg].ns = R.w->now;
+		p = (struct call_press){ *k, e->how, e->trusted, R.w->now - held, R.w->now, R.w->now, 0 };
+		if (e->lost && e->how == CALL_BY_RFC4733 && R.m.matched && !R.m.over) {
+			lose_end(leg, &p);
+		} else {
+			m_press(&R.m, leg, *k, e->how, e->trusted, p.begin_ns, p.end_ns);
+			call_press(R.w->cs, R.c, leg, &p);
+		}
 		if (k[1])
 			R.w->now += e->b & 1 ? 200 * MS : 10 * MS;
 	}
@@ -452,6 +497,10 @@ static void restart(bool killed)
 	R.w->cs = cs;
 	calls_refresh(cs, R.c);
 	R.m.typed[0].n = R.m.typed[1].n = 0;
+	R.m.paused_at = 0;
+	for (unsigned leg = 0; leg < 2; leg++) /* as who resumes the recording does */
+		if (R.open[leg].key)
+			call_pressing(cs, R.c, leg, R.over[leg]);
 	R.redrawn_by = 0; /* which amount it was drawn by is not told to the next one: once more takes nothing that it may have */
 	for (unsigned i = 0; i < R.npkt; i++)
 		R.pkt[i].held = R.pkt[i].m_held = false;
@@ -463,6 +512,11 @@ static void clock_back(uint64_t by)
 		return;
 	R.w->now = R.wheel * WHEEL_NS - by;
 	m_clock_back(&R.m, by);
+	for (unsigned leg = 0; leg < 2; leg++) {
+		R.over[leg] -= R.open[leg].key ? by : 0;
+		R.open[leg].begin_ns -= R.open[leg].key ? by : 0;
+		R.open[leg].end_ns -= R.open[leg].key ? by : 0;
+	}
 	R.notice_due = 0;
 	R.stepped = true;
 	calls_tick(R.w->cs, R.w->now);
@@ -527,8 +581,7 @@ static void step(const struct event *e)
 		call_lost_audio(w->cs, R.c, e->a & 1, losses[e->b % 3], w->now);
 		break;
 	case EV_HOLE:
-		R.hole = losses[e->b % 3];
-		R.m.unseen_ms = R.hole;
+		R.hole[e->a & 1] = R.m.unseen_ms[e->a & 1] = losses[e->b % 3];
 		if (e->a & 2) {
 			m_look(&R.m);
 			call_look_for_loss(w->cs, R.c, w->now);
@@ -546,7 +599,7 @@ static void step(const struct event *e)
 		}
 		break;
 	case EV_QUIET:
-		R.m.quiet_ms = R.quiet = (const unsigned[]){ 0, 199, 200, 4000 }[e->b & 3];
+		R.m.quiet_ms[e->a & 1] = R.quiet[e->a & 1] = (const unsigned[]){ 0, 199, 200, 4000 }[e->b & 3];
 		break;
 	case EV_SDP_OFF:
 		m_sdp_off(&R.m, w->now);
@@ -639,7 +692,7 @@ static bool press_matters(unsigned leg)
 		m.typed[leg].n = 0;
 		m.tell = NULL;
 		for (const char *k = keys[i]; *k; k++)
-			m_press(&m, leg, *k, CALL_BY_RFC4733, true, R.w->now);
+			m_press(&m, leg, *k, CALL_BY_RFC4733, true, R.w->now, R.w->now);
 		for (int p = 0; p < 2; p++)
 			/* what a later policy stopped nobody listens for, but for a consent that is taken back */
 			if (m.p[p].state != R.m.p[p].state && (!m.p[p].stopped || m_consent_basis(&m, p)))
@@ -671,6 +724,8 @@ static void compare(void)
 	}
 	MUST(R.draws == (m_has(&R.m, M_TRAIN) && R.q->ready)); /* INV-10: one draw a call, whatever comes */
 	MUST(R.m.over == R.gone);
+	for (unsigned leg = 0; leg < 2; leg++) /* nothing that was pressed is forgotten */
+		MUST(R.open[leg].key == R.m.open[leg].digit && (!R.open[leg].key || (!R.gone && R.w->now < R.over[leg] + WHEEL_NS)));
 	MUST(R.gone || !R.m.refused || c->peers->bound); /* */
 	/* INV-7 */
 	MUST(R.m.notice != M_MISSING || R.m.p[M_TRAIN].state != PURPOSE_GRANTED);

@@ -3,7 +3,8 @@
 #ifndef TEST_MODEL_GEN_H
 #define TEST_MODEL_GEN_H
 
-#define EVENTS_MAX 28
+#define EVENTS_MAX  28
+#define LOST_END_NS 150000000ULL /* of media/dtmf.h, which this test has nothing else of */
 
 enum event_kind {
 	EV_TICK, EV_ANSWER, EV_KEY, EV_NOTICE, EV_HEADER, EV_COMMAND, EV_LOSS, EV_SDP_OFF, EV_HOLD, EV_SLOT,
@@ -17,7 +18,8 @@ struct event {
 	uint64_t ms;
 	const char *keys;
 	enum call_how how;
-	bool trusted;
+	bool trusted, lost; /* lost: the end packets of each press */
+	unsigned held_ms;   /* before its end */
 	enum call_command cmd;
 };
 
@@ -129,6 +131,8 @@ static void gen_event(struct event *e)
 	e->keys = keys[gen(sizeof(keys) / sizeof(keys[0]))];
 	e->how = gen(4) ? CALL_BY_RFC4733 : CALL_BY_INFO;
 	e->trusted = gen(8) != 0;
+	e->lost = !gen(4);
+	e->held_ms = (const unsigned[]){ 0, 100, 100, 3000 }[gen(4)];
 	e->cmd = gen(4) ? (enum call_command)gen(CALL_COMMANDS) : CALL_C_REOPEN; /* a window opens again: after much else */
 	e->ms = k == EV_CLOCK ? 6 + gen(600) : steps[gen(9)];
 	/* mostly on the leg where the key means something */
@@ -178,7 +182,8 @@ static void seq_print(const struct seq *q)
 		if (e->kind == EV_TICK || e->kind == EV_CLOCK)
 			printf(" %llu", (unsigned long long)e->ms);
 		if (e->kind == EV_KEY)
-			printf(" '%s' %s%s exact %u", e->keys, call_how_name(e->how), e->trusted ? "" : " untrusted", e->exact);
+			printf(" '%s' %s%s exact %u held %u%s", e->keys, call_how_name(e->how), e->trusted ? "" : " untrusted", e->exact, e->held_ms,
+			       e->lost ? " end lost" : "");
 		if (e->kind == EV_COMMAND)
 			printf(" %s", call_command_name(e->cmd));
 		printf("\n");

@@ -4,6 +4,7 @@
 
 #include "media/chunker.h"
 #include "media/rtp.h"
+#include "media/dtmf.h"
 #include "record_call.h"
 
 struct hand {
@@ -36,14 +37,14 @@ static void audio(struct hand *h, uint8_t fill, int packets)
 	static const struct media_format f = { .name = "PCMA", .clock = 8000, .channels = 1, .pt = 8 };
 	uint8_t payload[160];
 	struct rtp_pkt p = { .pt = 8, .ssrc = 7, .payload = payload, .len = sizeof(payload) };
-	char key;
+	struct dtmf_press key;
 
 	memset(payload, fill, sizeof(payload));
 	while (packets--) {
 		p.seq = ++h->seq;
 		p.ts = h->seq * 160u;
 		h->now += 20 * MS;
-		assert_int_equal(recording_packet(h->rc, &h->c, 0, &p, &f, CALL_PT_AUDIO, true, h->now, &key, &h->fate), 0);
+		assert_int_equal(recording_packet(h->rc, &h->c, 0, &p, &f, CALL_PT_AUDIO, true, true, h->now, &key, &h->fate), 0);
 	}
 }
 

@@ -439,6 +439,8 @@ static void test_tails(void **state)
 		l->w->policy.rule.purpose[POLICY_TRAINING].basis = POLICY_B_INTEREST;
 		l->w->policy.rule.purpose[POLICY_TRAINING].retention = (struct policy_span){ 3, POLICY_U_MONTHS };
 		l->w->policy.rule.purpose[POLICY_TRAINING].on_loss = keep;
+		/* the agent, whose voice is not looked at here, has none */
+		memset(l->w->policy.rule.purpose[POLICY_TRAINING].optout_agent_key, 0, sizeof(l->w->policy.rule.purpose[POLICY_TRAINING].optout_agent_key));
 		l->w->policy.rule.notice_timeout_s = 60;
 		establish(l, "a=rtpmap:13 CN/8000\r\na=rtpmap:18 G729/8000\r\n");
 		talk(l, k, pauses);

@@ -13,6 +13,7 @@
 
 #include "../fakecalls.h"
 #include "base/buf.h"
+#include "media/dtmf.h"
 #include "record_call_internal.h"
 
 #define PACKETS 1200
@@ -90,12 +91,12 @@ static void packet(unsigned i, unsigned leg, unsigned set)
 	uint8_t payload[160];
 	struct rtp_pkt p = { .pt = 8, .payload = payload, .len = sizeof(payload), .ssrc = 7 + leg, .seq = (uint16_t)(65000 + i),
 			     .ts = i * 160 };
-	char key;
+	struct dtmf_press key;
 
 	memset(payload, (int)(i * 2 + leg), sizeof(payload));
 	if (is_tone(i, leg))
 		sound(payload, sizeof(payload), i * 160);
-	ok(st, recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, true, when(i), &key, &fate));
+	ok(st, recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, true, true, when(i), &key, &fate));
 	for (int k = 0; k < 2; k++)
 		may[k][leg][i] = set >> k & 1;
 }

@@ -13,6 +13,7 @@
 
 #include "../fakecalls.h"
 #include "base/buf.h"
+#include "media/dtmf.h"
 #include "record_call_internal.h"
 
 struct shared {
@@ -48,7 +49,7 @@ static void packet(struct recording *rc, unsigned i)
 	static const struct media_format f = { .name = "PCMA", .clock = 8000, .channels = 1, .pt = 8 };
 	uint8_t payload[160];
 	struct rtp_pkt p = { .pt = 8, .payload = payload, .len = sizeof(payload) };
-	char key;
+	struct dtmf_press key;
 	enum media_fate fate;
 
 	for (unsigned leg = 0; leg < 2; leg++) {
@@ -56,7 +57,7 @@ static void packet(struct recording *rc, unsigned i)
 		p.ssrc = 7 + leg;
 		p.seq = (uint16_t)(65000 + i);
 		p.ts = i * 160;
-		assert_int_equal(recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, true, T0 + i * 20 * MS, &key, &fate), 0);
+		assert_int_equal(recording_packet(rc, &call, leg, &p, &f, CALL_PT_AUDIO, true, true, T0 + i * 20 * MS, &key, &fate), 0);
 	}
 }
 
