@@ -16,6 +16,7 @@
 #include "capture/classify.h"
 #include "capture/flow.h"
 #include "evidence.h"
+#include "media/dtmf.h"
 #include "media/rtp.h"
 #include "record_call.h"
 #include "record_hear.h"
@@ -305,9 +306,11 @@ static enum call_payload payload_kind(const struct call *c, const struct call_en
 	enum call_payload k = call_format(c, e, p->pt, ret);
 
 	*ret_all = k == CALL_PT_AUDIO && strcmp(ret->name, "red") != 0;
-	/* An event is 4 bytes (RFC 4733 2.3), or some of them packed; no codec's frame is. */
 	if (k == CALL_PT_EITHER)
-		return p->len >= 4 && p->len <= 16 && p->len % 4 == 0 ? CALL_PT_EVENT : CALL_PT_AUDIO;
+		return dtmf_sized(p->len) ? CALL_PT_EVENT : CALL_PT_AUDIO;
+	/* Audio that nobody announced (optag_event_sized), unless too short to be any. */
+	if (k == CALL_PT_EVENT && !dtmf_sized(p->len))
+		return p->len < 4 ? CALL_PT_OTHER : CALL_PT_UNKNOWN;
 	if (k == CALL_PT_AUDIO && strcmp(ret->name, "red") == 0 && !red_is_speech(c, e, p))
 		return CALL_PT_OTHER;
 	return k;

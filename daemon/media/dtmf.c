@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/le.h"
 
-#define DTMF_EVENT_BYTES 4
+#define DTMF_RESERVED	 0x40
 #define DTMF_KEYS	 16 /* events 0-15 are keys, RFC 4733 3.2 */
 #define DTMF_IDLE_NS	 500000000ULL
 #define DTMF_WIPED	 0xff
@@ -82,7 +82,7 @@ enum dtmf_result dtmf_packet(struct dtmf_rx *d, uint32_t ssrc, uint32_t ts, uint
 	uint8_t event;
 	bool end, same;
 
-	if (n < DTMF_EVENT_BYTES)
+	if (!dtmf_sized(n) || payload[1] & DTMF_RESERVED)
 		return DTMF_BAD;
 	event = payload[0];
 	end = payload[1] & 0x80;
