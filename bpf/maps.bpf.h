@@ -3,6 +3,7 @@
  * maps.bpf.h - the classifier's settings and its way to the flow table, as BPF
  *
  * Included behind the maps `flows` and `flow_tags` (two entries a line, a pair of lines a value), which belong to the program.
+ * What is known of fragments is each program's own and lives as long as that.
  */
 #ifndef OPTAG_MAPS_H
 #define OPTAG_MAPS_H
@@ -23,6 +24,33 @@ static __always_inline struct optag_flow *optag_entry(void *tab, __u32 slot)
 {
 	(void)tab;
 	return bpf_map_lookup_elem(&flows, &slot);
+}
+
+/* Where there are many, the oldest are forgotten: their later fragments stay below. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, OPTAG_FRAGS);
+	__type(key, struct optag_frag_key);
+	__type(value, __u64); /* when it went up */
+} frags SEC(".maps");
+
+static __always_inline void optag_frag_note(void *tab, const struct optag_frag_key *k, int up)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	(void)tab;
+	if (up)
+		bpf_map_update_elem(&frags, k, &now, BPF_ANY);
+	else
+		bpf_map_delete_elem(&frags, k); /* an earlier datagram's, with this number */
+}
+
+static __always_inline int optag_frag_known(void *tab, const struct optag_frag_key *k)
+{
+	__u64 *at = bpf_map_lookup_elem(&frags, k);
+
+	(void)tab;
+	return at && bpf_ktime_get_ns() - *at < OPTAG_FRAG_NS;
 }
 
 #include "parse.bpf.h"

@@ -334,6 +334,8 @@ static __always_inline int plain(struct xdp_md *ctx, const struct optag_pkt *p, 
 		return below(&hit, OPTAG_C_BLOCK);
 	if (what == OPTAG_C_GATE)
 		return below(&hit, OPTAG_C_GATE);
+	if (what == OPTAG_C_EVENT)
+		what = optag_decide_event(udp + 8, optag_be16(udp + 4) - 8U, p->end, &hit);
 	if (optag_goes_up(what))
 		return up(ctx, q, family, &hit, what);
 	if (hit.verdict == OPTAG_V_SIG)

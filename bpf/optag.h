@@ -16,12 +16,13 @@
 
 #include <linux/types.h>
 
-#define OPTAG_ABI 2 /* pinned maps with another number are not adopted */
+#define OPTAG_ABI 3 /* pinned maps with another number are not adopted */
 
 /*
  * Verdict of a flow entry. Audio to be kept passes under RECORD only. GATE lets the
- * leg's telephone-event payload types (RFC 4733) through and drops the rest:
- * that is how a consent key can be heard before any audio may be. Under INSPECT
+ * leg's telephone-events (RFC 4733) through and drops the rest: that is how a consent key
+ * can be heard before any audio may be. A packet is an event by its payload type and its
+ * size (optag_event_sized); of any other size it is audio under every verdict. Under INSPECT
  * audio passes for the daemon's detectors (announcement, key tones) and is counted
  * apart: nothing of it may be kept. A program that does not know it yet lets nothing pass.
  */
@@ -166,7 +167,7 @@ struct optag_raw {
 enum optag_sig_kind {
 	OPTAG_SIG_UDP = 1,  /* whole UDP datagram, SIP port or SIP text */
 	OPTAG_SIG_TCP = 2,  /* TCP segment of a SIP port, or that starts like SIP */
-	OPTAG_SIG_FRAG = 3, /* IPv4/IPv6 fragment of UDP or TCP, any port */
+	OPTAG_SIG_FRAG = 3, /* IPv4/IPv6 fragment of such a datagram or segment, by its first (optag_first_fragment) */
 };
 
 /* One signalling packet: this header, then `len` bytes starting at the
@@ -203,15 +204,28 @@ enum optag_count {
 	OPTAG_C_DEPTH,      /* more encapsulation than OPTAG_MAX_DEPTH */
 	OPTAG_C_DEAD,       /* media that was to be handed up, but no daemon is alive (optag_info) */
 	OPTAG_C_INSPECT,    /* media handed up under INSPECT (not telephone-event): heard, never kept */
+	OPTAG_C_FRAG,	    /* later IP fragment of UDP or TCP, of nothing that was handed up */
+	OPTAG_C_FRAG_LOST,  /* first IP fragment of media that was to be handed up: never, it is a loss */
 	OPTAG_C_MAX,
 };
 
+#define OPTAG_C_ROOM	    24	 /* counters there is room for: whole cache lines */
 #define OPTAG_MAX_DEPTH     16	 /* headers walked: tags, labels, tunnels, IP, extensions, UDP/TCP */
 #define OPTAG_MAX_OFF	    1000 /* a header that starts later is not looked for (DEPTH) */
 #define OPTAG_MAX_PAYLOAD   2048 /* media payload handed up at most; more is cut and counted */
 #define OPTAG_MAX_SIG	    65535 /* signalling packet handed up at most: what one helper call copies */
 #define OPTAG_QUARANTINE_NS 1000000000ULL
 #define OPTAG_NO_PT	    0xff
+#define OPTAG_FRAG_NS	    2000000000ULL /* later fragments come that soon behind the first */
+#define OPTAG_FRAGS	    4096 /* first fragments remembered */
+
+/* Which datagram a fragment is of (RFC 791, RFC 8200 4.5). */
+struct optag_frag_key {
+	__u64 src[2], dst[2];
+	__u32 id;    /* wire order; IPv4: the low 16 bits */
+	__u32 proto; /* IPPROTO_UDP or _TCP; IPv6: IPPROTO_FRAGMENT, one for all */
+};
+_Static_assert(sizeof(struct optag_frag_key) == 40, "compared as bytes: no holes");
 
 /* The seed as optag_flow_hash wants it, by optag_hash_key: not to be made anew for each packet. */
 struct optag_hash {
@@ -255,16 +269,16 @@ struct optag_ring {
 	__u64 tick;	 /* jiffies when tick_ns was read */
 	__u64 tick_ns;	 /* the coarse clock */
 	__u64 pad0[4];
-	__u64 counts[OPTAG_C_MAX]; /* of this CPU */
+	__u64 counts[OPTAG_C_ROOM]; /* of this CPU, by enum optag_count */
 	/* the daemon's */
 	__u64 tail;
 	__u64 taken;   /* records up to tail */
 	__u64 said_ns; /* first ring: CLOCK_MONOTONIC when the daemon last said that it is alive */
-	__u64 pad2[4096 / 8 - 27];
+	__u64 pad2[4096 / 8 - 35];
 	__u8 data[];
 };
 _Static_assert(sizeof(struct optag_ring) == 4096, "capture ring header is a page");
-_Static_assert(OPTAG_C_MAX == 16 && __builtin_offsetof(struct optag_ring, tail) % 64 == 0, "tail has its own line");
+_Static_assert(OPTAG_C_MAX <= OPTAG_C_ROOM && __builtin_offsetof(struct optag_ring, tail) % 64 == 0, "tail has its own line");
 
 #define OPTAG_STATE_BLOCK    512 /* base/keep.h's block, of what the daemon leaves to its successor */
 #define OPTAG_RING_SLACK     4096 /* more than the largest record */

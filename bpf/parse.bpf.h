@@ -29,6 +29,12 @@
 
 /* ---- decision ---- */
 
+/* What is handed up as media. */
+OPTAG_INLINE int optag_goes_up(__u32 what)
+{
+	return (1U << OPTAG_C_AUDIO | 1U << OPTAG_C_EVENT | 1U << OPTAG_C_INSPECT) >> (what & 31) & 1;
+}
+
 #define OPTAG_TEXT(a, b, c, d, e, f, g, h)                                                         \
 	((__u64)(a) << 56 | (__u64)(b) << 48 | (__u64)(c) << 40 | (__u64)(d) << 32 |               \
 	 (__u64)(e) << 24 | (__u64)(f) << 16 | (__u64)(g) << 8 | (__u64)(h))
@@ -93,11 +99,27 @@ OPTAG_INLINE int optag_sip_port(const volatile struct optag_config *cfg, __be16 
 	return 0;
 }
 
-/* What optag_decide would take for signalling, of a plain packet with this UDP header. */
+/*
+ * What optag_decide would take for signalling, of a plain packet with this UDP header. No SIP begins
+ * with a byte of 0x80 or more, whatever the port; all RTP and RTCP does (RFC 3550 5.1, version 2).
+ */
 OPTAG_INLINE int optag_plain_sip(const volatile struct optag_config *cfg, const __u8 *udp)
 {
-	return optag_sip_port(cfg, OPTAG_GET(__be16, udp), OPTAG_GET(__be16, udp + 2)) ||
-	       (udp[8] < 0x80 && optag_sip_text(OPTAG_BE64(OPTAG_GET(__u64, udp + 8))));
+	return udp[8] < 0x80 && (optag_sip_port(cfg, OPTAG_GET(__be16, udp), OPTAG_GET(__be16, udp + 2)) ||
+				 optag_sip_text(OPTAG_BE64(OPTAG_GET(__u64, udp + 8))));
+}
+
+/* The same of any payload. Of a packet without any nothing can leak; of a fragment the rest comes later. */
+OPTAG_INLINE int optag_may_be_sip(const struct optag_pkt *p, const struct optag_view *v)
+{
+	__u32 off = v->off;
+	const __u8 *h;
+
+	if (off > OPTAG_MAX_OFF)
+		return 0;
+	OPTAG_HIDE(off);
+	h = optag_bytes(p, off, 1);
+	return h ? h[0] < 0x80 : !v->frag;
 }
 
 /* Version 2 leaves out STUN, ZRTP, DTLS, TURN (RFC 7983); 192-223 is RTCP (RFC 5761 4). h: 12 bytes of payload. */
@@ -106,14 +128,54 @@ OPTAG_INLINE int optag_is_rtp(const __u8 *h)
 	return h[0] >> 6 == 2 && h[1] >> 5 != 6;
 }
 
-OPTAG_INLINE int optag_is_event(const __u8 *h, const struct optag_hit *hit)
+/* Whether n bytes from q on lie before end; q may lie some header's length behind it. */
+OPTAG_INLINE int optag_before(const __u8 *q, __u32 n, const __u8 *end)
+{
+#ifdef __bpf__
+	return q + n <= end;
+#else
+	return q <= end && n <= (__u64)(end - q);
+#endif
+}
+
+/*
+ * One event of 4 bytes, or up to four packed (RFC 4733 2.3, 2.5.1), behind header, CSRCs and extension
+ * (RFC 3550 5.1): no more than 16 bytes, whatever the payload type was announced to be. h: 12 bytes of an
+ * RTP packet of len, of which those before end are there.
+ */
+OPTAG_INLINE int optag_event_sized(const __u8 *h, __u32 len, const __u8 *end)
+{
+	__u32 head = 12 + (h[0] & 15) * 4U;
+
+	if (h[0] & 0x10) {
+		const __u8 *x = h + head;
+
+		if (!optag_before(x, 4, end))
+			return 0;
+		head += 4 + optag_be16(x + 2) * 4U;
+	}
+	len -= head; /* nothing left: far more than 16 */
+	return len - 4 <= 12 && !(len & 3);
+}
+
+/* What is announced as an event and is none is audio under every verdict. */
+OPTAG_INLINE __u32 optag_decide_event(const __u8 *h, __u32 len, const __u8 *end, const struct optag_hit *hit)
+{
+	if (optag_event_sized(h, len, end))
+		return OPTAG_C_EVENT;
+	if (hit->verdict == OPTAG_V_GATE)
+		return OPTAG_C_GATE;
+	return hit->verdict == OPTAG_V_RECORD ? OPTAG_C_AUDIO : OPTAG_C_INSPECT;
+}
+
+OPTAG_INLINE int optag_event_pt(const __u8 *h, const struct optag_hit *hit)
 {
 	__u8 pt = h[1] & 0x7f;
 
 	return pt == hit->te1 || pt == hit->te2;
 }
 
-/* h: 12 bytes of payload at a media address. */
+/* h: 12 bytes of payload at a media address. Of OPTAG_C_EVENT only the payload type is known: optag_decide_event. */
 OPTAG_INLINE __u32 optag_decide_rtp(const __u8 *h, struct optag_hit *hit)
 {
 	hit->rtp = h;
@@ -123,11 +185,11 @@ OPTAG_INLINE __u32 optag_decide_rtp(const __u8 *h, struct optag_hit *hit)
 	case OPTAG_V_BLOCK:
 		return OPTAG_C_BLOCK;
 	case OPTAG_V_GATE:
-		return optag_is_event(h, hit) ? OPTAG_C_EVENT : OPTAG_C_GATE;
+		return optag_event_pt(h, hit) ? OPTAG_C_EVENT : OPTAG_C_GATE;
 	case OPTAG_V_RECORD:
-		return optag_is_event(h, hit) ? OPTAG_C_EVENT : OPTAG_C_AUDIO;
+		return optag_event_pt(h, hit) ? OPTAG_C_EVENT : OPTAG_C_AUDIO;
 	case OPTAG_V_INSPECT:
-		return optag_is_event(h, hit) ? OPTAG_C_EVENT : OPTAG_C_INSPECT;
+		return optag_event_pt(h, hit) ? OPTAG_C_EVENT : OPTAG_C_INSPECT;
 	}
 	return OPTAG_C_MISS; /* a verdict of a later version: nothing leaves */
 }
@@ -137,6 +199,7 @@ OPTAG_INLINE __u32 optag_decide_media(const struct optag_pkt *p, const struct op
 {
 	__u32 off = v->off;
 	const __u8 *h;
+	__u32 what;
 
 	if (v->pay_len < 12)
 		return OPTAG_C_NOT_RTP;
@@ -144,7 +207,10 @@ OPTAG_INLINE __u32 optag_decide_media(const struct optag_pkt *p, const struct op
 		return OPTAG_C_DEPTH;
 	OPTAG_HIDE(off);
 	h = optag_bytes(p, off, 12);
-	return h ? optag_decide_rtp(h, hit) : OPTAG_C_BAD;
+	if (!h)
+		return OPTAG_C_BAD;
+	what = optag_decide_rtp(h, hit);
+	return what == OPTAG_C_EVENT ? optag_decide_event(h, v->pay_len, p->end, hit) : what;
 }
 
 OPTAG_INLINE __u32 optag_decide_udp(const struct optag_pkt *p, const struct optag_view *v,
@@ -154,13 +220,14 @@ OPTAG_INLINE __u32 optag_decide_udp(const struct optag_pkt *p, const struct opta
 	struct optag_key k = {
 		.addr = { v->dst[0], v->dst[1] }, .port = v->dport, .proto = OPTAG_IP_UDP
 	};
+	int sip = optag_may_be_sip(p, v);
 
-	if (optag_sip_port(cfg, v->sport, v->dport) || optag_starts_like_sip(p, v))
+	if (sip && (optag_sip_port(cfg, v->sport, v->dport) || optag_starts_like_sip(p, v)))
 		return OPTAG_C_SIG;
 	if (!optag_flow_find(tab, &cfg->hash, cfg->flow_mask, &k, hit))
 		return OPTAG_C_MISS;
 	if (hit->verdict == OPTAG_V_SIG)
-		return OPTAG_C_SIG;
+		return sip ? OPTAG_C_SIG : OPTAG_C_NOT_RTP;
 	return optag_decide_media(p, v, hit);
 }
 
@@ -189,20 +256,56 @@ OPTAG_INLINE __u32 optag_decide_tcp(const struct optag_pkt *p, const struct opta
 	return OPTAG_C_OTHER;
 }
 
+OPTAG_INLINE void optag_frag_of(const struct optag_view *v, struct optag_frag_key *ret)
+{
+	ret->src[0] = v->src[0];
+	ret->src[1] = v->src[1];
+	ret->dst[0] = v->dst[0];
+	ret->dst[1] = v->dst[1];
+	ret->id = v->frag_id;
+	ret->proto = v->frag;
+}
+
+/*
+ * A datagram in fragments. Its first one is decided as the whole would be, and goes up as signalling or not
+ * at all: nobody below could put media together, and above there are no verdicts. Later ones
+ * follow their first if that went up; one that overtakes it does not.
+ */
+OPTAG_INLINE __u32 optag_first_fragment(const struct optag_view *v, void *tab, __u32 what)
+{
+	struct optag_frag_key k;
+
+	optag_frag_of(v, &k);
+	optag_frag_note(tab, &k, what == OPTAG_C_SIG);
+	return optag_goes_up(what) ? OPTAG_C_FRAG_LOST : what;
+}
+
+OPTAG_INLINE __u32 optag_later_fragment(const struct optag_view *v, void *tab)
+{
+	struct optag_frag_key k;
+
+	optag_frag_of(v, &k);
+	return optag_frag_known(tab, &k) ? OPTAG_C_SIG : OPTAG_C_FRAG;
+}
+
 /* end: what optag_walk said, OPTAG_N_UDP after optag_plain. */
 OPTAG_INLINE enum optag_count optag_decide(const struct optag_pkt *p, const struct optag_view *v,
 					   __u32 end, const volatile struct optag_config *cfg,
 					   void *tab, struct optag_hit *hit)
 {
+	__u32 what;
+
 	hit->flow = 0;
 	hit->rtp = 0;
 	if (end == OPTAG_N_UDP)
-		return (enum optag_count)optag_decide_udp(p, v, cfg, tab, hit);
-	if (end == OPTAG_N_TCP)
-		return (enum optag_count)optag_decide_tcp(p, v, cfg, tab, hit);
-	if (end == OPTAG_N_FRAG)
-		return OPTAG_C_SIG;
-	return (enum optag_count)(end & 0xff);
+		what = optag_decide_udp(p, v, cfg, tab, hit);
+	else if (end == OPTAG_N_TCP)
+		what = optag_decide_tcp(p, v, cfg, tab, hit);
+	else if (end == OPTAG_N_FRAG)
+		return (enum optag_count)optag_later_fragment(v, tab);
+	else
+		return (enum optag_count)(end & 0xff);
+	return (enum optag_count)(v->frag ? optag_first_fragment(v, tab, what) : what);
 }
 
 #ifndef __bpf__
@@ -318,12 +421,6 @@ OPTAG_INLINE void optag_fill_sig(struct optag_sig *s, const struct optag_view *v
 	s->l4_off = (__u16)(v->l4_off - v->ip_off);
 	s->pad = 0;
 	s->pad2 = 0;
-}
-
-/* What is handed up as media. */
-OPTAG_INLINE int optag_goes_up(__u32 what)
-{
-	return (1U << OPTAG_C_AUDIO | 1U << OPTAG_C_EVENT | 1U << OPTAG_C_INSPECT) >> (what & 31) & 1;
 }
 
 #endif

@@ -3,10 +3,12 @@
  * table.bpf.h - the flow table as a packet sees it: which entry is its, and what it leaves there
  *
  * The second part of the classifier (parse.bpf.h). The table and the protocol of its one writer
- * are described in optag.h. Whoever includes this defines two functions first, the way to it
- * (both may give NULL):
+ * are described in optag.h. Whoever includes this defines four functions first. Two are the way to it
+ * (both may give NULL), two remember for OPTAG_FRAG_NS of which datagrams in fragments the first went up:
  *	static const __u32 *optag_tags(void *tab, __u32 line);
  *	static struct optag_flow *optag_entry(void *tab, __u32 slot);
+ *	static void optag_frag_note(void *tab, const struct optag_frag_key *k, int up);
+ *	static int optag_frag_known(void *tab, const struct optag_frag_key *k);
  */
 #ifndef OPTAG_TABLE_H
 #define OPTAG_TABLE_H
@@ -294,6 +296,7 @@ OPTAG_INLINE void optag_flow_note(const struct optag_hit *hit, __u32 what)
 		break;
 	case OPTAG_C_MEDIA_LOST:
 	case OPTAG_C_BUDGET:
+	case OPTAG_C_FRAG_LOST:
 		optag_flow_add(f, OPTAG_F_LOST);
 		break;
 	default:

@@ -86,6 +86,8 @@ struct optag_view {
 	__u8 family; /* 4, 6; 0: no IP header yet */
 	__u8 kind;   /* enum optag_sig_kind */
 	__u8 tcp_flags;
+	__u8 frag;     /* 0, or it is a fragment: as optag_frag_key.proto */
+	__u32 frag_id; /* as there */
 };
 
 /* The next header: an EtherType below 0x10000, else one of these. */
@@ -361,10 +363,14 @@ OPTAG_INLINE __u32 optag_gtpx(const struct optag_pkt *p, struct optag_view *v)
 
 /* ---- IP and what it carries ---- */
 
-OPTAG_INLINE __u32 optag_fragment(struct optag_view *v, __u32 proto)
+/* The first one goes on to its UDP or TCP header, which tells what all of them are. */
+OPTAG_INLINE __u32 optag_fragment(struct optag_view *v, __u32 proto, int first)
 {
 	if (proto != OPTAG_IP_UDP && proto != OPTAG_IP_TCP)
 		return OPTAG_N_OTHER;
+	v->frag = v->family == 4 ? (__u8)proto : OPTAG_IP_FRAGMENT;
+	if (first)
+		return OPTAG_N_PROTO | proto;
 	v->l4_off = v->off;
 	v->kind = OPTAG_SIG_FRAG;
 	return OPTAG_N_FRAG;
@@ -399,8 +405,10 @@ OPTAG_INLINE __u32 optag_ipv4(struct optag_pkt *p, struct optag_view *v)
 	v->off += hlen;
 	if (v->off > p->avail)
 		return OPTAG_N_BAD;
-	if (optag_be16(h + 6) & 0x3fff)
-		return optag_fragment(v, h[9]);
+	if (optag_be16(h + 6) & 0x3fff) {
+		v->frag_id = OPTAG_GET(__be16, h + 4);
+		return optag_fragment(v, h[9], !(optag_be16(h + 6) & 0x1fff));
+	}
 	return OPTAG_N_PROTO | h[9];
 }
 
@@ -439,8 +447,10 @@ OPTAG_INLINE __u32 optag_fragment6(const struct optag_pkt *p, struct optag_view 
 	if (!h)
 		return OPTAG_N_BAD;
 	v->off += 8;
-	if (optag_be16(h + 2) & 0xfff9)
-		return optag_fragment(v, h[0]);
+	if (optag_be16(h + 2) & 0xfff9) {
+		v->frag_id = OPTAG_GET(__u32, h + 4);
+		return optag_fragment(v, h[0], !(optag_be16(h + 2) & 0xfff8));
+	}
 	return OPTAG_N_PROTO | h[0];
 }
 
@@ -471,7 +481,7 @@ OPTAG_INLINE __u32 optag_udp(struct optag_pkt *p, struct optag_view *v)
 	if (!h)
 		return OPTAG_N_BAD;
 	len = optag_be16(h + 4);
-	if (len < 8 || v->off - v->ip_off + len > v->ip_len)
+	if (len < 8 || (!v->frag && v->off - v->ip_off + len > v->ip_len))
 		return OPTAG_N_BAD;
 	v->sport = OPTAG_GET(__be16, h);
 	v->dport = OPTAG_GET(__be16, h + 2);
@@ -481,7 +491,9 @@ OPTAG_INLINE __u32 optag_udp(struct optag_pkt *p, struct optag_view *v)
 	v->off += 8;
 	v->pay_off = v->off;
 	v->pay_len = len - 8;
-	v->kind = OPTAG_SIG_UDP;
+	v->kind = v->frag ? OPTAG_SIG_FRAG : OPTAG_SIG_UDP;
+	if (v->frag) /* a tunnel's packet would be a torn one */
+		return OPTAG_N_UDP;
 	if (v->dport == OPTAG_BE16(OPTAG_PORT_VXLAN) || v->dport == OPTAG_BE16(OPTAG_PORT_GTPU))
 		return optag_udp_tunnel(p, v);
 	return OPTAG_N_UDP;
@@ -505,7 +517,7 @@ OPTAG_INLINE __u32 optag_tcp(const struct optag_pkt *p, struct optag_view *v)
 	v->off += hlen;
 	v->pay_off = v->off;
 	v->pay_len = v->ip_len - used;
-	v->kind = OPTAG_SIG_TCP;
+	v->kind = v->frag ? OPTAG_SIG_FRAG : OPTAG_SIG_TCP;
 	return OPTAG_N_TCP;
 }
 
@@ -585,12 +597,13 @@ OPTAG_INLINE __u32 optag_step(struct optag_pkt *p, struct optag_view *v, __u32 n
 OPTAG_INLINE void optag_view_zero(struct optag_view *v, __u64 z)
 {
 	v->src[0] = v->src[1] = v->dst[0] = v->dst[1] = z;
-	v->off = v->ip_off = v->ip_len = v->ip_have = v->l4_off = v->pay_off = v->pay_len = (__u32)z;
+	v->off = v->ip_off = v->ip_len = v->ip_have = v->l4_off = v->pay_off = v->pay_len = v->frag_id = (__u32)z;
 	v->sport = v->dport = v->vlan = (__be16)z;
-	v->family = v->kind = v->tcp_flags = (__u8)z;
+	v->family = v->kind = v->tcp_flags = v->frag = (__u8)z;
 }
 
-/* Walks from `first` on; the result is OPTAG_N_UDP, _TCP, _FRAG or OPTAG_N_DROP | count. */
+/* Walks from `first` on; the result is OPTAG_N_UDP, _TCP (v->frag: of a first fragment), _FRAG (a later one) or
+ * OPTAG_N_DROP | count. */
 OPTAG_INLINE __u32 optag_walk(struct optag_pkt *p, struct optag_view *v, __u32 first)
 {
 	__u32 next = first;
@@ -723,7 +736,8 @@ OPTAG_INLINE void optag_plain_view(struct optag_pkt *p, const struct optag_plain
 	v->sport = OPTAG_GET(__be16, udp);
 	v->dport = OPTAG_GET(__be16, udp + 2);
 	v->vlan = q->vlan;
-	v->tcp_flags = 0;
+	v->tcp_flags = v->frag = 0;
+	v->frag_id = 0;
 	v->kind = OPTAG_SIG_UDP;
 	v->ip_have = v->ip_len;
 	v->ip_off = (__u32)at;

@@ -306,9 +306,11 @@ static enum call_payload payload_kind(const struct call *c, const struct call_en
 	enum call_payload k = call_format(c, e, p->pt, ret);
 
 	*ret_all = k == CALL_PT_AUDIO && strcmp(ret->name, "red") != 0;
-	/* An event is 4 bytes (RFC 4733 2.3), or some of them packed; no codec's frame is. */
 	if (k == CALL_PT_EITHER)
-		return p->len >= 4 && p->len <= 16 && p->len % 4 == 0 ? CALL_PT_EVENT : CALL_PT_AUDIO;
+		return dtmf_sized(p->len) ? CALL_PT_EVENT : CALL_PT_AUDIO;
+	/* Audio that nobody announced (optag_event_sized), unless too short to be any. */
+	if (k == CALL_PT_EVENT && !dtmf_sized(p->len))
+		return p->len < 4 ? CALL_PT_OTHER : CALL_PT_UNKNOWN;
 	if (k == CALL_PT_AUDIO && strcmp(ret->name, "red") == 0 && !red_is_speech(c, e, p))
 		return CALL_PT_OTHER;
 	return k;
@@ -515,14 +517,6 @@ static void on_message(void *arg, const struct sigin_from *from, const struct si
 	recorder_save(r);
 }
 
-static void on_datagram(void *arg, const struct sigin_from *from, const uint8_t *p, size_t n)
-{
-	struct recorder *r = arg;
-
-	classify_datagram(r->classify, from->src.addr.b, from->src.port, from->dst.addr.b, from->dst.port, p, n,
-			  from->ts_ns);
-}
-
 static void on_learned(void *arg, const struct endpoint *a, const struct endpoint *b)
 {
 	struct recorder *r = arg;
@@ -594,7 +588,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	struct recorder *r = calloc(1, sizeof(*r));
 	struct optag_config cfg = { .abi = OPTAG_ABI, .flow_mask = s->flow_lines - 1, .drop_rest = 1 };
 	struct classify_sink csink = { .arg = r, .media = on_media, .signalling = on_signalling, .soon = on_soon };
-	struct sigin_sink ssink = { r, on_message, on_datagram, on_learned };
+	struct sigin_sink ssink = { r, on_message, on_learned };
 	struct calls_sink ksink = { .arg = r, .flow = on_flow, .unflow = on_unflow, .matched = on_matched,
 				    .destroy = on_destroy, .ended = recorder_ended, .unpark = park_over, .callback_add = callback_add,
 				    .callback_due = callback_due, .callback_used = callback_used, .packets = on_packets, .kept = on_kept,

@@ -33,6 +33,8 @@ const char *const status_count_names[OPTAG_C_MAX] = {
 	[OPTAG_C_DEPTH] = "depth",
 	[OPTAG_C_DEAD] = "dead",
 	[OPTAG_C_INSPECT] = "inspected",
+	[OPTAG_C_FRAG] = "fragments",
+	[OPTAG_C_FRAG_LOST] = "lost_fragments",
 };
 
 static const char *const fates[MEDIA_FATES] = {
@@ -145,7 +147,7 @@ static bool balanced(const struct status *s)
 	return sum == s->counts[OPTAG_C_SEEN];
 }
 
-#define LOSSES 12
+#define LOSSES 13
 
 /* One row a place where something can be lost: packets but for the last four, and "ring_damaged": times. */
 static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_t v[LOSSES])
@@ -157,6 +159,7 @@ static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_
 	name[n] = "capture_ring", v[n++] = s->counts[OPTAG_C_MEDIA_LOST];
 	name[n] = "ring_damaged", v[n++] = s->rings_damaged;
 	name[n] = "budget", v[n++] = s->counts[OPTAG_C_BUDGET];
+	name[n] = "fragments", v[n++] = s->counts[OPTAG_C_FRAG_LOST];
 	name[n] = "call_ring", v[n++] = s->media[MEDIA_NO_MEMORY];
 	name[n] = "store_queue", v[n++] = s->store.shed_packets;
 	name[n] = "store_disk", v[n++] = s->store.lost_packets + s->media[MEDIA_FAILED];

@@ -21,7 +21,8 @@
  *			removed; gone: times it was, gone_ms: how long in all
  *	"packets": {"seen", "signalling", "audio", "events", "blocked", "gated",
  *		    "not_rtp", "miss", "other", "bad", "depth", "dead",
- *		    "lost_signalling", "lost_media", "lost_budget"}
+ *		    "inspected", "fragments", "lost_signalling", "lost_media", "lost_budget",
+ *		    "lost_fragments"}
  *			seen is the sum of all others ("balanced": true); dead: media that
  *			came while optagd was gone or stood still, and stayed below
  *	"flow": {"capacity","used","full","quarantine"}	addresses refused: no slot; none yet (OPTAG_QUARANTINE_NS)
@@ -58,7 +59,7 @@
  *		  "segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
  *		  "sync_ms_last","sync_ms_max","io_uring"}	io_uring false: plain writes
- *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","call_ring",
+ *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","fragments","call_ring",
  *		   "store_queue","store_disk","flow_full","flow_quarantine","calls_refused","store"}
  *			every place of loss: packets (those of "call_ring" on were out of the
  *			rings; those of the store are among media.kept, or media.failed), then

@@ -515,12 +515,20 @@ static void f_ip(struct frame *f, enum f_shape s, bool to_us)
 enum { F_P_RECORD = 4000, F_P_GATE = 4002, F_P_BLOCK = 4004, F_P_SIG = 4006, F_P_INSPECT = 4008, F_P_NONE = 4999,
        F_P_TCP_SIG = 7000, F_P_FAR = 30000, F_P_SIP = 5060, F_P_SIP2 = 5080 };
 
+/* What there is of RTP besides its header: payload (0: 160 bytes), CSRCs, words of an extension. */
+enum { F_EVENT = 0x100, F_PACKED = 0x200, F_DRESSED = 0x300, F_DRESSED_20MS = 0x400, F_ODD = 0x500, F_LONG = 0x600,
+       F_BARE = 0x700, F_LYING = 0x800, F_G729 = 0x900 };
+static const struct f_rtp_shape {
+	uint8_t payload, csrc, words;
+} f_rtp_shapes[] = { { 160, 0, 0 }, { 4, 0, 0 }, { 16, 0, 0 }, { 8, 3, 5 }, { 160, 3, 5 }, { 6, 0, 0 }, { 20, 0, 0 },
+		     { 0, 0, 0 }, { 8, 0, 255 }, { 20, 1, 2 } };
+
 struct f_content {
 	const char *name;
 	uint8_t proto; /* UDP, TCP, or ICMP */
 	uint16_t sport, dport;
 	enum optag_count want;
-	uint8_t pt;	   /* second byte of RTP, when text is NULL */
+	uint16_t pt;	   /* second byte of RTP, when text is NULL; above it the packet's shape */
 	const char *text;  /* payload instead of RTP; "" none */
 	uint8_t tcp_flags;
 	bool from_us; /* flow address is the source */
@@ -534,16 +542,27 @@ static const struct f_content f_contents[] = {
 	{ "record audio", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_AUDIO, 8, NULL, 0, false },
 	{ "record marker", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_AUDIO, 0x80, NULL, 0, false },
 	{ "record pt 96 marker", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_AUDIO, 0xe0, NULL, 0, false },
-	{ "record te1", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_EVENT, F_TE1, NULL, 0, false },
-	{ "record te2 marker", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_EVENT, 0x80 | F_TE2, NULL, 0, false },
+	{ "record te1", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_EVENT, F_TE1 | F_EVENT, NULL, 0, false },
+	{ "record te2 marker", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_EVENT, 0x80 | F_TE2 | F_PACKED, NULL, 0, false },
+	{ "record te1 with audio", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_AUDIO, F_TE1, NULL, 0, false },
+	{ "record te2 with g729", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_AUDIO, F_TE2 | F_G729, NULL, 0, false },
 	{ "gate audio", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, 0, NULL, 0, false },
-	{ "gate te1", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_EVENT, 0x80 | F_TE1, NULL, 0, false },
-	{ "gate te2", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_EVENT, F_TE2, NULL, 0, false },
+	{ "gate te1", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_EVENT, 0x80 | F_TE1 | F_EVENT, NULL, 0, false },
+	{ "gate te2", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_EVENT, F_TE2 | F_PACKED, NULL, 0, false },
+	{ "gate te1 csrc extension", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_EVENT, F_TE1 | F_DRESSED, NULL, 0, false },
+	{ "gate te1 with audio", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, F_TE1, NULL, 0, false },
+	{ "gate te2 with audio csrc extension", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, F_TE2 | F_DRESSED_20MS, NULL, 0, false },
+	{ "gate te1 with g729", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, 0x80 | F_TE1 | F_G729, NULL, 0, false },
+	{ "gate te1 of 6 bytes", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, F_TE1 | F_ODD, NULL, 0, false },
+	{ "gate te1 of 20 bytes", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, F_TE1 | F_LONG, NULL, 0, false },
+	{ "gate te1 of no bytes", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, F_TE1 | F_BARE, NULL, 0, false },
+	{ "gate te1 extension lies", IPPROTO_UDP, F_P_FAR, F_P_GATE, OPTAG_C_GATE, F_TE1 | F_LYING, NULL, 0, false },
 	{ "inspect audio", IPPROTO_UDP, F_P_FAR, F_P_INSPECT, OPTAG_C_INSPECT, 8, NULL, 0, false },
-	{ "inspect te1", IPPROTO_UDP, F_P_FAR, F_P_INSPECT, OPTAG_C_EVENT, 0x80 | F_TE1, NULL, 0, false },
+	{ "inspect te1", IPPROTO_UDP, F_P_FAR, F_P_INSPECT, OPTAG_C_EVENT, 0x80 | F_TE1 | F_EVENT, NULL, 0, false },
+	{ "inspect te1 with audio", IPPROTO_UDP, F_P_FAR, F_P_INSPECT, OPTAG_C_INSPECT, 0x80 | F_TE1, NULL, 0, false },
 	{ "inspect rtcp", IPPROTO_UDP, F_P_FAR, F_P_INSPECT, OPTAG_C_NOT_RTP, 200, NULL, 0, false },
 	{ "block audio", IPPROTO_UDP, F_P_FAR, F_P_BLOCK, OPTAG_C_BLOCK, 0, NULL, 0, false },
-	{ "block te1", IPPROTO_UDP, F_P_FAR, F_P_BLOCK, OPTAG_C_BLOCK, F_TE1, NULL, 0, false },
+	{ "block te1", IPPROTO_UDP, F_P_FAR, F_P_BLOCK, OPTAG_C_BLOCK, F_TE1 | F_EVENT, NULL, 0, false },
 	{ "no flow", IPPROTO_UDP, F_P_FAR, F_P_NONE, OPTAG_C_MISS, 0, NULL, 0, false },
 	{ "flow is the source", IPPROTO_UDP, F_P_RECORD, F_P_FAR, OPTAG_C_MISS, 0, NULL, 0, true },
 	{ "rtcp sr", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_NOT_RTP, 200, NULL, 0, false },
@@ -555,6 +574,16 @@ static const struct f_content f_contents[] = {
 	{ "short", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_NOT_RTP, 0, "\200xxxxxxxxxx", 0, false },
 	{ "empty", IPPROTO_UDP, F_P_FAR, F_P_RECORD, OPTAG_C_NOT_RTP, 0, "", 0, false },
 	{ "sip port", IPPROTO_UDP, F_P_FAR, F_P_SIP, OPTAG_C_SIG, 0, "\r\n\r\n", 0, false },
+	{ "sip port no text", IPPROTO_UDP, F_P_FAR, F_P_SIP, OPTAG_C_SIG, 0, "\177xxxxxxxxxxx", 0, false },
+	{ "sip port rtp", IPPROTO_UDP, F_P_FAR, F_P_SIP, OPTAG_C_MISS, 8, NULL, 0, false },
+	{ "sip port source rtp", IPPROTO_UDP, F_P_SIP2, F_P_NONE, OPTAG_C_MISS, 8, NULL, 0, false },
+	{ "sip port to record", IPPROTO_UDP, F_P_SIP, F_P_RECORD, OPTAG_C_AUDIO, 8, NULL, 0, false },
+	{ "sip port to gate", IPPROTO_UDP, F_P_SIP, F_P_GATE, OPTAG_C_GATE, 8, NULL, 0, false },
+	{ "sip port to gate te1", IPPROTO_UDP, F_P_SIP2, F_P_GATE, OPTAG_C_EVENT, F_TE1 | F_EVENT, NULL, 0, false },
+	{ "sip port to block", IPPROTO_UDP, F_P_SIP, F_P_BLOCK, OPTAG_C_BLOCK, 8, NULL, 0, false },
+	{ "sip port rtcp to record", IPPROTO_UDP, F_P_SIP, F_P_RECORD, OPTAG_C_NOT_RTP, 200, NULL, 0, false },
+	{ "sip port short of rtp", IPPROTO_UDP, F_P_SIP, F_P_RECORD, OPTAG_C_NOT_RTP, 0, "\200xx", 0, false },
+	{ "sip flow rtp", IPPROTO_UDP, F_P_FAR, F_P_SIG, OPTAG_C_NOT_RTP, 8, NULL, 0, false },
 	{ "sip port source", IPPROTO_UDP, F_P_SIP2, F_P_NONE, OPTAG_C_SIG, 0, "", 0, false },
 	{ "sip flow udp", IPPROTO_UDP, F_P_FAR, F_P_SIG, OPTAG_C_SIG, 0, "anything at all", 0, false },
 	{ "udp response", IPPROTO_UDP, F_P_FAR, F_P_NONE, OPTAG_C_SIG, 0, "SIP/2.0 200 OK\r\n", 0, false },
@@ -591,6 +620,7 @@ struct f_want {
 	const char *encap, *content;
 	enum optag_count count;
 	uint32_t ip_off, ip_len, l4_off, pay_off, pay_len; /* offsets from the frame's start */
+	uint32_t head; /* of the payload: bytes that the decision rests on */
 	uint8_t kind, family;
 	uint16_t vlan, sport, dport;
 	uint8_t src[16], dst[16];
@@ -618,18 +648,27 @@ static void f_want_addrs(struct f_want *w, bool v6, bool from_us)
 	w->family = v6 ? 6 : 4;
 }
 
-/* 172 bytes like 20 ms of G.711; the bytes differ so that a shifted copy shows. */
-static size_t f_payload(const struct f_content *c, uint8_t out[256])
+/* 172 bytes like 20 ms of G.711, or another shape; the bytes differ so that a shifted copy shows. */
+static size_t f_payload(const struct f_content *c, uint8_t out[256], uint32_t *ret_head)
 {
+	const struct f_rtp_shape *s = &f_rtp_shapes[c->pt >> 8];
+	size_t n = 12 + 4U * s->csrc + (s->words ? 4 : 0) + (s->words == 255 ? 0 : 4U * s->words) + s->payload;
+
+	*ret_head = 12;
 	if (c->text) {
 		memcpy(out, c->text, strlen(c->text));
 		return strlen(c->text);
 	}
-	for (int i = 0; i < 172; i++)
+	for (size_t i = 0; i < n; i++)
 		out[i] = (uint8_t)(i * 7 + 1);
-	out[0] = 0x80;
-	out[1] = c->pt;
-	return 172;
+	out[0] = (uint8_t)(0x80 | (s->words ? 0x10 : 0) | s->csrc);
+	out[1] = (uint8_t)c->pt;
+	if (s->words) {
+		be16enc(out + 12 + 4 * s->csrc, 0xbede);
+		be16enc(out + 14 + 4 * s->csrc, s->words);
+		*ret_head = 16 + 4U * s->csrc;
+	}
+	return n;
 }
 
 /* Offsets from the end stay right whatever is put in front. */
@@ -647,10 +686,11 @@ static void f_build(struct frame *f, struct f_want *w, enum f_encap e, enum f_sh
 		    const struct f_content *c)
 {
 	uint8_t payload[256];
-	size_t n = f_payload(c, payload);
-	uint32_t l3, l4;
+	uint32_t l3, l4, head;
+	size_t n = f_payload(c, payload, &head);
 
 	memset(w, 0, sizeof(*w));
+	w->head = head;
 	f_init(f, payload, n);
 	f->proto = c->proto;
 	if (c->proto == IPPROTO_UDP)
@@ -673,29 +713,79 @@ static void f_build(struct frame *f, struct f_want *w, enum f_encap e, enum f_sh
 	f_want_finish(w, f, l3, l4);
 }
 
-/* A fragment of proto: offset and more as on the wire of its family. */
-static void f_build_frag(struct frame *f, struct f_want *w, enum f_encap e, bool v6, uint8_t proto,
-			 bool first)
+/* A fragment, and what becomes of it after those before it in f_frags. */
+struct f_frag {
+	const char *name;
+	uint8_t proto;
+	bool first;
+	uint16_t sport, dport;
+	const char *text; /* NULL: RTP */
+	enum optag_count want;
+};
+
+#define F_LATER(p, w)	 { "later fragment", p, false, 0, 0, NULL, w }
+#define F_FIRST(d, t, w) { "first fragment to " #d, IPPROTO_UDP, true, F_P_FAR, d, t, w }
+static const struct f_frag f_frags[] = {
+	F_LATER(IPPROTO_UDP, OPTAG_C_FRAG),
+	F_FIRST(F_P_SIP, "INVITE sip:x SIP/2.0\r\n", OPTAG_C_SIG),
+	F_LATER(IPPROTO_UDP, OPTAG_C_SIG), F_LATER(IPPROTO_UDP, OPTAG_C_SIG),
+	F_FIRST(F_P_SIP, NULL, OPTAG_C_MISS), /* the number was used again */
+	F_LATER(IPPROTO_UDP, OPTAG_C_FRAG),
+	F_FIRST(F_P_NONE, "INVITE sip:x SIP/2.0\r\n", OPTAG_C_SIG),
+	F_LATER(IPPROTO_UDP, OPTAG_C_SIG),
+	F_FIRST(F_P_RECORD, NULL, OPTAG_C_FRAG_LOST),
+	F_LATER(IPPROTO_UDP, OPTAG_C_FRAG),
+	F_FIRST(F_P_SIP2, "\r\n\r\n", OPTAG_C_SIG),
+	F_FIRST(F_P_INSPECT, NULL, OPTAG_C_FRAG_LOST),
+	F_FIRST(F_P_GATE, NULL, OPTAG_C_GATE),
+	F_FIRST(F_P_BLOCK, NULL, OPTAG_C_BLOCK),
+	F_FIRST(F_P_NONE, NULL, OPTAG_C_MISS),
+	F_LATER(IPPROTO_UDP, OPTAG_C_FRAG),
+	F_FIRST(F_P_RECORD, "\001\001xxxxxxxxxxxxxxxxxxxx", OPTAG_C_NOT_RTP),
+	F_FIRST(4789, "\010xxxxxxxxxxxxxxxxxxxxxxx", OPTAG_C_MISS),
+	F_FIRST(F_P_SIG, "anything at all", OPTAG_C_SIG),
+	F_LATER(IPPROTO_UDP, OPTAG_C_SIG),
+	F_FIRST(F_P_SIP, "", OPTAG_C_MISS), /* nobody knows what follows */
+	F_LATER(IPPROTO_UDP, OPTAG_C_FRAG),
+	{ "first fragment, tcp sip", IPPROTO_TCP, true, F_P_FAR, F_P_SIP, "part of it", OPTAG_C_SIG },
+	F_LATER(IPPROTO_TCP, OPTAG_C_SIG),
+	{ "first fragment, tcp learned", IPPROTO_TCP, true, F_P_FAR, F_P_TCP_SIG, "part of it", OPTAG_C_SIG },
+	{ "first fragment, tcp other", IPPROTO_TCP, true, F_P_FAR, F_P_NONE, "part of it", OPTAG_C_OTHER },
+	F_LATER(IPPROTO_TCP, OPTAG_C_FRAG),
+	{ "first fragment, icmp", IPPROTO_ICMP, true, 0, 0, "whatever", OPTAG_C_OTHER },
+	F_LATER(IPPROTO_ICMP, OPTAG_C_OTHER),
+};
+#define F_FRAGS (sizeof(f_frags) / sizeof(f_frags[0]))
+
+static void f_build_frag(struct frame *f, struct f_want *w, enum f_encap e, bool v6, const struct f_frag *c)
 {
-	static const uint8_t bytes[64] = { 0x0f, 0xa0, 0x0f, 0xa0, 0x08, 0 };
+	uint8_t bytes[64] = { 0x80, 8 };
+	size_t n = c->text ? strlen(c->text) : sizeof(bytes);
 	uint32_t l3, l4;
 
 	memset(w, 0, sizeof(*w));
-	f_init(f, bytes, sizeof(bytes));
-	f->proto = proto;
+	if (c->text)
+		memcpy(bytes, c->text, n);
+	f_init(f, bytes, n);
+	f->proto = c->proto;
+	if (c->first && c->proto == IPPROTO_UDP)
+		f_udp(f, c->sport, c->dport, 2000);
+	else if (c->first && c->proto == IPPROTO_TCP)
+		f_tcp(f, c->sport, c->dport, F_TCP_PSH);
 	l4 = (uint32_t)f_inner(f);
 	if (v6) {
-		f_frag6(f, first ? 1 : 185 << 3);
+		f_frag6(f, c->first ? 1 : 185 << 3);
 		f_ip6(f, f_src6, f_dst6, f_inner(f));
 	} else {
-		f_ip4(f, F_SRC4, F_DST4, f_inner(f), 0, first ? 0x2000 : 185);
+		f_ip4(f, F_SRC4, F_DST4, f_inner(f), 0, c->first ? 0x2000 : 185);
 	}
 	l3 = (uint32_t)f_inner(f);
 	f_encap(f, e);
 	w->encap = f_encap_name[e];
-	w->content = first ? "first fragment" : "later fragment";
-	w->count = proto == IPPROTO_ICMP ? OPTAG_C_OTHER : OPTAG_C_SIG;
+	w->content = c->name;
+	w->count = c->want;
 	w->kind = OPTAG_SIG_FRAG;
+	w->head = (uint32_t)n;
 	w->vlan = f_encap_has_vlan(e) ? F_OUTVLAN : 0;
 	f_want_addrs(w, v6, false);
 	f_want_finish(w, f, l3, l4);
@@ -714,12 +804,11 @@ F_UNUSED static void frames_each(f_visit *visit, void *arg)
 				f_build(&f, &w, (enum f_encap)e, (enum f_shape)s, &f_contents[c]);
 				visit(arg, &f, &w);
 			}
-		for (int i = 0; i < 12; i++) {
-			static const uint8_t proto[3] = { IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ICMP };
-
-			f_build_frag(&f, &w, (enum f_encap)e, i & 1, proto[i / 4], i & 2);
-			visit(arg, &f, &w);
-		}
+		for (int v6 = 0; v6 < 2; v6++)
+			for (size_t i = 0; i < F_FRAGS; i++) {
+				f_build_frag(&f, &w, (enum f_encap)e, v6, &f_frags[i]);
+				visit(arg, &f, &w);
+			}
 	}
 }
 
@@ -773,14 +862,16 @@ F_UNUSED static void f_config(struct optag_config *cfg)
 	cfg->sip_ports[1] = htons(F_P_SIP2);
 }
 
-/* Twenty milliseconds of RTP to one of f_flows. */
+/* Twenty milliseconds of RTP to one of f_flows, or an event. */
 F_UNUSED static void f_rtp(struct frame *f, uint16_t port, uint8_t pt, uint16_t seq, uint32_t ssrc)
 {
 	uint8_t p[172] = { 0x80, pt, (uint8_t)(seq >> 8), (uint8_t)seq };
 
+	size_t n = (pt & 0x7f) == F_TE1 ? 16 : sizeof(p);
+
 	be32enc(p + 8, ssrc);
-	f_init(f, p, sizeof(p));
-	f_udp(f, F_P_FAR, port, sizeof(p));
+	f_init(f, p, n);
+	f_udp(f, F_P_FAR, port, n);
 	f_ip4(f, F_SRC4, F_DST4, f_inner(f), 0, 0x4000);
 	f_eth(f, 0x02);
 }

@@ -112,7 +112,7 @@ static void print_head(const json_t *o)
 static void print_packets(const json_t *o)
 {
 	double blocked = N("packets.blocked") + N("packets.gated") + N("packets.dead");
-	double other = N("packets.not_rtp") + N("packets.miss") + N("packets.other") + N("packets.bad") + N("packets.depth");
+	double other = N("packets.not_rtp") + N("packets.miss") + N("packets.other") + N("packets.bad") + N("packets.depth") + N("packets.fragments");
 
 	if (N("delay.packets"))
 		printf("signalling %.0f packets, in the flow table within %.0f us (median), %.0f us (99 %%), %.0f us at most\n",

@@ -369,7 +369,7 @@ enum call_payload {
 	CALL_PT_UNKNOWN, /* nobody announced it, or without a name: it may be digits */
 	CALL_PT_AUDIO,
 	CALL_PT_EVENT,	/* telephone-event */
-	CALL_PT_EITHER, /* audio by the receiver's SDP, telephone-event by the sender's own: *ret is the audio */
+	CALL_PT_EITHER, /* audio by the SDP of one side, telephone-event by the other's: *ret is the audio */
 	CALL_PT_OTHER,	/* neither: tones, retransmission or correction of who knows what, text */
 };
 /* By the receiver's SDP, else the sender's, else RFC 3551. Redundancy (RFC 2198) is AUDIO named "red". */

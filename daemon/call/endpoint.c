@@ -718,8 +718,9 @@ static const struct media_format *named(const struct call_endpoint *e, uint8_t p
 
 /*
  * The number is the receiver's by RFC 3264 5.1. Some senders use the one of
- * their own SDP; if that calls it a telephone-event the packet itself must tell,
- * since digits are not audio.
+ * their own SDP; if one calls it a telephone-event and one audio the packet itself must tell,
+ * since digits are not audio and audio is no key press. A codec's number (RFC 3551) is
+ * no event's, and what is called one under it nobody can know.
  */
 enum call_payload call_format(const struct call *c, const struct call_endpoint *e, uint8_t pt,
 			      struct media_format *ret)
@@ -735,9 +736,13 @@ enum call_payload call_format(const struct call *c, const struct call_endpoint *
 			continue;
 		o = named(s, pt);
 		event |= is_event(o) || is_event(in_formats(s->offered, pt));
-		if (!f)
+		if (!f || (is_event(f) && o && !is_event(o) && !is_other(o->name))) {
+			event |= is_event(f);
 			f = o;
+		}
 	}
+	if (pt < SDP_STATIC_END && (event || is_event(f)))
+		return CALL_PT_UNKNOWN;
 	if (!f) /* listed without a name, or video's number at an audio port: nobody knows */
 		return pt < 20 && sdp_static_format(pt, ret) ? CALL_PT_AUDIO : CALL_PT_UNKNOWN;
 	*ret = *f;

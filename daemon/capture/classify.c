@@ -9,9 +9,7 @@
 #include "capture/classify.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "capture/flow.h"
 #include "capture/flow_internal.h"
@@ -21,6 +19,7 @@ struct classify {
 	struct flow_memory tab;
 	struct classify_sink sink;
 	uint64_t counts[OPTAG_C_MAX];
+	struct flow_frag frags[OPTAG_FRAGS];
 };
 
 int classify_new(const struct optag_config *cfg, struct flow_table *t,
@@ -37,6 +36,7 @@ int classify_new(const struct optag_config *cfg, struct flow_table *t,
 	optag_hash_key(cfg->hash_seed, &c->cfg.hash);
 	c->tab.flows = flow_entries(t);
 	c->tab.tags = flow_tags(t);
+	c->tab.frags = c->frags;
 	c->sink = *sink;
 	*ret = c;
 	return 0;
@@ -101,6 +101,7 @@ void classify_packet(struct classify *c, enum classify_link link, uint16_t ether
 		caplen = wire_len;
 	p.avail = caplen < 0x1000000 ? (uint32_t)caplen : 0x1000000;
 	p.end = frame + p.avail;
+	c->tab.now_ns = ts_ns;
 	what = optag_classify(&p, &v, first_header(link, ethertype), &c->cfg, &c->tab, &hit);
 	count(c, &hit, what);
 	if (optag_goes_up(what)) {
@@ -111,27 +112,4 @@ void classify_packet(struct classify *c, enum classify_link link, uint16_t ether
 		s.ifindex = ifindex;
 		c->sink.signalling(c->sink.arg, &s, p.data + v.ip_off);
 	}
-}
-
-void classify_datagram(struct classify *c, const uint8_t src[16], uint16_t sport,
-		       const uint8_t dst[16], uint16_t dport, const uint8_t *payload, size_t n,
-		       uint64_t ts_ns)
-{
-	struct optag_pkt p = { .data = payload, .end = payload + n, .avail = (uint32_t)n };
-	struct optag_view v = { .pay_len = (uint32_t)n };
-	struct optag_key k = { .port = htons(dport), .proto = IPPROTO_UDP };
-	enum optag_count what = OPTAG_C_MISS;
-	struct optag_hit hit;
-
-	v.sport = htons(sport);
-	v.dport = htons(dport);
-	memcpy(v.src, src, sizeof(v.src));
-	memcpy(v.dst, dst, sizeof(v.dst));
-	memcpy(k.addr, dst, sizeof(k.addr));
-	if (optag_flow_find(&c->tab, &c->cfg.hash, c->cfg.flow_mask, &k, &hit))
-		what = hit.verdict == OPTAG_V_SIG ? OPTAG_C_OTHER :
-						    (enum optag_count)optag_decide_media(&p, &v, &hit);
-	count(c, &hit, what);
-	if (optag_goes_up(what))
-		send_media(c, &p, &v, &hit, ts_ns);
 }

@@ -38,10 +38,6 @@ void classify_free(struct classify *c);
 void classify_packet(struct classify *c, enum classify_link link, uint16_t ethertype,
 		     const uint8_t *frame, size_t caplen, size_t wire_len, uint64_t ts_ns,
 		     uint32_t ifindex);
-/* A UDP payload put together from fragments: looked up like any other. */
-void classify_datagram(struct classify *c, const uint8_t src[16], uint16_t sport,
-		       const uint8_t dst[16], uint16_t dport, const uint8_t *payload, size_t n,
-		       uint64_t ts_ns);
 const uint64_t *classify_counts(const struct classify *c); /* OPTAG_C_MAX of them */
 
 #endif

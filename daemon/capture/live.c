@@ -186,11 +186,6 @@ const uint64_t *live_counts(const struct live *l)
 	return classify_counts(l->c);
 }
 
-struct classify *live_classify(struct live *l)
-{
-	return l->c;
-}
-
 void live_losses(struct live *l, struct live_losses *ret)
 {
 	struct pcap_stat now;

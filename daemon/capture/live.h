@@ -45,7 +45,5 @@ int live_fd(const struct live *l); /* readable when packets wait */
 int live_drain(struct live *l, unsigned budget);
 const uint64_t *live_counts(const struct live *l); /* OPTAG_C_MAX, of what was drained */
 void live_losses(struct live *l, struct live_losses *ret);
-/* A datagram put together from fragments goes here. */
-struct classify *live_classify(struct live *l);
 
 #endif

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/le.h"
 
-#define DTMF_EVENT_BYTES 4
+#define DTMF_RESERVED	 0x40
 #define DTMF_KEYS	 16 /* events 0-15 are keys, RFC 4733 3.2 */
 #define DTMF_HELD_NS	 500000000ULL /* for dtmf_key: an echo of it may come that much later */
 #define DTMF_CLOCK	 8000
@@ -104,7 +104,7 @@ enum dtmf_result dtmf_packet(struct dtmf_rx *d, const struct dtmf_from *from, co
 	uint8_t event;
 	bool end, same;
 
-	if (n < DTMF_EVENT_BYTES)
+	if (!dtmf_sized(n) || payload[1] & DTMF_RESERVED)
 		return DTMF_BAD;
 	event = payload[0];
 	end = payload[1] & 0x80;

@@ -56,6 +56,15 @@ struct dtmf_rx { /* zero-initialise; one per stream direction */
 	unsigned npast; /* ever added; the latest DTMF_PAST are there */
 };
 
+/*
+ * Whether n bytes can be events: 4 each, some of them packed (RFC 4733 2.3, 2.5.1); no common codec's frame is. The
+ * classifier asks the same before it hands up anything as an event (optag_event_sized).
+ */
+static inline bool dtmf_sized(size_t n)
+{
+	return n >= 4 && n <= 16 && n % 4 == 0;
+}
+
 /* What became of a packet. */
 enum dtmf_result { DTMF_BAD = -1, DTMF_NOTHING = 0, DTMF_PRESS = 1 };
 
@@ -66,8 +75,8 @@ enum dtmf_result { DTMF_BAD = -1, DTMF_NOTHING = 0, DTMF_PRESS = 1 };
  * 16 and up) give DTMF_NOTHING. A packet never yields two presses: one that both
  * closes an open press and is an end itself reports the open one, and its own
  * with its retransmission, the next event or dtmf_idle. Of several events packed
- * into one payload the first is read. DTMF_BAD: shorter than an event, or another
- * event than its timestamp began with.
+ * into one payload the first is read. DTMF_BAD: nothing that is sent as an event (dtmf_sized, the
+ * reserved bit is 0, RFC 4733 2.3.4), or another event than its timestamp began with.
  */
 enum dtmf_result dtmf_packet(struct dtmf_rx *d, const struct dtmf_from *from, const uint8_t *payload, size_t n, struct dtmf_press *ret);
 /*

@@ -66,12 +66,19 @@ int defrag_new(const struct sigin_limits *l, struct sigin_stats *stats, struct d
 	return 0;
 }
 
+static void wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	buf_free(b);
+}
+
 static void drop(struct defrag *d, struct datagram *g)
 {
 	*(g->older ? &g->older->newer : &d->oldest) = g->newer;
 	*(g->newer ? &g->newer->older : &d->newest) = g->older;
 	htab_del(&d->table, &g->node);
-	buf_free(&g->buf);
+	wipe(&g->buf);
 	free(g);
 }
 
@@ -81,7 +88,7 @@ void defrag_free(struct defrag *d)
 		return;
 	while (d->oldest)
 		drop(d, d->oldest);
-	buf_free(&d->done);
+	wipe(&d->done);
 	htab_free(&d->table);
 	free(d);
 }
@@ -142,7 +149,7 @@ static void condemn(struct datagram *g, uint64_t *counter)
 	(*counter)++;
 	g->condemned = true;
 	g->nrange = 0;
-	buf_free(&g->buf);
+	wipe(&g->buf);
 }
 
 /* Puts [from, to) in. 0; -EEXIST: all of it is there already; -EADDRINUSE: overlap; -ENOSPC. */
@@ -259,7 +266,7 @@ bool defrag_add(struct defrag *d, const struct iphdr_info *info, uint16_t vlan, 
 		add_bytes(d, g, info);
 	if (g->condemned || !is_whole(g))
 		return false;
-	buf_free(&d->done);
+	wipe(&d->done);
 	d->done = g->buf;
 	memset(&g->buf, 0, sizeof(g->buf));
 	*ret_info = *info;

@@ -5,7 +5,8 @@
  * Overlapping fragments condemn their datagram (RFC 5722, RFC 8200 4.5; the same
  * for IPv4: nobody needs them but attackers); an exact repetition is a duplicate
  * of a SPAN port. Bounded by sigin_limits; the oldest datagram gives way. Counts
- * go to the caller's sigin_stats. One thread.
+ * go to the caller's sigin_stats. What was put together is overwritten when it is
+ * done with: whose it was is known only then. One thread.
  */
 #ifndef DEFRAG_H
 #define DEFRAG_H

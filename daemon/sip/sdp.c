@@ -317,13 +317,16 @@ static void attribute(struct reading *r, struct sip_str s)
 		media_attribute(r, name, value);
 }
 
-/* Known after all attributes: an rtpmap may rename a type that the m= line lists. */
+/*
+ * Known after all attributes: an rtpmap may rename a type that the m= line lists. A number that RFC 3551
+ * gives to a codec is none of an event's, whatever a description says: what comes under it may be speech.
+ */
 static void find_events(struct sdp_media *m)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < m->nformat && n < 2; i++)
-		if (!strcmp(m->format[i].name, "telephone-event"))
+		if (m->format[i].pt >= SDP_STATIC_END && !strcmp(m->format[i].name, "telephone-event"))
 			m->te[n++] = m->format[i].pt;
 }
 

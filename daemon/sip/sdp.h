@@ -17,6 +17,8 @@
 #define SDP_FORMATS_MAX	   24
 #define SDP_CANDIDATES_MAX 24
 
+#define SDP_STATIC_END 35 /* payload types below are codecs', RFC 3551 6 */
+
 enum sdp_direction { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
 enum sdp_recordpref { SDP_PREF_NONE, SDP_PREF_ON, SDP_PREF_OFF, SDP_PREF_PAUSE, SDP_PREF_NOPREFERENCE };
 
@@ -33,7 +35,7 @@ struct sdp_media {
 	uint16_t ptime; /* ms, 0 not said */
 	struct media_format format[SDP_FORMATS_MAX]; /* of each pt on the m-line, rtpmap or RFC 3551 static */
 	unsigned nformat;
-	uint8_t te[2]; /* telephone-event payload types (RFC 4733), 0xff none */
+	uint8_t te[2]; /* telephone-event payload types (RFC 4733), SDP_STATIC_END at least; 0xff none */
 	struct endpoint candidate[SDP_CANDIDATES_MAX]; /* a=candidate, component 1, UDP, literal addresses */
 	unsigned ncandidate;
 };

@@ -80,17 +80,14 @@ static bool is_sip(const char *p, size_t n)
 }
 
 static void datagram(struct sigin *s, const struct sigin_from *from, const uint8_t *p, size_t n,
-		     bool truncated, bool from_fragments)
+		     bool truncated)
 {
 	const char *text = (const char *)p;
 	struct sip_msg m;
 	const char *why;
 
 	if (!is_sip(text, n)) {
-		if (from_fragments && !truncated)
-			s->sink.datagram(s->sink.arg, from, p, n);
-		else
-			s->stats.not_sip++;
+		s->stats.not_sip++;
 		return;
 	}
 	if (sip_parse(text, n, false, s->extra, &m, &why)) {
@@ -103,7 +100,7 @@ static void datagram(struct sigin *s, const struct sigin_from *from, const uint8
 	s->sink.message(s->sink.arg, from, &m);
 }
 
-static void udp(struct sigin *s, const struct iphdr_info *i, struct sigin_from *from, bool from_fragments)
+static void udp(struct sigin *s, const struct iphdr_info *i, struct sigin_from *from)
 {
 	size_t n;
 
@@ -120,7 +117,7 @@ static void udp(struct sigin *s, const struct iphdr_info *i, struct sigin_from *
 	}
 	if (n > i->n)
 		s->stats.bad_packets++;
-	datagram(s, from, i->p + 8, (n < i->n ? n : i->n) - 8, n > i->n, from_fragments);
+	datagram(s, from, i->p + 8, (n < i->n ? n : i->n) - 8, n > i->n);
 }
 
 static void tcp(struct sigin *s, const struct iphdr_info *i, struct sigin_from *from)
@@ -152,7 +149,6 @@ static void tcp(struct sigin *s, const struct iphdr_info *i, struct sigin_from *
 void sigin_packet(struct sigin *s, const struct optag_sig *sig, const uint8_t *p)
 {
 	struct sigin_from from = { .vlan = ntohs(sig->vlan), .ifindex = sig->ifindex, .ts_ns = sig->ts_ns };
-	bool fragments = sig->kind == OPTAG_SIG_FRAG;
 	struct iphdr_info info;
 
 	s->stats.packets++;
@@ -161,15 +157,12 @@ void sigin_packet(struct sigin *s, const struct optag_sig *sig, const uint8_t *p
 		s->stats.bad_packets++;
 		return;
 	}
-	if (info.frag) {
-		if (!defrag_add(s->defrag, &info, from.vlan, sig->ts_ns, &info))
-			return;
-		fragments = true;
-	}
+	if (info.frag && !defrag_add(s->defrag, &info, from.vlan, sig->ts_ns, &info))
+		return;
 	from.src.addr = info.src;
 	from.dst.addr = info.dst;
 	if (info.proto == IPPROTO_UDP)
-		udp(s, &info, &from, fragments);
+		udp(s, &info, &from);
 	else if (info.proto == IPPROTO_TCP)
 		tcp(s, &info, &from);
 	else

@@ -54,8 +54,6 @@ struct sigin_sink {
 	 * that of messages before it.
 	 */
 	void (*message)(void *arg, const struct sigin_from *from, const struct sip_msg *m);
-	/* A datagram put together from fragments that is not SIP: may be RTP; payload of UDP. */
-	void (*datagram)(void *arg, const struct sigin_from *from, const uint8_t *p, size_t n);
 	/* A TCP connection speaks SIP; once for each, before its first message is whole, so that its
 	 * next segment is already looked for. The receiver knows which ports are configured anyway.
 	 * a: the sender of what was seen. May be NULL. */

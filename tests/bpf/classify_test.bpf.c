@@ -88,6 +88,8 @@ static __always_inline int plain(struct xdp_md *ctx, struct optag_pkt *p,
 		if (hit.verdict == OPTAG_V_SIG)
 			return classify_general(ctx);
 		count = optag_decide_rtp(udp + 8, &hit);
+		if (count == OPTAG_C_EVENT)
+			count = optag_decide_event(udp + 8, optag_be16(udp + 4) - 8U, p->end, &hit);
 	}
 	optag_plain_view(p, q, family, &v);
 	answer(p, &v, &hit, count);

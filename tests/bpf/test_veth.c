@@ -354,7 +354,7 @@ static void test_wakeup(void)
 	for (int i = 0; i < 3000 && !x_count(x, OPTAG_C_AUDIO); i++)
 		usleep(10000);
 	CHECK_EQ((unsigned)poll(&pfd, 1, 0), 0);
-	x_rtp(&f, F_DST4, F_P_SIP, 8, 172, 1);
+	x_sip(&f, 172);
 	CHECK(send(fd, f.buf + f.start, f_len(&f), 0) > 0, "send");
 	CHECK_EQ((unsigned)poll(&pfd, 1, 60000), 1);
 	CHECK_EQ((unsigned)xdp_signals(x, &sink, 10), 1);

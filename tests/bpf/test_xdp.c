@@ -456,6 +456,7 @@ static void test_long(void)
 	CHECK(!memcmp(o.bytes, frame + 42, OPTAG_MAX_PAYLOAD), "bytes");
 	/* signalling of the same size goes up whole */
 	be16enc(frame + 36, F_P_SIP);
+	frame[42] = 'I';
 	memset(&o, 0, sizeof(o));
 	x_run(x, frame, sizeof(frame), 1);
 	CHECK_EQ((unsigned)xdp_signals(x, &sink, 10), 1);
@@ -486,7 +487,7 @@ static void test_sig_full(void)
 	x_settings(&s);
 	s.sig_bytes = 65536;
 	x = x_open(&s, &t);
-	x_rtp(&f, F_DST4, F_P_SIP, 8, 1000, 1);
+	x_sip(&f, 1000);
 	x_run(x, f.buf + f.start, f_len(&f), 500);
 	up = x_count(x, OPTAG_C_SIG);
 	CHECK(up > 40 && up < 500, "%llu", (unsigned long long)up);
@@ -575,7 +576,7 @@ static void send_four(struct xdp *x)
 	x_send(x, &f);
 	x_rtp(&f, F_DST4, F_P_GATE, 8, 172, 1);
 	x_send(x, &f);
-	x_rtp(&f, F_DST4, F_P_SIP, 8, 172, 1);
+	x_sip(&f, 172);
 	x_send(x, &f);
 }
 

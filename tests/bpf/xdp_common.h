@@ -103,6 +103,19 @@ F_UNUSED static void x_rtp(struct frame *f, uint32_t dst, uint16_t port, uint8_t
 	f_eth(f, 0x02);
 }
 
+/* The beginning of a request of n bytes (20 at least) to a SIP port. */
+F_UNUSED static void x_sip(struct frame *f, size_t n)
+{
+	uint8_t p[1600];
+
+	memset(p, ' ', sizeof(p));
+	memcpy(p, "INVITE sip:x SIP/2.0", 20);
+	f_init(f, p, n);
+	f_udp(f, F_P_FAR, F_P_SIP, n);
+	f_ip4(f, F_SRC4, F_DST4, f_inner(f), 0, 0x4000);
+	f_eth(f, 0x02);
+}
+
 F_UNUSED static int x_send(struct xdp *x, const struct frame *f)
 {
 	return x_run(x, f->buf + f->start, f_len(f), 1);

@@ -40,13 +40,6 @@ static void on_message(void *arg, const struct sigin_from *from, const struct si
 	messages++;
 }
 
-static void on_datagram(void *arg, const struct sigin_from *from, const uint8_t *p, size_t n)
-{
-	(void)arg;
-	(void)from;
-	touch((struct sip_str){ (const char *)p, n });
-}
-
 static void on_learned(void *arg, const struct endpoint *a, const struct endpoint *b)
 {
 	(void)arg;
@@ -136,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct sigin_limits l = { .frag_packets = 3, .frag_bytes = 3000, .frag_timeout_ns = 3000000000,
 				  .tcp_streams = 3, .tcp_bytes = 2000, .tcp_total_bytes = 5000,
 				  .tcp_timeout_ns = 9000000000, .tcp_hole_ns = 1000000000 };
-	struct sigin_sink sink = { NULL, on_message, on_datagram, on_learned };
+	struct sigin_sink sink = { NULL, on_message, on_learned };
 	struct optag_sig sig = { .ts_ns = 1 };
 	struct sigin_stats st;
 	struct sigin *s;

@@ -207,14 +207,18 @@ static void test_payload_types(void **state)
 		{ "", "a=rtpmap:97 opus/48000/2\r\n", 97, CALL_PT_AUDIO },
 		{ "", "a=rtpmap:97 telephone-event/8000\r\n", 97, CALL_PT_EVENT },
 		{ "a=rtpmap:97 TELEPHONE-EVENT/8000\r\n", "", 97, CALL_PT_EVENT },
-		{ "a=rtpmap:97 telephone-event/8000\r\n", "a=rtpmap:97 opus/48000\r\n", 97, CALL_PT_EVENT },
+		{ "a=rtpmap:97 telephone-event/8000\r\n", "a=rtpmap:97 opus/48000\r\n", 97, CALL_PT_EITHER },
 		{ "a=rtpmap:97 opus/48000\r\n", "a=rtpmap:97 telephone-event/8000\r\n", 97, CALL_PT_EITHER },
 		{ "a=rtpmap:97 tone/8000\r\n", "", 97, CALL_PT_OTHER },
 		{ "a=rtpmap:97 RTX/8000\r\n", "", 97, CALL_PT_OTHER },
 		{ "a=rtpmap:97 ulpfec/8000\r\n", "", 97, CALL_PT_OTHER },
 		{ "a=rtpmap:97 1d-interleaved-parityfec/8000\r\n", "", 97, CALL_PT_OTHER },
 		{ "a=rtpmap:97 red/8000\r\n", "", 97, CALL_PT_AUDIO },
-		{ "a=rtpmap:8 telephone-event/8000\r\n", "", 8, CALL_PT_EVENT },
+		{ "a=rtpmap:97 telephone-event/8000\r\n", "a=rtpmap:97 tone/8000\r\n", 97, CALL_PT_EVENT },
+		{ "a=rtpmap:97 telephone-event/8000\r\n", "a=rtpmap:97 telephone-event/8000\r\n", 97, CALL_PT_EVENT },
+		{ "a=rtpmap:8 telephone-event/8000\r\n", "", 8, CALL_PT_UNKNOWN }, /* a codec's number */
+		{ "", "a=rtpmap:8 telephone-event/8000\r\n", 8, CALL_PT_UNKNOWN },
+		{ "a=rtpmap:8 PCMA/8000\r\n", "a=rtpmap:8 telephone-event/8000\r\n", 8, CALL_PT_UNKNOWN },
 	};
 	struct endpoint at = fake_at(2, 5000);
 	struct media_format f;

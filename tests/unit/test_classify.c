@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "capture/classify.h"
 #include "capture/flow_internal.h"
 #include "tests/frames.h"
@@ -186,10 +187,10 @@ static void test_every_frame(void **state)
 /* Whether the first `cap` bytes hold all headers that the decision rests on. */
 static bool decided(const struct f_want *w, size_t cap)
 {
-	size_t need = w->pay_off + (w->pay_len < 12 ? 0 : 12);
+	size_t need = w->pay_off + (w->pay_len < 12 ? w->pay_len : w->head);
 
 	if (w->kind == OPTAG_SIG_FRAG)
-		need = w->l4_off;
+		need = w->pay_off; /* the fragment's end */
 	return cap >= need;
 }
 
@@ -240,8 +241,10 @@ static void test_cut_at_every_byte(void **state)
 
 			f_build(&f, &w, (enum f_encap)enc, s, &f_contents[c]);
 			visit_cut(&e, &f, &w);
-			f_build_frag(&f, &w, (enum f_encap)enc, c & 1, IPPROTO_UDP, c & 2);
-			visit_cut(&e, &f, &w);
+			/* what went before is cut, too: only what does not rest on it */
+			f_build_frag(&f, &w, (enum f_encap)enc, c & 1, &f_frags[c % F_FRAGS]);
+			if (f_frags[c % F_FRAGS].first)
+				visit_cut(&e, &f, &w);
 		}
 	env_close(&e);
 }
@@ -411,7 +414,16 @@ static void test_long_payload_is_cut(void **state)
 	env_close(&e);
 }
 
-/* ---- counters per flow, verdicts that change, datagrams ---- */
+/* ---- counters per flow, verdicts that change, fragments ---- */
+
+static const struct f_content *f_content(const char *name)
+{
+	for (size_t i = 0; i < F_CONTENTS; i++)
+		if (!strcmp(f_contents[i].name, name))
+			return &f_contents[i];
+	fail_msg("%s", name);
+	return NULL;
+}
 
 static void test_flow_counters(void **state)
 {
@@ -424,13 +436,13 @@ static void test_flow_counters(void **state)
 	(void)state;
 	env_open(&e);
 	f_endpoint(false, F_P_GATE, &at);
-	f_build(&f, &w, F_PLAIN, F_V4, &f_contents[5]); /* audio at the gated flow */
+	f_build(&f, &w, F_PLAIN, F_V4, f_content("gate audio"));
 	assert_int_equal(feed_frame(&e, &f), OPTAG_C_GATE);
 	assert_int_equal(feed_frame(&e, &f), OPTAG_C_GATE);
 	assert_int_equal(flow_set_verdict(e.t, &at, IPPROTO_UDP, 0x1002, OPTAG_V_RECORD), 0);
 	assert_int_equal(feed_frame(&e, &f), OPTAG_C_AUDIO);
 	assert_int_equal(e.seen.rec.verdict, OPTAG_V_RECORD);
-	f_build(&f, &w, F_PLAIN, F_V4, &f_contents[6]); /* its event */
+	f_build(&f, &w, F_PLAIN, F_V4, f_content("gate te1"));
 	assert_int_equal(feed_frame(&e, &f), OPTAG_C_EVENT);
 	assert_int_equal(flow_set_verdict(e.t, &at, IPPROTO_UDP, 0x1002, OPTAG_V_BLOCK), 0);
 	assert_int_equal(feed_frame(&e, &f), OPTAG_C_BLOCK);
@@ -505,31 +517,52 @@ static void test_holes(void **state)
 	env_close(&e);
 }
 
-static void test_datagram(void **state)
+/* A datagram's fragments, one after the other; each row's id is its own. */
+static enum optag_count fragment(struct env *e, uint16_t id, const struct f_frag *c, uint64_t ts_ns)
 {
+	struct frame f;
+	struct f_want w;
+
+	f_build_frag(&f, &w, F_PLAIN, false, c);
+	be16enc(f.buf + f.start + w.ip_off + 4, id);
+	memcpy(e->before, classify_counts(e->c), sizeof(e->before));
+	e->seen.data = f.buf + f.start;
+	e->seen.n = f_len(&f);
+	classify_packet(e->c, CLASSIFY_ETHERNET, 0, f.buf + f.start, f_len(&f), f_len(&f), ts_ns, IFINDEX);
+	return moved(e);
+}
+
+/* Later fragments follow their first for a while and no other datagram's; a loss is the flow's, too. */
+static void test_fragments(void **state)
+{
+	static const struct f_frag sip = F_FIRST(F_P_SIP, "INVITE sip:x SIP/2.0\r\n", OPTAG_C_SIG),
+				   rtp = F_FIRST(F_P_RECORD, NULL, OPTAG_C_FRAG_LOST),
+				   gated = F_FIRST(F_P_GATE, NULL, OPTAG_C_GATE),
+				   later = F_LATER(IPPROTO_UDP, OPTAG_C_FRAG), tcp = F_LATER(IPPROTO_TCP, OPTAG_C_FRAG);
+	struct optag_flow_stats s;
+	struct endpoint at;
 	struct env e;
-	uint8_t src[16], dst[16], payload[172] = { 0x80, 8 };
-	static const struct {
-		uint16_t port;
-		enum optag_count want;
-	} c[] = { { F_P_RECORD, OPTAG_C_AUDIO }, { F_P_GATE, OPTAG_C_GATE },
-		  { F_P_BLOCK, OPTAG_C_BLOCK },	 { F_P_NONE, OPTAG_C_MISS },
-		  { F_P_SIG, OPTAG_C_OTHER },	 { F_P_INSPECT, OPTAG_C_INSPECT } };
 
 	(void)state;
 	env_open(&e);
-	f_map4(F_SRC4, src);
-	f_map4(F_DST4, dst);
-	for (size_t i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
-		memcpy(e.before, classify_counts(e.c), sizeof(e.before));
-		memset(&e.seen, 0, sizeof(e.seen));
-		e.seen.data = payload;
-		e.seen.n = sizeof(payload);
-		classify_datagram(e.c, src, F_P_FAR, dst, c[i].port, payload, sizeof(payload), TS);
-		assert_int_equal(moved(&e), c[i].want);
-		assert_int_equal(e.seen.media, c[i].want == OPTAG_C_AUDIO || c[i].want == OPTAG_C_INSPECT);
-		assert_int_equal(e.seen.signalling, 0);
-	}
+	for (uint16_t id = 1; id <= 3; id++)
+		assert_int_equal(fragment(&e, id, &sip, TS + id), OPTAG_C_SIG);
+	for (uint16_t id = 0; id <= 4; id++)
+		assert_int_equal(fragment(&e, id, &later, TS + 9), id == 0 || id == 4 ? OPTAG_C_FRAG : OPTAG_C_SIG);
+	assert_int_equal(fragment(&e, 1, &tcp, TS + 9), OPTAG_C_FRAG);
+	assert_int_equal(fragment(&e, 2, &rtp, TS + 9), OPTAG_C_FRAG_LOST);
+	assert_int_equal(fragment(&e, 2, &later, TS + 9), OPTAG_C_FRAG);
+	assert_int_equal(fragment(&e, 3, &later, TS + 2 + OPTAG_FRAG_NS), OPTAG_C_SIG);
+	assert_int_equal(fragment(&e, 3, &later, TS + 3 + OPTAG_FRAG_NS), OPTAG_C_FRAG);
+	assert_int_equal(fragment(&e, 1, &later, TS - NS_PER_S), OPTAG_C_SIG); /* another file */
+	assert_int_equal(fragment(&e, 5, &gated, TS), OPTAG_C_GATE);
+	assert_int_equal(e.seen.media, 0);
+	f_endpoint(false, F_P_RECORD, &at);
+	assert_non_null(flow_get(e.t, &at, IPPROTO_UDP, &s));
+	assert_true(s.lost == 1 && s.passed + s.events + s.blocked == 0);
+	f_endpoint(false, F_P_GATE, &at);
+	assert_non_null(flow_get(e.t, &at, IPPROTO_UDP, &s));
+	assert_true(s.blocked == 1 && s.passed + s.events + s.lost == 0);
 	env_close(&e);
 }
 
@@ -629,7 +662,7 @@ int main(void)
 		cmocka_unit_test(test_long_payload_is_cut),
 		cmocka_unit_test(test_flow_counters),
 		cmocka_unit_test(test_holes),
-		cmocka_unit_test(test_datagram),
+		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_other_abi),
 		cmocka_unit_test(test_plain_is_the_walk),
 	};

@@ -127,6 +127,25 @@ static void short_payload(void **state)
 	assert_false(d.any);
 }
 
+/* Speech under an event's number is no key press, whatever its first bytes are. */
+static void no_event(void **state)
+{
+	static const uint8_t b[200] = {1, 0x8a, 3, 32};
+	uint8_t reserved[4] = {1, 0xca, 3, 32};
+
+	(void)state;
+	for (size_t n = 4; n <= sizeof(b); n++) {
+		struct dtmf_rx d = {0};
+		bool fits = n == 4 || n == 8 || n == 12 || n == 16;
+		char key = '?';
+
+		assert_int_equal(dtmf_packet(&d, 1, 1, 1, b, n, &key), fits ? DTMF_PRESS : DTMF_BAD);
+		assert_int_equal(key, fits ? '1' : '?');
+		assert_int_equal(d.any, fits);
+		assert_int_equal(dtmf_packet(&d, 1, 2, 1, reserved, 4, &key), DTMF_BAD);
+	}
+}
+
 /* Nobody who reads the memory of a finished press learns the key (R-05b). */
 static void wiped(void **state)
 {
@@ -306,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(scenarios),
 		cmocka_unit_test(short_payload),
+		cmocka_unit_test(no_event),
 		cmocka_unit_test(wiped),
 		cmocka_unit_test(random_presses),
 		cmocka_unit_test(times),

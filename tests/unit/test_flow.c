@@ -426,7 +426,7 @@ static void test_tag_of_several(void **state)
 	clock_set_ns(T0);
 	optag_hash_key(SEED, &s);
 	assert_int_equal(flow_new(1, SEED, NULL, NULL, &t), 0);
-	m = (struct flow_memory){ flow_entries(t), flow_tags(t) };
+	m = (struct flow_memory){ .flows = flow_entries(t), .tags = flow_tags(t) };
 	for (uint32_t i = 1; i < 1 << 20 && n < 3; i++) {
 		key_at(i, &e[n], &k[n]);
 		if (!n)
@@ -468,7 +468,7 @@ struct race {
 static void *reader(void *arg)
 {
 	struct race *r = arg;
-	struct flow_memory m = { flow_entries(r->t), flow_tags(r->t) };
+	struct flow_memory m = { .flows = flow_entries(r->t), .tags = flow_tags(r->t) };
 	struct optag_hash s;
 	struct optag_hit hit;
 

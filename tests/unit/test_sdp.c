@@ -239,6 +239,10 @@ static void events(void **state)
 	(void)state;
 	assert_true(m->te[0] == 97 && m->te[1] == 98);
 	assert_true(sdp.media[1].te[0] == 0xff && sdp.media[1].te[1] == 0xff);
+	/* a codec's number is no event's */
+	m = media(TOP "m=audio 4000 RTP/AVP 0 8 34 35" N "a=rtpmap:8 telephone-event/8000" N "a=rtpmap:34 telephone-event/8000" N
+		  "a=rtpmap:35 telephone-event/8000" N, 0);
+	assert_true(m->te[0] == 35 && m->te[1] == 0xff);
 }
 
 static void directions(void **state)
