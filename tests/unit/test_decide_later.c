@@ -84,7 +84,7 @@ static void test_lost_end(void **state)
 		c = answer_call(w);
 		until(w, c, t[i].to);
 		open_press = (struct call_press){ t[i].key, CALL_BY_RFC4733, true, c->answer_ns + (uint64_t)(t[i].from * 1e9),
-						  c->answer_ns + (uint64_t)(t[i].to * 1e9), 0 };
+						  c->answer_ns + (uint64_t)(t[i].to * 1e9), 0, 0 };
 		call_pressing(w->cs, c, SUBJECT, w->now + 150 * MS);
 		assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
 		if (t[i].then > 0) {

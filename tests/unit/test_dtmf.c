@@ -137,12 +137,12 @@ static void no_event(void **state)
 	for (size_t n = 4; n <= sizeof(b); n++) {
 		struct dtmf_rx d = {0};
 		bool fits = n == 4 || n == 8 || n == 12 || n == 16;
-		char key = '?';
+		struct dtmf_press p = { .key = '?' };
 
-		assert_int_equal(dtmf_packet(&d, 1, 1, 1, b, n, &key), fits ? DTMF_PRESS : DTMF_BAD);
-		assert_int_equal(key, fits ? '1' : '?');
+		assert_int_equal(packet(&d, 1, 1, 1, b, n, &p), fits ? DTMF_PRESS : DTMF_BAD);
+		assert_int_equal(p.key, fits ? '1' : '?');
 		assert_int_equal(d.any, fits);
-		assert_int_equal(dtmf_packet(&d, 1, 2, 1, reserved, 4, &key), DTMF_BAD);
+		assert_int_equal(packet(&d, 1, 2, 1, reserved, 4, &p), DTMF_BAD);
 	}
 }
 
