@@ -476,7 +476,7 @@ static void test_voice_moves(void **state)
 		assert_int_equal(c->state[TRAIN], i ? PURPOSE_GRANTED : PURPOSE_DENIED);
 		assert_int_equal(was_told("optout.uncertain:t"), i == 0);
 		assert_true(c->decide.voice_ns >= c->answer_ns);
-		assert_int_equal(c->voice_heard, i != 1);
+		assert_int_equal(c->voice_heard[SUBJECT], i != 1);
 		quiet_ms = 0;
 		fake_world_free(w);
 	}

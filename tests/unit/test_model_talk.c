@@ -54,7 +54,8 @@ static struct run {
 	struct talk m;
 	struct ghost *ghosts;
 	unsigned life[T_CALLS]; /* Call-IDs of one place, one after the other */
-	unsigned cseq, letter;
+	unsigned cseq[T_CALLS]; /* of the callee's requests */
+	unsigned letter;
 	int ending; /* whose part ends now */
 	unsigned committed, refused;
 } R;
@@ -274,7 +275,7 @@ static void queue(const struct event *e)
 	snprintf(h, sizeof(h), "X-Queue: %s%c\r\n", to[q], 'a' + R.letter);
 	R.ending = c->ours ? (int)e->x : -1;
 	c->leaves = q < 2 && (int)q != c->who;
-	msg(e->x, "UPDATE", 0, true, true, 10 + ++R.cseq, NULL, h);
+	msg(e->x, "UPDATE", 0, true, true, 10 + ++R.cseq[e->x], NULL, h);
 	t_queue(&R.m, (int)e->x, q == 2 ? -1 : (int)q, R.w->now);
 }
 
@@ -285,7 +286,7 @@ static void third(unsigned x)
 	if (!R.m.c[x].answered || R.m.c[x].third)
 		return;
 	R.ending = R.m.c[x].ours ? (int)x : -1;
-	msg(x, "INVITE", 0, true, true, 10 + ++R.cseq,
+	msg(x, "INVITE", 0, true, true, 10 + ++R.cseq[x],
 	    fake_sdp(sdp, sizeof(sdp), 5000 + R.life[x] * 8 + x, 2, 30000 + 2 * (R.life[x] * 8 + x), "m=audio 29000 RTP/AVP 8\r\n"), NULL);
 	t_third(&R.m, (int)x);
 }
