@@ -537,5 +537,6 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		call_watch_parties(cs, c, m, v.side, v.initial, lines, from->ts_ns);
 	call_decide_message(cs, c, m, call_own_says(c, &said), from->ts_ns);
+	call_place(cs, c);
 	call_changed(cs, c);
 }
