@@ -19,7 +19,7 @@
  * begin (room.c): no flood of such calls keeps one that a rule matches out. Only one that a rule would match if a
  * header, media or a tag were known (`late`) keeps what the policy needs, and is recorded from then on.
  *
- * When a third party joins (a conference's focus, one more audio line, Join), training ends with what was recorded
+ * When a third party joins (a conference's focus, one more audio line, more of them than are read, Join), training ends with what was recorded
  * before: another recording begins, of which nothing is for training, and its documentation says "third-party" (X-7).
  *
  * When a header that rules ask for changes in the call (a transfer to another queue or agent), its recording
@@ -285,8 +285,10 @@ struct calls_sink {
 
 /* Of this process; calls that were restored are among calls, matched, unmatched and never. */
 struct calls_stats {
-	uint64_t calls, matched, unmatched, never, refused_full, refused_id, endpoints_dropped;
+	uint64_t calls, matched, unmatched, never, refused_full, refused_id;
+	uint64_t endpoints_dropped; /* addresses that a call announced and that found no place */
 	uint64_t messages, ignored; /* not of a call: REGISTER, OPTIONS ... */
+	uint64_t sdp_dropped; /* audio lines, payload types and candidates that did not fit (sdp.h), of calls that they concern */
 	uint64_t bad_sdp, active;
 	/* group.h: calls tied to another, denials that came from one, recordings that another made superfluous, calls that a
 	 * full table left alone */
