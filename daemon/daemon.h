@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "conf.h"
 #include "ctl.h"
+#include "losses.h"
 #include "nic.h"
 #include "record.h"
 #include "status.h"
@@ -62,6 +63,7 @@ struct daemon {
 	uint64_t clock_steps; /* the machine's clock was set */
 	uint64_t clock_said_ns; /* steady: of the latest alarm that it is away from ours */
 	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last */
+	struct losses_told losses;
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
 	uint64_t rows_first; /* the store's figure that was told */
@@ -95,6 +97,8 @@ void clocks_take_over(struct daemon *d);
 void clocks_run(struct daemon *d);
 
 /* ---- tell.c ---- */
+/* Once a second: what is lost is said in the log. */
+void daemon_losses(struct daemon *d);
 int daemon_open_sockets(struct daemon *d, char *why, size_t n);
 
 #endif

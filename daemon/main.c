@@ -288,6 +288,7 @@ static int run(struct daemon *d)
 			daemon_alive(d);
 			ports_run(d);
 			look_for_damaged_rings(d);
+			daemon_losses(d);
 			(void)sd_watchdog();
 		}
 		answer(d, now);

@@ -18,7 +18,7 @@
  *			mode: "native" "generic" "pcap" "none"; attached false: it was
  *			removed; gone: times it was, gone_ms: how long in all
  *	"packets": {"seen", "signalling", "audio", "events", "blocked", "gated",
- *		    "not_rtp", "miss", "other", "bad", "depth", "dead",
+ *		    "not_rtp", "miss", "other", "bad", "depth", "dead", "inspected",
  *		    "lost_signalling", "lost_media", "lost_budget"}
  *			seen is the sum of all others ("balanced": true); dead: media that
  *			came while optagd was gone or stood still, and stayed below
@@ -34,15 +34,16 @@
  *			of the daemon before: from "left" "killed" "stale"; calls that
  *			went on, recordings among them, calls that did not
  *	"media": {"before", "drained", "kept", "events", "duplicates", "stale", "truncated",
- *		  "bad", "unknown_payload", "other_payload", "not_kept", "known",
+ *		  "bad", "unknown_payload", "other_payload", "not_kept", "inspected", "known",
  *		  "no_memory", "failed"}	drained, what came out of the rings, is the sum of those
- *			behind it; with empty rings, packets.audio and packets.events are
+ *			behind it; with empty rings, packets.audio, packets.events and packets.inspected are
  *			before (by daemons before this one) and drained
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
- *		  "refused","tied","bound","duplicates","untied","undivided","missed_requests",
+ *		  "refused","forgotten","tied","bound","duplicates","untied","undivided","missed_requests",
  *		  "kept","denied","gaps","unwritten","memory","memory_limit",
  *		  "memory_areas","memory_huge"}	areas of 2 MiB; of these, of reserved huge pages;
+ *			forgotten: in progress, matched by no rule, for others to have their place;
  *			undivided: transfers within a call that came too fast;
  *			missed_requests: times that a party's numbers of requests left some out;
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
@@ -57,10 +58,12 @@
  *		  "disk_bytes","disk_free","queue_bytes","errors",
  *		  "sync_ms_last","sync_ms_max","io_uring"}	io_uring false: plain writes
  *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","call_ring",
- *		   "store_queue","store_disk","flow_full","flow_quarantine","calls_refused","store"}
- *			every place of loss: packets (those of "call_ring" on were out of the
- *			rings; those of the store are among media.kept, or media.failed), then
- *			addresses, calls, calls;
+ *		   "store_queue","store_disk","fragments","tcp_gaps","tcp_full","bad_packets","bad_messages",
+ *		   "bad_sdp","sdp","call_addresses","flow_full","flow_quarantine","calls_refused","calls_late","store"}
+ *			every place of loss (losses.h): packets (those of "call_ring" on were out of the
+ *			rings; those of the store are among media.kept, or media.failed), then of signalling: IP
+ *			packets, holes, times, packets, messages, descriptions, parts of descriptions; then
+ *			addresses (three), calls (three);
  *			ring_damaged: times that a capture ring made no sense and was emptied, after
  *			which media.before and media.drained fall short of packets
  *	"process": {"cpu_seconds","rss_bytes","threads"}

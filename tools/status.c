@@ -161,8 +161,14 @@ static void print_losses(const json_t *o)
 		{ "losses.ring_damaged", "a ring, emptied, times" },
 		{ "losses.call_ring", "no call-memory" }, { "losses.store_queue", "store's queue full" },
 		{ "losses.store_disk", "disk" },	  { "losses.flow_full", "flow table full" },
+		{ "losses.fragments", "IP packets, fragments missing" },
+		{ "losses.tcp_gaps", "SIP over TCP, holes" }, { "losses.tcp_full", "SIP over TCP, no room" },
+		{ "losses.bad_packets", "signalling packets, broken" }, { "losses.bad_messages", "SIP messages, broken" },
+		{ "losses.bad_sdp", "descriptions, broken" }, { "losses.sdp", "descriptions, too long" },
+		{ "losses.call_addresses", "addresses past a call's limit" },
 		{ "losses.flow_quarantine", "flow table, slots in quarantine" },
 		{ "losses.calls_refused", "calls past the limit" }, { "losses.store", "store" },
+		{ "losses.calls_late", "calls that may match later" },
 	};
 	double sum = 0;
 
