@@ -24,6 +24,7 @@
 /* An interface's absence. */
 struct port {
 	bool gone;
+	char named[16];	    /* its other name that was said; "" it has the settings' */
 	int said;	    /* the error that attaching again had last, so that it is said once */
 	uint32_t times;	    /* it went */
 	uint64_t since_ns;  /* CLOCK_MONOTONIC's; when it went */

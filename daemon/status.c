@@ -79,13 +79,15 @@ void status_decided(struct status_decisions *ds, enum policy_purpose p, enum pur
 
 /* ---- read when asked ---- */
 
-void status_read_interface(struct status_interface *i, int fd)
+void status_read_interface(struct status_interface *i, uint32_t index, int fd)
 {
 	struct rtlink l;
 
 	i->up = !strcmp(i->name, "any");
-	if (i->up || rtlink_ask(fd, i->name, &l))
+	if (i->up || (index ? rtlink_ask_index(fd, index, &l) : rtlink_ask(fd, i->name, &l)))
 		return;
+	if (strcmp(l.name, i->name) != 0)
+		memcpy(i->renamed, l.name, sizeof(i->renamed));
 	i->up = l.up;
 	i->rx_bytes = l.rx_bytes;
 	i->rx_packets = l.rx_packets;
@@ -160,6 +162,7 @@ static json_t *interfaces_json(const struct status *s)
 		json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:b}", "name", f->name, "mode", f->mode ? f->mode : "", "mirror",
 				      f->mirror, "up", f->up, "attached", f->attached);
 
+		(void)json_object_set_new(o, "renamed", *f->renamed ? json_string(f->renamed) : json_null());
 		num(o, "gone", f->gone);
 		num(o, "gone_ms", f->gone_ns / NS_PER_MS);
 
@@ -467,6 +470,9 @@ static void interface_metrics(const struct status *s, struct buf *b)
 	head(b, "optag_interface_attached", "gauge", "1: packets are captured; 0: the interface was removed.");
 	for (unsigned i = 0; i < s->ninterface; i++)
 		with_label(b, "optag_interface_attached", "interface", s->interface[i].name, s->interface[i].attached);
+	head(b, "optag_interface_renamed", "gauge", "1: the interface has another name than the settings have.");
+	for (unsigned i = 0; i < s->ninterface; i++)
+		with_label(b, "optag_interface_renamed", "interface", s->interface[i].name, *s->interface[i].renamed != 0);
 	head(b, "optag_interface_removals_total", "counter", "Times the interface was removed while the daemon ran.");
 	for (unsigned i = 0; i < s->ninterface; i++)
 		with_label(b, "optag_interface_removals_total", "interface", s->interface[i].name, s->interface[i].gone);

@@ -13,10 +13,10 @@
  *
  *	"version" "pid" "start" "now"
  *	"policy": {"hash","rules","loaded","path"}
- *	"interfaces": [{"name","mode","mirror","up","attached","gone","gone_ms",
+ *	"interfaces": [{"name","mode","mirror","up","attached","renamed","gone","gone_ms",
  *			"rx_bytes","rx_packets","rx_dropped"}]
  *			mode: "native" "generic" "pcap" "none"; attached false: it was
- *			removed; gone: times it was, gone_ms: how long in all
+ *			removed; renamed: null, or its name now, when that is not the settings' any more; gone: times it was, gone_ms: how long in all
  *	"packets": {"seen", "signalling", "audio", "events", "blocked", "gated",
  *		    "not_rtp", "miss", "other", "bad", "depth", "dead", "inspected",
  *		    "lost_signalling", "lost_media", "lost_budget"}
@@ -90,7 +90,8 @@
 struct buf;
 
 struct status_interface {
-	char name[16];
+	char name[16]; /* in the settings */
+	char renamed[16]; /* "" it still has it; else what it is called now (status_read_interface) */
 	const char *mode; /* static */
 	bool mirror, up, attached;
 	uint64_t gone, gone_ns; /* times it was removed, and for how long in all, the present absence included */
@@ -154,8 +155,9 @@ struct status {
 	uint64_t disk_bytes, disk_free, queue_bytes, store_errors, store_lost, sync_ns_last, sync_ns_max;
 };
 
-/* rx figures and `up` of an interface, fd of rtlink_open(0); what cannot be read stays 0. libpcap's "any" is up. */
-void status_read_interface(struct status_interface *i, int fd);
+/* rx figures, `up` and `renamed` of the interface with this index (0: with i->name), fd of rtlink_open(0); what cannot be
+ * read stays 0. libpcap's "any" is up. */
+void status_read_interface(struct status_interface *i, uint32_t index, int fd);
 /* disk_bytes, disk_free of store_dir. */
 void status_read_disk(struct status *s);
 

@@ -33,7 +33,7 @@ static void interface_status(struct daemon *d, struct status *s)
 
 		memcpy(i->name, d->conf.interface[n].name, sizeof(i->name));
 		i->mirror = d->conf.interface[n].mirror;
-		status_read_interface(i, d->port_ask);
+		status_read_interface(i, d->port[n].gone ? 0 : d->ifindex[n], d->port_ask);
 		i->mode = "pcap";
 		i->attached = !d->port[n].gone;
 		i->gone = d->port[n].times;

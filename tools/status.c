@@ -96,6 +96,11 @@ static void print_head(const json_t *o)
 	{
 		printf("interface  ");
 		cli_text(stdout, cli_ctl_str(f, "name"), 0, false);
+		if (*cli_ctl_str(f, "renamed")) {
+			printf(", called ");
+			cli_text(stdout, cli_ctl_str(f, "renamed"), 0, false);
+			printf(" now");
+		}
 		if (json_is_false(json_object_get(f, "attached")))
 			printf(", GONE: nothing of it is recorded");
 		else

@@ -546,7 +546,7 @@ static void fill_status(struct status *s)
 	status_decided(&s->decisions, POLICY_DOCUMENTATION, PURPOSE_GRANTED, "");
 	status_read_disk(s);
 	link_fd = rtlink_open(0);
-	status_read_interface(&s->interface[0], link_fd);
+	status_read_interface(&s->interface[0], 0, link_fd);
 	close(link_fd);
 }
 
