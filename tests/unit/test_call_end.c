@@ -281,6 +281,34 @@ static void test_flood_of_others(void **state)
 	}
 }
 
+/* Nor do calls keep it out that may still match, once a header is known: those are the last to give way, and counted. */
+static void test_flood_of_late(void **state)
+{
+	struct world *w = small_world(10);
+	struct calls_stats st;
+
+	(void)state;
+	w->policy.queues = true;
+	flood(w, 5, "500", "INVITE", 200);
+	assert_int_equal(w->cs->late, 5);
+	w->policy.queues = false;
+	flood(w, 30, "500", "ACK", 0);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.late_full, 0);
+	w->policy.queues = true;
+	flood(w, 30, "500", "INVITE", 200);
+	w->called = "100";
+	establish(w);
+	expect(w, REC, REC);
+	flood(w, 30, "500", "INVITE", 0);
+	expect(w, REC, REC);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.refused_full, 0);
+	assert_int_equal(st.late_full, 56);
+	assert_int_equal(w->cs->late, 9);
+	fake_world_free(w);
+}
+
 /* Who gives way first: what is over, what was refused, what goes on and concerns nobody; those that bar addresses last. */
 static void test_who_gives_way(void **state)
 {
@@ -444,6 +472,7 @@ int main(void)
 		cmocka_unit_test(test_call_id_reuse),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_flood_of_others),
+		cmocka_unit_test(test_flood_of_late),
 		cmocka_unit_test(test_who_gives_way),
 		cmocka_unit_test(test_left_its_rule),
 		cmocka_unit_test(test_too_many_addresses),
