@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "conf.h"
 #include "ctl.h"
+#include "losses.h"
 #include "nic.h"
 #include "record.h"
 #include "status.h"
@@ -23,6 +24,7 @@
 /* An interface's absence. */
 struct port {
 	bool gone;
+	char named[16];	    /* its other name that was said; "" it has the settings' */
 	int said;	    /* the error that attaching again had last, so that it is said once */
 	uint32_t times;	    /* it went */
 	uint64_t since_ns;  /* CLOCK_MONOTONIC's; when it went */
@@ -69,6 +71,7 @@ struct daemon {
 	uint64_t clock_steps; /* the machine's clock was set */
 	uint64_t clock_said_ns; /* steady: of the latest alarm that it is away from ours */
 	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last */
+	struct losses_told losses;
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;
 	uint64_t rows_first; /* the store's figure that was told */
@@ -107,6 +110,8 @@ void clocks_run(struct daemon *d);
 void reviews_run(struct daemon *d);
 
 /* ---- tell.c ---- */
+/* Once a second: what is lost is said in the log. */
+void daemon_losses(struct daemon *d);
 int daemon_open_sockets(struct daemon *d, char *why, size_t n);
 
 #endif

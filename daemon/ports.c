@@ -94,6 +94,7 @@ static void went(struct daemon *d, size_t n)
 	size_t left;
 
 	p->gone = true;
+	*p->named = '\0';
 	p->said = 0;
 	p->times++;
 	p->since_ns = mono_ns();
@@ -138,6 +139,25 @@ static void try_again(struct daemon *d, size_t n)
 		came(d, n, l.index);
 }
 
+/* It is recorded from as before; whoever looks for it by the settings' name finds nothing, the next start included. */
+static void look_for_name(struct daemon *d, size_t n)
+{
+	const char *name = d->conf.interface[n].name;
+	struct port *p = &d->port[n];
+	struct rtlink l;
+
+	if (rtlink_ask_index(d->port_ask, d->ifindex[n], &l) || !strcmp(l.name, *p->named ? p->named : name))
+		return;
+	if (strcmp(l.name, name) != 0) {
+		log_warn("%s: the interface is called %s now: it is recorded from, but not after the next start, unless the settings say so", name,
+			 l.name);
+		memcpy(p->named, l.name, sizeof(p->named));
+	} else {
+		log_notice("%s: the interface has its name again", name);
+		*p->named = '\0';
+	}
+}
+
 void ports_run(struct daemon *d)
 {
 	if (d->port_events < 0)
@@ -148,5 +168,7 @@ void ports_run(struct daemon *d)
 			went(d, i);
 		if (d->port[i].gone)
 			try_again(d, i);
+		else
+			look_for_name(d, i);
 	}
 }

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/rtlink.h"
+#include "losses.h"
 
 #define VERSION "0.1.0"
 
@@ -81,13 +82,15 @@ void status_decided(struct status_decisions *ds, enum policy_purpose p, enum pur
 
 /* ---- read when asked ---- */
 
-void status_read_interface(struct status_interface *i, int fd)
+void status_read_interface(struct status_interface *i, uint32_t index, int fd)
 {
 	struct rtlink l;
 
 	i->up = !strcmp(i->name, "any");
-	if (i->up || rtlink_ask(fd, i->name, &l))
+	if (i->up || (index ? rtlink_ask_index(fd, index, &l) : rtlink_ask(fd, i->name, &l)))
 		return;
+	if (strcmp(l.name, i->name) != 0)
+		memcpy(i->renamed, l.name, sizeof(i->renamed));
 	i->up = l.up;
 	i->rx_bytes = l.rx_bytes;
 	i->rx_packets = l.rx_packets;
@@ -129,15 +132,6 @@ static void read_process(struct process *p)
 		fclose(f);
 }
 
-static uint64_t nic_dropped(const struct status *s)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < s->ninterface; i++)
-		n += s->interface[i].rx_dropped;
-	return n;
-}
-
 static bool balanced(const struct status *s)
 {
 	uint64_t sum = 0;
@@ -145,29 +139,6 @@ static bool balanced(const struct status *s)
 	for (unsigned i = 0; i < OPTAG_C_MAX; i++)
 		sum += i == OPTAG_C_SEEN ? 0 : s->counts[i];
 	return sum == s->counts[OPTAG_C_SEEN];
-}
-
-#define LOSSES 13
-
-/* One row a place where something can be lost: packets but for the last four, and "ring_damaged": times. */
-static unsigned losses(const struct status *s, const char *name[LOSSES], uint64_t v[LOSSES])
-{
-	unsigned n = 0;
-
-	name[n] = "nic", v[n++] = nic_dropped(s);
-	name[n] = "signalling_ring", v[n++] = s->counts[OPTAG_C_SIG_LOST];
-	name[n] = "capture_ring", v[n++] = s->counts[OPTAG_C_MEDIA_LOST];
-	name[n] = "ring_damaged", v[n++] = s->rings_damaged;
-	name[n] = "budget", v[n++] = s->counts[OPTAG_C_BUDGET];
-	name[n] = "fragments", v[n++] = s->counts[OPTAG_C_FRAG_LOST];
-	name[n] = "call_ring", v[n++] = s->media[MEDIA_NO_MEMORY];
-	name[n] = "store_queue", v[n++] = s->store.shed_packets;
-	name[n] = "store_disk", v[n++] = s->store.lost_packets + s->media[MEDIA_FAILED];
-	name[n] = "flow_full", v[n++] = s->flow_full;
-	name[n] = "flow_quarantine", v[n++] = s->flow_quarantine;
-	name[n] = "calls_refused", v[n++] = s->calls.refused_full + s->calls.refused_id;
-	name[n] = "store", v[n++] = s->store_lost;
-	return n;
 }
 
 /* ---- JSON ---- */
@@ -194,6 +165,7 @@ static json_t *interfaces_json(const struct status *s)
 		json_t *o = json_pack("{s:s, s:s, s:b, s:b, s:b}", "name", f->name, "mode", f->mode ? f->mode : "", "mirror",
 				      f->mirror, "up", f->up, "attached", f->attached);
 
+		(void)json_object_set_new(o, "renamed", *f->renamed ? json_string(f->renamed) : json_null());
 		num(o, "gone", f->gone);
 		num(o, "gone_ms", f->gone_ns / NS_PER_MS);
 
@@ -322,6 +294,7 @@ static json_t *calls_json(const struct status *s)
 	num(o, "unmatched", s->calls.unmatched);
 	num(o, "never", s->calls.never);
 	num(o, "refused", s->calls.refused_full + s->calls.refused_id);
+	num(o, "forgotten", s->calls.forgotten);
 	num(o, "tied", s->calls.tied);
 	num(o, "bound", s->calls.bound);
 	num(o, "duplicates", s->calls.duplicates);
@@ -376,13 +349,12 @@ static json_t *store_json(const struct status *s)
 
 static json_t *losses_json(const struct status *s)
 {
-	const char *name[LOSSES];
-	uint64_t v[LOSSES];
-	unsigned n = losses(s, name, v);
+	struct loss l[LOSSES];
 	json_t *o = json_object();
 
-	for (unsigned i = 0; i < n; i++)
-		num(o, name[i], v[i]);
+	losses_of(s, l);
+	for (unsigned i = 0; i < LOSSES; i++)
+		num(o, l[i].name, l[i].n);
 	return o;
 }
 
@@ -472,10 +444,9 @@ static void with_label(struct buf *b, const char *name, const char *key, const c
 
 static void packets_metrics(const struct status *s, struct buf *b)
 {
-	const char *name[LOSSES];
-	uint64_t v[LOSSES];
-	unsigned n = losses(s, name, v);
+	struct loss l[LOSSES];
 
+	losses_of(s, l);
 	one(b, "optag_packets_seen_total", "counter", "Packets the classifier saw; the sum of optag_packets_total.",
 	    s->counts[OPTAG_C_SEEN]);
 	head(b, "optag_packets_total", "counter", "Packets by what became of them.");
@@ -490,8 +461,8 @@ static void packets_metrics(const struct status *s, struct buf *b)
 	for (unsigned i = 0; i < MEDIA_FATES; i++)
 		with_label(b, "optag_media_total", "result", fates[i], s->media[i]);
 	head(b, "optag_losses_total", "counter", "What was lost, by place.");
-	for (unsigned i = 0; i < n; i++)
-		with_label(b, "optag_losses_total", "place", name[i], v[i]);
+	for (unsigned i = 0; i < LOSSES; i++)
+		with_label(b, "optag_losses_total", "place", l[i].name, l[i].n);
 }
 
 static void interface_metrics(const struct status *s, struct buf *b)
@@ -505,6 +476,9 @@ static void interface_metrics(const struct status *s, struct buf *b)
 	head(b, "optag_interface_attached", "gauge", "1: packets are captured; 0: the interface was removed.");
 	for (unsigned i = 0; i < s->ninterface; i++)
 		with_label(b, "optag_interface_attached", "interface", s->interface[i].name, s->interface[i].attached);
+	head(b, "optag_interface_renamed", "gauge", "1: the interface has another name than the settings have.");
+	for (unsigned i = 0; i < s->ninterface; i++)
+		with_label(b, "optag_interface_renamed", "interface", s->interface[i].name, *s->interface[i].renamed != 0);
 	head(b, "optag_interface_removals_total", "counter", "Times the interface was removed while the daemon ran.");
 	for (unsigned i = 0; i < s->ninterface; i++)
 		with_label(b, "optag_interface_removals_total", "interface", s->interface[i].name, s->interface[i].gone);
@@ -556,9 +530,11 @@ static void call_metrics(const struct status *s, struct buf *b)
 	with_label(b, "optag_calls", "phase", "hold", s->on_hold);
 	with_label(b, "optag_calls", "phase", "ending", s->ending);
 	one(b, "optag_calls_recording", "gauge", "Calls whose audio is being stored.", s->recording);
-	one(b, "optag_calls_limit", "gauge", "Calls at once that are followed.", s->calls_limit);
+	one(b, "optag_calls_limit", "gauge", "Places for calls; those that no rule matches and those that are over give theirs to others.", s->calls_limit);
 	one(b, "optag_calls_total", "counter", "Calls seen.", s->calls.calls);
 	one(b, "optag_calls_matched_total", "counter", "Calls that a rule matched.", s->calls.matched);
+	one(b, "optag_calls_forgotten_total", "counter", "Calls in progress that no rule matched, forgotten for others to have their place.",
+	    s->calls.forgotten);
 	one(b, "optag_calls_tied_total", "counter", "Calls found to be of one conversation with another.", s->calls.tied);
 	one(b, "optag_calls_bound_total", "counter", "Calls whose training was denied by what was said in another.", s->calls.bound);
 	one(b, "optag_calls_duplicate_total", "counter", "Calls whose audio another call's recording has.", s->calls.duplicates);

@@ -15,10 +15,10 @@
  *	"policy": {"hash","rules","loaded","path","alarm","stopped","review_days"}
  *			review_days: to the earliest review date of a rule or an assessment it
  *			names, negative: past; left out when there is none
- *	"interfaces": [{"name","mode","mirror","up","attached","gone","gone_ms",
+ *	"interfaces": [{"name","mode","mirror","up","attached","renamed","gone","gone_ms",
  *			"rx_bytes","rx_packets","rx_dropped"}]
  *			mode: "native" "generic" "pcap" "none"; attached false: it was
- *			removed; gone: times it was, gone_ms: how long in all
+ *			removed; renamed: null, or its name now, when that is not the settings' any more; gone: times it was, gone_ms: how long in all
  *	"packets": {"seen", "signalling", "audio", "events", "blocked", "gated",
  *		    "not_rtp", "miss", "other", "bad", "depth", "dead",
  *		    "inspected", "fragments", "lost_signalling", "lost_media", "lost_budget",
@@ -37,15 +37,16 @@
  *			of the daemon before: from "left" "killed" "stale"; calls that
  *			went on, recordings among them, calls that did not
  *	"media": {"before", "drained", "kept", "events", "duplicates", "stale", "truncated",
- *		  "bad", "unknown_payload", "other_payload", "not_kept", "known",
+ *		  "bad", "unknown_payload", "other_payload", "not_kept", "inspected", "known",
  *		  "no_memory", "failed"}	drained, what came out of the rings, is the sum of those
- *			behind it; with empty rings, packets.audio and packets.events are
+ *			behind it; with empty rings, packets.audio, packets.events and packets.inspected are
  *			before (by daemons before this one) and drained
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
- *		  "refused","tied","bound","duplicates","untied","undivided","missed_requests",
+ *		  "refused","forgotten","tied","bound","duplicates","untied","undivided","missed_requests",
  *		  "kept","denied","gaps","unwritten","memory","memory_limit",
  *		  "memory_areas","memory_huge"}	areas of 2 MiB; of these, of reserved huge pages;
+ *			forgotten: in progress, matched by no rule, for others to have their place;
  *			undivided: transfers within a call that came too fast;
  *			missed_requests: times that a party's numbers of requests left some out;
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
@@ -59,11 +60,13 @@
  *		  "segments",
  *		  "disk_bytes","disk_free","queue_bytes","errors",
  *		  "sync_ms_last","sync_ms_max","io_uring"}	io_uring false: plain writes
- *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","fragments","call_ring",
- *		   "store_queue","store_disk","flow_full","flow_quarantine","calls_refused","store"}
- *			every place of loss: packets (those of "call_ring" on were out of the
- *			rings; those of the store are among media.kept, or media.failed), then
- *			addresses, calls, calls;
+ *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","media_fragments","call_ring",
+ *		   "store_queue","store_disk","fragments","tcp_gaps","tcp_full","bad_packets","bad_messages",
+ *		   "bad_sdp","sdp","call_addresses","flow_full","flow_quarantine","calls_refused","calls_late","store"}
+ *			every place of loss (losses.h): packets (those of "call_ring" on were out of the
+ *			rings; those of the store are among media.kept, or media.failed), then of signalling: IP
+ *			packets, holes, times, packets, messages, descriptions, parts of descriptions; then
+ *			addresses (three), calls (three);
  *			ring_damaged: times that a capture ring made no sense and was emptied, after
  *			which media.before and media.drained fall short of packets
  *	"process": {"cpu_seconds","rss_bytes","threads"}
@@ -90,7 +93,8 @@
 struct buf;
 
 struct status_interface {
-	char name[16];
+	char name[16]; /* in the settings */
+	char renamed[16]; /* "" it still has it; else what it is called now (status_read_interface) */
 	const char *mode; /* static */
 	bool mirror, up, attached;
 	uint64_t gone, gone_ns; /* times it was removed, and for how long in all, the present absence included */
@@ -155,8 +159,9 @@ struct status {
 	uint64_t disk_bytes, disk_free, queue_bytes, store_errors, store_lost, sync_ns_last, sync_ns_max;
 };
 
-/* rx figures and `up` of an interface, fd of rtlink_open(0); what cannot be read stays 0. libpcap's "any" is up. */
-void status_read_interface(struct status_interface *i, int fd);
+/* rx figures, `up` and `renamed` of the interface with this index (0: with i->name), fd of rtlink_open(0); what cannot be
+ * read stays 0. libpcap's "any" is up. */
+void status_read_interface(struct status_interface *i, uint32_t index, int fd);
 /* disk_bytes, disk_free of store_dir. */
 void status_read_disk(struct status *s);
 

@@ -33,7 +33,7 @@ static void interface_status(struct daemon *d, struct status *s)
 
 		memcpy(i->name, d->conf.interface[n].name, sizeof(i->name));
 		i->mirror = d->conf.interface[n].mirror;
-		status_read_interface(i, d->port_ask);
+		status_read_interface(i, d->port[n].gone ? 0 : d->ifindex[n], d->port_ask);
 		i->mode = "pcap";
 		i->attached = !d->port[n].gone;
 		i->gone = d->port[n].times;
@@ -68,7 +68,8 @@ static void ring_status(const struct daemon *d, struct status *s)
 						    .lost = s->counts[OPTAG_C_SIG_LOST] };
 }
 
-static void fill_status(struct daemon *d, struct status *s)
+/* All but what looks at every call or at the disk: this is done each second, too. */
+static void fill_figures(struct daemon *d, struct status *s)
 {
 	const struct policy *p = policies_current(d->policies);
 	struct policies_figures pf;
@@ -113,7 +114,6 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->signalling = f.signalling;
 	s->calls = f.table;
 	s->calls_limit = d->conf.calls;
-	calls_tell_count(d->rec, s);
 	s->kept = f.kept;
 	s->denied = f.denied;
 	s->gaps = f.gaps;
@@ -129,7 +129,32 @@ static void fill_status(struct daemon *d, struct status *s)
 	s->store_errors = s->store.errors;
 	s->sync_ns_last = s->store.sync_last_ns;
 	s->sync_ns_max = s->store.sync_max_ns;
+}
+
+static void fill_status(struct daemon *d, struct status *s)
+{
+	fill_figures(d, s);
+	calls_tell_count(d->rec, s);
 	status_read_disk(s);
+}
+
+/* ---- the log ---- */
+
+static void say_loss(void *arg, const char *text, uint64_t n)
+{
+	(void)arg;
+	log_warn("alarm: lost: %s; %llu since the last line", text, (unsigned long long)n);
+}
+
+void daemon_losses(struct daemon *d)
+{
+	struct status *s = malloc(sizeof(*s));
+
+	if (!s) /* a second later, again */
+		return;
+	fill_figures(d, s);
+	losses_look(&d->losses, s, clock_steady_ns(), say_loss, NULL);
+	free(s);
 }
 
 /* ---- who asks ---- */

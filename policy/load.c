@@ -484,3 +484,11 @@ size_t policy_headers(const struct policy *p, const char *ret_names[POLICY_HEADE
 		ret_names[i] = p->headers[i];
 	return p->nheaders;
 }
+
+bool policy_names_vlan(const struct policy *p)
+{
+	for (const struct obj *o = p->trunks.first; o; o = o->next)
+		if (((const struct trunk *)o)->vlan)
+			return true;
+	return false;
+}

@@ -271,6 +271,8 @@ const char *policy_template_situation(size_t i); /* NULL past the last */
 /* Extra SIP headers that rules match on (queue, agent and `header NAME`), at most 8. */
 #define POLICY_HEADERS_MAX 8
 size_t policy_headers(const struct policy *p, const char *ret_names[POLICY_HEADERS_MAX]);
+/* A trunk names a VLAN: packets must come with their tags. */
+bool policy_names_vlan(const struct policy *p);
 
 /*
  * Headers in which a telephone system says what happened (proof, consent, opt-out, pause) or which calls are one, at

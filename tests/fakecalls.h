@@ -418,11 +418,13 @@ static inline void fake_check_call(struct world *w, const struct call *c)
 	unsigned i;
 
 	if (c->old) /* remembered beyond its time: in the list instead of the wheel */
-		MUST(!c->timer_prev && c->phase == CALL_TOMBSTONE &&
-		     (c->old_prev ? c->old_prev->old_next == c : w->cs->old_first == c));
+		MUST(!c->timer_prev && c->phase == CALL_TOMBSTONE && c->spare == CALL_S_OLD);
 	else
 		MUST(c->timer_prev && *c->timer_prev == c);
 	MUST(!c->timer_next || c->timer_next->timer_prev == &c->timer_next);
+	/* what a rule matches, or did, does not give way while it goes on; all else does */
+	MUST((c->spare == CALL_S_NONE) == (c->phase != CALL_TOMBSTONE && (c->matched || c->segment)));
+	MUST(c->spare == CALL_S_NONE || (c->spare_prev ? c->spare_prev->spare_next : w->cs->spare[c->spare].first) == c);
 	MUST(calls_by_ring(w->cs, c->ring) == c);
 	MUST(c->nep <= CALL_ENDPOINTS_MAX);
 	MUST(c->matched || c->late || !c->nep);
@@ -471,7 +473,7 @@ static inline void fake_check(struct world *w)
 			in_wheel++;
 	for (i = 0; i < FAKE_FLOWS; i++)
 		flows += w->flow[i].used;
-	MUST(in_slots == cs->by_id.count && in_slots == in_wheel + cs->old_count && in_slots == cs->stats.active);
+	MUST(in_slots == cs->by_id.count && in_slots == in_wheel + cs->spare[CALL_S_OLD].n && in_slots == cs->stats.active);
 	MUST(in_slots + cs->nfree == cs->nslot);
 	MUST(owners == cs->owners.count && owners == flows);
 	MUST(cs->stats.matched == w->matched && w->ended <= w->matched);

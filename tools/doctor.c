@@ -14,12 +14,13 @@
 
 #include "cli.h"
 
-static const char *opt_store = CLI_STORE_DIR, *opt_keys, *opt_interface;
+static const char *opt_store = CLI_STORE_DIR, *opt_keys, *opt_interface, *opt_policy = CLI_POLICY_DIR;
 static bool opt_json, opt_measure;
 static unsigned count[DOCTOR_MISSING + 1];
 
 static const struct cli_opt opts[] = {
 	CLI_OPT('i', "interface", CLI_STR, &opt_interface, "NAME", "look at this network interface (default: all real ones)"),
+	CLI_OPT('p', "policy", CLI_FILE, &opt_policy, "PATH", "what trunks of this policy need of a card (default " CLI_POLICY_DIR ")"),
 	CLI_OPT_STORE(&opt_store),
 	CLI_OPT('k', "keys", CLI_DIR, &opt_keys, "DIR", "where private keys would lie (default STORE-keys and /etc/optag)"),
 	CLI_OPT('m', "measure", CLI_FLAG, &opt_measure, NULL, "write 64 MiB beside the store to see how fast its disk is"),
@@ -100,7 +101,7 @@ int main(int argc, char **argv)
 		return rc;
 	doctor_kernel();
 	doctor_machine();
-	doctor_nic(opt_interface);
+	doctor_nic(opt_interface, opt_policy);
 	doctor_store(opt_store, opt_keys, opt_measure);
 	if (!opt_json)
 		printf("\n%u ok, %u cost something, %u missing, %u could not be looked at%s\n", count[DOCTOR_OK], count[DOCTOR_COSTS],

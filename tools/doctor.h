@@ -27,7 +27,7 @@ void doctor_find(enum doctor_level level, const char *check, const char *about, 
 
 void doctor_kernel(void);	/* kernel, bpf, jit, btf, bpffs, memlock, huge pages, io_uring, clock, user */
 void doctor_machine(void);	/* processor, swap, cgroup */
-void doctor_nic(const char *name); /* NULL: all that are not virtual */
+void doctor_nic(const char *name, const char *policy); /* name NULL: all that are not virtual */
 /* disk, store, public and private keys; keys NULL: the usual places; measure: disk rate, by writing 64 MiB */
 void doctor_store(const char *dir, const char *keys, bool measure);
 

@@ -19,10 +19,12 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/rtlink.h"
 #include "doctor.h"
+#include "policy/policy.h"
 
 /* linux/netdev.h, which Debian 12 lacks */
 #define NETDEV_CMD_DEV_GET	  1
@@ -39,8 +41,10 @@ static const char *const native_drivers[] = {
 struct nic {
 	char driver[32];
 	unsigned queues, queues_max, ring, ring_max;
-	bool up;
+	bool up, untags, untags_known; /* takes VLAN tags off, before XDP */
 };
+
+enum vlans { VLANS_NONE, VLANS_NAMED, VLANS_UNKNOWN }; /* of the policy's trunks */
 
 static int ethtool(int fd, const char *name, void *cmd)
 {
@@ -55,6 +59,7 @@ static void ask(const char *name, struct nic *n)
 	struct ethtool_drvinfo d = { .cmd = ETHTOOL_GDRVINFO };
 	struct ethtool_channels c = { .cmd = ETHTOOL_GCHANNELS };
 	struct ethtool_ringparam g = { .cmd = ETHTOOL_GRINGPARAM };
+	struct ethtool_value v = { .cmd = ETHTOOL_GFLAGS };
 	struct ifreq r = { 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -71,6 +76,8 @@ static void ask(const char *name, struct nic *n)
 		n->ring = g.rx_pending;
 		n->ring_max = g.rx_max_pending;
 	}
+	n->untags_known = ethtool(fd, name, &v) == 0;
+	n->untags = v.data & ETH_FLAG_RXVLAN;
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
 	if (ioctl(fd, SIOCGIFFLAGS, &r) == 0)
 		n->up = r.ifr_flags & IFF_UP && r.ifr_flags & IFF_RUNNING;
@@ -174,7 +181,40 @@ static void xdp(const char *name, const struct nic *n)
 			    "generic only, by %s", e ? "the driver's name (this kernel cannot be asked)" : "the driver's word");
 }
 
-static void one(const char *name)
+/* XDP sees a packet as the card leaves it, and what stood in a tag that was taken off is told to the kernel only. */
+static void vlan(const char *name, const struct nic *n, enum vlans vlans)
+{
+	static const char cost[] = "XDP sees no VLAN tags: a trunk that names a vlan matches nothing, so its calls are not recorded.";
+	char fix[64];
+
+	if (!n->untags_known)
+		return;
+	snprintf(fix, sizeof(fix), "ethtool -K %s rxvlan off", name);
+	if (!n->untags)
+		doctor_find(DOCTOR_OK, "vlan tags", name, NULL, NULL, "stay (rx-vlan-offload off)");
+	else if (vlans == VLANS_NAMED)
+		doctor_find(DOCTOR_COSTS, "vlan tags", name, cost, fix, "taken off by the card (rx-vlan-offload on), and the policy names a vlan");
+	else if (vlans == VLANS_NONE)
+		doctor_find(DOCTOR_OK, "vlan tags", name, NULL, NULL, "taken off by the card (rx-vlan-offload on); the policy names no vlan");
+	else
+		doctor_find(DOCTOR_UNKNOWN, "vlan tags", name, NULL, "name the policy with --policy.",
+			    "taken off by the card (rx-vlan-offload on); no policy that could tell whether a trunk names a vlan");
+}
+
+static enum vlans vlans_of(const char *path)
+{
+	struct policy_diags d = { 0 };
+	struct policy *p = NULL;
+	enum vlans v = VLANS_UNKNOWN;
+
+	if (!policy_load(&path, 1, (int64_t)time(NULL), &d, &p))
+		v = policy_names_vlan(p) ? VLANS_NAMED : VLANS_NONE;
+	policy_diags_free(&d);
+	policy_free(p);
+	return v;
+}
+
+static void one(const char *name, enum vlans vlans)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	char cost[128], fix[128];
@@ -202,18 +242,20 @@ static void one(const char *name)
 	} else if (n.ring) {
 		doctor_find(DOCTOR_OK, "rx ring", name, NULL, NULL, "%u of %u entries", n.ring, n.ring_max);
 	}
+	vlan(name, &n, vlans);
 	xdp(name, &n);
 }
 
-void doctor_nic(const char *name)
+void doctor_nic(const char *name, const char *policy)
 {
+	enum vlans vlans = vlans_of(policy);
 	struct if_nameindex *all;
 	struct rtlink l;
 	unsigned found = 0;
 	int fd;
 
 	if (name) {
-		one(name);
+		one(name, vlans);
 		return;
 	}
 	/* of our network namespace, which /sys need not be; real ones hang off a device */
@@ -222,7 +264,7 @@ void doctor_nic(const char *name)
 	for (struct if_nameindex *i = all; i && i->if_name; i++) {
 		if (rtlink_ask(fd, i->if_name, &l) || !l.device)
 			continue;
-		one(i->if_name);
+		one(i->if_name, vlans);
 		found++;
 	}
 	if (fd >= 0)

@@ -98,6 +98,11 @@ static void print_head(const json_t *o)
 	{
 		printf("interface  ");
 		cli_text(stdout, cli_ctl_str(f, "name"), 0, false);
+		if (*cli_ctl_str(f, "renamed")) {
+			printf(", called ");
+			cli_text(stdout, cli_ctl_str(f, "renamed"), 0, false);
+			printf(" now");
+		}
 		if (json_is_false(json_object_get(f, "attached")))
 			printf(", GONE: nothing of it is recorded");
 		else
@@ -161,10 +166,17 @@ static void print_losses(const json_t *o)
 		{ "losses.nic", "network card" },	  { "losses.signalling_ring", "signalling ring" },
 		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
 		{ "losses.ring_damaged", "a ring, emptied, times" },
+		{ "losses.media_fragments", "media in IP fragments" },
 		{ "losses.call_ring", "no call-memory" }, { "losses.store_queue", "store's queue full" },
 		{ "losses.store_disk", "disk" },	  { "losses.flow_full", "flow table full" },
+		{ "losses.fragments", "IP packets, fragments missing" },
+		{ "losses.tcp_gaps", "SIP over TCP, holes" }, { "losses.tcp_full", "SIP over TCP, no room" },
+		{ "losses.bad_packets", "signalling packets, broken" }, { "losses.bad_messages", "SIP messages, broken" },
+		{ "losses.bad_sdp", "descriptions, broken" }, { "losses.sdp", "descriptions, too long" },
+		{ "losses.call_addresses", "addresses past a call's limit" },
 		{ "losses.flow_quarantine", "flow table, slots in quarantine" },
 		{ "losses.calls_refused", "calls past the limit" }, { "losses.store", "store" },
+		{ "losses.calls_late", "calls that may match later" },
 	};
 	double sum = 0;
 

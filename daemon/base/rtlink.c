@@ -7,6 +7,7 @@
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,6 +51,10 @@ static void take_attribute(unsigned type, const uint8_t *p, size_t n, bool *carr
 	struct rtnl_link_stats64 s;
 
 	switch (type) {
+	case IFLA_IFNAME:
+		memset(l->name, 0, sizeof(l->name));
+		memcpy(l->name, p, n < sizeof(l->name) - 1 ? n : sizeof(l->name) - 1);
+		break;
 	case IFLA_CARRIER:
 		*carrier = n && p[0];
 		break;
@@ -100,17 +105,33 @@ static int take_answer(const uint8_t *p, size_t n, struct rtlink *ret)
 }
 
 /* The kernel answers before send() returns. */
-int rtlink_ask(int fd, const char *name, struct rtlink *ret)
+static int ask(int fd, const struct question *q, struct rtlink *ret)
 {
 	static _Thread_local _Alignas(8) uint8_t in[ANSWER];
-	struct question q = { .h = { .nlmsg_len = sizeof(q), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST },
-			      .a = { .rta_len = RTA_LENGTH(IFNAMSIZ), .rta_type = IFLA_IFNAME } };
 	ssize_t n;
 
 	rtlink_drain(fd); /* no answer of before may be taken for this one's */
-	strncpy(q.name, name, sizeof(q.name) - 1);
-	if (send(fd, &q, sizeof(q), 0) < 0)
+	if (send(fd, q, q->h.nlmsg_len, 0) < 0)
 		return -errno;
 	n = recv(fd, in, sizeof(in), 0);
 	return n < 0 ? -errno : take_answer(in, (size_t)n, ret);
+}
+
+int rtlink_ask(int fd, const char *name, struct rtlink *ret)
+{
+	struct question q = { .h = { .nlmsg_len = sizeof(q), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST },
+			      .a = { .rta_len = RTA_LENGTH(IFNAMSIZ), .rta_type = IFLA_IFNAME } };
+
+	strncpy(q.name, name, sizeof(q.name) - 1);
+	return ask(fd, &q, ret);
+}
+
+int rtlink_ask_index(int fd, uint32_t index, struct rtlink *ret)
+{
+	struct question q = { .h = { .nlmsg_len = offsetof(struct question, a), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST },
+			      .i = { .ifi_index = (int)index } };
+
+	if (!index || index > INT32_MAX)
+		return -ENODEV;
+	return ask(fd, &q, ret);
 }

@@ -13,6 +13,7 @@
 
 struct rtlink {
 	uint32_t index;
+	char name[16];
 	bool up;     /* and there is a carrier */
 	bool device; /* hangs off one, such as a card's PCI function */
 	uint64_t rx_bytes, rx_packets, rx_dropped; /* dropped: missed by the card, too */
@@ -24,5 +25,7 @@ int rtlink_open(uint32_t groups);
 void rtlink_drain(int fd);
 /* fd of group 0. -ENODEV no such interface; -EIO no answer that is one; -errno. */
 int rtlink_ask(int fd, const char *name, struct rtlink *ret);
+/* The same of the interface with this index, whatever it is called by now. */
+int rtlink_ask_index(int fd, uint32_t index, struct rtlink *ret);
 
 #endif

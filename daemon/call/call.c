@@ -92,10 +92,8 @@ static int slot_take(struct calls *cs, struct call *c)
 
 	if (!cs->nfree) {
 		rc = slots_grow(cs);
-		if (rc && !cs->old_first)
+		if (rc && !call_make_room(cs))
 			return rc;
-		if (rc)
-			call_forget(cs, cs->old_first);
 	}
 	i = cs->free_slot[--cs->nfree];
 	cs->slot[i] = c;
@@ -172,7 +170,7 @@ void call_soon(const struct call *c, unsigned step)
 
 /* ---- timers ---- */
 
-static void timer_unlink(struct calls *cs, struct call *c)
+void call_stop_timer(struct calls *cs, struct call *c)
 {
 	if (!c->timer_prev)
 		return;
@@ -198,7 +196,7 @@ void call_set_timer(struct calls *cs, struct call *c, uint64_t at_ns)
 
 	if (t <= cs->wheel_at)
 		t = cs->wheel_at + 1;
-	timer_unlink(cs, c);
+	call_stop_timer(cs, c);
 	c->timer_ns = at_ns;
 	head = &cs->wheel[t % WHEEL_SLOTS];
 	c->timer_next = *head;
@@ -246,8 +244,10 @@ int calls_add(struct calls *cs, struct sip_str id, struct sip_str tag, uint64_t 
 		return -EINVAL;
 	}
 	c = line_alloc(sizeof(*c));
-	if (!c)
+	if (!c) {
+		cs->stats.refused_full++;
 		return -ENOMEM;
+	}
 	c->call_id = dup_str(id);
 	c->caller_tag = dup_str(tag);
 	if (!c->call_id || !c->caller_tag) {
@@ -268,8 +268,7 @@ int calls_add(struct calls *cs, struct sip_str id, struct sip_str tag, uint64_t 
 	*ret = c;
 	return 0;
 out:
-	if (rc == -ENOSPC)
-		cs->stats.refused_full++;
+	cs->stats.refused_full++;
 	free((char *)(uintptr_t)c->call_id);
 	free(c->caller_tag);
 	free(c);
@@ -284,6 +283,7 @@ int calls_insert(struct calls *cs, struct call *c)
 		return rc;
 	htab_add(&cs->by_id, &c->node, hash_bytes(c->call_id, strlen(c->call_id)));
 	cs->stats.active++;
+	call_place(cs, c);
 	if (c->phase == CALL_TOMBSTONE)
 		return 0;
 	/* What becomes of it is counted by this process, so that it had it is, too. */
@@ -300,37 +300,10 @@ void calls_restored(struct calls *cs)
 	group_restored(cs);
 }
 
-static void old_unlink(struct calls *cs, struct call *c)
-{
-	if (!c->old)
-		return;
-	*(c->old_prev ? &c->old_prev->old_next : &cs->old_first) = c->old_next;
-	*(c->old_next ? &c->old_next->old_prev : &cs->old_last) = c->old_prev;
-	c->old = false;
-	cs->old_count--;
-}
-
-/*
- * A tombstone past its time still tells a late retransmission from a call that
- * began before the capture, so it stays while there is room.
- */
-void call_old_keep(struct calls *cs, struct call *c)
-{
-	timer_unlink(cs, c);
-	group_forget(cs, c);
-	c->old = true;
-	c->old_next = NULL;
-	c->old_prev = cs->old_last;
-	*(cs->old_last ? &cs->old_last->old_next : &cs->old_first) = c;
-	cs->old_last = c;
-	if (++cs->old_count > cs->limit.tombstones)
-		call_forget(cs, cs->old_first);
-}
-
 void call_forget(struct calls *cs, struct call *c)
 {
-	timer_unlink(cs, c);
-	old_unlink(cs, c);
+	call_stop_timer(cs, c);
+	call_keep_place(cs, c);
 	call_release_all(cs, c);
 	call_free_endpoints(cs, c);
 	group_forget(cs, c);
@@ -603,6 +576,7 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 		group_quiet(cs, c);
 		group_refresh(cs, c);
 	}
+	call_place(cs, c);
 	call_set_timer(cs, c, now + cs->limit.tombstone_ns);
 }
 

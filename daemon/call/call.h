@@ -15,10 +15,11 @@
  *
  * Default deny: a call that no rule matches stays as a small entry without
  * names, so that its later messages are known and addresses it announces are
- * taken away from whoever held them; it never gets a flow entry. Only one that a rule would match if a
+ * taken away from whoever held them; it never gets a flow entry. When the table is full it gives way to calls that
+ * begin (room.c): no flood of such calls keeps one that a rule matches out. Only one that a rule would match if a
  * header, media or a tag were known (`late`) keeps what the policy needs, and is recorded from then on.
  *
- * When a third party joins (a conference's focus, one more audio line, Join), training ends with what was recorded
+ * When a third party joins (a conference's focus, one more audio line, more of them than are read, Join), training ends with what was recorded
  * before: another recording begins, of which nothing is for training, and its documentation says "third-party" (X-7).
  *
  * When a header that rules ask for changes in the call (a transfer to another queue or agent), its recording
@@ -75,7 +76,8 @@ struct sdp;
 #define CALL_DIALOGS_MAX   4   /* 2xx of different To tags that are told apart */
 
 struct call_limits {
-	size_t calls;		    /* at once, tombstones included; more are counted and not recorded */
+	size_t calls;		    /* at once, tombstones and unmatched ones included, which give way when it is full (room.c);
+				     * more are counted and not recorded */
 	uint64_t media_timeout_ns;  /* answered, neither media nor SIP: the BYE was lost */
 	uint64_t hold_timeout_ns;   /* the same while on hold */
 	uint64_t setup_timeout_ns;  /* not answered, no SIP message: RFC 3261 timer C is 3 min */
@@ -215,8 +217,9 @@ struct call {
 	uint64_t media_count;
 	uint64_t timer_ns;
 	struct call *timer_next, **timer_prev;
-	struct call *old_next, *old_prev; /* tombstones past their time, oldest first */
-	bool old;
+	struct call *spare_next, *spare_prev; /* in the list of its kind (room.c) */
+	uint8_t spare;			      /* which: enum call_spare */
+	bool old;			      /* a tombstone past its time */
 	bool unsaved; /* the sink's own: on its list of calls to be saved */
 	struct call *unsaved_next;
 };
@@ -285,12 +288,15 @@ struct calls_sink {
 
 /* Of this process; calls that were restored are among calls, matched, unmatched and never. */
 struct calls_stats {
-	uint64_t calls, matched, unmatched, never, refused_full, refused_id, endpoints_dropped;
+	uint64_t calls, matched, unmatched, never, refused_full, refused_id;
+	uint64_t endpoints_dropped; /* addresses that a call announced and that found no place */
 	uint64_t messages, ignored; /* not of a call: REGISTER, OPTIONS ... */
+	uint64_t sdp_dropped; /* audio lines, payload types and candidates that did not fit (sdp.h), of calls that they concern */
 	uint64_t bad_sdp, active;
 	/* group.h: calls tied to another, denials that came from one, recordings that another made superfluous, calls that a
 	 * full table left alone */
 	uint64_t late_full; /* calls that wait for a header: there were too many */
+	uint64_t forgotten; /* calls in progress that no rule matched, for others to have their place */
 	uint64_t transfer_limit; /* transfers within a call that came faster than CALL_SEGMENT_EVERY_NS allows */
 	uint64_t missed_requests; /* of matched calls: in-dialog requests whose number was left out, times that it happened */
 	uint64_t tied, bound, duplicates, group_full;

@@ -5,7 +5,7 @@
  *
  * Invariants: a call is in `by_id` from its first message until its tombstone
  * expires, and in exactly one slot of the timer wheel, or in the list of old
- * tombstones. An endpoint with `owner`
+ * tombstones. Each call that may give way to others is in one list of `spare` (room.c). An endpoint with `owner`
  * set is in `owners`, and no other endpoint with its address is; a call with `never` has its
  * addresses in `barred`. Only matched
  * calls have endpoints that were given to the sink.
@@ -23,6 +23,18 @@
 #define STEP_SLOTS  50 /* messages come this late at most (TCP holes); a clock further back was set back */
 #define CALL_CODECS_MAX 32 /* names that a call's descriptions are compared by */
 #define CALL_LATE_MAX	65536 /* calls that no rule matched and that wait for a header; more do not */
+/* Who gives way when the table is full, in this order. */
+enum call_spare {
+	CALL_S_NONE,	  /* nobody: a rule matches, or did in a part of it */
+	CALL_S_OLD,	  /* tombstones past their time */
+	CALL_S_OVER,	  /* tombstones of calls that no rule matched */
+	CALL_S_REJECTED,  /* refused, and no rule matched */
+	CALL_S_UNMATCHED, /* in progress, and no rule matched */
+	CALL_S_ENDED,	  /* tombstones of others */
+	CALL_S_NEVER,	  /* a `never` matched: its addresses are barred */
+	CALL_S_LATE,	  /* may still match */
+	CALL_SPARES
+};
 #define OFFER_NONE  0
 #define OFFER_NOW   UINT64_MAX /* no offer: in force at once */
 
@@ -45,8 +57,10 @@ struct calls {
 	uint64_t wheel_at; /* now / WHEEL_NS of the last tick */
 	uint64_t now_ns;   /* of the last message or tick, for traces */
 	uint64_t horizon;  /* timers do not pass it */
-	struct call *old_first, *old_last; /* tombstones kept while there is room */
-	size_t old_count;
+	struct call_list {
+		struct call *first, *last; /* oldest first */
+		size_t n;
+	} spare[CALL_SPARES]; /* who gives way; [CALL_S_NONE] is not used */
 	size_t tighten_at; /* slot at which calls_tighten_step goes on */
 	const struct sip_msg *sdp_of; /* the message at hand, when sdp is its description already */
 	struct sdp sdp;	   /* being read: too large for a stack */
@@ -62,7 +76,7 @@ void call_begin_end(struct calls *cs, struct call *c, const char *why, uint64_t 
 void call_reject(struct calls *cs, struct call *c, const char *why, uint64_t now);
 void call_end_at_once(struct calls *cs, struct call *c, const char *why, uint64_t now);
 void calls_advance(struct calls *cs, uint64_t now); /* as calls_tick, but never back */
-void call_old_keep(struct calls *cs, struct call *c); /* a tombstone past its time */
+void call_stop_timer(struct calls *cs, struct call *c);
 void call_forget(struct calls *cs, struct call *c); /* a tombstone goes at once */
 /* Takes a restored call in under its own number; -EEXIST, -ENOSPC. The timer is the caller's to set. */
 int calls_insert(struct calls *cs, struct call *c);
@@ -71,6 +85,12 @@ bool call_can_be_heard(const struct call_endpoint *e); /* may be G.711 */
 uint8_t call_verdict(const struct call *c, const struct call_endpoint *e);
 void call_refresh_verdicts(struct calls *cs, struct call *c);
 void call_tell_flow(struct calls *cs, struct call *c, struct call_endpoint *e);
+
+/* room.c */
+void call_place(struct calls *cs, struct call *c); /* what it is may have changed: its list */
+void call_keep_place(struct calls *cs, struct call *c); /* it goes, or gives way no longer */
+void call_old_keep(struct calls *cs, struct call *c); /* a tombstone past its time */
+bool call_make_room(struct calls *cs); /* one is forgotten; false: none gives way */
 
 /* group.c: hash of a number; 0 of none */
 uint64_t call_who(const char *number);

@@ -235,9 +235,10 @@ bool call_callee_has(const struct call *c, uint64_t tag)
 	return c->ndialog == 0 || c->ndialog == CALL_DIALOGS_MAX || known_dialog(c, tag, &i);
 }
 
+/* Those that do not fit are there, too. */
 static int audio_lines(const struct sdp *s)
 {
-	int n = 0;
+	int n = s->unread < UINT8_MAX - SDP_MEDIA_MAX ? (int)s->unread : UINT8_MAX - SDP_MEDIA_MAX;
 
 	for (unsigned i = 0; i < s->nmedia; i++)
 		n += s->media[i].audio && s->media[i].at.port != 0;
@@ -262,6 +263,8 @@ static int take_sdp(struct calls *cs, struct call *c, const struct view *v)
 		cs->stats.bad_sdp++;
 		return -1;
 	}
+	if (c->matched || c->late || c->never)
+		cs->stats.sdp_dropped += cs->sdp.dropped;
 	c->refused |= cs->sdp.recordpref == SDP_PREF_OFF;
 	if (cs->sdp.recordpref == SDP_PREF_OFF && c->matched)
 		call_recordpref_off(cs, c, v->side, v->from->ts_ns);
@@ -537,5 +540,6 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	if (c->phase == CALL_SETUP || c->phase == CALL_ANSWERED)
 		call_watch_parties(cs, c, m, v.side, v.initial, lines, from->ts_ns);
 	call_decide_message(cs, c, m, call_own_says(c, &said), from->ts_ns);
+	call_place(cs, c);
 	call_changed(cs, c);
 }

@@ -549,8 +549,10 @@ void call_sdp(struct calls *cs, struct call *c, const struct sdp_source *from, c
 		if (!m->audio || m->at.port == 0)
 			continue;
 		k.formats = formats_of(m);
-		if (!k.formats)
-			continue; /* out of memory: this line is not recorded, the rest goes on */
+		if (!k.formats) { /* out of memory: this line is not recorded, the rest goes on */
+			cs->stats.endpoints_dropped++;
+			continue;
+		}
 		if (!m->held)
 			claim(cs, c, &m->at, &k);
 		for (j = 0; j < m->ncandidate; j++)

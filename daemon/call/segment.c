@@ -570,7 +570,8 @@ void call_third_party(struct calls *cs, struct call *c, uint64_t now)
 void call_watch_parties(struct calls *cs, struct call *c, const struct sip_msg *m, unsigned side, bool initial, int lines, uint64_t now)
 {
 	bool speaks = m->request ? m->method == SIP_M_INVITE || m->method == SIP_M_UPDATE : m->method == SIP_M_INVITE && m->status / 100 == 2;
-	bool more = lines > 1 && !initial && lines > c->lines[side];
+	/* who is on a line that is not read nobody can tell */
+	bool more = lines >= 0 && (cs->sdp.unread || (lines > 1 && !initial && lines > c->lines[side]));
 
 	if (lines >= 0)
 		c->lines[side] = (uint8_t)lines;

@@ -142,7 +142,7 @@ static void media_formats(struct reading *r, struct sdp_media *m, struct sip_str
 
 	while (word(&rest, &s)) {
 		if (!sip_number(s, 127, &pt) || m->nformat == SDP_FORMATS_MAX) {
-			r->sdp->dropped++;
+			r->sdp->dropped += m->audio; /* of video nothing is missed */
 			continue;
 		}
 		if (format_of(m, pt))
@@ -166,18 +166,18 @@ static bool is_rtp(struct sip_str proto, bool *ret_srtp)
 static void media_line(struct reading *r, struct sip_str value)
 {
 	struct sip_str port, count;
-	struct sdp_media *m;
+	struct sdp_media *m, unread;
 	uint64_t v;
 	bool rtp;
 
 	r->own_address = false;
 	r->past = r->sdp->nmedia == SDP_MEDIA_MAX;
 	if (r->past) {
-		r->sdp->dropped++;
-		return;
+		m = &unread;
+	} else {
+		m = r->media = &r->sdp->media[r->sdp->nmedia++];
+		*m = r->base;
 	}
-	m = r->media = &r->sdp->media[r->sdp->nmedia++];
-	*m = r->base;
 	if (!word(&value, &m->type) || !word(&value, &port) || !word(&value, &m->proto))
 		return;
 	if (!sip_number(before(port, '/', &count), 65535, &v))
@@ -185,7 +185,11 @@ static void media_line(struct reading *r, struct sip_str value)
 	m->at.port = (uint16_t)v;
 	rtp = is_rtp(m->proto, &m->srtp);
 	m->audio = rtp && sip_str_ieq(m->type, "audio");
-	if (rtp)
+	if (r->past && m->audio && m->at.port) {
+		r->sdp->unread++;
+		r->sdp->dropped++;
+	}
+	if (rtp && !r->past)
 		media_formats(r, m, value);
 }
 
@@ -240,7 +244,7 @@ static void candidate(struct reading *r, struct sip_str value)
 		return;
 	e.port = (uint16_t)port;
 	if (m->ncandidate == SDP_CANDIDATES_MAX)
-		r->sdp->dropped++;
+		r->sdp->dropped += m->audio;
 	else
 		m->candidate[m->ncandidate++] = e;
 }
@@ -369,7 +373,7 @@ int sdp_parse(const char *buf, size_t len, struct sdp *ret, const char **ret_why
 	/* not the m-lines: 35 KB of zeros would cost more than the parsing; media_line fills what is used */
 	memset(ret, 0, offsetof(struct sdp, media));
 	ret->nmedia = 0;
-	ret->dropped = 0;
+	ret->dropped = ret->unread = 0;
 	r.base.te[0] = r.base.te[1] = 0xff;
 	while (p < end) {
 		if (!sip_line(&p, end, &s)) {

@@ -46,7 +46,8 @@ struct sdp {
 	enum sdp_recordpref recordpref;
 	struct sdp_media media[SDP_MEDIA_MAX];
 	unsigned nmedia;
-	unsigned dropped; /* m-lines, formats or candidates past the limits */
+	unsigned unread;  /* audio lines, not refused, past SDP_MEDIA_MAX */
+	unsigned dropped; /* these, and of audio lines formats (or what is no number) and candidates past the limits */
 };
 
 /*

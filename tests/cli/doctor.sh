@@ -46,6 +46,23 @@ grep -q '^missing  store' "$TMP/out" || fail "text form"
 grep -q ' do:   optag init' "$TMP/out" || fail "text form: remedy"
 "$BIN/optag-doctor" --nonsense >/dev/null 2>&1; [ $? = 2 ] || fail "usage: exit code"
 
+# VLAN tags: a card that takes them off (veth does) is told where a trunk of the policy needs them, and only there.
+if ip netns add "optag$$d" 2>/dev/null; then
+	trap 'ip netns del "optag$$d"' EXIT
+	ip -n "optag$$d" link add v0 type veth peer name v1
+	sed '/^trunk/a\	vlan 100' "$SRC/tools/demo/demo.policy" >"$TMP/vlan.policy"
+	cp "$SRC"/tools/demo/*.txt "$TMP/"
+	vlan() { ip netns exec "optag$$d" "$BIN/optag-doctor" --json --store "$TMP/disk/none" --interface v0 --policy "$1" >"$TMP/out"; level "vlan tags"; }
+	if [ "$(vlan "$TMP/none.policy")" = unknown ]; then # veth's default
+		[ "$(vlan "$TMP/vlan.policy")" = costs ] || fail "tags that are taken off, and needed: $(grep vlan "$TMP/out")"
+		[ "$(vlan "$SRC/tools/demo/demo.policy")" = ok ] || fail "tags that are taken off, and not needed: $(grep vlan "$TMP/out")"
+	else
+		fail "tags that are taken off, no policy: $(grep vlan "$TMP/out")"
+	fi
+	"$BIN/optag-doctor" --json --store "$TMP/disk/none" --interface lo --policy "$TMP/vlan.policy" >"$TMP/out"
+	[ "$(level "vlan tags")" = ok ] || fail "tags that stay: $(grep vlan "$TMP/out")"
+fi
+
 # The machine: each is told, whatever this one has; the disk's rate only when asked for, and nothing stays.
 "$BIN/optag-doctor" --json --store "$TMP/disk/none" >"$TMP/out"
 for check in processor swap cgroup; do

@@ -105,7 +105,7 @@ became event '.packets.gated == 100 and .packets.blocked == 100 and .media.drain
 became static '.packets.gated == 100 and .packets.blocked == 100 and .media.drained == 0'
 became keys '.packets.events == 6 and .media.events == 6 and .packets.gated == 0'
 became gated-fragments '.packets.gated == 100 and .packets.blocked == 100 and .packets.fragments == 200 and .media.drained == 0 and .signalling.messages == 4'
-became kept-fragments '.packets.lost_fragments == 200 and .losses.fragments == 200 and .packets.fragments == 200
+became kept-fragments '.packets.lost_fragments == 200 and .losses.media_fragments == 200 and .packets.fragments == 200
 	and .packets.audio == 50 and .media.kept == 50'
 became gated-sip-port '.packets.gated == 100 and .packets.blocked == 100 and .media.drained == 0 and .packets.signalling == 4'
 became kept-sip-port '.packets.audio == 200 and .media.kept == 200 and .packets.signalling == 4'

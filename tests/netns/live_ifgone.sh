@@ -46,6 +46,22 @@ ip -n "$load_ns" link set lo up
 load_daemon || fail "optagd does not start"
 interface rx0 '.attached and .gone == 0 and .gone_ms == 0'
 
+# One gets another name: calls are recorded as before, status asks by what it is, and says how it is called.
+ip -n "$load_ns" link set rx0 down && ip -n "$load_ns" link set rx0 name seen0 && ip -n "$load_ns" link set seen0 up || fail "cannot rename rx0"
+said 1 'rx0: the interface is called seen0 now'
+calls tx0 "$TMP/named" 9 4
+load_wait || fail "optag-load: $(cat "$TMP/named")"
+interface rx0 '.attached and .up and .renamed == "seen0" and .mode == "native" and .gone == 0 and .rx_packets > 0'
+interface rx1 '.renamed == null'
+load_in curl -s http://127.0.0.1:9464/metrics >"$TMP/page" || fail "no metrics"
+grep -qx 'optag_interface_up{interface="rx0"} 1' "$TMP/page" && grep -qx 'optag_interface_renamed{interface="rx0"} 1' "$TMP/page" ||
+	fail "metrics: $(grep interface "$TMP/page")"
+"$O" status --socket "$TMP/control" | grep -q '^interface  rx0, called seen0 now, native, up' || fail "status does not tell in words"
+over
+ip -n "$load_ns" link set seen0 down && ip -n "$load_ns" link set seen0 name rx0 && ip -n "$load_ns" link set rx0 up || fail "cannot rename rx0"
+said 1 'rx0: the interface has its name again'
+interface rx0 '.attached and .up and .renamed == null'
+
 # One of two goes. The other's calls, begun before and ended after, are whole.
 calls tx1 "$TMP/other" 1 6
 load_answered 5
@@ -98,7 +114,7 @@ calls tx1 "$TMP/last" 5 3
 load_wait || fail "optag-load: $(cat "$TMP/last")"
 load_settle || fail "the counters do not come to rest" # (the blind ones wait for their BYE)
 load_stop || fail "optagd's status"
-for f in other back passed last; do whole "$TMP/$f.truth"; done
+for f in named other back passed last; do whole "$TMP/$f.truth"; done
 "$O" find --store "$TMP/s" --json | jq -s -e '[.[] | select(.gap == "interface-gone")] | length == 5' >/dev/null ||
 	fail "recordings are not marked: $("$O" find --store "$TMP/s" --json | jq -c '[.sip_call_id, .outcome, .gap]')"
 "$O" fsck --store "$TMP/s" >/dev/null || fail fsck

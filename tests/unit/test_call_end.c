@@ -216,6 +216,160 @@ static void test_limits(void **state)
 	assert_int_equal(calls_new(&l, &(struct calls_sink){ 0 }, &(struct calls *){ NULL }), -22);
 }
 
+/* One message of a call to this number. */
+static void of_call(struct world *w, const char *id, const char *called, const char *method, unsigned status, const char *sdp)
+{
+	struct fake_msg k = { .method = method, .status = status, .id = id, .from_tag = "a", .cseq = 1, .sdp = sdp,
+			      .to_tag = status || strcmp(method, "INVITE") ? "b" : "" };
+
+	w->called = called;
+	send_msg(w, &k);
+}
+
+static void flood(struct world *w, int n, const char *called, const char *method, unsigned refusal)
+{
+	static int made;
+	char id[16];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(id, sizeof(id), "f%d", made++);
+		of_call(w, id, called, method, 0, sdp_of(3, 3, 6000, NULL));
+		if (refusal)
+			of_call(w, id, called, method, refusal, NULL);
+	}
+}
+
+static struct world *small_world(size_t calls)
+{
+	struct call_limits l;
+
+	call_default_limits(&l);
+	l.calls = calls;
+	return fake_world(&l);
+}
+
+/*
+ * Calls that no rule matches stay for half an hour when nobody hangs up: an ACK with a description is enough to make one. However
+ * many there are, in whichever phase, one that a rule matches finds its place.
+ */
+static void test_flood_of_others(void **state)
+{
+	static const struct {
+		const char *method;
+		unsigned refusal;
+	} by[] = { { "ACK", 0 }, { "INVITE", 0 }, { "INVITE", 200 }, { "INVITE", 486 }, { "BYE", 0 } };
+	struct calls_stats st;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(by) / sizeof(by[0]); i++) {
+		struct world *w = small_world(10);
+
+		flood(w, 30, "500", by[i].method, by[i].refusal);
+		w->called = "100";
+		establish(w);
+		expect(w, REC, REC);
+		flood(w, 30, "500", by[i].method, by[i].refusal);
+		expect(w, REC, REC);
+		calls_get_stats(w->cs, &st);
+		assert_int_equal(st.refused_full, 0);
+		assert_int_equal(st.active, 10);
+		assert_in_range(st.forgotten, i == 4 ? 0 : 51, 51);
+		w->called = "100";
+		hang_up(w);
+		assert_int_equal(w->ended, 1);
+		fake_world_free(w);
+	}
+}
+
+/* Nor do calls keep it out that may still match, once a header is known: those are the last to give way, and counted. */
+static void test_flood_of_late(void **state)
+{
+	struct world *w = small_world(10);
+	struct calls_stats st;
+
+	(void)state;
+	w->policy.queues = true;
+	flood(w, 5, "500", "INVITE", 200);
+	assert_int_equal(w->cs->late, 5);
+	w->policy.queues = false;
+	flood(w, 30, "500", "ACK", 0);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.late_full, 0);
+	w->policy.queues = true;
+	flood(w, 30, "500", "INVITE", 200);
+	w->called = "100";
+	establish(w);
+	expect(w, REC, REC);
+	flood(w, 30, "500", "INVITE", 0);
+	expect(w, REC, REC);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.refused_full, 0);
+	assert_int_equal(st.late_full, 56);
+	assert_int_equal(w->cs->late, 9);
+	fake_world_free(w);
+}
+
+/* Who gives way first: what is over, what was refused, what goes on and concerns nobody; those that bar addresses last. */
+static void test_who_gives_way(void **state)
+{
+	struct world *w = small_world(7);
+	struct calls_stats st;
+
+	(void)state;
+	of_call(w, "never", "900", "INVITE", 0, sdp_of(4, 4, 7000, NULL));
+	of_call(w, "rule", "100", "INVITE", 0, NULL);
+	of_call(w, "other1", "500", "INVITE", 0, NULL);
+	of_call(w, "other2", "500", "INVITE", 0, NULL);
+	of_call(w, "refused", "500", "INVITE", 0, NULL);
+	of_call(w, "refused", "500", "INVITE", 486, NULL);
+	of_call(w, "ended", "100", "INVITE", 0, NULL);
+	of_call(w, "ended", "100", "BYE", 0, NULL);
+	of_call(w, "over", "500", "INVITE", 0, NULL);
+	of_call(w, "over", "500", "BYE", 0, NULL);
+	wait_ns(w, SEC);
+	assert_int_equal(fake_call(w, "ended")->phase, CALL_TOMBSTONE);
+	for (int i = 0; i < 6; i++) {
+		static const char *const first[] = { "over", "refused", "other1", "other2", "ended", "never" };
+		char id[8];
+
+		assert_non_null(fake_call(w, first[i]));
+		snprintf(id, sizeof(id), "n%d", i);
+		of_call(w, id, "100", "INVITE", 0, NULL);
+		assert_null(fake_call(w, first[i]));
+		assert_non_null(fake_call(w, id));
+		for (int j = i + 1; j < 6; j++)
+			assert_non_null(fake_call(w, first[j]));
+	}
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.refused_full, 0);
+	assert_int_equal(st.forgotten, 4); /* what was over is not missed */
+	of_call(w, "one more", "100", "INVITE", 0, NULL);
+	of_call(w, "and more", "500", "INVITE", 0, NULL);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.refused_full, 2); /* all are of rules: nobody gives way */
+	assert_non_null(fake_call(w, "rule"));
+	fake_world_free(w);
+}
+
+/* A call that a rule matched, and none does any more, holds what people refused in it. */
+static void test_left_its_rule(void **state)
+{
+	struct world *w = small_world(3);
+
+	(void)state;
+	w->called = "100";
+	establish(w);
+	fake_call(w, "c1")->segment = 1; /* as after a transfer */
+	fake_call(w, "c1")->matched = false;
+	w->matched = w->cs->stats.matched = 0;
+	call_disown_all(w->cs, fake_call(w, "c1"));
+	call_free_endpoints(w->cs, fake_call(w, "c1"));
+	memset(w->flow, 0, sizeof(w->flow));
+	flood(w, 20, "500", "ACK", 0);
+	assert_non_null(fake_call(w, "c1"));
+	fake_world_free(w);
+}
+
 static void test_too_many_addresses(void **state)
 {
 	struct world *w = fake_world(NULL);
@@ -317,6 +471,10 @@ int main(void)
 		cmocka_unit_test(test_port_reuse),
 		cmocka_unit_test(test_call_id_reuse),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_flood_of_others),
+		cmocka_unit_test(test_flood_of_late),
+		cmocka_unit_test(test_who_gives_way),
+		cmocka_unit_test(test_left_its_rule),
 		cmocka_unit_test(test_too_many_addresses),
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_barred),

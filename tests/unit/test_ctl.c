@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/rtlink.h"
 #include "ctl.h"
+#include "losses.h"
 #include "metrics.h"
 #include "status.h"
 
@@ -545,7 +546,7 @@ static void fill_status(struct status *s)
 	status_decided(&s->decisions, POLICY_DOCUMENTATION, PURPOSE_GRANTED, "");
 	status_read_disk(s);
 	link_fd = rtlink_open(0);
-	status_read_interface(&s->interface[0], link_fd);
+	status_read_interface(&s->interface[0], 0, link_fd);
 	close(link_fd);
 }
 
@@ -589,6 +590,90 @@ static void test_status(void **state)
 		sum += s.decisions.d[i].calls;
 	assert_int_equal(sum, 203);
 	assert_string_equal(s.decisions.d[s.decisions.n - 1].reason, "other");
+}
+
+struct said {
+	unsigned lines;
+	uint64_t n;
+	char text[128];
+};
+
+static void on_said(void *arg, const char *text, uint64_t n)
+{
+	struct said *s = arg;
+
+	s->lines++;
+	s->n += n;
+	snprintf(s->text, sizeof(s->text), "%s", text);
+}
+
+/* Each place has a name of its own, and the log hears of it: at once, then once a minute, with all since. */
+static void test_losses(void **state)
+{
+	static struct status s;
+	struct losses_told t = { .begun = 0 };
+	struct loss l[LOSSES];
+	struct said said = { 0 };
+	uint64_t now = 1, minute = 60000000000;
+
+	(void)state;
+	fill_status(&s);
+	losses_of(&s, l);
+	for (unsigned i = 0; i < LOSSES; i++)
+		for (unsigned k = 0; k < i; k++)
+			assert_string_not_equal(l[i].name, l[k].name);
+	losses_look(&t, &s, now, on_said, &said);
+	assert_int_equal(said.lines, 0); /* it was so before us */
+	s.calls.refused_full = 104;
+	losses_look(&t, &s, now += 1000, on_said, &said);
+	assert_int_equal(said.lines, 1);
+	assert_int_equal(said.n, 104);
+	assert_non_null(strstr(said.text, "calls refused"));
+	for (unsigned i = 0; i < 59; i++) { /* a flood: the lines do not follow it */
+		s.calls.refused_full += 1000;
+		losses_look(&t, &s, now += minute / 60, on_said, &said);
+	}
+	assert_int_equal(said.lines, 1);
+	losses_look(&t, &s, now += minute / 60, on_said, &said);
+	assert_int_equal(said.lines, 2);
+	assert_int_equal(said.n, 59104);
+	losses_look(&t, &s, now += minute, on_said, &said);
+	assert_int_equal(said.lines, 2); /* no more: nothing is said */
+	/* what anybody can send, such as Call-IDs that are none and messages that are no SIP, is counted only */
+	s.calls.refused_id = s.signalling.bad_messages = s.signalling.bad_packets = s.calls.bad_sdp = 5;
+	losses_look(&t, &s, now += minute, on_said, &said);
+	assert_int_equal(said.lines, 2);
+	losses_of(&s, l);
+	for (unsigned i = 0; i < LOSSES; i++)
+		if (!strcmp(l[i].name, "calls_refused"))
+			assert_int_equal(l[i].n, 59109);
+	/* all the others, each by its own line */
+	s.counts[OPTAG_C_SIG_LOST]++;
+	s.counts[OPTAG_C_MEDIA_LOST]++;
+	s.counts[OPTAG_C_BUDGET]++;
+	s.interface[0].rx_dropped++;
+	s.media[MEDIA_NO_MEMORY]++;
+	s.store.shed_packets++;
+	s.store.lost_packets++;
+	s.signalling.frag_full++;
+	s.signalling.tcp_full++;
+	s.signalling.tcp_gap++;
+	s.calls.sdp_dropped++;
+	s.calls.endpoints_dropped++;
+	s.flow_full++;
+	s.flow_quarantine++;
+	s.calls.late_full++;
+	s.store_lost++;
+	losses_look(&t, &s, now += minute, on_said, &said);
+	assert_int_equal(said.lines, 2 + 16);
+	assert_int_equal(said.n, 59104 + 16);
+	/* the interface is another one, that counts from nothing */
+	s.interface[0].rx_dropped = 0;
+	losses_look(&t, &s, now += minute, on_said, &said);
+	s.interface[0].rx_dropped = 3;
+	losses_look(&t, &s, now += minute, on_said, &said);
+	assert_int_equal(said.lines, 2 + 17);
+	assert_int_equal(said.n, 59104 + 19);
 }
 
 static unsigned fills;
@@ -730,6 +815,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_socket_file, setup, teardown),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_losses),
 		cmocka_unit_test(test_metrics),
 	};
 

@@ -175,7 +175,7 @@ static void page(void *arg, struct buf *out)
 	strcpy(s.store_dir, dir);
 	s.ninterface = 1;
 	strcpy(s.interface[0].name, "lo");
-	status_read_interface(&s.interface[0], link_fd);
+	status_read_interface(&s.interface[0], 0, link_fd);
 	MUST(rtlink_ask(link_fd, "lo", &l) == 0);
 	status_read_disk(&s);
 	status_metrics(&s, out);

@@ -57,6 +57,16 @@ static void test_namespace(void **state)
 	assert_int_equal(rtlink_ask(fd, "rtl0", &v), 0);
 	assert_true(v.up && !v.device);
 	assert_int_equal(v.index, l.index);
+	assert_string_equal(v.name, "rtl0");
+	/* renamed: it has its index */
+	assert_int_equal(system("ip link set rtl0 down && ip link set rtl0 name rtl-other12345 && ip link set rtl-other12345 up"), 0);
+	assert_int_equal(rtlink_ask(fd, "rtl0", &l), -ENODEV);
+	assert_int_equal(rtlink_ask_index(fd, v.index, &l), 0);
+	assert_string_equal(l.name, "rtl-other12345");
+	assert_int_equal(l.index, v.index);
+	assert_int_equal(rtlink_ask_index(fd, 0, &l), -ENODEV);
+	assert_int_equal(rtlink_ask_index(fd, 12345678, &l), -ENODEV);
+	assert_int_equal(rtlink_ask_index(fd, UINT32_MAX, &l), -ENODEV);
 	close(fd);
 }
 

@@ -347,6 +347,7 @@ static void limits(void **state)
 	m = media(text, SDP_MEDIA_MAX - 1);
 	assert_int_equal(sdp.nmedia, SDP_MEDIA_MAX);
 	assert_int_equal(sdp.dropped, 3);
+	assert_int_equal(sdp.unread, 3);
 	assert_int_equal(sdp.recordpref, SDP_PREF_OFF);
 	at_is(m, "192.0.2.8:4007"); /* not written over by those that follow */
 	assert_int_equal(m->ptime, SDP_MEDIA_MAX);
@@ -361,6 +362,22 @@ static void limits(void **state)
 	assert_int_equal(m->nformat, SDP_FORMATS_MAX);
 	assert_int_equal(m->ncandidate, SDP_CANDIDATES_MAX);
 	assert_int_equal(sdp.dropped, 7);
+	assert_int_equal(sdp.unread, 0);
+
+	/* of video nothing is missed, nor of lines that are refused; audio behind them is */
+	n = (size_t)sprintf(text, TOP);
+	for (int i = 0; i < SDP_MEDIA_MAX + 3; i++)
+		n += (size_t)sprintf(text + n, "m=video 4000 RTP/AVP 96" N);
+	n += (size_t)sprintf(text + n, "m=audio 0 RTP/AVP 0" N "m=audio 4001 RTP/AVP 0" N "a=rtpmap:0 PCMU/8000" N "m=audio 1 RTP/SAVP 0" N);
+	media(text, 0);
+	assert_int_equal(sdp.unread, 2);
+	assert_int_equal(sdp.dropped, 2);
+	assert_false(sdp.media[SDP_MEDIA_MAX - 1].audio);
+	n = (size_t)sprintf(text, TOP "m=video 4000 RTP/AVP");
+	for (int i = 0; i < SDP_FORMATS_MAX + 5; i++)
+		n += (size_t)sprintf(text + n, " %d", 64 + i);
+	media(text, 0);
+	assert_int_equal(sdp.dropped, 0);
 }
 
 static void static_table(void **state)
