@@ -50,6 +50,9 @@ cp "$TMP/three" "$live"
 P 0 apply --yes --reason "as it was" "$live"
 wait_for '[3,3,"months",true]' last
 ended
+run 0 "$O" find --store "$store" --json
+[ "$(jq -rs 'map(select(.training == "GRANTED") | .training_until[:10]) | unique | join(" ")' "$TMP/out")" = "$(date -u -d "@$((at + 30 * 86400))" +%F)" ] ||
+	fail "until: $(jq -c '[.training, .training_until]' "$TMP/out" | head -3)"
 reap --dry-run
 is "would go" "$(jq -rs 'map(select(.would == "call" and .reason == "retention")) | length' "$TMP/out")" "$n"
 is "after a dry run" "$(granted)" "$n"
