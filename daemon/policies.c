@@ -403,6 +403,9 @@ static bool done(struct policies *ps, struct job *j)
 			log_err("a change of a set is in force, but lost at the next start: %s", j->why);
 		policies_tell(ps, j->client, j->err, j->why, j->err ? NULL : json_object());
 		break;
+	case JOB_RETAIN:
+		policies_retained(ps, j);
+		break;
 	case JOB_FREE:
 		break;
 	}
@@ -488,6 +491,7 @@ void policies_run(struct policies *ps, uint64_t now)
 			job_free(j);
 	}
 	policies_time(ps, now);
+	policies_retain(ps);
 	if (ps->sweeping)
 		sweep_slice(ps);
 	if (now - ps->looked_ns >= LOOK_NS)

@@ -31,6 +31,7 @@ enum job_kind {
 	JOB_STAGE, /* the same, allowed as if it were put in force now */
 	JOB_PAGE,  /* of the history, into answer */
 	JOB_TEXT,  /* of a kept policy, into text */
+	JOB_RETAIN, /* how long `against` keeps calls: to the store's journal, where that is new */
 	JOB_FREE,  /* p and text go */
 };
 
@@ -122,6 +123,9 @@ struct policies {
 	struct polhist_state *hist; /* as far as lines are durable; stops also before that */
 	bool timing; /* a change by time is on its way */
 	uint64_t time_again_ns; /* it failed: not before then (clock_steady_ns) */
+	char retained[65];	/* the policy whose retentions the store's journal has */
+	bool retaining;		/* it is being written */
+	uint64_t retain_again_ns; /* that failed: not before then (clock_steady_ns) */
 	char file_error[384]; /* the files at start; "" they loaded */
 	char alarm[384];
 	uint64_t set_said_ns, set_unsaid; /* changes of sets: when the log last had one, those since */
@@ -145,6 +149,11 @@ int work_note(struct worker *w, struct job *j);
 
 /* policies_stored.c: the worker; reads the catalogs, for some seconds at most */
 int policies_stored(const char *store, const struct policy *old, const struct policy *now, struct policies_stored *ret);
+
+/* policies_retain.c: j->against's retentions into STORE/retention; the worker. Then the caller's thread, and when to begin. */
+void work_retain(const struct worker *w, struct job *j);
+void policies_retained(struct policies *ps, const struct job *j);
+void policies_retain(struct policies *ps);
 
 /* policies_allow.c: any thread */
 #define POLICIES_STORED_ALONE 100 /* stored calls whose time one person may shorten where approval is required */

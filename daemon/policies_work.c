@@ -297,6 +297,9 @@ static void run(struct worker *w, struct job *j)
 	case JOB_TEXT:
 		kept_text(w, j);
 		break;
+	case JOB_RETAIN:
+		work_retain(w, j);
+		break;
 	case JOB_FREE:
 		notices_free(j->notices);
 		policy_free(j->p);

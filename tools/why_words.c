@@ -80,6 +80,8 @@ static const struct {
 	{"unused",
 	 {"nobody used the recording within its time", "N-50",
 	  "a use for training within use-within"}},
+	{"retention",
+	 {"a later policy keeps calls of its rule for a shorter time, and that was over", "N-23", NULL}},
 	{"deadline", {"its time was over", "N-25", NULL}},
 	{"policy.tightened",
 	 {"a later policy, put in force while the call ran, has no room for it", "N-01",

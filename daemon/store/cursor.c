@@ -417,6 +417,8 @@ static int get_later(struct cursor *c, struct why *why)
 			return rc;
 		if (rc)
 			r->row.reason[p] = c->reason[p];
+		if (state_holds(r->row.state[p]) && r->row.rule)
+			overlay_until(c->overlay, c->controller, r->row.rule, (enum store_purpose)p, r->row.start_ns, &r->row.until_ns[p]);
 	}
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include "store/fsck_internal.h"
 #include "store/opens.h"
 #include "store/reap_ask.h"
+#include "store/reap_retain.h"
+#include "store/retention.h"
 #include "store/store_call.h"
 
 void fsck_found(struct fsck *f, const char *file, uint64_t off, const char *rule, const char *text)
@@ -161,6 +163,26 @@ static void check_asks(struct fsck *f)
 		fsck_found(f, "erase", 0, "D-1", strerror(-rc));
 }
 
+static void bad_retention(void *arg, uint64_t off, const char *text)
+{
+	fsck_found(arg, RETENTION_FILE, off, "D-2", text);
+}
+
+static void check_retention(struct fsck *f)
+{
+	struct retention t = { 0 };
+	struct why why = { "" };
+	int rc = retention_read(&f->root, &t, bad_retention, f, &why);
+
+	if (rc && rc != -ENOENT)
+		fsck_found(f, RETENTION_FILE, 0, "D-2", why.text);
+	if (!rc && reap_retain_lost(&f->root, t.last))
+		fsck_found(f, RETENTION_FILE, 0, "D-2", "lines are missing that a reaper went by");
+	if (rc == -ENOENT && reap_retain_lost(&f->root, 0))
+		fsck_found(f, RETENTION_FILE, 0, "D-2", "is not there or empty, and a reaper went by it");
+	retention_free(&t);
+}
+
 static int check_all(struct fsck *f)
 {
 	const char *bad;
@@ -176,6 +198,7 @@ static int check_all(struct fsck *f)
 		fsck_found(f, "open.db", 0, "O-1", bad);
 	check_later(f);
 	check_asks(f);
+	check_retention(f);
 	rc = f->rc ? f->rc : fsck_lost_before(f);
 	if (rc)
 		return rc;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "store/hold.h"
+#include "store/retention.h"
 #include "store/slots.h"
 #include "store/store_call.h"
 
@@ -48,6 +49,8 @@ struct overlay {
 	int damage; /* of the first later.db */
 	struct why damage_why;
 	bool many;
+	struct retention kept; /* once it is kept_known */
+	bool kept_known;
 };
 
 int overlay_new(const struct root *r, struct overlay **ret)
@@ -85,6 +88,7 @@ void overlay_free(struct overlay *o)
 		}
 		free(w);
 	}
+	retention_free(&o->kept);
 	free(o);
 }
 
@@ -323,4 +327,21 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	*state = STORE_S_EXPIRED;
 	snprintf(reason, LATER_REASON, "%s", gone);
 	return rc ? 2 : 1;
+}
+
+void overlay_until(struct overlay *o, const char *controller, const char *rule, enum store_purpose p, uint64_t start_ns, uint64_t *until_ns)
+{
+	struct why none;
+	uint64_t at;
+
+	if (!o->kept_known)
+		(void)retention_read(o->root, &o->kept, NULL, NULL, &none);
+	o->kept_known = true;
+	for (size_t i = 0; i < o->kept.n; i++) {
+		const struct retention_line *l = &o->kept.v[i];
+
+		if (start_ns < l->before_ns && l->purpose == (unsigned)p && !strcmp(l->rule, rule) && !strcmp(l->controller, controller) &&
+		    !retention_deadline(l, start_ns, &at) && at < *until_ns)
+			*until_ns = at;
+	}
 }

@@ -33,6 +33,11 @@ void overlay_many(struct overlay *o);
  */
 int overlay_state(struct overlay *o, const char *controller, const struct uid *uid, enum store_purpose p, uint32_t purpose_day,
 		  uint32_t purpose_slot, enum store_state *state, char reason[LATER_REASON], struct why *why);
+/*
+ * *until_ns: the row's deadline for p, which becomes an earlier one where a policy of later keeps calls of the rule shorter (retention.h). A
+ * journal that cannot be read changes nothing: fsck tells.
+ */
+void overlay_until(struct overlay *o, const char *controller, const char *rule, enum store_purpose p, uint64_t start_ns, uint64_t *until_ns);
 /* 0, or what was wrong with the first later.db that is damaged, of those that were asked for. */
 int overlay_damage(const struct overlay *o, struct why *why);
 

@@ -71,11 +71,14 @@ int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct w
 /* What is not on hold any more leaves it. */
 void reap_hold_released(struct reap *r);
 
-/* reap_single.c: purposes of single calls: requests (STORE/erase), training that nobody used. */
+/* reap_single.c: purposes of single calls: requests (STORE/erase), training that nobody used, what a later policy keeps shorter. */
 void reap_single(struct reap *r);
 /* Events of one that was erased; counted. */
 void reap_single_told(struct reap *r, const struct uid *uid, const char *controller, unsigned purpose, const char *reason,
 		      uint64_t due_ns);
+
+/* As the plan has it: the key of that day is there. */
+bool reap_bucket_lives(const struct reap *r, const char *controller, unsigned purpose, uint32_t day);
 
 /* reap_tell.c: events into the outbox. What it does not take is a fault. */
 void reap_tell_open(struct reap *r);

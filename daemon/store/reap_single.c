@@ -23,6 +23,7 @@
 #include "store/reap_ask.h"
 #include "store/reap_db.h"
 #include "store/reap_internal.h"
+#include "store/reap_retain.h"
 #include "store/slot.h"
 
 #define USED_MAX   (256u << 20)
@@ -113,7 +114,7 @@ struct unused {
 	struct later *later; /* of it; NULL none */
 };
 
-static bool bucket_lives(const struct reap *r, const char *controller, unsigned purpose, uint32_t day)
+bool reap_bucket_lives(const struct reap *r, const char *controller, unsigned purpose, uint32_t day)
 {
 	for (size_t i = 0; i < r->nbucket; i++)
 		if (r->bucket[i].day == day && r->bucket[i].purpose == purpose && !strcmp(r->bucket[i].controller, controller))
@@ -121,7 +122,7 @@ static bool bucket_lives(const struct reap *r, const char *controller, unsigned 
 	return false;
 }
 
-static int unused_add(struct unused *u, const struct uid *uid)
+static int add_ask(struct unused *u, const struct uid *uid, unsigned purpose, const char *reason)
 {
 	struct reap_ask *a;
 
@@ -131,7 +132,9 @@ static int unused_add(struct unused *u, const struct uid *uid)
 			return -ENOMEM;
 		u->v = a;
 	}
-	u->v[u->n++] = (struct reap_ask){ .call = *uid, .purpose = STORE_TRAINING, .reason = "unused", .at_ns = u->r->at_ns };
+	a = &u->v[u->n++];
+	*a = (struct reap_ask){ .call = *uid, .purpose = purpose, .at_ns = u->r->at_ns };
+	snprintf(a->reason, sizeof(a->reason), "%s", reason);
 	return 0;
 }
 
@@ -150,11 +153,11 @@ static int unused_rows(struct unused *u, sqlite3 *sql, struct why *why)
 		struct reap_row row = { .day = 0 };
 
 		if (reap_row_get(st, &row) || (u->used.n && bsearch(&row.uid, u->used.v, u->used.n, sizeof(row.uid), uid_order)) ||
-		    !bucket_lives(u->r, u->controller, STORE_TRAINING, row.purpose_day[STORE_TRAINING]))
+		    !reap_bucket_lives(u->r, u->controller, STORE_TRAINING, row.purpose_day[STORE_TRAINING]))
 			continue;
 		rc = later_get(u->later, &row.uid, STORE_TRAINING, &line, why);
 		if (!rc)
-			rc = unused_add(u, &row.uid);
+			rc = add_ask(u, &row.uid, STORE_TRAINING, "unused");
 		else if (rc == 1)
 			rc = 0;
 	}
@@ -448,7 +451,7 @@ static bool nobodys(struct reap *r, const struct single *x)
 	if (later_get(l, &x->row.uid, o, &line, &why) == 1)
 		gone = !state_holds(line.state);
 	else
-		gone = !bucket_lives(r, x->row.controller, o, x->row.purpose_day[o]);
+		gone = !reap_bucket_lives(r, x->row.controller, o, x->row.purpose_day[o]);
 	later_close(l);
 	return gone;
 }
@@ -517,41 +520,85 @@ static void act(struct reap *r, const struct reap_asked *asked, size_t n)
 	free(v);
 }
 
-/* Training that somebody asked for already; sorted. */
-static int asked_for(const struct reap_asks *a, struct uid **ret, size_t *ret_n)
+static int add_retained(void *arg, const struct uid *uid, unsigned purpose)
 {
-	struct uid *v = calloc(a->n + 1, sizeof(*v));
+	return add_ask(arg, uid, purpose, "retention");
+}
+
+/* One that was asked for before comes first. */
+static int ask_order(const void *x, const void *y)
+{
+	const struct reap_ask *a = x, *b = y;
+	int c = memcmp(&a->call, &b->call, sizeof(a->call));
+
+	c = c ? c : (a->purpose > b->purpose) - (a->purpose < b->purpose);
+	return c ? c : strcmp(a->reason, b->reason);
+}
+
+static int same_ask(const void *x, const void *y)
+{
+	const struct reap_ask *a = x, *b = y;
+	int c = memcmp(&a->call, &b->call, sizeof(a->call));
+
+	return c ? c : (a->purpose > b->purpose) - (a->purpose < b->purpose);
+}
+
+/* Takes those away that are asked for, and all but one of the same. */
+static int only_new(struct unused *u, const struct reap_asks *asks)
+{
+	struct reap_ask *old = calloc(asks->n + 1, sizeof(*old));
 	size_t n = 0;
 
-	if (!v)
+	if (!old)
 		return -ENOMEM;
-	for (size_t i = 0; i < a->n; i++)
-		if (a->v[i].ask.purpose == STORE_TRAINING)
-			v[n++] = a->v[i].ask.call;
-	if (n)
-		qsort(v, n, sizeof(*v), uid_order);
-	*ret = v;
-	*ret_n = n;
+	for (size_t i = 0; i < asks->n; i++)
+		old[i] = asks->v[i].ask;
+	if (asks->n)
+		qsort(old, asks->n, sizeof(*old), ask_order);
+	if (u->n)
+		qsort(u->v, u->n, sizeof(*u->v), ask_order);
+	for (size_t i = 0; i < u->n; i++) {
+		bool again = n && !same_ask(&u->v[n - 1], &u->v[i]);
+
+		if (!again && (!asks->n || !bsearch(&u->v[i], old, asks->n, sizeof(*old), same_ask)))
+			u->v[n++] = u->v[i];
+	}
+	u->n = n;
+	free(old);
 	return 0;
 }
 
-/* Takes those away that are asked for. */
-static int only_new(struct unused *u, const struct reap_asks *asks)
+/* What nobody asked for: new lines, or of a dry run what would be. 0: they are durable. */
+static int ask_for(struct reap *r, struct unused *u, struct reap_asks *asks)
 {
-	struct uid *old = NULL;
-	size_t n = 0, m = 0;
-	int rc = asked_for(asks, &old, &n);
+	struct why why = { "" };
+	int rc;
 
-	for (size_t i = 0; !rc && i < u->n; i++)
-		if (!n || !bsearch(&u->v[i].call, old, n, sizeof(*old), uid_order))
-			u->v[m++] = u->v[i];
-	u->n = rc ? u->n : m;
-	free(old);
+	if (!u->n)
+		return 0;
+	if (r->set->dry) {
+		struct reap_asked *v = calloc(u->n, sizeof(*v));
+
+		for (size_t i = 0; v && i < u->n; i++)
+			v[i].ask = u->v[i];
+		if (v)
+			act(r, v, u->n);
+		free(v);
+		return 0;
+	}
+	rc = reap_asks_add(&r->root, u->v, u->n, &why);
+	reap_asks_free(asks);
+	if (rc)
+		reap_fault(r, rc, why.text);
+	why.text[0] = 0;
+	if (reap_asks_read(&r->root, asks, &why))
+		reap_fault(r, -EIO, why.text);
 	return rc;
 }
 
 void reap_single(struct reap *r)
 {
+	struct reap_retained *kept = NULL;
 	struct reap_asks asks = { 0 };
 	struct unused u = { .r = r };
 	struct why why = { "" };
@@ -565,26 +612,16 @@ void reap_single(struct reap *r)
 	if (asks.bad)
 		reap_fault(r, -EBADMSG, "erase: a line that is no request is left alone");
 	find_unused(r, &u);
-	if (only_new(&u, &asks)) {
-		reap_fault(r, -ENOMEM, "out of memory");
+	rc = reap_retain_begin(r, add_retained, &u, &kept);
+	if (!rc)
+		rc = only_new(&u, &asks);
+	if (rc) {
+		reap_fault(r, rc, "out of memory");
 		u.n = 0;
 	}
-	if (u.n && r->set->dry) {
-		struct reap_asked *v = calloc(u.n, sizeof(*v));
-
-		for (size_t i = 0; v && i < u.n; i++)
-			v[i].ask = u.v[i];
-		if (v)
-			act(r, v, u.n);
-		free(v);
-	} else if (u.n) {
-		rc = reap_asks_add(&r->root, u.v, u.n, &why);
-		reap_asks_free(&asks);
-		if (!rc)
-			rc = reap_asks_read(&r->root, &asks, &why);
-		if (rc)
-			reap_fault(r, rc, why.text);
-	}
+	if (ask_for(r, &u, &asks))
+		rc = -EIO;
+	reap_retain_end(kept, !rc);
 	if (asks.n)
 		act(r, asks.v, asks.n);
 	reap_asks_free(&asks);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fuzz_reap.c - what the reaper reads that others of its group may write: its mark of time, and requests to erase */
+/* fuzz_reap.c - what the reaper reads that others of its group may write: its mark of time, requests to erase, retentions */
 #include <string.h>
 
 #include "base/buf.h"
 #include "must.h"
 #include "store/reap.h"
 #include "store/reap_clock.h"
+#include "store/retention.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,6 +47,17 @@ static void ask(const char *p, size_t n)
 	MUST(p[0] == '#' || p[0] == '{');
 }
 
+static void retention(const char *p, size_t n)
+{
+	struct retention_line l;
+	char again[RETENTION_LINE_MAX];
+
+	if (retention_parse(p, n, &l))
+		return;
+	MUST(l.purpose < STORE_PURPOSES && l.unit < RETENTION_U_UNITS && l.span && *l.rule);
+	MUST(retention_format(&l, again) == n + 1 && !memcmp(again, p, n));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *p = (const char *)data, *lf;
@@ -56,6 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		lf = memchr(p, '\n', size);
 		n = lf ? (size_t)(lf - p) : size;
 		ask(p, n);
+		retention(p, n);
 		n += lf != NULL;
 	}
 	return 0;

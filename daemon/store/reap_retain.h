@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * reap_retain.h - what of stored calls is due by STORE/retention (retention.h): asked for in STORE/erase, a run
+ *
+ *	reap_retain_begin	looks, and tells of each: purposes that are there, and due earlier than by their row
+ *	(the caller makes them requests, durably)
+ *	reap_retain_end		and what was looked at is not looked at again
+ *
+ * At most REAP_RETAIN_MAX a run; the next one goes on. The same one may come twice, by two lines. One thread, with reap.lock but in a dry run.
+ */
+#ifndef REAP_RETAIN_H
+#define REAP_RETAIN_H
+
+#include "store/reap_db.h"
+#include "store/reap_internal.h"
+
+#define REAP_RETAIN_MAX 100000 /* some 16 MB of requests; a shorter retention of a large store takes some runs */
+
+typedef int (*reap_retain_found)(void *arg, const struct uid *uid, unsigned purpose); /* not 0 stops */
+
+struct reap_retained;
+/* -ENOMEM; whatever else fails is told by reap_fault, and looked at again by the next run. */
+int reap_retain_begin(struct reap *r, reap_retain_found found, void *arg, struct reap_retained **ret);
+/* durable: requests for all that was found are. NULL-tolerant. */
+void reap_retain_end(struct reap_retained *x, bool durable);
+/* A reaper went by a line with a higher number than the last one that there is. */
+bool reap_retain_lost(const struct root *r, uint64_t last);
+
+struct retention_line;
+/* ---- for tests ---- */
+bool reap_retain_due(const struct retention_line *l, const struct reap_row *row, uint64_t start_ns, uint64_t due_ns);
+
+#endif

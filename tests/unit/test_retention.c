@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* STORE/retention: its lines, cut and damaged; which stored calls are due by them, and that no run forgets or repeats one. */
+#include "store_util.h"
+
+#include "reap_util.h"
+#include "store/hold.h"
+#include "store/reap_retain.h"
+#include "store/retention.h"
+#include "store/sealing.h"
+
+#define CPH  "Europe/Copenhagen"
+#define RULE "service-desk" /* of meta_of */
+
+static uint64_t utc(const char *s)
+{
+	uint64_t ns;
+
+	assert_int_equal(clock_parse(s, &ns), 0);
+	return ns;
+}
+
+static struct retention_line line_of(unsigned purpose, unsigned span, enum retention_unit u)
+{
+	struct retention_line l = { .n = 1, .purpose = purpose, .span = span, .unit = u };
+
+	snprintf(l.controller, sizeof(l.controller), "acme");
+	snprintf(l.zone, sizeof(l.zone), CPH);
+	snprintf(l.rule, sizeof(l.rule), RULE);
+	memset(l.policy, 'a', 64);
+	return l;
+}
+
+static size_t note(struct retention_line l, uint64_t now)
+{
+	char why[512] = "";
+	size_t added = 99;
+
+	if (retention_note(store_dir, &l, 1, now, &added, why, sizeof(why)))
+		fail_msg("%s", why);
+	return added;
+}
+
+static char *slurp(size_t *ret_n)
+{
+	char path[600], *p = malloc(1 << 16);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/retention", store_dir);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	*ret_n = fread(p, 1, 1 << 16, f);
+	fclose(f);
+	return p;
+}
+
+static void put(const char *p, size_t n)
+{
+	char path[600];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/retention", store_dir);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fwrite(p, 1, n, f), n);
+	fclose(f);
+}
+
+static int read_back(struct retention *t)
+{
+	struct root r = { .fd = -1 };
+	struct why why = { "" };
+	int rc;
+
+	assert_int_equal(root_open(store_dir, &r, &why), 0);
+	rc = retention_read(&r, t, NULL, NULL, &why);
+	root_close(&r);
+	return rc;
+}
+
+/* ---- the journal ---- */
+
+static void test_line(void **state)
+{
+	struct retention_line l = line_of(1, 3, RETENTION_U_MONTHS), got;
+	char text[RETENTION_LINE_MAX], bad[RETENTION_LINE_MAX];
+	size_t n;
+
+	(void)state;
+	l.n = 7;
+	l.at_ns = 5;
+	l.before_ns = UINT64_MAX;
+	snprintf(l.rule, sizeof(l.rule), "a \"quoted\" \\ one, \xc3\xa6");
+	n = retention_format(&l, text);
+	assert_true(n > 0 && text[n - 1] == '\n');
+	assert_int_equal(retention_parse(text, n - 1, &got), 0);
+	assert_true(got.n == 7 && got.before_ns == UINT64_MAX && got.purpose == 1 && got.span == 3 && got.unit == RETENTION_U_MONTHS);
+	assert_string_equal(got.rule, l.rule);
+	for (size_t i = 0; i < n - 1; i++) { /* CRC */
+		memcpy(bad, text, n);
+		bad[i] ^= 1;
+		assert_int_equal(retention_parse(bad, n - 1, &got), -EBADMSG);
+		assert_int_equal(retention_parse(text, i, &got), -EBADMSG);
+	}
+	snprintf(l.rule, sizeof(l.rule), "a\nb");
+	assert_int_equal(retention_format(&l, text), 0);
+	l = line_of(0, 0, RETENTION_U_DAYS);
+	assert_int_equal(retention_format(&l, text), 0);
+	memset(l.rule, '"', RETENTION_NAME - 1); /* the longest there is */
+	memset(l.controller, 'c', STORE_NAME_MAX - 1);
+	memset(l.zone, 'Z', RETENTION_NAME - 1);
+	l.span = INT32_MAX;
+	l.n = l.at_ns = l.before_ns = UINT64_MAX;
+	n = retention_format(&l, text);
+	assert_true(n > 0);
+	assert_int_equal(retention_parse(text, n - 1, &got), 0);
+}
+
+static void test_note(void **state)
+{
+	struct retention t;
+
+	(void)state;
+	assert_int_equal(read_back(&t), -ENOENT);
+	assert_int_equal(note(line_of(0, 3, RETENTION_U_MONTHS), T0), 1);
+	assert_int_equal(note(line_of(0, 3, RETENTION_U_MONTHS), T0 + 1), 0);
+	assert_int_equal(note(line_of(0, 1, RETENTION_U_MONTHS), T0 + 2), 1);
+	assert_int_equal(note(line_of(0, 1, RETENTION_U_MONTHS), T0 + 3), 0);
+	assert_int_equal(note(line_of(0, 3, RETENTION_U_MONTHS), T0 + 4), 1); /* again: the last one counts */
+	assert_int_equal(note(line_of(1, 3, RETENTION_U_MONTHS), T0 + 5), 1);
+	assert_int_equal(read_back(&t), 0);
+	assert_true(t.n == 4 && !t.bad && t.last == 4);
+	assert_true(!t.v[0].before_ns && t.v[1].before_ns == T0 + 2 && t.v[2].before_ns == T0 + 4 && t.v[3].before_ns == T0 + 5);
+	retention_free(&t);
+	fsck_clean(NULL);
+}
+
+/* Cut anywhere: lines that are whole are read, and the next daemon's comparison brings back what it says. */
+static void test_cut(void **state)
+{
+	size_t n, lines;
+	char *p;
+
+	(void)state;
+	note(line_of(0, 3, RETENTION_U_MONTHS), T0);
+	note(line_of(0, 1, RETENTION_U_MONTHS), T0 + 2);
+	p = slurp(&n);
+	for (size_t i = 0; i < n; i++) {
+		struct retention t = { 0 };
+		int rc;
+
+		put(p, i);
+		lines = 0;
+		for (size_t k = 0; k < i; k++)
+			lines += p[k] == '\n';
+		lines -= lines > 0; /* the head */
+		rc = read_back(&t);
+		assert_int_equal(rc, i ? 0 : -ENOENT);
+		assert_true(t.n == lines && !t.bad);
+		retention_free(&t);
+		assert_int_equal(note(line_of(0, 1, RETENTION_U_MONTHS), T0 + 9), 1);
+		assert_int_equal(read_back(&t), 0);
+		assert_true(!t.bad && t.n == lines + 1 && t.v[lines].n == lines + 1 && t.v[lines].span == 1);
+		retention_free(&t);
+	}
+	for (size_t i = 0; i < n; i++) { /* and damaged anywhere: never taken for something else */
+		struct retention t = { 0 };
+
+		put(p, n);
+		p[i] ^= 4;
+		put(p, n);
+		p[i] ^= 4;
+		assert_int_equal(read_back(&t), 0);
+		assert_true(t.n <= 2 && (t.n == 2 || t.bad || i + 1 == n));
+		for (size_t k = 0; k < t.n; k++)
+			assert_true(t.v[k].span == (t.v[k].n == 1 ? 3 : 1));
+		retention_free(&t);
+	}
+	free(p);
+}
+
+/* ---- until when ---- */
+
+static bool due(unsigned span, enum retention_unit u, const char *start, const char *now)
+{
+	struct retention_line l = line_of(0, span, u);
+	struct reap_row row = { .state = { STORE_S_GRANTED }, .until_ns = { UINT64_MAX } };
+
+	l.before_ns = UINT64_MAX;
+	return reap_retain_due(&l, &row, utc(start), utc(now));
+}
+
+static void test_due(void **state)
+{
+	struct retention_line l = line_of(0, 1, RETENTION_U_MONTHS);
+	struct reap_row row = { .state = { STORE_S_GRANTED }, .until_ns = { UINT64_MAX } };
+
+	(void)state;
+	/* 31 January and 28 January end on one day; from its begin (00:00 in Copenhagen) on */
+	assert_false(due(1, RETENTION_U_MONTHS, "2027-01-31T12:00:00Z", "2027-02-27T22:59:59Z"));
+	assert_true(due(1, RETENTION_U_MONTHS, "2027-01-31T12:00:00Z", "2027-02-27T23:00:00Z"));
+	assert_true(due(1, RETENTION_U_MONTHS, "2027-01-28T12:00:00Z", "2027-02-27T23:00:00Z"));
+	assert_false(due(1, RETENTION_U_MONTHS, "2027-02-01T12:00:00Z", "2027-02-27T23:00:00Z"));
+	assert_true(due(1, RETENTION_U_YEARS, "2028-02-29T12:00:00Z", "2029-02-27T23:00:00Z"));
+	/* over the nights on which clocks change: by the calendar, not by 24 hours */
+	assert_false(due(30, RETENTION_U_DAYS, "2027-03-10T12:00:00Z", "2027-04-08T21:59:59Z"));
+	assert_true(due(30, RETENTION_U_DAYS, "2027-03-10T12:00:00Z", "2027-04-08T22:00:00Z"));
+	assert_false(due(30, RETENTION_U_DAYS, "2027-10-10T12:00:00Z", "2027-11-08T22:59:59Z"));
+	assert_true(due(30, RETENTION_U_DAYS, "2027-10-10T12:00:00Z", "2027-11-08T23:00:00Z"));
+	assert_false(due(2, RETENTION_U_H, "2027-01-01T12:00:00Z", "2027-01-01T13:59:59Z"));
+	assert_true(due(2, RETENTION_U_H, "2027-01-01T12:00:00Z", "2027-01-01T14:00:00Z"));
+	/* its own deadline is the earlier one; it began later; nothing is there */
+	l.before_ns = utc("2027-01-02");
+	assert_true(reap_retain_due(&l, &row, utc("2027-01-01"), utc("2027-03-01")));
+	assert_false(reap_retain_due(&l, &row, utc("2027-01-02"), utc("2027-03-01")));
+	row.until_ns[0] = utc("2027-01-20");
+	assert_false(reap_retain_due(&l, &row, utc("2027-01-01"), utc("2027-03-01")));
+	row.until_ns[0] = UINT64_MAX;
+	row.state[0] = STORE_S_DENIED;
+	assert_false(reap_retain_due(&l, &row, utc("2027-01-01"), utc("2027-03-01")));
+}
+
+/* ---- runs ---- */
+
+#define START "2027-01-29T12:00:00Z"
+
+/* Calls of three months, a day apart, of both purposes. */
+static void keep(unsigned from, unsigned to, struct uid *uid)
+{
+	struct store *st = open_store(STORE_RW);
+
+	for (unsigned i = from; i < to; i++) {
+		uint64_t at = utc(START) + i * DAY_NS, until;
+
+		assert_int_equal(clock_add(at, CPH, 3, CLOCK_U_MONTHS, &until), 0);
+		uid[i] = keep_call(st, i, "acme", CPH, at, (uint64_t[]){ until, until });
+	}
+	ok(st, store_sync(st));
+	store_close(st);
+}
+
+static void seal_all(void)
+{
+	struct root r = { .fd = -1 };
+	struct why why = { "" };
+
+	assert_int_equal(root_open(store_dir, &r, &why), 0);
+	for (unsigned d = 0; d < 40; d++) {
+		uint32_t day;
+
+		assert_int_equal(day_of(utc("2027-04-20") + d * DAY_NS, CPH, &day), 0);
+		(void)seal_partition(&r, "acme", day, 1, NULL, &why);
+	}
+	root_close(&r);
+}
+
+static unsigned kept(const struct uid *uid, unsigned n, enum store_purpose p)
+{
+	unsigned k = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		k += heard(&uid[i], p) == 0;
+	return k;
+}
+
+/* 1 month of three for documentation; the calls of 29, 30, 31 January and 1 February (0 to 3), and six more. */
+static void runs(bool sealed)
+{
+	struct uid uid[12];
+	struct reap_totals t;
+
+	keep(0, 10, uid);
+	if (sealed)
+		seal_all();
+	note(line_of(0, 3, RETENTION_U_MONTHS), utc("2027-01-01"));
+	reap_at(utc("2027-03-20"));
+	assert_int_equal(kept(uid, 10, STORE_DOCUMENTATION), 10); /* that says how it was */
+	note(line_of(0, 1, RETENTION_U_MONTHS), utc("2027-02-06T12:00:00Z")); /* the ninth call begins then */
+	note(line_of(0, 4, RETENTION_U_MONTHS), utc("2027-02-06T12:00:01Z")); /* nobody is kept longer by that */
+	t = reap_at(utc("2027-02-27T22:59:00Z"));
+	assert_int_equal(t.single, 0);
+	t = reap_at(utc("2027-02-27T23:00:00Z"));
+	assert_true(t.single == 3 && t.calls == 3);
+	assert_string_equal(items[0].reason, "retention");
+	assert_int_equal(kept(uid, 3, STORE_DOCUMENTATION), 0);
+	assert_int_equal(kept(uid, 10, STORE_DOCUMENTATION), 7);
+	assert_int_equal(kept(uid, 10, STORE_TRAINING), 10); /* no line is of it */
+	t = reap_at(utc("2027-02-27T23:01:00Z"));
+	assert_int_equal(t.single, 0);
+	t = reap_at(utc("2027-03-01T23:00:00Z"));
+	assert_int_equal(t.single, 2); /* of 1 and 2 February */
+	keep(10, 11, uid); /* began after it, and ends later */
+	t = reap_at(utc("2027-04-10"));
+	assert_int_equal(t.single, 3);
+	assert_int_equal(kept(uid, 8, STORE_DOCUMENTATION), 0);
+	assert_int_equal(kept(uid + 8, 3, STORE_DOCUMENTATION), 3);
+	assert_int_equal(told("key.destroy.*retention"), 8);
+	fsck_clean(NULL);
+	reap_at(utc("2027-06-01")); /* the rest, with their days */
+	assert_int_equal(kept(uid, 11, STORE_TRAINING), 0);
+	fsck_clean(NULL);
+}
+
+static void test_runs(void **state)
+{
+	(void)state;
+	runs(false);
+}
+
+static void test_runs_sealed(void **state)
+{
+	(void)state;
+	runs(true);
+}
+
+/* Rows that come when their time was looked at already: of a recorder that was down. */
+static void test_late_row(void **state)
+{
+	struct uid uid[4];
+
+	(void)state;
+	keep(0, 2, uid);
+	note(line_of(0, 3, RETENTION_U_MONTHS), utc("2027-01-01"));
+	note(line_of(0, 1, RETENTION_U_DAYS), utc("2027-02-20"));
+	assert_int_equal(reap_at(utc("2027-02-21")).single, 2);
+	keep(2, 3, uid);
+	seal_all();
+	assert_int_equal(reap_at(utc("2027-02-21T00:30:00Z")).single, 0); /* once an hour */
+	assert_int_equal(reap_at(utc("2027-02-21T01:00:00Z")).single, 1);
+	assert_int_equal(kept(uid, 3, STORE_DOCUMENTATION), 0);
+	shell("rm '%s/reap.retention'", store_dir); /* lost: looked at again, to no effect */
+	assert_int_equal(reap_at(utc("2027-02-21T01:01:00Z")).single, 0);
+	assert_true(there("reap.retention"));
+}
+
+/* What a reaper went by is missed. */
+static void test_lost(void **state)
+{
+	struct reap_settings s = { .now_ns = utc("2027-02-21"), .told = true };
+	struct reap_totals t;
+	struct uid uid[2];
+
+	(void)state;
+	keep(0, 1, uid);
+	note(line_of(0, 3, RETENTION_U_MONTHS), utc("2027-01-01"));
+	note(line_of(0, 2, RETENTION_U_MONTHS), utc("2027-02-20"));
+	assert_int_equal(reap_with(&s, &t), 0);
+	shell("cp '%s/retention' '%s/../whole'; head -2 '%s/../whole' > '%s/retention'", store_dir, store_dir, store_dir, store_dir);
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(t.faults, 1);
+	shell("rm '%s/retention'", store_dir);
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	shell("sed '2s/acme/acne/' '%s/../whole' > '%s/retention'", store_dir, store_dir);
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(kept(uid, 1, STORE_DOCUMENTATION), 1);
+	s.now_ns = utc("2027-03-29"); /* and the line that is whole still counts */
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(t.single, 1);
+}
+
+/* Documentation on hold waits for its end, training does not. */
+static void test_hold(void **state)
+{
+	static const struct hold_person anna = { .uid = 1001, .name = "anna" }, bo = { .uid = 1002, .name = "bo" };
+	struct hold_why w = { .reason = "dispute", .reference = "D-1", .review = 20270301 };
+	enum hold_end end;
+	struct uid uid[2];
+	struct store *st;
+	struct holds *h;
+	bool is;
+
+	(void)state;
+	keep(0, 2, uid);
+	st = open_store(STORE_RO);
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_add(st, h, &uid[0], &w, &anna, utc("2027-02-02"), &is));
+	holds_close(h);
+	note(line_of(0, 3, RETENTION_U_MONTHS), utc("2027-01-01"));
+	note(line_of(1, 3, RETENTION_U_MONTHS), utc("2027-01-01"));
+	note(line_of(0, 7, RETENTION_U_DAYS), utc("2027-02-03"));
+	note(line_of(1, 7, RETENTION_U_DAYS), utc("2027-02-03"));
+	assert_int_equal(reap_at(utc("2027-02-10")).single, 3);
+	assert_int_equal(kept(uid, 2, STORE_DOCUMENTATION), 1);
+	assert_int_equal(kept(uid, 2, STORE_TRAINING), 0);
+	assert_int_equal(reap_at(utc("2027-02-11")).single, 0);
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	assert_int_equal(store_hold_release(st, h, &uid[0], "settled", &anna, utc("2027-02-12"), &end), 0);
+	assert_int_equal(store_hold_release(st, h, &uid[0], "settled", &bo, utc("2027-02-12"), &end), 0);
+	holds_close(h);
+	store_close(st);
+	assert_int_equal(reap_at(utc("2027-02-13")).single, 1);
+	assert_int_equal(kept(uid, 2, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(test_##name, make_store, drop_store)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_line), T(note), T(cut), cmocka_unit_test(test_due), T(runs), T(runs_sealed), T(late_row), T(lost), T(hold),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
