@@ -161,7 +161,7 @@ static void publish_block(struct block *b)
 	memcpy(pub->not_needed_key, b->not_needed_key, sizeof(pub->not_needed_key));
 }
 
-static unsigned alarms(const struct rule *r)
+unsigned policy_alarms(const struct rule *r)
 {
 	static const char *const name[] = { "gap", "utilisation", "overdue", "quota", "notice-missing" };
 	unsigned n = r->alarm ? 0 : POLICY_ALARM_ALL;
@@ -184,7 +184,7 @@ void publish_policy(struct policy *p)
 	for (o = p->rules.first; o; o = o->next) {
 		struct rule *r = (struct rule *)o;
 
-		r->pub.alarms = alarms(r);
+		r->pub.alarms = policy_alarms(r);
 		r->pub.pause_stop = r->pause_stop;
 		r->pub.pause_api = r->pause_api;
 		r->pub.pause_header = r->pause_header;
