@@ -244,7 +244,7 @@ static const char *const say[X_N] = {
 	[X_MISSED_OFF] = "optager den ikke længere noget",
 	[X_MISSED_CONSENT] = "optager den kun med samtykke",
 	[X_MISSED_KEEP] = "fortsætter det, som loven kræver, og der slås alarm",
-	[X_RECORD] = "Hvad der blev bestemt om en samtale, gemmes uden lyd og uden nummer i {1}.",
+	[X_RECORD] = "Hvad der blev bestemt om en samtale, gemmes uden lyd og uden nummer i mindst {1}.",
 	[X_H_WARNINGS] = "Advarsler",
 	[X_WARNING] = "{1}, linje {2}: {3}",
 

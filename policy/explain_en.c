@@ -233,7 +233,7 @@ static const char *const say[X_N] = {
 	[X_MISSED_CONSENT] = "it goes on with consent only",
 	[X_MISSED_KEEP] = "what the law demands goes on, with an alarm",
 	[X_RECORD] =
-		"What was decided about a call is kept, without sound and without number, for {1}.",
+		"What was decided about a call is kept, without sound and without number, for at least {1}.",
 	[X_H_WARNINGS] = "Warnings",
 	[X_WARNING] = "{1}, line {2}: {3}",
 

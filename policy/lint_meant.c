@@ -257,14 +257,24 @@ static void check_heard(struct policy *p, const struct rule *r)
 
 /* ---- kept, and not acted on ---- */
 
+bool record_is_short(const struct rule *r)
+{
+	return span_days(&r->decision_record) < 24 * 28;
+}
+
 static void check_not_yet(struct policy *p, const struct rule *r)
 {
+	if (r->at[R_CONCURRENT].line)
+		diag_add(p, r->at[R_CONCURRENT], "W-23", NULL, NULL, "'max-concurrent': " NOT_YET);
 	if (r->at[R_DISK].line)
 		diag_add(p, r->at[R_DISK], "W-23", NULL, NULL, "'disk-share': " NOT_YET);
 	if (r->at[R_KEYS].line && r->per_leg == 1)
 		diag_add(p, r->at[R_KEYS], "W-23", NULL, NULL, "'keys per-leg': " NOT_YET);
 	if (r->at[R_KEYS].line && r->key_ring)
 		diag_add(p, r->at[R_KEYS], "W-23", NULL, NULL, "'keys ring': " NOT_YET);
+	if (r->at[R_DECISION].line && r->decision_record.n && record_is_short(r))
+		diag_add(p, r->at[R_DECISION], "W-23", "RX-3, guidance 9.5: what proves a decision has 24 months.", "decision-record 24 months",
+			 "'decision-record': records are kept for 24 months all the same.");
 	for (int i = 0; i < POLICY_PURPOSES; i++)
 		if (r->block[i].at[B_REVIEW].line && r->block[i].pub->review_every.n)
 			diag_add(p, r->block[i].at[B_REVIEW], "W-23", "N-26: a review that nobody is reminded of is none.", NULL,

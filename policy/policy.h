@@ -232,6 +232,8 @@ void policy_free(struct policy *p);
 
 const char *policy_hash(const struct policy *p); /* 64 hex digits, BLAKE2b-256 of the canonical form */
 size_t policy_rules(const struct policy *p);
+/* The longest decision-record of its rules, in whole months, rather longer; 0 no rule. */
+unsigned policy_record_months(const struct policy *p);
 const struct policy_rule *policy_rule(const struct policy *p, size_t i);
 /* Canonical text: parses back to the same policy and hash. -ENOMEM, or the stream's error. */
 int policy_print(FILE *f, const struct policy *p);

@@ -177,6 +177,34 @@ unsigned policy_alarms(const struct rule *r)
 	return n;
 }
 
+static unsigned months_of(const struct policy_span *s)
+{
+	static const unsigned hours[] = { 3600, 60, 1 };
+
+	switch (s->unit) {
+	case POLICY_U_YEARS:
+		return 12 * (unsigned)s->n;
+	case POLICY_U_MONTHS:
+		return (unsigned)s->n;
+	case POLICY_U_DAYS:
+		return (unsigned)s->n / 28 + 1; /* no month is shorter */
+	default:
+		return (unsigned)s->n / hours[s->unit] / 24 / 28 + 1;
+	}
+}
+
+unsigned policy_record_months(const struct policy *p)
+{
+	unsigned most = 0;
+
+	for (const struct obj *o = p->rules.first; o; o = o->next) {
+		unsigned n = months_of(&((const struct rule *)o)->decision_record);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 void publish_policy(struct policy *p)
 {
 	struct obj *o;
