@@ -264,8 +264,6 @@ bool record_is_short(const struct rule *r)
 
 static void check_not_yet(struct policy *p, const struct rule *r)
 {
-	if (r->at[R_CONCURRENT].line)
-		diag_add(p, r->at[R_CONCURRENT], "W-23", NULL, NULL, "'max-concurrent': " NOT_YET);
 	if (r->at[R_DISK].line)
 		diag_add(p, r->at[R_DISK], "W-23", NULL, NULL, "'disk-share': " NOT_YET);
 	if (r->at[R_KEYS].line && r->per_leg == 1)

@@ -164,6 +164,7 @@ struct policy_rule {
 	const char *pause_header, *pause_value; /* value NULL: its presence */
 	const char *sms; /* template of the message that brings the rest of the notice (N-36); NULL none */
 	struct policy_span sms_timeout; /* its receipt is there so long after the answer, or the call is listed */
+	int concurrent;	  /* calls of it that are recorded at once; 0 no limit. What a statute obliges to is recorded beyond it */
 	unsigned alarms;  /* POLICY_ALARM_*; of what a statute obliges to record gaps and missing notices always (X-10, guidance 5.5) */
 	bool needs_pause; /* sensitive, or a pause by key, header or api: must not be recorded without pauses */
 	/* everything else that was set is kept for print, explain and diff */

@@ -212,6 +212,7 @@ void publish_policy(struct policy *p)
 	for (o = p->rules.first; o; o = o->next) {
 		struct rule *r = (struct rule *)o;
 
+		r->pub.concurrent = r->max_concurrent;
 		r->pub.alarms = policy_alarms(r);
 		r->pub.pause_stop = r->pause_stop;
 		r->pub.pause_api = r->pause_api;
