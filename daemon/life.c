@@ -31,6 +31,7 @@ enum step {
 	S_NO_EVIDENCE,
 	S_REVIEW,
 	S_CALLBACK,
+	S_CONCURRENT,
 	STEPS,
 };
 #define STEP(what, p)	((uint8_t)((what) | (p) << 6))
@@ -107,6 +108,8 @@ static void denied(struct life *l, const struct evlog_event *e)
 		add(l, S_NO_PATH, e);
 	else if (is(e, "callback"))
 		add(l, S_CALLBACK, e);
+	else if (is(e, "max-concurrent"))
+		add(l, S_CONCURRENT, e);
 	else if (is(e, "sampling.unavailable"))
 		l->undrawn = true;
 	else if (drawn_out(e->reason))
@@ -315,6 +318,9 @@ static void step(struct machine *m, enum step what)
 	} else if (what == S_CALLBACK) {
 		m->state = PURPOSE_DENIED;
 		m->reason = "callback";
+	} else if (what == S_CONCURRENT) {
+		m->state = PURPOSE_DENIED;
+		m->reason = "max-concurrent";
 	} else if (plain[what])
 		event(m, (enum purpose_event)(plain[what] - 1));
 }

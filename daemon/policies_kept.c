@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/beneath.h"
+#include "store/evlog.h"
 
 #define KEPT_MAX (256 << 20)
 
@@ -151,12 +152,34 @@ static int keep_file(const char *store, const char *name, bool once, const char 
 	return e;
 }
 
+/* What the reaper, which reads no policy, keeps the evidence by: only ever longer, as what was decided under a policy stays. */
+static int keep_records(const char *store, unsigned months, char *why, size_t n)
+{
+	char text[32];
+	unsigned had = 0;
+	int fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e = fd < 0 ? -errno : evlog_expire_months(fd, &had), len;
+
+	if (fd >= 0)
+		close(fd);
+	if (!e && months > had) {
+		len = snprintf(text, sizeof(text), "%u\n", months);
+		e = policy_write_file(store, strchr(EVLOG_KEEP_FILE, '/') + 1, text, (size_t)len);
+	}
+	if (e)
+		snprintf(why, n, "%s/%s: cannot be kept: %s", store, EVLOG_KEEP_FILE, strerror(-e));
+	return e;
+}
+
 int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why, size_t n)
 {
 	char name[80];
+	int e;
 
 	if (!store)
 		return 0;
+	e = keep_records(store, policy_record_months(p), why, n);
+	if (e)
+		return e;
 	snprintf(name, sizeof(name), "%s.policy", policy_hash(p));
 	return keep_file(store, name, false, text, len, why, n);
 }

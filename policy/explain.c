@@ -345,12 +345,13 @@ static void pauses(struct explain *e)
 static void answers(struct explain *e)
 {
 	static const int missed[] = {X_MISSED_OFF, X_MISSED_CONSENT, X_MISSED_KEEP};
+	static const struct policy_span least = {24, POLICY_U_MONTHS};
 
 	explain_head(e, X_H_OWNER);
 	SAY(e, X_OWNER, e->r->pub.owner);
 	SAY(e, X_REVIEW, explain_date(e, &e->r->pub.review),
 	    e->t->say[missed[e->r->pub.on_review_missed]]);
-	SAY(e, X_RECORD, explain_span(e, &e->r->decision_record));
+	SAY(e, X_RECORD, explain_span(e, record_is_short(e->r) ? &least : &e->r->decision_record));
 }
 
 /* ---- warnings ---- */

@@ -204,8 +204,6 @@ static const char *const say[X_N] = {
 	[X_ERASED] = "Slettefristen er {1} fra samtalens begyndelse, efter kalenderen i {2}.",
 	[X_EXAMPLE] = "Eksempel: En samtale den {1} kl. 10.00 er slettet inden den {2} kl. 10.00.",
 	[X_REASON] = "Begrundelse: {1}",
-	[X_REVIEW_EVERY] = "Med {1} mellemrum gennemgås optagelserne. Det, ingen tager stilling "
-			   "til, slettes ved slettefristen.",
 	[X_HOLD] = "En enkelt samtale kan gemmes længere i en tvist, når en navngiven person "
 		   "angiver en grund og en dato for fornyet vurdering.",
 	[X_NO_HOLD] = "Intet forlænger fristen: En samtale, der gemmes i en tvist, gemmes kun til "
@@ -246,7 +244,7 @@ static const char *const say[X_N] = {
 	[X_MISSED_OFF] = "optager den ikke længere noget",
 	[X_MISSED_CONSENT] = "optager den kun med samtykke",
 	[X_MISSED_KEEP] = "fortsætter det, som loven kræver, og der slås alarm",
-	[X_RECORD] = "Hvad der blev bestemt om en samtale, gemmes uden lyd og uden nummer i {1}.",
+	[X_RECORD] = "Hvad der blev bestemt om en samtale, gemmes uden lyd og uden nummer i mindst {1}.",
 	[X_H_WARNINGS] = "Advarsler",
 	[X_WARNING] = "{1}, linje {2}: {3}",
 
@@ -284,6 +282,7 @@ static const char *const word[][2] = {
 	{"genetic", "genetiske data"},
 	{"biometric", "biometriske data"},
 	{"card", "kortnumre"},
+	{"W-23", "En indstilling gemmes, men endnu er der intet, der retter sig efter den."},
 	{NULL, NULL},
 };
 static const char *const warning[][2] = {

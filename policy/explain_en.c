@@ -196,8 +196,6 @@ static const char *const say[X_N] = {
 	[X_ERASED] = "Erased {1} after the call began, by the calendar of {2}.",
 	[X_EXAMPLE] = "Example: a call on {1} at 10:00 is erased before {2} at 10:00.",
 	[X_REASON] = "Reason given: {1}",
-	[X_REVIEW_EVERY] = "Every {1} the recordings are looked through; what nobody decides about "
-			   "is erased at its deadline.",
 	[X_HOLD] = "A single call can be kept longer, for a dispute, by a named person with a "
 		   "reason and a date of review.",
 	[X_NO_HOLD] = "Nothing prolongs this: a call that is held for a dispute is held for "
@@ -235,7 +233,7 @@ static const char *const say[X_N] = {
 	[X_MISSED_CONSENT] = "it goes on with consent only",
 	[X_MISSED_KEEP] = "what the law demands goes on, with an alarm",
 	[X_RECORD] =
-		"What was decided about a call is kept, without sound and without number, for {1}.",
+		"What was decided about a call is kept, without sound and without number, for at least {1}.",
 	[X_H_WARNINGS] = "Warnings",
 	[X_WARNING] = "{1}, line {2}: {3}",
 

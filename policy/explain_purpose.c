@@ -186,8 +186,6 @@ static void deadline(struct explain *e, const struct block *b)
 		SAY(e, X_EXAMPLE, explain_date(e, &from), explain_date(e, &until));
 	if (x->retention_reason)
 		SAY(e, X_REASON, x->retention_reason);
-	if (x->review_every.n)
-		SAY(e, X_REVIEW_EVERY, explain_span(e, &x->review_every));
 	if (b->purpose == POLICY_DOCUMENTATION && x->not_needed)
 		SAY(e, X_NOT_NEEDED);
 	if (x->worm)

@@ -405,6 +405,8 @@ int parse_source(struct policy *p, uint16_t file, int (*include)(struct policy *
 		 void *arg);
 /* lint.c: resolves names, applies defaults, fills what is derived, checks. */
 int lint_policy(struct policy *p);
+/* lint_meant.c: shorter than proofs are kept in any case */
+bool record_is_short(const struct rule *r);
 /* index.c: which rules a number can concern */
 int index_build(struct policy *p);
 /* Sets the bits of the rules in p->all that can match these keys (0: no number); the others cannot. */

@@ -94,26 +94,36 @@ bool key_in(const char *key, const char (*list)[POLICY_KEY_MAX])
 	return false;
 }
 
-bool check_file(struct policy *p, const struct word *w, const char *what, char **ret_path)
+char *file_path(struct policy *p, const struct word *w)
 {
 	const struct source *src = &p->src[w->at.file];
 	const char *slash = strrchr(src->name, '/');
+	char *path;
+
+	if (src->in_memory)
+		return NULL;
+	if (w->s[0] == '/' || !slash)
+		path = strdup(w->s);
+	else if (asprintf(&path, "%.*s/%s", (int)(slash - src->name), src->name, w->s) < 0)
+		path = NULL;
+	if (!path)
+		p->oom = true;
+	return path;
+}
+
+bool check_file(struct policy *p, const struct word *w, const char *what, char **ret_path)
+{
 	struct stat st;
 	char *path;
 	bool ok;
 
 	if (ret_path)
 		*ret_path = NULL;
-	if (src->in_memory)
+	if (p->src[w->at.file].in_memory)
 		return true;
-	if (w->s[0] == '/' || !slash)
-		path = strdup(w->s);
-	else if (asprintf(&path, "%.*s/%s", (int)(slash - src->name), src->name, w->s) < 0)
-		path = NULL;
-	if (!path) {
-		p->oom = true;
+	path = file_path(p, w);
+	if (!path)
 		return false;
-	}
 	ok = !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, R_OK);
 	if (!ok)
 		diag_add(p, w->at, "L-08", NULL, "names are relative to this policy file.",

@@ -32,6 +32,9 @@ bool key_in(const char *key, const char (*list)[POLICY_KEY_MAX]);
  */
 bool check_file(struct policy *p, const struct word *w, const char *what, char **ret_path);
 
+/* Where it lies (malloc'ed); NULL: texts from memory have no files, or no memory. */
+char *file_path(struct policy *p, const struct word *w);
+
 /* ---- lint_number.c: sets of numbers; answers about large ones are remembered between begin and end ---- */
 
 bool memo_begin(struct policy *p);
@@ -51,6 +54,11 @@ void check_announcement(struct policy *p, struct announcement *a);
 void check_assessment(struct policy *p, struct assessment *a);
 void check_rule(struct policy *p, struct rule *r);
 void check_purpose(struct policy *p, struct rule *r, struct block *b);
+/* lint_meant.c: what cannot be meant, and what nothing acts on yet */
+void check_window(struct policy *p, const struct rule *r, const struct block *b);
+void check_assessment_says(struct policy *p, const struct assessment *a);
+void check_meant(struct policy *p, const struct rule *r);
+void check_defaults_meant(struct policy *p, const struct rule *d);
 /* lint_key.c */
 void check_keys(struct policy *p, struct rule *r);
 void check_event_headers(struct policy *p);
@@ -68,6 +76,8 @@ void check_rules_together(struct policy *p);
 /* lint_past.c: by p->past, if there is one */
 void check_past(struct policy *p);
 
+/* publish.c: POLICY_ALARM_* that a rule, or the defaults, leave on */
+unsigned policy_alarms(const struct rule *r);
 /* publish.c: after all checks, when there was no error */
 void publish_policy(struct policy *p);
 

@@ -27,25 +27,6 @@ static bool wrong_kind(const struct word *w, int kind)
 
 /* ---- consent ---- */
 
-static void check_window(struct policy *p, const struct rule *r, const struct block *b)
-{
-	const struct policy_window *w = &b->pub->window;
-	struct pos at = block_at(b, B_WINDOW);
-
-	if (w->from_answer && r->pub.proof == POLICY_PROOF_FINGERPRINT)
-		diag_add(p, at, "L-24",
-			 "X-1: a press counts after the notice was heard, not after the answer.",
-			 "window notice-start+3s to notice-end+10s",
-			 "the notice is proven by its audio, but the window counts from the "
-			 "answer.");
-	if (w->from_answer ? w->to_s <= w->from_s : false)
-		diag_add(p, at, "L-24", "N-21", "window notice-start+3s to notice-end+10s",
-			 "the window is empty.");
-	if ((w->from_answer ? w->to_s - w->from_s : w->to_s) > 120 || w->from_s > 120)
-		diag_add(p, at, "L-24", "N-21: a late press is no answer to the question.",
-			 "at most 120 s.", "the window is longer than 120 s.");
-}
-
 static void check_consent(struct policy *p, const struct rule *r, const struct block *b)
 {
 	const struct policy_block *x = b->pub;

@@ -88,6 +88,7 @@ void check_assessment(struct policy *p, struct assessment *a)
 		diag_add(p, a->o.pos, "W-22", NULL, NULL, "the assessment '%s' does not say %s.", a->o.name,
 			 !a->author ? "who wrote it" : !a->date.year ? "when it was made" : "what came of it");
 	check_persons(p, a);
+	check_assessment_says(p, a);
 	today_date(p, &today);
 	/* a day more: days here are UTC's */
 	if (a->date.year && note_days(p, &a->date) > 1)
@@ -161,8 +162,9 @@ void check_defaults(struct policy *p, struct rule *d)
 		weaker(p, d->at[R_MAX], "4 h");
 	if (d->at[R_PLAY_REASON].line && d->play_reason_off)
 		weaker(p, d->at[R_PLAY_REASON], "required");
-	if (d->at[R_ALARM].line && d->alarm && !strcmp(d->alarm->s, "off"))
+	if (d->at[R_ALARM].line && policy_alarms(d) != POLICY_ALARM_ALL)
 		weaker(p, d->at[R_ALARM], "on");
+	check_defaults_meant(p, d);
 	for (int i = 0; i < POLICY_PURPOSES; i++) {
 		const struct block *b = &d->block[i];
 
@@ -594,6 +596,7 @@ void check_rule(struct policy *p, struct rule *r)
 		check_notice(p, r);
 	check_decision_record(p, r);
 	check_limits(p, r);
+	check_meant(p, r);
 	check_lists(p, r);
 	check_counted(p, r);
 	if (!c || c->o.bad)

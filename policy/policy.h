@@ -164,6 +164,7 @@ struct policy_rule {
 	const char *pause_header, *pause_value; /* value NULL: its presence */
 	const char *sms; /* template of the message that brings the rest of the notice (N-36); NULL none */
 	struct policy_span sms_timeout; /* its receipt is there so long after the answer, or the call is listed */
+	int concurrent;	  /* calls of it that are recorded at once; 0 no limit. What a statute obliges to is recorded beyond it */
 	unsigned alarms;  /* POLICY_ALARM_*; of what a statute obliges to record gaps and missing notices always (X-10, guidance 5.5) */
 	bool needs_pause; /* sensitive, or a pause by key, header or api: must not be recorded without pauses */
 	/* everything else that was set is kept for print, explain and diff */
@@ -232,6 +233,8 @@ void policy_free(struct policy *p);
 
 const char *policy_hash(const struct policy *p); /* 64 hex digits, BLAKE2b-256 of the canonical form */
 size_t policy_rules(const struct policy *p);
+/* The longest decision-record of its rules, in whole months, rather longer; 0 no rule. */
+unsigned policy_record_months(const struct policy *p);
 const struct policy_rule *policy_rule(const struct policy *p, size_t i);
 /* Canonical text: parses back to the same policy and hash. -ENOMEM, or the stream's error. */
 int policy_print(FILE *f, const struct policy *p);

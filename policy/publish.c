@@ -161,7 +161,7 @@ static void publish_block(struct block *b)
 	memcpy(pub->not_needed_key, b->not_needed_key, sizeof(pub->not_needed_key));
 }
 
-static unsigned alarms(const struct rule *r)
+unsigned policy_alarms(const struct rule *r)
 {
 	static const char *const name[] = { "gap", "utilisation", "overdue", "quota", "notice-missing" };
 	unsigned n = r->alarm ? 0 : POLICY_ALARM_ALL;
@@ -177,6 +177,34 @@ static unsigned alarms(const struct rule *r)
 	return n;
 }
 
+static unsigned months_of(const struct policy_span *s)
+{
+	static const unsigned hours[] = { 3600, 60, 1 };
+
+	switch (s->unit) {
+	case POLICY_U_YEARS:
+		return 12 * (unsigned)s->n;
+	case POLICY_U_MONTHS:
+		return (unsigned)s->n;
+	case POLICY_U_DAYS:
+		return (unsigned)s->n / 28 + 1; /* no month is shorter */
+	default:
+		return (unsigned)s->n / hours[s->unit] / 24 / 28 + 1;
+	}
+}
+
+unsigned policy_record_months(const struct policy *p)
+{
+	unsigned most = 0;
+
+	for (const struct obj *o = p->rules.first; o; o = o->next) {
+		unsigned n = months_of(&((const struct rule *)o)->decision_record);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 void publish_policy(struct policy *p)
 {
 	struct obj *o;
@@ -184,7 +212,8 @@ void publish_policy(struct policy *p)
 	for (o = p->rules.first; o; o = o->next) {
 		struct rule *r = (struct rule *)o;
 
-		r->pub.alarms = alarms(r);
+		r->pub.concurrent = r->max_concurrent;
+		r->pub.alarms = policy_alarms(r);
 		r->pub.pause_stop = r->pause_stop;
 		r->pub.pause_api = r->pause_api;
 		r->pub.pause_header = r->pause_header;

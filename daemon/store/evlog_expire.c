@@ -42,17 +42,39 @@ int32_t evlog_expire_day(int32_t day, unsigned months)
 	return ret;
 }
 
+int evlog_expire_months(int root_fd, unsigned *ret)
+{
+	char text[32], *end;
+	unsigned long v;
+	size_t n;
+	int rc = read_small(root_fd, EVLOG_KEEP_FILE, text, sizeof(text) - 1, &n);
+
+	*ret = EVLOG_EXPIRE_MONTHS;
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	text[n] = 0;
+	v = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || strcmp(end, "\n") != 0 || v > EVLOG_KEEP_MAX)
+		return -EBADMSG;
+	*ret = v > EVLOG_EXPIRE_MONTHS ? (unsigned)v : EVLOG_EXPIRE_MONTHS;
+	return 0;
+}
+
 int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, int32_t *ret_before, uint64_t *ret_days)
 {
 	struct why why = { "" };
 	struct evlog_days days;
 	struct root root;
-	int32_t before = evlog_expire_day(evlog_day(now_ns), months);
+	unsigned keep;
+	int32_t before;
 	int rc = root_open(store_dir, &root, &why);
 
 	if (rc)
 		return rc;
-	rc = evlog_days_read(&root, &days, NULL, NULL);
+	rc = evlog_expire_months(root.fd, &keep);
+	before = evlog_expire_day(evlog_day(now_ns), !rc && keep > months ? keep : months);
+	if (!rc)
+		rc = evlog_days_read(&root, &days, NULL, NULL);
 	root_close(&root);
 	if (rc)
 		return rc;

@@ -279,6 +279,28 @@ static int append(struct take *t, const struct outbox_file *f)
 	return rc;
 }
 
+/* Younger than what a policy of this store has kept (evlog_check knows the least of all stores only). 0, -EBADMSG; else it cannot
+ * be told. */
+static int too_young(struct take *t, const struct outbox_file *f)
+{
+	unsigned months = EVLOG_EXPIRE_MONTHS;
+	int32_t day;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct evlog_event *e = &f->line[i].e;
+		int rc;
+
+		if (e->kind != EVLOG_EVIDENCE_EXPIRE)
+			continue;
+		rc = evlog_expire_months(t->l->root.fd, &months);
+		if (rc)
+			return why_errno(t->why, rc == -EBADMSG ? -EIO : rc, EVLOG_KEEP_FILE, "cannot read");
+		if (!evlog_day_of_number(evlog_num_get(e, EVLOG_N_DAY, 0), &day) || day > evlog_expire_day(evlog_day(e->time_ns), months))
+			return -EBADMSG;
+	}
+	return 0;
+}
+
 /* What the events ask of who holds the log. */
 static void note_expire(struct take *t, const struct outbox_file *f)
 {
@@ -308,6 +330,12 @@ static int take_file(struct take *t, const char *file)
 	if (evlog_day(ns) > t->today || evlog_day(f.newest_ns) > t->today)
 		rc = -EAGAIN;
 	else
+		rc = too_young(t, &f);
+	if (rc == -EBADMSG) {
+		outbox_file_free(&f);
+		return put_aside(t, file, "evidence is given up too early");
+	}
+	if (!rc)
 		rc = append(t, &f);
 	if (!rc) {
 		note_expire(t, &f);

@@ -61,7 +61,7 @@ rule "all" { controller c side calling calling +45 8812 3450 trunk t queue one-o
  owner "Somebody" review 2027-05-01 notice n notice-proof attested sms tpl timeout 20 min on-review-missed consent
  training { basis consent assessment amount consent-key 1 consent-source api
   consent-source header X-Yes = 1
-  window notice-start+2s to notice-end+90s reopen agent
+  window notice-start+4s to notice-end+90s reopen agent
   sample 12.5% cap 3 per hour
   cap 9 per queue per week
   spread first-come use-target 70% throttle 1.30 floor 3 retention 36 h use-within 1 days }
@@ -80,7 +80,7 @@ for s in 'C A/S is the calling party' 'trunk t' 'the queue is in the set qs' 'th
 	'SIP domain is c.example' 'the call goes out' 'it begins mon-fri 08:00-16:00, sat except @closed' 'coded as PCMA and PCMU' \
 	'not encrypted' 'tagged the call vip' 'Whose decision counts: the person called' 'Only the person called is recorded' \
 	'Nobody checks' 'sent by SMS (tpl)' 'after 20 minutes' '[withdraw] is left to the SMS' 'Key 1 from the person called means yes' \
-	'from 2 seconds after' 'to 90 seconds after' 'When the agent asks again' 'can report the yes' 'SIP header X-Yes' \
+	'from 4 seconds after' 'to 90 seconds after' 'When the agent asks again' 'can report the yes' 'SIP header X-Yes' \
 	'12.5 % of the calls' '3 an hour' '9 a week for each queue' 'first calls' 'less than 70 %' 'times 1.30, at least 3' 'Erased 36 hours after' \
 	'Who may listen: a, b and c' 'need not give a reason' 'Music on hold' 'cannot be paused' 'it goes on with consent only' \
 	'The rest comes in a text message' 'W-10, line' 'W-18, line'; do said "$s"; done
@@ -90,8 +90,8 @@ for s in 'opkaldet begynder man-fre 08:00-16:00, lør undtagen @closed' '12,5 % 
 text --today $today -r doc "$TMP/all.policy"
 for s in 'Not proven 45 seconds after' 'documentation is erased' 'from the first sound on' 'recording pauses' 'program can pause' \
 	'SIP header X-Pause' 'lasts 2 minutes at most; then the recording goes on' 'Tones in the sound stay' 'Only the agent is recorded' \
-	'Every 30 days' 'marked as not needed' 'Reason given: the board takes' 'Who may listen: nobody'; do said "$s"; done
-unsaid 'W-10'
+	'marked as not needed' 'Reason given: the board takes' 'Who may listen: nobody'; do said "$s"; done
+unsaid 'Every 30 days' 'W-10'
 
 # As data; nothing to say; wrong language.
 run 0 "$P" explain --json --lang da --today $today b*.policy

@@ -78,7 +78,7 @@ static const char all_settings[] =
 	"except @hol owner O review 2027-10-01 notice b-da notice-proof api\n"
 	" training { basis consent assessment amount consent-key # consent-source api "
 	"consent-source header X-Yes = 1\n"
-	"  withdraw-key 0 any-time window notice-start+2s to notice-end+20s reopen agent "
+	"  withdraw-key 0 any-time window notice-start+3s to notice-end+20s reopen agent "
 	"training-from call\n"
 	"  sample 100% cap 5 per day }\n roles training coach\n}\n"
 	"rule \"three\" { controller c side called called +45 1234 5678 owner O review 2027-10-01 "

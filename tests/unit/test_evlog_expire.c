@@ -147,6 +147,42 @@ static void with_age(void **state)
 	certificate_free(c);
 }
 
+/* A policy asked for three years: nothing of it goes after two, whoever asks, until three have passed. */
+static void by_policy(void **state)
+{
+	struct evlog_event e = evlog_expire_event(evlog_expire_day(evlog_day(clock_now_ns()), EVLOG_EXPIRE_MONTHS), clock_now_ns());
+	struct outbox_taken t;
+	struct outbox *o;
+	int32_t before;
+	uint64_t due;
+	char why[512] = "";
+
+	(void)state;
+	shell("mkdir -p '%s/policies' && echo 36 >'%s/policies/records'", store_dir, store_dir);
+	t = ask(24, &due, &before);
+	assert_int_equal(due, 0);
+	assert_int_equal(t.expired, 0);
+	assert_int_equal(t.refused, 0);
+	/* another asks for what two years would allow */
+	assert_int_equal(outbox_open(store_dir, &o, why, sizeof(why)), 0);
+	assert_int_equal(outbox_add(o, &e), 0);
+	outbox_close(o);
+	assert_int_equal(outbox_flush_now(store_dir, &t, why, sizeof(why)), 0);
+	assert_true(t.refused == 1 && !t.expired && !t.events);
+	shell("test -e '%s/evidence/2026-11-24.log'", store_dir);
+	/* less than 24 is 24; what is no number keeps everything */
+	shell("echo 3 >'%s/policies/records'", store_dir);
+	assert_int_equal(evlog_expire_due(store_dir, clock_now_ns(), 24, &before, &due), 0);
+	assert_int_equal(due, 82);
+	shell("echo 3x >'%s/policies/records'", store_dir);
+	assert_int_equal(evlog_expire_due(store_dir, clock_now_ns(), 24, &before, &due), -EBADMSG);
+	shell("echo 36 >'%s/policies/records'", store_dir);
+	clock_set_ns(D0 + (DAYS + 3 + 365) * DAY);
+	t = ask(24, &due, &before);
+	assert_int_equal(t.expired, 82);
+	assert_int_equal(look().damaged, 0);
+}
+
 /* What is missing without an event, or of days behind it, is found. */
 static void by_hand(void **state)
 {
@@ -315,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(with_age, fresh, gone),
 		cmocka_unit_test_setup_teardown(by_hand, fresh, gone),
+		cmocka_unit_test_setup_teardown(by_policy, fresh, gone),
 		cmocka_unit_test_setup_teardown(without_root, fresh, gone),
 		cmocka_unit_test_setup_teardown(too_early, fresh, gone),
 		cmocka_unit_test_setup_teardown(border, fresh, gone),

@@ -159,6 +159,8 @@ static void test_ends(void **state)
 	   DOC, DENIED, "review.missed");
 	IS(LAW(&r, {EVLOG_PURPOSE_DENY, D, EVLOG_S_POLICY, "evidence.unavailable"}), DOC, DENIED,
 	   "evidence.unavailable");
+	IS(LAW(&r, {EVLOG_PURPOSE_DENY, D, EVLOG_S_POLICY, "max-concurrent"}), DOC, DENIED,
+	   "max-concurrent");
 	IS(LAW(&r, IN, TOLD, {EVLOG_CALL_KEPT, 0, 0, NULL},
 	       {EVLOG_PURPOSE_EXPIRE, D, EVLOG_S_REAPER, "deadline"}),
 	   DOC, EXPIRED, "deadline");

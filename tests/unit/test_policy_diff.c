@@ -168,8 +168,8 @@ static const struct {
 	{"sample 5%", "sample 5% use-target 90%", T, L, 1},
 	{"sample 5%", "sample 5% pre-decision block", T, L, 1},
 	{"window notice-start+3s to notice-end+10s", "window notice-start+3s to notice-end+8s", T, L, 1},
-	{"window notice-start+3s to notice-end+10s", "window notice-start+2s to notice-end+10s", L, T, 1},
-	{"window notice-start+3s to notice-end+10s", "window notice-start+2s to notice-end+9s", L, L, 1},
+	{"window notice-start+3s to notice-end+10s", "window notice-start+4s to notice-end+10s", T, L, 1},
+	{"window notice-start+3s to notice-end+10s", "window notice-start+4s to notice-end+11s", L, L, 1},
 	/* who may opt out has longer before anything is kept */
 	{"opt-out key 9", "opt-out key 9 window notice-start+3s to notice-end+20s", T, L, 1},
 	{"opt-out key 9", "opt-out key 9 window notice-start+3s to notice-end+10s", N, N, 1},

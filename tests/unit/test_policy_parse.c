@@ -129,7 +129,7 @@ static void test_values(void **state)
 	assert_int_equal(t->window.to_s, 10);
 	assert_string_equal(two->purpose[1].consent_key, "#");
 	assert_true(two->purpose[1].withdraw_any_time && two->purpose[1].window.reopen_agent);
-	assert_int_equal(two->purpose[1].window.from_s, 2);
+	assert_int_equal(two->purpose[1].window.from_s, 3);
 	assert_int_equal(two->purpose[1].window.to_s, 20);
 	assert_int_equal(two->purpose[1].retention.n, 3); /* built in */
 	assert_int_equal(two->purpose[1].retention.unit, POLICY_U_MONTHS);
