@@ -282,7 +282,6 @@ static const char *const word[][2] = {
 	{"genetic", "genetiske data"},
 	{"biometric", "biometriske data"},
 	{"card", "kortnumre"},
-	{"W-23", "En indstilling gemmes, men endnu er der intet, der retter sig efter den."},
 	{NULL, NULL},
 };
 static const char *const warning[][2] = {
@@ -311,6 +310,7 @@ static const char *const warning[][2] = {
 	{"W-21",
 	 "Hvor længe loven kræver optagelser gemt, vides ikke her; et menneske må se efter."},
 	{"W-22", "En vurdering siger ikke, hvem der har skrevet den, hvornår, eller hvad den endte med."},
+	{"W-23", "En indstilling gemmes, men endnu er der intet, der retter sig efter den."},
 	{NULL, NULL},
 };
 
