@@ -91,7 +91,7 @@ static const char *built_in_rule(const struct rule *r, int id, char *buf, size_t
 			 unit_names[r->pub.pause_max.unit], r->pause_stop ? "stop" : "resume");
 		return can_pause(r) ? buf : NULL;
 	case R_KEYS:
-		return "keys per-leg yes bucket day";
+		return "keys bucket day";
 	case R_ALARM:
 		return "alarm on";
 	default:

@@ -15,7 +15,7 @@ unsaid from=+4520304056 to=$f unseen=caller:7000 info=caller:3:8000 $heard
 unsaid-last from=+4520304057 to=$f unseen=caller:7000 $heard
 hung-up from=+4520304058 to=$f lose=caller:9880:10000 $heard
 agent-tail from=+4520304059 to=$f lose=callee:9000:10000 $heard
-agent-unsaid from=+4520304060 to=$f unseen=callee:7000 $heard
+agent-unsaid from=+4520304060 to=$f unseen=callee:7000 info=callee:3:8000 $heard
 C
 story_replay
 for n in lost lost-late; do
@@ -30,8 +30,28 @@ for n in tail unsaid unsaid-last; do
 	opens $n training -
 	[ "$(told $n optout.uncertain)" = 1 ] || fail "$n: optout.uncertain is not told"
 done
-# nobody opts out on the agent's leg by this key, 40 ms hide none, and who hangs up stops a little before
-for n in agent short hung-up agent-tail agent-unsaid; do
+# 40 ms hide none, and who hangs up stops a little before
+for n in short hung-up; do
+	is $n '.documentation == "GRANTED" and .training == "GRANTED"'
+	opens $n training answer..end
+done
+# the agent opts out for the caller by a key of his own
+for n in agent agent-tail agent-unsaid; do
+	is $n '.documentation == "GRANTED" and .training == "DENIED" and .reasons.training == "optout.uncertain"'
+	opens $n training -
+done
+whole
+
+# ---- where the agent has no key, nobody opts out on that leg ----
+rm -rf "$s" "$k"
+story_policy '/^rule "F"/,/^}/ { /opt-out agent key/d }'
+story_calls <<C
+agent from=+4520304052 to=$f lose=callee:7000:7200 $heard
+agent-tail from=+4520304059 to=$f lose=callee:9000:10000 $heard
+agent-unsaid from=+4520304060 to=$f unseen=callee:7000 info=callee:3:8000 $heard
+C
+story_replay
+for n in agent agent-tail agent-unsaid; do
 	is $n '.documentation == "GRANTED" and .training == "GRANTED"'
 	opens $n training answer..end
 done
