@@ -44,7 +44,7 @@ whole
 
 # ---- where the agent has no key, nobody opts out on that leg ----
 rm -rf "$s" "$k"
-story_policy '/^rule "F"/,/^}/ { /opt-out agent key/d }'
+story_policy '/^rule "F"/,/^}/ s/opt-out agent key \*7/opt-out agent api/'
 story_calls <<C
 agent from=+4520304052 to=$f lose=callee:7000:7200 $heard
 agent-tail from=+4520304059 to=$f lose=callee:9000:10000 $heard

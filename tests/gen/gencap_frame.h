@@ -394,7 +394,7 @@ static void send_fragment(struct net *n, const struct frame *f, size_t from, siz
 	send_ip(n, &g, ns, reverse, 0);
 }
 
-/* Every other fragmented packet has its pieces in reverse order. */
+/* Every other fragmented packet has its later pieces in reverse order; one that overtakes the first stays below (bpf/optag.h). */
 static void send_fragments(struct net *n, const struct frame *f, const struct host *src,
 			   const struct host *dst, uint8_t proto, uint64_t ns, bool reverse)
 {
@@ -403,7 +403,7 @@ static void send_fragments(struct net *n, const struct frame *f, const struct ho
 	uint32_t id = n->ip_id++;
 
 	for (size_t i = 0; i < pieces; i++) {
-		size_t k = id % 2 ? pieces - 1 - i : i;
+		size_t k = id % 2 && i ? pieces - i : i;
 		size_t to = (k + 1) * step < len ? (k + 1) * step : len;
 
 		send_fragment(n, f, k * step, to, src, dst, proto, id, ns, reverse);
