@@ -59,11 +59,12 @@ for _ in $(seq 300); do
 	sleep 0.1
 done
 [ "$(destroyed)" = $((n + 8)) ] || fail "$(destroyed) keys are told as destroyed, not $((n + 8))"
-echo "in the log after $((($(date +%s%N) - began) / 1000000)) ms"
+ms=$((($(date +%s%N) - began) / 1000000))
+echo "in the log after $ms ms"
 read -r own all < <(syncs)
 load_status "$TMP/status" || fail status
 [ "$own" = 0 ] || fail "the thread that takes packets waited for $own of $all syncs"
-[ "$all" -gt 3 ] || fail "nothing was slow: $all syncs"
+[ "$all" -ge 1 ] && [ $ms -ge 2000 ] || fail "nothing was slow: $all syncs, $ms ms"
 
 # ---- killed right behind one ----
 "$O" call withdraw "${sale[8]}" --control "$c" >"$TMP/out" || fail withdraw
