@@ -18,14 +18,16 @@ wrong() {
 	bad=1
 }
 
-# Per leg: call, leg, packets, lost, duplicates, events, hash; per call without audio: call, outcome.
+every=1 # of how many calls the audio of one is asked for: a thousand times export is minutes
+# Per leg: call, leg, packets, lost, duplicates, events, hash ("-": not asked); per call without audio: call, outcome.
 told() { # STORE KEYS
-	local id uid outcome caller callee
+	local id uid outcome caller callee n=0
 	"$BIN/optag" find --store "$1" --json >"$TMP/rows" || wrong "find exits with $?"
 	jq -r '[.sip_call_id, .call, .outcome, (.gap as $gap | .legs |
 		map("\(.packets) \(.lost) \(if $gap == "truncated-packets" then "?" else .duplicates end) \(.events)")[])] | @tsv' "$TMP/rows" |
 		while IFS=$'\t' read -r id uid outcome caller callee; do
 			[ "$outcome" = kept ] || { echo "$id $outcome"; continue; }
+			[ $((n++ % every)) = 0 ] || { printf '%s %s -\n' "$id caller" "$caller" "$id callee" "$callee"; continue; }
 			"$BIN/optag" export --store "$1" --keys "$2" --purpose documentation --call "$uid" --format payload \
 				-o "$TMP/x" >/dev/null 2>"$TMP/err" || { echo "$id export fails: $(cat "$TMP/err")"; continue; }
 			echo "$id caller $caller $(sha256sum <"$TMP/x.caller" | cut -d' ' -f1)"
@@ -56,7 +58,7 @@ judge() { # NAME gencap options...
 	truth "$TMP/t.json" until_end >"$TMP/want2"
 	told "$s" "$k" >"$TMP/got"
 	# Every line told is in one of the truths, and every call is told.
-	sort -u "$TMP/want" "$TMP/want2" >"$TMP/both"
+	{ cat "$TMP/want" "$TMP/want2"; [ $every = 1 ] || sed 's/ [0-9a-f]\{64\}$/ -/' "$TMP/want" "$TMP/want2"; } | sort -u >"$TMP/both"
 	comm -13 "$TMP/both" "$TMP/got" >"$TMP/diff"
 	[ -s "$TMP/diff" ] && wrong "not in the truth:" && head -4 "$TMP/diff" && echo "the truth:" && grep -Ff <(cut -d' ' -f1 "$TMP/diff") "$TMP/want" | head -4
 	[ "$(cut -d' ' -f1 "$TMP/got" | uniq -c)" = "$(cut -d' ' -f1 "$TMP/want" | uniq -c)" ] || wrong "not the calls of the truth"
@@ -74,7 +76,9 @@ judge scenarios-tcp --calls 24 --scenario mix --seconds 5 --transport tcp --tcp-
 judge scenarios-6 --calls 24 --scenario mix --seconds 5 --ip 6 --seed 3
 judge weather --calls 24 --scenario mix --seconds 6 --loss 0.03 --dup 0.05 --reorder 0.05 --seed 4
 judge_kinds
+every=8
 judge thousand --calls 1000 --seconds 5 --concurrent 1000 --codec both
+every=1
 
 # What is sent during a hold is not the conversation: without record-hold-music it never passes the classifier.
 name=hold
