@@ -575,6 +575,9 @@ void recording_blocked_before(struct recording *rc, unsigned leg, uint64_t packe
 	rc->leg[leg].blocked_at_first = rc->leg[leg].blocked_seen = packets;
 }
 
+/* What recording_soon asks for is what recording_listen and count_format meet. */
+_Static_assert(offsetof(struct leg_state, rc) - offsetof(struct leg_state, fmt_packets) == LINE_BYTES, "a line");
+
 void recording_soon(const struct recording *rc, unsigned leg, unsigned step)
 {
 	const struct leg_state *l = &rc->leg[leg];

@@ -46,17 +46,18 @@ struct leg_state {
 	/* the beginnings of these two, */
 	alignas(LINE_BYTES) struct leg_format now;
 	alignas(LINE_BYTES) struct rtp_leg rtp;
-	/* and this */
-	alignas(LINE_BYTES) uint64_t fmt_packets[FORMATS_MAX];
-	struct recording *rc;
+	/* and this: a line, too */
+	alignas(LINE_BYTES) uint32_t fmt_packets[FORMATS_MAX];
+	uint64_t below_ns;  /* packets of it had grown below the classifier then (`below`); 0 never */
+	uint64_t looked_ns; /* they were looked at then */
+	/* and what it does not */
+	alignas(LINE_BYTES) struct recording *rc;
 	uint64_t noise, events, blocked, blocked_at_first;
 	uint64_t blocked_seen; /* at the hole before */
 	uint64_t inspected;    /* packets that were listened to and not kept */
 	uint64_t muted;	       /* samples of chunkers before this one */
 	uint64_t last_key_ns;
-	uint64_t below;	       /* packets of it that the classifier had when it was looked at last, UINT64_MAX not yet; */
-	uint64_t below_ns;     /* they had grown then; 0 never */
-	uint64_t looked_ns;
+	uint64_t below;	       /* packets of it that the classifier had when it was looked at last, UINT64_MAX not yet */
 	uint32_t expect_ssrc;
 	int64_t expect;
 	unsigned nfmt;

@@ -127,7 +127,7 @@ static int get_leg(struct rd *r, struct leg_state *l)
 		f->pt = rd_u8(r);
 		if (!get_text(r, f->fmtp, sizeof(f->fmtp)))
 			return -EBADMSG;
-		l->fmt_packets[i] = rd_varint(r);
+		l->fmt_packets[i] = (uint32_t)rd_varint(r);
 	}
 	l->packets = rd_varint(r);
 	l->noise = rd_varint(r);
