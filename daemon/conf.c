@@ -58,6 +58,7 @@ static const struct conf_setting top_table[] = {
 	{ "calls", CK_COUNT, AT(conf, calls), 1, (1 << 24) - 1, NULL, 0 },
 	{ "call-ring", CK_BYTES, AT(conf, call_ring_bytes), 16384, CHUNK_MAX_BYTES, NULL, 0 },
 	{ "call-memory", CK_BYTES, AT(conf, call_memory), 16 * MIB, 1024 * 1024 * MIB, NULL, 0 },
+	{ "write-memory", CK_BYTES, AT(conf, write_memory), 16 * MIB, 65536 * MIB, NULL, 0 },
 	{ "media-timeout", CK_SPAN, AT(conf, media_timeout_ns), NS_PER_S, 3600 * NS_PER_S, NULL, 0 },
 	{ "hold-timeout", CK_SPAN, AT(conf, hold_timeout_ns), NS_PER_S, 86400 * NS_PER_S, NULL, 0 },
 	{ "setup-timeout", CK_SPAN, AT(conf, setup_timeout_ns), NS_PER_S, 3600 * NS_PER_S, NULL, 0 },
@@ -88,6 +89,7 @@ void conf_defaults(struct conf *ret)
 	ret->calls = 20000;
 	ret->call_ring_bytes = CHUNK_MAX_BYTES;
 	ret->call_memory = 2048 * MIB;
+	ret->write_memory = 64 * MIB;
 	ret->media_timeout_ns = 60 * NS_PER_S;
 	ret->hold_timeout_ns = 1800 * NS_PER_S;
 	ret->setup_timeout_ns = 200 * NS_PER_S;

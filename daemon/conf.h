@@ -64,6 +64,7 @@ struct conf {
 	bool exact_time;	  /* media stamped to the nanosecond, not to the kernel's tick */
 	uint64_t call_ring_bytes; /* audio of a voice at most before it is a chunk, power of two */
 	uint64_t call_memory;	  /* of all voices together */
+	uint64_t write_memory;	  /* of chunks on their way to the disk */
 	uint32_t flow_lines;	  /* power of two; two addresses a line, four a call */
 	uint32_t calls;		  /* at once */
 	uint64_t media_timeout_ns, hold_timeout_ns, setup_timeout_ns;

@@ -246,6 +246,7 @@ static int start_store(struct daemon *d)
 	int e;
 
 	store_threads_default(&s);
+	s.queue_bytes = d->conf.write_memory;
 	s.sync_ns = 0; /* the loop asks, as often as the settings say at that time */
 	e = store_threads(d->store, &s);
 	return e ? e : store_settle(d->store, NULL);

@@ -3,7 +3,7 @@
  * doctor_fs.c - whether a key that is overwritten in place is gone from the store's file system
  *
  * Keys are destroyed so: zeros over the old bytes, then fdatasync. A file system that writes new bytes elsewhere, or both old and new ones
- * through a journal, keeps what was there until that space is used again.
+ * through a journal, keeps what was there until that space is used again. And whether freed space makes writes wait.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@
 #include "doctor.h"
 
 #define CHECK	     "overwriting"
+#define FREED	     "freed-space"
 #define BUCKET_BYTES 128 /* the file of a day's key: small enough to lie in its inode */
 #define ZFS_MAGIC      0x2fc12fc1L /* of no header of Linux's */
 #define BCACHEFS_MAGIC 0xca451a4eL
@@ -52,19 +53,29 @@ static bool option_in(const char *list, const char *option)
 	return false;
 }
 
-/* data=journal among the options of the mount of that device, or, when it is the file system's own default, of the driver. */
-static bool journals_data(dev_t dev)
+/* An option of the file system on that device. */
+static bool mounted_with(dev_t dev, const char *option)
 {
-	char path[320], line[1024], want[32], link[256];
+	char line[1024], want[32];
 	bool found = false;
-	ssize_t n;
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 
 	snprintf(want, sizeof(want), " %u:%u ", major(dev), minor(dev));
 	while (f && !found && fgets(line, sizeof(line), f))
-		found = strstr(line, want) && strstr(line, " - ") && option_in(strstr(line, " - "), "data=journal");
+		found = strstr(line, want) && strstr(line, " - ") && option_in(strstr(line, " - "), option);
 	if (f)
 		fclose(f);
+	return found;
+}
+
+/* data=journal among the options of the mount of that device, or, when it is the file system's own default, of the driver. */
+static bool journals_data(dev_t dev)
+{
+	char path[320], line[1024], link[256];
+	bool found = mounted_with(dev, "data=journal");
+	ssize_t n;
+	FILE *f;
+
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
 	n = readlink(path, link, sizeof(link) - 1);
 	if (found || n <= 0)
@@ -102,6 +113,16 @@ static void costs(const char *at, const char *fix, const char *name, const char 
 		    fix, "%s: %s", name, what);
 }
 
+/* With `discard` the disk is told of freed blocks as soon as the journal is: the reaper frees gigabytes, and writes wait behind that. */
+static void freed_space(const char *at, dev_t dev)
+{
+	if (mounted_with(dev, "discard"))
+		doctor_find(DOCTOR_COSTS, FREED, at, "a disk that discards slowly stands still for seconds when recordings were deleted: write-memory fills.",
+			    "mount it without discard and enable fstrim.timer.", "discard at each commit");
+	else
+		doctor_find(DOCTOR_OK, FREED, at, NULL, NULL, "not discarded at each commit");
+}
+
 void doctor_fs(const char *at)
 {
 	const char *name = NULL, *how = NULL;
@@ -127,4 +148,5 @@ void doctor_fs(const char *at)
 		costs(at, "make the file system without inline_data.", name, "inline_data: keys of days lie in inodes, of which the journal has copies");
 	else
 		doctor_find(DOCTOR_OK, CHECK, at, NULL, NULL, "%s: in place", name);
+	freed_space(at, st.st_dev);
 }

@@ -275,7 +275,7 @@ int store_sync(struct store *st);
  */
 struct store_threads_settings {
 	unsigned encoders; /* 0: the caller's thread codes, the disk has its own all the same */
-	size_t queue_bytes;
+	size_t queue_bytes; /* optagd.conf's write-memory */
 	uint64_t sync_ns; /* 0: only on request */
 	uint64_t flush_ns;
 };

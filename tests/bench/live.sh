@@ -30,12 +30,13 @@ sender=(--cpu 0 --fifo 10) # and optagd runs at nice -10: what else the machine 
 
 up() {
 	rm -rf "$TMP"
+	sync # what was deleted is freed and discarded before a recorder writes
 	mkdir "$TMP"
 	load_up || exit 1
 }
 recorder() {
 	up
-	load_store && load_conf 'ring 256 MiB' 'signalling-ring 16 MiB' 'calls 60000' 'flow-lines 262144' || exit 1
+	load_store && load_conf 'ring 256 MiB' 'signalling-ring 16 MiB' 'calls 60000' 'flow-lines 262144' 'write-memory 512 MiB' || exit 1
 	load_daemon nice -n -10 taskset -c 1 || fail "optagd does not start"
 }
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }

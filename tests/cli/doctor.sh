@@ -93,8 +93,8 @@ on() { # LEVEL TEXT MOUNT-OPTIONS MKFS...: of a new file system
 	"$BIN/optag-doctor" --json --store "$TMP/mnt/s" >"$TMP/out"
 	umount "$TMP/mnt"
 	tried="$tried $2"
-	jq -se --arg l "$1" --arg t "$2" 'any(.[]; .check == "overwriting" and .level == $l and (.found | contains($t)))' "$TMP/out" >/dev/null ||
-		fail "$2: $(grep overwriting "$TMP/out")"
+	jq -se --arg l "$1" --arg t "$2" --arg c "${what:-overwriting}" 'any(.[]; .check == $c and .level == $l and (.found | contains($t)))' "$TMP/out" >/dev/null ||
+		fail "$2: $(grep "${what:-overwriting}" "$TMP/out")"
 }
 if [ "$(id -u)" = 0 ] && mkdir "$TMP/mnt"; then
 	tried=
@@ -104,6 +104,8 @@ if [ "$(id -u)" = 0 ] && mkdir "$TMP/mnt"; then
 	on costs data=journal rw sh -c 'mkfs.ext4 -q "$1" && tune2fs -o journal_data "$1"' sh
 	on costs inline_data rw mkfs.ext4 -q -I 512 -O inline_data
 	on ok "XFS: in place" rw mkfs.xfs -q
+	what=freed-space on costs discard discard mkfs.ext4 -q
+	what=freed-space on ok "not discarded" nodiscard mkfs.ext4 -q
 	on costs "btrfs: copy-on-write" rw mkfs.btrfs -q
 	echo "tried:$tried"
 fi
