@@ -36,7 +36,7 @@ up() {
 }
 recorder() {
 	up
-	load_store && load_conf 'ring 256 MiB' 'signalling-ring 16 MiB' 'calls 60000' 'flow-lines 262144' 'write-memory 512 MiB' || exit 1
+	load_store && load_conf 'ring 256 MiB' 'signalling-ring 16 MiB' 'calls 60000' 'flow-lines 262144' 'write-memory 256 MiB' || exit 1
 	load_daemon nice -n -10 taskset -c 1 || fail "optagd does not start"
 }
 ticks() { awk '{print $14 + $15}' "/proc/$1/stat"; }
