@@ -340,6 +340,8 @@ static json_t *store_json(const struct status *s)
 	num(o, "disk_bytes", s->disk_bytes);
 	num(o, "disk_free", s->disk_free);
 	num(o, "queue_bytes", s->queue_bytes);
+	num(o, "queue_max", s->queue_max);
+	num(o, "queue_limit", s->queue_limit);
 	num(o, "errors", s->store_errors);
 	num(o, "sync_ms_last", s->sync_ns_last / NS_PER_MS);
 	num(o, "sync_ms_max", s->sync_ns_max / NS_PER_MS);
@@ -576,7 +578,9 @@ static void store_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_store_chunks_total", "counter", "Chunks written.", s->store.chunks);
 	one(b, "optag_store_uncut_segments", "gauge", "Segments that a recorder of before left open, and that cannot be read.", s->store.uncut);
 	one(b, "optag_store_fast_chunks_total", "counter", "Chunks that were compressed less since there was no time.", s->store.fast_chunks);
-	one(b, "optag_store_queue_bytes", "gauge", "Waiting to be written.", s->queue_bytes);
+	one(b, "optag_store_queue_bytes", "gauge", "Audio on its way to the disk.", s->queue_bytes);
+	one(b, "optag_store_queue_max_bytes", "gauge", "The most of it since the start.", s->queue_max);
+	one(b, "optag_store_queue_limit_bytes", "gauge", "So much it may be (write-memory); what is more is lost.", s->queue_limit);
 	one(b, "optag_store_io_uring", "gauge", "1: written by io_uring; 0: by plain writes, which wait for the disk one by one.", s->store.ring);
 	one(b, "optag_store_errors_total", "counter", "Failed writes.", s->store_errors);
 	one(b, "optag_store_disk_free_bytes", "gauge", "Free space of the store's file system.", s->disk_free);

@@ -58,8 +58,9 @@
  *			progress; steps: times it was set since the start
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","fast_chunks",
  *		  "segments",
- *		  "disk_bytes","disk_free","queue_bytes","errors",
- *		  "sync_ms_last","sync_ms_max","io_uring"}	io_uring false: plain writes
+ *		  "disk_bytes","disk_free","queue_bytes","queue_max","queue_limit","errors",
+ *		  "sync_ms_last","sync_ms_max","io_uring"}	queue: of audio on its way to the disk, now, the
+ *			most so far, and write-memory; io_uring false: plain writes
  *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","media_fragments","call_ring",
  *		   "store_queue","store_disk","fragments","tcp_gaps","tcp_full","bad_packets","bad_messages",
  *		   "bad_sdp","sdp","call_addresses","flow_full","flow_quarantine","calls_refused","calls_late","store"}
@@ -156,7 +157,7 @@ struct status {
 	uint64_t sms_undelivered; /* since start_ns: messages whose receipt did not come in time (evidence.h) */
 	char store_dir[256];
 	struct store_figures store;
-	uint64_t disk_bytes, disk_free, queue_bytes, store_errors, store_lost, sync_ns_last, sync_ns_max;
+	uint64_t disk_bytes, disk_free, queue_bytes, queue_max, queue_limit, store_errors, store_lost, sync_ns_last, sync_ns_max;
 };
 
 /* rx figures, `up` and `renamed` of the interface with this index (0: with i->name), fd of rtlink_open(0); what cannot be

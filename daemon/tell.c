@@ -126,6 +126,8 @@ static void fill_figures(struct daemon *d, struct status *s)
 	store_figures(d->store, &s->store);
 	s->store_lost = f.lost_calls + s->store.lost_calls + s->store.cut_calls;
 	s->queue_bytes = s->store.queue_bytes;
+	s->queue_max = s->store.queue_max;
+	s->queue_limit = d->conf.write_memory;
 	s->store_errors = s->store.errors;
 	s->sync_ns_last = s->store.sync_last_ns;
 	s->sync_ns_max = s->store.sync_max_ns;

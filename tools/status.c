@@ -167,7 +167,7 @@ static void print_losses(const json_t *o)
 		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
 		{ "losses.ring_damaged", "a ring, emptied, times" },
 		{ "losses.media_fragments", "media in IP fragments" },
-		{ "losses.call_ring", "no call-memory" }, { "losses.store_queue", "store's queue full" },
+		{ "losses.call_ring", "no call-memory" }, { "losses.store_queue", "no write-memory" },
 		{ "losses.store_disk", "disk" },	  { "losses.flow_full", "flow table full" },
 		{ "losses.fragments", "IP packets, fragments missing" },
 		{ "losses.tcp_gaps", "SIP over TCP, holes" }, { "losses.tcp_full", "SIP over TCP, no room" },

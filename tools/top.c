@@ -288,8 +288,9 @@ static void draw_store(const struct sample *a, const struct sample *b)
 
 	heading("disk");
 	bar(size > 0 ? 1 - N("store.disk_free") / size : 0, 20);
-	printf(" full  %sB/s written, %.2f:1, queue %.1f MB, sync %.0f ms (most %.0f)",
+	printf(" full  %sB/s written, %.2f:1, queue %.1f MB (most %.1f of %.0f), sync %.0f ms (most %.0f)",
 	       si(rate_of(a, b, "store.stored_bytes"), r), out > 0 ? in / out : 0, N("store.queue_bytes") / 1e6,
+	       N("store.queue_max") / 1e6, N("store.queue_limit") / 1e6,
 	       N("store.sync_ms_last"), N("store.sync_ms_max"));
 	if (N("store.errors") > 0)
 		printf("  %.0f writes failed", N("store.errors"));

@@ -30,7 +30,7 @@ has "$TMP/out" "90 in progress: 10 setup, 80 answered, 6 on hold; 70 recording; 
 has "$TMP/out" "consent.none?[31m"
 has "$TMP/out" "capture rings"
 has "$TMP/out" "a ring, emptied, times 2"
-has "$TMP/out" "store's queue full     800"
+has "$TMP/out" "no write-memory        800"
 has "$TMP/out" "200.0 MB of audio in 101.0 MB, disk 25 % free"
 grep -q $'\033' "$TMP/out" && fail "status passes an escape through"
 [ -s "$TMP/err" ] && fail "status: stderr"
