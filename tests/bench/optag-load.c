@@ -13,7 +13,7 @@
  * stdout gets one JSON object when all is over; --truth a line per call, fields
  * divided by tabs: SIP Call-ID, kind, packets of caller and callee, key-press packets,
  * and with --sha the SHA-256 of each voice's payloads. --sound N:LEG:FILE writes the
- * first 10 minutes of one voice of call number N as they will be sent, before the calls begin.
+ * first hour of one voice of call number N as they will be sent, before the calls begin.
  *
  * CPU seconds are this thread's and include what the receiving end of a veth does in
  * it: subtract what `--sink` shows, the same load into a program that drops all.
@@ -341,6 +341,8 @@ static void make_sound(void)
 	free(a.law[1]);
 }
 
+#define SOUND_PACKETS (3600 * 50)
+
 static void write_sound(void)
 {
 	static struct lcall c;
@@ -352,8 +354,8 @@ static void write_sound(void)
 		errx(2, "--sound: '%s' is not N:LEG:FILE", opt.sound);
 	call_sound(&load, c.number, c.at0);
 	f = fopen(path, "w");
-	for (uint32_t i = 0; f && i < 30000; i++)
-		fwrite(load.wire.pool + (c.at0[leg] + i * LOAD_PAYLOAD) % LOAD_POOL, 1, LOAD_PAYLOAD, f);
+	for (uint64_t i = 0; f && i < SOUND_PACKETS; i++)
+		fwrite(load.wire.pool + (uint32_t)(c.at0[leg] + i * LOAD_PAYLOAD) % LOAD_POOL, 1, LOAD_PAYLOAD, f);
 	if (!f || fclose(f))
 		err(1, "%s", path);
 }
