@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * policies_retain.c - how long the policy in force keeps calls, for the reaper: STORE/retention (store/retention.h)
+ * policies_retain.c - how long the policy in force keeps calls, and unused ones, for the reaper: STORE/retention (store/retention.h)
  *
  * Each time round the policy in force, once it is confirmed, is compared with what the journal had last: so it does not matter how it came in force, or
  * that the daemon before this one was killed between. A policy that still may be reverted writes nothing. What is written is
@@ -15,6 +15,7 @@
 #include "policies_internal.h"
 #include "store/retention.h"
 
+#define LINES	 (POLICY_PURPOSES + 1) /* and training's use-within */
 #define AGAIN_NS (60 * NS_PER_S) /* what could not be written is tried again */
 
 static enum retention_unit unit_of(enum policy_unit u)
@@ -26,7 +27,18 @@ static enum retention_unit unit_of(enum policy_unit u)
 	return units[u];
 }
 
-/* *ret_n of them; room for all purposes of all rules. */
+static struct retention_line line_of(const struct policy *p, const struct policy_rule *r, unsigned purpose, struct policy_span s)
+{
+	struct retention_line l = { .purpose = purpose, .span = (unsigned)s.n, .unit = unit_of(s.unit) };
+
+	snprintf(l.controller, sizeof(l.controller), "%s", r->controller->name);
+	snprintf(l.zone, sizeof(l.zone), "%s", r->controller->timezone);
+	snprintf(l.rule, sizeof(l.rule), "%s", r->name);
+	snprintf(l.policy, sizeof(l.policy), "%s", policy_hash(p));
+	return l;
+}
+
+/* *ret_n of them; room for LINES of each rule. */
 static void lines_of(const struct policy *p, struct retention_line *v, size_t *ret_n)
 {
 	size_t n = 0;
@@ -35,16 +47,16 @@ static void lines_of(const struct policy *p, struct retention_line *v, size_t *r
 		const struct policy_rule *r = policy_rule(p, i);
 
 		for (unsigned k = 0; k < POLICY_PURPOSES; k++) {
-			struct policy_span s = r->purpose[k].retention;
+			const struct policy_block *b = &r->purpose[k];
 
-			if (r->purpose[k].basis == POLICY_B_NONE || s.n <= 0)
+			if (b->basis == POLICY_B_NONE)
 				continue;
-			v[n] = (struct retention_line){ .purpose = k, .span = (unsigned)s.n, .unit = unit_of(s.unit) };
-			snprintf(v[n].controller, sizeof(v[n].controller), "%s", r->controller->name);
-			snprintf(v[n].zone, sizeof(v[n].zone), "%s", r->controller->timezone);
-			snprintf(v[n].rule, sizeof(v[n].rule), "%s", r->name);
-			snprintf(v[n].policy, sizeof(v[n].policy), "%s", policy_hash(p));
-			n++;
+			if (b->retention.n > 0)
+				v[n++] = line_of(p, r, k, b->retention);
+			if (k == POLICY_TRAINING && b->use_within.n > 0) {
+				v[n] = line_of(p, r, k, b->use_within);
+				v[n++].use = true;
+			}
 		}
 	}
 	*ret_n = n;
@@ -53,7 +65,7 @@ static void lines_of(const struct policy *p, struct retention_line *v, size_t *r
 void work_retain(const struct worker *w, struct job *j)
 {
 	size_t n = 0, added = 0, rules = policy_rules(j->against);
-	struct retention_line *v = calloc(POLICY_PURPOSES * rules + 1, sizeof(*v));
+	struct retention_line *v = calloc(LINES * rules + 1, sizeof(*v));
 
 	if (!v) {
 		j->err = -ENOMEM;

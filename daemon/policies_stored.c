@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* policies_stored.c - how many stored calls a policy with shorter retentions concerns (policy-language 5.1); the worker's thread */
+/* policies_stored.c - how many stored calls a policy with a shorter retention or use-within concerns (policy-language 5.1); the worker's thread */
 #include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "policies_internal.h"
+#include "store/reap_used.h"
 #include "store/store.h"
 
 #define TIME_NS (5 * NS_PER_S) /* then "at least" is good enough to decide by */
 
 struct counting {
 	const struct policy_rule *rule;
-	bool shorter[POLICY_PURPOSES];
+	bool shorter[POLICY_PURPOSES], use_shorter;
+	struct reap_used used;
 	uint64_t begin_ns, rows;
 	struct policies_stored *sum;
 };
 
-static bool deadline(const struct policy_rule *r, enum policy_purpose p, uint64_t from, uint64_t *ret)
+static bool deadline(const struct policy_rule *r, struct policy_span s, uint64_t from, uint64_t *ret)
 {
 	static const uint64_t seconds[] = { [POLICY_U_S] = 1, [POLICY_U_MIN] = 60, [POLICY_U_H] = 3600 };
-	struct policy_span s = r->purpose[p].retention;
 	enum clock_unit u = s.unit == POLICY_U_MONTHS ? CLOCK_U_MONTHS : s.unit == POLICY_U_YEARS ? CLOCK_U_YEARS : CLOCK_U_DAYS;
 
 	if (s.unit < POLICY_U_DAYS) {
@@ -29,28 +30,34 @@ static bool deadline(const struct policy_rule *r, enum policy_purpose p, uint64_
 	return clock_add(from, r->controller->timezone, s.n, u, ret) == 0;
 }
 
-static bool shorter(const struct policy_rule *old, const struct policy_rule *now, enum policy_purpose p)
+static bool shorter(const struct policy_rule *old, const struct policy_rule *now, enum policy_purpose p, bool use)
 {
-	uint64_t a, b, from = clock_now_ns();
+	const struct policy_block *a = &old->purpose[p], *b = &now->purpose[p];
+	uint64_t x, y, from = clock_now_ns();
 
-	if (old->purpose[p].basis == POLICY_B_NONE || now->purpose[p].basis == POLICY_B_NONE)
+	if (a->basis == POLICY_B_NONE || b->basis == POLICY_B_NONE)
 		return false;
-	return deadline(old, p, from, &a) && deadline(now, p, from, &b) && b < a;
+	return deadline(old, use ? a->use_within : a->retention, from, &x) && deadline(now, use ? b->use_within : b->retention, from, &y) && y < x;
 }
 
 static int count_row(void *arg, const struct store_row *r)
 {
 	struct counting *c = arg;
 	bool less = false, due = false;
+	uint64_t then;
 
 	for (int p = 0; p < POLICY_PURPOSES; p++) {
 		bool live = r->state[p] == STORE_S_GRANTED || r->state[p] == STORE_S_OBJECTED;
-		uint64_t then;
 
-		if (!c->shorter[p] || !live || !r->until_ns[p] || !deadline(c->rule, (enum policy_purpose)p, r->start_ns, &then))
+		if (!c->shorter[p] || !live || !r->until_ns[p] || !deadline(c->rule, c->rule->purpose[p].retention, r->start_ns, &then))
 			continue;
 		less |= then < r->until_ns[p];
 		due |= then < r->until_ns[p] && then <= c->begin_ns;
+	}
+	if (c->use_shorter && r->state[STORE_TRAINING] == STORE_S_GRANTED && !reap_used_is(&c->used, &r->uid) &&
+	    deadline(c->rule, c->rule->purpose[POLICY_TRAINING].use_within, r->start_ns, &then) && then < r->training_use_by) {
+		less = true;
+		due |= then <= c->begin_ns;
 	}
 	c->sum->calls += less;
 	c->sum->due += due;
@@ -69,6 +76,18 @@ static const struct policy_rule *rule_of(const struct policy *p, const struct po
 	return NULL;
 }
 
+/* Not known which: then all count. */
+static void read_used(const char *store, struct reap_used *ret)
+{
+	struct root r = { .fd = -1 };
+	struct why why = { "" };
+	size_t bad = 0;
+
+	if (!root_open(store, &r, &why))
+		(void)reap_used_read(&r, ret, &bad, &why);
+	root_close(&r);
+}
+
 int policies_stored(const char *store, const struct policy *old, const struct policy *now, struct policies_stored *ret)
 {
 	struct counting c = { .begin_ns = clock_now_ns(), .sum = ret };
@@ -84,13 +103,16 @@ int policies_stored(const char *store, const struct policy *old, const struct po
 		c.rule = policy_rule(now, i);
 		was = rule_of(old, c.rule);
 		for (int p = 0; p < POLICY_PURPOSES; p++)
-			c.shorter[p] = was && shorter(was, c.rule, (enum policy_purpose)p);
-		if (!c.shorter[0] && !c.shorter[1])
+			c.shorter[p] = was && shorter(was, c.rule, (enum policy_purpose)p, false);
+		c.use_shorter = was && shorter(was, c.rule, POLICY_TRAINING, true);
+		if (!c.shorter[0] && !c.shorter[1] && !c.use_shorter)
 			continue;
 		if (!st)
 			e = store_open(store, STORE_RO, &st, why, sizeof(why));
 		if (e == -ENOENT) /* no store, no calls */
 			return 0;
+		if (!e && c.use_shorter && !c.used.v)
+			read_used(store, &c.used);
 		f.rule = c.rule->name;
 		f.controller = c.rule->controller->name;
 		if (!e)
@@ -98,5 +120,6 @@ int policies_stored(const char *store, const struct policy *old, const struct po
 		e = e > 0 ? 0 : e;
 	}
 	store_close(st);
+	reap_used_free(&c.used);
 	return e;
 }

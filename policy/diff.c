@@ -622,13 +622,32 @@ static void tell_added(struct diff *d, const struct rules *all, const struct pai
 	diff_tell(d, v, false, x->now->o.pos, "rule", x->now->o.name, "", NULL, strdup("added"));
 }
 
+/* Its calls, or some, go to a rule of another name that keeps them shorter: it was perhaps renamed. Stored calls go by the name. */
+static bool renamed_shorter(struct diff *d, const struct rules *all, const struct rule *r)
+{
+	for (size_t i = all->nold; i < all->n; i++) {
+		const struct rule *x = all->p[i].now;
+
+		if (!strcmp(x->pub.controller->name, r->pub.controller->name) && diff_keeps_shorter(r, x) && diff_may_meet(d, r, x))
+			return true;
+	}
+	return false;
+}
+
+#define STORED_STAY    "; stored ones stay until their own time"
+#define STORED_RENAMED "; stored ones stay until their own time: under this rule's name the shorter one of the rule that takes its calls would reach them"
+
 static void tell_gone(struct diff *d, const struct rules *all, size_t at)
 {
-	struct verdict v = { POLICY_TIGHTEN, false, "its calls are not recorded any more, calls in progress included" };
+	static const char *const why[2][2] = {
+		{ "its calls are not recorded any more, calls in progress included" STORED_STAY,
+		  "its calls are not recorded any more, calls in progress included" STORED_RENAMED },
+		{ "a later rule may take its calls, by looser terms" STORED_STAY, "a later rule may take its calls, by looser terms" STORED_RENAMED },
+	};
 	const struct rule *r = all->p[at].old;
+	bool looser = !falls_safely(d, all, at);
+	struct verdict v = { looser ? POLICY_LOOSEN : POLICY_TIGHTEN, looser, why[looser][renamed_shorter(d, all, r)] };
 
-	if (!falls_safely(d, all, at))
-		v = (struct verdict){ POLICY_LOOSEN, true, "a later rule may take its calls, by looser terms" };
 	diff_tell(d, v, true, r->o.pos, "rule", r->o.name, "", strdup("there"), NULL);
 }
 

@@ -57,6 +57,9 @@ void diff_settings(struct diff *d, const struct rule *old, const struct rule *no
 /* The worst of them, untold. */
 enum policy_change diff_settings_class(struct diff *d, const struct rule *old, const struct rule *now);
 
+/* For a purpose that both have: shorter, or perhaps so, or its training must be used sooner. */
+bool diff_keeps_shorter(const struct rule *old, const struct rule *now);
+
 /* ---- diff.c ---- */
 
 /* gone: the place is in the old policy. was and is are taken; NULL: "". */

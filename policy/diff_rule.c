@@ -697,3 +697,18 @@ enum policy_change diff_settings_class(struct diff *d, const struct rule *old, c
 	d->work -= d->work < 20000 ? d->work : 20000; /* some 70 settings are printed */
 	return settings(d, old, now, false);
 }
+
+bool diff_keeps_shorter(const struct rule *old, const struct rule *now)
+{
+	for (int p = 0; p < POLICY_PURPOSES; p++) {
+		const struct policy_block *a = &old->pub.purpose[p], *b = &now->pub.purpose[p];
+		int r;
+
+		if (a->basis == POLICY_B_NONE || b->basis == POLICY_B_NONE)
+			continue;
+		r = shorter(&a->retention, &b->retention);
+		if (r < 0 || r == UNKNOWN || (p == POLICY_TRAINING && optional_span(&a->use_within, &b->use_within) < 0))
+			return true;
+	}
+	return false;
+}

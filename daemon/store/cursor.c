@@ -420,6 +420,8 @@ static int get_later(struct cursor *c, struct why *why)
 		if (state_holds(r->row.state[p]) && r->row.rule)
 			overlay_until(c->overlay, c->controller, r->row.rule, (enum store_purpose)p, r->row.start_ns, &r->row.until_ns[p]);
 	}
+	if (c->overlay && r->row.rule)
+		overlay_use_by(c->overlay, c->controller, r->row.rule, r->row.start_ns, &r->row.training_use_by);
 	return 0;
 }
 

@@ -329,7 +329,7 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
 	return rc ? 2 : 1;
 }
 
-void overlay_until(struct overlay *o, const char *controller, const char *rule, enum store_purpose p, uint64_t start_ns, uint64_t *until_ns)
+static void earliest(struct overlay *o, const char *controller, const char *rule, unsigned p, bool use, uint64_t start_ns, uint64_t *at_ns)
 {
 	struct why none;
 	uint64_t at;
@@ -340,8 +340,19 @@ void overlay_until(struct overlay *o, const char *controller, const char *rule, 
 	for (size_t i = 0; i < o->kept.n; i++) {
 		const struct retention_line *l = &o->kept.v[i];
 
-		if (start_ns < l->before_ns && l->purpose == (unsigned)p && !strcmp(l->rule, rule) && !strcmp(l->controller, controller) &&
-		    !retention_deadline(l, start_ns, &at) && at < *until_ns)
-			*until_ns = at;
+		if (start_ns < l->before_ns && l->purpose == p && l->use == use && !strcmp(l->rule, rule) && !strcmp(l->controller, controller) &&
+		    !retention_deadline(l, start_ns, &at) && at < *at_ns)
+			*at_ns = at;
 	}
+}
+
+void overlay_until(struct overlay *o, const char *controller, const char *rule, enum store_purpose p, uint64_t start_ns, uint64_t *until_ns)
+{
+	earliest(o, controller, rule, p, false, start_ns, until_ns);
+}
+
+void overlay_use_by(struct overlay *o, const char *controller, const char *rule, uint64_t start_ns, uint64_t *use_by_ns)
+{
+	if (*use_by_ns)
+		earliest(o, controller, rule, STORE_TRAINING, true, start_ns, use_by_ns);
 }

@@ -38,6 +38,8 @@ int overlay_state(struct overlay *o, const char *controller, const struct uid *u
  * journal that cannot be read changes nothing: fsck tells.
  */
 void overlay_until(struct overlay *o, const char *controller, const char *rule, enum store_purpose p, uint64_t start_ns, uint64_t *until_ns);
+/* So with the time by which training must have been used; 0 stays 0. */
+void overlay_use_by(struct overlay *o, const char *controller, const char *rule, uint64_t start_ns, uint64_t *use_by_ns);
 /* 0, or what was wrong with the first later.db that is damaged, of those that were asked for. */
 int overlay_damage(const struct overlay *o, struct why *why);
 

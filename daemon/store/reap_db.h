@@ -19,6 +19,7 @@ struct reap_row {
 	enum store_state state[STORE_PURPOSES]; /* as it ended */
 	uint32_t purpose_day[STORE_PURPOSES], slot[STORE_PURPOSES];
 	uint64_t until_ns[STORE_PURPOSES];
+	uint64_t use_by_ns; /* training that nobody used by then; 0 none. Who selects it sets it */
 };
 
 /* A partition for reading, beside a writer or not. -ENOENT, -EBADMSG, -EBUSY ... */

@@ -7,6 +7,7 @@
  * sealed since, are read from the first row on. Deadlines are not in the order of the starts where a month ends or a clock is set
  * back (31 January and 28 January are both due on 28 February), so EDGE around that is looked at each time. Lines of
  * days, months and years are looked at when the day changes, and once an hour for rows that come late, since what is looked at again costs.
+ * By a line of `use` training is due at the instant, as by its row: looked at each time, within an hour around it only (NEAR).
  *
  * reap.retention may be lost: then everything is looked at once. What it says of lines that are not there any more is how their loss is noticed.
  */
@@ -25,6 +26,7 @@
 #include "store/catalog.h"
 #include "store/later.h"
 #include "store/reap_retain.h"
+#include "store/reap_used.h"
 #include "store/retention.h"
 
 #define MARKS_FILE  "reap.retention"
@@ -33,6 +35,7 @@
 #define MARK_LINE   96
 #define HOUR_NS	    (3600 * NS_PER_S)
 #define EDGE_NS	    (5 * 86400 * NS_PER_S)
+#define NEAR_NS	    (3 * HOUR_NS)     /* of spans without months, when EDGE_NS was looked at in this hour */
 #define FRESH_NS    (600 * NS_PER_S) /* a file that changed so shortly before the last look changed perhaps since */
 
 struct mark_of {
@@ -53,6 +56,7 @@ struct look {
 	const struct retention_line *l;
 	struct mark_of mark; /* of the last time; zeros */
 	uint64_t to_ns;	     /* no later start is due */
+	uint64_t edge_ns;    /* around what was looked at */
 	bool failed;	     /* something could not be read: the mark stays */
 };
 
@@ -67,6 +71,7 @@ static uint64_t machine_ns(void)
 
 struct scan {
 	struct reap *r;
+	const struct reap_used *used; /* NULL nobody knows */
 	reap_retain_found found;
 	void *arg;
 	struct look *look;
@@ -196,41 +201,51 @@ static uint64_t day_begin(const struct retention_line *l, uint64_t ns)
 	struct clock_date d;
 	uint64_t at;
 
-	return l->unit >= RETENTION_U_DAYS && !clock_civil(ns, l->zone, &d, NULL, NULL) && !clock_day_start(&d, l->zone, &at) && at < ns ? at : ns;
+	return !l->use && l->unit >= RETENTION_U_DAYS && !clock_civil(ns, l->zone, &d, NULL, NULL) && !clock_day_start(&d, l->zone, &at) && at < ns ? at : ns;
 }
 
 bool reap_retain_due(const struct retention_line *l, const struct reap_row *row, uint64_t start_ns, uint64_t due_ns)
 {
-	uint64_t until;
+	uint64_t until, own = l->use ? row->use_by_ns : row->until_ns[l->purpose];
+	bool holds = l->use ? row->state[STORE_TRAINING] == STORE_S_GRANTED : state_holds(row->state[l->purpose]);
 
-	return start_ns < l->before_ns && state_holds(row->state[l->purpose]) && !retention_deadline(l, start_ns, &until) &&
-	       until < row->until_ns[l->purpose] && day_begin(l, until) <= due_ns;
+	return start_ns < l->before_ns && holds && !retention_deadline(l, start_ns, &until) && until < own && day_begin(l, until) <= due_ns;
 }
 
 static int row_found(struct scan *s, const struct retention_line *l, const struct reap_row *row, struct why *why)
 {
 	struct later_line line;
-	int rc = later_get(s->later, &row->uid, l->purpose, &line, why);
+	int rc;
 
+	if (l->use && reap_used_is(s->used, &row->uid))
+		return 0;
+	rc = later_get(s->later, &row->uid, l->purpose, &line, why);
 	if (rc < 0 || (rc == 1 && !state_holds(line.state))) /* gone already */
 		return rc < 0 ? rc : 0;
 	s->asked++;
-	return s->found(s->arg, &row->uid, l->purpose);
+	return s->found(s->arg, &row->uid, l->purpose, l->use);
 }
+
+#define WHICH "start_ns>=?1 AND start_ns<=?2 AND rule=?3"
 
 static int scan_rows(struct scan *s, const struct look *k, sqlite3 *sql, uint64_t from_ns, struct why *why)
 {
 	sqlite3_stmt *st = NULL;
 	int rc, got = SQLITE_DONE;
 
-	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS ",start_ns FROM calls WHERE start_ns>=?1 AND start_ns<=?2 AND rule=?3", -1, &st, NULL);
+	rc = sqlite3_prepare_v2(sql,
+				k->l->use ? "SELECT " REAP_ROW_COLUMNS ",start_ns,training_use_by FROM calls WHERE " WHICH :
+					    "SELECT " REAP_ROW_COLUMNS ",start_ns,0 FROM calls WHERE " WHICH,
+				-1, &st, NULL);
+	if (rc == SQLITE_ERROR && k->l->use) /* of an older format: nobody wrote when it must have been used */
+		return 0;
 	if (rc != SQLITE_OK)
 		return reap_db_fail(sql, rc, "catalog: cannot read", why);
 	sqlite3_bind_int64(st, 1, (sqlite3_int64)from_ns);
 	sqlite3_bind_int64(st, 2, (sqlite3_int64)k->to_ns);
 	sqlite3_bind_text(st, 3, k->l->rule, -1, SQLITE_STATIC);
 	while (!rc && s->asked < s->max && (got = sqlite3_step(st)) == SQLITE_ROW) {
-		struct reap_row row = { .day = 0 };
+		struct reap_row row = { .use_by_ns = (uint64_t)sqlite3_column_int64(st, 10) }; /* none: 0, before all */
 
 		if (!reap_row_get(st, &row) && reap_retain_due(k->l, &row, (uint64_t)sqlite3_column_int64(st, 9), s->r->due_ns) &&
 		    reap_bucket_lives(s->r, s->controller, k->l->purpose, row.purpose_day[k->l->purpose]))
@@ -303,7 +318,7 @@ static int scan_in(void *arg, const char *controller, uint32_t day, unsigned par
 	if (!rc) {
 		for (size_t i = 0; !rc && i < s->nlook; i++) {
 			const struct look *k = &s->look[i];
-			uint64_t from = fresh(&s->r->root, controller, day, part, &k->mark) ? 0 : back(k->mark.from_ns, EDGE_NS);
+			uint64_t from = fresh(&s->r->root, controller, day, part, &k->mark) ? 0 : back(k->mark.from_ns, k->edge_ns);
 
 			if (!strcmp(k->l->controller, controller))
 				rc = scan_rows(s, k, sql, from, &why);
@@ -319,7 +334,13 @@ static int scan_in(void *arg, const char *controller, uint32_t day, unsigned par
 
 static bool looked_at(const struct retention_line *l, const struct mark_of *m, uint64_t due_ns)
 {
-	return l->unit >= RETENTION_U_DAYS && m->n && m->due_ns / HOUR_NS == due_ns / HOUR_NS && day_begin(l, m->due_ns) == day_begin(l, due_ns);
+	return !l->use && l->unit >= RETENTION_U_DAYS && m->n && m->due_ns / HOUR_NS == due_ns / HOUR_NS &&
+	       day_begin(l, m->due_ns) == day_begin(l, due_ns);
+}
+
+static uint64_t edge(const struct retention_line *l, const struct mark_of *m, uint64_t due_ns)
+{
+	return l->use && l->unit < RETENTION_U_MONTHS && m->n && m->due_ns / HOUR_NS == due_ns / HOUR_NS ? NEAR_NS : EDGE_NS;
 }
 
 static void choose(struct scan *s, const struct retention *t, const struct marks *m)
@@ -333,14 +354,15 @@ static void choose(struct scan *s, const struct retention *t, const struct marks
 
 		if (x && x->crc == l->crc)
 			k.mark = *x;
-		if (!l->before_ns || (!s->r->set->dry && looked_at(l, &k.mark, s->r->due_ns)))
+		if (!l->before_ns || (l->use && !s->used) || (!s->r->set->dry && looked_at(l, &k.mark, s->r->due_ns)))
 			continue;
 		if (last_due(l, s->r->due_ns, &last)) {
 			snprintf(text, sizeof(text), "retention: line %" PRIu64 ": the time zone %s is not known here", l->n, l->zone);
 			reap_fault(s->r, -EINVAL, text);
 			continue;
 		}
-		k.to_ns = earlier(last + EDGE_NS, l->before_ns);
+		k.edge_ns = edge(l, &k.mark, s->r->due_ns);
+		k.to_ns = earlier(last + k.edge_ns, l->before_ns);
 		s->look[s->nlook++] = k;
 	}
 }
@@ -418,13 +440,13 @@ static void look_at(struct reap_retained *x)
 	}
 }
 
-int reap_retain_begin(struct reap *r, reap_retain_found found, void *arg, struct reap_retained **ret)
+int reap_retain_begin(struct reap *r, const struct reap_used *used, reap_retain_found found, void *arg, struct reap_retained **ret)
 {
 	struct reap_retained *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return -ENOMEM;
-	x->s = (struct scan){ .r = r, .found = found, .arg = arg, .max = REAP_RETAIN_MAX };
+	x->s = (struct scan){ .r = r, .used = used, .found = found, .arg = arg, .max = REAP_RETAIN_MAX };
 	x->clock_ns = machine_ns();
 	marks_read(&r->root, &x->m);
 	look_at(x);

@@ -2,7 +2,7 @@
 /*
  * reap_retain.h - what of stored calls is due by STORE/retention (retention.h): asked for in STORE/erase, a run
  *
- *	reap_retain_begin	looks, and tells of each: purposes that are there, and due earlier than by their row
+ *	reap_retain_begin	looks, and tells of each: purposes that are there, and due earlier than by their row, by a retention or unused
  *	(the caller makes them requests, durably)
  *	reap_retain_end		and what was looked at is not looked at again
  *
@@ -16,11 +16,15 @@
 
 #define REAP_RETAIN_MAX 100000 /* some 16 MB of requests; a shorter retention of a large store takes some runs */
 
-typedef int (*reap_retain_found)(void *arg, const struct uid *uid, unsigned purpose); /* not 0 stops */
+typedef int (*reap_retain_found)(void *arg, const struct uid *uid, unsigned purpose, bool unused); /* not 0 stops */
 
 struct reap_retained;
-/* -ENOMEM; whatever else fails is told by reap_fault, and looked at again by the next run. */
-int reap_retain_begin(struct reap *r, reap_retain_found found, void *arg, struct reap_retained **ret);
+struct reap_used;
+/*
+ * used: which training was, until the end; NULL nobody knows, then nothing is unused. -ENOMEM; whatever else fails is told by reap_fault, and
+ * looked at again by the next run.
+ */
+int reap_retain_begin(struct reap *r, const struct reap_used *used, reap_retain_found found, void *arg, struct reap_retained **ret);
 /* durable: requests for all that was found are. NULL-tolerant. */
 void reap_retain_end(struct reap_retained *x, bool durable);
 /* A reaper went by a line with a higher number than the last one that there is. */

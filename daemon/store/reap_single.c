@@ -15,7 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/files.h"
 #include "store/bucket.h"
 #include "store/catalog.h"
 #include "store/hold.h"
@@ -24,90 +23,17 @@
 #include "store/reap_db.h"
 #include "store/reap_internal.h"
 #include "store/reap_retain.h"
+#include "store/reap_used.h"
 #include "store/slot.h"
 
-#define USED_MAX   (256u << 20)
 #define SCAN_BYTES (1u << 20)
-
-/* ---- training that was used: STORE/used (FORMAT.md section 9) ---- */
-
-struct used {
-	struct uid *v; /* sorted */
-	size_t n;
-};
-
-static int uid_order(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct uid));
-}
-
-static int used_add(struct used *u, const char *uid)
-{
-	char text[UID_TEXT] = "";
-	struct uid got, *v;
-
-	memcpy(text, uid, UID_TEXT - 1);
-	if (uid_parse(text, &got))
-		return 0;
-	if (!(u->n & (u->n - 1))) {
-		v = realloc(u->v, (u->n ? 2 * u->n : 1) * sizeof(*v));
-		if (!v)
-			return -ENOMEM;
-		u->v = v;
-	}
-	u->v[u->n++] = got;
-	return 1;
-}
-
-/* 1: a line. 0: none, and damage keeps nobody's training: whatever in it may be a call is taken for used, and no other. */
-static int used_line(struct used *u, const char *p, size_t n)
-{
-	static const char head[] = "{\"call\":\"", next[] = "\",\"kind\":\"";
-	const size_t h = sizeof(head) - 1, end = h + UID_TEXT - 1;
-	int rc = 0;
-
-	if (n >= 64 && p[n - 1] == '}' && !memcmp(p, head, h) && !memcmp(p + end, next, sizeof(next) - 1))
-		rc = used_add(u, p + h);
-	if (rc)
-		return rc;
-	for (size_t i = 0; rc >= 0 && i + UID_TEXT - 1 <= n; i++)
-		rc = used_add(u, p + i);
-	return rc < 0 ? rc : 0;
-}
-
-/* No way to read the file: then nobody knows what was used, and nothing is erased for that. *ret_bad: lines that are none. */
-static int used_read(const struct root *r, struct used *ret, size_t *ret_bad, struct why *why)
-{
-	int fd = beneath_openat(r->fd, "used", O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), rc = 0;
-	char *text = NULL, *p, *lf;
-	struct used u = { 0 };
-	size_t n = 0;
-
-	*ret = u;
-	if (fd < 0)
-		return errno == ENOENT ? 0 : why_errno(why, -errno, "used", "cannot read");
-	rc = files_read(fd, USED_MAX, &text, &n);
-	close(fd);
-	for (p = text; rc >= 0 && n && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1) {
-		rc = used_line(&u, p, (size_t)(lf - p));
-		*ret_bad += !rc;
-	}
-	free(text);
-	if (rc < 0) {
-		free(u.v);
-		return why_errno(why, rc, "used", "cannot read");
-	}
-	if (u.n)
-		qsort(u.v, u.n, sizeof(*u.v), uid_order);
-	*ret = u;
-	return 0;
-}
 
 /* ---- what nobody used ---- */
 
 struct unused {
 	struct reap *r;
-	struct used used;
+	struct reap_used used; /* for those that later policies make unused, too */
+	bool unknown;	       /* it could not be read */
 	struct reap_ask *v;
 	size_t n;
 	char controller[STORE_NAME_MAX];
@@ -152,7 +78,7 @@ static int unused_rows(struct unused *u, sqlite3 *sql, struct why *why)
 	while (rc == SQLITE_OK && (got = sqlite3_step(st)) == SQLITE_ROW) {
 		struct reap_row row = { .day = 0 };
 
-		if (reap_row_get(st, &row) || (u->used.n && bsearch(&row.uid, u->used.v, u->used.n, sizeof(row.uid), uid_order)) ||
+		if (reap_row_get(st, &row) || reap_used_is(&u->used, &row.uid) ||
 		    !reap_bucket_lives(u->r, u->controller, STORE_TRAINING, row.purpose_day[STORE_TRAINING]))
 			continue;
 		rc = later_get(u->later, &row.uid, STORE_TRAINING, &line, why);
@@ -198,12 +124,13 @@ static void find_unused(struct reap *r, struct unused *u)
 {
 	struct why why = { "" };
 	size_t bad = 0;
-	int rc = used_read(&r->root, &u->used, &bad, &why);
+	int rc = reap_used_read(&r->root, &u->used, &bad, &why);
 
 	u->r = r;
 	if (rc) {
 		struct why all;
 
+		u->unknown = true;
 		(void)why_set(&all, rc, "%.300s: nobody knows what was used, and no unused training is erased before its day", why.text);
 		reap_fault(r, rc, all.text);
 		return;
@@ -214,7 +141,7 @@ static void find_unused(struct reap *r, struct unused *u)
 	if (rc)
 		reap_fault(r, rc, "catalog: cannot be read");
 	later_close(u->later);
-	free(u->used.v);
+	u->later = NULL;
 }
 
 /* ---- erasing ---- */
@@ -520,9 +447,9 @@ static void act(struct reap *r, const struct reap_asked *asked, size_t n)
 	free(v);
 }
 
-static int add_retained(void *arg, const struct uid *uid, unsigned purpose)
+static int add_retained(void *arg, const struct uid *uid, unsigned purpose, bool unused)
 {
-	return add_ask(arg, uid, purpose, "retention");
+	return add_ask(arg, uid, purpose, unused ? "unused" : "retention");
 }
 
 /* One that was asked for before comes first. */
@@ -612,7 +539,7 @@ void reap_single(struct reap *r)
 	if (asks.bad)
 		reap_fault(r, -EBADMSG, "erase: a line that is no request is left alone");
 	find_unused(r, &u);
-	rc = reap_retain_begin(r, add_retained, &u, &kept);
+	rc = reap_retain_begin(r, u.unknown ? NULL : &u.used, add_retained, &u, &kept);
 	if (!rc)
 		rc = only_new(&u, &asks);
 	if (rc) {
@@ -625,5 +552,6 @@ void reap_single(struct reap *r)
 	if (asks.n)
 		act(r, asks.v, asks.n);
 	reap_asks_free(&asks);
+	reap_used_free(&u.used);
 	free(u.v);
 }

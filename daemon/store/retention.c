@@ -20,6 +20,8 @@
 #define FILE_LIMIT (64u << 20) /* of some hundred bytes for each change of a rule */
 #define CRC_LEN	   18	       /* ,"crc":"HHHHHHHH"} */
 
+#define UNUSED_WORD "unused" /* in the place of a purpose: training, by when it must have been used */
+
 static const char *const units[RETENTION_U_UNITS] = { "seconds", "minutes", "hours", "days", "months", "years" };
 
 /* ---- a line ---- */
@@ -70,13 +72,13 @@ size_t retention_format(const struct retention_line *l, char out[RETENTION_LINE_
 	char rule[2 * RETENTION_NAME];
 	int n;
 
-	if (!l->n || name_check(l->controller) || l->purpose >= STORE_PURPOSES || !l->span || l->span > INT32_MAX || l->unit >= RETENTION_U_UNITS ||
+	if (!l->n || name_check(l->controller) || l->purpose >= STORE_PURPOSES || (l->use && l->purpose != STORE_TRAINING) || !l->span || l->span > INT32_MAX || l->unit >= RETENTION_U_UNITS ||
 	    !zone_ok(l->zone) || strlen(l->policy) != 64 || strspn(l->policy, "0123456789abcdef") != 64 || !put_name(l->rule, rule))
 		return 0;
 	n = snprintf(out, RETENTION_LINE_MAX,
 		     "{\"n\":%" PRIu64 ",\"at\":%" PRIu64 ",\"before\":%" PRIu64
 		     ",\"controller\":\"%s\",\"purpose\":\"%s\",\"span\":%u,\"unit\":\"%s\",\"zone\":\"%s\",\"policy\":\"%s\",\"rule\":\"%s\"",
-		     l->n, l->at_ns, l->before_ns, l->controller, store_purpose_names[l->purpose], l->span, units[l->unit], l->zone, l->policy, rule);
+		     l->n, l->at_ns, l->before_ns, l->controller, l->use ? UNUSED_WORD : store_purpose_names[l->purpose], l->span, units[l->unit], l->zone, l->policy, rule);
 	if (n < 0 || (size_t)n + CRC_LEN + 2 > RETENTION_LINE_MAX)
 		return 0;
 	return (size_t)n + (size_t)snprintf(out + n, RETENTION_LINE_MAX - (size_t)n, ",\"crc\":\"%08" PRIx32 "\"}\n", crc32c(0, out, (size_t)n));
@@ -108,7 +110,8 @@ int retention_parse(const char *p, size_t n, struct retention_line *ret)
 		   &l.n, &l.at_ns, &l.before_ns, l.controller, purpose, &l.span, unit, l.zone, l.policy, &at) != 9 ||
 	    !at || !get_name(line + at, l.rule))
 		return -EBADMSG;
-	which = word_of(purpose, store_purpose_names, STORE_PURPOSES);
+	l.use = !strcmp(purpose, UNUSED_WORD);
+	which = l.use ? STORE_TRAINING : word_of(purpose, store_purpose_names, STORE_PURPOSES);
 	kind = word_of(unit, units, RETENTION_U_UNITS);
 	if (which < 0 || kind < 0)
 		return -EBADMSG;
@@ -222,7 +225,7 @@ void retention_free(struct retention *t)
 
 static bool same_key(const struct retention_line *a, const struct retention_line *b)
 {
-	return a->purpose == b->purpose && !strcmp(a->rule, b->rule) && !strcmp(a->controller, b->controller);
+	return a->purpose == b->purpose && a->use == b->use && !strcmp(a->rule, b->rule) && !strcmp(a->controller, b->controller);
 }
 
 /* Whether the last line of its key says the same. */
@@ -232,6 +235,17 @@ static bool said(const struct retention *t, const struct retention_line *l)
 		if (same_key(&t->v[i], l))
 			return t->v[i].span == l->span && t->v[i].unit == l->unit && !strcmp(t->v[i].zone, l->zone);
 	return false;
+}
+
+/* `first`: the journal begins. So does what it says of use-within in one of a daemon that did not write that yet. */
+static bool first_of(const struct retention *t, const struct retention_line *l, bool first)
+{
+	if (first || !l->use)
+		return first;
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].use)
+			return false;
+	return !t->bad;
 }
 
 /* Lines that say something new; *ret_n of them, all together *ret_len bytes behind `skip`. -EINVAL: a text that no line can hold. */
@@ -250,7 +264,7 @@ static int new_lines(const struct retention *t, struct retention_line *v, size_t
 			continue;
 		v[i].n = next++;
 		v[i].at_ns = now_ns;
-		v[i].before_ns = first ? 0 : now_ns;
+		v[i].before_ns = first_of(t, &v[i], first) ? 0 : now_ns;
 		got = retention_format(&v[i], text + len);
 		if (!got) {
 			free(text);

@@ -11,6 +11,8 @@
  *	retention_read(root, &r, why)		the reaper, fsck
  *	retention_deadline(line, start, &ns)	until when a call that began then is kept
  *
+ * A line of `use` is of training that nobody used: of calls that began before its `before` it is erased when its span is over (use-within).
+ *
  * What the first lines of a store say is how it was when the journal began: `before` is 0 and no call is touched; unless a reaper went by a
  * journal that is gone. A last line without
  * its LF was never confirmed: nobody reads it, the next writer cuts it. Errors 0 or -errno. Any thread; writers wait for each
@@ -36,6 +38,7 @@ struct retention_line {
 	uint64_t before_ns; /* of calls that began before; 0 none */
 	char controller[STORE_NAME_MAX];
 	unsigned purpose; /* enum store_purpose */
+	bool use;	  /* until when it must have been used; training */
 	unsigned span;
 	enum retention_unit unit;
 	char zone[RETENTION_NAME];

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# A shorter retention reaches calls that are stored: nothing before the policy is in force and confirmed, their erasure by the
+# A shorter retention, or use-within, reaches calls that are stored: nothing before the policy is in force and confirmed, their erasure by the
 # shorter time then, and no later policy, restart or kill -9 makes it longer again.
 . "$SRC/tests/cli/common"
 . "$SRC/tests/cli/lib-training.sh"
@@ -17,8 +17,8 @@ rows "$TMP/rows"
 n=$(awk -F'\t' '$2 == "GRANTED"' "$TMP/rows" | wc -l)
 [ "$n" -gt 3 ] || fail "stored calls: $n"
 J="$store/retention"
-lines() { grep -c '"span"' "$J"; }
-last() { tail -1 "$J" | jq -c '[.n, .span, .unit, .before > 0]'; }
+lines() { grep -c '"purpose":"training"' "$J"; }
+last() { grep "\"purpose\":\"${1-training}\"" "$J" | tail -1 | jq -c '[.span, .unit, .before > 0]'; }
 granted() { rows "$TMP/now"; awk -F'\t' '$2 == "GRANTED"' "$TMP/now" | wc -l; }
 reap() { run 0 "$O" reap --store "$store" --json "$@"; }
 is() { [ "$2" = "$3" ] || fail "$1: $2, not $3"; }
@@ -27,7 +27,7 @@ cp "$live" "$TMP/three"
 
 # how it is: a line that touches nothing; once, however often the daemon starts
 start
-wait_for '[1,3,"months",false]' last
+wait_for '[3,"months",false]' last
 ended
 start
 ended
@@ -41,14 +41,14 @@ P 0 apply --yes --reason r --effective 24h "$live"
 P 0 cancel
 is "staged" "$(lines)" 1
 P 0 apply --yes --reason r --effective 1s "$live"
-wait_for '[2,30,"days",true]' last
+wait_for '[30,"days",true]' last
 is "lines" "$(lines)" 2
 is "policy" "$(tail -1 "$J" | jq -r .policy)" "$(hash)"
 
 # longer again: a line, that no stored call is kept longer by
 cp "$TMP/three" "$live"
 P 0 apply --yes --reason "as it was" "$live"
-wait_for '[3,3,"months",true]' last
+wait_for '[3,"months",true]' last
 ended
 run 0 "$O" find --store "$store" --json
 [ "$(jq -rs 'map(select(.training == "GRANTED") | .training_until[:10]) | unique | join(" ")' "$TMP/out")" = "$(date -u -d "@$((at + 30 * 86400))" +%F)" ] ||
@@ -82,13 +82,46 @@ cp -a "$TMP/kept" "$store"
 reap --now "$(date -u -d "@$((at + 50 * 86400))" +%FT%TZ)"
 is "kept" "$(granted)" "$n"
 
+# use-within alone: what nobody used goes, with its number said before; what was used stays, and new calls have their own time
+rm -rf "$store"
+cp -a "$TMP/kept" "$store"
+one=$(awk -F'\t' '$2 == "GRANTED" { print $4; exit }' "$TMP/rows")
+printf '{"call":"%s","kind":"played","at":"%s"}\n' "$one" "$(date -u +%FT%TZ)" >"$store/used"
+use() { sed "s/use-within 80 days/use-within $1/" "$TMP/three" >"$live"; }
+cp "$TMP/three" "$live"
+start
+wait_for '[80,"days",false]' last unused
+use '20 days'
+P 1 apply --yes --reason r "$live"
+has err "it shortens the time of $((n - 1)) stored calls, $((n - 1)) of them are then due at once: --effective 24h"
+reap
+is "refused" "$(granted)" "$n"
+P 0 apply --yes --reason r --effective 0s "$live"
+wait_for '[20,"days",true]' last unused
+is "retentions" "$(lines)" 1
+use '70 days'
+P 0 apply --yes --reason "longer again" "$live"
+wait_for '[70,"days",true]' last unused
+ended
+cp -a "$store" "$TMP/unused"
+reap --dry-run
+is "would go" "$(jq -rs 'map(select(.would == "call" and .reason == "unused")) | length' "$TMP/out")" $((n - 1))
+reap
+is "gone" "$(jq -rs 'map(select(.did == "call" and .reason == "unused" and .purpose == "training")) | length' "$TMP/out")" $((n - 1))
+is "left" "$(granted)" 1
+is "the used one" "$(awk -F'\t' '$2 == "GRANTED" { print $4 }' "$TMP/now")" "$one"
+is "state" "$(awk -F'\t' '$2 != "DENIED" && $2 != "GRANTED" { print $2, $3 }' "$TMP/now" | sort -u)" "EXPIRED unused"
+reap
+is "again" "$(jq -rs 'map(select(.did == "call")) | length' "$TMP/out")" 0
+run 0 "$O" fsck --store "$store"
+run 0 "$O" report inventory --store "$store"
 
 # to be confirmed: not before; rolled back: never; killed before it was written: by the next start
 rm -rf "$store" "$TMP/k"
 run 0 "$O" init --store "$store" --keys "$TMP/k"
 cp "$TMP/three" "$live"
 start
-wait_for '[1,3,"months",false]' last
+wait_for '[3,"months",false]' last
 with '2 months'
 P 0 apply --yes --reason r --confirm 10m "$live"
 sleep 0.5
@@ -103,16 +136,16 @@ sleep 0.5
 is "not confirmed by the next one" "$(lines)" 1
 cp "$J" "$TMP/j"
 P 0 confirm
-wait_for '[2,2,"months",true]' last
+wait_for '[2,"months",true]' last
 ended -KILL
 head -c -1 "$J" >"$TMP/torn" # it was torn
 cat "$TMP/torn" >"$J"
 start
-wait_for '[2,2,"months",true]' last
+wait_for '[2,"months",true]' last
 ended -KILL
 cp "$TMP/j" "$J" # or not begun
 start
-wait_for '[2,2,"months",true]' last
+wait_for '[2,"months",true]' last
 is "lines" "$(lines)" 2
 ended
 run 0 "$O" fsck --store "$store"

@@ -59,6 +59,8 @@ UNUSED static struct reap_totals reap_at(uint64_t now)
 	return t;
 }
 
+UNUSED static unsigned keep_use_days; /* of keep_call: its training must be used within so many; 0 no word of it */
+
 /* A call of two chunks a leg, kept for the purposes that have a deadline. */
 UNUSED static struct uid keep_call(struct store *st, unsigned i, const char *controller, const char *zone, uint64_t start,
 				   const uint64_t until[STORE_PURPOSES])
@@ -73,6 +75,7 @@ UNUSED static struct uid keep_call(struct store *st, unsigned i, const char *con
 	m.start_ns = start;
 	m.controller = controller;
 	m.zone = zone;
+	m.training_use_by = keep_use_days ? start + keep_use_days * DAY_NS : 0;
 	r.answer_ns = start + 5;
 	r.end_ns = start + 60 * NS_PER_S;
 	for (int p = 0; p < STORE_PURPOSES; p++) {

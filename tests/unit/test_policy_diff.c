@@ -318,6 +318,52 @@ static void order(void **state)
 	}
 }
 
+/* Stored calls of a rule that is gone go by its name: said, and what would reach them under it. */
+static void gone(void **state)
+{
+	static const struct {
+		const char *old, *now, *want;
+	} cases[] = {
+		{ DOC("a", "called +45 7010 20*", "2 months"), "", "included; stored ones stay until their own time$" },
+		{ DOC("a", "called +45 7010 20*", "2 months"), DOC("b", "called +45 7010 20*", "2 months"), "until their own time$" },
+		{ DOC("a", "called +45 7010 20*", "2 months"), DOC("b", "called +45 7010 20*", "3 months"), "until their own time$" },
+		{ DOC("a", "called +45 7010 20*", "2 months"), DOC("b", "called +45 7010 20*", "1 months"), "under this rule's name the shorter one" },
+		{ DOC("a", "called +45 7010 20*", "2 months"), DOC("b", "called +45 7010 20*", "40 days"), "under this rule's name the shorter one" },
+		{ DOC("a", "called +45 7010 200*", "2 months"), DOC("b", "called +45 7010 201*", "1 months"), "until their own time$" },
+		{ DOC("a", "called +45 7010 200*", "1 months") DOC("c", "called @own", "2 months"), DOC("c", "called @own", "2 months"),
+		  "looser terms; stored ones stay until their own time$" },
+	};
+	size_t head = (size_t)(strstr(base, "rule \"doc\"") - base);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t n = strlen(cases[i].want), at = 0;
+		bool end = cases[i].want[n - 1] == '$';
+		char *a = NULL, *b = NULL, want[100];
+		struct policy_diff d;
+		struct policy *p, *q;
+		const char *hit;
+
+		assert_true(asprintf(&a, "%.*s%s", (int)head, base, cases[i].old) > 0);
+		assert_true(asprintf(&b, "%.*s%s", (int)head, base, cases[i].now) > 0);
+		p = load(a);
+		q = load(b);
+		assert_int_equal(policy_diff(p, q, &d), 0);
+		while (at < d.n && !(d.item[at].gone && !strcmp(d.item[at].object, "rule \"a\"")))
+			at++;
+		assert_true(at < d.n);
+		snprintf(want, sizeof(want), "%.*s", (int)(n - end), cases[i].want);
+		hit = strstr(d.item[at].why, want);
+		if (!hit || (end && strlen(hit) != strlen(want)))
+			fail_msg("%zu: %s", i, d.item[at].why);
+		policy_diff_free(&d);
+		policy_free(p);
+		policy_free(q);
+		free(a);
+		free(b);
+	}
+}
+
 /* A setting that nobody gave a direction must not slip through: every one in the tables is seen. */
 static void defaults_count(void **state)
 {
@@ -401,7 +447,7 @@ static void sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(directions), cmocka_unit_test(order),	cmocka_unit_test(defaults_count),
+		cmocka_unit_test(directions), cmocka_unit_test(order), cmocka_unit_test(gone), cmocka_unit_test(defaults_count),
 		cmocka_unit_test(long_values), cmocka_unit_test(sizes),
 	};
 

@@ -178,6 +178,27 @@ static void test_cut(void **state)
 	free(p);
 }
 
+/* A journal of a daemon that wrote no use-within: what is said of it first says how it was, too. */
+static void test_note_use(void **state)
+{
+	struct retention_line use = line_of(1, 30, RETENTION_U_DAYS), less = line_of(1, 20, RETENTION_U_DAYS);
+	struct retention t;
+
+	(void)state;
+	use.use = less.use = true;
+	assert_int_equal(note(line_of(1, 3, RETENTION_U_MONTHS), T0), 1);
+	assert_int_equal(note(use, T0 + 1), 1);
+	assert_int_equal(note(use, T0 + 2), 0);
+	assert_int_equal(note(less, T0 + 3), 1);
+	assert_int_equal(note(line_of(1, 3, RETENTION_U_MONTHS), T0 + 4), 0); /* another thing of the same purpose */
+	assert_int_equal(read_back(&t), 0);
+	assert_true(t.n == 3 && !t.bad);
+	assert_true(!t.v[0].use && t.v[1].use && t.v[2].use);
+	assert_true(!t.v[0].before_ns && !t.v[1].before_ns && t.v[2].before_ns == T0 + 3);
+	retention_free(&t);
+	fsck_clean(NULL);
+}
+
 /* ---- until when ---- */
 
 static bool due(unsigned span, enum retention_unit u, const char *start, const char *now)
@@ -217,6 +238,28 @@ static void test_due(void **state)
 	row.until_ns[0] = UINT64_MAX;
 	row.state[0] = STORE_S_DENIED;
 	assert_false(reap_retain_due(&l, &row, utc("2027-01-01"), utc("2027-03-01")));
+}
+
+/* Training that nobody used: at its instant, and only as a row that has one says it later. */
+static void test_due_use(void **state)
+{
+	struct retention_line l = line_of(1, 20, RETENTION_U_DAYS);
+	struct reap_row row = { .state = { STORE_S_GRANTED, STORE_S_GRANTED }, .until_ns = { UINT64_MAX, UINT64_MAX },
+				.use_by_ns = utc("2027-01-31T12:00:00Z") };
+
+	(void)state;
+	l.use = true;
+	l.before_ns = utc("2027-01-02");
+	assert_false(reap_retain_due(&l, &row, utc("2027-01-01T12:00:00Z"), utc("2027-01-21T11:59:59Z")));
+	assert_true(reap_retain_due(&l, &row, utc("2027-01-01T12:00:00Z"), utc("2027-01-21T12:00:00Z")));
+	assert_false(reap_retain_due(&l, &row, utc("2027-01-02T12:00:00Z"), utc("2027-03-01")));
+	row.use_by_ns = utc("2027-01-15T12:00:00Z"); /* its own is the earlier one */
+	assert_false(reap_retain_due(&l, &row, utc("2027-01-01T12:00:00Z"), utc("2027-03-01")));
+	row.use_by_ns = 0; /* of an older format */
+	assert_false(reap_retain_due(&l, &row, utc("2027-01-01T12:00:00Z"), utc("2027-03-01")));
+	row.use_by_ns = utc("2027-01-31T12:00:00Z");
+	row.state[STORE_TRAINING] = STORE_S_OPTED_OUT;
+	assert_false(reap_retain_due(&l, &row, utc("2027-01-01T12:00:00Z"), utc("2027-03-01")));
 }
 
 /* ---- runs ---- */
@@ -312,6 +355,73 @@ static void test_runs_sealed(void **state)
 	runs(true);
 }
 
+static void used(const struct uid *uid)
+{
+	char name[UID_TEXT];
+
+	uid_format(uid, name);
+	shell("printf '{\"call\":\"%s\",\"kind\":\"play\",\"at\":\"2027-02-01T00:00:00Z\"}\\n' >> '%s/used'", name, store_dir);
+}
+
+/* Use within 60 days becomes 20: calls a day apart from 29 January 12:00 on, of which the second was used. */
+static void uses(bool sealed)
+{
+	struct retention_line l = line_of(1, 60, RETENTION_U_DAYS);
+	struct reap_settings s = { .now_ns = utc("2027-02-20T13:30:00Z"), .told = true };
+	struct reap_totals t;
+	struct uid uid[12];
+
+	keep_use_days = 60;
+	keep(0, 10, uid);
+	keep_use_days = 0;
+	used(&uid[1]);
+	if (sealed)
+		seal_all();
+	l.use = true;
+	note(l, utc("2027-01-01"));
+	assert_int_equal(reap_at(utc("2027-02-18T13:00:00Z")).single, 0); /* that says how it was */
+	l.span = 20;
+	note(l, utc("2027-02-06T13:00:00Z")); /* the ninth call began an hour before, the tenth is new */
+	l.span = 90;
+	note(l, utc("2027-02-06T13:00:01Z"));
+	assert_int_equal(reap_at(utc("2027-02-18T11:59:59Z")).single, 0);
+	t = reap_at(utc("2027-02-18T12:00:00Z"));
+	assert_true(t.single == 1 && t.calls == 1);
+	assert_string_equal(items[0].reason, "unused");
+	assert_int_equal(items[0].purpose, STORE_TRAINING);
+	assert_int_equal(kept(uid, 10, STORE_DOCUMENTATION), 10);
+	assert_int_equal(kept(uid, 10, STORE_TRAINING), 9);
+	assert_int_equal(reap_at(utc("2027-02-18T12:01:00Z")).single, 0);
+	assert_int_equal(reap_at(utc("2027-02-19T12:00:00Z")).single, 0); /* it was used */
+	assert_int_equal(reap_at(utc("2027-02-20T11:59:00Z")).single, 0);
+	assert_int_equal(reap_at(utc("2027-02-20T12:00:00Z")).single, 1); /* the minute after a look in another hour */
+	/* nobody can tell what was used: nothing goes, and it is not forgotten */
+	shell("mv '%s/used' '%s/used.away'; mkdir '%s/used'", store_dir, store_dir, store_dir);
+	s.now_ns = utc("2027-02-21T13:30:00Z");
+	assert_true(reap_with(&s, &t) != 0 && t.faults && !t.single);
+	shell("rmdir '%s/used'; mv '%s/used.away' '%s/used'", store_dir, store_dir, store_dir);
+	assert_int_equal(reap_at(utc("2027-02-21T13:31:00Z")).single, 1);
+	assert_int_equal(reap_at(utc("2027-03-10")).single, 5); /* to the ninth */
+	assert_int_equal(kept(uid, 10, STORE_TRAINING), 2);
+	assert_int_equal(kept(uid + 9, 1, STORE_TRAINING), 1);
+	assert_int_equal(kept(uid, 10, STORE_DOCUMENTATION), 10);
+	assert_int_equal(told("key.destroy.*unused"), 8);
+	assert_int_equal(reap_at(utc("2027-04-08T13:00:00Z")).single, 1); /* of the tenth, by its own */
+	fsck_clean(NULL);
+}
+
+static void test_uses(void **state)
+{
+	(void)state;
+	uses(false);
+}
+
+static void test_uses_sealed(void **state)
+{
+	(void)state;
+	uses(true);
+}
+
 /* Rows that come when their time was looked at already: of a recorder that was down. */
 static void test_late_row(void **state)
 {
@@ -397,7 +507,8 @@ static void test_hold(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line), T(note), T(cut), cmocka_unit_test(test_due), T(runs), T(runs_sealed), T(late_row), T(lost), T(hold),
+		cmocka_unit_test(test_line), T(note), T(note_use), T(cut), cmocka_unit_test(test_due),
+		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(hold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
