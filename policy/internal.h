@@ -255,6 +255,8 @@ struct announcement {
 	const char *text;
 	struct word *text_file, *audio_files;
 	struct policy_date from, until;
+	bool published;
+	struct policy_notice pub; /* publish.c: made once, each rule has a copy */
 };
 
 enum assess_kind { AS_DOCUMENTATION, AS_AMOUNT, AS_SPECIAL, AS_RETENTION, AS_SENSITIVE, AS_KINDS };
@@ -273,6 +275,7 @@ struct assessment {
 	int factor[6];
 	const char *factor_text[6];
 	uint64_t scope_trunks[TRUNKS_MAX / 64];
+	const unsigned char *content; /* publish.c */
 	bool by_file; /* the six factors and notes are in the file, which no program can read */
 };
 
