@@ -42,7 +42,8 @@ static size_t text_size(const char *s)
 struct item *evidence_item(const struct evlog_event *e)
 {
 	size_t n = sizeof(struct item) + text_size(e->controller) + text_size(e->rule) + text_size(e->policy) +
-		   text_size(e->reason) + text_size(e->who);
+		   text_size(e->reason) + text_size(e->who) + text_size(e->notice) + text_size(e->language) +
+		   text_size(e->version) + text_size(e->basis) + text_size(e->assessment) + text_size(e->special);
 	struct item *i = malloc(n);
 	char *at;
 
@@ -58,6 +59,12 @@ struct item *evidence_item(const struct evlog_event *e)
 	i->e.policy = put_text(&at, e->policy);
 	i->e.reason = put_text(&at, e->reason);
 	i->e.who = put_text(&at, e->who);
+	i->e.notice = put_text(&at, e->notice);
+	i->e.language = put_text(&at, e->language);
+	i->e.version = put_text(&at, e->version);
+	i->e.basis = put_text(&at, e->basis);
+	i->e.assessment = put_text(&at, e->assessment);
+	i->e.special = put_text(&at, e->special);
 	return i;
 }
 
@@ -154,6 +161,44 @@ static int kind_of(const char *name)
 	return -1;
 }
 
+static void add_content(struct evlog_event *e, const unsigned char *hash)
+{
+	e->has_content = hash;
+	if (hash)
+		memcpy(e->content, hash, sizeof(e->content));
+}
+
+/* Which announcement the caller heard, so that it is known without the policy, too. */
+static void add_notice(struct evlog_event *e, const struct call *c)
+{
+	unsigned which = c->decide.notice_which;
+	const struct policy_notice *n = which && which <= c->rule->nnotice ? &c->rule->notice[which - 1] : NULL;
+
+	if (!n)
+		return;
+	evlog_num_add(e, EVLOG_N_VERSION, which);
+	if (!n->name || !evlog_name_ok(n->name))
+		return;
+	e->notice = n->name;
+	e->language = n->language;
+	e->version = n->version && evlog_name_ok(n->version) ? n->version : NULL;
+	add_content(e, n->content);
+}
+
+/* On what a purpose rests: the basis of the rule, and what was weighed. */
+static void add_basis(struct evlog_event *e, const struct call *c, int purpose)
+{
+	const struct policy_block *b = &c->rule->purpose[purpose];
+
+	if (b->basis == POLICY_B_NONE)
+		return;
+	e->basis = policy_basis_name(b->basis);
+	e->assessment = b->assessment && evlog_name_ok(b->assessment) ? b->assessment : NULL;
+	e->special = b->special_assessment && evlog_name_ok(b->special_assessment) ? b->special_assessment : NULL;
+	if (e->assessment)
+		add_content(e, b->assessment_content);
+}
+
 void evidence_news(struct evidence *ev, const struct call *c, const struct call_news *n)
 {
 	const struct call_decide *d = &c->decide;
@@ -186,8 +231,10 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 	/* how much of the notice they had heard, and of which */
 	if (kind == EVLOG_CONSENT_GIVEN && d->notice_start_ns && n->at_ns >= d->notice_start_ns)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, (n->at_ns - d->notice_start_ns) / NS_PER_MS);
-	if ((kind == EVLOG_NOTICE_PLAYED || kind == EVLOG_CONSENT_GIVEN) && d->notice_which)
-		evlog_num_add(&e, EVLOG_N_VERSION, d->notice_which);
+	if (kind == EVLOG_NOTICE_PLAYED || kind == EVLOG_CONSENT_GIVEN)
+		add_notice(&e, c);
+	if (kind == EVLOG_PURPOSE_GRANT && n->purpose >= 0)
+		add_basis(&e, c, n->purpose);
 	if (kind == EVLOG_NOTICE_SMS)
 		evlog_num_add(&e, EVLOG_N_UNTIL_S, (c->answer_ns + call_sms_timeout_ns(c)) / NS_PER_S);
 	if (kind == EVLOG_NOTICE_PLAYED && n->how == CALL_BY_FINGERPRINT)
@@ -221,6 +268,7 @@ int evidence_alive(struct evidence *ev, const struct call *c)
 		e.source = EVLOG_S_DAEMON;
 		e.reason = "take-over";
 		e.purpose = (enum evlog_purpose)(p + 1);
+		add_basis(&e, c, p);
 		if (c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED)
 			a->grant[e.purpose] = evidence_item(&e);
 		failed |= (c->state[p] == PURPOSE_GRANTED || c->state[p] == PURPOSE_OBJECTED) && !a->grant[e.purpose];

@@ -23,15 +23,21 @@ struct arena_chunk {
 	_Alignas(16) unsigned char mem[];
 };
 
+#define CHUNK_MIN (64u << 10)
+#define CHUNK_MAX (512u << 10)
+#define ROUND(n)  (((n) + 15) & ~(size_t)15)
+
 void *arena_alloc(struct arena *a, size_t n)
 {
 	struct arena_chunk *c = a->head;
 	size_t size;
 	void *m;
 
-	n = (n + 15) & ~(size_t)15;
+	n = ROUND(n);
 	if (!c || c->size - c->used < n) {
-		size = n > 65536 ? n : 65536;
+		/* larger ones as it gets more: fresh pages of the system need no zeroing */
+		size = c && c->size >= CHUNK_MIN && c->next ? CHUNK_MAX : CHUNK_MIN;
+		size = n > size ? n : size;
 		c = calloc(1, sizeof(*c) + size);
 		if (!c)
 			return NULL;
@@ -42,6 +48,34 @@ void *arena_alloc(struct arena *a, size_t n)
 	m = c->mem + c->used;
 	c->used += n;
 	return m;
+}
+
+void *arena_grow(struct arena *a, void *old, size_t old_n, size_t n)
+{
+	struct arena_chunk *c = a->head, *more;
+	char *at = old;
+	void *m;
+
+	if (!old)
+		return arena_alloc(a, n);
+	old_n = ROUND(old_n);
+	n = ROUND(n);
+	if (at + old_n == (char *)c->mem + c->used) { /* the last one */
+		if (c->size - c->used >= n - old_n) {
+			c->used += n - old_n;
+			return old;
+		}
+		if (at == (char *)c->mem && old_n >= CHUNK_MAX) { /* and the only one: the system moves its pages */
+			more = realloc(c, sizeof(*c) + n);
+			if (!more)
+				return NULL;
+			more->size = more->used = n;
+			a->head = more;
+			return more->mem;
+		}
+	}
+	m = arena_alloc(a, n);
+	return m ? memcpy(m, old, old_n) : NULL;
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)
@@ -257,8 +291,56 @@ int did_you_mean(const char *s, size_t n, const char *const *words)
 	return best;
 }
 
+#define LIST_PLAIN 16 /* so many are looked through */
+
+static size_t list_place(const struct list *l, const char *name)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+	size_t i;
+
+	for (const char *s = name; *s; s++)
+		h = (h ^ (unsigned char)*s) * 16777619u;
+	for (i = h & (l->slots - 1); l->slot[i] && strcmp(l->slot[i]->name, name) != 0;)
+		i = (i + 1) & (l->slots - 1);
+	return i;
+}
+
+static void list_put(struct list *l, struct obj *o)
+{
+	size_t i = list_place(l, o->name);
+
+	if (!l->slot[i])
+		l->slot[i] = o;
+}
+
+/* Without memory it is looked through, as a short one is. */
+static void list_index(struct list *l, struct obj *last)
+{
+	if (l->n <= LIST_PLAIN)
+		return;
+	if (l->slot && l->n * 2 <= l->slots) {
+		list_put(l, last);
+		return;
+	}
+	free(l->slot);
+	l->slots = l->slots ? l->slots * 2 : (size_t)LIST_PLAIN * 4;
+	while (l->slots < l->n * 2)
+		l->slots *= 2;
+	l->slot = calloc(l->slots, sizeof(struct obj *));
+	for (struct obj *o = l->first; o && l->slot; o = o->next)
+		list_put(l, o);
+}
+
+void list_free(struct list *l)
+{
+	free(l->slot);
+	l->slot = NULL;
+}
+
 struct obj *list_find(const struct list *l, const char *name)
 {
+	if (l->slot)
+		return l->slot[list_place(l, name)];
 	for (struct obj *o = l->first; o; o = o->next)
 		if (!strcmp(o->name, name))
 			return o;
@@ -273,4 +355,5 @@ void list_append(struct list *l, struct obj *o)
 		l->first = o;
 	l->last = o;
 	l->n++;
+	list_index(l, o);
 }

@@ -146,9 +146,31 @@ static int sweep(struct arena *a, struct side *s, const struct keyed *ev, size_t
 	return 0;
 }
 
+static size_t put_events(const struct side *s, size_t i, struct keyed *ev, size_t k)
+{
+	const struct ivals *iv = i < s->n ? s->e[i].iv : NULL;
+
+	for (size_t j = 0; iv && j < iv->n; j++) {
+		ev[k++] = (struct keyed){iv->lo[j], EVENT(i, 0)};
+		ev[k++] = (struct keyed){iv->hi[j] + 1, EVENT(i, 1)};
+	}
+	return k;
+}
+
+/* The entity with the most intervals: its events come first, sorted as they are, and only the others have to be. */
+static size_t largest(const struct side *s)
+{
+	size_t most = 0;
+
+	for (size_t i = 1; i < s->n; i++)
+		if (s->e[i].iv->n > s->e[most].iv->n)
+			most = i;
+	return most;
+}
+
 static int build_side(struct arena *a, struct side *s)
 {
-	size_t n = 0, k = 0;
+	size_t n = 0, k, first = largest(s);
 	struct keyed *ev;
 	uint32_t *active;
 	int err = -ENOMEM;
@@ -164,15 +186,12 @@ static int build_side(struct arena *a, struct side *s)
 	active = calloc((s->n + 1) * 2, sizeof(*active));
 	if (!s->start || !s->list || !s->pool || !ev || !active)
 		goto out;
+	k = put_events(s, first, ev, 0);
 	for (size_t i = 0; i < s->n; i++) {
-		const struct ivals *iv = s->e[i].iv;
-
 		s->pool[1 + 2 * i] = 1;
 		s->pool[2 + 2 * i] = (uint32_t)i;
-		for (size_t j = 0; j < iv->n; j++) {
-			ev[k++] = (struct keyed){iv->lo[j], EVENT(i, 0)};
-			ev[k++] = (struct keyed){iv->hi[j] + 1, EVENT(i, 1)};
-		}
+		if (i != first)
+			k = put_events(s, i, ev, k);
 	}
 	/* Disjoint intervals of one entity never touch (ivals_build joins them), so order within a
 	 * key is free. */

@@ -38,6 +38,8 @@ struct arena {
 /* Zeroed, NULL when out of memory. */
 void *arena_alloc(struct arena *a, size_t n);
 char *arena_strndup(struct arena *a, const char *s, size_t n);
+/* More room for what was allocated with old_n bytes; what is new is not zeroed. NULL when out of memory, old is as it was. */
+void *arena_grow(struct arena *a, void *old, size_t old_n, size_t n);
 void arena_free(struct arena *a);
 
 /* ---- places and diagnostics ---- */
@@ -78,6 +80,8 @@ struct obj { /* first member of every named object */
 struct list {
 	struct obj *first, *last;
 	size_t n;
+	struct obj **slot; /* of more than a few: by name, open addressing, the first of each; NULL none */
+	size_t slots;	   /* a power of two */
 };
 
 struct word { /* a name or text that was written, and what it refers to */
@@ -255,6 +259,8 @@ struct announcement {
 	const char *text;
 	struct word *text_file, *audio_files;
 	struct policy_date from, until;
+	bool published;
+	struct policy_notice pub; /* publish.c: made once, each rule has a copy */
 };
 
 enum assess_kind { AS_DOCUMENTATION, AS_AMOUNT, AS_SPECIAL, AS_RETENTION, AS_SENSITIVE, AS_KINDS };
@@ -273,6 +279,7 @@ struct assessment {
 	int factor[6];
 	const char *factor_text[6];
 	uint64_t scope_trunks[TRUNKS_MAX / 64];
+	const unsigned char *content; /* publish.c */
 	bool by_file; /* the six factors and notes are in the file, which no program can read */
 };
 
@@ -399,6 +406,7 @@ extern const char *const predecision_names[], *const objection_names[], *const f
 struct pos *at_of(const struct table *t, void *obj);
 struct obj *list_find(const struct list *l, const char *name);
 void list_append(struct list *l, struct obj *o);
+void list_free(struct list *l); /* not what is in it */
 
 /* parse.c: one source into p, or into p->filling; what is wrong goes to p->diags. include: NULL refuses. */
 int parse_source(struct policy *p, uint16_t file, int (*include)(struct policy *p, const char *name, struct pos at, void *arg),

@@ -317,23 +317,28 @@ static int diag_cmp(const void *a, const void *b, void *arg)
 	return strcmp(x->code, y->code);
 }
 
+static ssize_t to_hash(void *cookie, const char *s, size_t n)
+{
+	crypto_generichash_update(cookie, (const unsigned char *)s, n);
+	return (ssize_t)n;
+}
+
+/* Of the canonical text, which is nowhere as a whole: with sets it has megabytes. */
 static int hash_policy(struct policy *p)
 {
 	unsigned char h[32];
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
+	crypto_generichash_state st;
+	FILE *f = fopencookie(&st, "w", (cookie_io_functions_t){ .write = to_hash });
 	int err;
 
 	if (!f)
 		return -ENOMEM;
+	crypto_generichash_init(&st, NULL, 0, sizeof(h));
+	(void)setvbuf(f, NULL, _IOFBF, 32768); /* else smaller pieces */
 	err = policy_print(f, p);
-	if (fclose(f) || err) {
-		free(text);
+	if (fclose(f) || err)
 		return -ENOMEM;
-	}
-	crypto_generichash(h, sizeof(h), (const unsigned char *)text, n, NULL, 0);
-	free(text);
+	crypto_generichash_final(&st, h, sizeof(h));
 	sodium_bin2hex(p->hash, sizeof(p->hash), h, sizeof(h));
 	return 0;
 }
@@ -452,6 +457,8 @@ int policy_load_mem(const char *name, const char *text, size_t len, int64_t toda
 
 void policy_free(struct policy *p)
 {
+	struct list *const lists[] = {&p->controllers, &p->trunks, &p->sets, &p->announcements, &p->assessments, &p->nevers, &p->rules};
+
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->nsrc; i++) {
@@ -459,6 +466,8 @@ void policy_free(struct policy *p)
 		free(p->src[i].text);
 	}
 	free(p->src);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		list_free(lists[i]);
 	arena_free(&p->arena);
 	free(p);
 }

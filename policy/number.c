@@ -113,7 +113,28 @@ void pattern_print(FILE *f, const struct pattern *p)
 	}
 	s = put_digits(s, p->lo, p->len);
 	*--s = '+';
-	fwrite(s, 1, (size_t)(end - s), f);
+	fwrite_unlocked(s, 1, (size_t)(end - s), f);
+}
+
+/* Both sorted, a before b. */
+static int merge(struct keyed *v, size_t a, size_t n)
+{
+	size_t b = n - a;
+	struct keyed *tmp = malloc(b * sizeof(*v));
+
+	if (!tmp)
+		return -ENOMEM;
+	memcpy(tmp, v + a, b * sizeof(*v));
+	while (b)
+		if (a && v[a - 1].key > tmp[b - 1].key) {
+			v[a + b - 1] = v[a - 1];
+			a--;
+		} else {
+			v[a + b - 1] = tmp[b - 1];
+			b--;
+		}
+	free(tmp);
+	return 0;
 }
 
 /* Least significant byte first; bytes that are the same in all keys cost one look. */
@@ -127,6 +148,11 @@ int keyed_sort(struct keyed *v, size_t n)
 		sorted++;
 	if (sorted >= n)
 		return 0;
+	if (sorted > n / 2) { /* what is sorted already stays */
+		int err = keyed_sort(v + sorted, n - sorted);
+
+		return err ? err : merge(v, sorted, n);
+	}
 	tmp = malloc(n * sizeof(*v));
 	if (!tmp)
 		return -ENOMEM;

@@ -84,6 +84,7 @@ struct policy_block {
 	const char *assessment; /* id, or NULL */
 	bool special;		/* special-circumstances */
 	const char *special_ground, *special_assessment;
+	const unsigned char *assessment_content; /* of `assessment`: the hash of policy_assessment (describe.h); NULL none */
 	struct policy_date assessed_until; /* the earliest review date of the assessments it names; year 0: it names none */
 	char consent_key[POLICY_KEY_MAX];
 	char withdraw_key[POLICY_KEY_MAX];
@@ -126,6 +127,7 @@ struct policy_notice {
 	const char *const *audio;	       /* paths */
 	const unsigned char (*audio_hash)[POLICY_SOUND_HASH]; /* of what the files held when the policy was loaded: BLAKE2b-256 */
 	size_t naudio;
+	const unsigned char *content; /* POLICY_SOUND_HASH bytes: BLAKE2b-256 of its sounds as they were loaded, in order; without sounds of its text. NULL not read */
 };
 
 struct policy_controller {
@@ -194,6 +196,9 @@ static inline struct policy_date policy_review(const struct policy_rule *r, enum
 		return b;
 	return a;
 }
+
+/* "consent", "interest", "obligation"; "" none. */
+const char *policy_basis_name(enum policy_basis b);
 
 struct policy;
 

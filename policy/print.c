@@ -782,9 +782,9 @@ void set_print(FILE *f, const struct set *s)
 	fprintf(f, "%s %s%s {\n", s->dynamic ? " dynamic" : "", set_kind_names[s->kind],
 		s->sensitive ? " sensitive" : "");
 	for (size_t i = 0; i < s->numbers.n; i++) {
-		fputc('\t', f);
+		putc_unlocked('\t', f);
 		pattern_print(f, &s->numbers.pat[i]);
-		fputc('\n', f);
+		putc_unlocked('\n', f);
 	}
 	for (const struct word *w = s->words; w; w = w->next) {
 		fputc('\t', f);

@@ -11,6 +11,7 @@
 
 #include <sodium.h>
 
+#include "describe.h"
 #include "lint.h"
 
 #define G711_BYTES_A_SECOND 8000
@@ -70,25 +71,60 @@ static uint32_t sound_ms(const char *path)
 	return ms;
 }
 
-/* Of what cannot be read it is the hash of nothing, which no sound has. */
-static void hash_file(const char *path, unsigned char hash[POLICY_SOUND_HASH])
+/* Of what cannot be read it is the hash of nothing, which no sound has. `all` is that of several. False: not read to its end. */
+static bool hash_file(const char *path, unsigned char hash[POLICY_SOUND_HASH], crypto_generichash_state *all)
 {
 	crypto_generichash_state st;
 	unsigned char b[65536];
 	FILE *f = fopen(path, "re");
+	bool ok = f;
 	size_t k;
 
 	crypto_generichash_init(&st, NULL, 0, POLICY_SOUND_HASH);
-	while (f && (k = fread(b, 1, sizeof(b), f)) > 0)
+	while (f && (k = fread(b, 1, sizeof(b), f)) > 0) {
 		crypto_generichash_update(&st, b, k);
+		crypto_generichash_update(all, b, k);
+	}
 	crypto_generichash_final(&st, hash, POLICY_SOUND_HASH);
-	if (f)
+	if (f) {
+		ok = !ferror(f);
 		fclose(f);
+	}
+	return ok;
+}
+
+static const unsigned char *put_content(struct policy *p, crypto_generichash_state *st)
+{
+	unsigned char *content = arena_alloc(&p->arena, POLICY_SOUND_HASH);
+
+	if (content)
+		crypto_generichash_final(st, content, POLICY_SOUND_HASH);
+	return content;
+}
+
+/* Without a sound: what it says, in the policy or in a file. */
+static void publish_text(struct policy *p, const struct announcement *a, struct policy_notice *n)
+{
+	unsigned char hash[POLICY_SOUND_HASH];
+	crypto_generichash_state st;
+	char *path = NULL;
+	bool ok = a->text;
+
+	crypto_generichash_init(&st, NULL, 0, POLICY_SOUND_HASH);
+	if (a->text)
+		crypto_generichash_update(&st, (const unsigned char *)a->text, strlen(a->text));
+	else if (a->text_file && check_file(p, a->text_file, "text", &path) && path)
+		ok = hash_file(path, hash, &st);
+	free(path);
+	if (ok)
+		n->content = put_content(p, &st);
 }
 
 static void publish_audio(struct policy *p, const struct announcement *a, struct policy_notice *n)
 {
 	unsigned char(*hash)[POLICY_SOUND_HASH];
+	crypto_generichash_state all;
+	bool ok = true;
 	const struct word *w;
 	const char **list;
 	size_t i = 0;
@@ -101,17 +137,20 @@ static void publish_audio(struct policy *p, const struct announcement *a, struct
 		n->naudio = 0;
 		return;
 	}
+	crypto_generichash_init(&all, NULL, 0, POLICY_SOUND_HASH);
 	for (w = a->audio_files; w; w = w->next) {
 		char *path = NULL;
 		uint32_t ms;
 
 		/* from memory there are no files */
-		if (!check_file(p, w, "audio", &path) || !path)
+		if (!check_file(p, w, "audio", &path) || !path) {
+			ok = false;
 			continue;
+		}
 		ms = sound_ms(path);
 		if (ms > n->length_ms)
 			n->length_ms = ms;
-		hash_file(path, hash[i]);
+		ok &= hash_file(path, hash[i], &all);
 		list[i] = arena_strndup(&p->arena, path, strlen(path));
 		free(path);
 		if (list[i])
@@ -120,6 +159,22 @@ static void publish_audio(struct policy *p, const struct announcement *a, struct
 	n->naudio = i;
 	n->audio = list;
 	n->audio_hash = (const unsigned char(*)[POLICY_SOUND_HASH])hash;
+	if (ok && i)
+		n->content = put_content(p, &all);
+}
+
+/* Rules share announcements: a sound is read once. */
+static const struct policy_notice *publish_announcement(struct policy *p, struct announcement *a)
+{
+	if (a->published)
+		return &a->pub;
+	a->pub = (struct policy_notice){ .name = a->o.name, .language = a->language, .version = a->version, .from = a->from, .until = a->until };
+	if (a->audio_files)
+		publish_audio(p, a, &a->pub);
+	else
+		publish_text(p, a, &a->pub);
+	a->published = true;
+	return &a->pub;
 }
 
 static void publish_notices(struct policy *p, struct rule *r)
@@ -134,24 +189,36 @@ static void publish_notices(struct policy *p, struct rule *r)
 	if (!list)
 		return;
 	for (w = r->notice, n = 0; w; w = w->next) {
-		const struct announcement *a = w->obj;
-
-		if (!a)
-			continue;
-		list[n] = (struct policy_notice){ .name = a->o.name, .language = a->language, .version = a->version,
-						  .from = a->from, .until = a->until };
-		publish_audio(p, a, &list[n++]);
+		if (w->obj)
+			list[n++] = *publish_announcement(p, w->obj);
 	}
 	r->pub.notice = list;
 	r->pub.nnotice = n;
 }
 
-static void publish_block(struct block *b)
+static const unsigned char *assessment_content(struct policy *p, struct assessment *a)
+{
+	struct policy_assessment said;
+	unsigned char *hash;
+
+	if (a->content)
+		return a->content;
+	hash = arena_alloc(&p->arena, sizeof(said.hash));
+	if (!hash || policy_assessment(p, a->o.name, &said))
+		p->oom = true;
+	else
+		a->content = memcpy(hash, said.hash, sizeof(said.hash));
+	return a->content;
+}
+
+static void publish_block(struct policy *p, struct block *b)
 {
 	struct policy_block *pub = b->pub;
 
 	if (!b->pos.line)
 		return;
+	if (b->assessment && b->assessment->obj)
+		pub->assessment_content = assessment_content(p, b->assessment->obj);
 	pub->consent_api = b->consent_api;
 	pub->consent_header = b->consent_header;
 	pub->consent_value = b->consent_value;
@@ -221,7 +288,7 @@ void publish_policy(struct policy *p)
 		r->pub.sms = r->sms;
 		r->pub.sms_timeout = r->sms_timeout.n ? r->sms_timeout : (struct policy_span){ 10, POLICY_U_MIN };
 		for (int i = 0; i < POLICY_PURPOSES; i++)
-			publish_block(&r->block[i]);
+			publish_block(p, &r->block[i]);
 		publish_notices(p, r);
 	}
 }

@@ -22,6 +22,11 @@ const char *const assess_kind_names[] = {"documentation", "training-amount", "sp
 					 "retention",	  "sensitive",	     NULL};
 const char *const factor_names[] = {"", "relied-on", "not-relied-on", "not-applicable", NULL};
 
+const char *policy_basis_name(enum policy_basis b)
+{
+	return basis_names[b];
+}
+
 static const char *const direction_words[] = {"", "inbound", "outbound", NULL};
 static const char *const transport_words[] = {"any", "udp", "tcp", NULL};
 static const char *const identity_words[] = {"asserted", "from", NULL};

@@ -431,14 +431,12 @@ static int add_pattern(struct parser *ps, struct numbers *r, const struct patter
 {
 	if (r->n == r->cap) {
 		size_t cap = r->cap ? r->cap * 2 : 4;
-		struct pattern *v = arena_alloc(&ps->p->arena, cap * sizeof(*v));
+		struct pattern *v = arena_grow(&ps->p->arena, r->pat, r->cap * sizeof(*v), cap * sizeof(*v));
 
 		if (!v) {
 			ps->p->oom = true;
 			return -ENOMEM;
 		}
-		if (r->n)
-			memcpy(v, r->pat, r->n * sizeof(*v));
 		r->pat = v;
 		r->cap = cap;
 	}

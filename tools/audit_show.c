@@ -62,6 +62,14 @@ static int print_line(void *arg, const char *file, uint64_t n, const struct evlo
 	word("reason", e->reason);
 	word("who", e->who);
 	word("press", e->press);
+	word("notice", e->notice);
+	word("language", e->language);
+	word("version", e->version);
+	word("basis", e->basis);
+	word("assessment", e->assessment);
+	word("special", e->special);
+	for (size_t i = 0; e->has_content && i < sizeof(e->content); i++)
+		printf("%s%02x", i ? "" : "  content ", e->content[i]);
 	if (e->kind == EVLOG_CALL_LINK) { /* the data is a call */
 		struct uid other;
 

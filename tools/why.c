@@ -125,17 +125,6 @@ static int ask_catalog(struct why *w)
 
 /* ---- the evidence log ---- */
 
-static void repoint(struct evlog_line *l)
-{
-	struct evlog_event *e = &l->e;
-
-	e->controller = e->controller ? l->controller : NULL;
-	e->rule = e->rule ? l->rule : NULL;
-	e->policy = e->policy ? l->policy : NULL;
-	e->reason = e->reason ? l->reason : NULL;
-	e->who = e->who ? l->who : NULL;
-}
-
 static int note_bucket(struct why *w, const struct evlog_event *e)
 {
 	void *p = realloc(w->bucket, (w->nbucket + 1) * sizeof(*w->bucket));
@@ -204,7 +193,7 @@ static int ask_log(struct why *w)
 	w->has_log = true;
 	w->log_damaged = r.damaged;
 	for (size_t i = 0; i < w->nev; i++) {
-		repoint(&w->ev[i]);
+		evlog_line_moved(&w->ev[i]);
 		if (!w->life.outcome)
 			life_event(&w->until_end, &w->ev[i].e);
 		life_event(&w->life,
@@ -213,7 +202,7 @@ static int ask_log(struct why *w)
 	if (w->nev)
 		qsort(w->ev, w->nev, sizeof(*w->ev), by_time);
 	for (size_t i = 0; i < w->nev; i++)
-		repoint(&w->ev[i]);
+		evlog_line_moved(&w->ev[i]);
 	return CLI_OK;
 }
 

@@ -69,9 +69,11 @@ static json_t *announcement(const struct why *w)
 
 	set(o, "proven", json_boolean(e));
 	set(o, "how", word(e ? e->reason : NULL));
-	set(o, "name", word(n ? n->name : NULL));
-	set(o, "version", word(n ? n->version : NULL));
-	set(o, "language", word(n ? n->language : NULL));
+	/* as the log has it; logs of before have not got it */
+	set(o, "name", word(e && e->notice ? e->notice : n ? n->name : NULL));
+	set(o, "version", word(e && e->version ? e->version : n ? n->version : NULL));
+	set(o, "language", word(e && e->language ? e->language : n ? n->language : NULL));
+	set(o, "content", e && e->notice && e->has_content ? hex(e->content, sizeof(e->content)) : json_null());
 	set(o, "hash",
 	    n && !policy_announcement_hash(w->policy, n->name, hash) ? hex(hash, sizeof(hash))
 								     : json_null());
@@ -133,6 +135,12 @@ static json_t *event(const struct why *w, const struct evlog_line *l)
 	set(o, "reason", word(l->e.reason));
 	set(o, "who", word(l->e.who));
 	set(o, "press", word(l->e.press));
+	set(o, "notice", word(l->e.notice));
+	set(o, "language", word(l->e.language));
+	set(o, "version", word(l->e.version));
+	set(o, "basis", word(l->e.basis));
+	set(o, "assessment", word(l->e.assessment));
+	set(o, "content", l->e.has_content ? hex(l->e.content, sizeof(l->e.content)) : json_null());
 	set(o, "text", cli_json_str(text));
 	set(o, "statement", word(src));
 	return o;

@@ -215,11 +215,14 @@ const struct policy_notice *why_notice(const struct why *w, const struct evlog_e
 static void notice_phrase(const struct why *w, const struct evlog_event *e, char *out, size_t n)
 {
 	const struct policy_notice *a = why_notice(w, e);
+	const char *name = e->notice ? e->notice : a ? a->name : NULL;
+	const char *language = e->notice ? e->language : a ? a->language : NULL;
+	const char *version = e->version ? e->version : a ? a->version : NULL;
 
-	if (a)
-		snprintf(out, n, "announcement %s (%s%s%s) proven by %s", a->name,
-			 a->language ? a->language : "?", a->version ? ", version " : "",
-			 a->version ? a->version : "", how_text(e->reason));
+	if (name)
+		snprintf(out, n, "announcement %s (%s%s%s) proven by %s", name,
+			 language ? language : "?", version ? ", version " : "",
+			 version ? version : "", how_text(e->reason));
 	else
 		snprintf(out, n,
 			 "the announcement is proven, it is not known which of the rule's, by %s",
@@ -239,9 +242,11 @@ static void consent_phrase(const struct why *w, const struct evlog_event *e, cha
 			  how_text(e->reason));
 
 	if (ms != UINT64_MAX && at > 0 && (size_t)at < n)
-		snprintf(out + at, n - (size_t)at,
-			 ", %" PRIu64 ".%" PRIu64 " s after the announcement began", ms / 1000,
-			 ms / 100 % 10);
+		at += snprintf(out + at, n - (size_t)at,
+			       ", %" PRIu64 ".%" PRIu64 " s after the announcement began", ms / 1000,
+			       ms / 100 % 10);
+	if (e->notice && at > 0 && (size_t)at < n)
+		snprintf(out + at, n - (size_t)at, "%s %s", ms != UINT64_MAX ? ":" : ", to announcement", e->notice);
 }
 
 /* The key of the policy that was pressed. Logs of before have not got it: then where the policy has one only. */
@@ -309,8 +314,10 @@ static void grant_phrase(const struct why *w, const struct evlog_event *e, char 
 {
 	const struct policy_block *b =
 		w->rule && e->purpose ? &w->rule->purpose[e->purpose - 1] : NULL;
+	const char *basis = e->basis ? e->basis : b ? why_basis(b->basis) : NULL;
 
-	snprintf(out, n, "allowed%s%s", b ? ", basis " : "", b ? why_basis(b->basis) : "");
+	snprintf(out, n, "allowed%s%s%s%s", basis ? ", basis " : "", basis ? basis : "", e->assessment ? ", assessment " : "",
+		 e->assessment ? e->assessment : "");
 	*src = !b				 ? "INV-1"
 	       : b->basis == POLICY_B_CONSENT	 ? "N-20"
 	       : b->basis == POLICY_B_OBLIGATION ? "N-03"

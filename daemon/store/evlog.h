@@ -40,6 +40,7 @@
 #define EVLOG_WHO      33
 #define EVLOG_NUMS     8
 #define EVLOG_PRESS    7 /* a key of a policy: six characters and a zero */
+#define EVLOG_LANGUAGE 9
 #define EVLOG_NUM_MAX  ((1ULL << 53) - 1) /* what every JSON reader keeps exactly */
 
 /* What happened. The names in the log are those of evlog_kind_name. */
@@ -185,6 +186,8 @@ enum evlog_num {
  * evlog_check. Texts: rule and controller as the policy spells them (printable ASCII without
  * quote and backslash, and no space); reason and who `a-z 0-9 . _ -`, starting with a letter, without
  * five digits in a row; policy 64 hex digits; press 1 to 6 of `0-9 * # A-D`, where a press makes the event happen.
+ * What callers were told (guidance 1, R-19, R-31) stands with notice.played and consent.given, what a purpose rests on (R-16) with
+ * purpose.grant, both with what that said when the policy was loaded; such an event has four numbers at most.
  */
 struct evlog_event {
 	enum evlog_kind kind;
@@ -195,7 +198,11 @@ struct evlog_event {
 	struct uid call;
 	const char *controller, *rule, *policy, *reason, *who;
 	char press[EVLOG_PRESS]; /* the policy's key that a person pressed; "" none */
-	uint8_t data[32]; /* a hash, or a revealed seed */
+	const char *notice, *language, *version; /* an announcement's name and version, as names of a policy; language a-z */
+	const char *basis, *assessment, *special; /* consent, interest, obligation; names of assessments: its own, and for special circumstances */
+	bool has_content;
+	uint8_t content[32]; /* what the announcement, or `assessment`, said: policy.h */
+	uint8_t data[32];    /* a hash, or a revealed seed */
 	unsigned nums;
 	struct {
 		enum evlog_num name;
@@ -213,17 +220,20 @@ const char *evlog_purpose_name(enum evlog_purpose p); /* "" none */
 const char *evlog_source_name(enum evlog_source s);
 const char *evlog_num_name(enum evlog_num n);
 
+/* What `rule` and the other names of a policy may be; of a version a policy may have others. */
+bool evlog_name_ok(const char *s);
 /* NULL when the event is whole and may be logged; else what is wrong (static text). */
 const char *evlog_check(const struct evlog_event *e);
 
 /* ---- lines ---- */
 
-/* A line as read; the pointers of `e` point into it, so it is not copied by assignment. */
+/* A line as read; the pointers of `e` point into it: behind an assignment, evlog_line_moved. */
 struct evlog_line {
 	uint64_t seq;
 	uint8_t prev[32];
 	struct evlog_event e;
 	char controller[EVLOG_NAME], rule[EVLOG_NAME], policy[65], reason[EVLOG_REASON], who[EVLOG_WHO];
+	char notice[EVLOG_NAME], language[EVLOG_LANGUAGE], version[EVLOG_NAME], basis[16], assessment[EVLOG_NAME], special[EVLOG_NAME];
 };
 
 /* out (EVLOG_LINE_MAX) gets the line with LF, without a zero; its length. The event must be valid. */
@@ -233,6 +243,8 @@ size_t evlog_line_format(uint64_t seq, const uint8_t prev[32], const struct evlo
  * -EBADMSG with *ret_what (static text); ret is then undefined.
  */
 int evlog_line_parse(const char *p, size_t n, struct evlog_line *ret, const char **ret_what);
+/* Points `e` into the line that it is in now. */
+void evlog_line_moved(struct evlog_line *l);
 /* The link: BLAKE2b-256 of the line without its LF. */
 void evlog_link(const char *p, size_t n, uint8_t ret[32]);
 

@@ -26,10 +26,10 @@ static const struct {
 	[EVLOG_CALL_DENIED] = { "call.denied", CALLED | K_REASON },
 	[EVLOG_CALL_GAP] = { "call.gap", CALLED | K_REASON },
 	[EVLOG_CALL_DESTROY] = { "call.destroy", K_CALL },
-	[EVLOG_NOTICE_PLAYED] = { "notice.played", K_CALL },
+	[EVLOG_NOTICE_PLAYED] = { "notice.played", K_CALL | K_NOTICE },
 	[EVLOG_NOTICE_MISSING] = { "notice.missing", K_CALL },
 	[EVLOG_NOTICE_SMS] = { "notice.sms", K_CALL | K_REASON },
-	[EVLOG_CONSENT_GIVEN] = { "consent.given", CALLED | K_PURPOSE | K_BEGIN | K_PRESS },
+	[EVLOG_CONSENT_GIVEN] = { "consent.given", CALLED | K_PURPOSE | K_BEGIN | K_PRESS | K_NOTICE },
 	[EVLOG_CONSENT_NONE] = { "consent.none", CALLED | K_PURPOSE },
 	[EVLOG_CONSENT_WITHDRAWN] = { "consent.withdrawn", K_CALL | K_PURPOSE | K_PRESS },
 	[EVLOG_OPTOUT] = { "optout", K_CALL | K_PRESS },
@@ -53,7 +53,7 @@ static const struct {
 	[EVLOG_KEY_COMMIT] = { "key.commit", K_CALL | K_PURPOSE | K_BEGIN },
 	[EVLOG_KEY_DESTROY] = { "key.destroy", K_CALL },
 	[EVLOG_BUCKET_DESTROY] = { "bucket.destroy", K_CONTROLLER | K_PURPOSE | K_DAY },
-	[EVLOG_PURPOSE_GRANT] = { "purpose.grant", CALLED | K_PURPOSE | K_BEGIN },
+	[EVLOG_PURPOSE_GRANT] = { "purpose.grant", CALLED | K_PURPOSE | K_BEGIN | K_BASIS },
 	[EVLOG_PURPOSE_DENY] = { "purpose.deny", CALLED | K_PURPOSE },
 	[EVLOG_PURPOSE_EXPIRE] = { "purpose.expire", K_CALL | K_PURPOSE },
 	[EVLOG_HOLD_SET] = { "hold.set", K_CALL | K_WHO },
@@ -165,7 +165,7 @@ uint64_t evlog_num_get(const struct evlog_event *e, enum evlog_num name, uint64_
 }
 
 /* As the policy spells names: text that needs no escape in JSON. */
-static bool name_ok(const char *s)
+bool evlog_name_ok(const char *s)
 {
 	size_t n = 0;
 
@@ -224,6 +224,44 @@ static const char *check_nums(const struct evlog_event *e)
 		seen |= 1ULL << e->num[i].name;
 	}
 	return NULL;
+}
+
+static bool language_ok(const char *s)
+{
+	size_t n = strlen(s);
+
+	return n && n < EVLOG_LANGUAGE && strspn(s, "abcdefghijklmnopqrstuvwxyz") == n;
+}
+
+static bool basis_ok(const char *s)
+{
+	return !strcmp(s, "consent") || !strcmp(s, "interest") || !strcmp(s, "obligation");
+}
+
+#define SAYING_NUMS 4 /* a line with all of these fields has room for so many numbers */
+
+/* Which announcement, and on what a purpose rests. */
+static const char *check_says(const struct evlog_event *e)
+{
+	unsigned f = kinds[e->kind].flags;
+	bool notice = e->notice, basis = e->basis;
+
+	if (!notice && (e->language || e->version))
+		return "a version of no announcement";
+	if (!basis && (e->assessment || e->special))
+		return "an assessment of no basis";
+	if (e->has_content && !notice && !e->assessment)
+		return "what nothing says";
+	if ((notice && !(f & K_NOTICE)) || (basis && !(f & K_BASIS)))
+		return "an announcement or a basis where none belongs";
+	if ((notice || basis) && e->nums > SAYING_NUMS)
+		return "too many numbers";
+	if ((notice && !evlog_name_ok(e->notice)) || (e->version && !evlog_name_ok(e->version)) ||
+	    (e->assessment && !evlog_name_ok(e->assessment)) || (e->special && !evlog_name_ok(e->special)))
+		return "not a name of the policy's";
+	if (e->language && !language_ok(e->language))
+		return "not a language";
+	return basis && !basis_ok(e->basis) ? "not a basis" : NULL;
 }
 
 static const char *check_needs(const struct evlog_event *e)
@@ -290,7 +328,7 @@ const char *evlog_form(const struct evlog_event *e)
 		return "event without a time";
 	if (e->controller && name_check(e->controller))
 		return "not a controller's name";
-	if (e->rule && !name_ok(e->rule))
+	if (e->rule && !evlog_name_ok(e->rule))
 		return "not a rule's name";
 	if (e->policy && !hash_ok(e->policy))
 		return "not a policy's hash";
@@ -301,5 +339,6 @@ const char *evlog_form(const struct evlog_event *e)
 	if (!press_ok(e->press))
 		return "not a policy's key";
 	what = check_nums(e);
+	what = what ? what : check_says(e);
 	return what ? what : check_needs(e);
 }

@@ -40,6 +40,8 @@ enum {
 	K_OWN = 1024,	  /* evlog's own: evlog_append takes none */
 	K_ANY = 2048,	  /* may name a call */
 	K_PRESS = 4096,	  /* may name a key of the policy that was pressed */
+	K_NOTICE = 8192,  /* may say which announcement */
+	K_BASIS = 16384,  /* may say on what the purpose rests */
 };
 unsigned evlog_kind_flags(enum evlog_kind k);
 

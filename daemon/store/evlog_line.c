@@ -133,7 +133,7 @@ static void put(struct out *o, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	/* the longest line that evlog_check lets through has less than 900 bytes */
+	/* the longest line that evlog_check lets through has less than 1000 bytes */
 	o->n += (size_t)vsnprintf(o->p + o->n, EVLOG_LINE_MAX - o->n, fmt, ap);
 	va_end(ap);
 }
@@ -165,6 +165,16 @@ size_t evlog_line_format(uint64_t seq, const uint8_t prev[32], const struct evlo
 	put_word(&o, "reason", e->reason);
 	put_word(&o, "who", e->who);
 	put_word(&o, "press", e->press);
+	put_word(&o, "notice", e->notice);
+	put_word(&o, "language", e->language);
+	put_word(&o, "version", e->version);
+	put_word(&o, "basis", e->basis);
+	put_word(&o, "assessment", e->assessment);
+	put_word(&o, "special", e->special);
+	if (e->has_content) {
+		hex_format(e->content, 32, hex);
+		put_word(&o, "content", hex);
+	}
 	if (e->has_data) {
 		hex_format(e->data, 32, hex);
 		put_word(&o, "data", hex);
@@ -288,8 +298,8 @@ static const char *read_fields(struct in *in, struct evlog_line *l)
 {
 	struct evlog_event *e = &l->e;
 	int purpose = 0, source = 0;
-	char uid[UID_TEXT], data[65];
-	const char *call = NULL, *hex = NULL, *press = NULL;
+	char uid[UID_TEXT], data[65], content[65];
+	const char *call = NULL, *hex = NULL, *press = NULL, *says = NULL;
 
 	if (!list_field(in, ",\"purpose\":\"", evlog_purpose_find, &purpose))
 		return "unknown purpose";
@@ -304,6 +314,13 @@ static const char *read_fields(struct in *in, struct evlog_line *l)
 	    !text_field(in, ",\"reason\":\"", l->reason, sizeof(l->reason), &e->reason) ||
 	    !text_field(in, ",\"who\":\"", l->who, sizeof(l->who), &e->who) ||
 	    !text_field(in, ",\"press\":\"", e->press, sizeof(e->press), &press) ||
+	    !text_field(in, ",\"notice\":\"", l->notice, sizeof(l->notice), &e->notice) ||
+	    !text_field(in, ",\"language\":\"", l->language, sizeof(l->language), &e->language) ||
+	    !text_field(in, ",\"version\":\"", l->version, sizeof(l->version), &e->version) ||
+	    !text_field(in, ",\"basis\":\"", l->basis, sizeof(l->basis), &e->basis) ||
+	    !text_field(in, ",\"assessment\":\"", l->assessment, sizeof(l->assessment), &e->assessment) ||
+	    !text_field(in, ",\"special\":\"", l->special, sizeof(l->special), &e->special) ||
+	    !text_field(in, ",\"content\":\"", content, sizeof(content), &says) ||
 	    !text_field(in, ",\"data\":\"", data, sizeof(data), &hex))
 		return "malformed field";
 	e->has_call = call;
@@ -312,7 +329,32 @@ static const char *read_fields(struct in *in, struct evlog_line *l)
 		return "not a call";
 	if (hex && !hex32(hex, strlen(hex), e->data))
 		return "malformed data";
+	e->has_content = says;
+	if (says && !hex32(says, strlen(says), e->content))
+		return "malformed content";
 	return NULL;
+}
+
+static const char *own(const char *given, const char *text)
+{
+	return given ? text : NULL;
+}
+
+void evlog_line_moved(struct evlog_line *l)
+{
+	struct evlog_event *e = &l->e;
+
+	e->controller = own(e->controller, l->controller);
+	e->rule = own(e->rule, l->rule);
+	e->policy = own(e->policy, l->policy);
+	e->reason = own(e->reason, l->reason);
+	e->who = own(e->who, l->who);
+	e->notice = own(e->notice, l->notice);
+	e->language = own(e->language, l->language);
+	e->version = own(e->version, l->version);
+	e->basis = own(e->basis, l->basis);
+	e->assessment = own(e->assessment, l->assessment);
+	e->special = own(e->special, l->special);
 }
 
 static const char *read_nums(struct in *in, struct evlog_line *l)

@@ -175,23 +175,13 @@ void outbox_file_free(struct outbox_file *f)
 	*f = (struct outbox_file){ .n = 0 };
 }
 
-/* Copies a line; its texts are in it, at the same places. */
-static void copy_line(struct evlog_line *to, const struct evlog_line *l)
-{
-	*to = *l;
-	to->e.controller = l->e.controller ? to->controller : NULL;
-	to->e.rule = l->e.rule ? to->rule : NULL;
-	to->e.policy = l->e.policy ? to->policy : NULL;
-	to->e.reason = l->e.reason ? to->reason : NULL;
-	to->e.who = l->e.who ? to->who : NULL;
-}
-
 static int keep_line(void *arg, const struct evlog_line *l)
 {
 	struct outbox_file *f = arg;
 
 	/* there is room for as many as there are LF */
-	copy_line(&f->line[f->n++], l);
+	f->line[f->n] = *l;
+	evlog_line_moved(&f->line[f->n++]);
 	if (l->e.time_ns > f->newest_ns)
 		f->newest_ns = l->e.time_ns;
 	return 0;

@@ -24,4 +24,20 @@ jq -e --arg h "$(row yes | jq -r .policy_hash)" '.purpose == "training" and .sou
 [ "$(told yes purpose.grant)" = 1 ] && [ "$(told yes key.commit)" = 1 ] || fail "not one grant and one key"
 is info '.training == "GRANTED"' # by SIP INFO
 [ "$(told info consent.given)" = 1 ] && jq -e '.reason == "info" and .source == "caller"' "$TMP/told" >/dev/null || fail "INFO: $(cat "$TMP/told")"
+# name, language and sound of the announcement stand in the log itself, and basis and assessment of the grant (guidance 1)
+sound=$(b2sum -l 256 "$TMP/notice.wav" | cut -d' ' -f1)
+for e in notice.played consent.given; do
+	[ "$(told yes $e)" = 1 ] && jq -e --arg c "$sound" '.notice == "say-b" and .language == "en" and .content == $c' "$TMP/told" >/dev/null ||
+		fail "$e: $(cat "$TMP/told")"
+done
+weighed=$("$BIN/optag" why --store "$s" --json "$(row yes | jq -r .call)" | jq -r '.assessments[0] | .id + " " + .hash')
+[ "$(told yes purpose.grant)" = 1 ] && jq -e --arg w "$weighed" '.basis == "consent" and .assessment + " " + .content == $w' "$TMP/told" >/dev/null ||
+	fail "purpose.grant: $(cat "$TMP/told"), not $weighed"
+run 0 "$BIN/optag" audit show --store "$s" --event notice.played
+grep -q "  notice say-b  language en  content $sound" "$TMP/out" || fail "audit show: $(cat "$TMP/out")"
+run 0 "$BIN/optag" why --store "$s" "$(row yes | jq -r .call)"
+grep -q 'after the announcement began: say-b' "$TMP/out" && grep -q 'allowed, basis consent, assessment ' "$TMP/out" || fail "why: $(cat "$TMP/out")"
+run 0 rm -r "$s/policies" # logs outlive policies
+run 0 "$BIN/optag" why --store "$s" --json "$(row yes | jq -r .call)"
+jq -e --arg c "$sound" '.announcement | .name == "say-b" and .language == "en" and .content == $c and .hash == null' "$TMP/out" >/dev/null || fail "without the policy: $(cat "$TMP/out")"
 whole

@@ -59,6 +59,93 @@ static void closed_forms(void **state)
 		assert_non_null(evlog_source_name((enum evlog_source)k));
 }
 
+/* What callers were told stands where they were told, and agreed; what a purpose rests on with its grant; and nowhere else. */
+static void says(void **state)
+{
+	struct evlog_event e = event(EVLOG_NOTICE_PLAYED, D0, 1);
+
+	(void)state;
+	e.version = "2";
+	assert_non_null(evlog_check(&e)); /* of what? */
+	e.notice = "claims-da-4";
+	e.language = "da";
+	e.has_content = true;
+	assert_null(evlog_check(&e));
+	e.language = "+4520304050";
+	assert_non_null(evlog_check(&e));
+	e.language = "da";
+	e.version = "\"";
+	assert_non_null(evlog_check(&e));
+	e.version = NULL;
+	e.basis = "interest";
+	assert_non_null(evlog_check(&e));
+	e.basis = NULL;
+	for (unsigned i = 0; i < 5; i++)
+		evlog_num_add(&e, (enum evlog_num)i, 1);
+	assert_non_null(evlog_check(&e));
+	e.nums = 4;
+	assert_null(evlog_check(&e));
+	e = event(EVLOG_PURPOSE_GRANT, D0, 1);
+	e.purpose = EVLOG_P_TRAINING;
+	e.assessment = "amount-3";
+	assert_non_null(evlog_check(&e));
+	e.basis = "obligation";
+	assert_null(evlog_check(&e));
+	e.basis = "because";
+	assert_non_null(evlog_check(&e));
+	e.basis = "consent";
+	e.assessment = NULL;
+	e.has_content = true; /* of no assessment */
+	assert_non_null(evlog_check(&e));
+	e = event(EVLOG_OPTOUT, D0, 1);
+	e.notice = "claims-da-4";
+	assert_non_null(evlog_check(&e));
+}
+
+/* The two events with the most texts, as long as they can be. */
+static void long_lines(void **state)
+{
+	static const char name64[] = "r123456789012345678901234567890123456789012345678901234567890123";
+	char line[EVLOG_LINE_MAX], again[EVLOG_LINE_MAX];
+	struct evlog_line l;
+	uint8_t prev[32] = { 1 };
+	const char *what;
+
+	(void)state;
+	for (unsigned grant = 0; grant < 2; grant++) {
+		struct evlog_event e = event(grant ? EVLOG_PURPOSE_GRANT : EVLOG_CONSENT_GIVEN, UINT64_MAX, 1);
+		size_t n;
+
+		e.rule = name64;
+		e.controller = name64 + 1;
+		e.reason = "a2345.7890a2345.7890a2345.7890a2345.7890a2345.7";
+		e.who = "a2345.7890a2345.7890a2345.7890a2";
+		e.purpose = EVLOG_P_DOCUMENTATION;
+		e.source = EVLOG_S_OPERATOR;
+		e.has_content = true;
+		memset(e.content, 0xc7, 32);
+		if (grant) {
+			e.basis = "obligation";
+			e.assessment = e.special = name64;
+		} else {
+			strcpy(e.press, "*12345");
+			e.notice = e.version = name64;
+			e.language = "danskdan";
+		}
+		for (unsigned i = EVLOG_N_THRESHOLD; e.nums < 4; i++)
+			evlog_num_add(&e, (enum evlog_num)i, EVLOG_NUM_MAX);
+		assert_null(evlog_check(&e));
+		n = evlog_line_format(UINT64_MAX, prev, &e, line);
+		assert_true(n > 850 && n < 1000 && line[n - 1] == '\n');
+		n = evlog_line_format(UINT64_MAX / 2, prev, &e, line);
+		assert_int_equal(evlog_line_parse(line, n - 1, &l, &what), 0);
+		assert_memory_equal(l.e.content, e.content, 32);
+		assert_string_equal(grant ? l.special : l.version, name64);
+		assert_int_equal(evlog_line_format(l.seq, l.prev, &l.e, again), n);
+		assert_memory_equal(line, again, n);
+	}
+}
+
 /* The longest event comes back as it was; every byte changed makes another event or none. */
 static void lines(void **state)
 {
@@ -484,6 +571,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(closed_forms),
+		cmocka_unit_test(says),
+		cmocka_unit_test(long_lines),
 		cmocka_unit_test(lines),
 		cmocka_unit_test(times),
 		cmocka_unit_test_setup_teardown(days_and_sums, fresh, gone),
