@@ -334,8 +334,8 @@ static void earliest(struct overlay *o, const char *controller, const char *rule
 	struct why none;
 	uint64_t at;
 
-	if (!o->kept_known)
-		(void)retention_read(o->root, &o->kept, NULL, NULL, &none);
+	if (!o->kept_known && !retention_read(o->root, &o->kept, NULL, NULL, &none))
+		retention_shrink(&o->kept);
 	o->kept_known = true;
 	for (size_t i = 0; i < o->kept.n; i++) {
 		const struct retention_line *l = &o->kept.v[i];

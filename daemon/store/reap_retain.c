@@ -425,6 +425,7 @@ static void look_at(struct reap_retained *x)
 		reap_fault(x->s.r, -EBADMSG, "retention: what is no line is left alone (rule D-2)");
 	if (lost(&x->m, x->t.last))
 		reap_fault(x->s.r, -EBADMSG, "retention: lines are missing that were there: calls may be kept until the day of their own (rule D-2)");
+	retention_shrink(&x->t);
 	x->s.look = calloc(x->t.n + 1, sizeof(*x->s.look));
 	if (!x->s.look) {
 		reap_fault(x->s.r, -ENOMEM, "out of memory");

@@ -228,6 +228,29 @@ static bool same_key(const struct retention_line *a, const struct retention_line
 	return a->purpose == b->purpose && a->use == b->use && !strcmp(a->rule, b->rule) && !strcmp(a->controller, b->controller);
 }
 
+static bool says_no_more(const struct retention_line *l, const struct retention_line *later)
+{
+	return later->before_ns >= l->before_ns && later->span <= l->span && later->unit == l->unit && !strcmp(later->zone, l->zone) &&
+	       same_key(l, later);
+}
+
+void retention_shrink(struct retention *t)
+{
+	size_t kept = t->n; /* from there on they are at their place */
+
+	for (size_t i = t->n; i-- > 0;) {
+		bool more = true;
+
+		for (size_t k = kept; more && k < t->n; k++)
+			more = !says_no_more(&t->v[i], &t->v[k]);
+		if (more && --kept != i)
+			t->v[kept] = t->v[i];
+	}
+	t->n -= kept;
+	if (kept && t->n)
+		memmove(t->v, t->v + kept, t->n * sizeof(*t->v));
+}
+
 /* Whether the last line of its key says the same. */
 static bool said(const struct retention *t, const struct retention_line *l)
 {

@@ -8,7 +8,8 @@
  * one changes nothing. Nothing is ever taken out of it.
  *
  *	retention_note(store, lines, n, ...)	the daemon: appends those that differ from the last ones of the same key; durable
- *	retention_read(root, &r, why)		the reaper, fsck
+ *	retention_read(root, &r, why)		the reaper, fsck, who searches
+ *	retention_shrink(&r)			those lines alone that count
  *	retention_deadline(line, start, &ns)	until when a call that began then is kept
  *
  * A line of `use` is of training that nobody used: of calls that began before its `before` it is erased when its span is over (use-within).
@@ -64,6 +65,11 @@ struct retention {
 int retention_read(const struct root *r, struct retention *ret, void (*bad)(void *arg, uint64_t off, const char *text), void *arg,
 		   struct why *why);
 void retention_free(struct retention *t);
+/*
+ * Takes out of t what a later line makes superfluous: of the same key, unit and zone, with no longer span and no earlier `before`. Each call has the
+ * deadline that it had. A policy that changes to and fro leaves thousands of lines and two that count. `last` and `bad` stay.
+ */
+void retention_shrink(struct retention *t);
 
 /* n, at_ns and before_ns of v are filled in here, with now_ns. *ret_added: how many of v were appended, all of them or none. */
 int retention_note(const char *store, struct retention_line *v, size_t n, uint64_t now_ns, size_t *ret_added, char *why, size_t why_n);

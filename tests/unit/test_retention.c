@@ -135,6 +135,47 @@ static void test_note(void **state)
 }
 
 /* Cut anywhere: lines that are whole are read, and the next daemon's comparison brings back what it says. */
+static uint64_t earliest_of(const struct retention *t, const char *rule, uint64_t start)
+{
+	uint64_t at, first = UINT64_MAX;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (!strcmp(t->v[i].rule, rule) && start < t->v[i].before_ns && !retention_deadline(&t->v[i], start, &at) && at < first)
+			first = at;
+	return first;
+}
+
+/* A policy that changes to and fro: of its lines few count, and a call has the deadline that all of them gave it. */
+static void test_shrink(void **state)
+{
+	static const char *const rules[] = { RULE, "other" };
+	uint64_t t0 = utc("2026-11-24T08:00:00Z");
+	struct retention all, few;
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++) {
+		struct retention_line l = line_of(STORE_DOCUMENTATION, i % 3 ? 3 : 2, i % 50 == 7 ? RETENTION_U_DAYS : RETENTION_U_MONTHS);
+
+		l.span += i < 20; /* shorter since, for good */
+		snprintf(l.rule, sizeof(l.rule), "%s", rules[i % 5 == 0]);
+		(void)note(l, i == 90 ? t0 : t0 + i * 3600 * NS_PER_S); /* once the clock was set back */
+	}
+	assert_int_equal(read_back(&all), 0);
+	assert_int_equal(read_back(&few), 0);
+	retention_shrink(&few);
+	assert_true(all.n > 100);
+	assert_in_range(few.n, 4, 12);
+	assert_int_equal(few.last, all.last);
+	for (unsigned k = 0; k < 2; k++)
+		for (uint64_t s = t0 - 40 * 86400 * NS_PER_S; s < t0 + 210 * 3600 * NS_PER_S; s += 7 * 3599 * NS_PER_S)
+			assert_int_equal(earliest_of(&few, rules[k], s), earliest_of(&all, rules[k], s));
+	retention_free(&few);
+	retention_free(&all);
+	few = (struct retention){ 0 };
+	retention_shrink(&few);
+	assert_int_equal(few.n, 0);
+}
+
 static void test_cut(void **state)
 {
 	size_t n, lines;
@@ -507,7 +548,7 @@ static void test_hold(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_line), T(note), T(note_use), T(cut), cmocka_unit_test(test_due),
+		cmocka_unit_test(test_line), T(note), T(note_use), T(shrink), T(cut), cmocka_unit_test(test_due),
 		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(hold),
 	};
 
