@@ -112,10 +112,10 @@ int policies_start(struct policies *ps, char *why, size_t n)
 	log_notice("policy.load: policy %.12s, %zu rules, in force", policy_hash(ps->now->p), policy_rules(ps->now->p));
 	if (ps->hist->now.n && ps->hist->now.uid >= 0 && !strcmp(ps->hist->now.policy, policy_hash(ps->now->p)))
 		ps->now->uid = (uid_t)ps->hist->now.uid;
-	if (ps->hist->nstop) { /* calls taken over are asked again */
+	if (ps->hist->nstop)
 		log_notice("%zu rules are stopped", ps->hist->nstop);
+	if (ps->hist->nstop || policy_refused(ps->now->p)) /* calls taken over are asked again */
 		policies_sweep(ps);
-	}
 	return 0;
 }
 
@@ -243,7 +243,7 @@ const char *policies_alarm(const struct policies *ps)
 
 bool policies_stopped(const struct policies *ps, const struct policy_rule *r)
 {
-	return ps->hist->nstop && polhist_stop(ps->hist, r->name);
+	return r->refused || (ps->hist->nstop && polhist_stop(ps->hist, r->name));
 }
 
 static const char *by(const struct job *j, char out[32])
@@ -301,6 +301,25 @@ void policies_sweep(struct policies *ps)
 	memset(&ps->sweep, 0, sizeof(ps->sweep));
 }
 
+void policies_tell_refused(struct policies *ps)
+{
+	size_t n = policy_refused(ps->now->p);
+	const char *first = NULL;
+
+	for (size_t i = 0; i < policy_rules(ps->now->p); i++) {
+		const struct policy_rule *r = policy_rule(ps->now->p, i);
+
+		if (!r->refused)
+			continue;
+		first = first ? first : r->name;
+		log_err("policy.refused: rule \"%s\" of policy %.12s: this version's linter refuses it: nothing is recorded by it", r->name,
+			policy_hash(ps->now->p));
+	}
+	if (n)
+		policies_raise(ps, "policy %.12s was accepted by an earlier version; of its rules this one refuses %zu, by which nothing is recorded, "
+			       "the first \"%.64s\": %s", policy_hash(ps->now->p), n, first, *ps->file_error ? ps->file_error : "see the log");
+}
+
 static bool swap(struct policies *ps, struct job *j)
 {
 	struct entry *e = calloc(1, sizeof(*e));
@@ -355,6 +374,7 @@ static bool loaded(struct policies *ps, struct job *j)
 	} else {
 		policies_log_diags(&j->diags); /* warnings */
 		log_swap(ps, j);
+		policies_tell_refused(ps);
 		policies_sweep(ps);
 	}
 	if (ps->set.reloaded)
@@ -544,6 +564,11 @@ const struct policy *policies_resume(struct policies *ps, const char *hash, int 
 			return NULL;
 		}
 		(void)notices_resume(e->p, ps->store, &e->notices); /* else its calls recognise nothing any more */
+		if (policy_refused(e->p)) { /* its calls are taken over, and nothing more of them is recorded by these */
+			log_err("policy.refused: %zu rules of policy %.12s, which calls in progress are recorded by: this version's linter refuses them",
+				policy_refused(e->p), hash);
+			policies_sweep(ps);
+		}
 		e->uid = (uid_t)-1;
 		e->next = ps->older;
 		ps->older = e;

@@ -172,6 +172,8 @@ void policies_push(struct policies *ps, struct job *j);
 void policies_sweep(struct policies *ps);
 void policies_next(struct policies *ps); /* the next load that waits */
 void policies_tell(struct policies *ps, uint64_t client, int err, const char *text, json_t *fields);
+/* What is in force ran before, and has rules that this version refuses: nothing is recorded by them, and somebody has to look. */
+void policies_tell_refused(struct policies *ps);
 void policies_raise(struct policies *ps, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* policies_start.c: what starts; before the worker */

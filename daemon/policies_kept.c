@@ -242,7 +242,7 @@ int policies_kept(const char *store, const char *hash, struct policy **ret, int6
 		return -EINVAL;
 	e = read_kept(store, hash, &text, &len, &then);
 	if (!e)
-		e = policy_load_mem("kept", text, len, then, &d, &p);
+		e = policy_load_kept("kept", text, len, then, &d, &p);
 	policy_diags_free(&d);
 	free(text);
 	if (!e && strcmp(policy_hash(p), hash) != 0)
@@ -282,7 +282,7 @@ int policy_from_store(const char *store, const char *hash, bool as_then, struct 
 	snprintf(name, sizeof(name), "policies/%.100s.policy", hash);
 	e = read_file(store, name, KEPT_MAX, &text, &len, &then);
 	if (!e)
-		e = policy_load_mem("kept", text, len, as_then ? then : (int64_t)time(NULL), d, &p);
+		e = as_then ? policy_load_kept("kept", text, len, then, d, &p) : policy_load_mem("kept", text, len, (int64_t)time(NULL), d, &p);
 	free(text);
 	if (!e && strcmp(policy_hash(p), hash) != 0) {
 		policy_free(p);

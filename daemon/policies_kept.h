@@ -26,7 +26,7 @@ int policy_keep(const char *store, const struct policy *p, const char *text, siz
 int policies_keep_once(const char *store, const char *name, const char *text, size_t len, char *why, size_t n);
 /*
  * The policy with this hash (64 hex digits, or -EINVAL), judged as on the day it was written: what
- * has to be reviewed by now was in force then. -ENOENT not kept (or store NULL), -EBADMSG damaged
+ * has to be reviewed by now was in force then. Rules in which this version's linter finds an error are `refused`. -ENOENT not kept (or store NULL), -EBADMSG damaged
  * or another's hash, -ENOMEM, -EIO. *ret_since (may be NULL): when it was first in force, UTC
  * seconds. Files it names, such as sounds, are not looked for.
  */
@@ -34,7 +34,7 @@ int policies_kept(const char *store, const char *hash, struct policy **ret, int6
 
 /*
  * The policy with this hash from the store, verified by it. as_then: judged as on the day it was first in force,
- * not as of today. -EBADMSG damaged, -EINVAL not a policy any more (d).
+ * not as of today, and rules that only this version's linter refuses are `refused` (d says why). -EBADMSG damaged, -EINVAL not a policy any more (d).
  */
 int policy_from_store(const char *store, const char *hash, bool as_then, struct policy_diags *d, struct policy **ret);
 /* A whole file of the store's policies, at most max bytes; to be freed. */
