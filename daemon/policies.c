@@ -15,6 +15,7 @@
 #define RESUME_HOLD_NS (60 * NS_PER_S) /* until the calls that were taken over are in the table */
 #define LOOK_NS	       (50 * NS_PER_MS) /* between two looks whether an old policy is used */
 #define EXPIRE_NS      (3600 * NS_PER_S)
+#define AGAIN_NS       (60 * NS_PER_S)
 #define EXPIRED_S      86400 /* past any call in progress */
 #define WAITING_MAX    64
 
@@ -426,10 +427,33 @@ static bool done(struct policies *ps, struct job *j)
 	case JOB_RETAIN:
 		policies_retained(ps, j);
 		break;
+	case JOB_RECORDS:
+		ps->expired_ns -= j->err ? EXPIRE_NS - AGAIN_NS : 0; /* tried again soon */
+		if (j->err)
+			log_err("how long what is decided now is kept cannot be written: %s", j->why);
+		break;
 	case JOB_FREE:
 		break;
 	}
 	return false;
+}
+
+/* What is decided by now's policy, and by those that calls are pinned to. */
+static void say_records(struct policies *ps)
+{
+	struct job *j = ps->w.started && *ps->w.store ? calloc(1, sizeof(*j)) : NULL;
+
+	if (!j)
+		return; /* the next time */
+	j->kind = JOB_RECORDS;
+	j->uid = (uid_t)-1;
+	j->months = policy_record_months(ps->now->p);
+	for (const struct entry *e = ps->older; e; e = e->next) {
+		unsigned months = policy_record_months(e->p);
+
+		j->months = months > j->months ? months : j->months;
+	}
+	policies_push(ps, j);
 }
 
 /* ---- each time round ---- */
@@ -518,6 +542,7 @@ void policies_run(struct policies *ps, uint64_t now)
 		look(ps, now);
 	if (now - ps->expired_ns >= EXPIRE_NS) {
 		ps->expired_ns = now;
+		say_records(ps);
 		policy_members_expire(ps->members, (int64_t)(now / NS_PER_S) - EXPIRED_S);
 	}
 }

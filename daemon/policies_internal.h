@@ -32,6 +32,7 @@ enum job_kind {
 	JOB_PAGE,  /* of the history, into answer */
 	JOB_TEXT,  /* of a kept policy, into text */
 	JOB_RETAIN, /* how long `against` keeps calls: to the store's journal, where that is new */
+	JOB_RECORDS, /* months: what is decided today is kept so long */
 	JOB_FREE,  /* p and text go */
 };
 
@@ -52,6 +53,7 @@ struct job {
 	char *line;
 	char kept[65];	    /* not the path: the policy of this hash in the store */
 	uint64_t from_n;    /* rollback: of this line of the history; page: lines before; text: the offset */
+	unsigned months;    /* JOB_RECORDS */
 	bool pending;	    /* a change waits to be confirmed */
 	char staged[65];    /* what comes later */
 	struct polhist_line note; /* how, uid, reason, ticket, until as asked for; whole when it was written */

@@ -21,6 +21,13 @@ int policy_text(const struct policy *p, char **ret_text, size_t *ret_len);
  * do. why: one line. */
 int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why,
 		size_t n);
+/*
+ * Who runs policies whose decision records are kept for so many months: what is decided until POLICY_RECORDS_DAYS from today on is kept so
+ * long; to be said again each day. newest: the last day the evidence log has. Lines of policies that nobody runs any more stay with the
+ * day that was said last, and go when no evidence is kept by them. why: one line.
+ */
+#define POLICY_RECORDS_DAYS 8
+int policy_records(const char *store, const unsigned *months, size_t nmonths, int32_t today, int32_t newest, char *why, size_t n);
 /* Another file there, written once and never changed. 0: it holds that text now. -EEXIST: another one (why is not
  * written); -errno. Blocks on the disk. */
 int policies_keep_once(const char *store, const char *name, const char *text, size_t len, char *why, size_t n);
