@@ -15,6 +15,7 @@
 #define RESUME_HOLD_NS (60 * NS_PER_S) /* until the calls that were taken over are in the table */
 #define LOOK_NS	       (50 * NS_PER_MS) /* between two looks whether an old policy is used */
 #define EXPIRE_NS      (3600 * NS_PER_S)
+#define AGAIN_NS       (60 * NS_PER_S)
 #define EXPIRED_S      86400 /* past any call in progress */
 #define WAITING_MAX    64
 
@@ -112,10 +113,10 @@ int policies_start(struct policies *ps, char *why, size_t n)
 	log_notice("policy.load: policy %.12s, %zu rules, in force", policy_hash(ps->now->p), policy_rules(ps->now->p));
 	if (ps->hist->now.n && ps->hist->now.uid >= 0 && !strcmp(ps->hist->now.policy, policy_hash(ps->now->p)))
 		ps->now->uid = (uid_t)ps->hist->now.uid;
-	if (ps->hist->nstop) { /* calls taken over are asked again */
+	if (ps->hist->nstop)
 		log_notice("%zu rules are stopped", ps->hist->nstop);
+	if (ps->hist->nstop || policy_refused(ps->now->p)) /* calls taken over are asked again */
 		policies_sweep(ps);
-	}
 	return 0;
 }
 
@@ -243,7 +244,7 @@ const char *policies_alarm(const struct policies *ps)
 
 bool policies_stopped(const struct policies *ps, const struct policy_rule *r)
 {
-	return ps->hist->nstop && polhist_stop(ps->hist, r->name);
+	return r->refused || (ps->hist->nstop && polhist_stop(ps->hist, r->name));
 }
 
 static const char *by(const struct job *j, char out[32])
@@ -301,6 +302,25 @@ void policies_sweep(struct policies *ps)
 	memset(&ps->sweep, 0, sizeof(ps->sweep));
 }
 
+void policies_tell_refused(struct policies *ps)
+{
+	size_t n = policy_refused(ps->now->p);
+	const char *first = NULL;
+
+	for (size_t i = 0; i < policy_rules(ps->now->p); i++) {
+		const struct policy_rule *r = policy_rule(ps->now->p, i);
+
+		if (!r->refused)
+			continue;
+		first = first ? first : r->name;
+		log_err("policy.refused: rule \"%s\" of policy %.12s: this version's linter refuses it: nothing is recorded by it", r->name,
+			policy_hash(ps->now->p));
+	}
+	if (n)
+		policies_raise(ps, "policy %.12s was accepted by an earlier version; of its rules this one refuses %zu, by which nothing is recorded, "
+			       "the first \"%.64s\": %s", policy_hash(ps->now->p), n, first, *ps->file_error ? ps->file_error : "see the log");
+}
+
 static bool swap(struct policies *ps, struct job *j)
 {
 	struct entry *e = calloc(1, sizeof(*e));
@@ -355,6 +375,7 @@ static bool loaded(struct policies *ps, struct job *j)
 	} else {
 		policies_log_diags(&j->diags); /* warnings */
 		log_swap(ps, j);
+		policies_tell_refused(ps);
 		policies_sweep(ps);
 	}
 	if (ps->set.reloaded)
@@ -406,10 +427,33 @@ static bool done(struct policies *ps, struct job *j)
 	case JOB_RETAIN:
 		policies_retained(ps, j);
 		break;
+	case JOB_RECORDS:
+		ps->expired_ns -= j->err ? EXPIRE_NS - AGAIN_NS : 0; /* tried again soon */
+		if (j->err)
+			log_err("how long what is decided now is kept cannot be written: %s", j->why);
+		break;
 	case JOB_FREE:
 		break;
 	}
 	return false;
+}
+
+/* What is decided by now's policy, and by those that calls are pinned to. */
+static void say_records(struct policies *ps)
+{
+	struct job *j = ps->w.started && *ps->w.store ? calloc(1, sizeof(*j)) : NULL;
+
+	if (!j)
+		return; /* the next time */
+	j->kind = JOB_RECORDS;
+	j->uid = (uid_t)-1;
+	j->months = policy_record_months(ps->now->p);
+	for (const struct entry *e = ps->older; e; e = e->next) {
+		unsigned months = policy_record_months(e->p);
+
+		j->months = months > j->months ? months : j->months;
+	}
+	policies_push(ps, j);
 }
 
 /* ---- each time round ---- */
@@ -498,6 +542,7 @@ void policies_run(struct policies *ps, uint64_t now)
 		look(ps, now);
 	if (now - ps->expired_ns >= EXPIRE_NS) {
 		ps->expired_ns = now;
+		say_records(ps);
 		policy_members_expire(ps->members, (int64_t)(now / NS_PER_S) - EXPIRED_S);
 	}
 }
@@ -544,6 +589,11 @@ const struct policy *policies_resume(struct policies *ps, const char *hash, int 
 			return NULL;
 		}
 		(void)notices_resume(e->p, ps->store, &e->notices); /* else its calls recognise nothing any more */
+		if (policy_refused(e->p)) { /* its calls are taken over, and nothing more of them is recorded by these */
+			log_err("policy.refused: %zu rules of policy %.12s, which calls in progress are recorded by: this version's linter refuses them",
+				policy_refused(e->p), hash);
+			policies_sweep(ps);
+		}
 		e->uid = (uid_t)-1;
 		e->next = ps->older;
 		ps->older = e;

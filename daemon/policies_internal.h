@@ -32,6 +32,7 @@ enum job_kind {
 	JOB_PAGE,  /* of the history, into answer */
 	JOB_TEXT,  /* of a kept policy, into text */
 	JOB_RETAIN, /* how long `against` keeps calls: to the store's journal, where that is new */
+	JOB_RECORDS, /* months: what is decided today is kept so long */
 	JOB_FREE,  /* p and text go */
 };
 
@@ -52,6 +53,7 @@ struct job {
 	char *line;
 	char kept[65];	    /* not the path: the policy of this hash in the store */
 	uint64_t from_n;    /* rollback: of this line of the history; page: lines before; text: the offset */
+	unsigned months;    /* JOB_RECORDS */
 	bool pending;	    /* a change waits to be confirmed */
 	char staged[65];    /* what comes later */
 	struct polhist_line note; /* how, uid, reason, ticket, until as asked for; whole when it was written */
@@ -172,6 +174,8 @@ void policies_push(struct policies *ps, struct job *j);
 void policies_sweep(struct policies *ps);
 void policies_next(struct policies *ps); /* the next load that waits */
 void policies_tell(struct policies *ps, uint64_t client, int err, const char *text, json_t *fields);
+/* What is in force ran before, and has rules that this version refuses: nothing is recorded by them, and somebody has to look. */
+void policies_tell_refused(struct policies *ps);
 void policies_raise(struct policies *ps, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* policies_start.c: what starts; before the worker */

@@ -15,6 +15,7 @@
 
 #include "base/beneath.h"
 #include "store/evlog.h"
+#include "store/evlog_keep.h"
 
 #define KEPT_MAX (256 << 20)
 
@@ -152,19 +153,64 @@ static int keep_file(const char *store, const char *name, bool once, const char 
 	return e;
 }
 
-/* What the reaper, which reads no policy, keeps the evidence by: only ever longer, as what was decided under a policy stays. */
-static int keep_records(const char *store, unsigned months, char *why, size_t n)
+static int write_records(const char *store, const struct evlog_keep *k)
 {
-	char text[32];
-	unsigned had = 0;
-	int fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e = fd < 0 ? -errno : evlog_expire_months(fd, &had), len;
+	char text[EVLOG_KEEP_TEXT];
+	size_t n = evlog_keep_text(k, text);
+	int fd = -1, e;
+
+	if (n)
+		return policy_write_file(store, strchr(EVLOG_KEEP_FILE, '/') + 1, text, n);
+	e = policies_dir(store, &fd);
+	if (!e && unlinkat(fd, strchr(EVLOG_KEEP_FILE, '/') + 1, 0) && errno != ENOENT)
+		e = -errno;
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+static int read_records(const char *store, struct evlog_keep *ret)
+{
+	int fd = open(store, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e = fd < 0 ? -errno : evlog_keep_read(fd, ret);
 
 	if (fd >= 0)
 		close(fd);
-	if (!e && months > had) {
-		len = snprintf(text, sizeof(text), "%u\n", months);
-		e = policy_write_file(store, strchr(EVLOG_KEEP_FILE, '/') + 1, text, (size_t)len);
+	return e;
+}
+
+/* What the reaper, which reads no policy, keeps the evidence by. Until when the policy is in force who runs it says (policy_records). */
+static int keep_records(const char *store, unsigned months, char *why, size_t n)
+{
+	struct evlog_keep k;
+	int e = read_records(store, &k);
+
+	if (!e && evlog_keep_add(&k, months, EVLOG_KEEP_EVER))
+		e = write_records(store, &k);
+	if (e)
+		snprintf(why, n, "%s/%s: cannot be kept: %s", store, EVLOG_KEEP_FILE, strerror(-e));
+	return e;
+}
+
+int policy_records(const char *store, const unsigned *months, size_t nmonths, int32_t today, int32_t newest, char *why, size_t n)
+{
+	int32_t upto = (newest > today ? newest : today) + POLICY_RECORDS_DAYS;
+	struct evlog_keep k;
+	bool changed;
+	int e = read_records(store, &k);
+
+	if (e) {
+		snprintf(why, n, "%s/%s: cannot be read: %s", store, EVLOG_KEEP_FILE, strerror(-e));
+		return e;
 	}
+	changed = evlog_keep_close(&k, upto, today);
+	/* renewed when half of it is over: a day's failures to write, or a week without a daemon, shorten nothing */
+	for (size_t i = 0; i < nmonths; i++) {
+		struct evlog_keep had = k;
+
+		if (evlog_keep_add(&had, months[i], upto - POLICY_RECORDS_DAYS / 2))
+			changed |= evlog_keep_add(&k, months[i], upto);
+	}
+	e = changed ? write_records(store, &k) : 0;
 	if (e)
 		snprintf(why, n, "%s/%s: cannot be kept: %s", store, EVLOG_KEEP_FILE, strerror(-e));
 	return e;
@@ -242,7 +288,7 @@ int policies_kept(const char *store, const char *hash, struct policy **ret, int6
 		return -EINVAL;
 	e = read_kept(store, hash, &text, &len, &then);
 	if (!e)
-		e = policy_load_mem("kept", text, len, then, &d, &p);
+		e = policy_load_kept("kept", text, len, then, &d, &p);
 	policy_diags_free(&d);
 	free(text);
 	if (!e && strcmp(policy_hash(p), hash) != 0)
@@ -282,7 +328,7 @@ int policy_from_store(const char *store, const char *hash, bool as_then, struct 
 	snprintf(name, sizeof(name), "policies/%.100s.policy", hash);
 	e = read_file(store, name, KEPT_MAX, &text, &len, &then);
 	if (!e)
-		e = policy_load_mem("kept", text, len, as_then ? then : (int64_t)time(NULL), d, &p);
+		e = as_then ? policy_load_kept("kept", text, len, then, d, &p) : policy_load_mem("kept", text, len, (int64_t)time(NULL), d, &p);
 	free(text);
 	if (!e && strcmp(policy_hash(p), hash) != 0) {
 		policy_free(p);

@@ -21,12 +21,19 @@ int policy_text(const struct policy *p, char **ret_text, size_t *ret_len);
  * do. why: one line. */
 int policy_keep(const char *store, const struct policy *p, const char *text, size_t len, char *why,
 		size_t n);
+/*
+ * Who runs policies whose decision records are kept for so many months: what is decided until POLICY_RECORDS_DAYS from today on is kept so
+ * long; to be said again each day. newest: the last day the evidence log has. Lines of policies that nobody runs any more stay with the
+ * day that was said last, and go when no evidence is kept by them. why: one line.
+ */
+#define POLICY_RECORDS_DAYS 8
+int policy_records(const char *store, const unsigned *months, size_t nmonths, int32_t today, int32_t newest, char *why, size_t n);
 /* Another file there, written once and never changed. 0: it holds that text now. -EEXIST: another one (why is not
  * written); -errno. Blocks on the disk. */
 int policies_keep_once(const char *store, const char *name, const char *text, size_t len, char *why, size_t n);
 /*
  * The policy with this hash (64 hex digits, or -EINVAL), judged as on the day it was written: what
- * has to be reviewed by now was in force then. -ENOENT not kept (or store NULL), -EBADMSG damaged
+ * has to be reviewed by now was in force then. Rules in which this version's linter finds an error are `refused`. -ENOENT not kept (or store NULL), -EBADMSG damaged
  * or another's hash, -ENOMEM, -EIO. *ret_since (may be NULL): when it was first in force, UTC
  * seconds. Files it names, such as sounds, are not looked for.
  */
@@ -34,7 +41,7 @@ int policies_kept(const char *store, const char *hash, struct policy **ret, int6
 
 /*
  * The policy with this hash from the store, verified by it. as_then: judged as on the day it was first in force,
- * not as of today. -EBADMSG damaged, -EINVAL not a policy any more (d).
+ * not as of today, and rules that only this version's linter refuses are `refused` (d says why). -EBADMSG damaged, -EINVAL not a policy any more (d).
  */
 int policy_from_store(const char *store, const char *hash, bool as_then, struct policy_diags *d, struct policy **ret);
 /* A whole file of the store's policies, at most max bytes; to be freed. */

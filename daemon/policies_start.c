@@ -47,6 +47,8 @@ static int kept(const struct policies *ps, const char *hash, struct policy **ret
 	struct policy_diags d = { 0 };
 	int e = policy_from_store(ps->store, hash, true, &d, ret);
 
+	if (e || policy_refused(*ret))
+		policies_log_diags(&d);
 	policy_diags_free(&d);
 	return e;
 }
@@ -197,5 +199,6 @@ int policies_first(struct policies *ps, char *why, size_t n)
 		snprintf(why, n, "%s", *ps->alarm ? ps->alarm : strerror(-e));
 		return e;
 	}
+	policies_tell_refused(ps);
 	return take_sounds(ps, ps->now->p == files, why, n);
 }

@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "policies_internal.h"
+#include "store/evlog.h"
+#include "store/evlog_keep.h"
 
 #define KEPT_MAX (256u << 20)
 #define PAGE_MAX 100 /* lines in an answer */
@@ -299,6 +301,10 @@ static void run(struct worker *w, struct job *j)
 		break;
 	case JOB_RETAIN:
 		work_retain(w, j);
+		break;
+	case JOB_RECORDS:
+		j->err = *w->store ? policy_records(w->store, &j->months, 1, evlog_day(clock_now_ns()), evlog_newest_day(w->store), j->why,
+						    sizeof(j->why)) : 0;
 		break;
 	case JOB_FREE:
 		notices_free(j->notices);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "lint.h"
 
 #define DIAGS_MAX	100
 #define DIAGS_PER_FILE	20
@@ -176,6 +176,8 @@ void diag_add(struct policy *p, struct pos at, const char *code, const char *why
 	va_list ap;
 
 	assert(known);
+	if (error && p->forgiving)
+		kept_doubt(p, at);
 	if (!take_place(p, src, error))
 		return;
 	d = &p->diags->d[p->diags->n];

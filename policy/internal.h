@@ -75,6 +75,7 @@ struct obj { /* first member of every named object */
 	const char *name;
 	struct pos pos;
 	bool bad;
+	bool doubted; /* lint_kept.c */
 };
 
 struct list {
@@ -389,12 +390,14 @@ struct policy {
 	char hash[65];
 	/* while loading only */
 	struct policy_diags *diags;
-	size_t first_diag;
+	size_t first_diag, first_errors;
 	bool oom;
 	int64_t today;
 	struct memo *memo; /* lint_number.c */
 	struct set *filling; /* the next source holds members of this set */
 	const struct policy_past_log *past;
+	bool kept, forgiving; /* policy_load_kept, and its names are resolved: lint_kept.c */
+	size_t doubts;
 	size_t comments; /* in all files: fmt -w must not lose them */
 };
 

@@ -597,6 +597,7 @@ int lint_policy(struct policy *p)
 		return err;
 	if (!memo_begin(p))
 		return -ENOMEM;
+	p->forgiving = p->kept && p->diags->errors == p->first_errors;
 	check_all(p);
 	memo_end(p);
 	return p->oom ? -ENOMEM : 0;

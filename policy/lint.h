@@ -52,6 +52,9 @@ bool numbers_cover(struct policy *p, const struct numbers *of, const struct numb
 void check_controller(struct policy *p, struct controller *c);
 void check_announcement(struct policy *p, struct announcement *a);
 void check_assessment(struct policy *p, struct assessment *a);
+/* lint_kept.c: an error at this place of a policy that was in force before; the rules it concerns, when all are known: false, it is none */
+void kept_doubt(struct policy *p, struct pos at);
+bool kept_refuse(struct policy *p);
 void check_rule(struct policy *p, struct rule *r);
 void check_purpose(struct policy *p, struct rule *r, struct block *b);
 /* lint_meant.c: what cannot be meant, and what nothing acts on yet */

@@ -353,6 +353,7 @@ static struct policy *new_policy(int64_t today, struct policy_diags *d)
 	}
 	p->diags = d;
 	p->first_diag = d->n;
+	p->first_errors = d->errors;
 	p->today = today;
 	return p;
 }
@@ -368,8 +369,10 @@ static int finish(struct policy *p, size_t errors_before, int err, int io_err, s
 		err = -ENOMEM;
 	if (d->n > p->first_diag)
 		qsort_r(d->d + p->first_diag, d->n - p->first_diag, sizeof(*d->d), diag_cmp, p);
-	if (!err && d->errors > errors_before)
+	if (!err && d->errors > errors_before && !p->forgiving)
 		err = io_err ? io_err : -EINVAL;
+	if (!err && p->forgiving && !kept_refuse(p))
+		err = -EINVAL;
 	if (!err)
 		publish_policy(p);
 	if (!err)
@@ -429,8 +432,8 @@ int policy_load_past(const char *const *paths, size_t n, int64_t today, const st
 	return finish(p, errors, err, ld.err, ret_policy);
 }
 
-int policy_load_mem(const char *name, const char *text, size_t len, int64_t today,
-		    struct policy_diags *d, struct policy **ret_policy)
+static int load_text(const char *name, const char *text, size_t len, int64_t today, bool kept, struct policy_diags *d,
+		     struct policy **ret_policy)
 {
 	size_t errors = d->errors;
 	struct policy *p = new_policy(today, d);
@@ -439,6 +442,7 @@ int policy_load_mem(const char *name, const char *text, size_t len, int64_t toda
 
 	if (!p)
 		return -ENOMEM;
+	p->kept = kept;
 	err = len > FILE_MAX_BYTES ? -EFBIG : add_source(p, name, &file);
 	if (!err) {
 		p->src[file].text = malloc(len + 1);
@@ -453,6 +457,16 @@ int policy_load_mem(const char *name, const char *text, size_t len, int64_t toda
 			err = parse_source(p, file, NULL, NULL);
 	}
 	return finish(p, errors, err, 0, ret_policy);
+}
+
+int policy_load_mem(const char *name, const char *text, size_t len, int64_t today, struct policy_diags *d, struct policy **ret_policy)
+{
+	return load_text(name, text, len, today, false, d, ret_policy);
+}
+
+int policy_load_kept(const char *name, const char *text, size_t len, int64_t today, struct policy_diags *d, struct policy **ret_policy)
+{
+	return load_text(name, text, len, today, true, d, ret_policy);
 }
 
 void policy_free(struct policy *p)

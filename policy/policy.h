@@ -168,6 +168,7 @@ struct policy_rule {
 	struct policy_span sms_timeout; /* its receipt is there so long after the answer, or the call is listed */
 	int concurrent;	  /* calls of it that are recorded at once; 0 no limit. What a statute obliges to is recorded beyond it */
 	unsigned alarms;  /* POLICY_ALARM_*; of what a statute obliges to record gaps and missing notices always (X-10, guidance 5.5) */
+	bool refused;	  /* policy_load_kept: nothing may be recorded by it */
 	bool needs_pause; /* sensitive, or a pause by key, header or api: must not be recorded without pauses */
 	/* everything else that was set is kept for print, explain and diff */
 };
@@ -234,6 +235,14 @@ int policy_load_past(const char *const *paths, size_t n, int64_t today, const st
 /* The same from memory, for tests and fuzzing; include is refused. */
 int policy_load_mem(const char *name, const char *text, size_t len, int64_t today,
 		    struct policy_diags *d, struct policy **ret_policy);
+/*
+ * policy_load_mem of a canonical text that was in force before, perhaps under a version whose linter knew less: what only the linter
+ * refuses now is in d, and the rules that this concerns are there, match as they did and are `refused`. -EINVAL what is no
+ * policy any more as a language, or by its names.
+ */
+int policy_load_kept(const char *name, const char *text, size_t len, int64_t today, struct policy_diags *d, struct policy **ret_policy);
+/* How many rules are refused. */
+size_t policy_refused(const struct policy *p);
 void policy_free(struct policy *p);
 
 const char *policy_hash(const struct policy *p); /* 64 hex digits, BLAKE2b-256 of the canonical form */

@@ -266,6 +266,7 @@ static inline struct world *fake_world(const struct call_limits *l)
 
 static inline void fake_world_free(struct world *w)
 {
+	MUST(calls_counted(w->cs));
 	calls_finish(w->cs, w->now);
 	MUST(w->matched == w->ended);
 	calls_free(w->cs);
@@ -316,6 +317,7 @@ static inline void fake_reborn(struct world *w)
 	cs->stats.active = n;
 	calls_free(old);
 	w->cs = cs;
+	MUST(calls_counted(cs));
 	for (i = 0; i < cs->nslot; i++)
 		if (cs->slot[i])
 			calls_refresh(cs, cs->slot[i]);

@@ -46,7 +46,7 @@ int calls_new(const struct call_limits *l, const struct calls_sink *sink, struct
 	cs->horizon = UINT64_MAX;
 	cs->sink = *sink;
 	if (htab_init(&cs->by_id, 1024) || htab_init(&cs->owners, 1024) || htab_init(&cs->barred, 64) ||
-	    htab_init(&cs->group_keys, 1024)) {
+	    htab_init(&cs->group_keys, 1024) || htab_init(&cs->counts, 64)) {
 		calls_free(cs);
 		return -ENOMEM;
 	}
@@ -284,6 +284,7 @@ int calls_insert(struct calls *cs, struct call *c)
 	htab_add(&cs->by_id, &c->node, hash_bytes(c->call_id, strlen(c->call_id)));
 	cs->stats.active++;
 	call_place(cs, c);
+	call_count(cs, c);
 	if (c->phase == CALL_TOMBSTONE)
 		return 0;
 	/* What becomes of it is counted by this process, so that it had it is, too. */
@@ -304,6 +305,7 @@ void call_forget(struct calls *cs, struct call *c)
 {
 	call_stop_timer(cs, c);
 	call_keep_place(cs, c);
+	call_uncount(cs, c);
 	call_release_all(cs, c);
 	call_free_endpoints(cs, c);
 	group_forget(cs, c);
@@ -336,6 +338,7 @@ void calls_free(struct calls *cs)
 	htab_free(&cs->owners);
 	htab_free(&cs->barred);
 	htab_free(&cs->group_keys);
+	htab_free(&cs->counts);
 	free(cs->slot);
 	free(cs->slot_gen);
 	free(cs->free_slot);
@@ -491,6 +494,7 @@ void call_event_why(struct calls *cs, struct call *c, enum policy_purpose p, enu
 	if (a.state != c->state[p] || *a.reason)
 		c->reason[p] = a.reason;
 	c->state[p] = a.state;
+	call_count(cs, c);
 	call_note(cs, c, CALL_T_STATE, p, a.state, c->reason[p]);
 	c->decide.timed_out[p] = e == PURPOSE_E_WINDOW && a.state == PURPOSE_DENIED;
 	call_changed(cs, c);
@@ -528,6 +532,7 @@ void call_begin_end(struct calls *cs, struct call *c, const char *why, uint64_t 
 	if (c->phase != CALL_SETUP && c->phase != CALL_ANSWERED)
 		return;
 	c->phase = CALL_ENDING;
+	call_count(cs, c);
 	c->end = why;
 	set_end(c, now);
 	c->linger_ns = now + cs->limit.linger_ns;
@@ -538,6 +543,7 @@ void call_begin_end(struct calls *cs, struct call *c, const char *why, uint64_t 
 void call_reject(struct calls *cs, struct call *c, const char *why, uint64_t now)
 {
 	c->phase = CALL_REJECTED;
+	call_count(cs, c);
 	c->end = why;
 	set_end(c, now);
 	c->linger_ns = now + (c->status == 401 || c->status == 407 ? cs->limit.challenge_ns : cs->limit.tombstone_ns);
@@ -572,6 +578,7 @@ static void call_over(struct calls *cs, struct call *c, uint64_t now)
 	c->policy = NULL;
 	c->rule = NULL;
 	c->phase = CALL_TOMBSTONE;
+	call_count(cs, c);
 	if (was_ours || c->segment) {
 		group_quiet(cs, c);
 		group_refresh(cs, c);

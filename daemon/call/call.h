@@ -212,6 +212,8 @@ struct call {
 	} spoke[2];
 	uint8_t ntags;
 	char (*tag)[CALL_TAG_MAX]; /* of CALL_TAGS_MAX; NULL none */
+	struct call_count *counted; /* count.c: the rule it takes a place of; NULL none */
+	const struct policy_rule *counted_by; /* its rule then */
 	uint64_t who;	      /* not matched: hash of the calling number; 0 not known */
 	uint64_t touched_ns;  /* last SIP message or change of the media count */
 	uint64_t media_count;
@@ -315,6 +317,8 @@ void calls_tick(struct calls *cs, uint64_t now_ns);
 void calls_horizon(struct calls *cs, uint64_t ns);
 /* Ends every call as of now ("capture-end" unless it was ending already). */
 void calls_finish(struct calls *cs, uint64_t now_ns);
+/* For tests: what max-concurrent counts (count.c) is what counting all calls comes to. */
+bool calls_counted(const struct calls *cs);
 /* Every call, remembered ones too; cb may end or change its own call and no other. */
 void calls_each(struct calls *cs, void (*cb)(void *arg, struct call *c), void *arg);
 /* None is in progress: those that are there are only remembered. */

@@ -46,6 +46,8 @@ struct calls {
 	struct htab owners; /* address -> endpoint */
 	struct htab barred; /* address -> call in progress that may never be recorded (endpoint.c) */
 	struct htab group_keys; /* group.c */
+	struct htab counts;	/* count.c: rules -> calls that take a place */
+	bool uncounted;		/* one was not, for lack of memory */
 	size_t late;		/* calls that may still match */
 	unsigned spreading;	/* group.c: what happens now comes from another call */
 	struct call **slot; /* by ring number */
@@ -91,6 +93,13 @@ void call_place(struct calls *cs, struct call *c); /* what it is may have change
 void call_keep_place(struct calls *cs, struct call *c); /* it goes, or gives way no longer */
 void call_old_keep(struct calls *cs, struct call *c); /* a tombstone past its time */
 bool call_make_room(struct calls *cs); /* one is forgotten; false: none gives way */
+
+/* count.c */
+/* Its rule, phase or a state may have changed: does it take a place of its rule's max-concurrent? */
+void call_count(struct calls *cs, struct call *c);
+void call_uncount(struct calls *cs, struct call *c); /* it goes */
+/* Calls of c's rule that do, without c and the parts of its own conversation. */
+unsigned call_count_others(struct calls *cs, const struct call *c);
 
 /* group.c: hash of a number; 0 of none */
 uint64_t call_who(const char *number);

@@ -194,6 +194,7 @@ static void refuse(struct calls *cs, struct call *c, int p, const char *reason, 
 		return;
 	c->state[p] = PURPOSE_DENIED;
 	c->reason[p] = reason;
+	call_count(cs, c);
 	tell(cs, c, (struct call_news){ .event = "purpose.deny", .purpose = p, .actor = "system", .how = CALL_BY_POLICY, .reason = reason,
 					.at_ns = now });
 }
@@ -240,31 +241,6 @@ static void promised(struct calls *cs, struct call *c, uint64_t now)
 	}
 }
 
-/* Is it one that is recorded, or may be yet, by the rule of that name, whichever policy said so? Parts of c's own conversation are none. */
-static bool takes_place(const struct call *o, const struct call *c)
-{
-	bool any = false;
-
-	if (o == c || !o->matched || o->phase == CALL_TOMBSTONE || o->phase == CALL_ENDING || o->phase == CALL_REJECTED)
-		return false;
-	if (o->peers && c->peers && o->peers->group && o->peers->group == c->peers->group)
-		return false;
-	for (int p = 0; p < POLICY_PURPOSES; p++)
-		any |= o->state[p] == PURPOSE_PENDING || o->state[p] == PURPOSE_GRANTED || o->state[p] == PURPOSE_OBJECTED;
-	return any && (o->rule == c->rule ||
-		       (!strcmp(o->rule->name, c->rule->name) && !strcmp(o->rule->controller->name, c->rule->controller->name)));
-}
-
-/* max-concurrent. Counted anew each time, of rules that have it: no count can go wrong over hang-ups, transfers, policies and take-over. */
-static bool full(const struct calls *cs, const struct call *c)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < cs->nslot && n < c->rule->concurrent; i++)
-		n += cs->slot[i] && takes_place(cs->slot[i], c);
-	return c->rule->concurrent && n >= c->rule->concurrent;
-}
-
 void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	int p;
@@ -287,7 +263,7 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 		return;
 	}
 	/* a statute's documentation asks nobody for room (RX-10) */
-	if (c->rule->concurrent && full(cs, c))
+	if (c->rule->concurrent && call_count_others(cs, c) >= (unsigned)c->rule->concurrent)
 		for (p = 0; p < POLICY_PURPOSES; p++)
 			if (c->rule->purpose[p].basis != POLICY_B_OBLIGATION && c->state[p] == PURPOSE_NONE)
 				refuse(cs, c, p, "max-concurrent", now_ns);

@@ -92,6 +92,7 @@ void call_take_decision(struct calls *cs, struct call *c, const struct policy *p
 	c->matched = true;
 	c->policy = p;
 	c->rule = d->rule;
+	call_count(cs, c);
 	memcpy(c->calling, d->calling, sizeof(c->calling));
 	memcpy(c->called, d->called, sizeof(c->called));
 	take_name(c->agent, sizeof(c->agent), d->agent);
@@ -292,6 +293,7 @@ void call_set_answered(struct calls *cs, struct call *c, uint64_t now)
 	c->answered = true;
 	c->answer_ns = now;
 	c->phase = CALL_ANSWERED;
+	call_count(cs, c);
 	c->end = "";
 	c->end_ns = 0;
 	if (c->matched && c->rule->max_length.n > 0)
@@ -304,6 +306,7 @@ void call_set_answered(struct calls *cs, struct call *c, uint64_t now)
 static void setup_again(struct calls *cs, struct call *c, uint64_t now)
 {
 	c->phase = CALL_SETUP;
+	call_count(cs, c);
 	c->end = "";
 	c->end_ns = 0;
 	call_set_timer(cs, c, now + cs->limit.setup_timeout_ns);

@@ -293,7 +293,7 @@ static void end_recording(struct calls *cs, struct call *c, uint64_t now)
 }
 
 /* Nothing of what was decided before is left; addresses, phase and dialogs are. */
-static void start_anew(struct call *c, uint64_t now)
+static void start_anew(struct calls *cs, struct call *c, uint64_t now)
 {
 	c->start_ns = now;
 	c->answer_ns = c->answered ? now : 0;
@@ -303,6 +303,7 @@ static void start_anew(struct call *c, uint64_t now)
 		c->state[p] = PURPOSE_NONE;
 		c->reason[p] = "";
 	}
+	call_count(cs, c);
 	memset(&c->tight, 0, sizeof(c->tight));
 	memset(&c->decide, 0, sizeof(c->decide));
 	c->overlong = false;
@@ -378,6 +379,7 @@ static void stop_recording(struct calls *cs, struct call *c, const struct policy
 	c->matched = false;
 	c->policy = NULL;
 	c->rule = NULL;
+	call_count(cs, c);
 	if (!never)
 		call_wait_for_more(cs, c, p, in);
 	if (c->late) {
@@ -482,7 +484,7 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 	remember(c, &b);
 	if (c->matched)
 		end_recording(cs, c, now);
-	start_anew(c, now);
+	start_anew(cs, c, now);
 	if (d.verdict == POLICY_NEVER)
 		group_never(cs, c, now);
 	if (d.verdict != POLICY_MATCH || waits) {
@@ -559,7 +561,7 @@ void call_third_party(struct calls *cs, struct call *c, uint64_t now)
 	}
 	remember(c, &b);
 	end_recording(cs, c, now);
-	start_anew(c, now);
+	start_anew(cs, c, now);
 	b.consent[POLICY_TRAINING] = false;
 	begin_recording(cs, c, c->policy, &d, &in, NULL, &b, now);
 	no_training(cs, c);

@@ -296,16 +296,12 @@ int evlog_expire(struct evlog *l, int32_t before, uint64_t *ret_days);
 #define EVLOG_EXPIRE_MONTHS 24 /* how long they are kept (guidance 5.9): of younger ones nobody gives up any, evlog_check refuses the event */
 /* The first day that is kept when `months` calendar months are, on `day`. A day that is behind the 28th counts as that: rather longer. */
 int32_t evlog_expire_day(int32_t day, unsigned months);
-/*
- * How many calendar months of records are kept: EVLOG_EXPIRE_MONTHS, or more when a policy of this store ever asked for more
- * (decision-record; policies/records, which who loads a policy writes). -EBADMSG: not such a file, so nobody knows.
- */
+/* How many are kept, or more of days on which a policy was in force that asked for more (decision-record; evlog_keep.h). */
 #define EVLOG_KEEP_FILE "policies/records"
 #define EVLOG_KEEP_MAX	1200 /* months; no policy has more than 50 years */
-int evlog_expire_months(int root_fd, unsigned *ret);
 /*
  * For who has no log: the first day to keep when at least `months` calendar months of records are kept at now_ns, and how many
- * logs are older. -ENOENT no evidence; else as evlog_expire_months.
+ * logs are older. -ENOENT no evidence; else as evlog_keep_read.
  */
 int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, int32_t *ret_before, uint64_t *ret_days);
 /* The last day of which only the root is left; 0 none, or it cannot be told. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/evlog_keep.h"
 #include "store/evlog_writer.h"
 
 #define SAMPLES_STAY 3
@@ -42,37 +43,20 @@ int32_t evlog_expire_day(int32_t day, unsigned months)
 	return ret;
 }
 
-int evlog_expire_months(int root_fd, unsigned *ret)
-{
-	char text[32], *end;
-	unsigned long v;
-	size_t n;
-	int rc = read_small(root_fd, EVLOG_KEEP_FILE, text, sizeof(text) - 1, &n);
-
-	*ret = EVLOG_EXPIRE_MONTHS;
-	if (rc)
-		return rc == -ENOENT ? 0 : rc;
-	text[n] = 0;
-	v = strtoul(text, &end, 10);
-	if (*text < '0' || *text > '9' || strcmp(end, "\n") != 0 || v > EVLOG_KEEP_MAX)
-		return -EBADMSG;
-	*ret = v > EVLOG_EXPIRE_MONTHS ? (unsigned)v : EVLOG_EXPIRE_MONTHS;
-	return 0;
-}
-
 int evlog_expire_due(const char *store_dir, uint64_t now_ns, unsigned months, int32_t *ret_before, uint64_t *ret_days)
 {
 	struct why why = { "" };
 	struct evlog_days days;
 	struct root root;
-	unsigned keep;
-	int32_t before;
+	struct evlog_keep keep;
+	int32_t before = 0;
 	int rc = root_open(store_dir, &root, &why);
 
 	if (rc)
 		return rc;
-	rc = evlog_expire_months(root.fd, &keep);
-	before = evlog_expire_day(evlog_day(now_ns), !rc && keep > months ? keep : months);
+	rc = evlog_keep_read(root.fd, &keep);
+	if (!rc)
+		before = evlog_keep_before(&keep, evlog_day(now_ns), months);
 	if (!rc)
 		rc = evlog_days_read(&root, &days, NULL, NULL);
 	root_close(&root);
@@ -164,6 +148,23 @@ int32_t evlog_expired_to(const char *store_dir)
 	if (!evlog_days_read(&root, &days, NULL, NULL)) {
 		for (size_t i = 0; i < days.n; i++)
 			day = days.v[i].expired ? days.v[i].day : day;
+		evlog_days_free(&days);
+	}
+	root_close(&root);
+	return day;
+}
+
+int32_t evlog_newest_day(const char *store_dir)
+{
+	struct why why = { "" };
+	struct evlog_days days;
+	struct root root;
+	int32_t day = 0;
+
+	if (root_open(store_dir, &root, &why))
+		return 0;
+	if (!evlog_days_read(&root, &days, NULL, NULL)) {
+		day = days.n ? days.v[days.n - 1].day : 0;
 		evlog_days_free(&days);
 	}
 	root_close(&root);

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/evlog_keep.h"
 #include "store/evlog_writer.h"
 #include "store/outbox_internal.h"
 
@@ -283,7 +284,7 @@ static int append(struct take *t, const struct outbox_file *f)
  * be told. */
 static int too_young(struct take *t, const struct outbox_file *f)
 {
-	unsigned months = EVLOG_EXPIRE_MONTHS;
+	struct evlog_keep keep;
 	int32_t day;
 
 	for (size_t i = 0; i < f->n; i++) {
@@ -292,10 +293,11 @@ static int too_young(struct take *t, const struct outbox_file *f)
 
 		if (e->kind != EVLOG_EVIDENCE_EXPIRE)
 			continue;
-		rc = evlog_expire_months(t->l->root.fd, &months);
+		rc = evlog_keep_read(t->l->root.fd, &keep);
 		if (rc)
 			return why_errno(t->why, rc == -EBADMSG ? -EIO : rc, EVLOG_KEEP_FILE, "cannot read");
-		if (!evlog_day_of_number(evlog_num_get(e, EVLOG_N_DAY, 0), &day) || day > evlog_expire_day(evlog_day(e->time_ns), months))
+		if (!evlog_day_of_number(evlog_num_get(e, EVLOG_N_DAY, 0), &day) || 
+		    day > evlog_keep_before(&keep, evlog_day(e->time_ns), EVLOG_EXPIRE_MONTHS))
 			return -EBADMSG;
 	}
 	return 0;

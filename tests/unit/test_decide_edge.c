@@ -482,9 +482,66 @@ static void test_voice_moves(void **state)
 	}
 }
 
+/* Call i, answered, with addresses of its own. */
+static enum purpose_state another(struct world *w, unsigned i)
+{
+	char a[512], b[512], id[8];
+
+	snprintf(id, sizeof(id), "m%u", i);
+	for (int k = 0; k < 3; k++) {
+		w->now += 10 * MS;
+		fake_send(w, &(struct fake_msg){ .method = k == 2 ? "ACK" : "INVITE", .status = k == 1 ? 200 : 0, .id = id, .from_tag = "a",
+						 .to_tag = k ? "b" : "", .cseq = 1,
+						 .sdp = k == 0 ? fake_sdp(a, sizeof(a), 1, 1, 4000 + 10 * i, NULL) :
+							k == 1 ? fake_sdp(b, sizeof(b), 2, 2, 6000 + 10 * i, NULL) : NULL });
+		fake_check(w);
+		MUST(calls_counted(w->cs));
+	}
+	return fake_call(w, id)->state[TRAIN];
+}
+
+/* Who is recorded, or may be yet, takes a place: over refusals, withdrawals, ends, another process, and another policy's rule of that name. */
+static void test_concurrent(void **state)
+{
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	static struct policy other;
+
+	(void)state;
+	w->policy.rule.concurrent = 2;
+	assert_int_equal(another(w, 0), PURPOSE_PENDING);
+	assert_int_equal(another(w, 1), PURPOSE_PENDING);
+	assert_int_equal(another(w, 2), PURPOSE_DENIED);
+	assert_true(was_told("purpose.deny:t"));
+	fake_reborn(w);
+	assert_int_equal(another(w, 3), PURPOSE_DENIED);
+	until(w, fake_call(w, "m1"), 5);
+	press(w, fake_call(w, "m1"), SUBJECT, "1");
+	assert_int_equal(fake_call(w, "m1")->state[TRAIN], PURPOSE_GRANTED);
+	assert_int_equal(another(w, 4), PURPOSE_DENIED); /* 0 and 1 */
+	press(w, fake_call(w, "m1"), SUBJECT, "0");
+	assert_int_equal(fake_call(w, "m1")->state[TRAIN], PURPOSE_WITHDRAWN);
+	assert_int_equal(another(w, 5), PURPOSE_PENDING); /* 0 and 5 */
+	other = w->policy;
+	calls_set_policy(w->cs, &other);
+	assert_int_equal(another(w, 6), PURPOSE_DENIED);
+	other.rule.concurrent = 3;
+	assert_int_equal(another(w, 7), PURPOSE_PENDING); /* 0, 5 and 7 */
+	fake_reborn(w);
+	assert_int_equal(another(w, 8), PURPOSE_DENIED);
+	fake_send(w, &(struct fake_msg){ .method = "BYE", .id = "m7", .from_tag = "a", .to_tag = "b", .cseq = 2 });
+	assert_int_equal(another(w, 9), PURPOSE_PENDING);
+	until(w, fake_call(w, "m0"), 300); /* silence, and nobody takes a place any more */
+	assert_int_equal(another(w, 10), PURPOSE_PENDING);
+	assert_int_equal(another(w, 11), PURPOSE_PENDING);
+	assert_int_equal(another(w, 12), PURPOSE_PENDING);
+	assert_int_equal(another(w, 13), PURPOSE_DENIED);
+	fake_world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_concurrent),
 		cmocka_unit_test(test_window_edges),	cmocka_unit_test(test_opt_out_at_the_end), cmocka_unit_test(test_api),
 		cmocka_unit_test(test_early),		cmocka_unit_test(test_reopened),	   cmocka_unit_test(test_off),
 		cmocka_unit_test(test_quiet),		cmocka_unit_test(test_how_much_was_heard), cmocka_unit_test(test_key_up),

@@ -3,6 +3,7 @@
  * test_evlog_expire.c - decision records go with their age: the chain of roots holds, the sums are right, nothing else may be missing
  */
 #include "store/certificate.h"
+#include "store/evlog_keep.h"
 #include "store/evlog_writer.h"
 #include "store/outbox.h"
 #include "store_util.h"
@@ -233,6 +234,72 @@ static int32_t day_of_text(const char *t)
 	return d;
 }
 
+/* What asked for three years is not in force any more: its days are kept so long, and then all is as without it. */
+static void by_day(void **state)
+{
+	int32_t before;
+	uint64_t due;
+
+	(void)state;
+	shell("mkdir -p '%s/policies' && echo '36 2026-12-10' >'%s/policies/records'", store_dir, store_dir);
+	assert_int_equal(ask(24, &due, &before).expired, 0); /* the days behind that one wait with it: oldest first */
+	assert_int_equal(due, 0);
+	clock_set_ns(clock_now_ns() + 240 * DAY); /* 2029-10-11 */
+	assert_int_equal(ask(24, &due, &before).expired, 0);
+	clock_set_ns(clock_now_ns() + 61 * DAY); /* 2029-12-11: three years after the day */
+	assert_true(ask(24, &due, &before).expired > 82);
+	assert_int_equal(look().damaged, 0);
+}
+
+/* The lines: added, given a day, gone when they keep nothing; what is no such file is none. */
+static void records(void **state)
+{
+	static const char *const bad[] = { "", "36", "036\n", "36 \n", "36 2026-02-30\n", "36 2026-12-10 \n", "36\n24\n", "36\n36\n", "0\n", "1201\n", "36x\n" };
+	struct evlog_keep k = { .n = 0 }, again;
+	char text[EVLOG_KEEP_TEXT], path[300];
+	int32_t day = evlog_day(D0);
+	int fd;
+
+	(void)state;
+	assert_false(evlog_keep_add(&k, 24, EVLOG_KEEP_EVER));
+	assert_int_equal(evlog_keep_before(&k, day, 0), evlog_expire_day(day, 24));
+	assert_true(evlog_keep_add(&k, 72, EVLOG_KEEP_EVER));
+	assert_false(evlog_keep_add(&k, 72, day));
+	assert_true(evlog_keep_add(&k, 36, day));
+	assert_true(evlog_keep_add(&k, 36, day + 1));
+	assert_int_equal(evlog_keep_before(&k, day, 24), evlog_expire_day(day, 72));
+	assert_true(evlog_keep_close(&k, day + 8, day));
+	assert_false(evlog_keep_close(&k, day + 9, day));
+	assert_int_equal(evlog_keep_text(&k, text), strlen("36 2026-11-24\n72 2026-12-01\n"));
+	assert_string_equal(text, "36 2026-11-24\n72 2026-12-01\n");
+	shell("mkdir -p '%s/policies'", store_dir);
+	snprintf(path, sizeof(path), "%s/policies/records", store_dir);
+	fd = open(store_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	shell("printf '%s' >'%s'", "36 2026-11-24\\n72 2026-12-01\\n", path);
+	assert_int_equal(evlog_keep_read(fd, &again), 0);
+	assert_memory_equal(again.line, k.line, 2 * sizeof(k.line[0]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		FILE *f = fopen(path, "w");
+
+		fputs(bad[i], f);
+		fclose(f);
+		assert_int_equal(evlog_keep_read(fd, &again), -EBADMSG);
+	}
+	close(fd);
+	/* two years and a day on: 36 months keep the first line's days, three years on they do not */
+	assert_int_equal(evlog_keep_before(&k, day + 731, 24), evlog_expire_day(day + 731, 72));
+	assert_true(evlog_keep_close(&k, day, day + 1100));
+	assert_int_equal(k.n, 1);
+	assert_true(evlog_keep_close(&k, day, day + 2210));
+	assert_int_equal(k.n, 0);
+	assert_int_equal(evlog_keep_before(&k, day + 2210, 24), evlog_expire_day(day + 2210, 24));
+	/* more lengths than lines: kept for longer, never for less */
+	for (unsigned m = 25; m < 60; m++)
+		evlog_keep_add(&k, m, day);
+	assert_int_equal(k.n, EVLOG_KEEP_LINES);
+	assert_int_equal(k.line[k.n - 1].months, 59);
+}
+
 /* Calendar months; days that not every month has count as the 28th, so nothing goes a day early. */
 static void months(void **state)
 {
@@ -352,12 +419,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(with_age, fresh, gone),
 		cmocka_unit_test_setup_teardown(by_hand, fresh, gone),
 		cmocka_unit_test_setup_teardown(by_policy, fresh, gone),
+		cmocka_unit_test_setup_teardown(by_day, fresh, gone),
 		cmocka_unit_test_setup_teardown(without_root, fresh, gone),
 		cmocka_unit_test_setup_teardown(too_early, fresh, gone),
 		cmocka_unit_test_setup_teardown(border, fresh, gone),
 		cmocka_unit_test_setup_teardown(shorter_before, fresh, gone),
 		cmocka_unit_test_setup_teardown(by_group, fresh, gone),
 		cmocka_unit_test(months),
+		cmocka_unit_test_setup_teardown(records, fresh, gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
