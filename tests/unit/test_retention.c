@@ -8,6 +8,10 @@
 #include "store/retention.h"
 #include "store/sealing.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
 #define CPH  "Europe/Copenhagen"
 #define RULE "service-desk" /* of meta_of */
 
@@ -543,13 +547,118 @@ static void test_hold(void **state)
 	fsck_clean(NULL);
 }
 
+/* ---- killed ---- */
+
+#define CALLS 24
+
+static struct uid calls[CALLS];
+
+static void put_on_hold(const struct uid *uid)
+{
+	static const struct hold_person anna = { .uid = 1001, .name = "anna" };
+	struct hold_why w = { .reason = "dispute", .reference = "D-1", .review = 20270301 };
+	struct store *st = open_store(STORE_RO);
+	struct holds *h;
+	bool is;
+
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_add(st, h, uid, &w, &anna, utc("2027-02-02"), &is));
+	holds_close(h);
+	store_close(st);
+}
+
+static void killed_run(uint64_t now, unsigned us)
+{
+	struct reap_settings s = { .now_ns = now, .told = true };
+	struct timespec ts = { .tv_nsec = us % 1000000 * 1000L, .tv_sec = us / 1000000 };
+	struct reap_totals t;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		(void)reap_with(&s, &t);
+		_exit(0);
+	}
+	nanosleep(&ts, NULL);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* Documentation is gone but of the call on hold and of the last four, training but of the one that was used and the last four. */
+static void check_end(void)
+{
+	assert_int_equal(kept(calls, CALLS, STORE_DOCUMENTATION), 5);
+	assert_int_equal(kept(calls, CALLS, STORE_TRAINING), 5);
+	assert_int_equal(heard(&calls[3], STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&calls[5], STORE_TRAINING), 0);
+}
+
+/* Of how many calls the log has that; twice of one, perhaps, after a kill. What was half written to the outbox then is none of ours. */
+static unsigned told_calls(const char *reason)
+{
+	char cmd[1200];
+	unsigned n = 0;
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "cat '%s'/evidence/*.log | grep 'key.destroy.*\"reason\":\"%s\"' |"
+				   " grep -o '\"call\":\"[0-9A-Z]*\"' | sort -u | wc -l",
+		 store_dir, reason);
+	f = popen(cmd, "r");
+	assert_non_null(f);
+	if (fscanf(f, "%u", &n) != 1)
+		n = 0;
+	pclose(f);
+	return n;
+}
+
+static void test_killed(void **state)
+{
+	const uint64_t now = utc("2027-03-20T12:00:00Z");
+	unsigned rounds = getenv("OPTAG_FULL") ? 500 : 12, span;
+	struct retention_line use = line_of(1, 60, RETENTION_U_DAYS);
+	struct timespec a, b;
+
+	(void)state;
+	srand(7);
+	keep_use_days = 60;
+	keep(0, CALLS, calls);
+	keep_use_days = 0;
+	put_on_hold(&calls[3]);
+	used(&calls[5]);
+	use.use = true;
+	note(line_of(0, 3, RETENTION_U_MONTHS), utc("2027-01-01"));
+	note(use, utc("2027-01-01"));
+	use.span = 20;
+	note(line_of(0, 1, RETENTION_U_MONTHS), utc("2027-02-18T00:00:00Z")); /* the last four began after it */
+	note(use, utc("2027-02-18T00:00:00Z"));
+	shell("cp -a '%s' '%s/base'", store_dir, base_dir);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	assert_int_equal(reap_at(now).single, 19 + 19);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	span = (unsigned)((b.tv_sec - a.tv_sec) * 1000000 + (b.tv_nsec - a.tv_nsec) / 1000);
+	check_end();
+	for (unsigned i = 0; i < rounds; i++) {
+		shell("rm -rf '%s' && cp -a '%s/base' '%s'", store_dir, base_dir, store_dir);
+		for (unsigned k = 0; k <= i % 3; k++) {
+			killed_run(now + k, (unsigned)rand() % (span + span / 4));
+			fsck_clean(NULL);
+		}
+		reap_at(now + 10);
+		check_end();
+		assert_int_equal(reap_at(now + 11).single, 0);
+		assert_int_equal(told_calls("retention"), 19);
+		assert_int_equal(told_calls("unused"), 19);
+		fsck_clean(NULL);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, make_store, drop_store)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line), T(note), T(note_use), T(shrink), T(cut), cmocka_unit_test(test_due),
-		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(hold),
+		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(hold), T(killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
