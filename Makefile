@@ -140,7 +140,7 @@ WRAP_FAULTS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=fallocate,-
 	-Wl,--wrap=renameat,--wrap=pwrite,--wrap=ftruncate,--wrap=beneath_openat,--wrap=io_uring_submit
 WRAP_test_store_err := $(WRAP_FAULTS)
 WRAP_test_store_told := $(WRAP_FAULTS)
-WRAP_test_store_slow := -Wl,--wrap=fdatasync
+WRAP_test_store_slow := -Wl,--wrap=fdatasync,--wrap=fsync
 WRAP_test_rebuild := -Wl,--wrap=pread
 WRAP_test_store_resume := -Wl,--wrap=pread
 # A codec and locked memory are made once, not for each call that is read (tests/unit/pool.h).

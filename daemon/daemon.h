@@ -67,6 +67,11 @@ struct daemon {
 		int days;	    /* to its earliest review date; negative: it is past; INT_MAX: none */
 		int told;
 	} reviews;
+	struct ahead { /* ahead.c */
+		char hash[65];	   /* of the policy that was gone through, up to: */
+		size_t rule;
+		uint64_t again_ns; /* steady */
+	} ahead;
 	struct clock_follow clock;
 	uint64_t clock_steps; /* the machine's clock was set */
 	uint64_t clock_said_ns; /* steady: of the latest alarm that it is away from ours */
@@ -108,6 +113,10 @@ void clocks_run(struct daemon *d);
 /* ---- reviews.c ---- */
 /* Once a second: whether the policy in force has to be reviewed soon. */
 void reviews_run(struct daemon *d);
+
+/* ---- ahead.c ---- */
+/* Once a second: the store learns which days are about to be needed. */
+void ahead_run(struct daemon *d);
 
 /* ---- tell.c ---- */
 /* Once a second: what is lost is said in the log. */

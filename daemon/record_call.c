@@ -34,6 +34,11 @@ static int add_span(uint64_t from, const char *zone, struct policy_span s, uint6
 	}
 }
 
+int recording_until(const struct policy_rule *r, struct policy_span s, uint64_t from_ns, uint64_t *ret)
+{
+	return add_span(from_ns, r->controller->timezone, s, ret);
+}
+
 /* Counted from the earlier of two times, should the machine's clock have been set: nothing is kept longer by mistake. */
 static int deadlines(struct recording *rc, const struct call *c)
 {

@@ -170,7 +170,7 @@ static enum kind key_file(struct place *p, const char *name, const struct stat *
 		return p->purpose == STORE_DOCUMENTATION ? FILE_OURS : STRAY;
 	if (strlen(name) < 11 || day_parse(name, 10, &day) || day == DAY_HOLD)
 		return STRAY;
-	if (!strcmp(name + 10, ".bucket") || !strcmp(name + 10, ".bucket.tmp"))
+	if (!strcmp(name + 10, ".bucket") || !strcmp(name + 10, ".bucket.tmp") || !strcmp(name + 10, ".slots.tmp"))
 		return FILE_OURS;
 	if (strcmp(name + 10, ".slots") != 0)
 		return STRAY;

@@ -14,6 +14,7 @@
 #include "store/codec.h"
 #include "store/pipe_internal.h"
 #include "store/sealing.h"
+#include "store/slots.h"
 
 /* ---- the caller ---- */
 
@@ -378,6 +379,12 @@ static int start_one(pthread_t *t, bool *ret_runs, void *(*run)(void *arg), void
 	if (!rc)
 		(void)pthread_setname_np(*t, name); /* for top(1) */
 	return -rc;
+}
+
+void store_expect(struct store *st, const char *controller, enum store_purpose p, const char *zone, uint64_t until_ns)
+{
+	if (st->pipe)
+		slots_want(st->slots, controller, p, zone, until_ns);
 }
 
 int store_threads(struct store *st, const struct store_threads_settings *s)

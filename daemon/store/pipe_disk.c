@@ -269,6 +269,8 @@ static void disk_now_and_then(struct pipe *p)
 	if (now >= p->erase_at) {
 		p->erase_at = now + UNERASED_NS;
 		(void)drops_sync(p->st, &p->why); /* counted */
+		if (!p->broken)
+			(void)slots_make_wanted(p->st->slots);
 	}
 }
 

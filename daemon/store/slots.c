@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "store/slots.h"
+#include "store/slots_make.h"
 
 #define OPEN_MAX_FILES 64 /* purposes x days in use at once; more are closed, least used first */
 #define CLOSED_MAX     256 /* that wait for slots_sync; then who opens one more waits for the disk */
@@ -60,6 +61,7 @@ struct slots {
 	struct sfile f[OPEN_MAX_FILES];
 	struct keyed *now; /* sodium_malloc; zeros between two wraps */
 	struct wrapper *wrapper;
+	struct slots_maker *maker; /* has locks of its own, after `lock` */
 	uint64_t tick;
 	struct first *first; /* of each file we have put slots into: the first of them */
 	size_t nfirst;
@@ -80,7 +82,7 @@ int slots_new(const struct root *r, struct slots **ret)
 	mutex_init(&s->lock);
 	mutex_init(&s->sync_lock);
 	s->now = sodium_malloc(sizeof(*s->now));
-	if (!s->now || wrapper_new(&s->wrapper)) {
+	if (!s->now || wrapper_new(&s->wrapper) || maker_new(r, &s->maker)) {
 		slots_free(s);
 		return -ENOMEM;
 	}
@@ -181,6 +183,7 @@ void slots_free(struct slots *s)
 	(void)sync_closed(s, &why);
 	sodium_free(s->now);
 	wrapper_free(s->wrapper);
+	maker_free(s->maker);
 	free(s->first);
 	pthread_mutex_destroy(&s->lock);
 	pthread_mutex_destroy(&s->sync_lock);
@@ -208,6 +211,19 @@ static int sync_dirty(struct slots *s, struct sfile *f, char path[STORE_PATH_MAX
 	}
 	pthread_mutex_unlock(&s->lock);
 	return dirty ? sync_apart(s, fd) : 0;
+}
+
+void slots_want(struct slots *s, const char *controller, enum store_purpose p, const char *zone, uint64_t until_ns)
+{
+	uint32_t day;
+
+	if (!day_of(until_ns, zone, &day))
+		maker_want(s->maker, controller, p, day, zone);
+}
+
+unsigned slots_make_wanted(struct slots *s)
+{
+	return maker_run(s->maker);
 }
 
 void slots_expire(struct slots *s)
@@ -280,31 +296,8 @@ uint32_t slots_first(struct slots *s, const char *controller, unsigned purpose, 
 	return index;
 }
 
-static int bucket_make(const struct slots *s, const struct sfile *f, const char *zone, struct why *why)
-{
-	struct bucket *b = &s->now->bucket;
-	uint8_t raw[BUCKET_SIZE];
-	char path[STORE_PATH_MAX];
-	struct clock_date d;
-	int rc;
-
-	*b = (struct bucket){ .state = BUCKET_LIVE, .purpose = (uint8_t)f->purpose, .day = f->day };
-	memcpy(b->store_id, s->root->id, 16);
-	randombytes_buf(b->key, 32);
-	day_date(b->day, &d);
-	rc = clock_day_start(&d, zone, &b->destroy_ns);
-	if (rc)
-		return why_set(why, rc, "unknown time zone");
-	bucket_format(b, raw);
-	sodium_memzero(b, sizeof(*b));
-	slots_path(f->controller, f->purpose, f->day, "bucket", path);
-	rc = write_new(s->root, path, raw, sizeof(raw), FILE_MODE(s->root), why);
-	sodium_memzero(raw, sizeof(raw));
-	return rc;
-}
-
 /* Public key and bucket file, without which nothing can be wrapped. */
-static int sfile_keys(struct slots *s, struct sfile *f, const char *zone, bool fresh, struct why *why)
+static int sfile_keys(struct slots *s, struct sfile *f, struct why *why)
 {
 	char path[STORE_PATH_MAX];
 	int rc = pubkey_load(s->root, f->controller, f->purpose, &f->pub, why);
@@ -312,16 +305,10 @@ static int sfile_keys(struct slots *s, struct sfile *f, const char *zone, bool f
 	if (rc)
 		return rc;
 	rc = bucket_open(s->root, f->controller, f->purpose, f->day, true, &f->bucket, why);
-	if (rc == -ENOENT && !fresh) {
-		slots_path(f->controller, f->purpose, f->day, "bucket", path);
-		return why_set(why, -EBADMSG, "%s: missing beside its slots (rule K-6)", path);
-	}
-	if (rc == -ENOENT) {
-		rc = bucket_make(s, f, zone, why);
-		if (!rc)
-			rc = bucket_open(s->root, f->controller, f->purpose, f->day, true, &f->bucket, why);
-	}
-	return rc;
+	if (rc != -ENOENT)
+		return rc;
+	slots_path(f->controller, f->purpose, f->day, "bucket", path);
+	return why_set(why, -EBADMSG, "%s: missing beside its slots (rule K-6)", path);
 }
 
 /* Opens the slots file. -ENOENT: there is none (why is left alone). */
@@ -352,19 +339,6 @@ static int sfile_open(struct slots *s, struct sfile *f, struct why *why)
 	return 0;
 }
 
-static int sfile_make(struct slots *s, const struct sfile *f, struct why *why)
-{
-	struct slots_head h = { .purpose = (uint8_t)f->purpose, .day = f->day };
-	char path[STORE_PATH_MAX];
-	uint8_t raw[SLOT_SIZE];
-
-	slots_path(f->controller, f->purpose, f->day, "slots", path);
-	memcpy(h.store_id, s->root->id, 16);
-	snprintf(h.controller, sizeof(h.controller), "%s", f->controller);
-	slots_head_format(&h, raw);
-	return write_new(s->root, path, raw, sizeof(raw), FILE_MODE(s->root), why);
-}
-
 /* Of the file's bucket, which is locked against destruction when this returns 0. */
 static int lock_bucket(struct slots *s, const struct sfile *f, struct why *why)
 {
@@ -382,34 +356,21 @@ static int lock_bucket(struct slots *s, const struct sfile *f, struct why *why)
 	return !rc || rc == -EAGAIN ? -ESHUTDOWN : rc;
 }
 
-/* The bucket comes before the slots, so that slots without a bucket are always damage (K-6). */
 static int sfile_fill(struct slots *s, struct sfile *f, const char *zone, struct why *why)
 {
-	char dir[STORE_PATH_MAX], path[STORE_PATH_MAX];
+	char path[STORE_PATH_MAX];
 	int rc = sfile_open(s, f, why);
-	bool fresh = rc == -ENOENT;
 
-	if (!zone && fresh) {
+	if (!zone && rc == -ENOENT) {
 		slots_path(f->controller, f->purpose, f->day, "slots", path);
 		return why_errno(why, rc, path, "cannot open");
 	}
-	if (!zone || (rc && !fresh))
-		return rc;
-	snprintf(dir, sizeof(dir), "keys/%s/%s", f->controller, store_purpose_names[f->purpose]);
-	rc = make_dirs(s->root, dir, why);
-	if (!rc)
-		rc = sfile_keys(s, f, zone, fresh, why);
-	if (!rc && fresh) { /* a day whose key is dead, and whose slots were taken away, stays without */
-		rc = lock_bucket(s, f, why);
+	if (rc == -ENOENT) { /* nobody wanted it ahead */
+		rc = maker_make(s->maker, f->controller, f->purpose, f->day, zone, why);
 		if (!rc)
-			bucket_unlock(f->bucket);
-		sodium_memzero(s->now, sizeof(*s->now));
+			rc = sfile_open(s, f, why);
 	}
-	if (!rc && fresh)
-		rc = sfile_make(s, f, why);
-	if (!rc && fresh)
-		rc = sfile_open(s, f, why);
-	return rc;
+	return zone && !rc ? sfile_keys(s, f, why) : rc;
 }
 
 /* zone NULL: only an existing file, for erasing. */
@@ -425,7 +386,7 @@ static int sfile_get(struct slots *s, const char *controller, unsigned p, uint32
 		if (c->used && c->day == day && c->purpose == p && !strcmp(c->controller, controller)) {
 			/* opened for erasing only: the keys are still to be read */
 			if (zone && c->bucket < 0)
-				rc = sfile_keys(s, c, zone, false, why);
+				rc = sfile_keys(s, c, why);
 			c->tick = ++s->tick;
 			*ret = c;
 			return rc;

@@ -7,8 +7,8 @@
  * after it: one that another process destroyed is not used again (bucket.h). What
  * wraps are made with (wrapper, keys.h) is wiped a second after it was made, by the
  * slots_put or slots_expire that comes then. Any thread; slots_sync lets others in
- * while it waits. slots_put waits for a disk where it makes the day's two files, or the bucket's deadline earlier; else
- * put and erase write to the page cache alone.
+ * while it waits. slots_put waits for a disk where it makes the day's two files, which nobody wanted ahead (slots_want), or the bucket's
+ * deadline earlier; else put and erase write to the page cache alone.
  */
 #ifndef SLOTS_H
 #define SLOTS_H
@@ -30,6 +30,10 @@ void slots_free(struct slots *s); /* NULL-tolerant; what was erased is synced */
 int slots_put(struct slots *s, const char *controller, enum store_purpose p, const char *zone,
 	      const struct uid *uid, uint64_t until_ns, const uint8_t data[32], uint32_t *ret_day,
 	      uint32_t *ret_index, struct why *why);
+/* A slots_put of such a deadline will come: its day's files are to be made ahead. Waits for nobody. */
+void slots_want(struct slots *s, const char *controller, enum store_purpose p, const char *zone, uint64_t until_ns);
+/* Makes them; for who may wait for the disk. How many. What cannot be made now is made by slots_put, or when it is wanted again. */
+unsigned slots_make_wanted(struct slots *s);
 /* Overwrites a slot with zeros. durable: fdatasync before returning. */
 int slots_erase(struct slots *s, const char *controller, enum store_purpose p, uint32_t day,
 		uint32_t index, bool durable, struct why *why);

@@ -242,6 +242,12 @@ int store_call_denied(struct store *st, const struct store_call_meta *meta,
  */
 int store_sync(struct store *st);
 
+/*
+ * With store_threads: calls of that deadline are about to come, so that the first of them finds its day's files made. Waits for
+ * nobody; without threads, or of a day that is over, to no effect.
+ */
+void store_expect(struct store *st, const char *controller, enum store_purpose p, const char *zone, uint64_t until_ns);
+
 /* ---- threads ---- */
 
 /*

@@ -34,6 +34,8 @@ touch "$TMP/s/outbox/stray"
 "$O" report inventory --store "$TMP/s" >"$TMP/inv" 2>&1 && fail "a stray file is no alarm"
 grep -q 'outbox/stray: is none' "$TMP/inv" || fail "a stray file: $(cat "$TMP/inv")"
 rm "$TMP/s/outbox/stray"
+# the days of tomorrow's calls have their keys already, and that is no alarm either
+find "$TMP/s/keys" -name '*.slots' -size 256c | grep -q . || fail "no key was made ahead"
 f=$(ls "$TMP/s/keys/"*/documentation/*.slots | head -n 1)
 dd if=/dev/zero of="$f" bs=256 seek=3 count=1 conv=notrunc 2>/dev/null
 "$O" report inventory --store "$TMP/s" >"$TMP/inv" 2>&1 && fail "a lost key is no alarm"

@@ -9,7 +9,7 @@
 #define DAY_NS (86400 * NS_PER_S)
 
 static struct reap_item items[256];
-static char item_text[256][64];
+static char item_text[256][64], item_reason[256][32];
 static size_t nitems;
 static unsigned nfaults;
 
@@ -20,6 +20,8 @@ UNUSED static void on_item(void *arg, const struct reap_item *it)
 		items[nitems] = *it;
 		snprintf(item_text[nitems], 64, "%s", it->controller ? it->controller : "");
 		items[nitems].controller = item_text[nitems];
+		snprintf(item_reason[nitems], 32, "%s", it->reason ? it->reason : "");
+		items[nitems].reason = item_reason[nitems]; /* the reaper's goes with its run */
 		nitems++;
 	}
 }

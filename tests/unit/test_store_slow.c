@@ -12,6 +12,9 @@
 #include "store/writer.h"
 #include "store_util.h"
 
+#include "reap_util.h"
+#include "store/inventory.h"
+
 enum { CALL = 7, BEFORE = 4, MEANWHILE = 20 };
 
 static atomic_bool disk_hangs, log_hangs, slots_hang;
@@ -66,6 +69,29 @@ int __wrap_fdatasync(int fd)
 	return rc;
 }
 
+/* Of a day's key files, as they are made. */
+static atomic_bool files_hang, hang_slots;
+static atomic_uint files_here, files_there; /* by the thread that captures, by others */
+static pthread_t captures;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+int __wrap_fsync(int fd)
+{
+	if (ends_with(fd, ".bucket.tmp") || ends_with(fd, ".slots.tmp")) {
+		if (files_hang)
+			hang(&files_hang);
+		if (hang_slots && ends_with(fd, ".slots.tmp"))
+			hang(&hang_slots);
+		if (pthread_equal(captures, pthread_self()))
+			files_here++;
+		else
+			files_there++;
+	}
+	return __real_fsync(fd);
+}
+
 static bool ask_log(void *arg)
 {
 	(void)arg;
@@ -97,6 +123,23 @@ static struct store_call *begin(struct store *st)
 	m.now.state[0] = STORE_S_GRANTED;
 	ok(st, store_call_begin(st, &m, &sc));
 	return sc;
+}
+
+static void begin_day(struct store *st, unsigned i, unsigned days)
+{
+	struct store_call_result r;
+	struct store_call_meta m;
+	struct store_call *sc;
+
+	meta_of(i, &m);
+	m.until_ns[0] += days * 86400 * NS_PER_S;
+	m.until_ns[1] = 0;
+	m.commit[0] = true; /* the slot is made here */
+	m.now.state[0] = STORE_S_GRANTED;
+	ok(st, store_call_begin(st, &m, &sc));
+	result_of(i, &r);
+	r.state[1] = STORE_S_NONE;
+	ok(st, store_call_end(sc, &r));
 }
 
 static void append(struct store *st, struct store_call *sc, unsigned from, unsigned to)
@@ -464,11 +507,119 @@ static void test_flush_beside_sync(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, make_store, drop_store)
 
+static void problem(void *arg, const char *file, const char *text)
+{
+	(void)arg;
+	print_message("%s: %s\n", file, text);
+}
+
+static void have_inventory(uint64_t now)
+{
+	struct inventory_settings s = { .store = store_dir, .now_ns = now, .problem = problem };
+	struct inventory_totals t;
+	char why[512] = "";
+	int rc = inventory_run(&s, &t, why, sizeof(why));
+
+	if (rc)
+		fail_msg("%d %s", rc, why);
+	assert_int_equal(t.problems, 0);
+}
+
+/* A day's key files are made by another thread, ahead; the first call of the day waits for no disk then. */
+static void test_ahead(void **state)
+{
+	struct store *st = open_threads(1);
+	struct store_call_meta m;
+	uint64_t day1, day2;
+
+	(void)state;
+	captures = pthread_self();
+	meta_of(1, &m);
+	day1 = m.until_ns[0] + 86400 * NS_PER_S;
+	day2 = day1 + 86400 * NS_PER_S;
+	files_here = files_there = 0;
+	begin_day(st, 1, 0);
+	assert_int_equal(files_here, 2); /* nobody expected it */
+	store_expect(st, m.controller, STORE_DOCUMENTATION, m.zone, day1);
+	store_expect(st, m.controller, STORE_DOCUMENTATION, m.zone, day1 + 1);
+	store_expect(st, m.controller, STORE_DOCUMENTATION, "Nowhere/Land", day1);
+	WAIT_FOR(files_there == 2);
+	files_hang = true;
+	store_expect(st, m.controller, STORE_DOCUMENTATION, m.zone, day2);
+	WAIT_FOR(hanging == 1);
+	begin_day(st, 2, 1); /* would not return */
+	begin_day(st, 3, 0);
+	store_expect(st, m.controller, STORE_TRAINING, m.zone, day1); /* nor that */
+	assert_int_equal(files_here, 2);
+	files_hang = false;
+	WAIT_FOR(files_there == 6);
+	store_expect(st, m.controller, STORE_DOCUMENTATION, m.zone, m.until_ns[0]); /* is there */
+	ok(st, store_sync(st));
+	begin_day(st, 4, 4); /* a clock that was set */
+	assert_true(files_here == 4 && files_there == 6);
+	ok(st, store_sync(st));
+	store_close(st);
+	fsck_clean(NULL);
+	/* two of these days had no call: they go as the others, once */
+	have_inventory(T0);
+	assert_int_equal(reap_at(day2 + 86400 * NS_PER_S).buckets, 4);
+	have_inventory(day2 + 86400 * NS_PER_S);
+	fsck_clean(NULL);
+	assert_int_equal(reap_at(day2 + 86460 * NS_PER_S).buckets, 0);
+	assert_int_equal(told("bucket.destroy"), 4);
+	/* a day that is over is not begun again */
+	st = open_threads(1);
+	files_there = 0;
+	store_expect(st, m.controller, STORE_DOCUMENTATION, m.zone, day2);
+	store_expect(st, m.controller, STORE_DOCUMENTATION, m.zone, day2 + 30 * 86400 * NS_PER_S);
+	WAIT_FOR(files_there == 2);
+	store_close(st);
+	fsck_clean(NULL);
+}
+
+/* Killed between the two files, or before the names: the next one makes what is missing. */
+static void test_ahead_killed(void **state)
+{
+	struct store_call_meta m;
+	uint64_t day;
+
+	meta_of(1, &m);
+	day = m.until_ns[0] + 86400 * NS_PER_S;
+	for (unsigned n = 0; n < 2; n++) {
+		struct store *st;
+		int status;
+		pid_t pid = fork();
+
+		if (!pid) {
+			st = open_threads(0);
+			files_there = 0;
+			if (!n)
+				files_hang = true;
+			else
+				hang_slots = true;
+			store_expect(st, m.controller, STORE_DOCUMENTATION, m.zone, day);
+			WAIT_FOR(hanging == 1);
+			kill(getpid(), SIGKILL);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		fsck_clean(NULL);
+		have_inventory(T0);
+		st = open_threads(0);
+		begin_day(st, 1, 1);
+		ok(st, store_sync(st));
+		store_close(st);
+		fsck_clean(NULL);
+		drop_store(state);
+		assert_int_equal(make_store(state), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(test_log), T(test_disk), T(test_killed), T(test_slots), T(test_drop),
 					    T(test_drop_fails), T(test_drop_killed), T(test_roll),
-					    T(test_flush_beside_sync) };
+					    T(test_flush_beside_sync), T(test_ahead), T(test_ahead_killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
