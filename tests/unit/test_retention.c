@@ -547,25 +547,124 @@ static void test_hold(void **state)
 	fsck_clean(NULL);
 }
 
+static void put_on_hold(const struct uid *uid, uint64_t at)
+{
+	static const struct hold_person anna = { .uid = 1001, .name = "anna" };
+	struct hold_why w = { .reason = "dispute", .reference = "D-1" };
+	struct store *st = open_store(STORE_RO);
+	struct holds *h;
+	bool is;
+
+	assert_int_equal(day_of(at + 20 * DAY_NS, "UTC", &w.review), 0);
+	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+	ok(st, store_hold_add(st, h, uid, &w, &anna, at, &is));
+	holds_close(h);
+	store_close(st);
+}
+
+/* ---- stores of older formats, whose slots have no key of their own ---- */
+
+struct olds {
+	struct uid uid[16];
+	char controller[STORE_NAME_MAX], rule[RETENTION_NAME];
+	unsigned n;
+	uint64_t start, until; /* the latest */
+};
+
+/* Kept for documentation, of one rule. */
+static int take_old(void *arg, const struct store_row *r)
+{
+	struct olds *o = arg;
+
+	if (r->state[STORE_DOCUMENTATION] != STORE_S_GRANTED || !r->rule || (o->n && strcmp(o->rule, r->rule) != 0))
+		return 0;
+	assert_true(o->n < 16);
+	o->uid[o->n++] = r->uid;
+	snprintf(o->controller, sizeof(o->controller), "%s", r->controller);
+	snprintf(o->rule, sizeof(o->rule), "%s", r->rule);
+	o->start = r->start_ns > o->start ? r->start_ns : o->start;
+	o->until = r->until_ns[STORE_DOCUMENTATION] > o->until ? r->until_ns[STORE_DOCUMENTATION] : o->until;
+	return 0;
+}
+
+static unsigned opens(const struct olds *o)
+{
+	struct store *st = open_store(STORE_RO);
+	struct store_reader *r;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		r = NULL;
+		n += !store_read_open(st, &o->uid[i], STORE_DOCUMENTATION, keys_dir, &r);
+		store_read_close(r);
+	}
+	store_close(st);
+	return n;
+}
+
+static void note_of(struct retention_line l, const struct olds *o, uint64_t now)
+{
+	snprintf(l.controller, sizeof(l.controller), "%s", o->controller);
+	snprintf(l.rule, sizeof(l.rule), "%s", o->rule);
+	assert_int_equal(note(l, now), 1);
+}
+
+/* A shorter retention reaches them, but for one on hold, whose bucket stays; they never had a use-within. */
+static void old_format(const char *name)
+{
+	struct retention_line use = line_of(1, 30, RETENTION_U_DAYS);
+	struct store_filter all = { .state = -1 };
+	struct olds o = { .n = 0 };
+	struct reap_totals t;
+	struct store *st;
+
+	if (access("tests/golden/store", R_OK))
+		skip();
+	shell("rm -rf '%s' '%s' && cp -r tests/golden/store/%s '%s' && cp -r tests/golden/store/%s-private '%s' && chmod -R u+rwX,go= '%s' '%s'",
+	      store_dir, keys_dir, name, store_dir, name, keys_dir, store_dir, keys_dir);
+	clock_set_ns(T0 + DAY_NS);
+	st = open_store(STORE_RW);
+	ok(st, store_settle(st, NULL));
+	ok(st, store_find(st, &all, take_old, &o));
+	store_close(st);
+	assert_true(o.n >= 2 && opens(&o) == o.n);
+	use.use = true;
+	note_of(line_of(0, 3, RETENTION_U_MONTHS), &o, o.start + 1);
+	note_of(use, &o, o.start + 1);
+	clock_set_ns(o.start + DAY_NS);
+	put_on_hold(&o.uid[1], o.start + DAY_NS);
+	note_of(line_of(0, 5, RETENTION_U_DAYS), &o, o.start + DAY_NS);
+	use.span = 5;
+	note_of(use, &o, o.start + DAY_NS);
+	t = reap_at(o.start + 6 * DAY_NS);
+	assert_int_equal(t.single, o.n - 1);
+	for (size_t i = 0; i < nitems; i++)
+		assert_true(items[i].what != REAP_CALL || (!strcmp(items[i].reason, "retention") && items[i].purpose == STORE_DOCUMENTATION));
+	assert_int_equal(opens(&o), 1);
+	fsck_clean(NULL);
+	assert_int_equal(reap_at(o.start + 6 * DAY_NS + 1).single, 0);
+	(void)reap_at(o.until + 2 * DAY_NS); /* its day is over, too */
+	assert_int_equal(opens(&o), 1);
+	fsck_clean(NULL);
+}
+
+static void test_format_1(void **state)
+{
+	(void)state;
+	old_format("v1");
+}
+
+static void test_format_2(void **state)
+{
+	(void)state;
+	old_format("v2");
+}
+
 /* ---- killed ---- */
 
 #define CALLS 24
 
 static struct uid calls[CALLS];
-
-static void put_on_hold(const struct uid *uid)
-{
-	static const struct hold_person anna = { .uid = 1001, .name = "anna" };
-	struct hold_why w = { .reason = "dispute", .reference = "D-1", .review = 20270301 };
-	struct store *st = open_store(STORE_RO);
-	struct holds *h;
-	bool is;
-
-	ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
-	ok(st, store_hold_add(st, h, uid, &w, &anna, utc("2027-02-02"), &is));
-	holds_close(h);
-	store_close(st);
-}
 
 static void killed_run(uint64_t now, unsigned us)
 {
@@ -623,7 +722,7 @@ static void test_killed(void **state)
 	keep_use_days = 60;
 	keep(0, CALLS, calls);
 	keep_use_days = 0;
-	put_on_hold(&calls[3]);
+	put_on_hold(&calls[3], utc("2027-02-02"));
 	used(&calls[5]);
 	use.use = true;
 	note(line_of(0, 3, RETENTION_U_MONTHS), utc("2027-01-01"));
@@ -658,7 +757,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line), T(note), T(note_use), T(shrink), T(cut), cmocka_unit_test(test_due),
-		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(hold), T(killed),
+		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(hold),
+		T(format_1), T(format_2), T(killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
