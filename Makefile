@@ -191,25 +191,28 @@ $(foreach g,$(GEN),$(eval $(g): $(patsubst $(BUILD)/%,$(BUILD)/obj/%.o,$(g))))
 
 testprogs: all $(UNIT) $(BPFOBJ) $(BPFTEST) $(FUZZ_REPLAY) $(GEN)
 
+# For the builds that `make test` and the like begin: as many compilers as processors, unless make was told how many.
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(or $(JOBS),$(shell nproc)))
+
 # As root the packages are installed first, so that this is the only command a newcomer needs.
 test: deps-auto
-	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) testprogs
 	$(Q)BUILD='$(abspath $(BUILD))' SAN='$(SAN)' tests/run.sh $(T)
 
 # On another kernel, in a machine of its own: Debian's 6.1, or KERNEL=vmlinuz MODULES=directory.
 test-vm: all
-	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) testprogs
 	$(Q)BUILD='$(abspath $(BUILD))' vm/run.sh $(if $(KERNEL),-k '$(KERNEL)' -m '$(MODULES)') $(T)
 deps-vm:
 	$(Q)tests/deps.sh install $(DEPS_VM)
 
 demo: deps-auto
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)BIN='$(abspath $(BUILD))/bin' tools/demo.sh
 
 bench: deps-auto
 	$(Q)if [ "$$(id -u)" = 0 ]; then tests/deps.sh auto $(DEPS_BENCH); else tests/deps.sh check $(DEPS_BENCH); fi
-	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) testprogs
 	$(Q)BUILD='$(abspath $(BUILD))' tests/bench/run.sh
 
 golden: testprogs
@@ -299,7 +302,7 @@ help:
 	@echo 'make bench      figures of this machine, beside other programs on the same work'
 	@echo 'make install    to PREFIX=/usr/local, under DESTDIR; enables and starts nothing; make uninstall takes it away'
 	@echo 'make clean      remove build directories'
-	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang; JOBS=2 tests at once'
+	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang; JOBS=2 tests (and compilers) at once'
 
 .PHONY: all test test-vm deps-vm testprogs demo bench golden cuts fuzz fuzzers fuzz-model check check-layers deps deps-auto deps-check install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
