@@ -146,6 +146,7 @@ WRAP_test_store_resume := -Wl,--wrap=pread
 # A codec and locked memory are made once, not for each call that is read (tests/unit/pool.h).
 WRAP_POOL := -Wl,--wrap=codec_new,--wrap=codec_free,--wrap=sodium_malloc,--wrap=sodium_allocarray,--wrap=sodium_free
 WRAP_test_cuts := $(WRAP_POOL)
+WRAP_test_store_damage := $(WRAP_POOL)
 WRAP_test_kills := $(WRAP_FAULTS) $(WRAP_POOL)
 WRAP_test_priv := -Wl,--wrap=io_uring_queue_init_params
 WRAP_test_evlog_err := $(WRAP_FAULTS)
@@ -235,8 +236,10 @@ fuzz-model: $(BUILD)/tests/unit/test_model $(BUILD)/tests/unit/test_model_talk
 	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $(BUILD)/tests/unit/test_model
 	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $(BUILD)/tests/unit/test_model_talk
 	$(Q)BUILD='$(abspath $(BUILD))' tests/mutants.sh
-# Every byte of every file of a small store cut or wrong, and a recorder killed 1,000 times. Hours; CUTS_SECONDS= ends it before.
-cuts: $(BUILD)/tests/unit/test_cuts $(BUILD)/tests/unit/test_kills
+# Every byte of every file of a small store cut or wrong, every write and sync failing, and a recorder killed 1,000 times. Hours; CUTS_SECONDS= ends it before.
+cuts: $(patsubst %,$(BUILD)/tests/unit/test_%,cuts kills store_damage store_told)
+	$(Q)OPTAG_FULL=1 $(BUILD)/tests/unit/test_store_damage
+	$(Q)OPTAG_FULL=1 $(BUILD)/tests/unit/test_store_told
 	$(Q)OPTAG_FULL=1 $(BUILD)/tests/unit/test_cuts
 	$(Q)KILLS=$${KILLS:-1000} $(BUILD)/tests/unit/test_kills
 fuzzers: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ))
