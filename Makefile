@@ -146,6 +146,7 @@ WRAP_test_store_resume := -Wl,--wrap=pread
 # A codec and locked memory are made once, not for each call that is read (tests/unit/pool.h).
 WRAP_POOL := -Wl,--wrap=codec_new,--wrap=codec_free,--wrap=sodium_malloc,--wrap=sodium_allocarray,--wrap=sodium_free
 WRAP_test_cuts := $(WRAP_POOL)
+WRAP_test_store_damage := $(WRAP_POOL)
 WRAP_test_kills := $(WRAP_FAULTS) $(WRAP_POOL)
 WRAP_test_priv := -Wl,--wrap=io_uring_queue_init_params
 WRAP_test_evlog_err := $(WRAP_FAULTS)
@@ -191,25 +192,28 @@ $(foreach g,$(GEN),$(eval $(g): $(patsubst $(BUILD)/%,$(BUILD)/obj/%.o,$(g))))
 
 testprogs: all $(UNIT) $(BPFOBJ) $(BPFTEST) $(FUZZ_REPLAY) $(GEN)
 
+# For the builds that `make test` and the like begin: as many compilers as processors, unless make was told how many.
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(or $(JOBS),$(shell nproc)))
+
 # As root the packages are installed first, so that this is the only command a newcomer needs.
 test: deps-auto
-	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) testprogs
 	$(Q)BUILD='$(abspath $(BUILD))' SAN='$(SAN)' tests/run.sh $(T)
 
 # On another kernel, in a machine of its own: Debian's 6.1, or KERNEL=vmlinuz MODULES=directory.
 test-vm: all
-	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) testprogs
 	$(Q)BUILD='$(abspath $(BUILD))' vm/run.sh $(if $(KERNEL),-k '$(KERNEL)' -m '$(MODULES)') $(T)
 deps-vm:
 	$(Q)tests/deps.sh install $(DEPS_VM)
 
 demo: deps-auto
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) all
 	$(Q)BIN='$(abspath $(BUILD))/bin' tools/demo.sh
 
 bench: deps-auto
 	$(Q)if [ "$$(id -u)" = 0 ]; then tests/deps.sh auto $(DEPS_BENCH); else tests/deps.sh check $(DEPS_BENCH); fi
-	$(Q)$(MAKE) --no-print-directory testprogs
+	$(Q)$(MAKE) --no-print-directory $(PARALLEL) testprogs
 	$(Q)BUILD='$(abspath $(BUILD))' tests/bench/run.sh
 
 golden: testprogs
@@ -232,8 +236,10 @@ fuzz-model: $(BUILD)/tests/unit/test_model $(BUILD)/tests/unit/test_model_talk
 	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $(BUILD)/tests/unit/test_model
 	$(Q)MODEL_SEQUENCES=$${MODEL_SEQUENCES:-1000000} $(BUILD)/tests/unit/test_model_talk
 	$(Q)BUILD='$(abspath $(BUILD))' tests/mutants.sh
-# Every byte of every file of a small store cut or wrong, and a recorder killed 1,000 times. Hours; CUTS_SECONDS= ends it before.
-cuts: $(BUILD)/tests/unit/test_cuts $(BUILD)/tests/unit/test_kills
+# Every byte of every file of a small store cut or wrong, every write and sync failing, and a recorder killed 1,000 times. Hours; CUTS_SECONDS= ends it before.
+cuts: $(patsubst %,$(BUILD)/tests/unit/test_%,cuts kills store_damage store_told)
+	$(Q)OPTAG_FULL=1 $(BUILD)/tests/unit/test_store_damage
+	$(Q)OPTAG_FULL=1 $(BUILD)/tests/unit/test_store_told
 	$(Q)OPTAG_FULL=1 $(BUILD)/tests/unit/test_cuts
 	$(Q)KILLS=$${KILLS:-1000} $(BUILD)/tests/unit/test_kills
 fuzzers: $(patsubst %,$(BUILD)/fuzz/%,$(FUZZ))
@@ -299,7 +305,7 @@ help:
 	@echo 'make bench      figures of this machine, beside other programs on the same work'
 	@echo 'make install    to PREFIX=/usr/local, under DESTDIR; enables and starts nothing; make uninstall takes it away'
 	@echo 'make clean      remove build directories'
-	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang; JOBS=2 tests at once'
+	@echo 'V=1 full command lines; SAN=address,undefined sanitizer build; CC=clang; JOBS=2 tests (and compilers) at once'
 
 .PHONY: all test test-vm deps-vm testprogs demo bench golden cuts fuzz fuzzers fuzz-model check check-layers deps deps-auto deps-check install uninstall clean help
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

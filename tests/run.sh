@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Runs the tests: unit and bpf programs, replay of the fuzz corpora, command-line and namespace scripts.
 # Arguments pick tests by prefix (unit/test_sip, cli/). Exit 77 of a test is a skip; in CI (CI=true or
-# NOSKIP=1) a skip fails. JOBS=N (as many as processors): N tests at once, where they do not load the machine. Last line: N passed, N failed[, N skipped].
+# NOSKIP=1) a skip fails. JOBS=N (as many as processors): N tests at once, where they do not load the machine; live tests two at a time
+# where they mostly wait, and one that fails so runs again alone ("AGAIN"). Last line: N passed, N failed[, N skipped].
 set -u
 jobs=${JOBS:-$(nproc)}
 SRC=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,7 +15,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/optag-test.XXXXXX") || exit 1
 mem= # unit tests write in memory when there is room: they sync thousands of times
 [ "$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && mem=$(mktemp -d /dev/shm/optag-test.XXXXXX)
 trap 'rm -rf "$work" $mem' EXIT
-passed=0 failed=0 skipped=0 names=
+passed=0 failed=0 skipped=0 again=() company=' ' last=no names=
 
 wanted() { # NAME
 	[ ${#picks[@]} -eq 0 ] && return 0
@@ -50,6 +51,10 @@ tell() { # NAME
 	elif [ "$rc" = 77 ] && [ -z "${NOSKIP:-}" ]; then
 		skipped=$((skipped + 1))
 		echo "SKIP  $name: $(grep -h -m1 -o 'SKIP.*' "$at.out" | sed 's/^SKIP[: ]*//')"
+	elif kind "$name" && [[ $kind$last = twono && $company = *" $name "* ]]; then
+		again+=("$name")
+		echo "AGAIN $name (status $rc beside another test; alone in the end)"
+		tail -n 40 "$at.out" | sed 's/^/      | /'
 	else
 		failed=$((failed + 1))
 		names="$names $name"
@@ -72,37 +77,70 @@ settle() { # one of them ends
 start() { # AT-ONCE NAME COMMAND...: so many run at most; 1: it is alone until it ends
 	local most=$1
 	shift
-	wanted "$1" || return 0
 	while [ ${#running[@]} -ge "$most" ]; do settle; done
 	run "$@" &
 	running[$!]=$1
+	[ ${#running[@]} = 1 ] || company="$company${running[*]} " # names of those that ran beside another
 	[ "$most" -gt 1 ] || settle
+}
+
+# Those that take longest begin first, so that in the end nobody waits for one.
+long=(cli/truth_table cli/gencap cli/replay_bad cli/replay unit/test_store_err unit/test_store_told
+	unit/test_cuts cli/policy unit/test_reap_hold cli/story_27 cli/story_41 cli/story_11 cli/story_50 netns/live_systemd netns/live_full
+	netns/live_clock netns/live_ifgone netns/live_metrics netns/live_interfaces)
+
+every() { # the names of all tests
+	local t
+	for t in "$BUILD"/tests/unit/test_* "$BUILD"/tests/bpf/test_* "$BUILD"/tests/fuzz/replay_*; do
+		case $t in *.d | *.o) continue ;; esac
+		if [ -f "$t" ] && [ -x "$t" ]; then
+			t=${t#"$BUILD"/tests/}
+			echo "${t/fuzz\/replay_/fuzz/}"
+		fi
+	done
+	for t in tests/cli/*.sh tests/netns/*.sh; do
+		case $(basename "$t") in lib.sh | lib-*.sh) continue ;; esac
+		[ ! -e "$t" ] || { t=${t#tests/} && echo "${t%.sh}"; }
+	done
+}
+
+kind() { # NAME: into $kind, with whom it runs
+	case $1 in
+	# these load the machine, or what they prove is how it does then
+	netns/live_crowd | netns/live_kill | netns/live_load | netns/live_restart | netns/live_restart_draw | netns/live_stall | \
+		netns/live_swaps | netns/live_truth | netns/live_withdraw) kind=alone ;;
+	# calls in real time: they mostly wait; one that fails beside another runs again alone, and that counts
+	netns/*) kind=two ;;
+	*) kind=free ;;
+	esac
+}
+
+begin() { # AT-ONCE NAME
+	case $2 in
+	fuzz/*) start "$1" "$2" "$BUILD/tests/fuzz/replay_${2#fuzz/}" "tests/fuzz/corpus/${2#fuzz/}" ;;
+	cli/* | netns/*) start "$1" "$2" bash "tests/$2.sh" ;;
+	*) start "$1" "$2" "$BUILD/tests/$2" ;;
+	esac
 }
 
 picks=("$@")
 cd "$SRC" || exit 1
-for t in "$BUILD"/tests/unit/test_* "$BUILD"/tests/bpf/test_*; do
-	case $t in *.d | *.o) continue ;; esac
-	[ -f "$t" ] && [ -x "$t" ] && start "$jobs" "$(basename "$(dirname "$t")")/$(basename "$t")" "$t"
-done
-for t in "$BUILD"/tests/fuzz/replay_*; do
-	[ -x "$t" ] || continue
-	n=$(basename "$t")
-	n=${n#replay_}
-	start "$jobs" "fuzz/$n" "$t" "tests/fuzz/corpus/$n"
-done
-for t in tests/cli/*.sh tests/netns/*.sh; do
-	[ -e "$t" ] || continue
-	case $(basename "$t") in lib.sh | lib-*.sh) continue ;; esac
-	t=${t#tests/}
-	case $t in
-	netns/story_*) most=2 ;; # stories with calls in real time mostly wait
-	netns/*) most=1 ;; # these load the machine
-	*) most=$jobs ;;
-	esac
-	start "$most" "${t%.sh}" bash "tests/$t"
+mapfile -t tests < <(every)
+begun=' '
+for k in free two alone; do
+	case $k in free) most=$jobs ;; two) most=2 ;; alone) most=1 ;; esac
+	for t in "${long[@]}" "${tests[@]}"; do
+		kind "$t"
+		if [ $kind = $k ] && wanted "$t" && [[ $begun != *" $t "* && " ${tests[*]} " = *" $t "* ]]; then
+			begun="$begun$t "
+			[ ${#again[@]} -lt 3 ] || most=1 # too slow for two
+			begin "$most" "$t"
+		fi
+	done
 done
 while [ ${#running[@]} -gt 0 ]; do settle; done
+last=yes
+for t in "${again[@]}"; do begin 1 "$t"; done
 [ -n "$names" ] && echo "failed:$names"
 if [ $((passed + failed)) = 0 ]; then
 	echo "no test ran"

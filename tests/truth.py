@@ -4,17 +4,19 @@
 
   truth.py policy DIR PROOF           writes DIR/truth.policy and its announcement; PROOF: header or attested
   truth.py script PROOF               prints the calls for gencap --script
-  truth.py check PCAP STORE KEYS PROOF [--live]
-                                      compares packet by packet; prints what differs, status 1 then
+  truth.py check PCAP STORE KEYS PROOF [--live | --every N]
+                                      compares packet by packet; prints what differs, status 1 then. --every: the audio
+                                      of one cell in N only, others at each run (TRUTH_SEED); states and figures of all
   truth.py audio PCAP STORE KEYS CALL PURPOSE RANGE
                                       one call, for the stories; RANGE as in the table, several joined by "+"
 
 Reads captures itself and knows nothing of the daemon but what optag's tools print. --live: the moment at which the kernel
 learns of a decision is not the packet's: up to LATE seconds of audio may be missing after a key or the answer, none may be too much."""
-import datetime, json, os, shutil, struct, subprocess, sys, tempfile, wave
+import concurrent.futures, datetime, json, os, shutil, struct, subprocess, sys, tempfile, wave
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden", "truth")
 BIN = os.environ.get("BIN", "build/bin")
+PURPOSES = ("documentation", "training")
 NUMBER = {"A1": 1, "A2": 2, "A3": 3, "D": 4, "B": 5, "C": 6, "G": 7, "E": 8, "F": 9, "E-press": 10, "C-block": 11, "C-agent": 12}
 LATE = 0.5
 TICK = 0.1  # silence is looked at that often
@@ -159,7 +161,7 @@ def run(*args):
 
 def exported(store, keys, purpose, uid, tmp):
     """What this purpose's key opens: ({seq: payload} of caller, of callee), or None when nothing."""
-    out = os.path.join(tmp, "x.pcap")
+    out = os.path.join(tmp, "%s-%s-%s.pcap" % (uid, purpose, os.path.basename(keys)))
     r = run("export", "--store", store, "--keys", keys, "--purpose", purpose, "--call", uid, "--format", "pcap", "--force", "-o", out)
     if r.returncode:
         return None
@@ -169,6 +171,15 @@ def exported(store, keys, purpose, uid, tmp):
         got[0 if src[0] == b"\xc0\x00\x02\x01" else 1][p.seq] = p.payload
     os.unlink(out)
     return got
+
+
+def opened(store, keys, uid, tmp):
+    """By purpose: what its key opens, and whether another's opens that, too."""
+    opens = {}
+    for purpose, other in (PURPOSES, PURPOSES[::-1]):
+        got = exported(store, keys[purpose], purpose, uid, tmp)  # also for a purpose that the rule lacks
+        opens[purpose] = (got, got is not None and exported(store, keys[other], purpose, uid, tmp) is not None)
+    return opens
 
 
 class Check:
@@ -197,10 +208,12 @@ class Check:
             self.wrong(cell, "%s, voice %d: %d packets are too much, %d missing of %d (%s)" % (what, leg, len(more), len(less), len(want), audio))
 
 
-def check_purpose(k, cell, purpose, state, reason, audio, c, row, store, keys, tmp):
+def check_purpose(k, cell, purpose, state, reason, audio, c, row, opens):
     if (row[purpose], row.get("reasons", {}).get(purpose) or "") != (state, reason):
         k.wrong(cell, "%s is %s %s, not %s %s" % (purpose, row[purpose], row.get("reasons", {}).get(purpose), state, reason))
-    got = exported(store, keys[purpose], purpose, row["call"], tmp)  # also for a purpose that the rule lacks
+    if opens is None:
+        return
+    got, by_other = opens[purpose]
     if audio == "-" or audio.startswith("restricted"):
         if got is not None:
             k.wrong(cell, "%s can be exported: %d packets" % (purpose, len(got[0]) + len(got[1])))
@@ -209,18 +222,17 @@ def check_purpose(k, cell, purpose, state, reason, audio, c, row, store, keys, t
     else:
         for leg in (0, 1):
             k.same(cell, purpose, c, leg, got[leg], voice(cell, leg, audio))
-    other = "training" if purpose == "documentation" else "documentation"
-    if got is not None and exported(store, keys[other], purpose, row["call"], tmp) is not None:
-        k.wrong(cell, "%s opens with the key of %s" % (purpose, other))
+    if by_other:
+        k.wrong(cell, "%s opens with the key of %s" % (purpose, PURPOSES[purpose == PURPOSES[0]]))
 
 
-def check_cell(k, cell, truth, c, row, store, keys, tmp):
-    for purpose in ("documentation", "training"):
+def check_cell(k, cell, truth, c, row, opens):
+    for purpose in PURPOSES:
         state, reason, audio, until = truth.get(purpose, ("NONE", "", "-", []))
         before = k.bad
         if until:
             k.quiet = True
-        check_purpose(k, cell, purpose, state, reason, audio, c, row, store, keys, tmp)
+        check_purpose(k, cell, purpose, state, reason, audio, c, row, opens)
         if until:
             k.quiet, k.later, differs = False, k.later + 1, k.bad > before
             k.bad = before
@@ -244,7 +256,7 @@ def check_cell(k, cell, truth, c, row, store, keys, tmp):
             k.wrong(cell, "voice %d: %d packets stayed in the classifier, not %d (and %d events)" % (leg, mine["blocked"], outside, events))
 
 
-def check(pcap, store, keydir, proof, live):
+def check(pcap, store, keydir, proof, live, every):
     calls = read_capture(pcap, proof)
     rows = {}
     for line in run("find", "--store", store, "--json").stdout.splitlines():
@@ -253,22 +265,30 @@ def check(pcap, store, keydir, proof, live):
     k = Check(live)
     with tempfile.TemporaryDirectory() as tmp:
         keys = {}
-        for purpose in ("documentation", "training"):  # one key each, and nothing else
+        for purpose in PURPOSES:  # one key each, and nothing else
             keys[purpose] = os.path.join(tmp, purpose)
             os.mkdir(keys[purpose], 0o700)
             shutil.copy2(os.path.join(keydir, purpose + ".key"), keys[purpose])
-        cells = table(proof)
-        for cell, truth in cells.items():
+        todo = []
+        seed = int(os.environ.get("TRUTH_SEED", os.getpid()))
+        for i, (cell, truth) in enumerate(table(proof).items()):
             mine = rows.pop("%s.%s" % cell, [])
             if len(mine) != 1:
                 k.wrong(cell, "%d rows" % len(mine))
                 continue
-            check_cell(k, cell, truth, calls["%s.%s" % cell], mine[0], store, keys, tmp)
+            todo.append((cell, truth, mine[0], (i + seed) % every == 0 or any(t[3] for t in truth.values())))
+        if every > 1:
+            print("audio of one cell in %d: TRUTH_SEED=%d" % (every, seed))
+        # Most of the time goes into starting export: some at once.
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            all_opened = pool.map(lambda it: opened(store, keys, it[2]["call"], tmp) if it[3] else None, todo)
+            for (cell, truth, row, _), opens in zip(todo, all_opened):
+                check_cell(k, cell, truth, calls["%s.%s" % cell], row, opens)
     rows.pop("seed", None)  # of live_truth.sh
     for name in rows:
         k.wrong((name, ""), "nobody asked for this call")
     print("%d cells, %d packets compared, %d came before the kernel knew, %d lines are for later, %d differences"
-          % (len(cells), k.packets, k.late, k.later, k.bad))
+          % (len(todo), k.packets, k.late, k.later, k.bad))
     return 1 if k.bad or not k.packets else 0
 
 
@@ -298,8 +318,8 @@ def main(argv):
         script(argv[2])
     elif argv[1:2] == ["audio"] and len(argv) == 8:
         return one(*argv[2:8])
-    elif argv[1:2] == ["check"] and len(argv) in (6, 7):
-        return check(*argv[2:6], argv[6:] == ["--live"])
+    elif argv[1:2] == ["check"] and (argv[6:] in ([], ["--live"]) or argv[6:7] == ["--every"] and len(argv) == 8) and len(argv) > 5:
+        return check(*argv[2:6], argv[6:] == ["--live"], int(argv[7]) if argv[6:7] == ["--every"] else 1)
     else:
         print(__doc__, file=sys.stderr)
         return 2

@@ -8,6 +8,7 @@ today=2026-11-30
 fail=0
 say() { echo "FAIL: $*"; fail=1; }
 
+cp -r assessment.md da speak loop deep "$TMP/" # beside what fmt writes
 for f in *.policy; do
 	name=${f%.policy}
 	"$BIN/optag-policy" check --today $today "$f" >"$TMP/out" 2>"$TMP/err"
@@ -34,7 +35,6 @@ for f in *.policy; do
 	if [ $want = 2 ]; then
 		[ $rc = 2 ] && [ ! -s "$TMP/fmt.policy" ] || say "$f: fmt gave something"
 	else
-		cp -r assessment.md da speak loop deep "$TMP/"
 		"$BIN/optag-policy" fmt --today $today "$TMP/fmt.policy" | cmp - "$TMP/fmt.policy" || say "$f: no fixed point"
 	fi
 done

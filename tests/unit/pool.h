@@ -2,7 +2,7 @@
 /*
  * pool.h - memory that is made once, for a test that reads calls by the million
  *
- * A reader makes a codec, whose tables and locked pages cost more than reading a short call does. Linked with WRAP_test_cuts
+ * A reader makes a codec, whose tables and locked pages cost more than reading a short call does. Linked with WRAP_POOL
  * (see the Makefile), codecs are used again, and the rest of what is locked is memory of malloc. One thread; included by one
  * test program each, in processes that end without giving anything back.
  */
