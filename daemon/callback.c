@@ -230,7 +230,7 @@ static int begin_file(struct callbacks *cb)
 
 	le32enc(head + 8, 1);
 	le32enc(head + 12, 0);
-	cb->fd = open(cb->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	cb->fd = beneath_open_last(cb->path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	cb->named = cb->fd >= 0;
 	return cb->fd < 0 ? -errno : files_write(cb->fd, head, sizeof(head));
 }
@@ -271,7 +271,7 @@ static int write_all(struct callbacks *cb, const struct buf *all, uint64_t now_s
 {
 	struct buf out = { 0 };
 	uint8_t head[HEAD_SIZE] = HEAD, r[CALLBACK_RECORD];
-	int fd = open(cb->tmp, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = beneath_open_last(cb->tmp, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	int e = fd < 0 ? -errno : 0;
 
 	*ret_fd = fd;

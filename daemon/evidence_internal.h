@@ -42,7 +42,7 @@ struct drawn { /* a record of the sampler */
 
 struct evidence {
 	bool live;
-	char *dir, *state_path;
+	char *dir;
 	pthread_t thread;
 	bool running;
 

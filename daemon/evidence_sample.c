@@ -13,8 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "evidence_internal.h"
 
@@ -87,9 +89,9 @@ static void on_record(void *arg, const struct sample_record *r)
 
 /* ---- the state on disk ---- */
 
-static int read_all(const char *path, struct buf *b)
+static int read_state(const struct evidence *ev, struct buf *b)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = beneath_open(ev->dir, "sampling/state", O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 	ssize_t got = 1;
 	int e = fd < 0 ? -errno : 0;
 
@@ -114,37 +116,25 @@ static void wipe(struct buf *b)
 	buf_free(b);
 }
 
-static int sync_dir(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), e = fd < 0 || fsync(fd) ? -errno : 0;
-
-	if (fd >= 0)
-		close(fd);
-	return e;
-}
-
 static int write_state(const struct evidence *ev, const struct buf *b)
 {
-	char tmp[4096], dir[4096];
-	size_t done = 0;
-	ssize_t n = 0;
-	int fd, e = 0;
+	int dir = beneath_open(ev->dir, "sampling", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int fd = dir < 0 ? -1 : beneath_openat(dir, "state.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int e = fd < 0 ? -errno : 0;
 
-	snprintf(dir, sizeof(dir), "%s/sampling", ev->dir);
-	snprintf(tmp, sizeof(tmp), "%s.tmp", ev->state_path);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	while (done < b->len && (n = write(fd, b->p + done, b->len - done)) > 0)
-		done += (size_t)n;
-	if (done < b->len)
-		e = n < 0 ? -errno : -ENOSPC;
-	if (!e && (fdatasync(fd) || rename(tmp, ev->state_path)))
+	if (!e)
+		e = files_write(fd, b->p, b->len);
+	if (!e && (fdatasync(fd) || beneath_renameat(dir, "state.tmp", "state", 0)))
 		e = -errno;
-	close(fd);
-	if (e)
-		(void)unlink(tmp); /* may not be there */
-	return e ? e : sync_dir(dir);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 && e)
+		(void)beneath_unlinkat(dir, "state.tmp", 0); /* may not be there */
+	if (!e && fsync(dir))
+		e = -errno;
+	if (dir >= 0)
+		close(dir);
+	return e;
 }
 
 static int save_state(struct evidence *ev)
@@ -163,9 +153,10 @@ static int save_state(struct evidence *ev)
 	return 0;
 }
 
-static bool has_records(const char *dir)
+static bool has_records(const struct evidence *ev)
 {
-	DIR *d = opendir(dir);
+	int fd = beneath_open(ev->dir, "sampling", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *f;
 	bool any = false;
 
@@ -173,6 +164,8 @@ static bool has_records(const char *dir)
 		any = strstr(f->d_name, ".jsonl");
 	if (d)
 		closedir(d);
+	else if (fd >= 0)
+		close(fd);
 	return any;
 }
 
@@ -184,8 +177,6 @@ int evidence_sample_new(struct evidence *ev, char *why, size_t n)
 	int e;
 
 	snprintf(dir, sizeof(dir), "%s/sampling", ev->dir);
-	if (asprintf(&ev->state_path, "%s/state", dir) < 0)
-		return -ENOMEM;
 	if (mkdir(dir, 0700) && errno != EEXIST) {
 		e = -errno;
 		snprintf(why, n, "%s: cannot create: %s", dir, strerror(-e));
@@ -196,14 +187,14 @@ int evidence_sample_new(struct evidence *ev, char *why, size_t n)
 		snprintf(why, n, "sampling: %s", strerror(-e));
 		return e;
 	}
-	e = read_all(ev->state_path, &b);
+	e = read_state(ev, &b);
 	if (!e)
 		e = sample_load(ev->sample, b.p, b.len);
 	wipe(&b);
-	if (e == -ENOENT && !has_records(dir))
+	if (e == -ENOENT && !has_records(ev))
 		return 0;
 	if (e) { /* never more than may be, whatever was given out before (N-46) */
-		log_err("%s: %s: rules with a sample or a cap are full until their periods end", ev->state_path,
+		log_err("%s/state: %s: rules with a sample or a cap are full until their periods end", dir,
 			e == -ENOENT ? "is gone" : e == -EBADMSG ? "damaged" : strerror(-e));
 		sample_lost(ev->sample, clock_now_ns());
 	}
@@ -228,7 +219,6 @@ void evidence_sample_free(struct evidence *ev)
 	}
 	sample_log_close(ev->slog);
 	sample_free(ev->sample);
-	free(ev->state_path);
 }
 
 /* ---- the thread's rounds ---- */

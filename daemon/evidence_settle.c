@@ -9,10 +9,13 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/beneath.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -302,19 +305,20 @@ static void free_open(struct look *l)
 /* Of the newest day that is there; INT32_MIN none. */
 static int32_t newest_day(const char *dir)
 {
-	char path[4096], newest[16] = "";
+	int fd = beneath_open(dir, "evidence", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct clock_date date;
+	char newest[16] = "";
 	struct dirent *f;
 	uint64_t ns;
-	DIR *d;
 
-	snprintf(path, sizeof(path), "%s/evidence", dir);
-	d = opendir(path);
 	while (d && (f = readdir(d)))
 		if (strlen(f->d_name) == 14 && !strcmp(f->d_name + 10, ".log") && strcmp(f->d_name, newest) > 0)
 			snprintf(newest, sizeof(newest), "%.10s", f->d_name);
 	if (d)
 		closedir(d);
+	else if (fd >= 0)
+		close(fd);
 	if (!*newest || clock_date_parse(newest, 10, &date) || clock_day_start(&date, "UTC", &ns))
 		return INT32_MIN;
 	return evlog_day(ns);

@@ -121,7 +121,7 @@ int policies_dir(const char *store, int *ret)
 
 int policy_write_file(const char *store, const char *name, const char *text, size_t len)
 {
-	int fd, e = policies_dir(store, &fd);
+	int fd = -1, e = policies_dir(store, &fd);
 
 	if (e)
 		return e;

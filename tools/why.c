@@ -74,6 +74,7 @@ static int take_row(void *arg, const struct store_row *r)
 	w->row.end = own(r->end);
 	w->row.gap = own(r->gap);
 	w->row.agent = NULL; /* a person; find does not show them either */
+	w->row.relation = NULL; /* the log has it */
 	for (int p = 0; p < STORE_PURPOSES; p++) {
 		w->row.reason[p] = own(r->reason[p]);
 		w->row.end_reason[p] = own(r->end_reason[p]);
@@ -467,7 +468,8 @@ static void free_all(struct why *w)
 	const struct store_row *r = &w->row;
 	const char *const text[] = {r->controller, r->rule,	   r->policy_hash,
 				    r->scenario,   r->sip_call_id, r->end,
-				    r->gap,	   r->reason[0],   r->reason[1]};
+				    r->gap,	   r->reason[0],   r->reason[1],
+				    r->end_reason[0], r->end_reason[1]};
 
 	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
 		free((void *)(uintptr_t)text[i]);

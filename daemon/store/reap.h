@@ -38,7 +38,7 @@ enum reap_what {
 };
 extern const char *const reap_what_names[REAP_WHATS];
 
-/* What was done; of a dry run, what would be. */
+/* What was done; of a dry run, what would be. What it points to is there while `item` runs. */
 struct reap_item {
 	enum reap_what what;
 	const char *controller; /* NULL: of none */

@@ -9,7 +9,8 @@
 #define DAY_NS (86400 * NS_PER_S)
 
 static struct reap_item items[256];
-static char item_text[256][64], item_reason[256][32];
+static char item_text[256][64], item_reason[256][REAP_REASON];
+static struct uid item_call[256];
 static size_t nitems;
 static unsigned nfaults;
 
@@ -20,8 +21,14 @@ UNUSED static void on_item(void *arg, const struct reap_item *it)
 		items[nitems] = *it;
 		snprintf(item_text[nitems], 64, "%s", it->controller ? it->controller : "");
 		items[nitems].controller = item_text[nitems];
-		snprintf(item_reason[nitems], 32, "%s", it->reason ? it->reason : "");
-		items[nitems].reason = item_reason[nitems]; /* the reaper's goes with its run */
+		if (it->reason) {
+			snprintf(item_reason[nitems], REAP_REASON, "%s", it->reason);
+			items[nitems].reason = item_reason[nitems];
+		}
+		if (it->call) {
+			item_call[nitems] = *it->call;
+			items[nitems].call = &item_call[nitems];
+		}
 		nitems++;
 	}
 }

@@ -409,12 +409,37 @@ static void test_destroyed(void **state)
 	fake_world_free(w);
 }
 
+/* Who plants a link in the place of the sampler's directory has nothing written, or read, where it leads. */
+static void test_links(void **state)
+{
+	char why[512];
+
+	(void)state;
+	clock_set_ns(T0);
+	assert_int_equal(evidence_new(&(struct evidence_settings){ .dir = store_dir }, &log_of, why, sizeof(why)), 0);
+	assert_int_equal(evidence_start(log_of, why, sizeof(why)), 0);
+	assert_int_equal(evidence_work(log_of, clock_now_ns()), 0);
+	shell("cd '%s' && mv sampling out && ln -s out sampling && rm -f out/state", store_dir);
+	clock_set_ns(T0 + 2 * 86400 * NS_PER_S); /* other seeds: the state is to be written */
+	assert_int_equal(evidence_work(log_of, clock_now_ns()), -ELOOP);
+	shell("cd '%s' && test ! -e out/state && test ! -e out/state.tmp && rm sampling && mv out sampling", store_dir);
+	assert_int_equal(evidence_finish(log_of), 0);
+	evidence_free(log_of);
+	shell("cd '%s' && test -s sampling/state && mv sampling out && ln -s out sampling && cp out/state state.was", store_dir);
+	assert_int_equal(evidence_new(&(struct evidence_settings){ .dir = store_dir }, &log_of, why, sizeof(why)), 0);
+	assert_true(evidence_start(log_of, why, sizeof(why)) < 0);
+	evidence_free(log_of);
+	shell("cd '%s' && cmp out/state state.was", store_dir);
+	clock_set_ns(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fields, make_store, drop_store),
 		cmocka_unit_test_setup_teardown(test_settled, make_store, drop_store),
 		cmocka_unit_test_setup_teardown(test_destroyed, make_store, drop_store),
+		cmocka_unit_test_setup_teardown(test_links, make_store, drop_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
