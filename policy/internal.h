@@ -398,6 +398,7 @@ struct policy {
 	const struct policy_past_log *past;
 	bool kept, forgiving; /* policy_load_kept, and its names are resolved: lint_kept.c */
 	size_t doubts;
+	bool doubts_nowhere; /* one of them lies in no object */
 	size_t comments; /* in all files: fmt -w must not lose them */
 };
 

@@ -30,6 +30,8 @@ void kept_doubt(struct policy *p, struct pos at)
 
 	if (o)
 		o->doubted = true;
+	else
+		p->doubts_nowhere = true;
 	p->doubts++;
 }
 
@@ -57,7 +59,7 @@ static bool elsewhere(const struct policy *p)
 	const struct list *const named[] = {&p->controllers, &p->announcements, &p->assessments, &p->rules};
 	bool any_named = false;
 
-	if (p->defaults && p->defaults->o.doubted)
+	if (p->doubts_nowhere || (p->defaults && p->defaults->o.doubted))
 		return true;
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		for (const struct obj *o = others[i]->first; o; o = o->next)

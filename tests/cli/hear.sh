@@ -56,7 +56,7 @@ sum() { jq -e "$1" "$TMP/sum" >/dev/null || wrong "not $1: $(cat "$TMP/sum")"; }
 name="announcement, no key"
 play b --scenario notice --codec pcma
 is "denied NONE DENIED"
-logged 'notice\.played .*reason fingerprint +version=1 +offset_ms=10[0-9][0-9][0-9]$'
+logged 'notice\.played .*reason fingerprint +notice [a-z-]+ .*content [0-9a-f]{64} +version=1 +offset_ms=10[0-9][0-9][0-9]$'
 logged 'consent\.none'
 sum '.audio_packets_delivered == 0 and .inspected_packets > 500 and .inspected_packets < 600'
 name="a rule that does not listen to tones"
@@ -83,7 +83,7 @@ name="a key in the sound stops it"
 play b --scenario notice-tone-mid
 is "kept NONE GRANTED"
 logged 'notice\.played .*offset_ms=(3[7-9]|4[0-1])[0-9][0-9]$'
-logged 'consent\.given .*reason inband +press 1 +leg=0 +offset_ms=4[0-9][0-9][0-9] +version=1$'
+logged 'consent\.given .*reason inband +press 1 +notice [a-z-]+ .*content [0-9a-f]{64} +leg=0 +offset_ms=4[0-9][0-9][0-9] +version=1$'
 never 'notice\.missing'
 
 name="a key before the window"

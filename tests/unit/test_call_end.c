@@ -361,6 +361,7 @@ static void test_left_its_rule(void **state)
 	establish(w);
 	fake_call(w, "c1")->segment = 1; /* as after a transfer */
 	fake_call(w, "c1")->matched = false;
+	call_count(w->cs, fake_call(w, "c1"));
 	w->matched = w->cs->stats.matched = 0;
 	call_disown_all(w->cs, fake_call(w, "c1"));
 	call_free_endpoints(w->cs, fake_call(w, "c1"));
