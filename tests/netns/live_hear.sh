@@ -75,7 +75,7 @@ audit_whole "$s"
 row 1 | jq -e '.outcome == "kept" and .documentation == "GRANTED" and ([.legs[].audio_ms] | min) > 3000 and ([.legs[].audio_ms] | max) < 8000' >/dev/null || fail "call 1: $(row 1) $(cat "$TMP/log")"
 row 2 | jq -e '.outcome == "denied" and ([.legs[].packets] | add) == 0' >/dev/null || fail "call 2: $(row 2)"
 id=$(row 1 | jq -r .call)
-grep -E "notice\.played .*$id .*reason fingerprint +version=1 +offset_ms=7[0-9]{3}" "$TMP/log" >/dev/null || fail "the notice: $(cat "$TMP/log")"
+grep -E "notice\.played .*$id .*reason fingerprint +notice [a-z-]+ .*content [0-9a-f]{64} +version=1 +offset_ms=7[0-9]{3}" "$TMP/log" >/dev/null || fail "the notice: $(cat "$TMP/log")"
 grep -E "consent\.given .*source caller .*$id .*reason inband" "$TMP/log" >/dev/null || fail "the consent: $(cat "$TMP/log")"
 grep -E "call\.kept .*$id .*inspected=[0-9]+ +muted=[0-9]+" "$TMP/log" >/dev/null || fail "the counts: $(cat "$TMP/log")"
 jq -e '.packets as $p | .packets.balanced and .media.drained == $p.audio + $p.events + $p.inspected
