@@ -10,7 +10,7 @@
 
 #include "daemon.h"
 #include "policies.h"
-#include "record_call.h"
+#include "spans.h"
 
 #define AGAIN_NS (3600 * NS_PER_S)
 #define DAY_NS	 (24 * AGAIN_NS)
@@ -21,7 +21,7 @@ static void expect(struct daemon *d, const struct policy_rule *r, uint64_t from_
 	uint64_t until;
 
 	for (int p = 0; p < POLICY_PURPOSES; p++)
-		if (r->purpose[p].basis != POLICY_B_NONE && !recording_until(r, r->purpose[p].retention, from_ns, &until))
+		if (r->purpose[p].basis != POLICY_B_NONE && !span_end(r->purpose[p].retention, r->controller->timezone, from_ns, &until))
 			store_expect(d->store, r->controller->name, (enum store_purpose)p, r->controller->timezone, until);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "policies_internal.h"
+#include "spans.h"
 #include "store/reap_used.h"
 #include "store/store.h"
 
@@ -20,14 +21,7 @@ struct counting {
 
 static bool deadline(const struct policy_rule *r, struct policy_span s, uint64_t from, uint64_t *ret)
 {
-	static const uint64_t seconds[] = { [POLICY_U_S] = 1, [POLICY_U_MIN] = 60, [POLICY_U_H] = 3600 };
-	enum clock_unit u = s.unit == POLICY_U_MONTHS ? CLOCK_U_MONTHS : s.unit == POLICY_U_YEARS ? CLOCK_U_YEARS : CLOCK_U_DAYS;
-
-	if (s.unit < POLICY_U_DAYS) {
-		*ret = from + (uint64_t)s.n * seconds[s.unit] * NS_PER_S;
-		return true;
-	}
-	return clock_add(from, r->controller->timezone, s.n, u, ret) == 0;
+	return span_end(s, r->controller->timezone, from, ret) == 0;
 }
 
 static bool shorter(const struct policy_rule *old, const struct policy_rule *now, enum policy_purpose p, bool use)

@@ -9,35 +9,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "record_call_internal.h"
+#include "spans.h"
 
 #define RETRY_NS NS_PER_S /* of a call that could not begin because the store was broken */
-
-static enum clock_unit unit_of(enum policy_unit u)
-{
-	return u == POLICY_U_MONTHS ? CLOCK_U_MONTHS : u == POLICY_U_YEARS ? CLOCK_U_YEARS : CLOCK_U_DAYS;
-}
-
-static int add_span(uint64_t from, const char *zone, struct policy_span s, uint64_t *ret)
-{
-	switch (s.unit) {
-	case POLICY_U_S:
-		*ret = from + (uint64_t)s.n * NS_PER_S;
-		return 0;
-	case POLICY_U_MIN:
-		*ret = from + (uint64_t)s.n * 60 * NS_PER_S;
-		return 0;
-	case POLICY_U_H:
-		*ret = from + (uint64_t)s.n * 3600 * NS_PER_S;
-		return 0;
-	default:
-		return clock_add(from, zone, s.n, unit_of(s.unit), ret);
-	}
-}
-
-int recording_until(const struct policy_rule *r, struct policy_span s, uint64_t from_ns, uint64_t *ret)
-{
-	return add_span(from_ns, r->controller->timezone, s, ret);
-}
 
 /* Counted from the earlier of two times, should the machine's clock have been set: nothing is kept longer by mistake. */
 static int deadlines(struct recording *rc, const struct call *c)
@@ -50,13 +24,13 @@ static int deadlines(struct recording *rc, const struct call *c)
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		if (r->purpose[p].basis == POLICY_B_NONE)
 			continue;
-		e = add_span(from, zone, r->purpose[p].retention, &rc->meta.until_ns[p]);
+		e = span_end(r->purpose[p].retention, zone, from, &rc->meta.until_ns[p]);
 		if (e)
 			return e;
 	}
 	if (!rc->meta.until_ns[POLICY_TRAINING] || !r->purpose[POLICY_TRAINING].use_within.n)
 		return 0;
-	return add_span(from, zone, r->purpose[POLICY_TRAINING].use_within, &rc->meta.training_use_by);
+	return span_end(r->purpose[POLICY_TRAINING].use_within, zone, from, &rc->meta.training_use_by);
 }
 
 static int chunk_out(void *arg, const struct chunk *k)
@@ -225,7 +199,7 @@ static void now_of(struct recording *rc, const struct call *c, struct store_call
 	const struct policy_rule *r = c->rule;
 
 	*ret = (struct store_call_now){ .answer_ns = c->answered ? c->answer_ns : 0 };
-	if (r->min_length.n && (!c->answered || add_span(c->answer_ns, r->controller->timezone, r->min_length, &ret->keep_ns)))
+	if (r->min_length.n && (!c->answered || span_end(r->min_length, r->controller->timezone, c->answer_ns, &ret->keep_ns)))
 		ret->keep_ns = c->answered ? 0 : UINT64_MAX;
 	for (int p = 0; p < POLICY_PURPOSES; p++) {
 		ret->state[p] = (enum store_state)c->state[p];
@@ -815,7 +789,7 @@ static bool too_short(const struct recording *rc, const struct call *c)
 		return false;
 	if (!c->answered || c->end_ns < c->answer_ns + c->tight.min_length_ns)
 		return true;
-	if (add_span(c->answer_ns, c->rule->controller->timezone, c->rule->min_length, &end))
+	if (span_end(c->rule->min_length, c->rule->controller->timezone, c->answer_ns, &end))
 		return false;
 	return c->end_ns < end;
 }

@@ -29,8 +29,6 @@ int recording_new(struct store *st, const struct call *c, struct recording **ret
 /* What legs may hold before it is in the store, each and all together; m stays the caller's. At once after
  * recording_new or recording_resume. */
 struct chunker_memory;
-/* When the span, a retention or use-within of the rule, is over for a call that began then. 0 or -errno. Any thread. */
-int recording_until(const struct policy_rule *r, struct policy_span s, uint64_t from_ns, uint64_t *ret);
 void recording_limit(struct recording *rc, struct chunker_memory *m, uint32_t leg_bytes);
 void recording_no_audio(struct recording *rc); /* what would be written or held is only counted */
 /* The announcements of the call's rule, as they sound; they outlive the recording. NULL none. */
