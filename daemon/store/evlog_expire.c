@@ -136,7 +136,8 @@ int evlog_expire(struct evlog *l, int32_t before, uint64_t *ret_days)
 	return rc;
 }
 
-int32_t evlog_expired_to(const char *store_dir)
+/* The last day, of those without their log any more or of all; 0 none, or it cannot be told. */
+static int32_t last_day(const char *store_dir, bool expired)
 {
 	struct why why = { "" };
 	struct evlog_days days;
@@ -147,26 +148,19 @@ int32_t evlog_expired_to(const char *store_dir)
 		return 0;
 	if (!evlog_days_read(&root, &days, NULL, NULL)) {
 		for (size_t i = 0; i < days.n; i++)
-			day = days.v[i].expired ? days.v[i].day : day;
+			day = !expired || days.v[i].expired ? days.v[i].day : day;
 		evlog_days_free(&days);
 	}
 	root_close(&root);
 	return day;
 }
 
+int32_t evlog_expired_to(const char *store_dir)
+{
+	return last_day(store_dir, true);
+}
+
 int32_t evlog_newest_day(const char *store_dir)
 {
-	struct why why = { "" };
-	struct evlog_days days;
-	struct root root;
-	int32_t day = 0;
-
-	if (root_open(store_dir, &root, &why))
-		return 0;
-	if (!evlog_days_read(&root, &days, NULL, NULL)) {
-		day = days.n ? days.v[days.n - 1].day : 0;
-		evlog_days_free(&days);
-	}
-	root_close(&root);
-	return day;
+	return last_day(store_dir, false);
 }
