@@ -3,6 +3,9 @@
 #ifndef REAP_UTIL_H
 #define REAP_UTIL_H
 
+#include <signal.h>
+#include <sys/wait.h>
+
 #include "store/reap.h"
 #include "store/reap_clock.h"
 
@@ -66,6 +69,24 @@ UNUSED static struct reap_totals reap_at(uint64_t now)
 	assert_int_equal(reap_with(&s, &t), 0);
 	assert_int_equal(t.faults, 0);
 	return t;
+}
+
+/* So, and killed after so many microseconds, unless it is over before. */
+UNUSED static void killed_run(uint64_t now, unsigned us)
+{
+	struct reap_settings s = { .now_ns = now, .told = true };
+	struct timespec ts = { .tv_nsec = us % 1000000 * 1000L, .tv_sec = us / 1000000 };
+	struct reap_totals t;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		(void)reap_with(&s, &t);
+		_exit(0);
+	}
+	nanosleep(&ts, NULL);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
 UNUSED static unsigned keep_use_days; /* of keep_call: its training must be used within so many; 0 no word of it */

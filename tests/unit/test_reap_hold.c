@@ -511,23 +511,6 @@ static void fill_store(void)
 	ask(&calls[5], STORE_DOCUMENTATION, "erased");
 }
 
-static void killed_run(uint64_t now, unsigned us)
-{
-	struct reap_settings s = { .now_ns = now, .told = true };
-	struct timespec ts = { .tv_nsec = us % 1000000 * 1000L, .tv_sec = us / 1000000 };
-	struct reap_totals t;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		(void)reap_with(&s, &t);
-		_exit(0);
-	}
-	nanosleep(&ts, NULL);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-}
-
 static void check_end(void)
 {
 	for (unsigned i = 0; i < CALLS; i++) {

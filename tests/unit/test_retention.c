@@ -666,23 +666,6 @@ static void test_format_2(void **state)
 
 static struct uid calls[CALLS];
 
-static void killed_run(uint64_t now, unsigned us)
-{
-	struct reap_settings s = { .now_ns = now, .told = true };
-	struct timespec ts = { .tv_nsec = us % 1000000 * 1000L, .tv_sec = us / 1000000 };
-	struct reap_totals t;
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		(void)reap_with(&s, &t);
-		_exit(0);
-	}
-	nanosleep(&ts, NULL);
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
 /* Documentation is gone but of the call on hold and of the last four, training but of the one that was used and the last four. */
 static void check_end(void)
 {
