@@ -10,7 +10,7 @@ for p in python3 curl; do command -v $p >/dev/null || { echo "SKIP: $p is not in
 page() { load_in curl -sf http://127.0.0.1:9464/metrics; }
 value() { awk -v k="$1" '$1 == k {print $2}' "$TMP/page"; }
 
-load_up && load_store && load_conf 'ring 64 MiB' 'metrics 127.0.0.1:9464' || fail "no network or store"
+load_up && load_store && load_conf 'ring 64 MiB' 'metrics 127.0.0.1:9464' 'write-memory 16 MiB' || fail "no network or store"
 # shellcheck disable=SC2154
 ip -n "$load_ns" link set lo up
 load_daemon || fail "optagd does not start"
@@ -26,6 +26,7 @@ load_status "$TMP/status" || fail status
 [ "$(value 'optag_calls_ended_total{outcome="kept"}')" = "$(awk -F'\t' '$2 == "kept"' "$TMP/sent.truth" | wc -l)" ] || fail "calls kept: $(grep optag_calls "$TMP/page")"
 [ "$(awk '/^optag_losses_total{place="(nic|signalling_ring|capture_ring|budget|call_ring|store_queue|store_disk|flow_full|flow_quarantine|store)"}/ {n += $2; k++} END {print n + 0, k}' "$TMP/page")" = "0 10" ] ||
 	fail "losses: $(grep optag_losses "$TMP/page")"
+[ "$(value optag_store_queue_limit_bytes)" = 16777216 ] && [ "$(value optag_store_queue_max_bytes)" -gt 0 ] || fail "write-memory: $(grep store_queue "$TMP/page")"
 grep -hoE '\+45[0-9]+|10\.90\.[0-9.]+|load\.example' "$TMP/page" && fail "numbers or addresses are on the page"
 load_stop || fail "optagd's status"
 load_rows "$TMP/sent.truth" "$TMP/rows" || fail find
