@@ -141,6 +141,7 @@ done
 while [ ${#running[@]} -gt 0 ]; do settle; done
 last=yes
 for t in "${again[@]}"; do begin 1 "$t"; done
+[ ${#again[@]} -eq 0 ] || echo "ran again alone: ${again[*]}"
 [ -n "$names" ] && echo "failed:$names"
 if [ $((passed + failed)) = 0 ]; then
 	echo "no test ran"
