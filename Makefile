@@ -38,7 +38,7 @@ ALL_CFLAGS := $(CSTD) $(WARN) $(if $(WERROR),-Werror) $(CFLAGS) -fno-omit-frame-
 LDALL  := -pthread $(if $(SAN),-fsanitize=$(SAN))
 
 # ---- libraries, one per layer; the link line below is the layer check ----
-LIBNAMES := base store sip media capture call policy twin cli core
+LIBNAMES := base store sip media capture call policy twin decode cli core
 DIR_base := daemon/base
 DIR_store := daemon/store
 DIR_sip := daemon/sip
@@ -51,6 +51,8 @@ SRC_core := $(filter-out daemon/main.c,$(call src,daemon))
 SRC_cli := $(sort $(wildcard tools/cli*.c))
 # The JSON twin is optag-policy's; as a library it is there for the tests.
 SRC_twin := $(sort $(wildcard tools/policy_json*.c)) tools/policy_schema.c
+# optag-decode without libavcodec: its messages, which optag-export has too, and what it gives up.
+SRC_decode := tools/decode_wire.c tools/decode_amr.c tools/decode_jail.c
 $(foreach l,base store sip media capture call policy,$(eval SRC_$(l) := $(call src,$(DIR_$(l)))))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 lib = $(patsubst %,$(BUILD)/lib/lib%.a,$(1))
@@ -79,6 +81,7 @@ LIBS_withdraw := cli store base
 LIBS_report := cli store base
 LIBS_hold := cli store base
 LIBS_export := cli store base
+LIBS_decode := cli base
 LIBS_status := cli base
 LIBS_set := cli base
 LIBS_call := cli base
@@ -91,6 +94,7 @@ LIBS_why := cli core call policy store base
 LIBS_simulate := cli core call media sip capture store policy base
 LIBS_doctor := cli policy store base
 SYSX_export := -lavcodec -lswresample -lavutil -lpcap
+SYSX_decode := -lavcodec -lswresample -lavutil -lseccomp
 SYSX_replay := -lpcap
 SYSX_simulate := -lpcap
 progname = $(BUILD)/bin/$(if $(filter optag,$(1)),optag,optag-$(1))
@@ -129,7 +133,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/te
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_REPLAY := $(patsubst %,$(BUILD)/tests/fuzz/replay_%,$(FUZZ))
 GEN := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/gen/*.c tests/bench/*.c))
-ALLLIBS := $(call lib,twin core call media sip capture store policy base)
+ALLLIBS := $(call lib,twin decode core call media sip capture store policy base)
 
 $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALLLIBS)
 	$(call say,LD)
