@@ -40,5 +40,15 @@ if [ -x "$p" ]; then
 	out=$(nm -C "$p" 2>/dev/null | grep -oE ' (T wrap_open|T unseal|T chunk_decode|T codec_decode|T store_read_[a-z]+|U crypto_box_(seal_)?open[a-z_]*|U crypto_(aead|secretbox)[a-z0-9_]*(decrypt|open)[a-z_]*|U EVP_(Decrypt|Open)[A-Za-z_]*)$')
 	[ -n "$out" ] && { echo "$out" | sed "s|^|layer: optag-reap links decryption:|"; bad=1; }
 fi
+# ... and what reads audio from the network with foreign code has no key near it
+b="${BUILD:-build}/bin"
+if [ -x "$b/optag-export" ] && readelf -d "$b/optag-export" | grep -qE 'NEEDED.*lib(av|sw)'; then
+	echo "layer: optag-export links libavcodec"
+	bad=1
+fi
+if [ -x "$b/optag-decode" ] && readelf -d "$b/optag-decode" | grep -qE 'NEEDED.*lib(sodium|crypto|sqlite3|uring)'; then
+	echo "layer: optag-decode links what the store needs"
+	bad=1
+fi
 [ $bad = 0 ] && echo "layers: clean"
 exit $bad

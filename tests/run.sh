@@ -85,7 +85,7 @@ start() { # AT-ONCE NAME COMMAND...: so many run at most; 1: it is alone until i
 }
 
 # Those that take longest begin first, so that in the end nobody waits for one.
-long=(cli/truth_table cli/gencap cli/replay_bad cli/replay unit/test_store_err unit/test_store_told
+long=(cli/truth_table cli/gencap cli/decode cli/replay_bad cli/replay unit/test_store_err unit/test_store_told
 	unit/test_cuts cli/policy unit/test_reap_hold cli/story_27 cli/story_41 cli/story_11 cli/story_50 netns/live_systemd netns/live_full
 	netns/live_clock netns/live_ifgone netns/live_metrics netns/live_interfaces)
 

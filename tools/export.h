@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "base/chunk.h"
+#include "decode.h"
 #include "store/store.h"
 
 /* ---- the call, as a first reading saw it ---- */
@@ -33,6 +34,7 @@ struct export_leg {
 	struct export_stream stream[EXPORT_STREAMS];
 	uint64_t audio_packets, bytes, packets;
 	uint64_t first_ns, last_ns; /* arrivals; 0 no packet */
+	bool helped;		    /* has audio that optag-decode decodes */
 };
 
 #define EXPORT_GAPS 64 /* a call has no more parts */
@@ -113,29 +115,50 @@ int export_grounds(struct export_call *c, const char *out, bool force, struct ex
 
 struct decoder;
 
+/*
+ * Starts optag-decode, which knows what else can be decoded, for a call that has more than G.711, L16 and DVI4; before the
+ * functions below are called for it. 0 or -errno, told. decoder_end, in either case, when all decoders are closed.
+ */
+int decoder_start(const struct export_call *c);
+void decoder_end(void);
+bool decoder_helped(const struct media_format *f); /* it is optag-decode's codec, if anybody's */
 bool decoder_known(const struct media_format *f);
 /* Hz of what comes out, whatever the RTP clock says (G.722: 16000 at clock 8000). */
 uint32_t decoder_rate(const struct media_format *f);
-/* Samples come out mono at out_rate. 0 or -errno. */
+/* Samples come out mono at out_rate. 0 or -errno, told. */
 int decoder_open(const struct media_format *f, uint32_t out_rate, struct decoder **ret);
-void decoder_close(struct decoder *d);
+void decoder_close(struct decoder *d); /* NULL-tolerant */
 /*
  * One RTP payload. *ret is the decoder's until the next call. Returns samples,
- * or -EBADMSG for a frame that cannot be decoded. *ret_native gets the samples
- * before resampling, which is the duration of the payload.
+ * -EBADMSG for one that cannot be decoded (also when optag-decode died of it:
+ * told; the next one is decoded anew), or another -errno, told, when decoding
+ * cannot go on. *ret_native gets the samples before resampling, which is the
+ * duration of the payload.
  */
 int decoder_feed(struct decoder *d, const uint8_t *p, size_t n, const int16_t **ret,
 		 unsigned *ret_native);
 int decoder_flush(struct decoder *d, const int16_t **ret); /* what the resampler still holds */
 
-/*
- * RFC 4867: cuts a payload into frames of AMR storage format (header byte and
- * speech bits). Calls cb for each; -EBADMSG malformed. `wide`: AMR-WB.
- */
-int amr_unpack(const uint8_t *p, size_t n, bool wide, bool octet_align, bool crc,
-	       int (*cb)(void *arg, const uint8_t *frame, size_t len), void *arg);
 /* RFC 3551 4.5.1: 4 bytes of state, then two samples a byte. Returns samples or -EBADMSG. */
 int dvi4_decode(const uint8_t *p, size_t n, int16_t *out, size_t max);
 void g711_table(bool alaw, int16_t out[256]);
+
+/* ---- optag-decode, from this side (decode.h) ---- */
+
+struct helper; /* a process of its own; one decoder has it at a time */
+
+/* As many are started, 2 at most, and the first is waited for. 0 or -errno, told. */
+int helper_start(unsigned n);
+bool helper_knows(enum decode_codec codec); /* as the first one said; false before */
+/* One that has this codec open; started if none waits. 0 or -errno, told. */
+int helper_take(const struct decode_open *how, struct helper **ret);
+void helper_give(struct helper *h); /* back, for the next one to take; NULL-tolerant */
+/*
+ * Samples, which are the helper's until the next call; -EBADMSG: it cannot decode that; -EPIPE: it ended, or what it said
+ * makes no sense, or it said nothing for 20 s. That is told, and only helper_give is left to be done with it.
+ */
+int helper_feed(struct helper *h, const void *p, size_t n, const int16_t **ret, unsigned *ret_native);
+int helper_flush(struct helper *h, const int16_t **ret);
+void helper_end(void); /* those that wait */
 
 #endif

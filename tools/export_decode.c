@@ -2,79 +2,66 @@
 /*
  * export_decode.c - RTP payloads to samples
  *
- * G.711, L16 and DVI4 are decoded here, the rest by libavcodec, one frame at a
- * time where RTP packs several into a packet. All go through libswresample when
- * rate, channels or sample format differ from the WAV's.
+ * G.711, L16 and DVI4 are decoded here. The rest is, and what has another rate
+ * or more channels than the WAV is brought to it, in a process of its own
+ * (export_helper.c): no library that reads other formats is linked.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include <libavcodec/avcodec.h>
-#include <libavutil/channel_layout.h>
-#include <libavutil/log.h>
-#include <libswresample/swresample.h>
-
+#include "cli.h"
 #include "export.h"
 
-#define SAMPLES_MAX 65536 /* of one payload, native: 1.3 s at 48 kHz */
+#define SAMPLES_MAX (DECODE_BODY_MAX / 2) /* of one payload */
+#define DEATHS_MAX  8 /* who sends what kills decoders has this much silence for it, and no more processes started */
 
-enum kind { K_PCMU, K_PCMA, K_L16, K_DVI4, K_AV, K_AMR, K_G723 };
+enum kind { K_PCMU, K_PCMA, K_L16, K_DVI4, K_HELPER };
 
 struct codec {
 	const char *name;
 	enum kind kind;
-	enum AVCodecID id;
-	uint32_t rate;	     /* real rate; 0: the RTP clock */
-	uint16_t frame;	     /* bytes of one frame, 0: the payload is one */
-	uint16_t sid;	     /* a shorter frame at the end that is comfort noise */
-	uint8_t bits;	     /* bits per code word (ADPCM) */
+	enum decode_codec helper;
+	uint32_t rate; /* real rate; 0: the RTP clock */
 };
 
 static const struct codec codecs[] = {
-	{ "PCMU", K_PCMU, AV_CODEC_ID_NONE, 0, 0, 0, 0 },
-	{ "PCMA", K_PCMA, AV_CODEC_ID_NONE, 0, 0, 0, 0 },
-	{ "L16", K_L16, AV_CODEC_ID_NONE, 0, 0, 0, 0 },
-	{ "DVI4", K_DVI4, AV_CODEC_ID_NONE, 0, 0, 0, 0 },
-	{ "G722", K_AV, AV_CODEC_ID_ADPCM_G722, 16000, 0, 0, 8 },
-	{ "GSM", K_AV, AV_CODEC_ID_GSM, 8000, 33, 0, 0 },
-	{ "G729", K_AV, AV_CODEC_ID_G729, 8000, 10, 2, 0 },
-	{ "G723", K_G723, AV_CODEC_ID_G723_1, 8000, 0, 0, 0 },
-	/* RFC 3551 4.5.4 packs code words from the low bits, AAL2 from the high ones */
-	{ "G726-16", K_AV, AV_CODEC_ID_ADPCM_G726LE, 8000, 0, 0, 2 },
-	{ "G726-24", K_AV, AV_CODEC_ID_ADPCM_G726LE, 8000, 0, 0, 3 },
-	{ "G726-32", K_AV, AV_CODEC_ID_ADPCM_G726LE, 8000, 0, 0, 4 },
-	{ "G721", K_AV, AV_CODEC_ID_ADPCM_G726LE, 8000, 0, 0, 4 },
-	{ "G726-40", K_AV, AV_CODEC_ID_ADPCM_G726LE, 8000, 0, 0, 5 },
-	{ "AAL2-G726-16", K_AV, AV_CODEC_ID_ADPCM_G726, 8000, 0, 0, 2 },
-	{ "AAL2-G726-24", K_AV, AV_CODEC_ID_ADPCM_G726, 8000, 0, 0, 3 },
-	{ "AAL2-G726-32", K_AV, AV_CODEC_ID_ADPCM_G726, 8000, 0, 0, 4 },
-	{ "AAL2-G726-40", K_AV, AV_CODEC_ID_ADPCM_G726, 8000, 0, 0, 5 },
-	{ "iLBC", K_AV, AV_CODEC_ID_ILBC, 8000, 50, 0, 0 },
-	{ "speex", K_AV, AV_CODEC_ID_SPEEX, 0, 0, 0, 0 },
-	{ "opus", K_AV, AV_CODEC_ID_OPUS, 48000, 0, 0, 0 },
-	{ "AMR", K_AMR, AV_CODEC_ID_AMR_NB, 8000, 0, 0, 0 },
-	{ "AMR-WB", K_AMR, AV_CODEC_ID_AMR_WB, 16000, 0, 0, 0 },
+	{ "PCMU", K_PCMU, DECODE_PCM, 0 },
+	{ "PCMA", K_PCMA, DECODE_PCM, 0 },
+	{ "L16", K_L16, DECODE_PCM, 0 },
+	{ "DVI4", K_DVI4, DECODE_PCM, 0 },
+	{ "G722", K_HELPER, DECODE_G722, 16000 },
+	{ "GSM", K_HELPER, DECODE_GSM, 8000 },
+	{ "G729", K_HELPER, DECODE_G729, 8000 },
+	{ "G723", K_HELPER, DECODE_G723, 8000 },
+	{ "G726-16", K_HELPER, DECODE_G726_16, 8000 },
+	{ "G726-24", K_HELPER, DECODE_G726_24, 8000 },
+	{ "G726-32", K_HELPER, DECODE_G726_32, 8000 },
+	{ "G721", K_HELPER, DECODE_G726_32, 8000 },
+	{ "G726-40", K_HELPER, DECODE_G726_40, 8000 },
+	{ "AAL2-G726-16", K_HELPER, DECODE_AAL2_16, 8000 },
+	{ "AAL2-G726-24", K_HELPER, DECODE_AAL2_24, 8000 },
+	{ "AAL2-G726-32", K_HELPER, DECODE_AAL2_32, 8000 },
+	{ "AAL2-G726-40", K_HELPER, DECODE_AAL2_40, 8000 },
+	{ "iLBC", K_HELPER, DECODE_ILBC, 8000 },
+	{ "speex", K_HELPER, DECODE_SPEEX, 0 },
+	{ "opus", K_HELPER, DECODE_OPUS, 48000 },
+	{ "AMR", K_HELPER, DECODE_AMR, 8000 },
+	{ "AMR-WB", K_HELPER, DECODE_AMR_WB, 16000 },
 };
 
 struct decoder {
 	const struct codec *codec;
-	uint32_t in_rate, out_rate;
 	int channels;
-	uint16_t frame;
-	bool octet_align, crc;
 	int16_t table[256];
-	AVCodecContext *av;
-	AVPacket *pkt;
-	AVFrame *got;
-	SwrContext *swr;
-	int swr_fmt, swr_rate, swr_channels; /* what swr was set up for */
-	int16_t *out;
-	size_t out_n, out_cap;
-	unsigned native;
+	bool helped;
+	struct decode_open how; /* what the helper is asked for */
+	struct helper *helper;	/* NULL: it died */
 	int16_t pcm[SAMPLES_MAX];
 };
+
+static unsigned deaths;
 
 static const struct codec *lookup(const struct media_format *f)
 {
@@ -120,45 +107,40 @@ static bool fmtp_has(const struct media_format *f, const char *key)
 	return false;
 }
 
+bool decoder_helped(const struct media_format *f)
+{
+	const struct codec *c = lookup(f);
+
+	return c && c->kind == K_HELPER;
+}
+
+int decoder_start(const struct export_call *c)
+{
+	return helper_start((unsigned)c->leg[0].helped + (unsigned)c->leg[1].helped);
+}
+
+void decoder_end(void)
+{
+	helper_end();
+}
+
 bool decoder_known(const struct media_format *f)
 {
 	const struct codec *c = lookup(f);
 	uint32_t rate = decoder_rate(f);
 
-	if (!c || !f->clock || rate < 1000 || rate > 192000 || f->channels > 2)
+	if (!c || !f->clock || rate < DECODE_RATE_MIN || rate > DECODE_RATE_MAX || f->channels > 2)
 		return false;
-	if (c->kind == K_AMR && (fmtp_has(f, "interleaving") || fmtp_is(f, "robust-sorting", "1") ||
-				 f->channels > 1))
+	if ((c->helper == DECODE_AMR || c->helper == DECODE_AMR_WB) &&
+	    (fmtp_has(f, "interleaving") || fmtp_is(f, "robust-sorting", "1") || f->channels > 1))
 		return false;
-	return c->id == AV_CODEC_ID_NONE || avcodec_find_decoder(c->id) != NULL;
+	return c->kind != K_HELPER || helper_knows(c->helper);
 }
 
-static int open_av(struct decoder *d, const struct media_format *f)
+static uint8_t flags(const struct media_format *f)
 {
-	const AVCodec *codec = NULL;
-
-	av_log_set_level(AV_LOG_QUIET);
-	if (d->codec->id == AV_CODEC_ID_OPUS)
-		codec = avcodec_find_decoder_by_name("libopus"); /* the reference, if built in */
-	if (!codec)
-		codec = avcodec_find_decoder(d->codec->id);
-	d->av = codec ? avcodec_alloc_context3(codec) : NULL;
-	d->pkt = av_packet_alloc();
-	d->got = av_frame_alloc();
-	if (!d->av || !d->pkt || !d->got)
-		return -ENOMEM;
-	/* RFC 7587: opus may turn stereo at any time and is asked for as what the WAV holds: mono */
-	d->channels = d->codec->id == AV_CODEC_ID_OPUS ? 1 : f->channels ? f->channels : 1;
-	d->av->sample_rate = (int)d->in_rate;
-	d->av->bits_per_coded_sample = d->codec->bits;
-	av_channel_layout_default(&d->av->ch_layout, d->channels);
-	if (d->codec->id == AV_CODEC_ID_ILBC) {
-		d->frame = fmtp_is(f, "mode", "20") ? 38 : 50;
-		d->av->block_align = d->frame;
-	}
-	if (d->codec->id == AV_CODEC_ID_G729)
-		d->av->block_align = 10;
-	return avcodec_open2(d->av, codec, NULL) < 0 ? -EPROTONOSUPPORT : 0;
+	return (uint8_t)((fmtp_is(f, "octet-align", "1") ? DECODE_ALIGNED : 0) | (fmtp_is(f, "crc", "1") ? DECODE_CRC : 0) |
+			 (fmtp_is(f, "mode", "20") ? DECODE_20MS : 0));
 }
 
 int decoder_open(const struct media_format *f, uint32_t out_rate, struct decoder **ret)
@@ -166,21 +148,21 @@ int decoder_open(const struct media_format *f, uint32_t out_rate, struct decoder
 	struct decoder *d = calloc(1, sizeof(*d));
 	int rc = 0;
 
-	if (!d)
+	if (!d) {
+		cli_err("out of memory");
 		return -ENOMEM;
+	}
 	d->codec = lookup(f);
-	d->in_rate = decoder_rate(f);
-	d->out_rate = out_rate;
-	d->channels = f->channels ? f->channels : 1;
-	d->frame = d->codec->frame;
-	d->crc = fmtp_is(f, "crc", "1");
-	d->octet_align = fmtp_is(f, "octet-align", "1") || d->crc;
+	d->channels = f->channels && d->codec->kind != K_DVI4 ? f->channels : 1;
 	if (d->codec->kind == K_PCMU || d->codec->kind == K_PCMA)
 		g711_table(d->codec->kind == K_PCMA, d->table);
-	if (d->codec->id != AV_CODEC_ID_NONE)
-		rc = open_av(d, f);
+	d->how = (struct decode_open){ .codec = d->codec->helper, .channels = (uint8_t)d->channels, .flags = flags(f),
+				       .rate = decoder_rate(f), .out_rate = out_rate };
+	d->helped = d->codec->kind == K_HELPER || d->channels != 1 || d->how.rate != out_rate;
+	if (d->helped)
+		rc = helper_take(&d->how, &d->helper);
 	if (rc) {
-		decoder_close(d);
+		free(d);
 		return rc;
 	}
 	*ret = d;
@@ -191,166 +173,13 @@ void decoder_close(struct decoder *d)
 {
 	if (!d)
 		return;
-	avcodec_free_context(&d->av);
-	av_packet_free(&d->pkt);
-	av_frame_free(&d->got);
-	swr_free(&d->swr);
-	free(d->out);
+	helper_give(d->helper);
 	free(d);
 }
 
-/* ---- output ---- */
-
-static int room(struct decoder *d, size_t n)
+/* Samples of all channels in d->pcm, or -EBADMSG. */
+static int decode(struct decoder *d, const uint8_t *p, size_t n)
 {
-	size_t cap = d->out_n + n;
-	int16_t *p;
-
-	if (cap <= d->out_cap)
-		return 0;
-	p = realloc(d->out, cap * sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	d->out = p;
-	d->out_cap = cap;
-	return 0;
-}
-
-static int drain_swr(struct decoder *d, const uint8_t **in, int n)
-{
-	int max = swr_get_out_samples(d->swr, n), got;
-	uint8_t *out;
-
-	if (max < 0 || room(d, (size_t)max + 64) != 0)
-		return -ENOMEM;
-	out = (uint8_t *)(d->out + d->out_n);
-	got = swr_convert(d->swr, &out, max + 64, in, n);
-	if (got < 0)
-		return -EBADMSG;
-	d->out_n += (size_t)got;
-	return 0;
-}
-
-/* A decoder may change its output in mid-stream: the resampler is then set up anew. */
-static int setup_swr(struct decoder *d, int fmt, int rate, int channels)
-{
-	AVChannelLayout in = { 0 }, mono = AV_CHANNEL_LAYOUT_MONO;
-	int rc;
-
-	if (d->swr && d->swr_fmt == fmt && d->swr_rate == rate && d->swr_channels == channels)
-		return 0;
-	swr_free(&d->swr);
-	av_channel_layout_default(&in, channels);
-	rc = swr_alloc_set_opts2(&d->swr, &mono, AV_SAMPLE_FMT_S16, (int)d->out_rate, &in,
-				 (enum AVSampleFormat)fmt, rate, 0, NULL);
-	if (rc < 0 || swr_init(d->swr) < 0) {
-		swr_free(&d->swr);
-		return -EPROTONOSUPPORT;
-	}
-	d->swr_fmt = fmt;
-	d->swr_rate = rate;
-	d->swr_channels = channels;
-	return 0;
-}
-
-static int emit(struct decoder *d, const uint8_t *const *data, int n, int fmt, int rate, int channels)
-{
-	const uint8_t *in[2] = { data[0], NULL };
-	int rc;
-
-	d->native += (unsigned)((uint64_t)n * d->in_rate / (unsigned)rate);
-	if (fmt == AV_SAMPLE_FMT_S16 && channels == 1 && (uint32_t)rate == d->out_rate) {
-		if (room(d, (size_t)n) != 0)
-			return -ENOMEM;
-		memcpy(d->out + d->out_n, data[0], (size_t)n * 2);
-		d->out_n += (size_t)n;
-		return 0;
-	}
-	if (channels == 2 && av_sample_fmt_is_planar((enum AVSampleFormat)fmt))
-		in[1] = data[1];
-	rc = setup_swr(d, fmt, rate, channels);
-	return rc ? rc : drain_swr(d, in, n);
-}
-
-static int emit_pcm(struct decoder *d, int frames, int channels)
-{
-	const uint8_t *data[2] = { (const uint8_t *)d->pcm, NULL };
-
-	return emit(d, data, frames, AV_SAMPLE_FMT_S16, (int)d->in_rate, channels);
-}
-
-/* ---- input ---- */
-
-static int av_frame(void *arg, const uint8_t *p, size_t n)
-{
-	struct decoder *d = arg;
-	int rc, frames = 0;
-
-	av_packet_unref(d->pkt);
-	if (av_new_packet(d->pkt, (int)n) < 0) /* zeroed padding behind it: decoders read on */
-		return -ENOMEM;
-	memcpy(d->pkt->data, p, n);
-	if (avcodec_send_packet(d->av, d->pkt) < 0)
-		return -EBADMSG;
-	while ((rc = avcodec_receive_frame(d->av, d->got)) == 0) {
-		const AVFrame *g = d->got;
-		int ch = g->ch_layout.nb_channels, rate = g->sample_rate > 0 ? g->sample_rate : (int)d->in_rate;
-
-		if (ch < 1 || ch > 2 || g->nb_samples > SAMPLES_MAX)
-			return -EBADMSG;
-		rc = emit(d, (const uint8_t *const *)g->extended_data, g->nb_samples, g->format, rate, ch);
-		if (rc)
-			return rc;
-		frames++;
-	}
-	return rc == AVERROR(EAGAIN) && frames ? 0 : -EBADMSG;
-}
-
-/* Comfort noise (SID) and "no data" frames are silence here: libavcodec refuses the former. */
-static int amr_frame(void *arg, const uint8_t *p, size_t n)
-{
-	struct decoder *d = arg;
-	unsigned type = p[0] >> 3 & 15, sid = d->codec->id == AV_CODEC_ID_AMR_WB ? 9 : 8;
-
-	return type >= sid ? 0 : av_frame(d, p, n);
-}
-
-/* Frames of d->frame bytes; a G.729 packet may end with a comfort noise frame. */
-static int av_frames(struct decoder *d, const uint8_t *p, size_t n)
-{
-	int rc = 0;
-
-	if (!d->frame)
-		return av_frame(d, p, n);
-	/* iLBC: what was negotiated is not always what is sent */
-	if (d->codec->id == AV_CODEC_ID_ILBC && n % d->frame)
-		return -EBADMSG;
-	for (; n >= d->frame && !rc; p += d->frame, n -= d->frame)
-		rc = av_frame(d, p, d->frame);
-	return rc || !n || n == d->codec->sid ? rc : -EBADMSG;
-}
-
-static int g723_frames(struct decoder *d, const uint8_t *p, size_t n)
-{
-	static const uint8_t size[4] = { 24, 20, 4, 1 };
-	int rc = 0;
-
-	while (n && !rc) {
-		size_t k = size[p[0] & 3];
-
-		if (k > n)
-			return -EBADMSG;
-		rc = av_frame(d, p, k);
-		p += k;
-		n -= k;
-	}
-	return rc;
-}
-
-static int feed(struct decoder *d, const uint8_t *p, size_t n)
-{
-	int k;
-
 	switch (d->codec->kind) {
 	case K_PCMU:
 	case K_PCMA:
@@ -358,48 +187,69 @@ static int feed(struct decoder *d, const uint8_t *p, size_t n)
 			return -EBADMSG;
 		for (size_t i = 0; i < n; i++)
 			d->pcm[i] = d->table[p[i]];
-		return emit_pcm(d, (int)(n / (unsigned)d->channels), d->channels);
+		return (int)(n - n % (unsigned)d->channels);
 	case K_L16:
 		if (n % (2 * (unsigned)d->channels) || n / 2 > SAMPLES_MAX)
 			return -EBADMSG;
 		for (size_t i = 0; i < n / 2; i++)
 			d->pcm[i] = (int16_t)(p[2 * i] << 8 | p[2 * i + 1]);
-		return emit_pcm(d, (int)(n / 2 / (unsigned)d->channels), d->channels);
+		return (int)(n / 2);
 	case K_DVI4:
-		k = dvi4_decode(p, n, d->pcm, SAMPLES_MAX);
-		return k < 0 ? k : emit_pcm(d, k, 1);
-	case K_AMR:
-		return amr_unpack(p, n, d->codec->id == AV_CODEC_ID_AMR_WB, d->octet_align, d->crc,
-				  amr_frame, d);
-	case K_G723:
-		return g723_frames(d, p, n);
-	case K_AV:
+		return dvi4_decode(p, n, d->pcm, SAMPLES_MAX);
+	case K_HELPER:
 		break;
 	}
-	return av_frames(d, p, n);
+	return -EBADMSG;
+}
+
+static void died(struct decoder *d)
+{
+	helper_give(d->helper);
+	d->helper = NULL;
+	if (++deaths == DEATHS_MAX)
+		cli_err("optag-decode ended %u times and is not started again: silence in place of what needs it", deaths);
+}
+
+static int ask(struct decoder *d, const void *p, size_t n, const int16_t **ret, unsigned *ret_native)
+{
+	int rc = 0;
+
+	if (!d->helper && deaths >= DEATHS_MAX)
+		return -EBADMSG;
+	if (!d->helper)
+		rc = helper_take(&d->how, &d->helper);
+	if (rc)
+		return rc == -EBADMSG ? -EIO : rc;
+	rc = helper_feed(d->helper, p, n, ret, ret_native);
+	if (rc == -EPIPE) {
+		died(d);
+		return -EBADMSG;
+	}
+	return rc;
 }
 
 int decoder_feed(struct decoder *d, const uint8_t *p, size_t n, const int16_t **ret,
 		 unsigned *ret_native)
 {
-	int rc;
+	int k;
 
-	d->out_n = 0;
-	d->native = 0;
-	rc = feed(d, p, n);
-	if (rc)
-		return rc;
-	*ret = d->out;
-	*ret_native = d->native;
-	return (int)d->out_n;
+	if (d->codec->kind == K_HELPER)
+		return n > DECODE_BODY_MAX ? -EBADMSG : ask(d, p, n, ret, ret_native);
+	k = decode(d, p, n);
+	if (k > 0 && d->helped)
+		return ask(d, d->pcm, (size_t)k * 2, ret, ret_native);
+	if (k < 0)
+		return k;
+	*ret = d->pcm;
+	*ret_native = (unsigned)k;
+	return k;
 }
 
 int decoder_flush(struct decoder *d, const int16_t **ret)
 {
-	d->out_n = 0;
-	if (d->swr && drain_swr(d, NULL, 0) != 0)
-		d->out_n = 0;
-	swr_free(&d->swr); /* the next run starts without what this one left in the filter */
-	*ret = d->out;
-	return (int)d->out_n;
+	int n = d->helper ? helper_flush(d->helper, ret) : 0;
+
+	if (n < 0)
+		died(d);
+	return n < 0 ? 0 : n;
 }

@@ -39,6 +39,7 @@ static void scan_chunk(struct export_call *c, unsigned leg, const struct chunk *
 {
 	struct export_leg *l = &c->leg[leg];
 	struct export_stream *s;
+	bool audio = false;
 
 	if (k->stream >= EXPORT_STREAMS) {
 		c->beyond += k->npkt;
@@ -62,7 +63,10 @@ static void scan_chunk(struct export_call *c, unsigned leg, const struct chunk *
 			continue;
 		s->audio_packets++;
 		s->bytes += p->len;
+		audio = true;
 	}
+	/* its other chunks may have another format */
+	l->helped = l->helped || (audio && decoder_helped(&k->format));
 }
 
 /* A stream that begins after its predecessor's end shares its reading, else it takes the next. */

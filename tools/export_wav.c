@@ -148,10 +148,8 @@ static int switch_format(struct wav *w, const struct export_pkt *p)
 	if (rc || !decoder_known(p->format))
 		return rc;
 	rc = decoder_open(p->format, w->rate, &t->dec);
-	if (rc)
-		return out_error(w->o, rc);
-	t->open = true;
-	return 0;
+	t->open = !rc;
+	return rc;
 }
 
 /* Sets t->at for a packet that does not continue the run before it. */
@@ -208,10 +206,12 @@ static int put(void *arg, const struct export_pkt *p)
 		place(w, t, p);
 	}
 	n = decoder_feed(t->dec, p->payload, p->len, &s, &native);
-	if (n < 0) {
+	if (n == -EBADMSG) {
 		w->c->bad_frames++;
 		return end_run(w, p->leg);
 	}
+	if (n < 0)
+		return n;
 	t->run = true;
 	ticks = (uint64_t)native * t->format.clock / decoder_rate(&t->format);
 	t->next_ts = p->ts + (uint32_t)ticks;
@@ -286,17 +286,11 @@ static int finish(struct wav *w)
 	return transfer(w, h, sizeof(h), 0, true);
 }
 
-int export_wav(struct export_call *c, const char *out, bool force, struct export_result *r)
+static int write_wav(struct export_call *c, uint32_t rate, const char *out, bool force, struct export_result *r)
 {
-	struct wav w = { .c = c, .rate = pick_rate(c) };
-	unsigned which = undecodable(c);
-	int rc = 0;
+	struct wav w = { .c = c, .rate = rate };
+	int rc = out_open(out, force, &w.o);
 
-	if (which)
-		rc = export_payload(c, out, force, which, r);
-	if (rc || !w.rate)
-		return rc;
-	rc = out_open(out, force, &w.o);
 	if (rc)
 		return rc;
 	r->leg[r->n] = -1;
@@ -317,5 +311,21 @@ int export_wav(struct export_call *c, const char *out, bool force, struct export
 	if (!rc && c->bad_frames)
 		cli_err("%llu packets could not be decoded: silence in their place",
 			(unsigned long long)c->bad_frames);
+	return rc;
+}
+
+int export_wav(struct export_call *c, const char *out, bool force, struct export_result *r)
+{
+	uint32_t rate = 0;
+	int rc = decoder_start(c);
+	unsigned which = rc ? 0 : undecodable(c);
+
+	if (which)
+		rc = export_payload(c, out, force, which, r);
+	if (!rc)
+		rate = pick_rate(c);
+	if (rate)
+		rc = write_wav(c, rate, out, force, r);
+	decoder_end();
 	return rc;
 }
