@@ -71,6 +71,7 @@ static const struct conf_setting top_table[] = {
 	{ "log-level", CK_LEVEL, AT(conf, log_level), 0, 0, NULL, CONF_RELOAD },
 	{ "sync", CK_SPAN, AT(conf, sync_ns), 100 * NS_PER_MS, 2 * NS_PER_S, NULL, CONF_RELOAD },
 	{ "take-over", CK_SPAN, AT(conf, take_over_ns), 0, 600 * NS_PER_S, NULL, 0 },
+	{ "reaper-limit", CK_SPAN, AT(conf, reaper_ns), 0, 86400 * NS_PER_S, NULL, 0 },
 	{ "realtime", CK_COUNT, AT(conf, realtime), 0, 10, NULL, 0 },
 	{ "cpus", CK_CPUS, AT(conf, cpus), 0, 0, NULL, 0 },
 };
@@ -94,6 +95,7 @@ void conf_defaults(struct conf *ret)
 	ret->hold_timeout_ns = 1800 * NS_PER_S;
 	ret->setup_timeout_ns = 200 * NS_PER_S;
 	ret->sync_ns = 300 * NS_PER_MS;
+	ret->reaper_ns = 600 * NS_PER_S;
 	ret->take_over_ns = 30 * NS_PER_S;
 	strcpy(ret->store, "/var/lib/optag");
 	strcpy(ret->policy, "/etc/optag/policy.d");

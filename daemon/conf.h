@@ -70,6 +70,7 @@ struct conf {
 	uint64_t media_timeout_ns, hold_timeout_ns, setup_timeout_ns;
 	uint64_t sync_ns;	  /* between two syncs: a power cut costs so much beside what is in chunks */
 	uint64_t take_over_ns;	  /* capture waits so long for another daemon; 0 not at all */
+	uint64_t reaper_ns;	  /* so long after its latest run the reaper is dead; 0: nobody looks */
 	char store[CONF_PATH];
 	char policy[CONF_PATH];	  /* file or directory */
 	char control[CONF_SOCKET];

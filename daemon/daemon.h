@@ -72,6 +72,12 @@ struct daemon {
 		size_t rule;
 		uint64_t again_ns; /* steady */
 	} ahead;
+	struct reaper { /* reaper.c */
+		uint64_t from_ns; /* CLOCK_BOOTTIME: before the daemon's start nobody knows */
+		uint64_t ran_ns;  /* as the store's figure; 0 */
+		uint64_t told_ns; /* steady: of the latest line */
+		bool dead;
+	} reaper;
 	struct clock_follow clock;
 	uint64_t clock_steps; /* the machine's clock was set */
 	uint64_t clock_said_ns; /* steady: of the latest alarm that it is away from ours */
@@ -113,6 +119,11 @@ void clocks_run(struct daemon *d);
 /* ---- reviews.c ---- */
 /* Once a second: whether the policy in force has to be reviewed soon. */
 void reviews_run(struct daemon *d);
+
+/* ---- reaper.c ---- */
+/* Once a second: whether the reaper is at work. */
+void reaper_run(struct daemon *d);
+uint64_t reaper_ago_ns(const struct daemon *d); /* since its latest run; UINT64_MAX: none since the machine booted */
 
 /* ---- ahead.c ---- */
 /* Once a second: the store learns which days are about to be needed. */

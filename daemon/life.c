@@ -32,6 +32,7 @@ enum step {
 	S_REVIEW,
 	S_CALLBACK,
 	S_CONCURRENT,
+	S_REAPER,
 	STEPS,
 };
 #define STEP(what, p)	((uint8_t)((what) | (p) << 6))
@@ -110,6 +111,8 @@ static void denied(struct life *l, const struct evlog_event *e)
 		add(l, S_CALLBACK, e);
 	else if (is(e, "max-concurrent"))
 		add(l, S_CONCURRENT, e);
+	else if (is(e, "reaper.dead"))
+		add(l, S_REAPER, e);
 	else if (is(e, "sampling.unavailable"))
 		l->undrawn = true;
 	else if (drawn_out(e->reason))
@@ -321,6 +324,9 @@ static void step(struct machine *m, enum step what)
 	} else if (what == S_CONCURRENT) {
 		m->state = PURPOSE_DENIED;
 		m->reason = "max-concurrent";
+	} else if (what == S_REAPER) {
+		m->state = PURPOSE_DENIED;
+		m->reason = "reaper.dead";
 	} else if (plain[what])
 		event(m, (enum purpose_event)(plain[what] - 1));
 }

@@ -293,6 +293,7 @@ static int run(struct daemon *d)
 			ports_run(d);
 			look_for_damaged_rings(d);
 			reviews_run(d);
+			reaper_run(d);
 			ahead_run(d);
 			daemon_losses(d);
 			(void)sd_watchdog();

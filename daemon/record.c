@@ -546,6 +546,13 @@ static bool on_stopped(void *arg, const struct policy_rule *rule)
 	return r->set.stopped && r->set.stopped(r->set.arg, rule);
 }
 
+static bool on_reaped(void *arg)
+{
+	const struct recorder *r = arg;
+
+	return !r->set.reaped || r->set.reaped(r->set.arg);
+}
+
 /* ---- life ---- */
 
 /* At the front: the input of rules is by index of policy_headers. */
@@ -595,7 +602,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 				    .changed = recorder_changed, .forgotten = recorder_forgotten,
 				    .tightened = on_tightened, .interface = on_interface,
 				    .stopped = on_stopped, .draw = proof_draw, .redraw = proof_redraw, .granted = on_granted, .hole = on_hole,
-				    .quiet = on_quiet, .press = on_press, .heard = on_heard, .ready = proof_ready, .news = proof_news };
+				    .quiet = on_quiet, .press = on_press, .heard = on_heard, .ready = proof_ready, .reaped = on_reaped, .news = proof_news };
 	size_t i;
 	int e = -ENOMEM;
 

@@ -65,6 +65,8 @@ struct recorder_settings {
 	void *arg;
 	/* Somebody stopped this rule (calls_sink); NULL: none is. */
 	bool (*stopped)(void *arg, const struct policy_rule *r);
+	/* The reaper is at work (calls_sink); NULL: it is. */
+	bool (*reaped)(void *arg);
 	/* Live: the name of an interface by its index, never NULL; NULL: packets come from files. */
 	const char *(*interface)(void *arg, uint32_t ifindex);
 	/* How the announcements of this rule sound; NULL, or no function: none is recognised. What is returned lives as long

@@ -283,6 +283,13 @@ static const struct fp_set *on_sounds(void *arg, const struct policy *p, const s
 	return policies_sounds(d->policies, p, r);
 }
 
+static bool on_reaped(void *arg)
+{
+	const struct daemon *d = arg;
+
+	return !d->reaper.dead;
+}
+
 static bool on_stopped(void *arg, const struct policy_rule *r)
 {
 	const struct daemon *d = arg;
@@ -316,6 +323,7 @@ static int make_recorder(struct daemon *d)
 	s.decided = on_decided;
 	s.alarm = on_alarm;
 	s.stopped = on_stopped;
+	s.reaped = on_reaped;
 	s.interface = on_interface;
 	s.sounds = on_sounds;
 	memcpy(s.sip_ports, d->conf.sip_ports, sizeof(s.sip_ports));

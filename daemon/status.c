@@ -346,6 +346,9 @@ static json_t *store_json(const struct status *s)
 	num(o, "sync_ms_last", s->sync_ns_last / NS_PER_MS);
 	num(o, "sync_ms_max", s->sync_ns_max / NS_PER_MS);
 	(void)json_object_set_new(o, "io_uring", json_boolean(s->store.ring));
+	if (s->reaper_ago_ns != UINT64_MAX)
+		num(o, "reaper_ago_ms", s->reaper_ago_ns / NS_PER_MS);
+	(void)json_object_set_new(o, "reaper_dead", json_boolean(s->reaper_dead));
 	return o;
 }
 
@@ -622,6 +625,11 @@ void status_metrics(const struct status *s, struct buf *b)
 	one(b, "optag_policy_rules", "gauge", "Rules of the policy in force.", s->policy_rules);
 	one(b, "optag_policy_alarm", "gauge", "1: the files are not what runs, for a reason that somebody must look at.", s->policy_alarm);
 	one(b, "optag_policy_rules_stopped", "gauge", "Rules that somebody stopped.", s->policy_stopped);
+	if (s->reaper_ago_ns != UINT64_MAX) {
+		head(b, "optag_reaper_age_seconds", "gauge", "Time since the reaper's latest run ended.");
+		buf_printf(b, "optag_reaper_age_seconds %.3f\n", (double)s->reaper_ago_ns / 1e9);
+	}
+	one(b, "optag_reaper_dead", "gauge", "1: the reaper has not run for longer than reaper-limit; nothing is recorded for training.", s->reaper_dead);
 	if (s->review_days != INT_MAX) {
 		head(b, "optag_policy_review_seconds", "gauge", "Time to the earliest review date of the policy in force, in whole days; negative: it is past.");
 		buf_printf(b, "optag_policy_review_seconds %d\n", s->review_days == INT_MIN ? -1 : s->review_days * 86400);

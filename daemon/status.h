@@ -59,8 +59,10 @@
  *	"store": {"dir","payload_bytes","stored_bytes","chunks","fast_chunks",
  *		  "segments",
  *		  "disk_bytes","disk_free","queue_bytes","queue_max","queue_limit","errors",
- *		  "sync_ms_last","sync_ms_max","io_uring"}	queue: of audio on its way to the disk, now, the
- *			most so far, and write-memory; io_uring false: plain writes
+ *		  "sync_ms_last","sync_ms_max","io_uring","reaper_ago_ms","reaper_dead"}	queue: of audio on its way to the disk, now, the
+ *			most so far, and write-memory; io_uring false: plain writes;
+ *			reaper_ago_ms: since the reaper's latest run, not there when none was since the machine booted;
+ *			reaper_dead: for longer than reaper-limit, so nothing is recorded for training
  *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","media_fragments","call_ring",
  *		   "store_queue","store_disk","fragments","tcp_gaps","tcp_full","bad_packets","bad_messages",
  *		   "bad_sdp","sdp","call_addresses","flow_full","flow_quarantine","calls_refused","calls_late","store"}
@@ -132,6 +134,8 @@ struct status {
 	uint64_t start_ns, now_ns;
 	char policy_hash[65], policy_path[256];
 	uint64_t policy_rules, policy_loaded_ns;
+	uint64_t reaper_ago_ns; /* since the reaper's latest run; UINT64_MAX: none since the machine booted */
+	bool reaper_dead;
 	int review_days; /* to the policy's earliest review date; INT_MAX none */
 	uint64_t policy_alarm, policy_stopped; /* 1: what should run does not (policies_alarm); rules that are stopped */
 	unsigned ninterface, nring;

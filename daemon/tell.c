@@ -87,6 +87,8 @@ static void fill_figures(struct daemon *d, struct status *s)
 	s->policy_alarm = *policies_alarm(d->policies) != 0;
 	s->policy_stopped = pf.stopped;
 	s->review_days = d->reviews.days;
+	s->reaper_ago_ns = reaper_ago_ns(d);
+	s->reaper_dead = d->reaper.dead;
 	interface_status(d, s);
 	if (d->nxdp)
 		ring_status(d, s);

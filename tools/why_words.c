@@ -92,6 +92,8 @@ static const struct {
 	{"max-concurrent",
 	 {"as many calls of the rule as it allows were being recorded", "R-04",
 	  "fewer calls at once, or a greater max-concurrent"}},
+	{"reaper.dead",
+	 {"nobody deleted what was due: the reaper did not run", "INV-7", "a reaper that runs (optag-reap.timer)"}},
 	{"review.missed",
 	 {"the review date of the rule, or of an assessment, was past", "N-18", "a review of the rule, and a new date in it"}},
 	{"not-needed", {"it was marked as not needed", "N-08", "no such mark"}},

@@ -261,6 +261,8 @@ struct calls_sink {
 	bool (*stopped)(void *arg, const struct policy_rule *r);
 	/* What begins can be proven now; no function: yes (INV-7). */
 	bool (*ready)(void *arg);
+	/* What was recorded is deleted in time; no function: yes. Else nothing is recorded for training (INV-7). */
+	bool (*reaped)(void *arg);
 	/* Is this call one of the sample (N-46)? NULL yes (decide.sample_slot, sample_waits), else why not (static text). No function: no samples. */
 	const char *(*draw)(void *arg, struct call *c);
 	/* The amount was lowered to r's before anything of this call was granted: its slot goes back, and it is drawn again by what is

@@ -267,6 +267,9 @@ void call_decide_match(struct calls *cs, struct call *c, uint64_t now_ns)
 		for (p = 0; p < POLICY_PURPOSES; p++)
 			if (c->rule->purpose[p].basis != POLICY_B_OBLIGATION && c->state[p] == PURPOSE_NONE)
 				refuse(cs, c, p, "max-concurrent", now_ns);
+	/* nobody deletes: no more of what need not be (INV-7) */
+	if (has(c, POLICY_TRAINING) && c->state[POLICY_TRAINING] == PURPOSE_NONE && cs->sink.reaped && !cs->sink.reaped(cs->sink.arg))
+		refuse(cs, c, POLICY_TRAINING, "reaper.dead", now_ns);
 	call_event(cs, c, POLICY_DOCUMENTATION, PURPOSE_E_MATCH);
 	if (c->third && c->state[POLICY_DOCUMENTATION] == PURPOSE_GRANTED)
 		c->reason[POLICY_DOCUMENTATION] = "third-party";

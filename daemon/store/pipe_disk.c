@@ -7,11 +7,13 @@
 #include "store/catalog.h"
 #include "store/opens.h"
 #include "store/pipe_internal.h"
+#include "store/reap_clock.h"
 #include "store/sealing.h"
 #include "store/slots.h"
 
 #define REPAIR_NS    (5 * NS_PER_S)
 #define UNERASED_NS  NS_PER_S
+#define REAPED_NS    (5 * NS_PER_S)
 #define LAST_TRIES   10
 #define REPAIR_SPACE (64ULL << 20) /* a disk that was full has this much again */
 
@@ -271,6 +273,10 @@ static void disk_now_and_then(struct pipe *p)
 		(void)drops_sync(p->st, &p->why); /* counted */
 		if (!p->broken)
 			(void)slots_make_wanted(p->st->slots);
+	}
+	if (now >= p->reaped_at) {
+		p->reaped_at = now + REAPED_NS;
+		__atomic_store_n(&p->st->figures.reaped_ns, reap_clock_ran(&p->st->root), __ATOMIC_RELAXED);
 	}
 }
 

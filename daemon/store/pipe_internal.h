@@ -138,7 +138,7 @@ struct pipe {
 	uint64_t held_ns; /* since when `before` keeps rows from the disk; 0 it does not */
 	unsigned waiting; /* DENIED on the list of ended ones */
 	bool later;	  /* some of these are not in a transaction, though the store is not broken: the log holds it up */
-	uint64_t sync_at, repair_at, erase_at;
+	uint64_t sync_at, repair_at, erase_at, reaped_at;
 };
 
 /* ---- pipe_encode.c ---- */

@@ -86,6 +86,16 @@ static uint64_t passed(const struct reap_mark *m, const struct reap_mark *now)
 	return now->up_ns > m->up_ns ? now->up_ns - m->up_ns : 0;
 }
 
+uint64_t reap_clock_ran(const struct root *r)
+{
+	struct reap_mark m = { 0 }, now = { 0 };
+
+	if (mark_read(r, &m) != 1)
+		return 0;
+	machine(&now);
+	return *m.boot && !strcmp(m.boot, now.boot) ? m.up_ns : 0;
+}
+
 /* What surely is due goes by what is expected, until a person says that the clock is right. */
 static void hold_back(struct reap_clock *c, uint64_t expect)
 {

@@ -153,6 +153,7 @@ static void test_values(void **state)
 	assert_int_equal(c.hold_timeout_ns, 7200ULL * 1000000000);
 	assert_int_equal(c.sync_ns, 500000000);
 	assert_int_equal(c.write_memory, 512 << 20);
+	assert_int_equal(c.reaper_ns, 300ULL * 1000000000);
 	assert_string_equal(c.store, "/srv/rec ord");
 	assert_int_equal(c.metrics.port, 9464);
 	assert_false(c.seccomp);
