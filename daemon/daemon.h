@@ -81,7 +81,8 @@ struct daemon {
 	struct clock_follow clock;
 	uint64_t clock_steps; /* the machine's clock was set */
 	uint64_t clock_said_ns; /* steady: of the latest alarm that it is away from ours */
-	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last */
+	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last, or live_losses */
+	uint64_t asked_ns, lost_ns; /* libpcap was; 0, or when it last said that more is lost, until what came before is drained */
 	struct losses_told losses;
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;

@@ -23,6 +23,7 @@ void losses_of(const struct status *s, struct loss ret[LOSSES])
 #define PLACE(name, n_, said_, text) ret[n++] = (struct loss){ name, text, n_, said_ }
 #define PLACE_SAID(name, n_, text) PLACE(name, n_, n_, text)
 	PLACE_SAID("nic", nic_dropped(s), "packets that the network card had no room for");
+	PLACE_SAID("pcap_buffer", s->pcap_lost, "packets: libpcap's buffer was full (xdp none)");
 	PLACE_SAID("signalling_ring", s->counts[OPTAG_C_SIG_LOST], "packets: the signalling ring was full");
 	PLACE_SAID("capture_ring", s->counts[OPTAG_C_MEDIA_LOST], "packets: a capture ring was full (ring)");
 	PLACE("ring_damaged", s->rings_damaged, 0, NULL); /* main.c says more */

@@ -199,15 +199,28 @@ static void look_after_store(struct daemon *d, uint64_t now)
 	d->broken = e != 0;
 }
 
+/* All in one order, so nothing has to be kept from overtaking; timers wait for what waits. */
+static int take_live(struct daemon *d)
+{
+	uint64_t begin = clock_now_ns();
+	int n;
+
+	do {
+		n = live_drain(d->live, DRAIN_BUDGET);
+		if (n < 0)
+			return n;
+		recorder_horizon(d->rec, live_horizon(d->live) - SETTLE_NS);
+	} while (n == DRAIN_BUDGET && clock_now_ns() - begin < BUSY_NS);
+	return 0;
+}
+
 static int take_packets(struct daemon *d)
 {
 	uint64_t begin, now, oldest;
 	int e;
 
-	if (d->live) {
-		e = live_drain(d->live, DRAIN_BUDGET);
-		return e < 0 ? e : 0;
-	}
+	if (d->live)
+		return take_live(d);
 	/* Signalling first, so that a flood of media delays no BYE; but what it ends waits until the media
 	 * before it was looked at. Not for ever: others want to know how we are. */
 	for (begin = now = clock_now_ns(); now - begin < BUSY_NS; now = clock_now_ns()) {
@@ -237,13 +250,40 @@ static void answer(struct daemon *d, uint64_t now)
 	d->answered_ns = clock_now_ns();
 }
 
-/* What was not seen may have been a key press. */
+/* What came before the signal still counts; libpcap has it later. */
+static int take_last(struct daemon *d)
+{
+	struct timespec late = { 0, LIVE_LATE_NS };
+
+	if (d->live)
+		(void)nanosleep(&late, NULL);
+	return take_packets(d);
+}
+
+/* Of libpcap's packets any may have been signalling. It is asked more often than timers are late, so none is ahead of the answer. */
+static uint64_t lost_signals(struct daemon *d, uint64_t now)
+{
+	struct live_losses l;
+
+	if (d->nxdp)
+		return xdp_lost_signals(d->xdp[0]);
+	if (now - d->asked_ns < ASK_NS)
+		return d->lost_signals;
+	d->asked_ns = now;
+	live_losses(d->live, &l);
+	return l.kernel;
+}
+
+/* What was not seen may have been a key press: of a call, too, that begins in what still waits in libpcap's buffer. */
 static void look_for_lost_signals(struct daemon *d, uint64_t now)
 {
-	uint64_t lost = d->nxdp ? xdp_lost_signals(d->xdp[0]) : 0;
+	uint64_t lost = lost_signals(d, now);
+	bool more = lost != d->lost_signals, behind = d->lost_ns && live_horizon(d->live) >= d->lost_ns;
 
-	if (lost != d->lost_signals)
+	if (more || behind)
 		calls_lost_signalling(recorder_calls(d->rec), now);
+	if (more || behind)
+		d->lost_ns = more && d->live ? now : 0;
 	d->lost_signals = lost;
 }
 
@@ -407,7 +447,7 @@ int main(int argc, char **argv)
 		(void)sd_ready();
 		e = run(&d);
 		if (!e)
-			e = take_packets(&d); /* what came before the signal still counts */
+			e = take_last(&d);
 	}
 	e = daemon_finish(&d, e);
 	return e ? 1 : 0;

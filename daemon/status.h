@@ -63,7 +63,7 @@
  *			most so far, and write-memory; io_uring false: plain writes;
  *			reaper_ago_ms: since the reaper's latest run, not there when none was since the machine booted;
  *			reaper_dead: for longer than reaper-limit, so nothing is recorded for training
- *	"losses": {"nic","signalling_ring","capture_ring","ring_damaged","budget","media_fragments","call_ring",
+ *	"losses": {"nic","pcap_buffer","signalling_ring","capture_ring","ring_damaged","budget","media_fragments","call_ring",
  *		   "store_queue","store_disk","fragments","tcp_gaps","tcp_full","bad_packets","bad_messages",
  *		   "bad_sdp","sdp","call_addresses","flow_full","flow_quarantine","calls_refused","calls_late","store"}
  *			every place of loss (losses.h): packets (those of "call_ring" on were out of the
@@ -143,6 +143,7 @@ struct status {
 	struct status_ring ring[STATUS_RINGS];
 	uint64_t counts[OPTAG_C_MAX]; /* of all interfaces and CPUs */
 	uint64_t drained, media[MEDIA_FATES]; /* since start_ns */
+	uint64_t pcap_lost;	/* packets: live_losses.kernel */
 	uint64_t rings_damaged; /* times: xdp_fill.damaged */
 	uint64_t drained_before; /* by the daemons that counts include */
 	struct status_take_over took;

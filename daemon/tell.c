@@ -45,7 +45,9 @@ static void interface_status(struct daemon *d, struct status *s)
 		return;
 	memcpy(s->counts, live_counts(d->live), sizeof(s->counts));
 	live_losses(d->live, &lost);
-	s->interface[0].rx_dropped += lost.kernel;
+	s->pcap_lost = lost.kernel;
+	s->counts[OPTAG_C_SEEN] += lost.link;
+	s->counts[OPTAG_C_BAD] += lost.link;
 }
 
 static void ring_status(const struct daemon *d, struct status *s)

@@ -165,7 +165,8 @@ static void print_losses(const json_t *o)
 	static const struct {
 		const char *path, *text;
 	} t[] = {
-		{ "losses.nic", "network card" },	  { "losses.signalling_ring", "signalling ring" },
+		{ "losses.nic", "network card" },	  { "losses.pcap_buffer", "libpcap's buffer" },
+		{ "losses.signalling_ring", "signalling ring" },
 		{ "losses.capture_ring", "capture rings" }, { "losses.budget", "budget of a leg" },
 		{ "losses.ring_damaged", "a ring, emptied, times" },
 		{ "losses.media_fragments", "media in IP fragments" },

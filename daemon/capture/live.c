@@ -2,8 +2,11 @@
 /*
  * live.c - live capture through libpcap
  *
- * Immediate mode: with libpcap's block timeout a single SIP message would wait for
- * its block to fill. Times are the kernel's, in nanoseconds where libpcap has them.
+ * The kernel fills blocks of 256 KiB with packets as they come and hands one over when it is full, or BLOCK_MS old: so a
+ * packet takes the memory that it is long. libpcap's other way, immediate mode, gives each the place of the longest one
+ * (what GRO makes of SIP over TCP: 64 KiB), and 64 MiB hold a thousand packets. That everything comes up to BLOCK_MS late does no
+ * harm, since it comes in order: signalling is not overtaken by the audio that it opens an address for. Timers wait for it
+ * (live_horizon). Times are the kernel's, in nanoseconds where libpcap has them.
  */
 #include "capture/live.h"
 
@@ -17,6 +20,8 @@
 #include "base/clock.h"
 #include "capture/pcap_internal.h"
 
+#define BLOCK_MS 20 /* and a block a slot: what is sparse fills 128 MiB in 10 s */
+
 struct live {
 	pcap_t *p;
 	struct classify *c;
@@ -27,6 +32,7 @@ struct live {
 	/* the kernel's time of packets is CLOCK_REALTIME's: clock_from_host_ns */
 	uint64_t now_ns;
 	int64_t ahead_ns, before_ns;
+	uint64_t last_ns, horizon_ns; /* of the latest packet; live_horizon's */
 	/* pcap_stats counts in 32 bits */
 	struct pcap_stat last;
 	struct live_losses lost;
@@ -36,7 +42,7 @@ void live_default_settings(struct live_settings *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->snap_bytes = 65535;
-	ret->buffer_bytes = 64U << 20;
+	ret->buffer_bytes = 128U << 20;
 	ret->promiscuous = true;
 	ret->inbound_only = true;
 }
@@ -68,7 +74,7 @@ static int configure(struct live *l, const struct live_settings *s, char *why, s
 	pcap_set_snaplen(l->p, (int)s->snap_bytes);
 	pcap_set_buffer_size(l->p, (int)s->buffer_bytes);
 	pcap_set_promisc(l->p, s->promiscuous);
-	pcap_set_immediate_mode(l->p, 1);
+	pcap_set_timeout(l->p, BLOCK_MS);
 	(void)pcap_set_tstamp_precision(l->p, PCAP_TSTAMP_PRECISION_NANO);
 	r = pcap_activate(l->p);
 	if (r < 0)
@@ -149,7 +155,7 @@ static void on_packet(u_char *arg, const struct pcap_pkthdr *h, const u_char *da
 	struct pcap_packet p = { .data = data, .caplen = h->caplen, .wire_len = h->len };
 
 	tv.tv_usec *= (suseconds_t)l->ts_scale;
-	p.ts_ns = clock_from_host_ns(pcap_time_ns(&tv), l->now_ns, l->ahead_ns, l->before_ns);
+	l->last_ns = p.ts_ns = clock_from_host_ns(pcap_time_ns(&tv), l->now_ns, l->ahead_ns, l->before_ns);
 	if (!pcap_link_strip(l->linktype, &p)) {
 		l->skipped++;
 		return;
@@ -170,15 +176,22 @@ static void look_at_clocks(struct live *l)
 
 int live_drain(struct live *l, unsigned budget)
 {
-	int r;
+	int most = budget > 1000000 ? 1000000 : (int)budget, r;
 
 	look_at_clocks(l);
-	r = pcap_dispatch(l->p, budget > 1000000 ? 1000000 : (int)budget, on_packet, (u_char *)l);
-	if (r >= 0)
+	r = pcap_dispatch(l->p, most, on_packet, (u_char *)l);
+	if (r >= 0) {
+		l->horizon_ns = r == most ? l->last_ns : l->now_ns - LIVE_LATE_NS;
 		return r;
+	}
 	return strstr(pcap_geterr(l->p), "went down") || strstr(pcap_geterr(l->p), "disappeared") ?
 		       -ENETDOWN :
 		       -EIO;
+}
+
+uint64_t live_horizon(const struct live *l)
+{
+	return l->horizon_ns;
 }
 
 const uint64_t *live_counts(const struct live *l)
@@ -191,8 +204,7 @@ void live_losses(struct live *l, struct live_losses *ret)
 	struct pcap_stat now;
 
 	if (!pcap_stats(l->p, &now)) {
-		l->lost.kernel += (unsigned)(now.ps_drop - l->last.ps_drop);
-		l->lost.interface += (unsigned)(now.ps_ifdrop - l->last.ps_ifdrop);
+		l->lost.kernel += (unsigned)(now.ps_drop - l->last.ps_drop); /* what the card lost the interface's own figures have */
 		l->last = now;
 	}
 	l->lost.link = l->skipped;
