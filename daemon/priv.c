@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
@@ -264,6 +265,18 @@ static void allow_if(struct rules *r, int call, struct scmp_arg_cmp a)
 		r->err = seccomp_rule_add(r->ctx, SCMP_ACT_ALLOW, call, 1, a);
 }
 
+/*
+ * What capture/xdp_attach.c does after the start: whether the link is there, an interface that came back, the end. Maps are
+ * memory by then. No command loads a program, makes or reads a map, or finds what others have by number.
+ */
+static void allow_bpf(struct rules *r)
+{
+	static const unsigned cmds[] = { BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE, BPF_OBJ_PIN, BPF_LINK_DETACH };
+
+	for (size_t i = 0; i < sizeof(cmds) / sizeof(cmds[0]); i++)
+		allow_if(r, SCMP_SYS(bpf), is(0, ALL, cmds[i]));
+}
+
 /* Arguments are compared where the harm is in the argument. */
 static void allow_some(struct rules *r, unsigned what)
 {
@@ -289,7 +302,7 @@ static void allow_some(struct rules *r, unsigned what)
 	/* limits are read, not set: the pointer to new ones is null, all 64 bits of it */
 	allow_if(r, SCMP_SYS(prlimit64), (struct scmp_arg_cmp){ .arg = 2, .op = SCMP_CMP_EQ, .datum_a = 0, .datum_b = 0 });
 	if (what & PRIV_S_BPF)
-		allow(r, SCMP_SYS(bpf));
+		allow_bpf(r);
 	if (what & PRIV_S_INET) { /* libmicrohttpd on connections it accepted */
 		allow_if(r, SCMP_SYS(setsockopt), is(1, ALL, IPPROTO_TCP));
 		allow(r, SCMP_SYS(accept));

@@ -37,7 +37,7 @@ int priv_find_user(const char *user, const char *group, struct priv_user *ret, c
 /* -ENOENT. */
 int priv_find_group(const char *group, gid_t *ret);
 
-/* PR_SET_DUMPABLE 0, RLIMIT_CORE 0, RLIMIT_MEMLOCK as high as allowed, umask 027. */
+/* PR_SET_DUMPABLE 0, RLIMIT_CORE 0, RLIMIT_MEMLOCK as high as allowed, umask 007. */
 int priv_start(char *why, size_t n);
 
 enum priv_keep {
@@ -59,7 +59,7 @@ int priv_drop(const struct priv_user *u, unsigned keep, char *why, size_t n);
 int priv_drop_caps(char *why, size_t n);
 
 enum priv_syscalls {
-	PRIV_S_BPF = 1,	   /* bpf(2): maps are read by it, links updated */
+	PRIV_S_BPF = 1,	   /* of bpf(2): a link is asked, made, pinned, detached; nothing loaded or read */
 	PRIV_S_INET = 2,   /* accept on TCP sockets that exist (metrics); never socket(AF_INET) */
 	PRIV_S_PACKET = 4, /* what libpcap needs on a socket that is open */
 	PRIV_S_NETLINK = 8, /* socket(AF_NETLINK): interfaces that come and go */

@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <liburing.h>
 #include <poll.h>
@@ -263,6 +264,7 @@ static void two_writers(const struct root *root, struct writer_ring *r)
 struct job {
 	const char *store; /* a store, and work in it; else NULL */
 	void (*forbidden)(void);
+	unsigned what; /* enum priv_syscalls, besides PRIV_S_INET */
 };
 
 static void filtered(void *arg)
@@ -305,7 +307,7 @@ static void filtered(void *arg)
 		store_figures(st, &f);
 		MUST(f.ring == writer_ring_works(r));
 	}
-	if (priv_seccomp(PRIV_S_INET, why, sizeof(why))) {
+	if (priv_seccomp(PRIV_S_INET | j->what, why, sizeof(why))) {
 		dprintf(2, "%s\n", why);
 		_exit(1);
 	}
@@ -415,6 +417,40 @@ static void test_filter(void **state)
 	}
 }
 
+/* ---- bpf(2), for a daemon that captures by XDP ---- */
+
+static int bpf_cmd;
+
+static void call_bpf(void)
+{
+	union bpf_attr a;
+
+	memset(&a, 0xff, sizeof(a)); /* nothing that a command could do */
+	(void)syscall(SYS_bpf, bpf_cmd, &a, sizeof(a));
+}
+
+/* An interface that comes back is attached to and pinned, and given up at the end; nothing else is loaded, made, read or found. */
+static void test_bpf(void **state)
+{
+	static const int needed[] = { BPF_OBJ_GET_INFO_BY_FD, BPF_LINK_CREATE, BPF_OBJ_PIN, BPF_LINK_DETACH };
+	struct job job = { .what = PRIV_S_BPF, .forbidden = call_bpf };
+
+	(void)state;
+	if (getenv("SAN") && *getenv("SAN")) {
+		print_message("SKIP: the sanitizers' run time needs system calls of its own\n");
+		return;
+	}
+	for (bpf_cmd = 0; bpf_cmd <= BPF_LINK_DETACH + 4; bpf_cmd++) {
+		bool want = false;
+		int status = child(filtered, &job);
+
+		for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+			want |= needed[i] == bpf_cmd;
+		if (want ? status != 0 : !WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
+			fail_msg("command %d of bpf(2): status 0x%x", bpf_cmd, status);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -439,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test_setup_teardown(test_filter, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bpf, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
