@@ -29,12 +29,18 @@
 const char *const xdp_map_names[XDP_MAPS] = { "flows", "flow_tags",
 					      "rings", "signals",    "info",	    "state" };
 
+/* A warning (err 0) joins those before it; an error stands alone. */
 int xdp_why(struct xdp *x, int err, const char *fmt, ...)
 {
+	size_t at = err ? 0 : strnlen(x->why, x->why_n);
 	va_list ap;
 
+	if (at && at + 2 < x->why_n) {
+		memcpy(x->why + at, "; ", 3);
+		at += 2;
+	}
 	va_start(ap, fmt);
-	vsnprintf(x->why, x->why_n, fmt, ap);
+	vsnprintf(x->why + at, x->why_n - at, fmt, ap);
 	va_end(ap);
 	return err;
 }
@@ -102,6 +108,9 @@ static int size_rings(struct xdp *x)
 	while (x->set.rings_total && x->ring_bytes > OPTAG_RING_MIN &&
 	       (uint64_t)x->ring_bytes * x->nrings > x->set.rings_total)
 		x->ring_bytes /= 2;
+	if (x->ring_bytes < x->set.ring_bytes && !x->set.share)
+		xdp_why(x, 0, "a CPU's capture ring is %u, not %u bytes as asked for: with %u CPUs they would be more than %llu together",
+			x->ring_bytes, x->set.ring_bytes, x->nrings, (unsigned long long)x->set.rings_total);
 	x->asked = (struct xdp_sizes){ x->set.flow_lines, x->ring_bytes, x->set.sig_bytes, x->set.state_blocks, x->set.mode };
 	return 0;
 }

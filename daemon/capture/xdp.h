@@ -56,7 +56,7 @@ struct xdp_settings {
 	const char *bpffs;    /* where a bpf file system is mounted */
 	uint32_t flow_lines;  /* power of two, as for flow_new */
 	uint32_t ring_bytes;  /* media, per CPU; power of two, OPTAG_RING_MIN to _MAX */
-	uint64_t rings_total; /* ring_bytes is halved until all CPUs' rings fit; 0: no limit */
+	uint64_t rings_total; /* ring_bytes is halved until all CPUs' rings fit, which is a warning; 0: no limit */
 	uint32_t sig_bytes;   /* signalling; power of two, multiple of the page */
 	uint32_t leg_budget;  /* packets a leg may send per 100 ms, to 65535; 0: no limit */
 	bool drop_rest;	      /* SPAN port: nothing else wants the packets */

@@ -871,7 +871,11 @@ static void test_settings(void)
 	s.rings_total = 1 << 20;
 	CHECK(!xdp_open(&s, &x, why, sizeof(why)), "%s", why);
 	CHECK(xdp_ring_bytes(x) <= 1 << 20, "%u", xdp_ring_bytes(x));
+	CHECK(strstr(why, "ring is ") && strstr(why, "not 8388608 bytes as asked for"), "not told: %s", why);
 	CHECK(xdp_mode(x) == XDP_UNATTACHED && !xdp_adopted(x), "attached");
+	xdp_close(x, false);
+	s.rings_total = 0;
+	CHECK(!xdp_open(&s, &x, why, sizeof(why)) && !*why && xdp_ring_bytes(x) == 8 << 20, "%s", why);
 	xdp_close(x, false);
 }
 
