@@ -38,7 +38,7 @@
 #define CONF_FILE_MAX	  (1u << 20)
 #define CONF_APPROVERS	  16
 
-/* auto: native, else generic with a warning, else none. none: libpcap, same classifier in user space. */
+/* auto: native, else generic with a warning. none: libpcap, same classifier in user space. */
 enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC, CONF_XDP_NONE };
 
 struct conf_interface {

@@ -2,8 +2,8 @@
 /*
  * doctor.c - `optag doctor`: what this machine can do
  *
- * Per check: what was found, what it costs, what to do. Exit 0: optagd can
- * record here; 1: something is missing.
+ * Per check: what was found, what it costs, what to do, for a daemon with the
+ * settings of this machine. Exit 0: optagd can record here; 1: something is missing.
  */
 #include "doctor.h"
 
@@ -13,15 +13,17 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "conf.h"
 
-static const char *opt_store = CLI_STORE_DIR, *opt_keys, *opt_interface, *opt_policy = CLI_POLICY_DIR;
+static const char *opt_config = CONF_FILE, *opt_store, *opt_keys, *opt_interface, *opt_policy;
 static bool opt_json, opt_measure;
 static unsigned count[DOCTOR_MISSING + 1];
 
 static const struct cli_opt opts[] = {
-	CLI_OPT('i', "interface", CLI_STR, &opt_interface, "NAME", "look at this network interface (default: all real ones)"),
-	CLI_OPT('p', "policy", CLI_FILE, &opt_policy, "PATH", "what trunks of this policy need of a card (default " CLI_POLICY_DIR ")"),
-	CLI_OPT_STORE(&opt_store),
+	CLI_OPT('c', "config", CLI_FILE, &opt_config, "FILE", "the daemon's settings (default " CONF_FILE ")"),
+	CLI_OPT('i', "interface", CLI_STR, &opt_interface, "NAME", "look at this network interface (default: those of the settings)"),
+	CLI_OPT('p', "policy", CLI_FILE, &opt_policy, "PATH", "what trunks of this policy need of a card (default: that of the settings)"),
+	CLI_OPT('s', "store", CLI_DIR, &opt_store, "DIR", "the store (default: that of the settings)"),
 	CLI_OPT('k', "keys", CLI_DIR, &opt_keys, "DIR", "where private keys would lie (default STORE-keys and /etc/optag)"),
 	CLI_OPT('m', "measure", CLI_FLAG, &opt_measure, NULL, "write 64 MiB beside the store to see how fast its disk is"),
 	CLI_OPT_JSON(&opt_json),
@@ -94,15 +96,17 @@ void doctor_find(enum doctor_level level, const char *check, const char *about, 
 
 int main(int argc, char **argv)
 {
+	static struct conf conf;
 	struct cli_args args;
 	int rc = cli_parse(&cli, argc, argv, &args);
 
 	if (rc != CLI_GO_ON)
 		return rc;
-	doctor_kernel();
+	doctor_conf(opt_config, &conf);
+	doctor_kernel(&conf);
 	doctor_machine();
-	doctor_nic(opt_interface, opt_policy);
-	doctor_store(opt_store, opt_keys, opt_measure);
+	doctor_nic(opt_interface, opt_policy ? opt_policy : conf.policy, &conf);
+	doctor_store(opt_store ? opt_store : conf.store, opt_keys, opt_measure);
 	if (!opt_json)
 		printf("\n%u ok, %u cost something, %u missing, %u could not be looked at%s\n", count[DOCTOR_OK], count[DOCTOR_COSTS],
 		       count[DOCTOR_MISSING], count[DOCTOR_UNKNOWN], geteuid() ? " (run it as root)" : "");

@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+struct conf;
+
 enum doctor_level {
 	DOCTOR_OK,
 	DOCTOR_UNKNOWN, /* could not be looked at: not root */
@@ -25,9 +27,14 @@ enum doctor_level {
 void doctor_find(enum doctor_level level, const char *check, const char *about, const char *cost, const char *fix,
 		 const char *found_fmt, ...) __attribute__((format(printf, 6, 7)));
 
-void doctor_kernel(void);	/* kernel, bpf, jit, btf, bpffs, memlock, huge pages, io_uring, clock, user */
-void doctor_machine(void);	/* processor, swap, cgroup */
-void doctor_nic(const char *name, const char *policy); /* name NULL: all that are not virtual */
+void doctor_conf(const char *path, struct conf *ret); /* settings; *ret: the defaults, no interface, where they cannot be had */
+bool doctor_by_libpcap(const struct conf *c);	      /* xdp none */
+
+/* c: what the settings ask for */
+void doctor_kernel(const struct conf *c); /* kernel, bpf, jit, btf, bpffs, memlock, huge pages, io_uring, clock, user */
+void doctor_machine(void);		  /* processor, swap, cgroup */
+/* name NULL: those of the settings, without them all that are not virtual */
+void doctor_nic(const char *name, const char *policy, const struct conf *c);
 /* disk, store, public and private keys; keys NULL: the usual places; measure: disk rate, by writing 64 MiB */
 void doctor_store(const char *dir, const char *keys, bool measure);
 

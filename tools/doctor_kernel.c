@@ -7,6 +7,7 @@
  * are not this program's.
  */
 #include <errno.h>
+#include <grp.h>
 #include <linux/bpf.h>
 #include <linux/io_uring.h>
 #include <pwd.h>
@@ -21,6 +22,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "conf.h"
 #include "doctor.h"
 
 #define OLDEST_MAJOR 6
@@ -83,20 +85,29 @@ static int make_map(uint32_t type, uint32_t key, uint32_t value, uint32_t entrie
 	return bpf_call(BPF_MAP_CREATE, &a);
 }
 
-static void bpf(void)
+/* Without XDP optagd starts only where the settings say so: with libpcap, audio that may not be kept is in its memory for a moment. */
+static void bpf(bool by_libpcap)
 {
-	static const char cost[] = "no XDP: every packet of the port goes through libpcap to user space, also those nobody may keep.";
+	static const char cost[] = "no XDP: optagd does not start.", or[] =
+		" Or set xdp none: every packet of the port then goes through libpcap to user space, also those nobody may keep.";
+	char fix[320];
 	int prog = load_xdp(), map = make_map(BPF_MAP_TYPE_ARRAY, 4, 64, 1024, BPF_F_MMAPABLE),
 	    ring = make_map(BPF_MAP_TYPE_RINGBUF, 0, 0, 65536, 0);
 	char line[16] = "";
 
-	if (prog == -EPERM || map == -EPERM || ring == -EPERM)
-		doctor_find(DOCTOR_UNKNOWN, "bpf", "", NULL, "run optag doctor as root.", "not allowed to load a program");
-	else if (prog || map || ring)
-		doctor_find(DOCTOR_COSTS, "bpf", "", cost, "use a kernel with CONFIG_BPF_SYSCALL, mmapable arrays and ring buffers.",
-			    "program: %s; mmapable array: %s; ring buffer: %s", strerror(-prog), strerror(-map), strerror(-ring));
-	else
+	if (by_libpcap && (prog || map || ring)) {
+		doctor_find(DOCTOR_OK, "bpf", "", NULL, NULL, "not to be had here, and not needed (xdp none)");
+	} else if (prog == -EPERM || map == -EPERM || ring == -EPERM) {
+		snprintf(fix, sizeof(fix), "give it CAP_BPF and CAP_NET_ADMIN (in a container, too).%s", or);
+		doctor_find(geteuid() ? DOCTOR_UNKNOWN : DOCTOR_MISSING, "bpf", "", geteuid() ? NULL : cost,
+			    geteuid() ? "run optag doctor as root." : fix, "not allowed to load a program");
+	} else if (prog || map || ring) {
+		snprintf(fix, sizeof(fix), "use a kernel with CONFIG_BPF_SYSCALL, mmapable arrays and ring buffers.%s", or);
+		doctor_find(DOCTOR_MISSING, "bpf", "", cost, fix, "program: %s; mmapable array: %s; ring buffer: %s", strerror(-prog),
+			    strerror(-map), strerror(-ring));
+	} else {
 		doctor_find(DOCTOR_OK, "bpf", "", NULL, NULL, "XDP program, mmapable array and ring buffer can be made");
+	}
 	if (doctor_line("/proc/sys/net/core/bpf_jit_enable", line, sizeof(line)) && strcmp(line, "0") == 0)
 		doctor_find(DOCTOR_COSTS, "jit", "", "the classifier is interpreted, several times slower.",
 			    "sysctl net.core.bpf_jit_enable=1", "off");
@@ -109,14 +120,16 @@ static void bpf(void)
 			    "use a kernel with CONFIG_DEBUG_INFO_BTF.", "the kernel has no type information");
 }
 
-static void bpffs(void)
+static void bpffs(bool by_libpcap)
 {
 	struct statfs s;
 
 	if (statfs("/sys/fs/bpf", &s) == 0 && (uint32_t)s.f_type == BPFFS_MAGIC)
 		doctor_find(DOCTOR_OK, "bpffs", "", NULL, NULL, "mounted at /sys/fs/bpf");
+	else if (by_libpcap)
+		doctor_find(DOCTOR_OK, "bpffs", "", NULL, NULL, "not mounted, and not needed (xdp none)");
 	else
-		doctor_find(DOCTOR_COSTS, "bpffs", "", "nothing can be pinned: a restart of optagd interrupts the capture.",
+		doctor_find(DOCTOR_MISSING, "bpffs", "", "optagd does not start: what another one takes over is pinned there.",
 			    "mount -t bpf bpf /sys/fs/bpf", "not mounted");
 }
 
@@ -200,22 +213,30 @@ static void clock_sync(void)
 		doctor_find(DOCTOR_OK, "clock", "", NULL, NULL, "synchronised, error at most %.1f ms", (double)t.maxerror / 1000);
 }
 
-static void user(void)
+/* Who the daemon becomes. */
+static void user(const struct conf *c)
 {
-	if (getpwnam("optag"))
-		doctor_find(DOCTOR_OK, "user", "optag", NULL, NULL, "exists");
-	else
-		doctor_find(DOCTOR_COSTS, "user", "optag", "optagd drops to this user unless optagd.conf names another, and refuses without.",
-			    "useradd --system --home-dir /var/lib/optag --shell /usr/sbin/nologin optag", "does not exist");
+	static const char cost[] = "optagd does not start.";
+	char fix[128];
+
+	if (!getpwnam(c->user)) {
+		snprintf(fix, sizeof(fix), "useradd --system --no-create-home --shell /usr/sbin/nologin %s", c->user);
+		doctor_find(DOCTOR_MISSING, "user", c->user, cost, fix, "does not exist");
+	} else if (*c->group && !getgrnam(c->group)) {
+		snprintf(fix, sizeof(fix), "groupadd --system %s", c->group);
+		doctor_find(DOCTOR_MISSING, "user", c->user, cost, fix, "group '%s' does not exist", c->group);
+	} else {
+		doctor_find(DOCTOR_OK, "user", c->user, NULL, NULL, "exists");
+	}
 }
 
-void doctor_kernel(void)
+void doctor_kernel(const struct conf *c)
 {
 	kernel();
-	bpf();
-	bpffs();
+	bpf(doctor_by_libpcap(c));
+	bpffs(doctor_by_libpcap(c));
 	memory();
 	uring();
 	clock_sync();
-	user();
+	user(c);
 }

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/rtlink.h"
+#include "conf.h"
 #include "doctor.h"
 #include "policy/policy.h"
 
@@ -32,6 +33,13 @@
 #define NETDEV_A_DEV_XDP_FEATURES 3
 #define NETDEV_XDP_ACT_BASIC	  1
 
+/*
+ * Without fragments, which the classifier does not ask for, a packet has to fit a page with what the driver needs before and behind it:
+ * 3,050 (Intel) to 3,500 bytes.
+ */
+#define MTU_NATIVE 3000
+#define MTU_PAGE   4096
+
 static const char *const native_drivers[] = {
 	"ena",	  "bnxt_en", "cxgb4",	"dpaa2-eth", "fsl_enetc", "i40e",     "iavf",	 "ice",	   "igb",	"igc",
 	"ixgbe",  "ixgbevf", "mlx4_en", "mlx5_core", "mvneta",	  "mvpp2",    "nfp",	 "qede",   "sfc",	"st_gmac",
@@ -40,7 +48,7 @@ static const char *const native_drivers[] = {
 
 struct nic {
 	char driver[32];
-	unsigned queues, queues_max, ring, ring_max;
+	unsigned queues, queues_max, ring, ring_max, mtu;
 	bool up, untags, untags_known; /* takes VLAN tags off, before XDP */
 };
 
@@ -81,6 +89,8 @@ static void ask(const char *name, struct nic *n)
 	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
 	if (ioctl(fd, SIOCGIFFLAGS, &r) == 0)
 		n->up = r.ifr_flags & IFF_UP && r.ifr_flags & IFF_RUNNING;
+	if (ioctl(fd, SIOCGIFMTU, &r) == 0)
+		n->mtu = (unsigned)r.ifr_mtu;
 	close(fd);
 }
 
@@ -162,9 +172,26 @@ static int xdp_features(unsigned ifindex, uint64_t *ret)
 	return e;
 }
 
-static void xdp(const char *name, const struct nic *n)
+static const char generic_costs[] = "generic XDP: the kernel builds its own packet first, for each that the card receives.";
+static const char does_not_start[] = "optagd does not start: a mode that is named has to work.";
+
+/* A driver says no only when it is asked to attach. */
+static void native_mode(const char *name, const struct nic *n, bool asked, bool named)
 {
-	static const char cost[] = "generic XDP: the kernel builds its own packet first, for each that the card receives.";
+	char fix[96];
+
+	snprintf(fix, sizeof(fix), "ip link set %s mtu %u (of a veth, the peer too), or less; or xdp generic.", name, MTU_NATIVE);
+	if (n->mtu > MTU_PAGE && named)
+		doctor_find(DOCTOR_MISSING, "xdp", name, does_not_start, fix, "native, but not with MTU %u", n->mtu);
+	else if (n->mtu > MTU_NATIVE)
+		doctor_find(DOCTOR_COSTS, "xdp", name, "drivers refuse it for packets that do not fit a page; then it is generic, several times slower, or, with xdp native, optagd does not start.",
+			    fix, "native, but perhaps not with MTU %u", n->mtu);
+	else
+		doctor_find(DOCTOR_OK, "xdp", name, NULL, NULL, "native%s", asked ? "" : " by the driver's name (this kernel cannot be asked)");
+}
+
+static void xdp(const char *name, const struct nic *n, enum conf_xdp mode)
+{
 	uint64_t bits = 0;
 	bool native = false;
 	int e = xdp_features(if_nametoindex(name), &bits);
@@ -173,11 +200,17 @@ static void xdp(const char *name, const struct nic *n)
 		native = bits & NETDEV_XDP_ACT_BASIC;
 	for (unsigned i = 0; e && native_drivers[i]; i++)
 		native |= strcmp(native_drivers[i], n->driver) == 0;
-	if (native)
-		doctor_find(DOCTOR_OK, "xdp", name, NULL, NULL, "native%s",
-			    e ? " by the driver's name (this kernel cannot be asked)" : "");
+	if (mode == CONF_XDP_NONE)
+		doctor_find(DOCTOR_COSTS, "xdp", name, "every packet of the port goes to user space, also those nobody may keep.",
+			    native ? "xdp auto" : NULL, "libpcap, as the settings say (xdp none)");
+	else if (mode == CONF_XDP_GENERIC)
+		doctor_find(DOCTOR_COSTS, "xdp", name, generic_costs, native ? "xdp auto" : NULL, "generic, as the settings say");
+	else if (native)
+		native_mode(name, n, !e, mode == CONF_XDP_NATIVE);
+	else if (mode == CONF_XDP_NATIVE)
+		doctor_find(DOCTOR_MISSING, "xdp", name, does_not_start, "xdp auto", "generic only, and the settings say native");
 	else
-		doctor_find(DOCTOR_COSTS, "xdp", name, cost, "for high rates use a card with native XDP (ice, i40e, mlx5, ixgbe, bnxt).",
+		doctor_find(DOCTOR_COSTS, "xdp", name, generic_costs, "for high rates use a card with native XDP (ice, i40e, mlx5, ixgbe, bnxt).",
 			    "generic only, by %s", e ? "the driver's name (this kernel cannot be asked)" : "the driver's word");
 }
 
@@ -214,7 +247,18 @@ static enum vlans vlans_of(const char *path)
 	return v;
 }
 
-static void one(const char *name, enum vlans vlans)
+/* What the settings say of it, or would by default. */
+static const struct conf_interface *set(const char *name, const struct conf *c)
+{
+	static const struct conf_interface none = { .mirror = true, .xdp = CONF_XDP_AUTO };
+
+	for (size_t i = 0; i < c->ninterface; i++)
+		if (!strcmp(c->interface[i].name, name))
+			return &c->interface[i];
+	return &none;
+}
+
+static void one(const char *name, enum vlans vlans, const struct conf_interface *s)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	char cost[128], fix[128];
@@ -243,10 +287,10 @@ static void one(const char *name, enum vlans vlans)
 		doctor_find(DOCTOR_OK, "rx ring", name, NULL, NULL, "%u of %u entries", n.ring, n.ring_max);
 	}
 	vlan(name, &n, vlans);
-	xdp(name, &n);
+	xdp(name, &n, s->xdp);
 }
 
-void doctor_nic(const char *name, const char *policy)
+void doctor_nic(const char *name, const char *policy, const struct conf *c)
 {
 	enum vlans vlans = vlans_of(policy);
 	struct if_nameindex *all;
@@ -254,17 +298,19 @@ void doctor_nic(const char *name, const char *policy)
 	unsigned found = 0;
 	int fd;
 
-	if (name) {
-		one(name, vlans);
+	if (name)
+		one(name, vlans, set(name, c));
+	for (size_t i = 0; !name && i < c->ninterface; i++)
+		one(c->interface[i].name, vlans, &c->interface[i]);
+	if (name || c->ninterface)
 		return;
-	}
 	/* of our network namespace, which /sys need not be; real ones hang off a device */
 	all = if_nameindex();
 	fd = rtlink_open(0);
 	for (struct if_nameindex *i = all; i && i->if_name; i++) {
 		if (rtlink_ask(fd, i->if_name, &l) || !l.device)
 			continue;
-		one(i->if_name, vlans);
+		one(i->if_name, vlans, set(i->if_name, c));
 		found++;
 	}
 	if (fd >= 0)
