@@ -102,6 +102,8 @@ int daemon_release(const struct conf *c);
 int daemon_release_abandoned(void);
 
 /* ---- ports.c ---- */
+/* Warns of mirror ports to which somebody else speaks, too. */
+void ports_warn(const struct conf *c);
 /* As root, before anything of an interface is touched: no other daemon captures there (nic_own). -EBUSY, -ENODEV. */
 int ports_own(struct daemon *d, char *why, size_t n);
 /* The sockets, while sockets may be made. */

@@ -376,7 +376,10 @@ static int check_only(const struct daemon *d, bool print)
 	const char *path = d->conf.policy;
 	struct policies_approval approval = { 0 };
 	struct policy *p = NULL;
-	int e = policy_load(&path, 1, (int64_t)time(NULL), &diags, &p);
+	int e;
+
+	ports_warn(&d->conf);
+	e = policy_load(&path, 1, (int64_t)time(NULL), &diags, &p);
 
 	if (load_approvers(&d->conf, &approval) && !e) {
 		policy_free(p);

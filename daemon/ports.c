@@ -35,10 +35,19 @@ uint64_t port_gone_ns(const struct port *p)
 	return p->before_ns + (p->gone ? mono_ns() - p->since_ns : 0);
 }
 
+void ports_warn(const struct conf *c)
+{
+	for (size_t i = 0; i < c->ninterface; i++)
+		if (c->interface[i].mirror && c->interface[i].xdp != CONF_XDP_NONE && rtlink_has_address(c->interface[i].name))
+			log_warn("%s: it has an address, and what is sent to it is dropped there: a mirror port needs none, and what is "
+				 "none needs 'mirror no'", c->interface[i].name);
+}
+
 /* Where it cannot be asked we go on: what it is for is a mistake, and not to record for it would be a greater one; two
  * XDP programs the kernel refuses by itself. */
 int ports_own(struct daemon *d, char *why, size_t n)
 {
+	ports_warn(&d->conf);
 	for (size_t i = 0; i < d->conf.ninterface; i++) {
 		int e = nic_own(d->conf.interface[i].name, d->own[d->nown], why, n);
 

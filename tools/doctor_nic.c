@@ -234,6 +234,15 @@ static void vlan(const char *name, const struct nic *n, enum vlans vlans)
 			    "taken off by the card (rx-vlan-offload on); no policy that could tell whether a trunk names a vlan");
 }
 
+static void mirror(const char *name)
+{
+	if (rtlink_has_address(name))
+		doctor_find(DOCTOR_COSTS, "mirror", name, "what is sent to this machine there is dropped: it cannot be reached by that address.",
+			    "mirror no, or a port of its own without an address.", "has an address, and is a mirror port (mirror yes)");
+	else
+		doctor_find(DOCTOR_OK, "mirror", name, NULL, NULL, "no address: nobody else is spoken to there");
+}
+
 static enum vlans vlans_of(const char *path)
 {
 	struct policy_diags d = { 0 };
@@ -288,6 +297,8 @@ static void one(const char *name, enum vlans vlans, const struct conf_interface 
 	}
 	vlan(name, &n, vlans);
 	xdp(name, &n, s->xdp);
+	if (s->mirror && s->xdp != CONF_XDP_NONE)
+		mirror(name);
 }
 
 void doctor_nic(const char *name, const char *policy, const struct conf *c)

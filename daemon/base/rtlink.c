@@ -3,10 +3,12 @@
 #include "base/rtlink.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -134,4 +136,28 @@ int rtlink_ask_index(int fd, uint32_t index, struct rtlink *ret)
 	if (!index || index > INT32_MAX)
 		return -ENODEV;
 	return ask(fd, &q, ret);
+}
+
+static bool has_meaning(const struct sockaddr *a)
+{
+	struct sockaddr_in6 six;
+
+	if (!a || a->sa_family != AF_INET6)
+		return a && a->sa_family == AF_INET;
+	memcpy(&six, a, sizeof(six));
+	return !IN6_IS_ADDR_LINKLOCAL(&six.sin6_addr);
+}
+
+bool rtlink_has_address(const char *name)
+{
+	size_t n = strlen(name);
+	struct ifaddrs *all;
+	bool has = false;
+
+	if (getifaddrs(&all))
+		return false;
+	for (const struct ifaddrs *a = all; a && !has; a = a->ifa_next) /* a label may follow: eth0:1 */
+		has = !strncmp(a->ifa_name, name, n) && (!a->ifa_name[n] || a->ifa_name[n] == ':') && has_meaning(a->ifa_addr);
+	freeifaddrs(all);
+	return has;
 }

@@ -28,4 +28,7 @@ int rtlink_ask(int fd, const char *name, struct rtlink *ret);
 /* The same of the interface with this index, whatever it is called by now. */
 int rtlink_ask_index(int fd, uint32_t index, struct rtlink *ret);
 
+/* Whether this machine is spoken to there: it has an address besides those of IPv6 that are the link's alone. Makes a socket. */
+bool rtlink_has_address(const char *name);
+
 #endif

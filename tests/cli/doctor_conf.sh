@@ -62,6 +62,28 @@ conf none
 look in_ns
 [ "$(level xdp)" = costs ] && found xdp | grep -q libpcap || fail "none: $(grep '"xdp"' "$TMP/out")"
 
+# A mirror port is nobody's but ours: what is sent to the machine there is dropped. An address that the kernel gives itself is none.
+mirror() { # LEVEL WARNED...: of doctor, and whether optagd -n says it
+	look in_ns
+	[ "$(level mirror)" = "$1" ] || fail "$2: $(grep mirror "$TMP/out")"
+	in_ns "$BIN/optagd" -n -c "$TMP/conf" 2>"$TMP/err" # the policy's sets are elsewhere
+	[ "$(grep -c 'v0: .*mirror no' "$TMP/err")" = "$3" ] || fail "$2: optagd -n says $(cat "$TMP/err")"
+}
+conf auto
+mirror ok "no address" 0
+ip -n "optag$$d" addr add fe80::9/64 dev v0
+mirror ok "an address of the link's" 0
+ip -n "optag$$d" addr add 192.0.2.9/24 label v0:a dev v0
+mirror costs "an address" 1
+conf none
+mirror '' "an address, libpcap" 0
+conf auto no
+mirror '' "an address, no mirror" 0
+ip -n "optag$$d" addr del 192.0.2.9/24 dev v0
+ip -n "optag$$d" addr add 2001:db8::9/64 dev v0
+conf auto
+mirror costs "an address of IPv6" 1
+
 # Without BPF, or a place for pins, XDP does not start; libpcap does.
 no_bpf() { setpriv --bounding-set=-bpf,-perfmon,-sys_admin "$@"; }
 if unshare -m true 2>/dev/null && no_bpf true 2>/dev/null; then

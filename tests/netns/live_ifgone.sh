@@ -43,7 +43,10 @@ calls() { # PORT OUT SEED DURATION
 
 load_up && port 1 && load_store && load_conf 'interface rx1 { mirror yes; xdp native }' 'metrics 127.0.0.1:9464' || fail "no network or store"
 ip -n "$load_ns" link set lo up
+ip -n "$load_ns" addr add 192.0.2.9/24 dev rx1
 load_daemon || fail "optagd does not start"
+said 1 "rx1: it has an address, and what is sent to it is dropped there"
+grep -q 'rx0: it has an address' "$TMP/optagd.err" && fail "rx0 has no address"
 interface rx0 '.attached and .gone == 0 and .gone_ms == 0'
 
 # One gets another name: calls are recorded as before, status asks by what it is, and says how it is called.
