@@ -127,10 +127,10 @@ static void print_packets(const json_t *o)
 	printf("packets    %.0f seen: %.0f audio, %.0f key presses, %.0f signalling, %.0f blocked, %.0f not of a call%s\n",
 	       N("packets.seen"), N("packets.audio"), N("packets.events"), N("packets.signalling"), blocked, other,
 	       json_is_false(json_object_get(json_object_get(o, "packets"), "balanced")) ? "  (the sums do not balance yet)" : "");
-	printf("media      %.0f handed up: %.0f kept, %.0f key presses, %.0f duplicates, %.0f too late, %.0f not kept, %.0f unusable\n",
+	printf("media      %.0f handed up: %.0f kept, %.0f key presses, %.0f duplicates, %.0f too late, %.0f not kept, %.0f unusable, %.0f without memory\n",
 	       N("media.drained"), N("media.kept"), N("media.events"), N("media.duplicates"), N("media.stale"),
 	       N("media.not_kept") + N("media.known") + N("media.failed"),
-	       N("media.truncated") + N("media.bad") + N("media.unknown_payload") + N("media.other_payload"));
+	       N("media.truncated") + N("media.bad") + N("media.unknown_payload") + N("media.other_payload"), N("media.no_memory"));
 	if (N("packets.inspected") > 0 || N("media.inspected") > 0)
 		printf("           %.0f seen and %.0f handed up to be listened to only, for announcements and key tones\n", N("packets.inspected"),
 		       N("media.inspected"));

@@ -27,6 +27,7 @@ for _ in $(seq 1200); do [ -s "$TMP/port" ] && break; sleep 0.05; done
 has "$TMP/out" "up 1 d 01:01:02"
 has "$TMP/out" "interface  mon0, native, up, mirror port"
 has "$TMP/out" "90 in progress: 10 setup, 80 answered, 6 on hold; 70 recording; with those just over 100 of 1000"
+has "$TMP/out" " not kept, 0 unusable, 30 without memory"
 has "$TMP/out" "consent.none?[31m"
 has "$TMP/out" "capture rings"
 has "$TMP/out" "a ring, emptied, times 2"

@@ -69,6 +69,7 @@ static void start_figures(void)
 	st.store = (struct store_figures){ .payload_bytes = 200000000, .stored_bytes = 100000000, .chunks = 10000, .segments = 3, .ring = 1,
 					.shed_packets = 800, .lost_packets = 160 };
 	st.rings_damaged = 2;
+	st.media[MEDIA_NO_MEMORY] = 30;
 	st.queue_bytes = 1500000;
 	st.queue_max = 20000000;
 	st.queue_limit = 64 << 20;
