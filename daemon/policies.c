@@ -115,8 +115,7 @@ int policies_start(struct policies *ps, char *why, size_t n)
 		ps->now->uid = (uid_t)ps->hist->now.uid;
 	if (ps->hist->nstop)
 		log_notice("%zu rules are stopped", ps->hist->nstop);
-	if (ps->hist->nstop || policy_refused(ps->now->p)) /* calls taken over are asked again */
-		policies_sweep(ps);
+	policies_sweep(ps); /* calls taken over are asked again: whoever began this policy may have been killed before all were */
 	return 0;
 }
 
