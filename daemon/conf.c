@@ -55,7 +55,7 @@ static const struct conf_setting top_table[] = {
 	{ "signalling-ring", CK_BYTES, AT(conf, signal_bytes), 65536, 256 * MIB, NULL, 0 },
 	{ "exact-time", CK_YESNO, AT(conf, exact_time), 0, 0, NULL, 0 },
 	{ "flow-lines", CK_POWER, AT(conf, flow_lines), 64, 1 << 24, NULL, 0 },
-	{ "calls", CK_COUNT, AT(conf, calls), 1, (1 << 24) - 1, NULL, 0 },
+	{ "calls", CK_COUNT, AT(conf, calls), 1, CONF_CALLS_MAX, NULL, 0 },
 	{ "call-ring", CK_BYTES, AT(conf, call_ring_bytes), 16384, CHUNK_MAX_BYTES, NULL, 0 },
 	{ "call-memory", CK_BYTES, AT(conf, call_memory), 16 * MIB, 1024 * 1024 * MIB, NULL, 0 },
 	{ "write-memory", CK_BYTES, AT(conf, write_memory), 16 * MIB, 65536 * MIB, NULL, 0 },

@@ -37,6 +37,7 @@
 #define CONF_CPUS	  1024
 #define CONF_FILE_MAX	  (1u << 20)
 #define CONF_APPROVERS	  16
+#define CONF_CALLS_MAX	  600000 /* the state of more would not be had (XDP_STATE_MAX) */
 
 /* auto: native, else generic with a warning. none: libpcap, same classifier in user space. */
 enum conf_xdp { CONF_XDP_AUTO, CONF_XDP_NATIVE, CONF_XDP_GENERIC, CONF_XDP_NONE };

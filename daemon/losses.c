@@ -47,6 +47,7 @@ void losses_of(const struct status *s, struct loss ret[LOSSES])
 	      "calls refused: all places are taken by calls that rules match (calls)");
 	PLACE_SAID("calls_late", c->late_full, "calls not followed until what a rule asks for is known: there were too many");
 	PLACE_SAID("store", s->store_lost, "calls that ended while the disk refused");
+	PLACE_SAID("state", s->state_unsaved, "times that the state of a call had no room: a restart would not go on with it (calls)");
 #undef PLACE
 #undef PLACE_SAID
 }

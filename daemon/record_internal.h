@@ -39,6 +39,7 @@ struct recorder {
 	struct call *unsaved;
 	struct buf saving; /* of one call; holds its key for a moment */
 	struct recorder_kept kept;
+	uint64_t not_left; /* calls: recorder_leave found no room for their state */
 	bool restoring; /* who ends now is told by evidence_settle */
 	uint32_t waiting[WAITING_MAX]; /* rings of calls whose slot is not durable yet */
 	size_t nwaiting;

@@ -204,6 +204,7 @@ static void leave_call(void *arg, struct call *c)
 	if (e && !r->err)
 		r->err = e;
 	if (!save_call(r, c, true)) {
+		r->not_left += c->phase != CALL_TOMBSTONE;
 		calls_end(r->calls, c, "restart", clock_now_ns());
 		return;
 	}
@@ -240,6 +241,9 @@ int recorder_leave(struct recorder *r)
 	recorder_keep_clock(r);
 	park_deny_all(r, "restart"); /* what the next daemon hears could not take them back */
 	calls_each(r->calls, leave_call, r);
+	if (r->not_left)
+		log_warn("%llu calls in progress are not left to another daemon and end here: their state has no room (calls)",
+			 (unsigned long long)r->not_left);
 	e = finish_rows(r);
 	if (!e)
 		e = r->err;

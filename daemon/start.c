@@ -37,9 +37,11 @@
 
 #define WATCH_NS       (10 * NS_PER_S) /* a loop that hangs for longer is no daemon */
 #define ALARM_NS       (60 * NS_PER_S)
-#define STATE_PER_CALL 3 /* blocks: what most calls need */
-#define STATE_MORE     64
+#define STATE_PER_CALL 6 /* blocks; a recorded call of two plain voices has four */
+#define STATE_MORE     64 /* what is replaced is there twice for a moment */
 #define CALL_BYTES     14000 /* of the heap, both voices recorded: 135 MiB for 10,000 */
+
+_Static_assert((uint64_t)CONF_CALLS_MAX * STATE_PER_CALL + STATE_MORE <= XDP_STATE_MAX, "settings that are right can be had");
 
 /* ---- capture ---- */
 

@@ -214,6 +214,16 @@ static json_t *take_over_json(const struct status_take_over *t)
 	return o;
 }
 
+static json_t *state_json(const struct status *s)
+{
+	json_t *o = json_object();
+
+	num(o, "blocks", s->state_blocks);
+	num(o, "used", s->state_used);
+	num(o, "calls", s->state_calls);
+	return o;
+}
+
 static json_t *rings_json(const struct status *s)
 {
 	json_t *a = json_array();
@@ -395,7 +405,7 @@ json_t *status_json(const struct status *s)
 	    json_object_set_new(o, "flow", json_pack("{s:I, s:I, s:I, s:I}", "capacity", (json_int_t)s->flow_capacity, "used",
 						     (json_int_t)s->flow_used, "full", (json_int_t)s->flow_full, "quarantine",
 						     (json_int_t)s->flow_quarantine)) ||
-	    json_object_set_new(o, "rings", rings_json(s)) || json_object_set_new(o, "media", media_json(s)) ||
+	    json_object_set_new(o, "state", state_json(s)) || json_object_set_new(o, "rings", rings_json(s)) || json_object_set_new(o, "media", media_json(s)) ||
 	    json_object_set_new(o, "signalling", signalling_json(&s->signalling)) ||
 	    json_object_set_new(o, "delay", delay_json(&s->delay)) || json_object_set_new(o, "calls", calls_json(s)) ||
 	    json_object_set_new(o, "decisions", decisions_json(&s->decisions)) ||
@@ -574,6 +584,12 @@ static void take_over_metrics(const struct status_take_over *t, struct buf *b)
 	buf_printf(b, "optag_take_over_gap_seconds %.3f\n", (double)t->gap_ns / 1e9);
 }
 
+static void state_metrics(const struct status *s, struct buf *b)
+{
+	one(b, "optag_state_blocks", "gauge", "Room for the state of calls in progress, for the daemon after this one.", s->state_blocks);
+	one(b, "optag_state_used_blocks", "gauge", "Of these, used.", s->state_used);
+}
+
 static void store_metrics(const struct status *s, struct buf *b)
 {
 	one(b, "optag_store_payload_bytes_total", "counter", "Audio payload given to the store.", s->store.payload_bytes);
@@ -609,6 +625,7 @@ void status_metrics(const struct status *s, struct buf *b)
 	delay_metrics(&s->delay, b);
 	call_metrics(s, b);
 	take_over_metrics(&s->took, b);
+	state_metrics(s, b);
 	store_metrics(s, b);
 	one(b, "optag_notice_missing_total", "counter", "Calls whose announcement nothing proved in time.", s->notice_missing);
 	one(b, "optag_pause_over_total", "counter", "Pauses that nobody ended within pause-max.", s->pause_over);

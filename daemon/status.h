@@ -36,6 +36,8 @@
  *	"take_over": null, or {"from","gap_ms","calls","recordings","lost"}
  *			of the daemon before: from "left" "killed" "stale"; calls that
  *			went on, recordings among them, calls that did not
+ *	"state": {"blocks","used","calls"}	of calls in progress, for the daemon after this one: room, in
+ *			blocks of 512 bytes; how many states there are
  *	"media": {"before", "drained", "kept", "events", "duplicates", "stale", "truncated",
  *		  "bad", "unknown_payload", "other_payload", "not_kept", "inspected", "known",
  *		  "no_memory", "failed"}	drained, what came out of the rings, is the sum of those
@@ -65,11 +67,11 @@
  *			reaper_dead: for longer than reaper-limit, so nothing is recorded for training
  *	"losses": {"nic","pcap_buffer","signalling_ring","capture_ring","ring_damaged","budget","media_fragments","call_ring",
  *		   "store_queue","store_disk","fragments","tcp_gaps","tcp_full","bad_packets","bad_messages",
- *		   "bad_sdp","sdp","call_addresses","flow_full","flow_quarantine","calls_refused","calls_late","store"}
+ *		   "bad_sdp","sdp","call_addresses","flow_full","flow_quarantine","calls_refused","calls_late","store","state"}
  *			every place of loss (losses.h): packets (those of "call_ring" on were out of the
  *			rings; those of the store are among media.kept, or media.failed), then of signalling: IP
  *			packets, holes, times, packets, messages, descriptions, parts of descriptions; then
- *			addresses (three), calls (three);
+ *			addresses (three), calls (three); times that a call's state had no room;
  *			ring_damaged: times that a capture ring made no sense and was emptied, after
  *			which media.before and media.drained fall short of packets
  *	"process": {"cpu_seconds","rss_bytes","threads"}
@@ -147,6 +149,7 @@ struct status {
 	uint64_t rings_damaged; /* times: xdp_fill.damaged */
 	uint64_t drained_before; /* by the daemons that counts include */
 	struct status_take_over took;
+	uint64_t state_blocks, state_used, state_calls, state_unsaved;
 	uint64_t flow_capacity, flow_used, flow_full, flow_quarantine;
 	struct sigin_stats signalling;
 	struct xdp_delay delay; /* of signalling packets; none by libpcap */

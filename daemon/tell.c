@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/keep.h"
 #include "base/log.h"
 #include "capture/flow.h"
 #include "capture/live.h"
@@ -70,6 +71,21 @@ static void ring_status(const struct daemon *d, struct status *s)
 						    .lost = s->counts[OPTAG_C_SIG_LOST] };
 }
 
+static void state_status(const struct daemon *d, struct status *s)
+{
+	struct recorder_kept k;
+	struct keep_figures f;
+
+	if (!d->keep)
+		return;
+	recorder_kept(d->rec, &k);
+	keep_figures(d->keep, &f);
+	s->state_blocks = f.blocks;
+	s->state_used = f.used;
+	s->state_calls = f.records;
+	s->state_unsaved = k.unsaved;
+}
+
 /* All but what looks at every call or at the disk: this is done each second, too. */
 static void fill_figures(struct daemon *d, struct status *s)
 {
@@ -114,6 +130,7 @@ static void fill_figures(struct daemon *d, struct status *s)
 	s->drained = f.drained;
 	s->drained_before = d->nxdp ? xdp_taken_before(d->xdp[0]) : 0;
 	s->took = d->took;
+	state_status(d, s);
 	memcpy(s->media, f.media, sizeof(s->media));
 	s->signalling = f.signalling;
 	s->calls = f.table;

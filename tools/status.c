@@ -180,6 +180,7 @@ static void print_losses(const json_t *o)
 		{ "losses.flow_quarantine", "flow table, slots in quarantine" },
 		{ "losses.calls_refused", "calls past the limit" }, { "losses.store", "store" },
 		{ "losses.calls_late", "calls that may match later" },
+		{ "losses.state", "no room for states, times" },
 	};
 	double sum = 0;
 

@@ -84,8 +84,8 @@ static int check_settings(struct xdp *x)
 		return xdp_why(x, -EINVAL,
 			       "signalling ring of %u bytes: not a power of two in whole pages to %u",
 			       s->sig_bytes, OPTAG_RING_MAX);
-	if (!s->state_blocks || s->state_blocks > 1U << 22)
-		return xdp_why(x, -EINVAL, "%u blocks of state: not from 1 to 2^22", s->state_blocks);
+	if (!s->state_blocks || s->state_blocks > XDP_STATE_MAX)
+		return xdp_why(x, -EINVAL, "%u blocks of state: not from 1 to %u", s->state_blocks, XDP_STATE_MAX);
 	if (s->leg_budget > 65535)
 		return xdp_why(x, -EINVAL, "leg budget %u: more than 65535", s->leg_budget);
 	if (!s->ifname)

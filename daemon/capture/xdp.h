@@ -51,6 +51,8 @@ struct xdp;
 
 enum xdp_mode { XDP_UNATTACHED, XDP_NATIVE, XDP_GENERIC };
 
+#define XDP_STATE_MAX (1U << 22) /* blocks: 2 GiB */
+
 struct xdp_settings {
 	const char *ifname;   /* NULL: loaded, attached to nothing, pinned nowhere (tests, benches) */
 	const char *bpffs;    /* where a bpf file system is mounted */
@@ -64,7 +66,7 @@ struct xdp_settings {
 	enum xdp_mode mode;   /* XDP_UNATTACHED: native, else generic with a warning; else only that */
 	bool replace;	      /* pins that do not fit */
 	struct xdp *share;    /* opened before: this interface fills its flow table and rings, too; or NULL */
-	uint32_t state_blocks; /* of OPTAG_STATE_BLOCK bytes, for xdp_state; 0: some */
+	uint32_t state_blocks; /* of OPTAG_STATE_BLOCK bytes, for xdp_state; 1 to XDP_STATE_MAX */
 	uid_t uid;	      /* (uid_t)-1, or who may remove the pins later */
 	gid_t gid;
 	uint16_t sip_ports[16]; /* 0 ends the list */

@@ -53,6 +53,14 @@ echo 'calls 100
 calls 200' >>"$TMP/twice.conf"
 run 2 "$D" -n -c "$TMP/twice.conf"
 has err "$TMP/twice.conf:5:1: C-[0-9]+: "
+# No more calls than a start would take.
+good "$TMP/many.conf"
+echo 'calls 2000000
+flow-lines 4194304' >>"$TMP/many.conf"
+run 2 "$D" -n -c "$TMP/many.conf"
+has err "$TMP/many.conf:4:[0-9]+: C-[0-9]+: "
+sed -i 's/^calls .*/calls 600000/' "$TMP/many.conf"
+run 0 "$D" -n -c "$TMP/many.conf"
 echo 'store /tmp' >"$TMP/noif.conf"
 run 2 "$D" -n -c "$TMP/noif.conf"
 has err 'interface'
@@ -113,5 +121,5 @@ run 1 timeout 30 unshare -n "$D" -c "$TMP/live.conf"
 has err 'mon9: no such interface'
 run 1 timeout 30 unshare -n -m sh -c "mount -t bpf bpf /sys/fs/bpf 2>/dev/null; ip link add mon9 type veth peer name mon8 && exec '$D' -c '$TMP/live.conf'"
 has err 'cannot start: .*none'
-only "$TMP" big.conf bad.conf bytes.conf canon.conf err good.conf inner.conf k live.conf noif.conf out p.policy s twice.conf unknown.conf
+only "$TMP" big.conf bad.conf bytes.conf canon.conf err good.conf inner.conf k live.conf many.conf noif.conf out p.policy s twice.conf unknown.conf
 exit 0

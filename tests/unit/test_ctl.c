@@ -665,6 +665,7 @@ static void test_losses(void **state)
 	s.flow_quarantine++;
 	s.calls.late_full++;
 	s.store_lost++;
+	s.state_unsaved++;
 	losses_look(&t, &s, now += minute, on_said, &said);
 	assert_int_equal(said.lines, 2 + 17);
 	assert_int_equal(said.n, 59104 + 17);
