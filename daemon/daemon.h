@@ -53,6 +53,7 @@ struct daemon {
 	int port_events, port_ask; /* rtlink.h: something changed, -1 by libpcap; what an interface says */
 	struct live *live; /* instead of xdp: libpcap */
 	bool left;	   /* a daemon before us left calls in keep */
+	bool taking, started; /* calls of before were looked at; daemon_start succeeded */
 	struct status_take_over took;
 	struct keep *keep; /* for the daemon after this one; NULL: nobody takes over */
 	struct flow_table *flows;

@@ -262,6 +262,7 @@ static int take_calls_over(struct daemon *d)
 	int e;
 
 	how.stale = !d->left || !d->conf.take_over_ns || xdp_was_dead(d->xdp[0]);
+	d->taking = true;
 	e = recorder_restore(d->rec, &how);
 	if (!e)
 		e = start_store(d);
@@ -410,11 +411,13 @@ static bool on_used(void *arg, const struct evidence_used *u)
 	return evidence_use(d->evidence, u);
 }
 
-static int start_uses(struct daemon *d, char *why, size_t n)
+static int start_uses(struct daemon *d)
 {
 	struct uses_settings s = { .store = d->conf.store, .arg = d, .used = on_used, .ctl = &d->ctl };
-	int e = uses_new(&s, &d->uses, why, n);
+	int e = uses_new(&s, &d->uses);
 
+	if (!e && *uses_why(d->uses))
+		log_err("alarm: %s: no use is noted or counted, so that caps by use stay or become the smaller ones", uses_why(d->uses));
 	return e ? e : uses_start(d->uses);
 }
 
@@ -448,8 +451,8 @@ static int watch_all(struct daemon *d)
 		e = watch(d, policies_fd(d->policies));
 	if (!e)
 		e = watch(d, uses_fd(d->uses));
-	if (!e)
-		e = watch(d, d->nxdp ? xdp_signal_fd(d->xdp[0]) : live_fd(d->live));
+	if (!e && d->nxdp)
+		e = watch(d, xdp_signal_fd(d->xdp[0]));
 	if (!e)
 		e = ports_open(d);
 	if (!e && d->nxdp)
@@ -547,17 +550,20 @@ static int as_user(struct daemon *d, bool pcap, char *why, size_t n)
 	if (!e)
 		e = policies_start(d->policies, why, n);
 	if (!e)
+		e = start_uses(d);
+	if (!e)
+		e = watch_all(d);
+	if (!e)
 		e = make_recorder(d);
+	/* What fails up to here leaves calls as they were found; behind it, they are left anew (left_again). */
 	if (!e)
 		e = pcap ? start_store(d) : take_calls_over(d);
 	if (!e)
 		e = start_evidence(d, why, n);
-	if (!e)
-		e = start_uses(d, why, n);
 	if (!e && pcap)
 		e = attach_pcap(d);
-	if (!e)
-		e = watch_all(d);
+	if (!e && pcap)
+		e = watch(d, live_fd(d->live));
 	if (!e && d->conf.seccomp)
 		e = priv_seccomp((pcap ? PRIV_S_PACKET : PRIV_S_BPF) | (d->metrics ? PRIV_S_INET : 0), why, n);
 	return e;
@@ -585,6 +591,7 @@ int daemon_start(struct daemon *d)
 		e = as_user(d, pcap, why, sizeof(why));
 	if (e)
 		log_err("cannot start: %s", *why ? why : strerror(-e));
+	d->started = !e;
 	return e;
 }
 
@@ -627,28 +634,32 @@ int daemon_release_abandoned(void)
 }
 
 /*
- * A start that failed before any call was looked at, over a disk that is not there yet or a second interface: what the daemon
- * before left is as it was, for the next try.
+ * A start that failed, over a disk that is not there yet or a second interface: what the daemon before left is there for the next
+ * try, for as long as it said. As it was, if no call was looked at; if calls were taken over already, as they are now, or, should
+ * they not be left in order, as one that was killed leaves them.
  */
-static bool left_as_found(struct daemon *d, int e)
+static bool left_again(struct daemon *d, int e)
 {
-	bool as_found = e && !d->rec && d->nxdp && xdp_adopted(d->xdp[0]);
+	bool again = e && !d->started && d->nxdp && xdp_adopted(d->xdp[0]) && (!d->taking || d->conf.take_over_ns);
+	int e2 = again && d->taking ? recorder_leave(d->rec) : 0;
 
-	if (as_found) {
+	if (e2)
+		log_err("calls in progress are not left in order: %s", strerror(-e2));
+	if (again) {
 		xdp_alive_as_before(d->xdp[0]);
 		log_notice("calls of the daemon before are left for another try");
 	}
-	return as_found;
+	return again;
 }
 
 int daemon_finish(struct daemon *d, int e)
 {
-	bool as_found = left_as_found(d, e);
-	bool leave = !e && d->hand_over && d->rec && d->keep && d->conf.take_over_ns;
+	bool again, leave = !e && d->hand_over && d->rec && d->keep && d->conf.take_over_ns;
 	int e2 = 0;
 
 	(void)sd_stopping();
-	if (d->rec)
+	again = left_again(d, e);
+	if (d->rec && !again)
 		e2 = leave ? recorder_leave(d->rec) : recorder_finish(d->rec);
 	if (leave && e2)
 		log_err("calls in progress are not left to another daemon: %s", strerror(-e2));
@@ -663,7 +674,7 @@ int daemon_finish(struct daemon *d, int e)
 		store_before_rows(d->store, NULL, NULL);
 	uses_free(d->uses);
 	if (d->evidence)
-		evidence_daemon(d->evidence, EVLOG_DAEMON_STOP, NULL, leave ? "hand-over" : e ? "error" : "stop");
+		evidence_daemon(d->evidence, EVLOG_DAEMON_STOP, NULL, leave || (again && d->taking) ? "hand-over" : e ? "error" : "stop");
 	if (d->evidence && evidence_finish(d->evidence) && !e2)
 		e2 = -EIO; /* said there */
 	evidence_free(d->evidence);
@@ -672,7 +683,7 @@ int daemon_finish(struct daemon *d, int e)
 	flow_free(d->flows);
 	keep_free(d->keep);
 	while (d->nxdp)
-		xdp_close(d->xdp[--d->nxdp], leave || as_found);
+		xdp_close(d->xdp[--d->nxdp], leave || again);
 	store_close(d->store);
 	ports_close(d);
 	ctl_free(d->ctl);

@@ -50,6 +50,8 @@ struct uses {
 	struct job *todo, *done;
 	size_t queued;
 	bool stop, running;
+	int err; /* the file's: nothing is noted */
+	char why[512];
 };
 
 /* ---- lines ---- */
@@ -167,7 +169,7 @@ static int take_lines(struct uses *u, const char *s, size_t n, size_t *ret_end, 
 	return e;
 }
 
-static int read_file(struct uses *u, char *why, size_t n)
+static int read_file(struct uses *u)
 {
 	struct stat st = { .st_size = 0 };
 	size_t end = 0, line = 0, at = 0;
@@ -195,20 +197,25 @@ static int read_file(struct uses *u, char *why, size_t n)
 		e = -errno;
 	free(s);
 	if (e == -EBADMSG)
-		snprintf(why, n, "%s: line %zu is no use of a recording", u->path, line);
+		snprintf(u->why, sizeof(u->why), "%s: line %zu is no use of a recording", u->path, line);
 	else if (e)
-		snprintf(why, n, "%s: %s", u->path, strerror(-e));
+		snprintf(u->why, sizeof(u->why), "%s: %s", u->path, strerror(-e));
 	return e;
 }
 
-static int append(struct uses *u, const struct uses_line *l)
+static int append(struct uses *u, const struct uses_line *l, bool first)
 {
 	char text[USES_LINE_MAX];
 	size_t n = uses_format(l, text);
 	off_t end = lseek(u->file, 0, SEEK_END);
-	ssize_t put = end < 0 ? -1 : pwrite(u->file, text, n, end);
+	ssize_t put;
 	int e = 0;
 
+	if (!first && end >= FILE_MAX_BYTES / 2)
+		return 0; /* the evidence log has it */
+	if (end + (off_t)n > FILE_MAX_BYTES)
+		return -EFBIG; /* the next start would not read it */
+	put = end < 0 ? -1 : pwrite(u->file, text, n, end);
 	if (put != (ssize_t)n)
 		e = put < 0 ? -errno : -ENOSPC;
 	else if (fdatasync(u->file))
@@ -262,7 +269,7 @@ static void note(struct uses *u, struct job *j)
 	if (!there && u->nused == USES_MAX)
 		j->err = -ENOSPC;
 	if (!j->err)
-		j->err = append(u, &j->l);
+		j->err = append(u, &j->l, j->first);
 	if (!j->err)
 		j->err = remember(u, &j->l.call);
 	if (j->err)
@@ -298,7 +305,7 @@ static void *work(void *arg)
 
 /* ---- the caller's thread ---- */
 
-int uses_new(const struct uses_settings *s, struct uses **ret, char *why, size_t n)
+int uses_new(const struct uses_settings *s, struct uses **ret)
 {
 	struct uses *u = calloc(1, sizeof(*u));
 	int e = u ? 0 : -ENOMEM;
@@ -315,14 +322,18 @@ int uses_new(const struct uses_settings *s, struct uses **ret, char *why, size_t
 		else if (u->fd < 0)
 			e = -errno;
 	}
-	if (!e)
-		e = read_file(u, why, n);
 	if (e) {
 		uses_free(u);
 		return e;
 	}
+	u->err = read_file(u);
 	*ret = u;
 	return 0;
+}
+
+const char *uses_why(const struct uses *u)
+{
+	return u->why;
 }
 
 int uses_start(struct uses *u)
@@ -425,6 +436,10 @@ int uses_ctl(struct uses *u, const struct ctl_peer *peer, const json_t *rq, char
 	if (!by || !approval_name_ok(by)) {
 		snprintf(why, n, "by is a person's name: a-z 0-9 . _ -, starting with a letter, without five digits in a row");
 		return -EINVAL;
+	}
+	if (u->err) {
+		snprintf(why, n, "no use is noted: %s", u->why);
+		return u->err;
 	}
 	if (u->queued >= USES_QUEUE) {
 		snprintf(why, n, "so many uses wait for the disk: try again");

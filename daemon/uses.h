@@ -8,8 +8,10 @@
  * A use is noted for a call that the store holds for training, when the line is durable in STORE/used: JSON, a line
  * a use. The first use of a call is the one that counts: `used` is called in the caller's thread for each, and tells the
  * evidence log and the sampler. A process that dies between loses that count: then less counts as used, the strict side.
+ * Of a file past half of its limit only first uses become lines.
  *
- *	uses_new(&settings, &u)		reads STORE/used; a torn last line is cut
+ *	uses_new(&settings, &u)		reads STORE/used; a torn last line is cut. A file that is damaged or cannot be read
+ *					is no error: uses_why says what is wrong, and each use is refused
  *	uses_start(u)			the thread that waits for the disk
  *	loop: uses_fd readable: uses_run(u)
  *	uses_free			what is queued is done, and told
@@ -48,7 +50,8 @@ struct uses_line {
 int uses_parse(const char *p, size_t n, struct uses_line *ret);
 size_t uses_format(const struct uses_line *l, char out[USES_LINE_MAX]); /* with LF */
 
-int uses_new(const struct uses_settings *s, struct uses **ret, char *why, size_t n);
+int uses_new(const struct uses_settings *s, struct uses **ret);
+const char *uses_why(const struct uses *u); /* "" all is well */
 int uses_start(struct uses *u);
 int uses_fd(const struct uses *u);
 void uses_run(struct uses *u);

@@ -65,17 +65,17 @@ static bool used(void *arg, const struct evidence_used *u)
 	return true;
 }
 
-static int open_it(struct uses **ret, char *why, size_t n)
+static int open_it(struct uses **ret)
 {
 	struct uses_settings s = { .store = dir, .used = used };
 
-	return uses_new(&s, ret, why, n);
+	return uses_new(&s, ret);
 }
 
 /* Cut anywhere: the whole lines count, and the file ends after them. */
 static void test_torn(void **state)
 {
-	char text[3 * USES_LINE_MAX], why[256];
+	char text[3 * USES_LINE_MAX];
 	size_t n = 0;
 	struct uses *u;
 
@@ -94,7 +94,8 @@ static void test_torn(void **state)
 		for (size_t i = 0; i < cut; i++)
 			if (text[i] == '\n')
 				whole = (long)i + 1;
-		assert_int_equal(open_it(&u, why, sizeof(why)), 0);
+		assert_int_equal(open_it(&u), 0);
+		assert_string_equal(uses_why(u), "");
 		uses_free(u);
 		f = fopen(path, "r");
 		fseek(f, 0, SEEK_END);
@@ -103,18 +104,28 @@ static void test_torn(void **state)
 	}
 }
 
+/* It is no reason not to record; no use counts, and the file stays as it is. */
 static void test_damaged(void **state)
 {
+	struct ctl_peer peer = { .client = 1 };
 	struct uses *u = NULL;
-	char why[256] = "";
+	char why[512] = "";
 	FILE *f = fopen(path, "w");
+	json_t *rq = json_pack("{s:s,s:s,s:s,s:s}", "do", "use", "call", "01M8QVB99939CZWVQX7ETPAQ3P", "kind", "played", "by", "anna");
 
 	(void)state;
-	fputs("{\"call\":\"x\"}\n", f);
+	fputs("{\"call\":\"x\"}\n{\"ca", f);
 	fclose(f);
-	assert_int_equal(open_it(&u, why, sizeof(why)), -EBADMSG);
+	assert_int_equal(open_it(&u), 0);
+	assert_non_null(strstr(uses_why(u), "line 1"));
+	assert_int_equal(uses_ctl(u, &peer, rq, why, sizeof(why)), -EBADMSG);
 	assert_non_null(strstr(why, "line 1"));
-	assert_null(u);
+	uses_free(u);
+	json_decref(rq);
+	assert_int_equal(truncate(path, 256 << 20 | 1), 0);
+	assert_int_equal(open_it(&u), 0);
+	assert_true(*uses_why(u));
+	uses_free(u);
 }
 
 int main(void)
