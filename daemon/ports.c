@@ -158,7 +158,7 @@ static void look_for_name(struct daemon *d, size_t n)
 	if (rtlink_ask_index(d->port_ask, d->ifindex[n], &l) || !strcmp(l.name, *p->named ? p->named : name))
 		return;
 	if (strcmp(l.name, name) != 0) {
-		log_warn("%s: the interface is called %s now: it is recorded from, but not after the next start, unless the settings say so", name,
+		log_warn("%s: the interface is called %s now: it is recorded from, and after the next start if the settings say so, too", name,
 			 l.name);
 		memcpy(p->named, l.name, sizeof(p->named));
 	} else {

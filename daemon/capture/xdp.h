@@ -10,7 +10,8 @@
  * lock too: a second daemon on the interface gets -EBUSY. When pins of a daemon
  * that ended with `keep` (or by a crash) are there and fit, they are adopted: the
  * new program takes the link over with one atomic store in the kernel, flow table,
- * rings and counters go on, no packet is lost between. Pins that do not fit are
+ * rings and counters go on, no packet is lost between. They are found by what the
+ * interface is, also under the name that it had before. Pins that do not fit are
  * refused with -ESTALE, or replaced (settings.replace): capture starts anew.
  * xdp_close removes everything, or leaves it to the next daemon.
  *

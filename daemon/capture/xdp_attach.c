@@ -4,7 +4,8 @@
  *
  * BPFFS/optag/IFNAME holds one pin a map and `link`. Whoever holds a flock on
  * that directory is the interface's daemon; the lock goes with the process, the
- * pins stay. Everything goes through the directory's descriptor, so that a daemon
+ * pins stay. An interface that was renamed since is known by its index: whoever
+ * opens it renames the directory. Everything goes through the directory's descriptor, so that a daemon
  * that has dropped its privileges, and may not walk to it, can still clean up.
  */
 #include <bpf/bpf.h>
@@ -130,6 +131,20 @@ static bool link_is_ours(const struct xdp *x, int link)
 	       info.xdp.ifindex == (uint32_t)x->ifindex;
 }
 
+/* The index of the interface here that this link captures from; 0 none. Another network namespace's may have the same. */
+static uint32_t captured_by(int link)
+{
+	struct bpf_xdp_query_opts o = { .sz = sizeof(o) };
+	struct bpf_link_info info;
+	uint32_t n = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (bpf_obj_get_info_by_fd(link, &info, &n) || info.type != BPF_LINK_TYPE_XDP || !info.xdp.ifindex ||
+	    bpf_xdp_query((int)info.xdp.ifindex, 0, &o))
+		return 0;
+	return info.prog_id == o.prog_id || info.prog_id == o.drv_prog_id || info.prog_id == o.skb_prog_id ? info.xdp.ifindex : 0;
+}
+
 static int map_info(int fd, struct bpf_map_info *ret)
 {
 	uint32_t n = sizeof(*ret);
@@ -219,10 +234,71 @@ static int try_adopt(struct xdp *x, const char **ret)
 	return 0;
 }
 
+/* ---- interfaces that have another name than when they were pinned ---- */
+
+/* What is pinned in the directory `name` becomes what is pinned for x. */
+static bool take_dir(struct xdp *x, const char *name)
+{
+	int fd = openat(x->rootfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && still_there(x->rootfd, name, fd)) {
+		remove_pins(x); /* of nobody's */
+		if (renameat(x->rootfd, name, x->rootfd, x->set.ifname) == 0) {
+			close(x->dirfd);
+			x->dirfd = fd;
+			return true;
+		}
+	}
+	close(fd);
+	return false;
+}
+
+/* The link of this interface that is pinned under another name and nobody's now, if there is one: its pins get our name. -1 there is
+ * none. */
+static int take_renamed(struct xdp *x)
+{
+	int fd = openat(x->rootfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), link = -1;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	char path[600], name[NAME_MAX + 1];
+
+	if (!d)
+		close_fd(&fd);
+	while (d && link < 0 && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || !strcmp(e->d_name, x->set.ifname) ||
+		    (size_t)snprintf(path, sizeof(path), "%s/optag/%s/link", x->set.bpffs, e->d_name) >= sizeof(path))
+			continue;
+		link = bpf_obj_get(path);
+		snprintf(name, sizeof(name), "%s", e->d_name);
+		if (link >= 0 && (captured_by(link) != (uint32_t)x->ifindex || !take_dir(x, name)))
+			close_fd(&link);
+	}
+	if (d)
+		closedir(d);
+	if (link >= 0)
+		xdp_why(x, 0, "%s: what was left for it under the name %s is its own now", x->set.ifname, name);
+	return link;
+}
+
+/* Under our name: another interface here is called something else now. It looks for this by what it is; the name is no interface's. */
+static int set_aside(struct xdp *x, uint32_t ifindex)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u" XDP_ASIDE, ifindex);
+	if (renameat(x->rootfd, x->set.ifname, x->rootfd, name))
+		return 0; /* it goes */
+	close_fd(&x->dirfd);
+	return lock_dir(x);
+}
+
 /* Without a link nothing captures into the maps: leftovers, not a takeover. */
 int xdp_pins_open(struct xdp *x)
 {
 	const char *what = "";
+	uint32_t by = 0;
 	char path[320];
 	int link, e = open_root(x);
 
@@ -230,8 +306,16 @@ int xdp_pins_open(struct xdp *x)
 		return e;
 	pin_path(x, "link", path);
 	link = bpf_obj_get(path);
-	if (link < 0 || !link_is_ours(x, link)) {
+	if (link >= 0)
+		by = captured_by(link);
+	if (by != (uint32_t)x->ifindex) {
 		close_fd(&link);
+		e = by ? set_aside(x, by) : 0;
+		if (e)
+			return e;
+		link = take_renamed(x);
+	}
+	if (link < 0) {
 		remove_pins(x);
 		return 0;
 	}
@@ -287,6 +371,14 @@ int xdp_pins_release(struct xdp *x, bool abandoned)
 		return 0;
 	pin_path(x, "link", path);
 	x->link = bpf_obj_get(path);
+	if (!abandoned && x->ifindex && (x->link < 0 || captured_by(x->link) != (uint32_t)x->ifindex)) {
+		int link = take_renamed(x);
+
+		if (link >= 0) {
+			close_fd(&x->link);
+			x->link = link;
+		}
+	}
 	had = x->link >= 0 || !faccessat(x->dirfd, xdp_map_names[0], F_OK, AT_SYMLINK_NOFOLLOW);
 	if (x->link >= 0 && x->ifindex && !link_is_ours(x, x->link))
 		close_fd(&x->link); /* of an interface that had this name */
@@ -330,7 +422,7 @@ void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char
 	if (!d)
 		close_fd(&fd);
 	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || is_one_of(x, n, e->d_name) || !shares_maps(x[0], e->d_name))
+		if (e->d_name[0] == '.' || is_one_of(x, n, e->d_name) || (!shares_maps(x[0], e->d_name) && !strstr(e->d_name, XDP_ASIDE)))
 			continue;
 		said(e->d_name, xdp_release(e->d_name, x[0]->set.bpffs, why, sizeof(why)));
 	}

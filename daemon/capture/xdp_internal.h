@@ -17,6 +17,8 @@
 
 struct optag_bpf;
 
+#define XDP_ASIDE ":" /* after an index: a directory of pins until its interface is opened; in no interface's name */
+
 /* Maps that are pinned, by xdp_map_names. */
 enum xdp_map { XDP_FLOWS, XDP_TAGS, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_STATE, XDP_MAPS };
 extern const char *const xdp_map_names[XDP_MAPS];
