@@ -120,7 +120,7 @@ static void forget_old(struct xdp *x)
 		close_fd(&x->old[i]);
 }
 
-/* Is it this interface's link? A device that went away leaves a link to nothing. */
+/* Our own, is it attached still? A device that went away leaves a link to nothing. */
 static bool link_is_ours(const struct xdp *x, int link)
 {
 	struct bpf_link_info info;
@@ -143,6 +143,15 @@ static uint32_t captured_by(int link)
 	    bpf_xdp_query((int)info.xdp.ifindex, 0, &o))
 		return 0;
 	return info.prog_id == o.prog_id || info.prog_id == o.drv_prog_id || info.prog_id == o.skb_prog_id ? info.xdp.ifindex : 0;
+}
+
+static bool link_is_somewhere(int link)
+{
+	struct bpf_link_info info;
+	uint32_t n = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return !bpf_obj_get_info_by_fd(link, &info, &n) && info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex;
 }
 
 static int map_info(int fd, struct bpf_map_info *ret)
@@ -298,6 +307,7 @@ static int set_aside(struct xdp *x, uint32_t ifindex)
 int xdp_pins_open(struct xdp *x)
 {
 	const char *what = "";
+	bool elsewhere;
 	uint32_t by = 0;
 	char path[320];
 	int link, e = open_root(x);
@@ -308,6 +318,7 @@ int xdp_pins_open(struct xdp *x)
 	link = bpf_obj_get(path);
 	if (link >= 0)
 		by = captured_by(link);
+	elsewhere = link >= 0 && !by && link_is_somewhere(link);
 	if (by != (uint32_t)x->ifindex) {
 		close_fd(&link);
 		e = by ? set_aside(x, by) : 0;
@@ -317,7 +328,7 @@ int xdp_pins_open(struct xdp *x)
 	}
 	if (link < 0) {
 		remove_pins(x);
-		return 0;
+		return elsewhere ? xdp_why(x, 0, "%s: pins of an interface of another network namespace were replaced", x->set.ifname) : 0;
 	}
 	if (!try_adopt(x, &what)) {
 		x->link = link;
@@ -380,7 +391,7 @@ int xdp_pins_release(struct xdp *x, bool abandoned)
 		}
 	}
 	had = x->link >= 0 || !faccessat(x->dirfd, xdp_map_names[0], F_OK, AT_SYMLINK_NOFOLLOW);
-	if (x->link >= 0 && x->ifindex && !link_is_ours(x, x->link))
+	if (x->link >= 0 && x->ifindex && captured_by(x->link) != (uint32_t)x->ifindex)
 		close_fd(&x->link); /* of an interface that had this name */
 	xdp_pins_close(x, false);
 	if ((size_t)snprintf(path, sizeof(path), "%s/optag", x->set.bpffs) < sizeof(path))
