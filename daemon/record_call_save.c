@@ -20,7 +20,8 @@ enum { F_KNOWN = 1, F_EXPIRED = 2, F_UNDATED = 4, F_BEGUN = 8, F_FLUSHED = 16, F
 
 /* The few reasons there are; they outlive the recording as static texts do. */
 static const char *const gaps[] = { "", "restart", "truncated-packets", "unknown-payload-type", "flow-table-full",
-				    "overload", "disk", "memory", "parts", "other", "flow-quarantine" };
+				    "overload", "disk", "memory", "parts", "other", "flow-quarantine", "interface-gone",
+				    "transfer.limit" };
 #define GAPS  (sizeof(gaps) / sizeof(*gaps))
 #define OTHER 9 /* numbers are for good: the daemon before may be older */
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Interfaces are removed while optagd records, and come back under other indexes. The daemon says so (log, status,
 # metrics), the other port's calls stay whole, what is back is recorded from again, also by the next daemon. When every
-# port is gone, recordings in progress are marked.
+# port is gone, recordings in progress are marked, also by the next daemon.
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
@@ -115,6 +115,7 @@ said 3 'rx0: the interface is back after'
 said 1 'rx1: the interface is back after'
 calls tx1 "$TMP/last" 5 3
 load_wait || fail "optag-load: $(cat "$TMP/last")"
+load_stop TERM && load_daemon || fail "the last optagd does not start" # what they are marked with, it knows
 load_settle || fail "the counters do not come to rest" # (the blind ones wait for their BYE)
 load_stop || fail "optagd's status"
 for f in named other back passed last; do whole "$TMP/$f.truth"; done
