@@ -95,7 +95,7 @@ int xdp_release(const char *ifname, const char *bpffs, char *why, size_t n);
 
 /*
  * The same for every interface, whatever the settings say, of which the daemon is gone for longer than it had said (xdp_alive):
- * nobody may take that over any more. said gets each one's name and 1, or -errno. 0, or -errno: it could not look.
+ * nobody may take that over any more. Of a daemon of another version, which nobody can ask: ten minutes after it pinned. said gets each one's name and 1, or -errno. 0, or -errno: it could not look.
  * A daemon that begins to capture at this very moment finds the interface in use.
  */
 int xdp_release_abandoned(const char *bpffs, void (*said)(const char *ifname, int rc));

@@ -26,6 +26,8 @@
 #include "base/clock.h"
 #include "capture/xdp_internal.h"
 
+#define OLD_S 600 /* the most that take-over may be */
+
 static void pin_path(const struct xdp *x, const char *name, char out[320])
 {
 	snprintf(out, 320, "%s/%s", x->dir, name);
@@ -351,21 +353,35 @@ int xdp_pins_open(struct xdp *x)
 
 /* ---- leftovers ---- */
 
-/* Of a daemon that is gone for longer than it had said. Another version's description may have another form. */
+/* Nothing was pinned or removed there for longer than any daemon waits for its next one. */
+static bool is_old(const char *dir)
+{
+	struct stat st;
+
+	return !lstat(dir, &st) && st.st_mtim.tv_sec < time(NULL) - OLD_S;
+}
+
+/*
+ * Of a daemon that is gone for longer than it had said. Another version's description may have another form, and this version
+ * takes nothing over from it: what is old goes. (A daemon that runs has the lock.)
+ */
 static bool is_abandoned(const char *dir)
 {
 	struct optag_info info;
 	struct timespec now;
 	uint32_t zero = 0;
 	char path[320];
-	bool ours;
+	bool there, ours;
 	int fd;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, xdp_map_names[XDP_INFO]) >= sizeof(path))
 		return false;
 	fd = bpf_obj_get(path);
-	ours = fd >= 0 && map_is(fd, 1, sizeof(info)) && !bpf_map_lookup_elem(fd, &zero, &info) && info.abi == OPTAG_ABI;
+	there = fd >= 0;
+	ours = there && map_is(fd, 1, sizeof(info)) && !bpf_map_lookup_elem(fd, &zero, &info) && info.abi == OPTAG_ABI;
 	close_fd(&fd);
+	if (there && !ours)
+		return is_old(dir);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return ours && info.alive_until_ns && info.alive_until_ns < (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }

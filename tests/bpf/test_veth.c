@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "capture/live.h"
@@ -542,6 +543,55 @@ static void test_misfit(void)
 	nothing_left(&left2);
 }
 
+static char said_of[64];
+static int said_rc;
+
+static void on_said(const char *ifname, int rc)
+{
+	snprintf(said_of, sizeof(said_of), "%s", ifname);
+	said_rc = rc;
+}
+
+static void look_for_abandoned(const char *dir, time_t age, bool goes)
+{
+	struct timespec then[2] = { { .tv_sec = time(NULL) - age }, { .tv_sec = time(NULL) - age } };
+
+	*said_of = 0;
+	CHECK(!utimensat(AT_FDCWD, dir, then, 0), "utimensat");
+	CHECK_EQ((unsigned)xdp_release_abandoned(bpffs, on_said), 0);
+	CHECK(goes ? !strcmp(said_of, "rx0") && said_rc == 1 : !*said_of, "after %ld s: %s, %d", (long)age, said_of, said_rc);
+}
+
+/* What a daemon of another version left is nobody's when it is old. */
+static void test_abandoned_stranger(void)
+{
+	struct xdp_settings s;
+	struct flow_table *t;
+	struct optag_info info;
+	struct left left;
+	struct xdp *x;
+	char path[128], dir[96];
+	uint32_t zero = 0;
+	int fd;
+
+	x_settings_veth(&s);
+	x = x_open(&s, &t);
+	note_left(x, &left);
+	snprintf(dir, sizeof(dir), "%s/optag/rx0", bpffs);
+	snprintf(path, sizeof(path), "%s/info", dir);
+	fd = bpf_obj_get(path);
+	CHECK(fd >= 0 && !bpf_map_lookup_elem(fd, &zero, &info), "info");
+	info.abi++;
+	CHECK(!bpf_map_update_elem(fd, &zero, &info, BPF_ANY), "info");
+	close(fd);
+	look_for_abandoned(dir, 6000, false); /* it runs */
+	flow_free(t);
+	xdp_close(x, true);
+	look_for_abandoned(dir, 590, false);
+	look_for_abandoned(dir, 610, true);
+	nothing_left(&left);
+}
+
 /* An XDP program of somebody else is left alone. */
 static void test_foreign(void)
 {
@@ -623,6 +673,7 @@ int main(void)
 	test_lock();
 	test_takeover();
 	test_misfit();
+	test_abandoned_stranger();
 	test_foreign();
 	test_gone_interface();
 	test_fallback();
