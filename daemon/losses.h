@@ -15,7 +15,7 @@
 
 struct status;
 
-#define LOSSES	       23
+#define LOSSES	       24
 #define LOSSES_SAY_NS 60000000000ULL
 
 struct loss {
