@@ -186,8 +186,8 @@ static int show_change(struct cli_ctl *c, const json_t *status, const struct pol
 	if (e)
 		return e;
 	e = policy_diff(old, now, &d);
-	policy_free(old);
 	if (e) {
+		policy_free(old);
 		cli_err("%s", strerror(-e));
 		return e;
 	}
@@ -197,6 +197,7 @@ static int show_change(struct cli_ctl *c, const json_t *status, const struct pol
 		puts(d.count[POLICY_LOOSEN] ? ". What loosens is for new calls only." : ".");
 	}
 	policy_diff_free(&d);
+	policy_free(old); /* what is gone is named by its place there */
 	return e;
 }
 

@@ -77,6 +77,13 @@ has out '^files +differ from what runs: [0-9a-f]{12}'
 apply 0 --dry-run "$live"
 has out '^0 tighten, 1 shorten, 1 loosen, 0 neutral\. What loosens'
 [ "$(hash)" = "$old" ] || fail "--dry-run changed something"
+# what is gone is named by its place in the text that runs
+sed '/^never/d' "$TMP/b.policy" >"$live"
+apply 0 --dry-run "$live"
+has out '^LOOSENS +running:[0-9]+ \(old\): never "list": there -> -$'
+apply 0 --dry-run --json "$live"
+jq -se 'any(.[]; .removed and .file == "running" and .object == "never \"list\"")' "$TMP/out" >/dev/null || fail "what is gone, --json: $(cat "$TMP/out")"
+cp "$TMP/b.policy" "$live"
 apply 1 --reason test "$live" # nobody to ask
 has err 'yes says yes'
 [ "$(hash)" = "$old" ] || fail "changed without a yes"
