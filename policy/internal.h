@@ -117,6 +117,7 @@ struct numbers { /* what `called`, `calling`, `numbers` of a controller or a set
 	size_t n, cap;
 	struct word *sets, **sets_tail;
 	bool withheld;
+	uint16_t file; /* of pat */
 	struct ivals iv; /* of pat alone; lint fills it */
 };
 

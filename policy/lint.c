@@ -567,6 +567,9 @@ static void check_all(struct policy *p)
 	for (struct obj *o = p->trunks.first; o; o = o->next)
 		if (!o->bad)
 			check_trunk(p, (struct trunk *)o);
+	for (struct obj *o = p->sets.first; o; o = o->next)
+		if (!o->bad)
+			check_ranges(p, &((struct set *)o)->numbers);
 	for (struct obj *o = p->controllers.first; o; o = o->next)
 		if (!o->bad)
 			check_controller(p, (struct controller *)o);

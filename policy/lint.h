@@ -48,6 +48,8 @@ bool numbers_meet(struct policy *p, const struct numbers *a, const struct number
  * time, so that a dynamic set covers only itself.
  */
 bool numbers_cover(struct policy *p, const struct numbers *of, const struct numbers *in, bool still);
+/* None so wide that it catches a whole country (L-09). */
+void check_ranges(struct policy *p, const struct numbers *c);
 
 void check_controller(struct policy *p, struct controller *c);
 void check_announcement(struct policy *p, struct announcement *a);

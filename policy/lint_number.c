@@ -100,6 +100,33 @@ void memo_end(struct policy *p)
 	p->memo = NULL;
 }
 
+/* ---- ranges ---- */
+
+#define DIGITS_IN_COMMON 4 /* as a prefix has, so that no range catches a whole country */
+
+/* As a prefix would say both ends; a number of four digits has three of them. */
+static bool too_wide(const struct pattern *x)
+{
+	uint64_t m = 1;
+	int rest = x->len > DIGITS_IN_COMMON ? x->len - DIGITS_IN_COMMON : 1;
+
+	for (int i = 0; i < rest; i++)
+		m *= 10;
+	return x->kind == PAT_RANGE && x->lo / m != x->hi / m;
+}
+
+void check_ranges(struct policy *p, const struct numbers *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct pos at = { .line = c->pat[i].line, .col = c->pat[i].col, .width = 1, .file = c->file };
+
+		if (!too_wide(&c->pat[i]))
+			continue;
+		diag_add(p, at, "L-09", NULL, "ranges whose ends have their first four digits in common, or prefixes with *.",
+			 "this range is too wide: its ends have no four digits in common after +.");
+	}
+}
+
 /* ---- parts ---- */
 
 static const struct ivals *set_ivals(const struct word *w)

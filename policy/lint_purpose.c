@@ -10,6 +10,7 @@
 
 #define CEILING_INTEREST 200 /* permille: more needs a second approver (N-47, N-48) */
 #define CEILING_CONSENT	 500
+#define SPECIAL_RANGES	 100 /* numbers of a line in special circumstances that ranges may stand for, together (N-44) */
 
 static const struct assessment *note_of(const struct word *w)
 {
@@ -292,6 +293,21 @@ static void check_amount(struct policy *p, const struct block *b)
 			 "use-target 80%", "the target for use is 0.");
 }
 
+/* Not written out: a wildcard is more than any limit. */
+static uint64_t unwritten(const struct numbers *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct pattern *x = &c->pat[i];
+
+		if (x->kind == PAT_PREFIX)
+			return UINT32_MAX;
+		n += x->kind == PAT_RANGE ? x->hi - x->lo + 1 : 0;
+	}
+	return n < UINT32_MAX ? n : UINT32_MAX;
+}
+
 static void check_special(struct policy *p, const struct rule *r, const struct block *b)
 {
 	const struct policy_block *x = b->pub;
@@ -300,6 +316,7 @@ static void check_special(struct policy *p, const struct rule *r, const struct b
 	const struct assessment *a = note_of(b->special_assessment);
 	bool wide = !r->at[id].line;
 	struct pos at = b->at[B_SPECIAL];
+	uint64_t n = unwritten(own);
 
 	if (x->basis == POLICY_B_CONSENT)
 		diag_add(p, at, "L-35",
@@ -320,15 +337,13 @@ static void check_special(struct policy *p, const struct rule *r, const struct b
 			 "approver in the assessment.", "the assessment '%s' has no approver.",
 			 a->o.name);
 	wide |= numbers_dynamic(own);
-	for (size_t i = 0; i < own->n; i++)
-		wide |= own->pat[i].kind == PAT_PREFIX;
-	for (const struct word *w = own->sets; w; w = w->next) {
-		const struct set *s = w->obj;
-
-		for (size_t i = 0; s && i < s->numbers.n; i++)
-			wide |= s->numbers.pat[i].kind == PAT_PREFIX;
-	}
-	if (wide)
+	for (const struct word *w = own->sets; w; w = w->next)
+		n += w->obj ? unwritten(&((const struct set *)w->obj)->numbers) : 0;
+	if (!wide && n > SPECIAL_RANGES && n < UINT32_MAX)
+		diag_add(p, r->at[id], "L-35", "N-44: the exception is for a narrow line of calls.", "match the numbers one by one.",
+			 "special circumstances need explicit numbers: ranges stand for %llu of them, more than %d.", (unsigned long long)n,
+			 SPECIAL_RANGES);
+	else if (wide || n > SPECIAL_RANGES)
 		diag_add(p, r->at[id].line ? r->at[id] : r->o.pos, "L-35",
 			 "N-44: the exception is for a narrow line of calls.",
 			 "match explicit numbers of the controller.",

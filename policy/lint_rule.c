@@ -34,6 +34,7 @@ void check_controller(struct policy *p, struct controller *c)
 		if (!language_ok(w->s))
 			diag_add(p, w->at, "L-01", NULL, "languages da en",
 				 "a language is two or three small letters (ISO 639).");
+	check_ranges(p, &c->numbers);
 	twice(p, c->languages, "language");
 	twice(p, c->roles, "role");
 	if (c->pub.cvr && (strlen(c->pub.cvr) != 8 || strspn(c->pub.cvr, "0123456789") != 8))
@@ -559,6 +560,8 @@ void check_never(struct policy *p, struct rule *r)
 		diag_add(p, r->at[R_TIME].line ? r->at[R_TIME] : r->at[R_DIRECTION], "L-10", NULL,
 			 "controller NAME side called",
 			 "time and direction are those of a controller, and this rule names none.");
+	check_ranges(p, &r->called);
+	check_ranges(p, &r->calling);
 	check_time(p, r);
 }
 
@@ -583,6 +586,8 @@ void check_rule(struct policy *p, struct rule *r)
 		diag_add(p, r->o.pos, "L-03", "RX-1: somebody who is a party must be responsible.",
 			 "controller NAME side called", "the rule has no controller.");
 	check_owner(p, r);
+	check_ranges(p, &r->called);
+	check_ranges(p, &r->calling);
 	check_match(p, r);
 	check_time(p, r);
 	if (!r->block[0].pos.line && !r->block[1].pos.line)

@@ -481,6 +481,7 @@ static int get_pattern(struct parser *ps, struct numbers *r)
 		return ps->p->oom ? -ENOMEM : -EINVAL;
 	}
 	pat.line = at.line;
+	r->file = at.file; /* all in one: braces, or a file of members */
 	pat.col = (uint16_t)(at.col > UINT16_MAX ? UINT16_MAX : at.col);
 	return add_pattern(ps, r, &pat);
 }

@@ -60,6 +60,7 @@ wrong() { # FILE CONTENT WANT
 	cp "$TMP/save" "$1"
 }
 wrong lists/numbers '+45 7010 20*\n+45 x\n' 'lists/numbers:2:1: L-09'
+wrong lists/numbers '+45 7010 20*\n+45 7010-7911\n' 'lists/numbers:2:1: L-09'
 wrong lists/numbers '+45 7010 20*\n}\n' 'lists/numbers:2:1: L-01'
 wrong lists/numbers 'rule "x" { }\n' 'lists/numbers:1:1: L-01'
 wrong lists/numbers '+45 7010 20*\n\xff\n' 'lists/numbers:2:1: L-01'
