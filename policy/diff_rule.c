@@ -261,8 +261,8 @@ static enum policy_predecision pre_decision(const struct policy_block *x)
 {
 	if (x->pre_decision != POLICY_PRE_DEFAULT)
 		return x->pre_decision;
-	if (x->basis == POLICY_B_CONSENT && !(x->dtmf & POLICY_DTMF_INBAND))
-		return POLICY_PRE_BLOCK;
+	if (x->basis == POLICY_B_CONSENT)
+		return x->dtmf & POLICY_DTMF_INBAND ? POLICY_PRE_INSPECT : POLICY_PRE_BLOCK;
 	return POLICY_PRE_DEFAULT;
 }
 

@@ -99,15 +99,14 @@ static const char *built_in_rule(const struct rule *r, int id, char *buf, size_t
 	}
 }
 
-static const char *built_in_consent(const struct policy_block *x, bool both, int id)
+/* ways: of all purposes, as they are listened to */
+static const char *built_in_consent(const struct policy_block *x, unsigned ways, bool both, int id)
 {
 	switch (id) {
 	case B_WINDOW:
 		return *x->consent_key ? "" : NULL;
 	case B_PREDECISION:
-		return both			       ? NULL
-		       : x->dtmf == POLICY_DTMF_INBAND ? "pre-decision inspect"
-						       : "pre-decision block";
+		return both ? NULL : ways & POLICY_DTMF_INBAND ? "pre-decision inspect" : "pre-decision block";
 	case B_TRAINING_FROM:
 		return both ? "" : NULL;
 	default:
@@ -139,7 +138,7 @@ static const char *built_in_block(const struct rule *r, const struct block *b, i
 	const char *text = NULL;
 
 	if (x->basis == POLICY_B_CONSENT)
-		text = built_in_consent(x, both && training, id);
+		text = built_in_consent(x, r->pub.purpose[0].dtmf | r->pub.purpose[1].dtmf, both && training, id);
 	else if (optout)
 		text = built_in_opt_out(both, id);
 	else if (!training && id == B_ON_OBJECTION)

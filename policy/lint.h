@@ -61,6 +61,7 @@ void check_rule(struct policy *p, struct rule *r);
 void check_purpose(struct policy *p, struct rule *r, struct block *b);
 /* lint_meant.c: what cannot be meant, and what nothing acts on yet */
 void check_window(struct policy *p, const struct rule *r, const struct block *b);
+void check_pre_decision(struct policy *p, const struct rule *r, const struct block *b);
 void check_assessment_says(struct policy *p, const struct assessment *a);
 void check_meant(struct policy *p, const struct rule *r);
 void check_defaults_meant(struct policy *p, const struct rule *d);

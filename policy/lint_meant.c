@@ -162,6 +162,57 @@ void check_window(struct policy *p, const struct rule *r, const struct block *b)
 			 "at most 120 s.", "the window is longer than 120 s.");
 }
 
+/* ---- before the decision ---- */
+
+/* Its sound is kept, or held, for the other purpose in any case (guidance 6); NULL it is not. */
+static const char *other_has_it(const struct rule *r, const struct block *b)
+{
+	const struct policy_block *o = &r->pub.purpose[!b->purpose];
+
+	if (b->purpose == POLICY_DOCUMENTATION && b->pub->basis != POLICY_B_CONSENT)
+		return "is recorded from the answer on";
+	if (b->purpose == POLICY_TRAINING && (o->basis == POLICY_B_INTEREST || o->basis == POLICY_B_OBLIGATION))
+		return "is recorded for documentation from the answer on";
+	if (b->purpose == POLICY_DOCUMENTATION && o->basis == POLICY_B_INTEREST && o->pre_decision != POLICY_PRE_BLOCK)
+		return "is held in memory for training";
+	return NULL;
+}
+
+/* A press may count in this purpose before it is decided. */
+static bool asks(const struct policy_block *x)
+{
+	return x->basis == POLICY_B_CONSENT || (x->basis == POLICY_B_INTEREST && !x->special);
+}
+
+/* What guidance 6 allows where a purpose is waited for; a setting that nothing acts on would be believed. */
+void check_pre_decision(struct policy *p, const struct rule *r, const struct block *b)
+{
+	const struct policy_block *x = b->pub;
+	bool consent = x->basis == POLICY_B_CONSENT;
+	unsigned ways = r->pub.purpose[POLICY_DOCUMENTATION].dtmf | r->pub.purpose[POLICY_TRAINING].dtmf;
+	struct pos at = b->at[B_PREDECISION];
+	const char *has = other_has_it(r, b);
+
+	if (x->pre_decision == POLICY_PRE_DEFAULT)
+		return;
+	if (has)
+		diag_add(p, at, "L-27", "guidance 6: nothing is waited for, so nothing would act on it.", "remove it.",
+			 "'pre-decision' has no meaning: the call %s.", has);
+	else if (consent && x->pre_decision == POLICY_PRE_HOLD)
+		diag_add(p, at, "L-27", "there is no basis before the press, and holding audio in memory is processing.",
+			 "pre-decision block", "audio cannot be held before the consent.");
+	else if (consent && x->pre_decision == POLICY_PRE_INSPECT && !(x->dtmf & POLICY_DTMF_INBAND))
+		diag_add(p, at, "L-27", "there is no basis before the press; sound is looked at only where keys are heard in it alone.",
+			 "pre-decision block, or dtmf inband.", "audio is inspected before the consent, but no keys are looked for in it.");
+	else if (!consent && x->pre_decision == POLICY_PRE_INSPECT)
+		diag_add(p, at, "L-27", "guidance 6: until it is decided the sound is held, or blocked.", "pre-decision hold, or pre-decision block.",
+			 "the sound of training by interest is not inspected.");
+	else if (x->pre_decision == POLICY_PRE_BLOCK && asks(x) && ways & POLICY_DTMF_INBAND)
+		diag_add(p, at, "L-28", "R-41b: the way to decide must exist.",
+			 consent ? "pre-decision inspect, or dtmf rfc4733 info." : "pre-decision hold, or dtmf rfc4733 info.",
+			 "keys are looked for in sound that is blocked.");
+}
+
 /* ---- texts that say nothing ---- */
 
 /* Has it a letter or a digit, of whatever script? Blanks and punctuation beyond ASCII are none. */

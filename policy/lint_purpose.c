@@ -36,16 +36,6 @@ static void check_consent(struct policy *p, const struct rule *r, const struct b
 		diag_add(p, b->at[B_BASIS], "L-20", "N-20: consent is an active act.",
 			 "consent-key 1, or consent-source api.",
 			 "there is no way to give the consent.");
-	if (x->pre_decision == POLICY_PRE_HOLD)
-		diag_add(p, b->at[B_PREDECISION], "L-27",
-			 "there is no basis before the press, and holding audio in memory is "
-			 "processing.",
-			 "pre-decision block", "audio cannot be held before the consent.");
-	if (x->pre_decision == POLICY_PRE_INSPECT && !(x->dtmf & POLICY_DTMF_INBAND))
-		diag_add(p, b->at[B_PREDECISION], "L-27",
-			 "there is no basis before the press; sound is looked at only where keys are heard in it alone.",
-			 "pre-decision block, or dtmf inband.",
-			 "audio is inspected before the consent, but no keys are looked for in it.");
 	if (b->at[B_OPTOUT].line)
 		diag_add(p, b->at[B_OPTOUT], "L-23",
 			 "N-21: without a yes there is nothing to opt out of.",
@@ -447,11 +437,6 @@ static void check_dtmf(struct policy *p, const struct rule *r, const struct bloc
 
 	if (b->pub->dtmf != POLICY_DTMF_INBAND)
 		return;
-	if (b->pub->basis == POLICY_B_CONSENT && b->pub->pre_decision == POLICY_PRE_BLOCK &&
-	    (b->purpose == POLICY_DOCUMENTATION || !r->block[POLICY_DOCUMENTATION].pos.line))
-		diag_add(p, b->at[B_PREDECISION], "L-28", "R-41b: the way to decide must exist.",
-			 "pre-decision inspect, or dtmf rfc4733 info.",
-			 "keys are looked for in sound that is blocked.");
 	diag_add(p, b->at[B_DTMF], "W-11", "R-41b", "dtmf rfc4733 info inband",
 		 "keys are looked for in the sound alone.");
 	if (r->encrypted == 2)
@@ -488,5 +473,6 @@ void check_purpose(struct policy *p, struct rule *r, struct block *b)
 		check_training(p, r, b);
 	check_retention(p, r, b);
 	check_spans(p, b);
+	check_pre_decision(p, r, b);
 	check_dtmf(p, r, b);
 }

@@ -60,6 +60,10 @@ run 0 "$P" show -e ../../../policy/examples/b-*.policy
 has out 'pre-decision block +# built in'
 has out 'window notice-start\+3s to notice-end\+10s'
 hasnt out 'on-loss|on-opt-out|on-missing-notice|training-from'
+# of a telephone without events tones are looked for, so its sound goes to the detector
+sed 's/^		consent-key 1/&\n		dtmf rfc4733, info, inband/' ../../../policy/examples/b-*.policy >"$TMP/tones.policy"
+run 0 "$P" show -e "$TMP/tones.policy"
+has out 'pre-decision inspect +# built in'
 run 0 "$P" show -e ../../../policy/examples/a3-*.policy
 has out 'on-missing-notice keep +# built in'
 hasnt out 'not-needed'

@@ -57,7 +57,7 @@ static const char all_settings[] =
 	" documentation { basis interest assessment doc retention 4 months retention-reason \"r\" "
 	"assessment keep\n"
 	"  on-objection pause review every 30 days not-needed key *4 worm none commit at-grant leg "
-	"subject pre-decision inspect }\n"
+	"subject }\n"
 	" training { basis interest assessment amount opt-out key 9, *9\n opt-out agent key *7 "
 	"opt-out agent api\n"
 	"  opt-out agent header X-Opt = out on-opt-out stop on-objection stop dtmf rfc4733 info "
@@ -84,7 +84,7 @@ static const char all_settings[] =
 	"rule \"three\" { controller c side called called +45 1234 5678 owner O review 2027-10-01 "
 	"notice s proof attested\n"
 	" training { basis interest assessment amount special-circumstances assessment special "
-	"\"ground\" sample 5% cap 5 per day }\n"
+	"\"ground\" pre-decision block sample 5% cap 5 per day }\n"
 	" roles training coach }\n"
 	"announcement s { language da link https://c.example/telefon elements rec train link "
 	"object access text \"x\" }\n";
