@@ -107,6 +107,9 @@ static const char *const say[X_N] = {
 	[X_KEY_YES] = "Tast {1} fra {2} betyder ja til {3}, hvis der trykkes {4}.",
 	[X_WINDOW] = "fra {1} efter speakets begyndelse til {2} efter dets slutning",
 	[X_WINDOW_ANSWER] = "fra {1} til {2} efter besvarelsen",
+	[X_WINDOW_PROOF] = "fra {1} til {2} efter, at speaket vides at være begyndt (ingen lyd fortæller, hvor langt det er)",
+	[X_WINDOW_TOLD] = "fra {1} efter speakets begyndelse til {2} efter dets slutning eller, meldes den ikke, efter dets "
+			  "begyndelse (ingen lyd fortæller, hvor langt det er)",
 	[X_REOPEN] = "Spørger medarbejderen igen, begynder den tid forfra.",
 	[X_CONSENT_API] = "Callcentret kan melde et ja fra {1}.",
 	[X_CONSENT_HEADER] = "SIP-feltet {1} kan bære et ja fra {2}.",
@@ -138,11 +141,13 @@ static const char *const say[X_N] = {
 	[X_OPT_BESIDE] = "Sker det, bruges samtalen ikke til uddannelse; dokumentationen "
 			 "fortsætter uden huller.",
 	[X_OPT_CALLBACK] = "Inden for {1} kan {2} én gang ringes op uden optagelse.",
-	[X_OPT_WAIT] = "Indtil {1} efter speakets slutning venter lyden i hukommelsen. Intet af "
-		       "den kan læses fra disken, før samtalen er "
+	[X_OPT_WAIT] = "Indtil {1} {2} venter lyden i hukommelsen. Intet af den kan læses fra disken, før samtalen er "
 		       "slut.",
-	[X_OPT_WAIT_BESIDE] = "Uddannelse begynder tidligst {1} efter speakets slutning og gælder "
-			      "først, når samtalen er slut.",
+	[X_OPT_BLOCK] = "Indtil {1} {2} gemmes ingen lyd, heller ikke i hukommelsen: optagelsen begynder først der. Intet af den kan "
+			"læses fra disken, før samtalen er slut.",
+	[X_OPT_WAIT_BESIDE] = "Uddannelse begynder tidligst {1} {2} og gælder først, når samtalen er slut.",
+	[X_AFTER_NOTICE] = "efter speakets slutning",
+	[X_AFTER_ANSWER] = "efter besvarelsen",
 	[X_OPT_LENGTH] = "Ingen lyd fortæller, hvor langt speaket er: meldes slutningen ikke, regnes det for slut {1} efter "
 			 "sin begyndelse (notice-timeout).",
 	[X_OPT_HANGUP] = "Den, der lægger på under speaket, optages ikke til uddannelse.",

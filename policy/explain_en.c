@@ -105,6 +105,9 @@ static const char *const say[X_N] = {
 	[X_KEY_YES] = "Key {1} from {2} means yes to {3}, if pressed {4}.",
 	[X_WINDOW] = "from {1} after the announcement begins to {2} after it ends",
 	[X_WINDOW_ANSWER] = "from {1} to {2} after the answer",
+	[X_WINDOW_PROOF] = "from {1} to {2} after the announcement is known to have begun (no sound says how long it is)",
+	[X_WINDOW_TOLD] = "from {1} after the announcement begins to {2} after its end, or, unless the end is told, after its "
+			  "beginning (no sound says how long it is)",
 	[X_REOPEN] = "When the agent asks again, that time begins once more.",
 	[X_CONSENT_API] = "The call centre can report the yes of {1}.",
 	[X_CONSENT_HEADER] = "The SIP header {1} can carry the yes of {2}.",
@@ -135,11 +138,13 @@ static const char *const say[X_N] = {
 	[X_OPT_BESIDE] =
 		"If so, the call is not used for training; documentation goes on without a gap.",
 	[X_OPT_CALLBACK] = "Once within {1}, {2} can be rung back without recording.",
-	[X_OPT_WAIT] = "Until {1} after the announcement ends the sound waits in memory; nothing "
-		       "of it can be read on disk before the "
+	[X_OPT_WAIT] = "Until {1} {2} the sound waits in memory; nothing of it can be read on disk before the "
 		       "call has ended.",
-	[X_OPT_WAIT_BESIDE] = "Training begins {1} after the announcement ends at the earliest, "
-			      "and counts only when the call has ended.",
+	[X_OPT_BLOCK] = "Until {1} {2} no sound is kept, not even in memory: recording begins then. Nothing of it can be read on "
+			"disk before the call has ended.",
+	[X_OPT_WAIT_BESIDE] = "Training begins {1} {2} at the earliest, and counts only when the call has ended.",
+	[X_AFTER_NOTICE] = "after the announcement ends",
+	[X_AFTER_ANSWER] = "after the answer",
 	[X_OPT_LENGTH] = "No sound says how long the announcement is: unless its end is told, it is taken to end {1} after "
 			 "it began (notice-timeout).",
 	[X_OPT_HANGUP] = "Whoever hangs up in the announcement is not recorded for training.",

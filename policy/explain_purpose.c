@@ -18,11 +18,23 @@ static bool alone(const struct explain *e, const struct block *b)
 	return !e->r->block[!b->purpose].pos.line;
 }
 
+/* By the rule alone nobody knows when its announcement ends: daemon/call/decide_notice.c takes the strict reading. */
+static bool length_unknown(const struct policy_rule *r)
+{
+	for (size_t i = 0; i < r->nnotice; i++)
+		if (!r->notice[i].length_ms)
+			return r->proof != POLICY_PROOF_FINGERPRINT;
+	return false;
+}
+
 /* "from 3 s after the announcement begins to 10 s after it ends"; malloc'ed by fill, hence the list
  * of holes here. */
 static const char *window(struct explain *e, const struct policy_window *w)
 {
-	const char *s = e->t->say[w->from_answer ? X_WINDOW_ANSWER : X_WINDOW];
+	static const int unknown[] = { [POLICY_PROOF_FINGERPRINT] = X_WINDOW, [POLICY_PROOF_HEADER] = X_WINDOW_PROOF,
+				       [POLICY_PROOF_API] = X_WINDOW_TOLD, [POLICY_PROOF_ATTESTED] = X_WINDOW_ANSWER };
+	const struct policy_rule *r = &e->r->pub;
+	const char *s = e->t->say[w->from_answer ? X_WINDOW_ANSWER : length_unknown(r) ? unknown[r->proof] : X_WINDOW];
 	const char *one = strstr(s, "{1}"), *two = strstr(s, "{2}");
 
 	return explain_fmt(e, "%.*s%s%.*s%s%s", (int)(one - s), s, explain_seconds(e, w->from_s),
@@ -57,15 +69,6 @@ static void consent(struct explain *e, const struct block *b)
 	SAY(e, X_OBJ_CONSENT);
 }
 
-/* By the rule alone nobody knows when its announcement ends: daemon/call/decide_notice.c takes the strict reading. */
-static bool length_unknown(const struct policy_rule *r)
-{
-	for (size_t i = 0; i < r->nnotice; i++)
-		if (!r->notice[i].length_ms)
-			return r->proof != POLICY_PROOF_FINGERPRINT;
-	return false;
-}
-
 static void opt_out(struct explain *e, const struct block *b)
 {
 	const struct policy_block *x = b->pub;
@@ -84,7 +87,8 @@ static void opt_out(struct explain *e, const struct block *b)
 	SAY(e, only ? X_OPT_ALONE : X_OPT_BESIDE);
 	if (x->callback_unrecorded.n)
 		SAY(e, X_OPT_CALLBACK, explain_span(e, &x->callback_unrecorded), e->party);
-	SAY(e, only ? X_OPT_WAIT : X_OPT_WAIT_BESIDE, explain_seconds(e, x->window.to_s));
+	SAY(e, !only ? X_OPT_WAIT_BESIDE : x->pre_decision == POLICY_PRE_BLOCK ? X_OPT_BLOCK : X_OPT_WAIT, explain_seconds(e, x->window.to_s),
+	    e->t->say[x->window.from_answer ? X_AFTER_ANSWER : X_AFTER_NOTICE]);
 	if (!x->window.from_answer && length_unknown(&e->r->pub))
 		SAY(e, X_OPT_LENGTH, explain_seconds(e, e->r->pub.notice_timeout_s));
 	SAY(e, X_OPT_HANGUP);

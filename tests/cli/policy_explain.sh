@@ -80,7 +80,7 @@ for s in 'C A/S is the calling party' 'trunk t' 'the queue is in the set qs' 'th
 	'SIP domain is c.example' 'the call goes out' 'it begins mon-fri 08:00-16:00, sat except @closed' 'coded as PCMA and PCMU' \
 	'not encrypted' 'tagged the call vip' 'Whose decision counts: the person called' 'Only the person called is recorded' \
 	'Nobody checks' 'sent by SMS (tpl)' 'after 20 minutes' '[withdraw] is left to the SMS' 'Key 1 from the person called means yes' \
-	'from 4 seconds after' 'to 90 seconds after' 'When the agent asks again' 'can report the yes' 'SIP header X-Yes' \
+	'from 4 seconds to 90 seconds after the answer' 'When the agent asks again' 'can report the yes' 'SIP header X-Yes' \
 	'12.5 % of the calls' '3 an hour' '9 a week for each queue' 'first calls' 'less than 70 %' 'times 1.30, at least 3' 'Erased 36 hours after' \
 	'Who may listen: a, b and c' 'need not give a reason' 'Music on hold' 'cannot be paused' 'it goes on with consent only' \
 	'The rest comes in a text message' 'W-10, line' 'W-18, line'; do said "$s"; done
@@ -92,6 +92,33 @@ for s in 'Not proven 45 seconds after' 'documentation is erased' 'from the first
 	'SIP header X-Pause' 'lasts 2 minutes at most; then the recording goes on' 'Tones in the sound stay' 'Only the agent is recorded' \
 	'marked as not needed' 'Reason given: the board takes' 'Who may listen: nobody'; do said "$s"; done
 unsaid 'Every 30 days' 'W-10'
+
+# When a key counts, and where the sound is until then: as the call decides it, whatever proves the announcement.
+proof() { sed "s/notice-proof header .*/notice-proof $1/" "$2" >"$TMP/p.policy" && text --today $today "$TMP/p.policy"; }
+proof 'header X-Notice-Played = yes' b*.policy
+said 'if pressed from 3 seconds to 10 seconds after the announcement is known to have begun (no sound says how long it is).'
+unsaid 'after it ends'
+proof api b*.policy
+said 'to 10 seconds after its end, or, unless the end is told, after its beginning (no sound'
+proof attested b*.policy
+said 'if pressed from 3 seconds to 10 seconds after the answer.'
+proof 'header X-Notice-Played = yes' c*.policy
+said 'Until 10 seconds after the announcement ends the sound waits in memory'
+sed 's/^		opt-out key .*/&\n		pre-decision block/' c*.policy >"$TMP/p.policy"
+text --today $today "$TMP/p.policy"
+said 'Until 10 seconds after the announcement ends no sound is kept, not even in memory: recording begins then.'
+unsaid 'waits in memory'
+text --today $today -l da "$TMP/p.policy"
+said 'Indtil 10 sekunder efter speakets slutning gemmes ingen lyd, heller ikke i hukommelsen'
+sed 's/^		opt-out key .*/&\n		window answer+3s to answer+30s/' c*.policy >"$TMP/p.policy"
+text --today $today "$TMP/p.policy"
+said 'Until 30 seconds after the answer the sound waits in memory'
+unsaid 'No sound says'
+# The sound says how long it is.
+head -c 80000 /dev/zero >"$TMP/n.alaw"
+sed 's|^	language ..|&\n	audio file "n.alaw"|' b*.policy >"$TMP/p.policy"
+text --today $today "$TMP/p.policy"
+said 'from 3 seconds after the announcement begins to 10 seconds after it ends'
 
 # As data; nothing to say; wrong language.
 run 0 "$P" explain --json --lang da --today $today b*.policy
