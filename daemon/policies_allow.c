@@ -59,7 +59,7 @@ static bool loosens(const struct policy_diff_item *i)
 /* How many calls are recorded for training: N-51. */
 static bool amount(const struct policy_diff_item *i)
 {
-	return i->change != POLICY_NEUTRAL && (strstr(i->setting, "training sample") || strstr(i->setting, "training cap"));
+	return i->amount;
 }
 
 static const struct policies_approver *approver(const struct policies_approval *a, const char *name)

@@ -102,6 +102,12 @@ void diff_tell(struct diff *d, struct verdict v, bool gone, struct pos at, const
 	d->oom = true;
 }
 
+void diff_amount(struct diff *d, bool so)
+{
+	if (so && !d->oom)
+		d->out->item[d->out->n - 1].amount = d->out->item[d->out->n - 1].change != POLICY_NEUTRAL;
+}
+
 /* On one line: the settings' indents go, line breaks become "; ". */
 static char *one_line(char *s, size_t n)
 {
@@ -177,9 +183,19 @@ static struct verdict announcement_verdict(int id)
 
 static struct verdict assessment_verdict(int id)
 {
-	if (id == AS_REVIEW || id == AS_AUTHOR || id == AS_DATE)
+	if (id == AS_AUTHOR || id == AS_DATE)
 		return neutral;
 	return (struct verdict){ POLICY_LOOSEN, false, "another reasoning needs approval" };
+}
+
+/* What rests on it ends when nobody looked at it again (N-18): later is longer, no date is for ever. */
+static struct verdict review_verdict(const struct policy_date *was, const struct policy_date *is)
+{
+	int64_t a = was->year ? days_from_civil(was->year, was->month, was->day) : INT64_MAX;
+	int64_t b = is->year ? days_from_civil(is->year, is->month, is->day) : INT64_MAX;
+
+	return b < a ? (struct verdict){ POLICY_TIGHTEN, false, "what rests on it ends sooner without a review (N-18)" } :
+		       (struct verdict){ POLICY_LOOSEN, false, "it holds for longer without a review (N-18)" };
 }
 
 struct object_kind {
@@ -242,6 +258,8 @@ static void compare_object(struct diff *d, const struct object_kind *k, const st
 			v = own_verdict(d, (const struct controller *)a, (const struct controller *)b, id, &special);
 		if (!special)
 			v = k->verdict(id);
+		if (k->t == &assessment_table && id == AS_REVIEW)
+			v = review_verdict(&((const struct assessment *)a)->review, &((const struct assessment *)b)->review);
 		if (was == is || (was && is && !strcmp(was, is) && (id != C_NUMBERS || !special || v.change == POLICY_NEUTRAL))) {
 			free(was);
 			free(is);
@@ -617,9 +635,12 @@ static void tell_added(struct diff *d, const struct rules *all, const struct pai
 
 	if (!x->now)
 		return;
-	if (added_safely(d, all, x))
+	if (diff_draws(x->now)) /* by its name and controller, as if nothing had been recorded in the time of its caps */
+		v = (struct verdict){ POLICY_LOOSEN, false, "its caps count from nothing, whatever was recorded of these calls (N-51, INV-10)" };
+	else if (added_safely(d, all, x))
 		v = (struct verdict){ POLICY_TIGHTEN, false, "its calls were recorded before, by terms no stricter" };
 	diff_tell(d, v, false, x->now->o.pos, "rule", x->now->o.name, "", NULL, strdup("added"));
+	diff_amount(d, diff_draws(x->now));
 }
 
 /* Its calls, or some, go to a rule of another name that keeps them shorter: it was perhaps renamed. Stored calls go by the name. */

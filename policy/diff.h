@@ -9,7 +9,8 @@
  * cannot be shown is loosening. So a narrower or removed rule tightens unless a
  * later rule could take its calls and is less strict in some setting, and a new
  * rule loosens unless its calls were recorded before under settings that are no
- * stricter. Never rules run the other way. Members of dynamic sets are no part
+ * stricter; with training it always does, for its caps count from nothing (INV-10).
+ * Never rules run the other way. Members of dynamic sets are no part
  * of a policy and of this.
  *
  * Read-only; any thread, while both policies live. A thousand rules and sets of
@@ -36,6 +37,7 @@ struct policy_diff_item {
 	enum policy_change change;
 	bool both; /* LOOSEN: something else in it tightens */
 	bool gone; /* file and line are of the old policy */
+	bool amount; /* how many calls are kept for training (N-51): a sample, a cap, or what they are counted by */
 	const char *file; /* the policy's own */
 	int line;
 	char *object;  /* rule "claims" */

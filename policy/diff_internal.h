@@ -57,6 +57,9 @@ void diff_settings(struct diff *d, const struct rule *old, const struct rule *no
 /* The worst of them, untold. */
 enum policy_change diff_settings_class(struct diff *d, const struct rule *old, const struct rule *now);
 
+/* Calls are drawn for training. */
+bool diff_draws(const struct rule *r);
+
 /* For a purpose that both have: shorter, or perhaps so, or its training must be used sooner. */
 bool diff_keeps_shorter(const struct rule *old, const struct rule *now);
 
@@ -65,6 +68,8 @@ bool diff_keeps_shorter(const struct rule *old, const struct rule *now);
 /* gone: the place is in the old policy. was and is are taken; NULL: "". */
 void diff_tell(struct diff *d, struct verdict v, bool gone, struct pos at, const char *kind, const char *name,
 	       const char *setting, char *was, char *is);
+/* What was told last is about how much is recorded for training, if this is so. */
+void diff_amount(struct diff *d, bool so);
 /* One setting as it is written, on one line; NULL when it is not. */
 char *diff_text(struct diff *d, const struct table *t, int id, const void *obj);
 

@@ -618,6 +618,7 @@ static enum policy_change one_setting(struct diff *d, const struct compare *c, i
 	char *was = diff_text(d, c->t, id, c->old), *is = diff_text(d, c->t, id, c->now);
 	bool differs = !text_same(was, is);
 	struct verdict v = verdict_of(judged, differs, shortens, why);
+	bool training = c->purpose && !strcmp(c->purpose, purpose_names[POLICY_TRAINING]);
 	struct pos at = ((const struct pos *)((const char *)c->now + c->t->at_off))[id];
 	char name[64];
 
@@ -639,6 +640,7 @@ static enum policy_change one_setting(struct diff *d, const struct compare *c, i
 		is = strdup("the default");
 	}
 	diff_tell(d, v, false, at.line ? at : c->fallback, "rule", c->rule->o.name, name, was, is);
+	diff_amount(d, training ? id == B_SAMPLE || id == B_CAP : !c->purpose && id == R_CONTROLLER && diff_draws(c->rule));
 	return v.change;
 }
 
@@ -657,6 +659,8 @@ static enum policy_change blocks(struct diff *d, const struct rule *old, const s
 		if (tell)
 			diff_tell(d, v, a->pos.line != 0, a->pos.line ? a->pos : b->pos, "rule", now->o.name, purpose_names[p],
 				  strdup(a->pos.line ? purpose_names[p] : ""), strdup(b->pos.line ? purpose_names[p] : ""));
+		if (tell)
+			diff_amount(d, !a->pos.line && p == POLICY_TRAINING && diff_draws(now));
 		return v.change;
 	}
 	for (int id = 0; id < B_N; id++) {
@@ -696,6 +700,13 @@ enum policy_change diff_settings_class(struct diff *d, const struct rule *old, c
 		return POLICY_LOOSEN;
 	d->work -= d->work < 20000 ? d->work : 20000; /* some 70 settings are printed */
 	return settings(d, old, now, false);
+}
+
+bool diff_draws(const struct rule *r)
+{
+	const struct policy_block *b = &r->pub.purpose[POLICY_TRAINING];
+
+	return b->basis != POLICY_B_NONE && b->sample_permille > 0;
 }
 
 bool diff_keeps_shorter(const struct rule *old, const struct rule *now)

@@ -219,6 +219,9 @@ static const struct {
 	{"set bad numbers {", "set bad dynamic numbers {", L, L, 1},
 	{"+45 9999 1111 }", "+45 9999 1111, +45 9999 1112 }", L, T, 0},
 	{"country +45 national-digits 8", "country +46 national-digits 8", L, L, 1},
+	/* what rests on it ends at its review */
+	{"@qs review 2027-09-01", "@qs review 2027-09-02", L, T, 1},
+	{"kind training-amount scope @own2 review 2027-09-01", "kind training-amount scope @own2 review 2027-03-01", T, L, 1},
 	/* nothing that decides */
 	{"set hol holidays { 2026-12-25 }\n", "", N, N, 1},
 	{"{ +45 1111 1111 }", "{ +4511111111, +45 1111 1111 }", N, N, 1},
@@ -253,10 +256,22 @@ static void directions(void **state)
 	"rule \"" name "\" { controller c side called " match " owner O review 2027-10-01 notice n1 notice-proof api " \
 	"documentation { basis interest assessment d retention " retention " } }\n"
 
+#define TRAIN(name, match, sample)                                                                          \
+	"rule \"" name "\" { controller c side called " match " owner O review 2027-10-01 notice nt notice-proof api " \
+	"training { basis interest assessment a opt-out key 9 opt-out agent api sample " sample " cap 20 per day } roles training coach }\n"
+
 static const struct {
 	const char *what, *old, *now;
 	enum policy_change want;
 } orders[] = {
+	{"training added inside a rule, same terms", TRAIN("a", "called +45 7010 20*", "5%"),
+	 TRAIN("b", "called +45 7010 201*", "5%") TRAIN("a", "called +45 7010 20*", "5%"), L},
+	{"training added inside a rule, fewer", TRAIN("a", "called +45 7010 20*", "5%"),
+	 TRAIN("b", "called +45 7010 201*", "0.1%") TRAIN("a", "called +45 7010 20*", "5%"), L},
+	{"training added inside a rule, of none", TRAIN("a", "called +45 7010 20*", "5%"),
+	 TRAIN("b", "called +45 7010 201*", "0%") TRAIN("a", "called +45 7010 20*", "5%"), T},
+	{"training renamed", TRAIN("a", "called +45 7010 20*", "5%"), TRAIN("b", "called +45 7010 20*", "5%"), L},
+	{"training removed", TRAIN("a", "called +45 7010 20*", "5%"), "", T},
 	{"added, disjoint", DOC("a", "called +45 7010 200*", "1 months"),
 	 DOC("a", "called +45 7010 200*", "1 months") DOC("b", "called +45 7010 201*", "1 months"), L},
 	{"added inside a rule, stricter, before it", DOC("a", "called +45 7010 20*", "1 months"),
@@ -315,6 +330,43 @@ static void order(void **state)
 		policy_free(q);
 		free(a);
 		free(b);
+	}
+}
+
+/* Changes of how much is kept for training are known as such, whatever they are called (N-51). */
+static void amounts(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		size_t n;
+	} cases[] = {
+		{ "sample 5%", "sample 4%", 1 },
+		{ "cap 20 per day", "cap 10 per day", 1 },
+		{ "sample 5% cap 20 per day", "sample 4% cap 30 per day", 2 },
+		{ "rule \"opt\"", "rule \"opted\"", 1 },
+		{ "rule \"opt\" { controller c", "rule \"opt\" { controller k", 1 },
+		{ "rule \"doc\" { controller c", "rule \"doc\" { controller k", 0 },
+		{ "rule \"doc\"", "rule \"docs\"", 0 },
+		{ "retention 1 months", "retention 20 days", 0 },
+		{ "sample 5%", "sample 5% spread first-come", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = replaced(cases[i].from, cases[i].to);
+		struct policy *p = load(base), *q = load(text);
+		struct policy_diff d;
+		size_t n = 0;
+
+		assert_int_equal(policy_diff(p, q, &d), 0);
+		for (size_t k = 0; k < d.n; k++)
+			n += d.item[k].amount;
+		if (n != cases[i].n)
+			fail_msg("%s -> %s: %zu", cases[i].from, cases[i].to, n);
+		policy_diff_free(&d);
+		policy_free(p);
+		policy_free(q);
+		free(text);
 	}
 }
 
@@ -447,7 +499,7 @@ static void sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(directions), cmocka_unit_test(order), cmocka_unit_test(gone), cmocka_unit_test(defaults_count),
+		cmocka_unit_test(directions), cmocka_unit_test(order), cmocka_unit_test(amounts), cmocka_unit_test(gone), cmocka_unit_test(defaults_count),
 		cmocka_unit_test(long_values), cmocka_unit_test(sizes),
 	};
 
