@@ -78,7 +78,7 @@ static bool whole(const struct polhist_line *l)
 		return false;
 	return (!*l->reason || polhist_text_ok(l->reason, sizeof(l->reason))) &&
 	       (!*l->ticket || polhist_text_ok(l->ticket, sizeof(l->ticket))) &&
-	       (!*l->rule || polhist_text_ok(l->rule, sizeof(l->rule)));
+	       (!*l->rule || polhist_text_ok(l->rule, sizeof(l->rule))) && (!*l->set || polhist_text_ok(l->set, sizeof(l->set)));
 }
 
 static void put_text(json_t *o, const char *name, const char *s, bool *bad)
@@ -116,6 +116,7 @@ size_t polhist_format(const struct polhist_line *l, char out[POLHIST_LINE_MAX])
 	put_int(o, "loosen", l->change[POLICY_LOOSEN], &bad);
 	put_int(o, "neutral", l->change[POLICY_NEUTRAL], &bad);
 	put_text(o, "rule", l->rule, &bad);
+	put_text(o, "set", l->set, &bad);
 	put_text(o, "approver", l->approver, &bad);
 	put_text(o, "reason", l->reason, &bad);
 	put_text(o, "ticket", l->ticket, &bad);
@@ -189,6 +190,7 @@ static bool take(json_t *o, struct polhist_line *l)
 	l->uid = someone ? (int64_t)uid : -1;
 	return get_text(o, "policy", l->policy, sizeof(l->policy)) && get_text(o, "was", l->was, sizeof(l->was)) &&
 	       get_text(o, "files", l->files, sizeof(l->files)) && get_text(o, "rule", l->rule, sizeof(l->rule)) &&
+	       get_text(o, "set", l->set, sizeof(l->set)) &&
 	       get_text(o, "approver", l->approver, sizeof(l->approver)) && get_text(o, "reason", l->reason, sizeof(l->reason)) &&
 	       get_text(o, "ticket", l->ticket, sizeof(l->ticket)) && json_object_size(o) == 0;
 }

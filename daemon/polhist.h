@@ -35,7 +35,7 @@
 enum polhist_what {
 	POLHIST_LOAD,	 /* `policy` is in force from now on */
 	POLHIST_CONFIRM, /* what waited to be confirmed is */
-	POLHIST_PROPOSE, /* `policy`, or with `rule` the start of it */
+	POLHIST_PROPOSE, /* `policy`, or with `rule` the start of it, with `set` a change of it */
 	POLHIST_APPROVE, /* of a proposal, by `approver` */
 	POLHIST_STOP,	 /* `rule` records nothing until started */
 	POLHIST_START,
@@ -70,6 +70,7 @@ struct polhist_line {
 	unsigned change[POLICY_CHANGES];
 	char approver[APPROVAL_NAME];
 	char reason[POLHIST_REASON], ticket[POLHIST_TICKET], rule[POLHIST_RULE];
+	char set[POLHIST_RULE]; /* PROPOSE, APPROVE: of a change of this dynamic set */
 };
 
 /* One line without LF. Any bytes; accepts what polhist_format writes. -EBADMSG. */

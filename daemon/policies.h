@@ -146,13 +146,13 @@ void policies_figures(const struct policies *ps, struct policies_figures *ret);
  *	{"do":"policy-approve","approval":TEXT}	a signed approval (policy/approval.h)
  *	{"do":"rule-stop","rule":R,"reason":T}	(reason optional) nothing of the rule is recorded from now on
  *	{"do":"rule-start","rule":R,"reason":T}	for new calls; loosens
- *	{"do":"set-add","set":S,"number":N,"until":NS,"note":T}	until, note optional
- *	{"do":"set-del","set":S,"number":N}
+ *	{"do":"set-add","set":S,"number":N,"until":NS,"note":T,"reason":T,"ticket":T}	until, note optional
+ *	{"do":"set-del","set":S,"number":N,"reason":T,"ticket":T}	reason, ticket: of what takes approval
  *	{"do":"set-list","set":S,"after":KEY}	both optional; numbers for root and the daemon's user
  *
  * Apply, confirm, cancel and rollback are for root and the daemon's user. The group of the control socket may
- * look, propose and deliver approvals, change a set only where that tightens, and stop a rule; start it when
- * the start was approved.
+ * look, propose and deliver approvals, change a set only where that tightens, and stop a rule; start it, or
+ * change the set, when that was approved.
  */
 #define POLICIES_CTL(fn)                                                                                       \
 	{ "policy", 0, fn }, { "policy-text", 0, fn }, { "policy-apply", CTL_OWNER, fn }, { "policy-confirm", CTL_OWNER, fn }, \

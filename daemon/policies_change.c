@@ -93,6 +93,8 @@ json_t *policies_line_json(const struct polhist_line *l)
 	}
 	if (*l->rule)
 		json_object_set_new(o, "rule", json_string(l->rule));
+	if (*l->set)
+		json_object_set_new(o, "set", json_string(l->set));
 	if (*l->approver)
 		json_object_set_new(o, "approver", json_string(l->approver));
 	if (*l->reason)
@@ -106,7 +108,7 @@ json_t *policies_line_json(const struct polhist_line *l)
 static bool open_proposal(const struct policies *ps, const struct polhist_line *l)
 {
 	return l->until_ns > clock_later_ns(clock_now_ns()) && !strcmp(l->was, policy_hash(ps->now->p)) && polhist_proposal(ps->hist, l->policy) == l &&
-	       (!*l->rule || polhist_stop(ps->hist, l->rule));
+	       (!*l->rule || polhist_stop(ps->hist, l->rule)) && (!*l->set || policies_wish(ps, l->policy));
 }
 
 void policies_change_status(const struct policies *ps, json_t *o)
@@ -350,8 +352,7 @@ static int on_propose(struct policies *ps, const struct ctl_peer *peer, const js
 	return CTL_LATER;
 }
 
-/* A line about the policy in force. */
-static struct job *note_job(struct policies *ps, const struct ctl_peer *peer, enum polhist_what what)
+struct job *policies_note_job(struct policies *ps, const struct ctl_peer *peer, enum polhist_what what)
 {
 	struct job *j = load_job(JOB_NOTE, peer, what, POLHIST_H_NONE);
 
@@ -371,7 +372,7 @@ static int on_confirm(struct policies *ps, const struct ctl_peer *peer, const js
 		return refuse(why, n, -EALREADY, "nothing waits to be confirmed");
 	if (ps->timing)
 		return refuse(why, n, -ETIME, "too late: the change is being reverted");
-	j = note_job(ps, peer, POLHIST_CONFIRM);
+	j = policies_note_job(ps, peer, POLHIST_CONFIRM);
 	if (!j)
 		return policies_no_memory(why, n);
 	ps->timing = true; /* not reverted while it is written */
@@ -388,7 +389,7 @@ static int on_cancel(struct policies *ps, const struct ctl_peer *peer, const jso
 		return -EINVAL;
 	if (!ps->hist->stage.n || ps->timing)
 		return refuse(why, n, -EALREADY, "no change waits for its time");
-	j = note_job(ps, peer, POLHIST_CANCEL);
+	j = policies_note_job(ps, peer, POLHIST_CANCEL);
 	if (!j)
 		return policies_no_memory(why, n);
 	snprintf(j->note.policy, sizeof(j->note.policy), "%s", ps->hist->stage.policy);
@@ -416,7 +417,7 @@ static int on_history(struct policies *ps, const struct ctl_peer *peer, const js
 
 /* ---- approval ---- */
 
-static int on_proposal(struct policies *ps, const json_t *rq, json_t *answer, char *why, size_t n)
+static int on_proposal(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, json_t *answer, char *why, size_t n)
 {
 	static const char *const names[] = { "policy", NULL };
 	const char *hash = json_string_value(json_object_get(rq, "policy"));
@@ -439,6 +440,7 @@ static int on_proposal(struct policies *ps, const json_t *rq, json_t *answer, ch
 	o = policies_line_json(found);
 	json_object_set_new(o, "until_s", json_integer((json_int_t)(found->until_ns / NS_PER_S)));
 	json_object_set_new(o, "running", json_string(policy_hash(ps->now->p)));
+	policies_wish_json(ps, peer, found, o);
 	json_object_update(answer, o);
 	json_decref(o);
 	return 0;
@@ -452,6 +454,8 @@ static const char *not_as_proposed(const struct policies *ps, const struct appro
 		return "nobody proposed that";
 	if (strcmp(p->was, a->base) != 0 || p->uid != (int64_t)a->proposer || a->until_s > p->until_ns / NS_PER_S)
 		return "the approval is not of what was proposed";
+	if (*p->set && !policies_wish(ps, p->policy))
+		return "what was proposed is done, or the daemon was started since: it has to be asked for anew";
 	if (p->uid == (int64_t)peer->uid)
 		return "who proposes does not approve: it takes a second person";
 	return policies_approval_wrong(&ps->set.approval, a, a->policy, policy_hash(ps->now->p), clock_later_ns(clock_now_ns()));
@@ -488,7 +492,7 @@ static int on_approve(struct policies *ps, const struct ctl_peer *peer, const js
 		say_refused(ps, peer, wrong);
 		return refuse(why, n, -EACCES, wrong);
 	}
-	j = note_job(ps, peer, POLHIST_APPROVE);
+	j = policies_note_job(ps, peer, POLHIST_APPROVE);
 	if (!j)
 		return policies_no_memory(why, n);
 	j->approval = a;
@@ -496,6 +500,7 @@ static int on_approve(struct policies *ps, const struct ctl_peer *peer, const js
 	snprintf(j->note.policy, sizeof(j->note.policy), "%s", a.policy);
 	snprintf(j->note.was, sizeof(j->note.was), "%s", a.base);
 	snprintf(j->note.rule, sizeof(j->note.rule), "%s", polhist_proposal(ps->hist, a.policy)->rule);
+	snprintf(j->note.set, sizeof(j->note.set), "%s", polhist_proposal(ps->hist, a.policy)->set);
 	snprintf(j->note.approver, sizeof(j->note.approver), "%s", a.approver);
 	j->note.until_ns = a.until_s * NS_PER_S;
 	policies_push(ps, j);
@@ -526,7 +531,7 @@ static int on_stop(struct policies *ps, const struct ctl_peer *peer, const json_
 		return refuse(why, n, -ENOENT, "the policy in force has no such rule");
 	if (polhist_stop(ps->hist, rule))
 		return refuse(why, n, -EALREADY, "the rule is stopped already");
-	j = note_job(ps, peer, POLHIST_STOP);
+	j = policies_note_job(ps, peer, POLHIST_STOP);
 	if (!j)
 		return policies_no_memory(why, n);
 	e = policies_words(rq, &j->note, why, n);
@@ -565,7 +570,7 @@ static void start_id(const struct policies *ps, const struct polhist_line *stop,
 }
 
 /* Not approved yet: proposed, so that somebody can. The answer says what is to be signed. */
-static int propose_start(struct policies *ps, struct job *j, const char *id)
+int policies_propose(struct policies *ps, struct job *j, const char *id)
 {
 	j->note.what = POLHIST_PROPOSE;
 	snprintf(j->note.was, sizeof(j->note.was), "%s", policy_hash(ps->now->p));
@@ -592,7 +597,7 @@ static int may_start(struct policies *ps, const struct ctl_peer *peer, const str
 		snprintf(why + strlen(why), n - strlen(why), " (optag policy approve %.12s)", id);
 		return -EACCES;
 	}
-	return propose_start(ps, j, id);
+	return policies_propose(ps, j, id);
 }
 
 static int on_start(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, char *why, size_t n)
@@ -607,7 +612,7 @@ static int on_start(struct policies *ps, const struct ctl_peer *peer, const json
 		return -EINVAL;
 	if (!stop)
 		return refuse(why, n, -EALREADY, "no such rule is stopped");
-	j = note_job(ps, peer, POLHIST_START);
+	j = policies_note_job(ps, peer, POLHIST_START);
 	if (!j)
 		return policies_no_memory(why, n);
 	snprintf(j->note.rule, sizeof(j->note.rule), "%s", rule);
@@ -638,7 +643,7 @@ int policies_change_ctl(struct policies *ps, const struct ctl_peer *peer, const 
 	const char *name = json_string_value(json_object_get(rq, "do"));
 
 	if (!strcmp(name, "policy-proposal"))
-		return on_proposal(ps, rq, answer, why, n);
+		return on_proposal(ps, peer, rq, answer, why, n);
 	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
 		if (!strcmp(name, requests[i].name))
 			return requests[i].run(ps, peer, rq, why, n);

@@ -231,14 +231,6 @@ static int the_set(const struct policies *ps, const json_t *rq, const char **ret
 	return 0;
 }
 
-static int may(const struct ctl_peer *peer, bool loosens, char *why, size_t n)
-{
-	if (!loosens || peer->owner)
-		return 0;
-	snprintf(why, n, "this lets calls be recorded that are not now: only root and the daemon's user may do it");
-	return -EPERM;
-}
-
 /* Members of the control socket's group may change sets as often as they like: each is in the set's file, and the log, where
  * alarms must have room, has one line in ten seconds. */
 static void say_changed(struct policies *ps, const struct ctl_peer *peer, const char *set, bool add)
@@ -280,7 +272,7 @@ static bool sooner(const struct policy_member *was, int64_t until)
 
 static int on_add(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, char *why, size_t n)
 {
-	static const char *const names[] = { "set", "number", "until", "note", NULL };
+	static const char *const names[] = { "set", "number", "until", "note", "reason", "ticket", NULL };
 	struct policy_member x = { .added = (int64_t)(clock_now_ns() / NS_PER_S), .uid = peer->uid }, was;
 	const json_t *until = json_object_get(rq, "until");
 	const char *set;
@@ -301,7 +293,7 @@ static int on_add(struct policies *ps, const struct ctl_peer *peer, const json_t
 	}
 	looser = use & POLICY_SET_PERMITS ||
 		 (use & POLICY_SET_DENIES && policy_members_get(ps->members, set, x.number, &was) == 0 && sooner(&was, x.until));
-	e = may(peer, looser, why, n);
+	e = looser ? policies_set_may(ps, peer, rq, set, false, &x, why, n) : 0;
 	if (e)
 		return e;
 	e = policy_members_add(ps->members, set, &x);
@@ -314,24 +306,30 @@ static int on_add(struct policies *ps, const struct ctl_peer *peer, const json_t
 
 static int on_del(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, char *why, size_t n)
 {
-	static const char *const names[] = { "set", "number", NULL };
-	char number[POLICY_NUMBER_MAX];
+	static const char *const names[] = { "set", "number", "reason", "ticket", NULL };
+	struct policy_member x = { 0 }, was;
 	const char *set;
 	unsigned use;
 	int e;
 
 	if (!policies_knows(rq, names, why, n))
 		return -EINVAL;
-	e = the_set(ps, rq, &set, number, &use, why, n);
-	if (!e)
-		e = may(peer, use & POLICY_SET_DENIES, why, n);
+	e = the_set(ps, rq, &set, x.number, &use, why, n);
 	if (e)
 		return e;
-	if (policy_members_del(ps->members, set, number)) {
+	/* to who may not know the members every number is one */
+	if ((peer->owner || !(use & POLICY_SET_DENIES)) && policy_members_get(ps->members, set, x.number, &was)) {
 		snprintf(why, n, "the set has no such member");
 		return -ENOENT;
 	}
-	return changed(ps, peer, set, number, NULL, use, why, n);
+	e = use & POLICY_SET_DENIES ? policies_set_may(ps, peer, rq, set, true, &x, why, n) : 0;
+	if (e)
+		return e;
+	if (policy_members_del(ps->members, set, x.number)) {
+		snprintf(why, n, "the set has no such member");
+		return -ENOENT;
+	}
+	return changed(ps, peer, set, x.number, NULL, use, why, n);
 }
 
 static json_t *set_row(const struct policies *ps, const char *name, int64_t now)

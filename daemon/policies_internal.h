@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * policies_internal.h - shared by policies.c (the caller's thread), policies_ctl.c and policies_change.c
- * (requests), policies_start.c (what starts), policies_work.c and policies_allow.c (the thread that reads,
+ * policies_internal.h - shared by policies.c (the caller's thread), policies_ctl.c, policies_change.c and
+ * policies_wish.c (requests), policies_start.c (what starts), policies_work.c and policies_allow.c (the thread that reads,
  * checks and writes files)
  *
  * A job belongs to the worker from work_push until work_take gives it back. The
@@ -104,6 +104,14 @@ struct worker {
 	const struct policies_approval *approval; /* read only */
 };
 
+/* A change of a dynamic set that was proposed. */
+struct set_wish {
+	char id[65]; /* "": none, or made */
+	char set[POLHIST_RULE], number[POLICY_NUMBER_MAX];
+	bool del;
+	int64_t until; /* of the membership */
+};
+
 struct policies {
 	struct policies_settings set;
 	char *path, *store;
@@ -131,6 +139,8 @@ struct policies {
 	char file_error[384]; /* the files at start; "" they loaded */
 	char alarm[384];
 	uint64_t set_said_ns, set_unsaid; /* changes of sets: when the log last had one, those since */
+	struct set_wish wish[POLHIST_PROPOSALS]; /* the latest, in turn */
+	size_t nwish;
 	uint64_t refused_said_ns, refused_unsaid; /* the same of approvals that were refused */
 };
 
@@ -188,6 +198,19 @@ void policies_time(struct policies *ps, uint64_t now);	 /* what was not confirme
 int policies_change_ctl(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, json_t *answer, char *why, size_t n);
 json_t *policies_line_json(const struct polhist_line *l);
 bool policies_is_approver(const struct policies *ps, uid_t uid);
+struct job *policies_note_job(struct policies *ps, const struct ctl_peer *peer, enum polhist_what what); /* a line about the policy in force */
+int policies_propose(struct policies *ps, struct job *j, const char *id); /* takes j, a POLHIST_PROPOSE to be: CTL_LATER */
+
+/* policies_wish.c */
+/*
+ * Whether a change of a dynamic set that loosens may be made. 0, with its end as it was approved; CTL_LATER it is proposed;
+ * -EPERM, -EACCES, -EINVAL with why.
+ */
+int policies_set_may(struct policies *ps, const struct ctl_peer *peer, const json_t *rq, const char *set, bool del, struct policy_member *x,
+		     char *why, size_t n);
+const struct set_wish *policies_wish(const struct policies *ps, const char *id); /* NULL: no such, or made */
+/* What the proposal l would do, for who may see numbers. */
+void policies_wish_json(const struct policies *ps, const struct ctl_peer *peer, const struct polhist_line *l, json_t *o);
 
 /* policies_ctl.c */
 json_t *policies_status(const struct policies *ps);

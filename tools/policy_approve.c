@@ -98,6 +98,22 @@ static int load_secret(const char *path, char name[APPROVAL_NAME], uint8_t seed[
 	return e;
 }
 
+/* A change of a dynamic set: its number is nowhere but in the daemon. */
+static int show_set(const json_t *p)
+{
+	bool del = json_is_true(json_object_get(p, "del"));
+	const char *until = cli_ctl_str(p, "member_until");
+
+	if (!*cli_ctl_str(p, "number")) {
+		cli_err("which number it is, is not known here: for root, the daemon's user and approvers, until the daemon ends or it is done");
+		return -1;
+	}
+	printf("%s %s %s set ", del ? "Takes" : "Puts", cli_ctl_str(p, "number"), del ? "out of" : "into");
+	cli_text(stdout, cli_ctl_str(p, "set"), 0, false);
+	printf("%s%s\n", *until ? ", until " : "", until);
+	return 0;
+}
+
 /* What it changes, from what runs. */
 static int show(struct cli_ctl *c, const json_t *p)
 {
@@ -117,6 +133,8 @@ static int show(struct cli_ctl *c, const json_t *p)
 		putchar('\n');
 		return 0;
 	}
+	if (*cli_ctl_str(p, "set"))
+		return show_set(p);
 	e = policy_tool_fetch(c, NULL, today, &old);
 	if (!e)
 		e = policy_tool_fetch(c, cli_ctl_str(p, "policy"), today, &new);
@@ -153,7 +171,9 @@ static int sign_and_send(struct cli_ctl *c, const json_t *p, const char *name, c
 	if (json)
 		return cli_json_line(stdout, o) ? CLI_FAILED : CLI_OK;
 	printf("Approved by %s until %s. %s\n", name, cli_ctl_str(o, "until"),
-	       *cli_ctl_str(p, "rule") ? "It starts with: optag rule start" : "It comes in force with: optag policy apply");
+	       *cli_ctl_str(p, "rule") ? "It starts with: optag rule start" :
+	       *cli_ctl_str(p, "set")  ? "It is made with: optag set, as before" :
+					 "It comes in force with: optag policy apply");
 	json_decref(o);
 	return CLI_OK;
 }

@@ -168,6 +168,10 @@ static void print_line(const json_t *l)
 		fputs("  rule ", stdout);
 		cli_text(stdout, cli_ctl_str(l, "rule"), 0, false);
 	}
+	if (*cli_ctl_str(l, "set")) {
+		fputs("  set ", stdout);
+		cli_text(stdout, cli_ctl_str(l, "set"), 0, false);
+	}
 	if (*cli_ctl_str(l, "until"))
 		printf("  until %.19sZ", cli_ctl_str(l, "until"));
 	if (*cli_ctl_str(l, "ticket")) {

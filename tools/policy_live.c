@@ -310,8 +310,11 @@ static void print_status(const json_t *o)
 	if (json_is_true(json_object_get(o, "approval")))
 		puts("approval  what loosens needs a second person (optag policy propose)");
 	for (i = 0; (e = json_array_get(json_object_get(o, "proposed"), i)); i++) {
-		printf("proposed  %.12s%s", cli_ctl_str(e, "policy"), *cli_ctl_str(e, "rule") ? ", the start of rule " : "");
-		cli_text(stdout, cli_ctl_str(e, "rule"), 0, false);
+		printf("proposed  %.12s%s", cli_ctl_str(e, "policy"),
+		       *cli_ctl_str(e, "rule") ? ", the start of rule " :
+		       *cli_ctl_str(e, "set")  ? ", a change of set " :
+						 "");
+		cli_text(stdout, cli_ctl_str(e, *cli_ctl_str(e, "set") ? "set" : "rule"), 0, false);
 		printf(", until %s, by uid %.0f: %s%s\n", cli_ctl_str(e, "until"), cli_ctl_num(e, "uid"),
 		       *cli_ctl_str(e, "approver") ? "approved by " : "not approved yet (optag policy approve)", cli_ctl_str(e, "approver"));
 	}

@@ -12,7 +12,7 @@
 #include "cli.h"
 #include "cli_ctl.h"
 
-static const char *control = CLI_CTL_PATH, *note;
+static const char *control = CLI_CTL_PATH, *note, *reason, *ticket;
 static uint64_t until_ns, for_ns;
 static bool json;
 
@@ -36,25 +36,34 @@ static char *number_of(const char *s)
 	return out;
 }
 
+#define APPROVED "Where approval is required, what lets calls be recorded is proposed; done again after the approval\nit is made.\n"
+#define OPTS_WHY                                                                                     \
+	CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for who approves it and for the history"), \
+		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided")
+
 /* Takes what the request shall hold beside do, set and number. */
 static int change(const char *what, struct cli_args *a, json_t *more)
 {
 	char *number = number_of(a->v[1]);
 	json_t *rq, *answer = NULL;
+	bool proposed;
 	int rc;
 
 	if (!number) {
 		json_decref(more);
 		return cli_usage("NUMBER is +, country code and digits, 4 to 15 of them");
 	}
-	rq = json_pack("{s:s, s:s, s:s}", "do", what, "set", a->v[0], "number", number);
+	rq = json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "do", what, "set", a->v[0], "number", number, "reason", reason, "ticket", ticket);
 	if (rq)
 		json_object_update(rq, more);
 	json_decref(more);
 	free(number);
 	rc = cli_ctl_once(control, rq, &answer);
+	proposed = !rc && strcmp(cli_ctl_str(answer, "what"), "propose") == 0;
+	if (proposed)
+		cli_err("not changed: it takes a second person, and is proposed now: optag policy approve %.12s", cli_ctl_str(answer, "policy"));
 	json_decref(answer);
-	return cli_finish(rc);
+	return cli_finish(proposed ? CLI_FAILED : rc);
 }
 
 static int cmd_add(int argc, char **argv)
@@ -63,6 +72,7 @@ static int cmd_add(int argc, char **argv)
 		CLI_OPT(0, "until", CLI_TIME, &until_ns, "TIME", "the membership ends then"),
 		CLI_OPT(0, "for", CLI_DURATION, &for_ns, "SPAN", "the membership ends after so long (90d, 48h)"),
 		CLI_OPT(0, "note", CLI_STR, &note, "TEXT", "why, for whoever lists the set"),
+		OPTS_WHY,
 		CLI_OPT_CONTROL(0, &control),
 		{ 0 },
 	};
@@ -74,7 +84,7 @@ static int cmd_add(int argc, char **argv)
 		.min_operands = 2,
 		.max_operands = 2,
 		.notes = NUMBERS "It counts for new calls at once, and ends calls in progress that a never rule forbids by it.\n"
-				 "A member that is there gets the new end and note.\n",
+				 "A member that is there gets the new end and note.\n" APPROVED,
 	};
 	struct cli_args a;
 	json_t *more;
@@ -96,7 +106,7 @@ static int cmd_add(int argc, char **argv)
 
 static int cmd_del(int argc, char **argv)
 {
-	static const struct cli_opt opts[] = { CLI_OPT_CONTROL(0, &control), { 0 } };
+	static const struct cli_opt opts[] = { OPTS_WHY, CLI_OPT_CONTROL(0, &control), { 0 } };
 	static const struct cli cli = {
 		.name = "optag set del",
 		.summary = "take a number out of a dynamic set",
@@ -104,7 +114,7 @@ static int cmd_del(int argc, char **argv)
 		.operands = "SET NUMBER",
 		.min_operands = 2,
 		.max_operands = 2,
-		.notes = NUMBERS,
+		.notes = NUMBERS APPROVED,
 	};
 	struct cli_args a;
 	int rc = cli_parse(&cli, argc, argv, &a);

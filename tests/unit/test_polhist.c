@@ -56,6 +56,8 @@ static struct polhist_line line(enum polhist_what what, char hash)
 		strcpy(l.approver, "anna");
 	if (what == POLHIST_PROPOSE || what == POLHIST_STAGE)
 		l.until_ns = l.at_ns + 1;
+	if (what == POLHIST_PROPOSE || what == POLHIST_APPROVE)
+		strcpy(l.set, "no-record");
 	return l;
 }
 
@@ -76,6 +78,7 @@ static void test_lines(void **state)
 		assert_int_equal(polhist_format(&m, again), n);
 		assert_memory_equal(text, again, n);
 		assert_int_equal(m.uid, 1000);
+		assert_string_equal(m.set, l.set);
 		for (size_t i = 0; i < n - 1; i++) /* cut anywhere it is none */
 			assert_int_equal(polhist_parse(text, i, &m), -EBADMSG);
 	}
