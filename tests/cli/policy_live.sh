@@ -107,7 +107,7 @@ echo "rule \"x\" { called $number }" >>"$live"
 apply 2 --yes --reason test "$live"
 has err 'L-0[0-9]'
 kill -HUP $daemon
-for _ in $(seq 1200); do grep -q 'policy.reject' "$TMP/log" && break; sleep 0.05; done
+for _ in $(seq 1200); do grep -q 'policy.reject: by signal' "$TMP/log" && break; sleep 0.05; done
 grep -q 'policy.reject: by signal: .*live.policy:[0-9]*:[0-9]*: L-' "$TMP/log" || fail "a bad file at SIGHUP: no line"
 [ "$(hash)" = "$old" ] || fail "a bad file was taken"
 run 0 "$BIN/optag" policy status --control "$sock"
