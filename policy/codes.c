@@ -107,6 +107,8 @@ static const struct code codes[] = {
 	{"W-22", "R-04, N-17", "who answers for a consideration must be able to show when, by whom and with which outcome it was made.",
 	 "author \"...\", date 2026-06-01 and outcome \"...\", or the file that says it."},
 	{"W-23", "R-04", "a rule says what is done; of this nothing is done.", "remove it, and see to it in another way."},
+	{"W-24", "N-31, N-61", "what is listed is said; without tags only a person can see to it.",
+	 "[rec] and the others where the text says it."},
 };
 
 const struct code *code_find(const char *code)

@@ -316,6 +316,7 @@ static const char *const warning[][2] = {
 	 "Hvor længe loven kræver optagelser gemt, vides ikke her; et menneske må se efter."},
 	{"W-22", "En vurdering siger ikke, hvem der har skrevet den, hvornår, eller hvad den endte med."},
 	{"W-23", "En indstilling gemmes, men endnu er der intet, der retter sig efter den."},
+	{"W-24", "Intet i speakets tekst viser, hvor det siger, hvad der er angivet i elements."},
 	{NULL, NULL},
 };
 

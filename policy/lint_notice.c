@@ -28,14 +28,18 @@ static void check_tag(struct policy *p, const struct announcement *a, const char
 			 a->o.name, t);
 }
 
-/* A text with tags must have all of them; a text without any is taken as it is. */
+/* A text with tags must have all of them; whether a text without any says what is listed only a person can see. */
 static void check_tags(struct policy *p, const struct announcement *a, const char *text)
 {
 	char tag[32];
 	bool any = strstr(text, "[rec]") || strstr(text, "[doc]") || strstr(text, "[train]");
 
-	if (!any)
+	if (!any) {
+		if (a->elements || a->nkey || a->noptout_key)
+			diag_add(p, a->at[A_TEXT], "W-24", NULL, NULL, "nothing in the text of '%s' shows where it says what its elements list.",
+				 a->o.name);
 		return;
+	}
 	for (int i = 0; i < EL_N; i++)
 		if (a->elements & 1u << i)
 			check_tag(p, a, text, element_names[i]);

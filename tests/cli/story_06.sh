@@ -15,7 +15,7 @@ review=$(date -u -d '+8 months' +%F)
 cat >"$good" <<END
 controller own { timezone Europe/Copenhagen languages en numbers +45 3300 0001 lab yes }
 trunk mirror { address 0.0.0.0/0 }
-announcement n { language en link https://own.example/calls elements rec doc link object access text "x" }
+announcement n { language en link https://own.example/calls elements rec doc link object access text "[rec] [doc] [link] [object] [access]" }
 set own-numbers numbers { +45 3300 0001 }
 assessment d { kind documentation scope @own-numbers date 2026-01-02 review $review author A outcome ok no-other-way "n"
  factor 1 relied-on "a"
