@@ -34,6 +34,16 @@ grep -q "kept:[0-9]*:[0-9]*: L-" "$TMP/log" || fail "the log does not say why: $
 status .alarm | grep -q 'of its rules this one refuses 1, by which nothing is recorded, the first "second"' || fail "the alarm: $(status .alarm)"
 ended
 
+# a range that was taken once, a setting that nothing acts on: that rule alone
+for s in 's/+468124\*/+461000-469999/' 's/^\t\tretention/\t\tpre-decision block\n&/'; do
+	old '/^rule \(second\|"second"\)/,$ '"$s"
+	cmp -s "$TMP/old" "$store/policies/$good.policy" && fail "nothing is different: $s"
+	start
+	[ "$(hash)" = "$h" ] && grep -q 'policy.refused: rule "second" of policy' "$TMP/log" && ! grep -q 'refused: rule "claims' "$TMP/log" ||
+		fail "$s: $(hash), $(cat "$TMP/log")"
+	ended
+done
+
 # found in what both name: both
 old '/^announcement n /,/^}/ { /^\tlanguage /d }'
 start
