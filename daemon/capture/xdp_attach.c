@@ -2,7 +2,7 @@
 /*
  * xdp_attach.c - pins, the lock, the link to the interface
  *
- * BPFFS/optag/IFNAME holds one pin a map and `link`. Whoever holds a flock on
+ * BPFFS/optag/IFNAME (a dot in it is a colon there) holds one pin a map and `link`. Whoever holds a flock on
  * that directory is the interface's daemon; the lock goes with the process, the
  * pins stay. An interface that was renamed since is known by its index: whoever
  * opens it renames the directory. Everything goes through the directory's descriptor, so that a daemon
@@ -69,7 +69,7 @@ static bool still_there(int at, const char *name, int fd)
 static int lock_dir(struct xdp *x)
 {
 	for (int i = 0; i < 100; i++) {
-		int fd = open_dir(x, x->rootfd, x->set.ifname);
+		int fd = open_dir(x, x->rootfd, x->pins);
 
 		if (fd < 0)
 			return xdp_why(x, fd, "%s: %s", x->dir, strerror(-fd));
@@ -77,7 +77,7 @@ static int lock_dir(struct xdp *x)
 			close(fd);
 			return xdp_why(x, -EBUSY, "%s: another daemon captures here", x->set.ifname);
 		}
-		if (still_there(x->rootfd, x->set.ifname, fd)) {
+		if (still_there(x->rootfd, x->pins, fd)) {
 			x->dirfd = fd;
 			return 0;
 		}
@@ -91,6 +91,10 @@ static int open_root(struct xdp *x)
 	struct statfs fs;
 	int fd = open(x->set.bpffs, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	/* no name there has a dot, and no interface's a colon */
+	snprintf(x->pins, sizeof(x->pins), "%s", x->set.ifname);
+	for (char *dot = x->pins; (dot = strchr(dot, '.'));)
+		*dot = ':';
 	if (fd < 0)
 		return xdp_why(x, -errno, "%s: %s", x->set.bpffs, strerror(errno));
 	if (fstatfs(fd, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
@@ -101,7 +105,7 @@ static int open_root(struct xdp *x)
 	close(fd);
 	if (x->rootfd < 0)
 		return xdp_why(x, x->rootfd, "%s/optag: %s", x->set.bpffs, strerror(-x->rootfd));
-	if ((size_t)snprintf(x->dir, sizeof(x->dir), "%s/optag/%s", x->set.bpffs, x->set.ifname) >=
+	if ((size_t)snprintf(x->dir, sizeof(x->dir), "%s/optag/%s", x->set.bpffs, x->pins) >=
 	    sizeof(x->dir))
 		return xdp_why(x, -ENAMETOOLONG, "path of the bpf file system: too long");
 	return lock_dir(x);
@@ -256,7 +260,7 @@ static bool take_dir(struct xdp *x, const char *name)
 		return false;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && still_there(x->rootfd, name, fd)) {
 		remove_pins(x); /* of nobody's */
-		if (renameat(x->rootfd, name, x->rootfd, x->set.ifname) == 0) {
+		if (renameat(x->rootfd, name, x->rootfd, x->pins) == 0) {
 			close(x->dirfd);
 			x->dirfd = fd;
 			return true;
@@ -278,7 +282,7 @@ static int take_renamed(struct xdp *x)
 	if (!d)
 		close_fd(&fd);
 	while (d && link < 0 && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || !strcmp(e->d_name, x->set.ifname) ||
+		if (e->d_name[0] == '.' || !strcmp(e->d_name, x->pins) ||
 		    (size_t)snprintf(path, sizeof(path), "%s/optag/%s/link", x->set.bpffs, e->d_name) >= sizeof(path))
 			continue;
 		link = bpf_obj_get(path);
@@ -299,7 +303,7 @@ static int set_aside(struct xdp *x, uint32_t ifindex)
 	char name[16];
 
 	snprintf(name, sizeof(name), "%u" XDP_ASIDE, ifindex);
-	if (renameat(x->rootfd, x->set.ifname, x->rootfd, name))
+	if (renameat(x->rootfd, x->pins, x->rootfd, name))
 		return 0; /* it goes */
 	close_fd(&x->dirfd);
 	return lock_dir(x);
@@ -434,9 +438,16 @@ static bool shares_maps(const struct xdp *x, const char *ifname)
 static bool is_one_of(struct xdp *const x[], size_t n, const char *ifname)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!strcmp(x[i]->set.ifname, ifname))
+		if (!strcmp(x[i]->pins, ifname))
 			return true;
 	return false;
+}
+
+static bool is_aside(const char *name)
+{
+	size_t digits = strspn(name, "0123456789");
+
+	return digits && !strcmp(name + digits, XDP_ASIDE);
 }
 
 void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char *ifname, int rc))
@@ -449,7 +460,7 @@ void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char
 	if (!d)
 		close_fd(&fd);
 	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || is_one_of(x, n, e->d_name) || (!shares_maps(x[0], e->d_name) && !strstr(e->d_name, XDP_ASIDE)))
+		if (e->d_name[0] == '.' || is_one_of(x, n, e->d_name) || (!shares_maps(x[0], e->d_name) && !is_aside(e->d_name)))
 			continue;
 		said(e->d_name, xdp_release(e->d_name, x[0]->set.bpffs, why, sizeof(why)));
 	}
@@ -624,7 +635,7 @@ void xdp_pins_close(struct xdp *x, bool keep)
 		if (x->link >= 0)
 			(void)bpf_link_detach(x->link); /* else closing the last descriptor does */
 		remove_pins(x);
-		(void)unlinkat(x->rootfd, x->set.ifname, AT_REMOVEDIR);
+		(void)unlinkat(x->rootfd, x->pins, AT_REMOVEDIR);
 	}
 	close_fd(&x->link);
 	forget_old(x);

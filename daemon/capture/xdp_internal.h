@@ -17,7 +17,7 @@
 
 struct optag_bpf;
 
-#define XDP_ASIDE ":" /* after an index: a directory of pins until its interface is opened; in no interface's name */
+#define XDP_ASIDE ":" /* after an index, and nothing else: a directory of pins until its interface is opened */
 
 /* Maps that are pinned, by xdp_map_names. */
 enum xdp_map { XDP_FLOWS, XDP_TAGS, XDP_RINGS, XDP_SIGNALS, XDP_INFO, XDP_STATE, XDP_MAPS };
@@ -38,6 +38,7 @@ struct xdp {
 
 	/* pins */
 	int rootfd, dirfd;   /* BPFFS/optag, BPFFS/optag/IFNAME; -1 */
+	char pins[16];	     /* IFNAME, as it can be there */
 	char dir[256];
 	int old[XDP_MAPS]; /* adopted maps, until the skeleton has taken them; -1 */
 	struct optag_info old_info;

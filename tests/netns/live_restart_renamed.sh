@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Interfaces get other names, the settings follow, and optagd is restarted: it takes its calls over as if nothing had been, also
+# Interfaces get other names (one with a dot, which no name of a pin has), the settings follow, and optagd is restarted: it takes its calls over as if nothing had been, also
 # when two swap their names; optagd -r finds what was left under a name before.
 set -u
 # shellcheck source=tests/netns/lib-load.sh
@@ -27,19 +27,19 @@ heard() { # more audio comes, by any interface
 load_ready
 load_begin "$TMP/sent" --kind 'kept:1:+4520######:+45701020##' --calls 5 --total 5 --rate 50 --duration 60 --first-rtp 300
 load_answered 5
-called rx0 seen0
+called rx0 seen.0
 load_stop TERM || fail "optagd's status"
-sed -i 's/^interface rx0/interface seen0/' "$TMP/optagd.conf"
+sed -i 's/^interface rx0/interface seen.0/' "$TMP/optagd.conf"
 load_daemon || fail "it does not start under the new name"
 took 5
-grep -q 'seen0: what was left for it under the name rx0 is its own now' "$TMP/optagd.err" || fail "nothing is said"
-[ -e /sys/fs/bpf/optag/seen0/link ] && [ ! -e /sys/fs/bpf/optag/rx0 ] || fail "pins are under another name"
+grep -q 'seen.0: what was left for it under the name rx0 is its own now' "$TMP/optagd.err" || fail "nothing is said"
+[ -e /sys/fs/bpf/optag/seen:0/link ] && [ ! -e /sys/fs/bpf/optag/rx0 ] || fail "pins are under another name"
 heard
 load_stop TERM && load_daemon && took 5 || fail "no restart"
 # removed under the name before
 load_stop TERM || fail "optagd's status"
-called seen0 rx0
-sed -i 's/^interface seen0/interface rx0/' "$TMP/optagd.conf"
+called seen.0 rx0
+sed -i 's/^interface seen.0/interface rx0/' "$TMP/optagd.conf"
 load_in "$BIN/optagd" -r -c "$TMP/optagd.conf" 2>"$TMP/err" || fail "optagd -r: $(cat "$TMP/err")"
 grep -q 'rx0: nothing captures here any more' "$TMP/err" || fail "optagd -r said: $(cat "$TMP/err")"
 ls /sys/fs/bpf/optag 2>/dev/null | grep -q . && fail "pins are left: $(ls /sys/fs/bpf/optag)"
