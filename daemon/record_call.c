@@ -917,6 +917,7 @@ int recording_end(struct recording *rc, const struct call *c, void *tag, struct 
 	ret->muted = 0;
 	ret->later = false;
 	ret->inspected = recording_inspected(rc, 0) + recording_inspected(rc, 1);
+	ret->blocked = rc->leg[0].blocked + rc->leg[1].blocked;
 	if (recording_known(rc)) {
 		ret->end = rc->known ? RECORDING_KNOWN : RECORDING_DENIED;
 		goto out;

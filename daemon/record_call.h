@@ -81,6 +81,7 @@ struct recording_result {
 	uint64_t packets, audio_ms; /* kept */
 	uint64_t muted;	    /* samples silenced in what is kept */
 	uint64_t inspected; /* packets that were listened to and not kept */
+	uint64_t blocked;   /* packets that never left the classifier */
 	bool later; /* all this is what the row will say: whether it does, store_next_done tells */
 	uint64_t drops_before, drops; /* store_drops before and after it ended: what was destroyed (record_end.c) */
 };

@@ -202,6 +202,7 @@ static void take_row(struct ending *n, const struct store_done *d)
 	e->audio_ms = d->audio_ms;
 	e->muted = e->end == RECORDING_KEPT ? d->muted : 0;
 	e->inspected = d->inspected;
+	e->blocked = d->blocked;
 }
 
 void endings_tell(struct recorder *r)

@@ -215,8 +215,9 @@ static void proof_commit(struct evidence *ev, const struct call *c, int p, uint6
 void proof_kept(struct recorder *r, const struct call *c, const struct recording_result *end)
 {
 	struct evidence *ev = r->set.evidence;
-	struct evidence_num n[5] = { { EVLOG_N_PACKETS, end->packets }, { EVLOG_N_MS, end->audio_ms }, { EVLOG_N_KEYS, 0 } };
-	unsigned nums = 3;
+	struct evidence_num n[6] = { { EVLOG_N_PACKETS, end->packets }, { EVLOG_N_MS, end->audio_ms }, { EVLOG_N_KEYS, 0 },
+				     { EVLOG_N_BLOCKED, end->blocked } };
+	unsigned nums = 4;
 	int p;
 
 	for (p = 0; p < POLICY_PURPOSES; p++) {
@@ -245,7 +246,8 @@ void proof_denied(struct recorder *r, const struct call *c, const struct recordi
 {
 	struct evidence *ev = r->set.evidence;
 	const char *why = *end->reason[0] ? end->reason[0] : *end->reason[1] ? end->reason[1] : "none";
-	struct evidence_num inspected = { EVLOG_N_INSPECTED, end->inspected };
+	/* that audio of who is not recorded stayed in the classifier (N-54): said also when it is none */
+	struct evidence_num n[2] = { { EVLOG_N_BLOCKED, end->blocked }, { EVLOG_N_INSPECTED, end->inspected } };
 
 	for (int p = 0; p < POLICY_PURPOSES; p++)
 		if (c->state[p] != end->state[p])
@@ -255,7 +257,7 @@ void proof_denied(struct recorder *r, const struct call *c, const struct recordi
 	if (end->end == RECORDING_GAP)
 		evidence_outcome(ev, c, EVLOG_CALL_GAP, EVLOG_S_CAPTURE, *end->gap ? end->gap : "gap", NULL, 0);
 	else
-		evidence_outcome(ev, c, EVLOG_CALL_DENIED, EVLOG_S_DAEMON, why, &inspected, end->inspected != 0);
+		evidence_outcome(ev, c, EVLOG_CALL_DENIED, EVLOG_S_DAEMON, why, n, 1 + (end->inspected != 0));
 }
 
 void proof_policy(struct recorder *r, const struct policy *p)

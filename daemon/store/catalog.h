@@ -64,7 +64,7 @@ struct catalog_outcome {
 	enum store_outcome outcome;
 	enum store_state state[STORE_PURPOSES];
 	char reason[STORE_PURPOSES][CATALOG_TEXT], gap[CATALOG_TEXT]; /* cut */
-	uint64_t packets, audio_ms, muted, inspected;		       /* of both legs */
+	uint64_t packets, audio_ms, muted, inspected, blocked;	       /* of both legs */
 };
 int catalog_outcome(struct catalog *c, const char *controller, uint32_t day, const struct uid *uid,
 		    struct catalog_outcome *ret, struct why *why);

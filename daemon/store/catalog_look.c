@@ -72,7 +72,8 @@ int catalog_has(struct catalog *c, const char *controller, uint32_t day, const s
 static const char outcome_row[] =
 	"SELECT outcome, gap, documentation_state, documentation_reason, training_state, training_reason,"
 	" (SELECT sum(packets) FROM legs WHERE uid=?1), (SELECT sum(audio_ms) FROM legs WHERE uid=?1),"
-	" (SELECT sum(muted) FROM legs WHERE uid=?1), (SELECT sum(inspected) FROM legs WHERE uid=?1) FROM calls WHERE uid=?1";
+	" (SELECT sum(muted) FROM legs WHERE uid=?1), (SELECT sum(inspected) FROM legs WHERE uid=?1),"
+	" (SELECT sum(blocked) FROM legs WHERE uid=?1) FROM calls WHERE uid=?1";
 
 static int word_of(sqlite3_stmt *st, int column, const char *const *words, int n)
 {
@@ -93,7 +94,7 @@ static void text_of(sqlite3_stmt *st, int column, char to[CATALOG_TEXT])
 
 static bool read_outcome(sqlite3_stmt *st, struct catalog_outcome *ret)
 {
-	uint64_t *sum[] = { &ret->packets, &ret->audio_ms, &ret->muted, &ret->inspected };
+	uint64_t *sum[] = { &ret->packets, &ret->audio_ms, &ret->muted, &ret->inspected, &ret->blocked };
 	int outcome = word_of(st, 0, store_outcome_names, STORE_O_MAX);
 
 	if (outcome < 0)

@@ -192,7 +192,8 @@ static int read_row(struct store *st, struct store_call *sc)
 		r->reason[p] = memcpy(sc->end->text[2 + p], o.reason[p], TEXTS);
 	}
 	r->gap = memcpy(sc->end->text[1], o.gap, TEXTS);
-	r->leg[0] = (struct store_leg_figures){ .packets = o.packets, .audio_ms = o.audio_ms, .muted = o.muted, .inspected = o.inspected };
+	r->leg[0] = (struct store_leg_figures){ .packets = o.packets, .audio_ms = o.audio_ms, .muted = o.muted, .inspected = o.inspected,
+						.blocked = o.blocked };
 	return 0;
 }
 
@@ -299,6 +300,7 @@ bool store_next_done(struct store *st, struct store_done *ret)
 		ret->muted += r->leg[leg].muted;
 	}
 	ret->inspected = r->leg[0].inspected + r->leg[1].inspected;
+	ret->blocked = r->leg[0].blocked + r->leg[1].blocked;
 	if (!ret->row) {
 		ret->outcome = STORE_O_GAP;
 		ret->gap = "store";

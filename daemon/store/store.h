@@ -300,7 +300,7 @@ struct store_done {
 	enum store_outcome outcome; /* as the row says, as all below */
 	enum store_state state[STORE_PURPOSES];
 	const char *reason[STORE_PURPOSES], *gap; /* "" none; until the next call */
-	uint64_t packets, audio_ms, muted, inspected; /* of both legs */
+	uint64_t packets, audio_ms, muted, inspected, blocked; /* of both legs */
 };
 /* The next one, if there is any. Does not wait. */
 bool store_next_done(struct store *st, struct store_done *ret);

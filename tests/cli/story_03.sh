@@ -22,5 +22,11 @@ for n in menu early agent agent-info late never number; do
 	opens_nothing $n
 done
 is never '.reasons.training == "notice.missing" or .reasons.training == "consent.none"'
+# how much of it stayed in the classifier is in the evidence log, not only in the row (N-54)
+for n in menu never right; do
+	e=call.denied
+	[ $n != right ] || e=call.kept
+	[ "$(told $n $e)" = 1 ] && jq -e --argjson r "$(row $n)" '.n.blocked > 100 and .n.blocked == ([$r.legs[].blocked] | add)' "$TMP/told" >/dev/null || fail "$n: $(cat "$TMP/told")"
+done
 is right '.training == "GRANTED"' # the last tenths of the window: what differs is the press alone
 whole
