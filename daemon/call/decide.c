@@ -404,7 +404,8 @@ static bool leg_has_path(const struct call *c, const struct policy_block *b, uns
 {
 	if (!(b->dtmf & (POLICY_DTMF_RFC4733 | POLICY_DTMF_INBAND)))
 		return true;
-	return (b->dtmf & POLICY_DTMF_RFC4733 && decide_leg_has_keys(c, leg)) || (b->dtmf & POLICY_DTMF_INBAND && decide_leg_has_sound(c, leg));
+	return (b->dtmf & POLICY_DTMF_RFC4733 && decide_leg_has_keys(c, leg)) ||
+	       (b->dtmf & POLICY_DTMF_INBAND && decide_leg_has_sound(c, leg) && !decide_blocks(c, POLICY_TRAINING));
 }
 
 /* The notice promised a way to opt out; in this call it does not exist (R-41b). */
@@ -455,7 +456,7 @@ static void take_notice(struct calls *cs, struct call *c, const struct sip_msg *
 {
 	const struct policy_rule *r = c->rule;
 
-	if (!decide_expects(c, POLICY_PROOF_HEADER) || over(cs, c, now) || !r->proof_header ||
+	if (!decide_expects(c, POLICY_PROOF_HEADER) || over(cs, c, now) || !r->proof_header || !decide_reached(c) ||
 	    !says_now(c, m, CALL_TELLS_NOTICE, 0, r->proof_header, r->proof_value))
 		return;
 	c->decide.header_seen = true;

@@ -92,14 +92,16 @@ static bool worth_keeping(const struct call *c, unsigned leg)
 }
 
 /*
- * The announcement is looked for in the voice of the controller's own side, until it was found to its end or is late. When
+ * The announcement is looked for in the voice of the controller's own side, until it was found to its end or is late; outbound from
+ * the answer on, as nobody hears it before (X-8). When
  * a key has proven it before its end, that only matters to windows that count from there.
  */
 bool call_seeks_notice(const struct call *c, unsigned leg)
 {
 	const struct call_decide *d = &c->decide;
 
-	if (!c->matched || c->phase == CALL_TOMBSTONE || leg == call_subject_leg(c) || c->rule->proof != POLICY_PROOF_FINGERPRINT)
+	if (!c->matched || c->phase == CALL_TOMBSTONE || leg == call_subject_leg(c) || c->rule->proof != POLICY_PROOF_FINGERPRINT ||
+	    !decide_reached(c))
 		return false;
 	if (d->notice == CALL_NOTICE_PROVEN)
 		return d->hearing && ((d->window_to_ns[0] && c->state[0] == PURPOSE_PENDING) ||
@@ -118,13 +120,21 @@ bool call_hears_tones(const struct call *c, unsigned leg)
 	return hears_by_tones(c) && call_listens(c, leg);
 }
 
-static bool listens_now(const struct call *c, unsigned leg);
+bool decide_blocks(const struct call *c, int p)
+{
+	const struct policy_block *b = &c->rule->purpose[p];
+
+	return b->pre_decision == POLICY_PRE_BLOCK && !call_keeps(c, (enum policy_purpose)!p) &&
+	       (c->state[p] == PURPOSE_PENDING || (b->basis == POLICY_B_CONSENT && c->state[p] != PURPOSE_GRANTED));
+}
+
+static bool listens_now(const struct call *c, unsigned leg, bool by_tones);
 
 /* Tones are all that a key of this leg can be: its telephone announced no events, or the rule does not listen to those. Of a call
- * that is out of the sample not one packet of audio comes up (N-54), so not for what may come later. */
+ * that is out of the sample not one packet of audio comes up (N-54), so not for what may come later; nor for a purpose that says `block`. */
 static bool only_tones(const struct call *c, unsigned leg)
 {
-	return hears_by_tones(c) && listens_now(c, leg) && !(decide_ways(c) & POLICY_DTMF_RFC4733 && decide_leg_has_keys(c, leg));
+	return hears_by_tones(c) && listens_now(c, leg, true) && !(decide_ways(c) & POLICY_DTMF_RFC4733 && decide_leg_has_keys(c, leg));
 }
 
 bool call_may_keep(const struct call *c)
@@ -198,17 +208,20 @@ static bool listens_for_later(const struct call *c, unsigned leg)
 	       c->state[POLICY_TRAINING] != PURPOSE_OPTED_OUT && has_way_out(c, leg);
 }
 
-static bool listens_now(const struct call *c, unsigned leg)
+/* by_tones: what audio is handed up for, and nothing else wants it. */
+static bool listens_now(const struct call *c, unsigned leg, bool by_tones)
 {
 	bool live = call_keeps(c, POLICY_DOCUMENTATION) || call_keeps(c, POLICY_TRAINING) || call_holds(c);
 
-	if (purpose_listens(c, POLICY_DOCUMENTATION, leg) || purpose_listens(c, POLICY_TRAINING, leg) || listens_for_others(c, leg))
-		return true;
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		if (!(by_tones && decide_blocks(c, p)) &&
+		    (purpose_listens(c, p, leg) || (p == POLICY_TRAINING && listens_for_others(c, leg))))
+			return true;
 	return live && leg != call_subject_leg(c) &&
 	       (*c->rule->pause_key || *c->rule->resume_key || *c->tight.pause_key || *c->tight.resume_key);
 }
 
 bool call_listens(const struct call *c, unsigned leg)
 {
-	return listens_now(c, leg) || listens_for_later(c, leg);
+	return listens_now(c, leg, false) || listens_for_later(c, leg);
 }

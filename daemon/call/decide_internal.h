@@ -52,6 +52,12 @@ static inline void both(struct calls *cs, struct call *c, enum purpose_event e)
 		call_event(cs, c, (enum policy_purpose)p, e);
 }
 
+/* Outbound the data subject is who is called: nobody has heard or said anything before the answer. */
+static inline bool decide_reached(const struct call *c)
+{
+	return c->rule->side != POLICY_SIDE_CALLING || c->answered;
+}
+
 /* While ENDING; not end_ns, which a clock that was set back does not move. */
 static inline uint64_t hung_up_ns(const struct calls *cs, const struct call *c)
 {
@@ -118,5 +124,8 @@ unsigned decide_ways(const struct call *c);
 /* Can this leg's keys be heard as events, as tones? True as long as none of its addresses is known. */
 bool decide_leg_has_keys(const struct call *c, unsigned leg);
 bool decide_leg_has_sound(const struct call *c, unsigned leg);
+/* `pre-decision block`: for this purpose no audio goes to a detector of tones now. Before its decision, and of a consent unless it was
+ * given; where the other purpose has the audio there is nothing to block. */
+bool decide_blocks(const struct call *c, int p);
 
 #endif

@@ -172,6 +172,12 @@ static void notice_ended(struct calls *cs, struct call *c, uint64_t end_ns, uint
 	decide_set_timer(cs, c);
 }
 
+/* What began before the answer of an outbound call was not heard. A clock that was set back since makes it less, never more. */
+static bool too_early(const struct call *c, uint64_t start_ns)
+{
+	return !decide_reached(c) || (c->rule->side == POLICY_SIDE_CALLING && start_ns < c->answer_ns);
+}
+
 void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_how how, uint64_t start_ns, uint64_t end_ns,
 		       uint64_t now_ns)
 {
@@ -184,7 +190,7 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 	call_decide_time(cs, c, now_ns); /* too late is too late */
 	if (over(cs, c, now_ns)) /* it may take a while to recognise what was played before */
 		now_ns = hung_up_ns(cs, c);
-	if (start_ns > now_ns)
+	if (start_ns > now_ns || too_early(c, start_ns))
 		return;
 	d->hearing = false;
 	if (d->notice == CALL_NOTICE_WAIT) {
@@ -219,7 +225,7 @@ void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t s
 	int p;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE || which < 0 || which >= (int)c->rule->nnotice || d->hearing ||
-	    !decide_expects(c, POLICY_PROOF_FINGERPRINT))
+	    !decide_expects(c, POLICY_PROOF_FINGERPRINT) || too_early(c, start_ns))
 		return;
 	d->hearing = true;
 	d->notice_which = (uint8_t)(which + 1);
@@ -297,7 +303,7 @@ void call_decide_carry(struct calls *cs, struct call *c, const struct call_decid
 	int p;
 
 	d->sms = before->sms;
-	if (before->notice != CALL_NOTICE_PROVEN || d->notice != CALL_NOTICE_WAIT)
+	if (before->notice != CALL_NOTICE_PROVEN || d->notice != CALL_NOTICE_WAIT || too_early(c, before->notice_start_ns))
 		return;
 	d->notice_which = before->notice_which;
 	decide_notice_proven(cs, c, (enum call_how)before->notice_how, before->notice_start_ns, before->notice_end_ns, now_ns, now_ns);

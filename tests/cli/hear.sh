@@ -105,6 +105,71 @@ play other --scenario notice-tone
 is "denied NONE DENIED"
 never 'notice\.played|consent\.given'
 
+# `pre-decision block`: no audio of the caller goes to a detector before the consent, so that tones alone are none.
+policy b-training-consent.policy "$TMP/block.policy" -e 's/pre-decision .*//' -e 's/^\t\tconsent-key 1/\t\tpre-decision block\n&/'
+name="tones alone, and audio that is blocked"
+play block --scenario notice-tone
+is "denied NONE DENIED"
+logged 'notice\.played'
+never 'consent\.given'
+logged 'call\.denied .*blocked=[1-9][0-9]* +inspected=5[0-9][0-9]$' # the announcement, in the controller's own voice
+"$BIN/optag" find --store "$TMP/s" --json | jq -e '[.legs[].inspected] | min == 0' >/dev/null || wrong "the caller's voice was inspected"
+name="an event, and audio that is blocked"
+play block --scenario notice-key
+is "kept NONE GRANTED"
+
+# X-8: outbound nobody has heard what was played before the answer. The caller plays it from 2 s to 12; answered at 14 s, or 500 ms.
+name="outbound"
+cat >"$TMP/outbound.py" <<'P'
+import struct, sys
+answer, b, at, pk = float(sys.argv[3]), open(sys.argv[1], "rb").read(), 24, []
+while at + 16 <= len(b):
+    s, f, n = struct.unpack("<III", b[at:at + 12])
+    pk.append((s * 1000000 + f, bytearray(b[at + 16:at + 16 + n])))
+    at += 16 + n
+out = []
+for t, p in pk:
+    m = bytes(p[42:])
+    p[40:42] = b"\0\0"
+    if b"SIP/2.0" not in m[:120]:  # voices change sides
+        p[26:30], p[30:34], p[34:36], p[36:38] = p[30:34], p[26:30], p[36:38], p[34:36]
+    elif m.startswith(b"SIP/2.0 200 OK") and b"CSeq: 1 INVITE" in m:  # early media, then the answer
+        early = bytearray(p)
+        early[42:56] = b"SIP/2.0 183 OK"
+        out.append((t, early))
+        t = pk[0][0] + int(answer * 1e6)
+    elif m.startswith(b"ACK"):
+        t = pk[0][0] + int(answer * 1e6) + 20000
+    out.append((t, p))
+with open(sys.argv[2], "wb") as o:
+    o.write(b[:24])
+    for t, p in sorted(out, key=lambda x: x[0]):
+        o.write(struct.pack("<IIII", t // 1000000, t % 1000000, len(p), len(p)) + p)
+P
+cat >"$TMP/out.policy" <<C
+trunk t { address 0.0.0.0/0, ::/0 }
+set caller numbers { +45 7000* }
+announcement nt { language en link https://example.org/call-recording elements rec train link access optout then optout-key:9 text "x" audio file "notice.wav" }
+assessment a { kind training-amount scope @caller review $(date -u -d '+180 days' +%F) without-consent "w" author "A" approver "B" second-approver "C" }
+controller o { timezone UTC languages en numbers @caller roles r lab yes }
+rule "out" { controller o side calling calling @caller direction outbound owner O review $(date -u -d '+180 days' +%F) notice nt notice-proof fingerprint
+	training { basis interest assessment a opt-out key 9 opt-out agent key *7 sample 100% cap 1000 per day use-within 5 days } roles training r }
+C
+outbound() { # ANSWER: at so many seconds
+	"$gen" --calls 1 --seconds 40 --notice "$TMP/notice.wav" --scenario notice --codec pcma "$TMP/i.pcap" "$TMP/t.json" && python3 "$TMP/outbound.py" "$TMP/i.pcap" "$TMP/c.pcap" "$1" || wrong "no capture"
+	rm -rf "$TMP/s" "$TMP/k"
+	"$BIN/optag" init --store "$TMP/s" --keys "$TMP/k" >/dev/null 2>&1 && "$BIN/optag" replay --store "$TMP/s" --policy "$TMP/out.policy" --json "$TMP/c.pcap" >"$TMP/sum" 2>"$TMP/err" ||
+		wrong "replay: $(grep -v ' W-' "$TMP/err" | head -1)"
+	"$BIN/optag" find --store "$TMP/s" --json | jq -r '"\(.outcome) \(.documentation) \(.training)"' >"$TMP/got"
+	"$BIN/optag" audit show --store "$TMP/s" >"$TMP/log" 2>&1 || wrong audit
+}
+outbound 14
+is "denied NONE DENIED"
+never 'notice\.played|purpose\.grant'
+outbound 1
+is "kept NONE GRANTED"
+logged 'notice\.played .*reason fingerprint'
+
 name="one press by two ways"
 play b --scenario notice-both
 is "kept NONE GRANTED"

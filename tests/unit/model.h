@@ -458,6 +458,8 @@ static inline void m_header(struct model *m, uint64_t now)
 	m_time(m, now);
 	if (m->r->proof != POLICY_PROOF_HEADER || m->notice != M_WAITS || (m->bye && now > m->end))
 		return;
+	if (!m->answered && m_subject(m) == 1) /* who is called has heard nothing yet */
+		return;
 	m->before_answer = true;
 	if (m->answered)
 		m_notice_proven(m, m->r->nnotice == 1 ? 0 : -1, now, M_NEVER, now);
@@ -470,7 +472,7 @@ static inline void m_heard(struct model *m, int which, enum call_how how, uint64
 		return;
 	if (m->bye && now > m->end) /* recognised late */
 		now = m->end;
-	if (from > now)
+	if (from > now || (m_subject(m) == 1 && (!m->answered || from < m->answer)))
 		return;
 	if (m->notice == M_WAITS) {
 		m_notice_proven(m, which, from, to, now);
