@@ -185,6 +185,8 @@ static void why_not_allowed(const struct call *c, enum call_command cmd, int p, 
 	case CALL_C_CONSENT:
 		if (b->basis != POLICY_B_CONSENT || !b->consent_api)
 			snprintf(why, n, "the call's rule takes no consent to %s by this way (consent-source api)", purpose_word(p));
+		else if (c->rule->side == POLICY_SIDE_CALLING && !c->answered)
+			snprintf(why, n, "the call is not answered yet: nobody has been asked");
 		else
 			snprintf(why, n, "%s is %s: a consent counts only while the question is open", purpose_word(p), state);
 		break;
@@ -263,7 +265,7 @@ static int say_command(struct recorder *r, struct call *c, struct calls_say *s, 
 		return e;
 	e = recorder_command(r, c, s->cmd, (enum policy_purpose)s->purpose, by);
 	/* What cannot be proven now is not granted (INV-7): who said it must know. */
-	if (!e && s->cmd == CALL_C_CONSENT && c->decide.notice == CALL_NOTICE_PROVEN && c->state[s->purpose] != PURPOSE_GRANTED) {
+	if (!e && s->cmd == CALL_C_CONSENT && !c->decide.consent_early[s->purpose] && c->state[s->purpose] != PURPOSE_GRANTED) {
 		snprintf(why, n, "not granted: the evidence log cannot be written now");
 		return -EAGAIN;
 	}

@@ -361,6 +361,12 @@ static bool phrase_of_kind(const struct why *w, const struct evlog_event *e, cha
 				 : "nothing was pressed until the window closed");
 		*src = "N-21";
 		return true;
+	case EVLOG_CONSENT_WITHDRAWN:
+		if (!e->reason || strcmp(e->reason, "other-key") != 0)
+			return false;
+		snprintf(out, n, "the consent is taken back: another digit followed at once, so the key was part of a number");
+		*src = "N-20";
+		return true;
 	case EVLOG_SAMPLE_IN:
 	case EVLOG_SAMPLE_OUT:
 		draw_phrase(e, out, n);

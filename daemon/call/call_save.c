@@ -19,7 +19,7 @@
 
 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys; 8: ptime, more
  * that was tightened, who said which header when; 9: silences, numbers of requests; 10: silences of both legs, party.h, told.h */
-#define VERSION	   10
+#define VERSION	   11
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)

@@ -64,6 +64,8 @@ uint64_t call_decide_due(const struct call *c)
 	for (int i = 0; i < 2; i++) {
 		sooner(&due, d->press_due_ns[i]);
 		sooner(&due, d->window_to_ns[i]);
+		if (d->consent_early[i] && d->notice == CALL_NOTICE_PROVEN && d->window_to_ns[i])
+			sooner(&due, d->window_from_ns[i]);
 		if (d->typed[i].n || has_twins(&d->typed[i]))
 			sooner(&due, d->typed[i].last_ns + KEY_PAUSE_NS);
 	}
@@ -81,6 +83,7 @@ void decide_set_timer(struct calls *cs, struct call *c)
 void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	struct call_decide *d = &c->decide;
+	uint64_t known_ns = now_ns;
 	int p;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
@@ -99,9 +102,11 @@ void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 	/* In the order of guidance 5: without a notice no window can grant. */
 	if (d->notice_due_ns && now_ns >= d->notice_due_ns)
 		decide_notice_missing(cs, c, now_ns);
-	for (p = 0; p < POLICY_PURPOSES; p++)
+	for (p = 0; p < POLICY_PURPOSES; p++) {
+		decide_early(cs, c, p, now_ns, known_ns);
 		if (d->window_to_ns[p] && now_ns >= d->window_to_ns[p])
 			decide_window_closes(cs, c, p, now_ns);
+	}
 	if (d->pause_due_ns && now_ns >= d->pause_due_ns)
 		decide_pause_too_long(cs, c, now_ns);
 }
@@ -528,6 +533,10 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 	buf_put_le64(out, d->notice_due_ns);
 	buf_put_le64(out, d->pause_due_ns);
 	buf_put_le64(out, d->voice_ns);
+	for (i = 0; i < POLICY_PURPOSES; i++)
+		buf_put_le64(out, d->early_ns[i]);
+	buf_put8(out, d->doubt);
+	buf_put_le64(out, d->doubt_ns);
 }
 
 bool call_decide_load(struct rd *r, struct call_decide *d)
@@ -567,6 +576,11 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->notice_due_ns = rd_le64(r);
 	d->pause_due_ns = rd_le64(r);
 	d->voice_ns = rd_le64(r);
+	for (i = 0; i < POLICY_PURPOSES; i++)
+		d->early_ns[i] = rd_le64(r);
+	d->doubt = rd_u8(r);
+	d->doubt_ns = rd_le64(r);
+	r->bad |= d->doubt >> POLICY_PURPOSES;
 	if (d->notice == CALL_NOTICE_WAIT) { /* what was being heard is looked for anew */
 		d->notice_which = 0;
 		d->notice_start_ns = 0;
@@ -592,9 +606,11 @@ void call_decide_rebase(struct call_decide *d, uint64_t by_ns)
 	back(&d->pause_due_ns, by_ns);
 	back(&d->voice_ns, by_ns);
 	back(&d->pause_ns, by_ns);
+	back(&d->doubt_ns, by_ns);
 	for (i = 0; i < 2; i++) {
 		back(&d->window_from_ns[i], by_ns);
 		back(&d->window_to_ns[i], by_ns);
+		back(&d->early_ns[i], by_ns);
 		back(&d->typed[i].last_ns, by_ns);
 		back(&d->press_due_ns[i], by_ns);
 		for (unsigned k = 0; k < d->typed[i].n; k++)

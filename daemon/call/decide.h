@@ -17,7 +17,9 @@
  * What the decisions mean for audio stands in decide_audio.h.
  *
  * Rules that hold whatever comes in which order (guidance 2):
- *  - a consent needs a proven notice, an open window and the data subject's leg (INV-2);
+ *  - a consent needs a proven notice, an open window and the data subject's leg (INV-2). What a system tells, by a header or the API,
+ *    is held to the same window: told before it is open it counts when it opens, told behind it not at all, nor outbound before
+ *    the answer, when nobody has been asked (X-8);
  *  - deny acts at once and from any state in which audio may exist (INV-3);
  *  - nothing is decided by time after the call was hung up: a window that was still open has not passed;
  *  - nothing said about one purpose changes the other (INV-4), a pause apart, which stops both.
@@ -32,6 +34,10 @@
  * and a consent key that counts proves it as far as it was heard: who presses the key has been asked, and
  * telephone systems stop an announcement at the key. No window by which silence decides opens before the end. When it breaks
  * off without a key it counts for nothing, and may be played again until notice-timeout.
+ *
+ * A consent key stands alone (N-20): with a digit less than KEY_ALONE_NS before it, it is none, and a digit so soon after it that is no
+ * key of the rule takes the consent back as a withdrawal does (consent.withdrawn, "other-key"), through keys in between, in whatever
+ * process or segment it comes. Who types a number more slowly than that is taken at the first digit: nothing tells that from an answer.
  *
  * Digits: a press is forgotten as soon as it is known to be no key of the rule. What may become
  * a key of several digits is kept for KEY_PAUSE_NS at most. Nothing here is logged; call_news names a key only
@@ -52,7 +58,7 @@ struct rd;
 struct sip_msg;
 
 #define KEY_PAUSE_NS	2000000000ULL /* longer between two digits: not one key */
-#define KEY_ALONE_NS	1000000000ULL /* a digit just before a consent key: a number is being typed */
+#define KEY_ALONE_NS	KEY_PAUSE_NS  /* no digit of a number that is being typed is a consent: not so soon after another one, nor before */
 #define LOSS_HIDES_MS	60	      /* a gap this long can hide a whole key press */
 
 enum call_notice_state {
@@ -109,7 +115,7 @@ struct call_decide {
 	bool sample_waits;    /* the slot is not durable: nothing is kept for training on it */
 	uint8_t notice;	      /* enum call_notice_state */
 	uint8_t notice_how;   /* enum call_how */
-	uint8_t consent_early[POLICY_PURPOSES]; /* enum call_how: given elsewhere before the notice was proven; 0 not */
+	uint8_t consent_early[POLICY_PURPOSES]; /* enum call_how: told by a system before its window was open; 0 not */
 	uint8_t notice_which; /* place in the rule's notices + 1; 0 not known which */
 	bool header_seen;     /* the proof came before the answer */
 	bool hearing;	      /* notice_which is being heard since notice_start_ns; proven only by a key, or not yet */
@@ -133,6 +139,9 @@ struct call_decide {
 	struct call_typed typed[2];		     /* by leg */
 	uint64_t press_due_ns[2];		     /* by leg: a key is open, and over then when nothing more of it comes; 0 none */
 	uint64_t pause_ns;			     /* the pause began then; 0 not known */
+	uint64_t early_ns[POLICY_PURPOSES];	     /* when consent_early was told */
+	uint8_t doubt;				     /* bit of a purpose: consented by a key that another digit may yet make a part of a number */
+	uint64_t doubt_ns;			     /* the last press since, itself included */
 };
 
 /* How long after the answer the receipt of its rule's message is to be there. */

@@ -83,7 +83,9 @@ const struct policy_notice *decide_notice_of(const struct call *c);
 uint8_t decide_only_notice(const struct call *c);
 /* It is still to be proven, and this is how. */
 bool decide_expects(const struct call *c, enum policy_proof proof);
-/* end 0: not known, or it goes on. Opens windows; early consents count now. known_ns: when it became known, which may be after the
+/* What a system told before the window was open counts as soon as it is. known_ns as below. */
+void decide_early(struct calls *cs, struct call *c, int p, uint64_t now, uint64_t known_ns);
+/* end 0: not known, or it goes on. Opens windows; early consents count then. known_ns: when it became known, which may be after the
  * hang-up, where now stops. */
 void decide_notice_proven(struct calls *cs, struct call *c, enum call_how how, uint64_t start, uint64_t end, uint64_t now,
 			  uint64_t known_ns);
@@ -109,6 +111,8 @@ const char *decide_party(const struct call *c, unsigned leg);
  * consent is to the whole conversation; now, or later when the call was over before the consent counted. */
 void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now,
 		    uint64_t from_ns);
+/* The key that consented was the beginning of a number: as a withdrawal, by what followed; that is no key of the policy's and is not named. */
+void decide_not_meant(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, uint64_t now);
 void decide_withdraw(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);
 bool decide_opt_out(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);
 bool decide_not_needed(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now);

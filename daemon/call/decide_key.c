@@ -104,7 +104,9 @@ static void keep_tail(const struct call *c, unsigned leg, struct call_typed *t)
 static void press_consent(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how,
 			  bool trusted, unsigned leg, uint64_t now, uint64_t told)
 {
-	/* Part of a number somebody types is no answer to a question (N-20: unambiguous). */
+	enum purpose_state was;
+
+	/* Part of a number somebody types is no answer to a question (N-20: unambiguous). Whether it begins one shows later: doubt(). */
 	if (t->close >> (t->n - strlen(f->key)) & 1)
 		return;
 	if (!trusted || !by_consent(c, f->purpose) || !decide_in_window(c, f->purpose, now) ||
@@ -112,7 +114,37 @@ static void press_consent(struct calls *cs, struct call *c, const struct found *
 		return;
 	if (c->decide.notice == CALL_NOTICE_WAIT) /* it was heard up to here */
 		decide_notice_proven(cs, c, CALL_BY_FINGERPRINT, c->decide.notice_start_ns, 0, now, now);
+	was = c->state[f->purpose];
 	decide_consent(cs, c, f->purpose, how, decide_party(c, leg), f->key, now, told);
+	if (was == PURPOSE_GRANTED || c->state[f->purpose] != PURPOSE_GRANTED)
+		return;
+	c->decide.doubt |= (uint8_t)(1u << f->purpose);
+	c->decide.doubt_ns = now;
+}
+
+/* From when to when nothing was pressed, between this press and that moment. */
+static uint64_t gap(const struct call_press *p, uint64_t at)
+{
+	return at < p->begin_ns ? p->begin_ns - at : at > p->end_ns ? at - p->end_ns : 0;
+}
+
+/* Another press of the data subject, so soon after a consent, or after what followed that so soon: a digit that is no key makes it part of
+ * a number. Nothing of that digit is kept. */
+static void doubt(struct calls *cs, struct call *c, unsigned leg, const struct call_press *press, bool is_key)
+{
+	struct call_decide *d = &c->decide;
+	unsigned which = d->doubt;
+
+	if (leg != call_subject_leg(c) || !which)
+		return;
+	if (is_key && gap(press, d->doubt_ns) < KEY_ALONE_NS) {
+		d->doubt_ns = press->end_ns > d->doubt_ns ? press->end_ns : d->doubt_ns;
+		return;
+	}
+	d->doubt = 0;
+	for (int p = 0; p < POLICY_PURPOSES && gap(press, d->doubt_ns) < KEY_ALONE_NS; p++)
+		if (which >> p & 1)
+			decide_not_meant(cs, c, p, press->how, decide_party(c, leg), press->end_ns);
 }
 
 static void act(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how, bool trusted,
@@ -243,7 +275,7 @@ void call_press(struct calls *cs, struct call *c, unsigned leg, const struct cal
 	if (how == CALL_BY_RFC4733)
 		c->decide.press_due_ns[leg] = 0; /* told again of one that is still open */
 	trusted = press->trusted && hears(c, how); /* by another way than the rule's a press may deny and never grants */
-	close = t->last_ns && apart(now_ns, t->last_ns) < KEY_ALONE_NS;
+	close = t->last_ns && gap(press, t->last_ns) < KEY_ALONE_NS;
 	twin = twin_of(t, key, how, press->by, trusted, now_ns, &close);
 	if (twin == T_SAME)
 		return;
@@ -263,6 +295,7 @@ void call_press(struct calls *cs, struct call *c, unsigned leg, const struct cal
 	t->last_ns = now_ns;
 	keys_of(c, leg, longest, t, &f);
 	all = f.what != M_NONE && t->strange >> (t->n - strlen(f.key)) == 0;
+	doubt(cs, c, leg, press, f.what != M_NONE);
 	act(cs, c, &f, t, how, all, leg, now_ns, press->told_ns);
 	if (trusted)
 		note_other(c, leg, now_ns);
@@ -313,4 +346,6 @@ void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint
 	for (int i = 0; i < CALL_TWINS; i++)
 		if (t->twin[i].key == key && t->twin[i].how == how)
 			t->twin[i].ns = t->last_ns = now_ns;
+	if (leg == call_subject_leg(c) && c->decide.doubt && t->last_ns == now_ns)
+		c->decide.doubt_ns = now_ns;
 }

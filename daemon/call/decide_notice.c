@@ -72,7 +72,21 @@ static uint64_t notice_end(const struct call *c, int p)
 	return d->notice_start_ns + n;
 }
 
-static void open_window(struct calls *cs, struct call *c, int p, uint64_t now)
+void decide_early(struct calls *cs, struct call *c, int p, uint64_t now, uint64_t known_ns)
+{
+	struct call_decide *d = &c->decide;
+	enum call_how how = (enum call_how)d->consent_early[p];
+
+	if (!how || d->notice != CALL_NOTICE_PROVEN || !d->window_to_ns[p] || now < d->window_from_ns[p])
+		return;
+	d->consent_early[p] = 0;
+	call_changed(cs, c);
+	if (d->early_ns[p] <= d->window_to_ns[p])
+		decide_consent(cs, c, p, how, "api", NULL, now, known_ns);
+}
+
+/* known_ns: as decide_notice_proven's. */
+static void open_window(struct calls *cs, struct call *c, int p, uint64_t now, uint64_t known_ns)
 {
 	const struct policy_window *w = &c->rule->purpose[p].window;
 	const struct call_tight *t = &c->tight;
@@ -85,6 +99,7 @@ static void open_window(struct calls *cs, struct call *c, int p, uint64_t now)
 	d->window_from_ns[p] = (w->from_answer ? c->answer_ns : d->notice_start_ns) + (uint64_t)from_s * NS_PER_S;
 	to = (w->from_answer ? c->answer_ns : notice_end(c, p)) + (uint64_t)to_s * NS_PER_S;
 	d->window_to_ns[p] = to;
+	decide_early(cs, c, p, now, known_ns);
 	if (now >= to)
 		decide_window_closes(cs, c, p, now);
 }
@@ -110,12 +125,8 @@ void decide_notice_proven(struct calls *cs, struct call *c, enum call_how how, u
 	tell(cs, c, (struct call_news){ .event = "notice.played", .purpose = -1, .actor = "system", .how = how,
 					.notice = n ? n->name : NULL, .at_ns = now });
 	both(cs, c, PURPOSE_E_NOTICE);
-	for (p = 0; p < POLICY_PURPOSES; p++) {
-		open_window(cs, c, p, now);
-		if (d->consent_early[p])
-			decide_consent(cs, c, p, (enum call_how)d->consent_early[p], "api", NULL, now, known_ns);
-		d->consent_early[p] = 0;
-	}
+	for (p = 0; p < POLICY_PURPOSES; p++)
+		open_window(cs, c, p, now, known_ns);
 	change(cs, c);
 	decide_set_timer(cs, c);
 }
@@ -167,7 +178,7 @@ static void notice_ended(struct calls *cs, struct call *c, uint64_t end_ns, uint
 	d->notice_end_ns = end_ns;
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		if (d->window_to_ns[p] && !d->reopened[p])
-			open_window(cs, c, p, now_ns);
+			open_window(cs, c, p, now_ns, now_ns);
 	change(cs, c); /* nobody looks for it any more */
 	decide_set_timer(cs, c);
 }
@@ -234,7 +245,7 @@ void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t s
 	hear_out(c);
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		if (by_consent(c, p)) /* silence decides nothing here but that there is no consent */
-			open_window(cs, c, p, now_ns);
+			open_window(cs, c, p, now_ns, now_ns);
 	call_changed(cs, c);
 	decide_set_timer(cs, c);
 }
@@ -303,6 +314,8 @@ void call_decide_carry(struct calls *cs, struct call *c, const struct call_decid
 	int p;
 
 	d->sms = before->sms;
+	d->doubt = before->doubt; /* the number that it is part of may go on here */
+	d->doubt_ns = before->doubt_ns;
 	if (before->notice != CALL_NOTICE_PROVEN || d->notice != CALL_NOTICE_WAIT || too_early(c, before->notice_start_ns))
 		return;
 	d->notice_which = before->notice_which;

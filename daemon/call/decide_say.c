@@ -69,8 +69,9 @@ static void not_before(struct calls *cs, struct call *c, int p, enum purpose_sta
 	call_changed(cs, c);
 }
 
-void decide_withdraw(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
+static void withdraw(struct calls *cs, struct call *c, int p, struct call_news n)
 {
+	uint64_t now = n.at_ns;
 	enum purpose_state was = c->state[p];
 
 	not_early(cs, c, p);
@@ -81,7 +82,19 @@ void decide_withdraw(struct calls *cs, struct call *c, int p, enum call_how how,
 	else if (p != POLICY_TRAINING || !group_refuse(cs, c, PURPOSE_E_OPT_OUT, now)) /* an earlier part's consent */
 		return;
 	not_before(cs, c, p, was, now);
-	tell(cs, c, (struct call_news){ .event = "consent.withdrawn", .purpose = p, .actor = actor, .how = how, .key = key, .at_ns = now });
+	n.event = "consent.withdrawn";
+	n.purpose = p;
+	tell(cs, c, n);
+}
+
+void decide_withdraw(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, const char *key, uint64_t now)
+{
+	withdraw(cs, c, p, (struct call_news){ .actor = actor, .how = how, .key = key, .at_ns = now });
+}
+
+void decide_not_meant(struct calls *cs, struct call *c, int p, enum call_how how, const char *actor, uint64_t now)
+{
+	withdraw(cs, c, p, (struct call_news){ .actor = actor, .how = how, .reason = "other-key", .at_ns = now });
 }
 
 /* To documentation: what the rule says of objections holds, also when the recording is restricted already for want of a notice. */
@@ -310,19 +323,25 @@ bool decide_end_pause(struct calls *cs, struct call *c, enum call_how how, const
 static int command_consent(struct calls *cs, struct call *c, int p, enum call_how how, uint64_t now)
 {
 	const struct policy_block *b = &c->rule->purpose[p];
+	struct call_decide *d = &c->decide;
 
-	if (!by_consent(c, p) || (how == CALL_BY_API ? !b->consent_api : !b->consent_header))
+	if (!by_consent(c, p) || (how == CALL_BY_API ? !b->consent_api : !b->consent_header) || !decide_reached(c))
 		return -EPERM;
 	if (c->state[p] == PURPOSE_GRANTED)
 		return -EALREADY;
-	if ((c->state[p] != PURPOSE_PENDING && !c->decide.reopened[p]) || over(cs, c, now))
+	if ((c->state[p] != PURPOSE_PENDING && !d->reopened[p]) || over(cs, c, now))
 		return -EPERM;
-	/* Who takes consent elsewhere has told first; when that is proven the consent counts. */
-	if (c->decide.notice != CALL_NOTICE_PROVEN) {
-		c->decide.consent_early[p] = (uint8_t)how;
+	/* Who takes consent elsewhere has told first; when that is proven, and the window is open, the consent counts. */
+	if (d->notice != CALL_NOTICE_PROVEN || (d->window_to_ns[p] && now < d->window_from_ns[p])) {
+		if (!d->consent_early[p])
+			d->early_ns[p] = now;
+		d->consent_early[p] = (uint8_t)how;
 		call_changed(cs, c);
+		decide_set_timer(cs, c);
 		return 0;
 	}
+	if (!decide_in_window(c, p, now))
+		return -EPERM;
 	decide_consent(cs, c, p, how, "api", NULL, now, now);
 	return 0;
 }
@@ -333,7 +352,7 @@ static int command_reopen(struct calls *cs, struct call *c, int p, uint64_t now)
 	const struct policy_window *w = &c->rule->purpose[p].window;
 	int to_s = c->tight.window[p] ? c->tight.window_to_s[p] : w->to_s;
 
-	if (!by_consent(c, p) || !w->reopen_agent || c->tight.no_reopen[p] || d->notice != CALL_NOTICE_PROVEN)
+	if (!by_consent(c, p) || !w->reopen_agent || c->tight.no_reopen[p] || d->notice != CALL_NOTICE_PROVEN || over(cs, c, now))
 		return -EPERM;
 	if (c->state[p] != PURPOSE_PENDING && c->state[p] != PURPOSE_WITHDRAWN && !(c->state[p] == PURPOSE_DENIED && d->timed_out[p]))
 		return -EPERM;

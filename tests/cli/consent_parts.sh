@@ -121,7 +121,7 @@ window notice-start+0s to notice-end+20s
 '
 
 name=press
-record dtmf 6 "$interest" "$consent training-from press
+record consent 6 "$interest" "$consent training-from press
 assessment lab-amount" "doc train withdraw object key:1"
 purpose documentation 0 0
 [ "$(jq -c .gaps documentation.json)" = '[]' ] || fail "documentation has gaps"
@@ -141,7 +141,7 @@ for l in caller callee; do
 done
 
 name=whole
-record dtmf 6 "$interest" "$consent assessment lab-amount" "doc train withdraw object key:1"
+record consent 6 "$interest" "$consent assessment lab-amount" "doc train withdraw object key:1"
 purpose documentation 0 0
 purpose training 0 0
 [ "$(jq -c .gaps training.json)" = '[]' ] || fail "training has gaps"

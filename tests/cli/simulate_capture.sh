@@ -17,7 +17,7 @@ sim() { # STATUS ARGUMENTS...
 }
 # as replay decides (no draws in these: every call of the sample)
 lab_policy e e.policy
-"$gen" --calls 12 --seconds 6 --scenario dtmf,basic,cancel,srtp,reject,hold c.pcap || fail gencap
+"$gen" --calls 12 --seconds 6 --scenario consent,basic,cancel,srtp,reject,hold c.pcap || fail gencap
 run 0 "$BIN/optag" init --store s --keys k
 run 0 "$BIN/optag" replay --store s --policy e.policy c.pcap
 run 0 "$BIN/optag" find --store s --json

@@ -29,7 +29,7 @@ lab_two two.policy
 run 0 "$BIN/optag" init --store s --keys k
 sim 1 two.policy # no evidence yet
 for d in 0 1 2; do
-	"$gen" --calls 34 --seconds 14 --scenario dtmf,basic,basic,cancel,dtmf,basic,srtp --seed $d --start $((1795000000 + d * 86400)) \
+	"$gen" --calls 34 --seconds 14 --scenario consent,basic,basic,cancel,consent,basic,srtp --seed $d --start $((1795000000 + d * 86400)) \
 		--interleave 600000 c.pcap || fail gencap
 	run 0 "$BIN/optag" replay --store s --policy two.policy c.pcap
 done

@@ -28,7 +28,7 @@ one_line err
 
 # ---- E: documentation for all, training for who presses 1 ----
 lab_policy e e.policy
-"$gen" --calls 6 --seconds 9 --scenario dtmf,basic,cancel,dtmf,srtp,hold --start 1795000000 c.pcap || fail gencap
+"$gen" --calls 6 --seconds 9 --scenario consent,basic,cancel,consent,srtp,hold --start 1795000000 c.pcap || fail gencap
 run 0 "$BIN/optag" replay --store s --policy e.policy c.pcap
 run 0 "$BIN/optag" audit verify s
 for n in 1 2 3 4 5 6; do # by the law run over the log again they are all as the catalog says

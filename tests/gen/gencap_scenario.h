@@ -28,7 +28,8 @@
  *   cn           1 s of speech, 1 s of silence with comfort noise (type 13) each 200 ms, both legs
  *   wrap         sequence numbers start 10 below, timestamps 1,600 below their wrap
  *   dtmf         the caller presses 1 2 3 # at 1, 2, 3, 4 s: 5 packets and 3 ends; no audio meanwhile
- *   yes-no-yes   the caller presses 1 at 1 s, 0 at 3 s, 1 at 5 s, as in dtmf
+ *   yes-no-yes   the caller presses 1 at 1 s, 0 at 3 s, 1 at 6 s, as in dtmf
+ *   consent      1 at 1 s, as in dtmf, and no more (not in mix)
  *   srtp         RTP/SAVP with a=crypto; payloads are random bytes, "srtp": true in the truth
  *   media-tail   the callee's audio goes on for 300 ms after the BYE
  *   bye-lost-media-tail  the BYE is missing, its 200 is there; the callee's audio goes on for 300 ms
@@ -360,12 +361,22 @@ static void run_dtmf(struct call *c)
 	bye(c);
 }
 
+static void run_consent(struct call *c)
+{
+	struct stream *s[2];
+
+	common(c, s);
+	s[0]->keys = "1";
+	s[0]->key_at = 1;
+	bye(c);
+}
+
 static void run_yes_no_yes(struct call *c)
 {
 	struct stream *s[2];
 
 	common(c, s);
-	s[0]->keys = "1 0 1";
+	s[0]->keys = "1 0  1"; /* a second each; three after the no, so that it is no number */
 	bye(c);
 }
 
@@ -800,6 +811,7 @@ static const struct scenario scenarios[] = {
 	{"notice-echo", run_notice_echo, true},
 	{"tones", run_tones, true},
 	{"yes-no-yes", run_yes_no_yes, false},
+	{"consent", run_consent, true},
 	{"b2bua-pass", run_b2bua_pass, true},
 	{"b2bua-session", run_b2bua_session, true},
 	{"b2bua-header", run_b2bua_header, true},

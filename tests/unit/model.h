@@ -26,7 +26,8 @@ struct m_purpose {
 	const char *reason;
 	bool silence;	      /* DENIED by time-out alone */
 	bool stopped;	      /* a later policy took it: nothing more is kept, nothing is given back */
-	bool told_early;      /* consent told by a system before the notice was proven */
+	bool told_early;      /* consent told by a system before the notice was proven, or its window open */
+	uint64_t told_at;     /* then */
 	bool reopened;
 	uint64_t from, to;    /* decision window; M_NEVER: not open */
 	struct policy_window w; /* the rule's, or what later policies made of it */
@@ -69,6 +70,8 @@ struct model {
 		uint64_t begin, at, over;
 	} open[2];
 	uint64_t paused_at;
+	bool doubt[2];	   /* by purpose: consented by a key that may yet be part of a number */
+	uint64_t doubt_at; /* the last press since */
 	uint64_t now; /* of what is said */
 };
 
@@ -306,6 +309,18 @@ static inline void m_request(struct model *m, unsigned side)
 	m->unseen[side] = false;
 }
 
+/* Which counts when both are there, and was not told when the question was over (INV-2). */
+static inline void m_early(struct model *m, int p, uint64_t now)
+{
+	struct m_purpose *x = &m->p[p];
+
+	if (!x->told_early || m->notice != M_HEARD || x->to == M_NEVER || now < x->from)
+		return;
+	x->told_early = false;
+	if (x->told_at <= x->to)
+		m_consent(m, p);
+}
+
 static inline void m_window_closes(struct model *m, int p)
 {
 	struct m_purpose *x = &m->p[p];
@@ -341,6 +356,7 @@ static inline void m_open_window(struct model *m, int p, uint64_t now)
 	}
 	x->from = (w->from_answer ? m->answer : m->notice_from) + (uint64_t)w->from_s * M_S;
 	x->to = (w->from_answer ? m->answer : end) + (uint64_t)w->to_s * M_S;
+	m_early(m, p, now);
 	if (now >= x->to)
 		m_window_closes(m, p);
 }
@@ -354,12 +370,8 @@ static inline void m_notice_proven(struct model *m, int which, uint64_t from, ui
 	m->notice_which = which;
 	if (m_special(m, M_TRAIN) && m->p[M_TRAIN].state == PURPOSE_PENDING && !m->p[M_TRAIN].stopped)
 		m_grant(m, M_TRAIN, 0);
-	for (int p = 0; p < 2; p++) {
+	for (int p = 0; p < 2; p++)
 		m_open_window(m, p, now);
-		if (m->p[p].told_early)
-			m_consent(m, p);
-		m->p[p].told_early = false;
-	}
 }
 
 static inline void m_press(struct model *m, unsigned leg, char digit, enum call_how how, bool trusted, uint64_t begin, uint64_t now);
@@ -389,9 +401,11 @@ static inline void m_time(struct model *m, uint64_t now)
 		now = m->end;
 	if (now >= m->notice_due)
 		m_notice_missing(m);
-	for (int p = 0; p < 2; p++)
+	for (int p = 0; p < 2; p++) {
+		m_early(m, p, now);
 		if (now >= m->p[p].to)
 			m_window_closes(m, p);
+	}
 	if (now >= m->pause_due) {
 		m->pause_due = M_NEVER;
 		if (m->paused && m->r->pause_stop)
@@ -630,6 +644,9 @@ static inline void m_clock_back(struct model *m, uint64_t by)
 		if (*t[i] != M_NEVER)
 			*t[i] -= by;
 	m->notice_from -= by;
+	for (int p = 0; p < 2; p++)
+		m->p[p].told_at -= m->p[p].told_early ? by : 0;
+	m->doubt_at -= m->doubt_at ? by : 0;
 	m->paused_at -= m->paused_at ? by : 0;
 	for (int l = 0; l < 2; l++) {
 		m->open[l].over -= m->open[l].digit ? by : 0;
@@ -695,12 +712,34 @@ static inline uint64_t m_apart(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-/* An answer to a question: not within a second after another digit (N-20, unambiguous). */
+/* Between a press from begin to end and the end of another one. */
+static inline uint64_t m_gap(uint64_t begin, uint64_t end, uint64_t other)
+{
+	return other >= begin && other <= end ? 0 : other < begin ? begin - other : other - end;
+}
+
+/* An answer to a question: not within two seconds after another digit (N-20, unambiguous). */
 static inline bool m_alone(const struct model *m, unsigned leg, const char *key)
 {
 	unsigned n = m->typed[leg].n, k = (unsigned)strlen(key);
 
-	return n == k || m_apart(m->typed[leg].at[n - k], m->typed[leg].at[n - k - 1]) >= KEY_ALONE_NS;
+	return n == k || m_gap(m->typed[leg].begin[n - k], m->typed[leg].at[n - k], m->typed[leg].at[n - k - 1]) >= KEY_ALONE_NS;
+}
+
+/* Nor before one: what is no key makes what was pressed before it part of a number, which is no answer, and as if it was taken back. */
+static inline void m_in_a_row(struct model *m, unsigned leg, bool key, uint64_t begin, uint64_t now)
+{
+	bool soon = m_gap(begin, now, m->doubt_at) < KEY_ALONE_NS;
+
+	if (leg != m_subject(m))
+		return;
+	for (int p = 0; p < 2; p++) {
+		if (m->doubt[p] && soon && !key)
+			m_withdraw(m, p);
+		m->doubt[p] &= soon && key;
+	}
+	if (soon && key && now > m->doubt_at)
+		m->doubt_at = now;
 }
 
 /* Pressed from begin to now. */
@@ -732,12 +771,16 @@ static inline void m_press(struct model *m, unsigned leg, char digit, enum call_
 	k = m_meaning(m, leg);
 	for (size_t i = 0; k.key && i < strlen(k.key); i++) /* all of the key, not only its end */
 		trusted &= !m->typed[leg].strange[n - i];
+	m_in_a_row(m, leg, k.key, begin, now);
 	begin = k.key ? m->typed[leg].begin[n + 1 - strlen(k.key)] : begin; /* all of it is to lie where it grants */
 	switch (k.what) {
 	case MK_CONSENT:
 		if (trusted && m->notice == M_HEARD && m->p[k.p].to != M_NEVER && begin >= m->p[k.p].from && now < m->p[k.p].to &&
-		    !(m->bye && now > m->end) && m_alone(m, leg, k.key))
+		    !(m->bye && now > m->end) && m_alone(m, leg, k.key) && m_consent_can(m, k.p)) {
 			m_consent(m, k.p);
+			m->doubt[k.p] = true;
+			m->doubt_at = now;
+		}
 		break;
 	case MK_WITHDRAW:
 		m_withdraw(m, k.p);
@@ -779,10 +822,14 @@ static inline void m_command(struct model *m, enum call_command cmd, int p, uint
 	case CALL_C_CONSENT:
 		if (!m_consent_basis(m, p) || !b->consent_api || (x->state != PURPOSE_PENDING && !x->reopened) || (m->bye && now > m->end))
 			break;
-		if (m->notice == M_HEARD)
+		if (m_subject(m) == 1 && !m->answered) /* nobody was asked */
+			break;
+		if (m->notice == M_HEARD && x->to != M_NEVER && now >= x->from && now <= x->to) {
 			m_consent(m, p);
-		else if (m->notice == M_WAITS && x->state == PURPOSE_PENDING)
+		} else if (x->state == PURPOSE_PENDING && (m->notice == M_WAITS || (m->notice == M_HEARD && x->to != M_NEVER && now < x->from))) {
+			x->told_at = x->told_early ? x->told_at : now;
 			x->told_early = true;
+		}
 		break;
 	case CALL_C_WITHDRAW:
 		m_withdraw(m, p);

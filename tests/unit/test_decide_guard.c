@@ -129,6 +129,180 @@ static void test_block_leaves_no_way_out(void **state)
 	}
 }
 
+/* ---- a key that begins a number ---- */
+
+static struct world *by_consent(bool documented)
+{
+	return world(documented ? POLICY_B_INTEREST : POLICY_B_NONE, POLICY_B_CONSENT, false);
+}
+
+static void test_a_number_is_no_consent(void **state)
+{
+	static const struct {
+		const char *keys;
+		unsigned ms; /* from digit to digit */
+		bool granted;
+	} t[] = {
+		{ "1", 0, true }, { "11", 300, true },
+		{ "14", 300, false }, { "14", 1200, false }, { "14", 1999, false }, { "14", 2000, true },
+		{ "114", 1500, false }, /* through keys in between, as long as it takes */
+		{ "41", 1999, false }, { "415", 1200, false }, { "1442981234", 250, false }, { "10", 300, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 2; i++) {
+		const char *keys = t[i / 2].keys;
+		struct world *w = by_consent(i & 1);
+		struct call *c = answer_call(w);
+
+		until(w, c, 4);
+		for (const char *k = keys; *k; k++, w->now += t[i / 2].ms * MS) {
+			call_key(w->cs, c, SUBJECT, *k, CALL_BY_RFC4733, true, w->now);
+			fake_check(w);
+			if (k == keys && *k == '1') /* at once (N-20) */
+				assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+		}
+		assert_int_equal(c->state[TRAIN] == PURPOSE_GRANTED, t[i / 2].granted);
+		assert_int_equal(call_audio(c, SUBJECT), t[i / 2].granted || (i & 1) ? CALL_A_WRITE : CALL_A_BLOCK);
+		assert_int_equal(c->state[DOC], i & 1 ? PURPOSE_GRANTED : PURPOSE_NONE);
+		if (*keys == '1' && !t[i / 2].granted && !strchr(keys, '0'))
+			assert_true(was_told("consent.withdrawn:t:caller:rfc4733: ")); /* no digit is named */
+		fake_world_free(w);
+	}
+}
+
+/* Whose digit, by which way, how long, before or after a new process: what takes it back is not asked for much. */
+static void test_what_takes_it_back(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		struct world *w = by_consent(false);
+		struct call *c = answer_call(w);
+		uint64_t pressed;
+
+		until(w, c, 5);
+		press(w, c, SUBJECT, "1");
+		pressed = w->now;
+		w->now += 1500 * MS;
+		if (i == 0)
+			call_key(w->cs, c, SUBJECT, '4', CALL_BY_INFO, false, w->now); /* of a stranger, by another way */
+		else if (i == 1)
+			call_key(w->cs, c, AGENT, '4', CALL_BY_RFC4733, true, w->now); /* not who consented */
+		else if (i == 2) /* held for long */
+			call_press(w->cs, c, SUBJECT, &(struct call_press){ '4', CALL_BY_RFC4733, true, w->now, w->now + 4 * SEC, w->now + 4 * SEC, 0 });
+		else if (i == 3) { /* it began before, and was told late */
+			call_press(w->cs, c, SUBJECT, &(struct call_press){ '4', CALL_BY_RFC4733, true, pressed - SEC, pressed - 500 * MS, w->now, 0 });
+		} else if (i == 4) {
+			fake_reborn(w);
+			c = fake_call(w, "c1");
+			call_key(w->cs, c, SUBJECT, '4', CALL_BY_RFC4733, true, w->now);
+		} else { /* the same press by another way is no other digit */
+			call_key(w->cs, c, SUBJECT, '1', CALL_BY_INFO, true, pressed + 300 * MS);
+		}
+		assert_int_equal(c->state[TRAIN], i == 1 || i == 5 ? PURPOSE_GRANTED : PURPOSE_WITHDRAWN);
+		if (c->state[TRAIN] == PURPOSE_WITHDRAWN) { /* whoever answers then, in the window, is heard */
+			w->now += 2100 * MS;
+			if (i != 2) {
+				press(w, c, SUBJECT, "1");
+				assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+			}
+		}
+		fake_world_free(w);
+	}
+}
+
+/* A key that was held: what counts is where it began, not where it ended. */
+static void test_a_held_key_is_close(void **state)
+{
+	struct world *w = by_consent(false);
+	struct call *c = answer_call(w);
+
+	(void)state;
+	until(w, c, 4);
+	press(w, c, SUBJECT, "4");
+	call_press(w->cs, c, SUBJECT, &(struct call_press){ '1', CALL_BY_RFC4733, true, w->now + 300 * MS, w->now + 2500 * MS, w->now + 2500 * MS, 0 });
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	fake_world_free(w);
+}
+
+/* ---- what a system tells of consent ---- */
+
+/* By API: held to the window as a key is. Seconds after the answer; attested, of unknown length: the window is from 3 to 10. */
+static void test_told_in_its_window(void **state)
+{
+	static const struct {
+		double at;
+		int e;
+		double granted; /* 0 never */
+	} t[] = { { 1, 0, 3 }, { 2.9, 0, 3 }, { 4, 0, 4 }, { 10.3, -EPERM, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 2; i++) {
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		struct call *c;
+
+		w->policy.rule.purpose[TRAIN].consent_api = true;
+		c = answer_call(w);
+		until(w, c, t[i / 2].at);
+		assert_int_equal(call_command(w->cs, c, CALL_C_CONSENT, TRAIN, CALL_BY_API, w->now), t[i / 2].e);
+		if (t[i / 2].granted > t[i / 2].at) {
+			assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+			assert_int_equal(call_audio(c, SUBJECT), CALL_A_BLOCK);
+			if (i & 1) { /* another process goes on, and still knows */
+				fake_reborn(w);
+				c = fake_call(w, "c1");
+			}
+			until(w, c, t[i / 2].granted + 0.1);
+		}
+		assert_int_equal(c->state[TRAIN] == PURPOSE_GRANTED, t[i / 2].granted > 0);
+		assert_int_equal(was_told("consent.given:t:api:api: "), t[i / 2].granted > 0);
+		fake_world_free(w);
+	}
+}
+
+/* Told before the announcement is proven, which comes to be known late: the time it was told decides, not when that is known. */
+static void test_told_before_the_proof(void **state)
+{
+	static const double told_at[] = { 2, 5, 16 };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		struct call *c;
+
+		w->policy.rule.purpose[TRAIN].consent_api = true;
+		w->policy.rule.proof = POLICY_PROOF_API;
+		c = answer_call(w);
+		until(w, c, told_at[i]);
+		assert_int_equal(call_command(w->cs, c, CALL_C_CONSENT, TRAIN, CALL_BY_API, w->now), 0);
+		until(w, c, 20); /* it was played from 0 to 4 s: the window was from 3 to 14 */
+		call_notice_heard(w->cs, c, -1, CALL_BY_API, c->answer_ns, c->answer_ns + 4 * SEC, w->now);
+		assert_int_equal(c->state[TRAIN], i < 2 ? PURPOSE_GRANTED : PURPOSE_DENIED);
+		fake_world_free(w);
+	}
+}
+
+/* Nobody has been asked before an outbound call is answered, whoever says so. */
+static void test_told_before_the_answer(void **state)
+{
+	(void)state;
+	for (int outbound = 0; outbound < 2; outbound++) {
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		char a[512], b[512];
+		struct call *c;
+
+		w->policy.rule.side = outbound ? POLICY_SIDE_CALLING : POLICY_SIDE_CALLED;
+		w->policy.rule.purpose[TRAIN].consent_api = true;
+		message(w, "INVITE", 0, "", 1, fake_sdp(a, sizeof(a), 1, 1, 4000, NULL));
+		c = fake_call(w, "c1");
+		assert_int_equal(call_command(w->cs, c, CALL_C_CONSENT, TRAIN, CALL_BY_API, w->now), outbound ? -EPERM : 0);
+		message(w, "INVITE", 200, "b", 1, fake_sdp(b, sizeof(b), 2, 2, 5000, NULL));
+		until(w, c, 3.2);
+		assert_int_equal(c->state[TRAIN], outbound ? PURPOSE_PENDING : PURPOSE_GRANTED);
+		fake_world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +310,12 @@ int main(void)
 		cmocka_unit_test(test_no_header_before_the_answer),
 		cmocka_unit_test(test_block_stops_tones),
 		cmocka_unit_test(test_block_leaves_no_way_out),
+		cmocka_unit_test(test_a_number_is_no_consent),
+		cmocka_unit_test(test_what_takes_it_back),
+		cmocka_unit_test(test_a_held_key_is_close),
+		cmocka_unit_test(test_told_in_its_window),
+		cmocka_unit_test(test_told_before_the_proof),
+		cmocka_unit_test(test_told_before_the_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -305,9 +305,10 @@ static void start(void)
 static void tick(uint64_t by)
 {
 	uint64_t t = R.w->now + by;
-	const uint64_t *due[] = { &R.m.notice_due, &R.m.pause_due, &R.m.p[0].to, &R.m.p[1].to, &R.over[0], &R.over[1] };
+	const uint64_t *due[] = { &R.m.notice_due, &R.m.pause_due, &R.m.p[0].to, &R.m.p[1].to, &R.over[0], &R.over[1],
+				  &R.m.p[0].from, &R.m.p[1].from /* what was told early counts then */ };
 
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < 8; i++)
 		if (*due[i] != M_NEVER && t >= *due[i] && t - *due[i] < 250 * MS) {
 			t += 250 * MS;
 			i = (unsigned)-1;
