@@ -457,17 +457,43 @@ static void take_pause(struct calls *cs, struct call *c, const struct sip_msg *m
 			(void)decide_pause(cs, c, CALL_BY_HEADER, "api", NULL, now);
 }
 
+/* The one whose name, or (versions too) whose version the header has; -1 none, or several. */
+static int named(const struct call *c, const struct sip_msg *m, bool versions)
+{
+	struct sip_str s = sip_extra_value(m, c->rule->proof_header);
+	int which = -1;
+
+	for (size_t i = 0; s.p && i < c->rule->nnotice; i++) {
+		const struct policy_notice *n = &c->rule->notice[i];
+
+		if (!sip_str_ieq(s, n->name) && !(versions && n->version && sip_str_ieq(s, n->version)))
+			continue;
+		if (which >= 0)
+			return -1;
+		which = (int)i;
+	}
+	return which;
+}
+
 static void take_notice(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now)
 {
 	const struct policy_rule *r = c->rule;
+	bool says;
+	int which;
 
-	if (!decide_expects(c, POLICY_PROOF_HEADER) || over(cs, c, now) || !r->proof_header || !decide_reached(c) ||
-	    !says_now(c, m, CALL_TELLS_NOTICE, 0, r->proof_header, r->proof_value))
+	if (!decide_expects(c, POLICY_PROOF_HEADER) || over(cs, c, now) || !r->proof_header || !decide_reached(c))
+		return;
+	/* what the rule says it has, or the name of one of its announcements: that says more */
+	says = header_says(m, r->proof_header, r->proof_value);
+	which = named(c, m, says);
+	if ((!says && which < 0) || call_told(&c->told, m, CALL_TELLS_NOTICE, 0))
+		return;
+	if (!decide_notice_may(c, which, now))
 		return;
 	c->decide.header_seen = true;
+	c->decide.notice_which = which < 0 ? decide_only_notice(c, now) : (uint8_t)(which + 1);
 	if (!c->answered)
 		return;
-	c->decide.notice_which = decide_only_notice(c);
 	decide_notice_proven(cs, c, CALL_BY_HEADER, now, 0, now, now);
 }
 
@@ -582,7 +608,8 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->doubt_ns = rd_le64(r);
 	r->bad |= d->doubt >> POLICY_PURPOSES;
 	if (d->notice == CALL_NOTICE_WAIT) { /* what was being heard is looked for anew */
-		d->notice_which = 0;
+		if (!d->header_seen) /* which that named, is known */
+			d->notice_which = 0;
 		d->notice_start_ns = 0;
 		memset(d->window_from_ns, 0, sizeof(d->window_from_ns));
 		memset(d->window_to_ns, 0, sizeof(d->window_to_ns));

@@ -218,6 +218,8 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
  */
 void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t start_ns, uint64_t now_ns);
 void call_notice_broken(struct calls *cs, struct call *c, uint64_t end_ns, uint64_t now_ns);
+/* The announcement at this place of the rule's list may be played then: its valid-from and valid-until, in the controller's time zone. */
+bool call_notice_valid(const struct call *c, unsigned which, uint64_t at_ns);
 /* The telephone of this party says a=recordpref:off (RFC 7866, RX-12). */
 void call_recordpref_off(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns);
 /* Its number is on a no-record list (policy_decision.listed): an opt-out that came before the call. Of what the rule has, only

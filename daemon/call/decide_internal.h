@@ -79,8 +79,10 @@ void decide_set_timer(struct calls *cs, struct call *c);
 
 /* The one of the rule that is heard, was proven; NULL not known. */
 const struct policy_notice *decide_notice_of(const struct call *c);
-/* Its place + 1 when the rule has one only; 0 several, so it is not known which. */
-uint8_t decide_only_notice(const struct call *c);
+/* It can have been this one (-1: any) then: an announcement that is not valid yet, or no more, proves nothing. */
+bool decide_notice_may(const struct call *c, int which, uint64_t at_ns);
+/* The place + 1 of the one that is valid then; 0 several, or none, so it is not known which. */
+uint8_t decide_only_notice(const struct call *c, uint64_t at_ns);
 /* It is still to be proven, and this is how. */
 bool decide_expects(const struct call *c, enum policy_proof proof);
 /* What a system told before the window was open counts as soon as it is. known_ns as below. */

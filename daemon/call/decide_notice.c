@@ -2,6 +2,7 @@
 /*
  * decide_notice.c - announcements and the windows that hang on them, see decide.h and decide_internal.h
  */
+#include "base/clock.h"
 #include "call/decide_internal.h"
 
 #define HEAR_OUT_NS (3 * NS_PER_S)
@@ -138,10 +139,45 @@ bool decide_in_window(const struct call *c, int p, uint64_t now)
 	return (d->notice == CALL_NOTICE_PROVEN || d->hearing) && d->window_to_ns[p] && now >= d->window_from_ns[p] && now <= d->window_to_ns[p];
 }
 
-/* Which of the rule's notices are valid on the day of the call; 0 several or none, so it is not known which. */
-uint8_t decide_only_notice(const struct call *c)
+static int compare(struct policy_date a, const struct clock_date *b)
 {
-	return c->rule->nnotice == 1 ? 1 : 0;
+	return a.year != b->year ? a.year - b->year : a.month != b->month ? a.month - b->month : a.day - b->day;
+}
+
+bool call_notice_valid(const struct call *c, unsigned which, uint64_t at_ns)
+{
+	const struct policy_notice *n = &c->rule->notice[which];
+	struct clock_date day;
+
+	if (!n->from.year && !n->until.year)
+		return true;
+	if (clock_civil(at_ns, c->rule->controller->timezone, &day, NULL, NULL))
+		return false;
+	return !(n->from.year && compare(n->from, &day) > 0) && !(n->until.year && compare(n->until, &day) < 0);
+}
+
+bool decide_notice_may(const struct call *c, int which, uint64_t at_ns)
+{
+	if (which >= 0)
+		return call_notice_valid(c, (unsigned)which, at_ns);
+	for (unsigned i = 0; i < c->rule->nnotice; i++)
+		if (call_notice_valid(c, i, at_ns))
+			return true;
+	return !c->rule->nnotice;
+}
+
+uint8_t decide_only_notice(const struct call *c, uint64_t at_ns)
+{
+	uint8_t only = 0;
+
+	for (unsigned i = 0; i < c->rule->nnotice; i++) {
+		if (!call_notice_valid(c, i, at_ns))
+			continue;
+		if (only)
+			return 0;
+		only = (uint8_t)(i + 1);
+	}
+	return only;
 }
 
 bool decide_expects(const struct call *c, enum policy_proof proof)
@@ -194,6 +230,7 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 {
 	struct call_decide *d = &c->decide;
 	uint64_t known_ns = now_ns;
+	uint8_t place;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE || which >= (int)c->rule->nnotice ||
 	    c->rule->proof != (how == CALL_BY_API ? POLICY_PROOF_API : POLICY_PROOF_FINGERPRINT))
@@ -201,16 +238,17 @@ void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_ho
 	call_decide_time(cs, c, now_ns); /* too late is too late */
 	if (over(cs, c, now_ns)) /* it may take a while to recognise what was played before */
 		now_ns = hung_up_ns(cs, c);
-	if (start_ns > now_ns || too_early(c, start_ns))
+	if (start_ns > now_ns || too_early(c, start_ns) || !decide_notice_may(c, which, start_ns))
 		return;
 	d->hearing = false;
+	place = which < 0 ? decide_only_notice(c, start_ns) : (uint8_t)(which + 1);
 	if (d->notice == CALL_NOTICE_WAIT) {
-		d->notice_which = (uint8_t)(which + 1);
+		d->notice_which = place;
 		decide_notice_proven(cs, c, how, start_ns, end_ns, now_ns, known_ns);
 		return;
 	}
 	/* The same notice ended. */
-	if (d->notice != CALL_NOTICE_PROVEN || d->notice_which != (uint8_t)(which + 1) || !end_ns || d->notice_end_ns)
+	if (d->notice != CALL_NOTICE_PROVEN || d->notice_which != place || !end_ns || d->notice_end_ns)
 		return;
 	notice_ended(cs, c, end_ns, now_ns);
 }
@@ -236,7 +274,8 @@ void call_notice_hearing(struct calls *cs, struct call *c, int which, uint64_t s
 	int p;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE || which < 0 || which >= (int)c->rule->nnotice || d->hearing ||
-	    !decide_expects(c, POLICY_PROOF_FINGERPRINT) || too_early(c, start_ns))
+	    !decide_expects(c, POLICY_PROOF_FINGERPRINT) || too_early(c, start_ns) ||
+	    !decide_notice_may(c, which, start_ns))
 		return;
 	d->hearing = true;
 	d->notice_which = (uint8_t)(which + 1);
@@ -294,10 +333,11 @@ void call_decide_answered(struct calls *cs, struct call *c, uint64_t now_ns)
 	await_sms(cs, c, now_ns);
 	if (d->notice != CALL_NOTICE_WAIT || d->notice_due_ns)
 		return;
-	if (c->rule->proof == POLICY_PROOF_ATTESTED || d->header_seen) {
+	if ((c->rule->proof == POLICY_PROOF_ATTESTED || d->header_seen) && decide_notice_may(c, -1, c->answer_ns)) {
 		uint64_t length = longest_notice(c);
 
-		d->notice_which = decide_only_notice(c);
+		if (!d->header_seen || !d->notice_which)
+			d->notice_which = decide_only_notice(c, c->answer_ns);
 		decide_notice_proven(cs, c, d->header_seen ? CALL_BY_HEADER : CALL_BY_ATTESTED, c->answer_ns, length ? c->answer_ns + length : 0,
 				      now_ns, now_ns);
 		return;

@@ -482,6 +482,8 @@ static inline void m_header(struct model *m, uint64_t now)
 static inline void m_heard(struct model *m, int which, enum call_how how, uint64_t from, uint64_t to, uint64_t now)
 {
 	m_time(m, now);
+	if (which < 0 && m->r->nnotice == 1)
+		which = 0;
 	if (m->r->proof != (how == CALL_BY_API ? POLICY_PROOF_API : POLICY_PROOF_FINGERPRINT) || which >= (int)m->r->nnotice)
 		return;
 	if (m->bye && now > m->end) /* recognised late */

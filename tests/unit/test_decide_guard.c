@@ -3,6 +3,7 @@
  * What does not count as notice or consent, and what goes to no detector: before the answer of an outbound call, under
  * `pre-decision block`, by a number that is being typed, by a header out of its window. One call each, as test_decide.c.
  */
+#include "base/clock.h"
 #include "decide_talk.h"
 
 static const struct policy_notice heard_notice = { .name = "n", .length_ms = 8000 };
@@ -303,6 +304,112 @@ static void test_told_before_the_answer(void **state)
 	}
 }
 
+/* ---- which announcement ---- */
+
+/* The day before, of and after FAKE_T0, in the rule's time zone. */
+static struct policy_date day_of(struct call *c, int days)
+{
+	struct policy_date d = { 0 };
+	struct clock_date x;
+
+	assert_int_equal(clock_civil(c->answer_ns + (uint64_t)((int64_t)days * 86400 * (int64_t)SEC), c->rule->controller->timezone, &x, NULL, NULL), 0);
+	d.year = x.year;
+	d.month = x.month;
+	d.day = x.day;
+	return d;
+}
+
+/* An announcement proves nothing before its first day, nor behind its last one, however it is proven. */
+static void test_an_announcement_has_its_days(void **state)
+{
+	static const struct {
+		int from, until; /* days from the call's; 99 none */
+		bool valid;
+	} t[] = { { 99, 99, true }, { 0, 0, true }, { -1, 99, true }, { 99, 1, true }, { 1, 99, false }, { 99, -1, false } };
+	static const enum policy_proof how[] = { POLICY_PROOF_FINGERPRINT, POLICY_PROOF_API, POLICY_PROOF_HEADER, POLICY_PROOF_ATTESTED };
+	static const struct sip_extra extra = { { "X-Notice" }, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 4; i++) {
+		struct policy_notice n = { .name = "n", .length_ms = 4000 };
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		char a[512], b[512];
+		struct call *c;
+
+		w->extra = &extra;
+		w->policy.rule.notice = &n;
+		w->policy.rule.nnotice = 1;
+		w->policy.rule.proof = how[i % 4];
+		w->policy.rule.proof_header = "X-Notice";
+		message(w, "INVITE", 0, "", 1, fake_sdp(a, sizeof(a), 1, 1, 4000, NULL));
+		c = fake_call(w, "c1");
+		c->answer_ns = w->now;
+		if (t[i / 4].from != 99)
+			n.from = day_of(c, t[i / 4].from);
+		if (t[i / 4].until != 99)
+			n.until = day_of(c, t[i / 4].until);
+		message(w, "INVITE", 200, "b", 1, fake_sdp(b, sizeof(b), 2, 2, 5000, NULL));
+		until(w, c, 5);
+		if (how[i % 4] == POLICY_PROOF_HEADER)
+			fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "b", .to_tag = "a", .by_callee = true, .cseq = 2,
+							 .extra = "X-Notice: 1\r\n" });
+		if (how[i % 4] == POLICY_PROOF_API)
+			call_notice_heard(w->cs, c, -1, CALL_BY_API, c->answer_ns, 0, w->now);
+		if (how[i % 4] == POLICY_PROOF_FINGERPRINT)
+			call_notice_heard(w->cs, c, 0, CALL_BY_FINGERPRINT, c->answer_ns, w->now, w->now);
+		assert_int_equal(was_told("notice.played"), t[i / 4].valid);
+		if (t[i / 4].valid)
+			assert_int_equal(c->decide.notice_which, 1);
+		until(w, c, 70);
+		assert_int_equal(was_told("notice.missing"), !t[i / 4].valid);
+		fake_world_free(w);
+	}
+}
+
+/* Of several: the one that the header names, or whose version it has, or that alone is valid; else it is not known which. */
+static void test_which_of_several(void **state)
+{
+	static const struct {
+		const char *value;
+		int which; /* place + 1; 0 not known, -1 none */
+		const char *rule; /* what it is to have by the rule; NULL anything */
+	} t[] = { { "no", -1, "yes" },	{ "7", -1, "yes" },  { "yes", 0, "yes" }, { "say-en", 2, "yes" },  { "7", 2, "7" },
+		  { "yes", 0, NULL },	{ "say-da", 1, NULL }, { "say-en", 2, NULL }, { "7", 2, NULL }, { "3", 0, NULL },
+		  { "say-old", -1, NULL }, { "say-old", -1, "yes" } };
+	static const struct sip_extra extra = { { "X-Notice" }, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 2; i++) {
+		struct policy_notice n[] = { { .name = "say-da", .version = "3" }, { .name = "say-en", .version = "7" }, { .name = "say-also", .version = "3" },
+					     { .name = "say-old", .version = "1", .until = { 2001, 1, 1 } } };
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		char a[512], b[512], header[64];
+		struct call *c;
+
+		w->extra = &extra;
+		w->policy.rule.notice = n;
+		w->policy.rule.nnotice = 4;
+		w->policy.rule.proof = POLICY_PROOF_HEADER;
+		w->policy.rule.proof_header = "X-Notice";
+		w->policy.rule.proof_value = t[i / 2].rule;
+		snprintf(header, sizeof(header), "X-Notice: %s\r\n", t[i / 2].value);
+		message(w, "INVITE", 0, "", 1, fake_sdp(a, sizeof(a), 1, 1, 4000, NULL));
+		if (i & 1) { /* before the answer */
+			fake_send(w, &(struct fake_msg){ .method = "INVITE", .status = 183, .id = "c1", .from_tag = "a", .to_tag = "b", .cseq = 1, .extra = header });
+			fake_reborn(w);
+		}
+		message(w, "INVITE", 200, "b", 1, fake_sdp(b, sizeof(b), 2, 2, 5000, NULL));
+		c = fake_call(w, "c1");
+		until(w, c, 1);
+		if (!(i & 1))
+			fake_send(w, &(struct fake_msg){ .method = "INFO", .id = "c1", .from_tag = "b", .to_tag = "a", .by_callee = true, .cseq = 2, .extra = header });
+		assert_int_equal(was_told("notice.played"), t[i / 2].which >= 0);
+		if (t[i / 2].which >= 0)
+			assert_int_equal(c->decide.notice_which, t[i / 2].which);
+		fake_world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +423,8 @@ int main(void)
 		cmocka_unit_test(test_told_in_its_window),
 		cmocka_unit_test(test_told_before_the_proof),
 		cmocka_unit_test(test_told_before_the_answer),
+		cmocka_unit_test(test_an_announcement_has_its_days),
+		cmocka_unit_test(test_which_of_several),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
