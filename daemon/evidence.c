@@ -39,9 +39,35 @@ static size_t text_size(const char *s)
 	return s ? strlen(s) + 1 : 0;
 }
 
+static size_t among_size(const struct evlog_event *e)
+{
+	size_t n = e->namong * sizeof(*e->among);
+
+	for (unsigned i = 0; i < e->namong; i++)
+		n += text_size(e->among[i].notice) + text_size(e->among[i].language) + text_size(e->among[i].version);
+	return n;
+}
+
+/* First behind the item, as they are to be aligned. */
+static void put_among(struct item *i, char **at, const struct evlog_event *e)
+{
+	struct evlog_among *a = (struct evlog_among *)(i + 1);
+
+	if (!e->namong)
+		return;
+	memcpy(a, e->among, e->namong * sizeof(*a));
+	*at += e->namong * sizeof(*a);
+	for (unsigned k = 0; k < e->namong; k++) {
+		a[k].notice = put_text(at, a[k].notice);
+		a[k].language = put_text(at, a[k].language);
+		a[k].version = put_text(at, a[k].version);
+	}
+	i->e.among = a;
+}
+
 struct item *evidence_item(const struct evlog_event *e)
 {
-	size_t n = sizeof(struct item) + text_size(e->controller) + text_size(e->rule) + text_size(e->policy) +
+	size_t n = sizeof(struct item) + among_size(e) + text_size(e->controller) + text_size(e->rule) + text_size(e->policy) +
 		   text_size(e->reason) + text_size(e->who) + text_size(e->notice) + text_size(e->language) +
 		   text_size(e->version) + text_size(e->basis) + text_size(e->assessment) + text_size(e->special);
 	struct item *i = malloc(n);
@@ -54,6 +80,7 @@ struct item *evidence_item(const struct evlog_event *e)
 	i->bytes = n;
 	i->e = *e;
 	at = (char *)(i + 1);
+	put_among(i, &at, e);
 	i->e.controller = put_text(&at, e->controller);
 	i->e.rule = put_text(&at, e->rule);
 	i->e.policy = put_text(&at, e->policy);
@@ -168,14 +195,43 @@ static void add_content(struct evlog_event *e, const unsigned char *hash)
 		memcpy(e->content, hash, sizeof(e->content));
 }
 
+/* Of which one was played, and nothing says which. */
+static void add_candidates(struct evlog_event *e, const struct call *c, struct evlog_among among[EVLOG_AMONG])
+{
+	unsigned all = 0;
+
+	for (size_t i = 0; i < c->rule->nnotice; i++) {
+		const struct policy_notice *n = &c->rule->notice[i];
+		struct evlog_among *a = &among[e->namong];
+
+		if (!call_notice_valid(c, (unsigned)i, c->decide.notice_start_ns))
+			continue;
+		all++;
+		if (e->namong == EVLOG_AMONG || !n->name || !evlog_name_ok(n->name))
+			continue;
+		*a = (struct evlog_among){ .notice = n->name, .language = n->language, .has_content = n->content,
+					   .version = n->version && evlog_name_ok(n->version) ? n->version : NULL };
+		if (n->content)
+			memcpy(a->content, n->content, sizeof(a->content));
+		e->namong++;
+	}
+	if (e->namong < 2)
+		e->namong = 0;
+	e->among = e->namong ? among : NULL;
+	if (e->namong && all > e->namong)
+		evlog_num_add(e, EVLOG_N_COUNT, all);
+}
+
 /* Which announcement the caller heard, so that it is known without the policy, too. */
-static void add_notice(struct evlog_event *e, const struct call *c)
+static void add_notice(struct evlog_event *e, const struct call *c, struct evlog_among among[EVLOG_AMONG])
 {
 	unsigned which = c->decide.notice_which;
 	const struct policy_notice *n = which && which <= c->rule->nnotice ? &c->rule->notice[which - 1] : NULL;
 
-	if (!n)
+	if (!n) {
+		add_candidates(e, c, among);
 		return;
+	}
 	evlog_num_add(e, EVLOG_N_VERSION, which);
 	if (!n->name || !evlog_name_ok(n->name))
 		return;
@@ -202,6 +258,7 @@ static void add_basis(struct evlog_event *e, const struct call *c, int purpose)
 void evidence_news(struct evidence *ev, const struct call *c, const struct call_news *n)
 {
 	const struct call_decide *d = &c->decide;
+	struct evlog_among among[EVLOG_AMONG];
 	int kind = kind_of(n->event);
 	struct evlog_event e;
 
@@ -232,7 +289,7 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 	if (kind == EVLOG_CONSENT_GIVEN && d->notice_start_ns && n->at_ns >= d->notice_start_ns)
 		evlog_num_add(&e, EVLOG_N_OFFSET_MS, (n->at_ns - d->notice_start_ns) / NS_PER_MS);
 	if (kind == EVLOG_NOTICE_PLAYED || kind == EVLOG_CONSENT_GIVEN)
-		add_notice(&e, c);
+		add_notice(&e, c, among);
 	if (kind == EVLOG_PURPOSE_GRANT && n->purpose >= 0)
 		add_basis(&e, c, n->purpose);
 	if (kind == EVLOG_NOTICE_SMS)

@@ -65,6 +65,13 @@ static int print_line(void *arg, const char *file, uint64_t n, const struct evlo
 	word("notice", e->notice);
 	word("language", e->language);
 	word("version", e->version);
+	for (unsigned i = 0; i < e->namong; i++) {
+		word(i ? "or" : "one of", e->among[i].notice);
+		word("language", e->among[i].language);
+		word("version", e->among[i].version);
+		for (size_t k = 0; e->among[i].has_content && k < sizeof(e->among[i].content); k++)
+			printf("%s%02x", k ? "" : "  content ", e->among[i].content[k]);
+	}
 	word("basis", e->basis);
 	word("assessment", e->assessment);
 	word("special", e->special);

@@ -60,6 +60,24 @@ static json_t *assessments(const struct why *w)
 	return v;
 }
 
+/* Of which one was played, and nothing says which. */
+static json_t *among(const struct evlog_event *e)
+{
+	json_t *v = json_array();
+
+	for (unsigned i = 0; e && i < e->namong; i++) {
+		const struct evlog_among *a = &e->among[i];
+		json_t *o = json_object();
+
+		set(o, "name", word(a->notice));
+		set(o, "version", word(a->version));
+		set(o, "language", word(a->language));
+		set(o, "content", a->has_content ? hex(a->content, sizeof(a->content)) : json_null());
+		(void)json_array_append_new(v, o);
+	}
+	return v;
+}
+
 static json_t *announcement(const struct why *w)
 {
 	const struct evlog_event *e = why_event(w, EVLOG_NOTICE_PLAYED, -1);
@@ -74,6 +92,7 @@ static json_t *announcement(const struct why *w)
 	set(o, "version", word(e && e->version ? e->version : n ? n->version : NULL));
 	set(o, "language", word(e && e->language ? e->language : n ? n->language : NULL));
 	set(o, "content", e && e->notice && e->has_content ? hex(e->content, sizeof(e->content)) : json_null());
+	set(o, "among", among(e));
 	set(o, "hash",
 	    n && !policy_announcement_hash(w->policy, n->name, hash) ? hex(hash, sizeof(hash))
 								     : json_null());
@@ -138,6 +157,7 @@ static json_t *event(const struct why *w, const struct evlog_line *l)
 	set(o, "notice", word(l->e.notice));
 	set(o, "language", word(l->e.language));
 	set(o, "version", word(l->e.version));
+	set(o, "among", among(&l->e));
 	set(o, "basis", word(l->e.basis));
 	set(o, "assessment", word(l->e.assessment));
 	set(o, "content", l->e.has_content ? hex(l->e.content, sizeof(l->e.content)) : json_null());

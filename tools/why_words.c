@@ -221,7 +221,14 @@ static void notice_phrase(const struct why *w, const struct evlog_event *e, char
 	const char *language = e->notice ? e->language : a ? a->language : NULL;
 	const char *version = e->version ? e->version : a ? a->version : NULL;
 
-	if (name)
+	if (e->namong) {
+		int at = snprintf(out, n, "one of the announcements ");
+
+		for (unsigned i = 0; i < e->namong && at > 0 && (size_t)at < n; i++)
+			at += snprintf(out + at, n - (size_t)at, "%s%s", i ? ", " : "", e->among[i].notice);
+		if (at > 0 && (size_t)at < n)
+			snprintf(out + at, n - (size_t)at, " is proven, it is not known which, by %s", how_text(e->reason));
+	} else if (name)
 		snprintf(out, n, "announcement %s (%s%s%s) proven by %s", name,
 			 language ? language : "?", version ? ", version " : "",
 			 version ? version : "", how_text(e->reason));

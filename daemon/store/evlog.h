@@ -34,13 +34,14 @@
 
 #include "base/uid.h"
 
-#define EVLOG_LINE_MAX 1024 /* bytes of a line, LF included */
+#define EVLOG_LINE_MAX 2048 /* bytes of a line, LF included */
 #define EVLOG_NAME     65   /* rule and controller, with the zero */
 #define EVLOG_REASON   48
 #define EVLOG_WHO      33
 #define EVLOG_NUMS     8
 #define EVLOG_PRESS    7 /* a key of a policy: six characters and a zero */
 #define EVLOG_LANGUAGE 9
+#define EVLOG_AMONG    4 /* announcements of which one was played */
 #define EVLOG_NUM_MAX  ((1ULL << 53) - 1) /* what every JSON reader keeps exactly */
 
 /* What happened. The names in the log are those of evlog_kind_name. */
@@ -181,13 +182,21 @@ enum evlog_num {
 	EVLOG_NUM_NAMES,
 };
 
+struct evlog_among {
+	const char *notice, *language, *version; /* language and version may be NULL */
+	bool has_content;
+	uint8_t content[32];
+};
+
 /*
  * One event; zero is "not given" everywhere. Which fields an event must and must not have:
  * evlog_check. Texts: rule and controller as the policy spells them (printable ASCII without
  * quote and backslash, and no space); reason and who `a-z 0-9 . _ -`, starting with a letter, without
  * five digits in a row; policy 64 hex digits; press 1 to 6 of `0-9 * # A-D`, where a press makes the event happen.
  * What callers were told (guidance 1, R-19, R-31) stands with notice.played and consent.given, what a purpose rests on (R-16) with
- * purpose.grant, both with what that said when the policy was loaded; such an event has four numbers at most.
+ * purpose.grant, both with what that said when the policy was loaded; such an event has four numbers at most. Where it is not known which
+ * of several announcements it was, they are named with what they say (`among`): two to EVLOG_AMONG, and count says how many
+ * there were when those are not all.
  */
 struct evlog_event {
 	enum evlog_kind kind;
@@ -199,6 +208,8 @@ struct evlog_event {
 	const char *controller, *rule, *policy, *reason, *who;
 	char press[EVLOG_PRESS]; /* the policy's key that a person pressed; "" none */
 	const char *notice, *language, *version; /* an announcement's name and version, as names of a policy; language a-z */
+	const struct evlog_among *among; /* instead of notice; NULL none */
+	unsigned namong;
 	const char *basis, *assessment, *special; /* consent, interest, obligation; names of assessments: its own, and for special circumstances */
 	bool has_content;
 	uint8_t content[32]; /* what the announcement, or `assessment`, said: policy.h */
@@ -234,6 +245,10 @@ struct evlog_line {
 	struct evlog_event e;
 	char controller[EVLOG_NAME], rule[EVLOG_NAME], policy[65], reason[EVLOG_REASON], who[EVLOG_WHO];
 	char notice[EVLOG_NAME], language[EVLOG_LANGUAGE], version[EVLOG_NAME], basis[16], assessment[EVLOG_NAME], special[EVLOG_NAME];
+	struct evlog_among among[EVLOG_AMONG];
+	struct {
+		char notice[EVLOG_NAME], language[EVLOG_LANGUAGE], version[EVLOG_NAME];
+	} among_text[EVLOG_AMONG];
 };
 
 /* out (EVLOG_LINE_MAX) gets the line with LF, without a zero; its length. The event must be valid. */

@@ -240,6 +240,23 @@ static bool basis_ok(const char *s)
 
 #define SAYING_NUMS 4 /* a line with all of these fields has room for so many numbers */
 
+static const char *check_among(const struct evlog_event *e)
+{
+	if (!e->namong)
+		return NULL;
+	if (!(kinds[e->kind].flags & K_NOTICE) || e->notice)
+		return "announcements where none, or one, belongs";
+	if (e->namong < 2 || e->namong > EVLOG_AMONG)
+		return "not some of several announcements";
+	for (unsigned i = 0; i < e->namong; i++) {
+		const struct evlog_among *a = &e->among[i];
+
+		if (!a->notice || !evlog_name_ok(a->notice) || (a->version && !evlog_name_ok(a->version)) || (a->language && !language_ok(a->language)))
+			return "not a name of the policy's";
+	}
+	return e->nums > SAYING_NUMS ? "too many numbers" : NULL;
+}
+
 /* Which announcement, and on what a purpose rests. */
 static const char *check_says(const struct evlog_event *e)
 {
@@ -340,5 +357,6 @@ const char *evlog_form(const struct evlog_event *e)
 		return "not a policy's key";
 	what = check_nums(e);
 	what = what ? what : check_says(e);
+	what = what ? what : check_among(e);
 	return what ? what : check_needs(e);
 }

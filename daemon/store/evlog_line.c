@@ -133,7 +133,7 @@ static void put(struct out *o, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	/* the longest line that evlog_check lets through has less than 1000 bytes */
+	/* the longest line that evlog_check lets through has less than 1900 bytes */
 	o->n += (size_t)vsnprintf(o->p + o->n, EVLOG_LINE_MAX - o->n, fmt, ap);
 	va_end(ap);
 }
@@ -142,6 +142,25 @@ static void put_word(struct out *o, const char *key, const char *value)
 {
 	if (value && *value)
 		put(o, ",\"%s\":\"%s\"", key, value);
+}
+
+static void put_among(struct out *o, const struct evlog_event *e)
+{
+	char hex[65];
+
+	for (unsigned i = 0; i < e->namong; i++) {
+		const struct evlog_among *a = &e->among[i];
+
+		put(o, "%s{\"notice\":\"%s\"", i ? "," : ",\"among\":[", a->notice);
+		put_word(o, "language", a->language);
+		put_word(o, "version", a->version);
+		if (a->has_content) {
+			hex_format(a->content, 32, hex);
+			put_word(o, "content", hex);
+		}
+		put(o, "}");
+	}
+	put(o, "%s", e->namong ? "]" : "");
 }
 
 size_t evlog_line_format(uint64_t seq, const uint8_t prev[32], const struct evlog_event *e, char *out)
@@ -168,6 +187,7 @@ size_t evlog_line_format(uint64_t seq, const uint8_t prev[32], const struct evlo
 	put_word(&o, "notice", e->notice);
 	put_word(&o, "language", e->language);
 	put_word(&o, "version", e->version);
+	put_among(&o, e);
 	put_word(&o, "basis", e->basis);
 	put_word(&o, "assessment", e->assessment);
 	put_word(&o, "special", e->special);
@@ -294,6 +314,37 @@ static const char *read_start(struct in *in, struct evlog_line *l)
 	return NULL;
 }
 
+/* False: there, and malformed. */
+static bool read_among(struct in *in, struct evlog_line *l)
+{
+	struct evlog_event *e = &l->e;
+
+	if (!lit(in, ",\"among\":["))
+		return true;
+	do {
+		struct evlog_among *a = &l->among[e->namong];
+		const char *says = NULL, *notice;
+		char content[65];
+		size_t n;
+
+		if (e->namong == EVLOG_AMONG || !lit(in, "{\"notice\":\"") || !quoted(in, &notice, &n) || !n ||
+		    n >= sizeof(l->among_text[0].notice) || memchr(notice, 0, n))
+			return false;
+		memcpy(l->among_text[e->namong].notice, notice, n);
+		a->notice = l->among_text[e->namong].notice;
+		if (!text_field(in, ",\"language\":\"", l->among_text[e->namong].language, sizeof(l->among_text[0].language), &a->language) ||
+		    !text_field(in, ",\"version\":\"", l->among_text[e->namong].version, sizeof(l->among_text[0].version), &a->version) ||
+		    !text_field(in, ",\"content\":\"", content, sizeof(content), &says) || !lit(in, "}"))
+			return false;
+		a->has_content = says;
+		if (says && !hex32(says, strlen(says), a->content))
+			return false;
+		e->namong++;
+	} while (lit(in, ","));
+	e->among = l->among;
+	return lit(in, "]");
+}
+
 static const char *read_fields(struct in *in, struct evlog_line *l)
 {
 	struct evlog_event *e = &l->e;
@@ -317,6 +368,7 @@ static const char *read_fields(struct in *in, struct evlog_line *l)
 	    !text_field(in, ",\"notice\":\"", l->notice, sizeof(l->notice), &e->notice) ||
 	    !text_field(in, ",\"language\":\"", l->language, sizeof(l->language), &e->language) ||
 	    !text_field(in, ",\"version\":\"", l->version, sizeof(l->version), &e->version) ||
+	    !read_among(in, l) ||
 	    !text_field(in, ",\"basis\":\"", l->basis, sizeof(l->basis), &e->basis) ||
 	    !text_field(in, ",\"assessment\":\"", l->assessment, sizeof(l->assessment), &e->assessment) ||
 	    !text_field(in, ",\"special\":\"", l->special, sizeof(l->special), &e->special) ||
@@ -355,6 +407,12 @@ void evlog_line_moved(struct evlog_line *l)
 	e->basis = own(e->basis, l->basis);
 	e->assessment = own(e->assessment, l->assessment);
 	e->special = own(e->special, l->special);
+	e->among = e->namong ? l->among : NULL;
+	for (unsigned i = 0; i < e->namong; i++) {
+		l->among[i].notice = l->among_text[i].notice;
+		l->among[i].language = own(l->among[i].language, l->among_text[i].language);
+		l->among[i].version = own(l->among[i].version, l->among_text[i].version);
+	}
 }
 
 static const char *read_nums(struct in *in, struct evlog_line *l)

@@ -37,6 +37,32 @@ run 0 "$BIN/optag" audit show --store "$s" --event notice.played
 grep -q "  notice say-b  language en  content $sound" "$TMP/out" || fail "audit show: $(cat "$TMP/out")"
 run 0 "$BIN/optag" why --store "$s" "$(row yes | jq -r .call)"
 grep -q 'after the announcement began: say-b' "$TMP/out" && grep -q 'allowed, basis consent, assessment ' "$TMP/out" || fail "why: $(cat "$TMP/out")"
+# a second announcement, in another language: the header says that one was played; the log names both with what they say, or the one
+# that the header names
+awk '/^announcement say-b \{/{p=1} p{print} p&&/^}/{exit}' "$p" | sed 's/say-b/say-b-da/; s/language en/language da/; s/audio file.*//' >"$TMP/da"
+{ sed 's/^\(\tnotice \)\(say-b\)$/\1\2, say-b-da/' "$p"; cat "$TMP/da"; } >"$TMP/two.policy"
+two() { # VALUE: what the header says; $TMP/heard the two events
+	cat >"$TMP/script" <<-C
+		two from=+4520304052 to=$b bye=20000 key=caller:1:3000 header=callee:1500:X-Notice-Played:_$1
+	C
+	"$BUILD/tests/gen/gencap" --script "$TMP/script" "$TMP/two.pcap" || fail gencap
+	rm -rf "$TMP/s2" "$TMP/k2"
+	"$BIN/optag" init --store "$TMP/s2" --keys "$TMP/k2" >/dev/null 2>&1 || fail init
+	run 0 "$BIN/optag" replay --store "$TMP/s2" --policy "$TMP/two.policy" "$TMP/two.pcap"
+	run 0 "$BIN/optag" audit verify --store "$TMP/s2"
+	"$BIN/optag" audit show --store "$TMP/s2" --json | jq -c 'select(.event == "notice.played" or .event == "consent.given")' >"$TMP/heard"
+	[ "$(wc -l <"$TMP/heard")" = 2 ] || fail "two $1: $(cat "$TMP/heard")"
+}
+sound=$(b2sum -l 256 "$TMP/notice.wav" | cut -d' ' -f1)
+two yes
+jq -es --arg c "$sound" 'all(.[]; .notice == null and .n.version == null and (.among | map(.notice + " " + .language)) == ["say-b en", "say-b-da da"] and
+	.among[0].content == $c and (.among[1].content | test("^[0-9a-f]{64}$")))' "$TMP/heard" >/dev/null || fail "one of two: $(cat "$TMP/heard")"
+run 0 "$BIN/optag" audit show --store "$TMP/s2" --event consent.given
+grep -q "  one of say-b  language en  content $sound  or say-b-da  language da  content " "$TMP/out" || fail "audit show: $(cat "$TMP/out")"
+run 0 "$BIN/optag" why --store "$TMP/s2" "$("$BIN/optag" find --store "$TMP/s2" --json | jq -r .call)"
+grep -q 'one of the announcements say-b, say-b-da is proven, it is not known which' "$TMP/out" || fail "why: $(cat "$TMP/out")"
+two say-b-da
+jq -es 'all(.[]; .notice == "say-b-da" and .language == "da" and .n.version == 2 and .among == null and (.content | length) == 64)' "$TMP/heard" >/dev/null || fail "the one that it names: $(cat "$TMP/heard")"
 run 0 rm -r "$s/policies" # logs outlive policies
 run 0 "$BIN/optag" why --store "$s" --json "$(row yes | jq -r .call)"
 jq -e --arg c "$sound" '.announcement | .name == "say-b" and .language == "en" and .content == $c and .hash == null' "$TMP/out" >/dev/null || fail "without the policy: $(cat "$TMP/out")"

@@ -102,6 +102,84 @@ static void says(void **state)
 	assert_non_null(evlog_check(&e));
 }
 
+/* Of which announcements one was played: two to four, with what they say, where it is not known which. */
+static void among(void **state)
+{
+	static const char name64[] = "r123456789012345678901234567890123456789012345678901234567890123";
+	struct evlog_among a[EVLOG_AMONG + 1] = { { .notice = "say-da", .language = "da", .version = "3", .has_content = true, .content = { 0xab } },
+						  { .notice = "say-en" } };
+	struct evlog_event e = event(EVLOG_NOTICE_PLAYED, D0, 1);
+	char line[EVLOG_LINE_MAX], again[EVLOG_LINE_MAX];
+	struct evlog_line l, moved;
+	uint8_t prev[32] = { 1 };
+	const char *what;
+	size_t n;
+
+	(void)state;
+	e.reason = "header";
+	e.among = a;
+	e.namong = 2;
+	for (int long_ones = 0; long_ones < 2; long_ones++) {
+		assert_null(evlog_check(&e));
+		n = evlog_line_format(1, prev, &e, line);
+		assert_int_equal(evlog_line_parse(line, n - 1, &l, &what), 0);
+		moved = l;
+		memset(&l, 0, sizeof(l));
+		evlog_line_moved(&moved);
+		assert_int_equal(moved.e.namong, e.namong);
+		assert_string_equal(moved.e.among[0].notice, a[0].notice);
+		assert_int_equal(evlog_line_format(1, prev, &moved.e, again), n);
+		assert_memory_equal(line, again, n);
+		line[n - 1] = 0;
+		if (!long_ones)
+			assert_non_null(strstr(line, ",\"among\":[{\"notice\":\"say-da\",\"language\":\"da\",\"version\":\"3\",\"content\":\"ab00"));
+		for (size_t i = 0; i + 1 < n; i++) { /* each byte changed: another event, or none */
+			char was = line[i];
+
+			line[i] ^= 1;
+			if (!evlog_line_parse(line, n - 1, &l, &what)) {
+				assert_int_equal(evlog_line_format(l.seq, l.prev, &l.e, again), n);
+				assert_memory_equal(line, again, n - 1);
+			}
+			line[i] = was;
+		}
+		/* all as long as they can be */
+		for (unsigned k = 0; k < EVLOG_AMONG; k++)
+			a[k] = (struct evlog_among){ .notice = name64, .language = "danskdan", .version = name64, .has_content = true };
+		e.namong = EVLOG_AMONG;
+		e.kind = EVLOG_CONSENT_GIVEN;
+		e.purpose = EVLOG_P_DOCUMENTATION;
+		e.source = EVLOG_S_OPERATOR;
+		e.rule = name64;
+		e.controller = name64 + 1;
+		e.policy = policy_hash;
+		e.reason = "a2345.7890a2345.7890a2345.7890a2345.7890a2345.7";
+		e.who = "a2345.7890a2345.7890a2345.7890a2";
+		strcpy(e.press, "*12345");
+		for (unsigned i = EVLOG_N_THRESHOLD; e.nums < 4; i++)
+			evlog_num_add(&e, (enum evlog_num)i, EVLOG_NUM_MAX);
+	}
+	assert_true(n > 1500 && n < 1900);
+	e.namong = 1;
+	assert_non_null(evlog_check(&e));
+	a[EVLOG_AMONG] = a[0];
+	e.namong = EVLOG_AMONG + 1;
+	assert_non_null(evlog_check(&e));
+	e.namong = 2;
+	e.notice = "say-da"; /* it is known which */
+	assert_non_null(evlog_check(&e));
+	e.notice = NULL;
+	a[1].notice = "a\"b";
+	assert_non_null(evlog_check(&e));
+	a[1].notice = "ab";
+	a[1].language = "DA";
+	assert_non_null(evlog_check(&e));
+	a[1].language = NULL;
+	assert_null(evlog_check(&e));
+	e.kind = EVLOG_OPTOUT;
+	assert_non_null(evlog_check(&e));
+}
+
 /* The two events with the most texts, as long as they can be. */
 static void long_lines(void **state)
 {
@@ -572,6 +650,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(closed_forms),
 		cmocka_unit_test(says),
+		cmocka_unit_test(among),
 		cmocka_unit_test(long_lines),
 		cmocka_unit_test(lines),
 		cmocka_unit_test(times),
