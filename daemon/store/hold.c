@@ -4,7 +4,7 @@
  *
  * Who writes has the file locked (flock) from reading it on, so that what a line was decided upon is still true when it
  * is written. Who only reads takes what ends with LF and no lock, so that nobody waits for a reaper: a last line may be one
- * that is about to be confirmed.
+ * that is about to be confirmed. The head says how long the journal is (journal.h): it has more, or as much; with less it was cut.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +12,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/hold_internal.h"
+#include "store/journal.h"
 
 struct entry *holds_find(const struct holds *h, const struct uid *uid)
 {
@@ -105,17 +107,36 @@ int holds_apply(struct holds *h, const struct hold_line *l)
 
 /* ---- the file ---- */
 
+size_t holds_head(const char *s, size_t n, uint64_t *ret_bytes)
+{
+	const size_t before = sizeof(HOLDS_HEAD_1) - 1;
+	size_t head;
+
+	*ret_bytes = 0;
+	if (n >= before && !memcmp(s, HOLDS_HEAD_1, before))
+		return before;
+	head = journal_head_parse(HOLDS_NAME, s, n, ret_bytes);
+	return *ret_bytes ? head : 0;
+}
+
+/* A file that was made and not filled yet: it has less than the head of a new one. */
+static bool begun(const char *s, size_t n)
+{
+	char head[JOURNAL_HEAD_MAX];
+	size_t len = journal_head_format(HOLDS_NAME, journal_head_format(HOLDS_NAME, 0, head), head);
+
+	return !n || (n < len && !memcmp(s, head, n)) || (n < sizeof(HOLDS_HEAD_1) - 1 && !memcmp(s, HOLDS_HEAD_1, n));
+}
+
 int holds_take(struct holds *h, const char *s, size_t n, struct why *why)
 {
-	const size_t head = sizeof(HOLDS_HEAD) - 1;
+	size_t head = holds_head(s, n, &h->bytes), at = head;
 	struct hold_line l;
-	size_t at = 0;
 	int rc = 0;
 
-	/* a file that was made and not filled yet is empty */
-	if (n && (n < head ? memcmp(s, HOLDS_HEAD, n) != 0 : memcmp(s, HOLDS_HEAD, head) != 0))
+	if (!head && !begun(s, n))
 		return why_set(why, -EBADMSG, HOLDS_FILE ": line 1: not a journal of holds (rule H-1)");
-	for (at = n < head ? 0 : head, h->line = 1; at < n && n >= head && !rc;) {
+	for (h->line = 1; at < n && head && !rc;) {
 		const char *nl = memchr(s + at, '\n', n - at);
 
 		if (!nl)
@@ -130,6 +151,9 @@ int holds_take(struct holds *h, const char *s, size_t n, struct why *why)
 	h->size = n;
 	if (rc == -EBADMSG)
 		return why_set(why, rc, HOLDS_FILE ": line %llu: is no line of a journal of holds, or none that may stand here (rule H-1)",
+			       (unsigned long long)h->line);
+	if (!rc && h->bytes > at)
+		return why_set(why, -EBADMSG, HOLDS_FILE ": ends behind line %llu, and its first line says that there was more: lines are lost (rule H-1)",
 			       (unsigned long long)h->line);
 	return rc ? why_set(why, rc, HOLDS_FILE ": %s", strerror(-rc)) : 0;
 }
@@ -208,20 +232,66 @@ static int open_file(const struct root *r, enum holds_mode mode, int *ret, struc
 	return 0;
 }
 
-/* Cuts what was never confirmed, and gives a new journal its head. */
+/* Its head says how long it is; durable. */
+static int write_head(struct holds *h, uint64_t bytes)
+{
+	char head[JOURNAL_HEAD_MAX];
+	int rc = pwrite_all(h->fd, head, journal_head_format(HOLDS_NAME, bytes, head), 0);
+
+	if (!rc && fdatasync(h->fd))
+		rc = -errno;
+	if (!rc)
+		h->bytes = bytes;
+	return rc;
+}
+
+/*
+ * One of before gets a head that says how long it is: the file is another then, and opened again (true). Only by its owner, who
+ * does not change whose it is; where that cannot be, as on a full disk, it stays as it was.
+ */
+static bool renew(struct holds *h)
+{
+	const size_t before = sizeof(HOLDS_HEAD_1) - 1;
+	char head[JOURNAL_HEAD_MAX], *text = NULL;
+	size_t len = journal_head_format(HOLDS_NAME, 0, head), n = len + h->end - before;
+	struct stat sb;
+	struct why none;
+	bool done = h->end && !h->bytes && !fstat(h->fd, &sb) && sb.st_uid == geteuid() && (sb.st_gid == getegid() || h->root->shared);
+
+	if (done)
+		text = malloc(n);
+	if (done)
+		done = text && !pread_all(h->fd, text + len, h->end - before, (off_t)before);
+	if (done) {
+		(void)journal_head_format(HOLDS_NAME, n, head);
+		memcpy(text, head, len);
+		done = !write_over(h->root, HOLDS_FILE, text, n, sb.st_mode & 0777, &none);
+	}
+	free(text);
+	return done;
+}
+
+/* Somebody made the file anew while we waited for it. */
+static bool is_another(const struct holds *h)
+{
+	struct stat mine, there;
+
+	return !fstat(h->fd, &mine) && (beneath_statat(h->root->fd, HOLDS_FILE, &there) || mine.st_ino != there.st_ino || mine.st_dev != there.st_dev);
+}
+
+/* Cuts what was never confirmed, and gives a new journal its head. A line that is whole counts, confirmed or not. */
 static int ready(struct holds *h, struct why *why)
 {
-	const size_t head = sizeof(HOLDS_HEAD) - 1;
+	char head[JOURNAL_HEAD_MAX];
+	bool fresh = !h->end;
 	int rc = ftruncate(h->fd, (off_t)h->end) ? -errno : 0;
 
-	if (!rc && !h->end) {
-		rc = pwrite_all(h->fd, HOLDS_HEAD, head, 0);
-		h->end = rc ? 0 : head;
-		if (!rc && fdatasync(h->fd))
-			rc = -errno;
-		if (!rc)
-			return sync_dir_of(h->root, HOLDS_FILE, why);
-	}
+	if (fresh)
+		h->end = journal_head_format(HOLDS_NAME, 0, head);
+	if (!rc && (fresh || (h->bytes && h->bytes < h->end)))
+		rc = write_head(h, h->end);
+	if (!rc && fresh)
+		return sync_dir_of(h->root, HOLDS_FILE, why);
 	return rc ? why_errno(why, rc, HOLDS_FILE, "cannot write") : 0;
 }
 
@@ -239,27 +309,46 @@ struct holds *holds_new(const struct root *r)
 	return h;
 }
 
+#define READ_TRIES 5 /* who reads without the lock may see a line, or its head, that is just being written */
+
+/* 1: again, from the beginning. */
+static int open_once(struct holds *h, enum holds_mode mode, struct why *why)
+{
+	int rc = open_file(h->root, mode, &h->fd, why);
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	if (mode == HOLDS_WRITE && is_another(h))
+		return 1;
+	rc = read_journal(h, h->fd, why);
+	if (!rc && !h->end) /* nothing in it, and there are keys: it was cut */
+		rc = check_none(h->root, why);
+	if (!rc && mode == HOLDS_WRITE)
+		rc = renew(h) ? 1 : ready(h, why);
+	return rc;
+}
+
 int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why)
 {
-	struct holds *h = holds_new(r);
-	int rc;
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct holds *h = NULL;
+	int rc = 1;
 
-	if (!h)
-		return why_set(why, -ENOMEM, "out of memory");
-	rc = open_file(r, mode, &h->fd, why);
-	if (!rc)
-		rc = read_journal(h, h->fd, why);
-	else if (rc == -ENOENT)
-		rc = 0;
-	if (!rc && mode == HOLDS_WRITE)
-		rc = ready(h, why);
+	for (int i = 0; rc == 1 || (rc == -EBADMSG && mode == HOLDS_READ && i < READ_TRIES); i++) {
+		if (i && mode == HOLDS_READ)
+			nanosleep(&moment, NULL);
+		h = holds_new(r);
+		if (!h)
+			return why_set(why, -ENOMEM, "out of memory");
+		rc = open_once(h, mode, why);
+		if (rc)
+			holds_close(h);
+	}
+	if (rc)
+		return rc;
 	if (mode == HOLDS_READ && h->fd >= 0) {
 		close(h->fd);
 		h->fd = -1;
-	}
-	if (rc) {
-		holds_close(h);
-		return rc;
 	}
 	*ret = h;
 	return 0;
@@ -303,8 +392,11 @@ int holds_append(struct holds *h, const struct hold_line *l, struct why *why)
 		rc = pwrite_all(h->fd, line, n, (off_t)h->end);
 		if (!rc && fdatasync(h->fd))
 			rc = -errno;
-		if (rc)
-			(void)!ftruncate(h->fd, (off_t)h->end); /* else it may count: it was not confirmed, and does no harm */
+		if (!rc && h->bytes) /* not confirmed before the head has it */
+			rc = write_head(h, h->end + n);
+		/* else it may count: it was not confirmed, and does no harm */
+		if (rc && (!h->bytes || !write_head(h, h->end)))
+			(void)!ftruncate(h->fd, (off_t)h->end);
 	}
 	if (!rc) {
 		h->end += n;

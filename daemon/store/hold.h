@@ -76,13 +76,13 @@ enum holds_mode { HOLDS_READ, HOLDS_WRITE };
 
 /*
  * READ: a store without the journal has no holds. WRITE makes it, and cuts a last line that was never confirmed.
- * -EBADMSG: the journal is damaged (why: which line), or gone while hold.slots are there.
+ * -EBADMSG: the journal is damaged (why: which line), shorter than it was, or gone while hold.slots are there.
  */
 int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why);
 void holds_close(struct holds *h); /* NULL-tolerant */
 /*
- * Every key on hold is one that a line is about. A journal that was cut at the end of a line looks whole, and is not: who
- * destroys asks. For who has it open for writing, or alone. -EBADMSG.
+ * Every key on hold is one that a line is about. A journal of before, which does not say how long it is, looks whole when it was
+ * cut at the end of a line: who destroys asks. For who has it open for writing, or alone. -EBADMSG.
  */
 int holds_whole(const struct holds *h, struct why *why);
 /* For who has a store open; for writing, settled: then *ret_lost (may be NULL) as of holds_settle, and an error of it is

@@ -10,7 +10,8 @@
 
 #define HOLDS_FILE     "holds"
 #define HOLDS_TELLING "holds.telling"
-#define HOLDS_HEAD     "{\"optag-holds\":1}\n"
+#define HOLDS_NAME     "holds" /* in its head (journal.h) */
+#define HOLDS_HEAD_1   "{\"optag-holds\":1}\n" /* of a journal of before, that does not say how long it is */
 #define HOLDS_FILE_MAX (64u << 20)
 #define HOLDS_FILE_ADD (48u << 20) /* from here on holds end and none begins */
 
@@ -51,12 +52,15 @@ struct holds {
 	int fd; /* of the journal, locked; -1: for reading only */
 	uint64_t end, line; /* of what is whole */
 	uint64_t size;
+	uint64_t bytes; /* as its head says; 0: it has none, or one of before */
 	struct htab by_uid;
 	struct entry *first, **last;
 	size_t held;
 };
 
 struct holds *holds_new(const struct root *r); /* none; NULL: no memory */
+/* The length of the head of any bytes, 0: it has no whole one, or a damaged one; *ret_bytes as in struct holds. */
+size_t holds_head(const char *s, size_t n, uint64_t *ret_bytes);
 /* Any bytes as a journal, whole lines of it. -EBADMSG with the line in why. */
 int holds_take(struct holds *h, const char *s, size_t n, struct why *why);
 /* The line is true of *h from now on; -EBADMSG it cannot follow those before. */

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "base/files.h"
+#include "store/journal.h"
 #include "store/reap_ask.h"
 
 #define ASK_FILE   "erase"
+#define ASK_NAME   "erase" /* in its head */
 #define LOCK_FILE  "reap.lock"
 #define ASK_MADE   "erase 2\n" /* in the lock file: there is one, with a head */
 #define ASK_LIMIT  (1u << 30)
@@ -81,33 +83,6 @@ int reap_ask_parse(const char *p, size_t n, struct reap_ask *ret)
 	return format(ret, again) == n + 1 && !memcmp(again, line, n) ? 0 : -EBADMSG;
 }
 
-/* ---- the head: how many bytes were confirmed ---- */
-
-static size_t head_format(uint64_t bytes, char out[LINE_MAX_])
-{
-	return finish(out, (size_t)snprintf(out, LINE_MAX_, "{\"optag-erase\":2,\"bytes\":%010" PRIu64, bytes), false);
-}
-
-/* Its length; 0 a file of before, that has none; *ret_bytes 0: it is damaged. */
-static size_t head_parse(const char *p, size_t n, uint64_t *ret_bytes)
-{
-	static const char start[] = "{\"optag-erase\"", bytes[] = ":2,\"bytes\":";
-	char want[LINE_MAX_];
-	size_t len = head_format(0, want), at = sizeof(start) - 1;
-	uint64_t v = 0;
-
-	*ret_bytes = 0;
-	if (n < len || memcmp(p, start, at) != 0) /* a line of it has "call" there */
-		return n >= len && !memcmp(p + 1, start + 1, 5) ? len : 0;
-	if (!memcmp(p + at, bytes, sizeof(bytes) - 1))
-		at += sizeof(bytes) - 1;
-	for (int i = 0; i < 10 && p[at] >= '0' && p[at] <= '9'; i++)
-		v = v * 10 + (uint64_t)(p[at++] - '0');
-	if (head_format(v, want) == len && !memcmp(want, p, len) && v >= len)
-		*ret_bytes = v;
-	return len;
-}
-
 /* Locked; the caller closes it. -ENOENT only without make. */
 static int open_journal(const struct root *r, bool make, int *ret, struct why *why)
 {
@@ -159,7 +134,7 @@ static int empty(int fd, size_t head)
 	int rc = 0;
 
 	if (head) {
-		(void)head_format(head, line);
+		(void)journal_head_format(ASK_NAME, head, line);
 		rc = pwrite_all(fd, line, head, 0);
 		if (!rc && fdatasync(fd))
 			rc = -errno;
@@ -180,7 +155,7 @@ int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why)
 		return rc == -ENOENT ? 0 : rc;
 	rc = files_read(fd, ASK_LIMIT, &text, &n);
 	if (!rc)
-		head = head_parse(text, n, &bytes);
+		head = journal_head_parse(ASK_NAME, text, n, &bytes);
 	for (p = text + head; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
 		rc = take(&a, p, (size_t)(lf - p), (uint64_t)(p - text));
 	a.bad += head && (!bytes || bytes > (uint64_t)(p - text));
@@ -246,7 +221,7 @@ int reap_asks_make(const struct root *r, struct why *why)
 	rc = end_of(fd, &end);
 	if (!rc && !end) {
 		none = true;
-		rc = files_append(fd, 0, line, head_format(head_format(0, line), line), NULL);
+		rc = files_append(fd, 0, line, journal_head_format(ASK_NAME, journal_head_format(ASK_NAME, 0, line), line), NULL);
 	}
 	close(fd);
 	if (!rc && !due)
@@ -270,7 +245,7 @@ int reap_asks_check(const struct root *r, void (*bad)(void *arg, uint64_t off, c
 	close(fd);
 	if (!rc && !memchr(text, '\n', n))
 		rc = -ENOENT; /* without a whole line it is as if it was not there */
-	head = rc ? 0 : head_parse(text, n, &bytes);
+	head = rc ? 0 : journal_head_parse(ASK_NAME, text, n, &bytes);
 	if (head && !bytes)
 		bad(arg, 0, "the head is damaged");
 	for (p = text + head; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
@@ -299,7 +274,7 @@ static int find_end(int fd, off_t *ret, size_t *ret_head, bool *ret_hole)
 	ssize_t n = pread(fd, line, sizeof(line), 0);
 	int rc = n < 0 ? -errno : end_of(fd, ret);
 
-	*ret_head = rc ? 0 : head_parse(line, (size_t)n, &bytes);
+	*ret_head = rc ? 0 : journal_head_parse(ASK_NAME, line, (size_t)n, &bytes);
 	*ret_hole = !rc && bytes > (uint64_t)*ret;
 	if (*ret_hole)
 		*ret = (off_t)bytes - 1;
@@ -324,15 +299,15 @@ int reap_asks_add(const struct root *r, const struct reap_ask *v, size_t n, stru
 	if (!rc && hole)
 		text[len++] = '\n';
 	if (!rc && !end)
-		len = head_format(0, text);
+		len = journal_head_format(ASK_NAME, 0, text);
 	for (size_t i = 0; !rc && i < n; i++)
 		len += format(&v[i], text + len);
 	if (!rc && !end) /* the head of a new file says all of it */
-		memcpy(text, line, head_format(len, line));
+		memcpy(text, line, journal_head_format(ASK_NAME, len, line));
 	if (!rc)
 		rc = files_append(fd, end, text, len, NULL);
 	if (!rc && end && head) { /* not confirmed before the head has it */
-		rc = pwrite_all(fd, line, head_format((uint64_t)end + len, line), 0);
+		rc = pwrite_all(fd, line, journal_head_format(ASK_NAME, (uint64_t)end + len, line), 0);
 		if (!rc && fdatasync(fd))
 			rc = -errno;
 	}

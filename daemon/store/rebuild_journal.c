@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "store/hold_internal.h"
+#include "store/journal.h"
 #include "store/rebuild_internal.h"
 
 #define REVIEW_NS (30 * 86400 * NS_PER_S)
@@ -43,8 +44,8 @@ static int put(struct journal *j, const struct hold_line *l, bool *ret_put)
 
 static int take_lines(struct journal *j, const char *s, size_t n)
 {
-	const size_t head = sizeof(HOLDS_HEAD) - 1;
-	size_t at = n >= head && !memcmp(s, HOLDS_HEAD, head) ? head : 0;
+	uint64_t bytes;
+	size_t at = holds_head(s, n, &bytes);
 	struct hold_line l;
 	bool ok;
 	int rc = 0;
@@ -196,7 +197,7 @@ int rebuild_journal(struct rebuild *b)
 	const mode_t mode = b->root.shared ? FILE_MODE(&b->root) : 0640;
 	struct journal j = { .b = b };
 	struct why bad = { "" };
-	char *text = NULL;
+	char head[JOURNAL_HEAD_MAX], *text = NULL;
 	size_t n = 0;
 	bool old = false;
 	int rc = holds_open(&b->root, HOLDS_READ, &j.holds, &bad);
@@ -209,7 +210,7 @@ int rebuild_journal(struct rebuild *b)
 		return rc ? why_set(b->why, rc, "%s", bad.text) : 0;
 	j.holds = holds_new(&b->root);
 	rc = j.holds ? read_file(b, &text, &n) : -ENOMEM;
-	buf_put(&j.out, HOLDS_HEAD, sizeof(HOLDS_HEAD) - 1);
+	buf_put(&j.out, head, journal_head_format(HOLDS_NAME, 0, head));
 	if (!rc)
 		rc = take_lines(&j, text, n);
 	if (!rc)
@@ -217,7 +218,9 @@ int rebuild_journal(struct rebuild *b)
 	if (!rc && old) {
 		rebuild_say(b, HOLDS_FILE, "not made anew: there are slots of version 1, and who of them was on hold it alone says");
 	} else if (!rc) {
-		rc = text ? keep_copy(b, text, n, mode, bad.text) : 0;
+		if (!j.out.failed)
+			memcpy(j.out.p, head, journal_head_format(HOLDS_NAME, j.out.len, head));
+		rc = j.out.failed ? -ENOMEM : text ? keep_copy(b, text, n, mode, bad.text) : 0;
 		if (!rc)
 			rc = write_over(&b->root, HOLDS_FILE, j.out.p, j.out.len, mode, b->why);
 		if (!rc)

@@ -31,14 +31,14 @@ static int count(void *arg, const struct hold *x)
 /* With its head before it, so that what follows is looked at. */
 static void journal(const uint8_t *p, size_t n)
 {
-	const size_t head = sizeof(HOLDS_HEAD) - 1;
+	const size_t head = sizeof(HOLDS_HEAD_1) - 1;
 	char *s = malloc(n + head);
 	struct holds *h = holds_new(NULL);
 	struct why why;
 	size_t held = 0;
 
 	MUST(s && h);
-	memcpy(s, HOLDS_HEAD, head);
+	memcpy(s, HOLDS_HEAD_1, head);
 	memcpy(s + head, p, n);
 	if (!holds_take(h, s, n + head, &why)) {
 		MUST(h->end <= n + head && s[h->end - 1] == '\n');

@@ -394,15 +394,65 @@ static void put(const char *name, const void *p, size_t n)
 	fclose(f);
 }
 
-/* Cut at every byte: whole lines count, a torn one never did; then damage is named. */
+static size_t read_text(const char *path, char *text, size_t size)
+{
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, size, f);
+	fclose(f);
+	return n;
+}
+
+/* As a program of before wrote it: its head does not say how long it is. */
+static size_t as_before(char *text, size_t n)
+{
+	const size_t head = strlen(HOLDS_HEAD_1), now = (size_t)(strchr(text, '\n') - text) + 1;
+
+	memmove(text + head, text + now, n - now);
+	memcpy(text, HOLDS_HEAD_1, head);
+	return n - now + head;
+}
+
+/* One of before: whole lines count, cut or not; its owner makes it one that is missed when it is cut. */
+static void test_journal_before(void **state)
+{
+	struct store *st = calls(2, 0);
+	char path[400], text[8192], now[8192];
+	const size_t head = strlen(HOLDS_HEAD_1);
+	size_t n, whole;
+	struct holds *h;
+
+	(void)state;
+	assert_int_equal(add(st, 0, &dispute, NOW, NULL), 0);
+	snprintf(path, sizeof(path), "%s/holds", store_dir);
+	whole = read_text(path, now, sizeof(now));
+	n = as_before(memcpy(text, now, whole), whole);
+	for (size_t cut = head; cut <= n; cut++) {
+		put("holds", text, cut);
+		assert_int_equal(holds_open(&root, HOLDS_READ, &h, &why), 0);
+		assert_int_equal(holds_count(h), cut == n);
+		holds_close(h);
+		assert_int_equal(holds_open(&root, HOLDS_WRITE, &h, &why), 0);
+		assert_int_equal(holds_count(h), cut == n);
+		holds_close(h);
+	}
+	assert_int_equal(read_text(path, text, sizeof(text)), whole);
+	assert_memory_equal(text, now, whole);
+	assert_int_equal(add(st, 1, &dispute, NOW, NULL), 0); /* and so it goes on */
+	fsck_clean(NULL);
+	store_close(st);
+}
+
+/* Cut at every byte: it says that lines are lost; a torn one behind all that was confirmed never counted; then damage is named. */
 static void test_journal_cut(void **state)
 {
 	struct store *st = calls(2, 0);
-	char path[400], text[8192];
+	char path[400], text[8192], one[8192];
 	struct holds *h;
-	size_t n, first, head = strlen(HOLDS_HEAD);
+	size_t n, first, head;
 	struct stat sb;
-	FILE *f;
 
 	(void)state;
 	assert_int_equal(add(st, 0, &dispute, NOW, NULL), 0);
@@ -411,19 +461,40 @@ static void test_journal_cut(void **state)
 	assert_int_equal(sb.st_mode & 0727, 0600);
 	first = (size_t)sb.st_size;
 	assert_int_equal(add(st, 1, &dispute, NOW, NULL), 0);
-	f = fopen(path, "rb");
-	n = fread(text, 1, sizeof(text), f);
-	fclose(f);
-	for (size_t cut = 0; cut <= n; cut++) {
+	n = read_text(path, text, sizeof(text));
+	head = (size_t)(strchr(text, '\n') - text) + 1;
+	for (size_t cut = 0; cut < n; cut += cut < head || cut == n - 2 ? 1 : 2) {
 		put("holds", text, cut);
+		for (int w = 0; w < 2; w++)
+			assert_int_equal(holds_open(&root, w ? HOLDS_WRITE : HOLDS_READ, &h, &why), -EBADMSG);
+		assert_non_null(strstr(why.text, "H-1"));
+		assert_int_equal(stat(path, &sb), 0);
+		assert_int_equal(sb.st_size, cut); /* left alone */
+	}
+	for (size_t more = 0; more < n - first; more++) { /* not confirmed */
+		memcpy(text + n, text + first, more);
+		put("holds", text, n + more);
 		for (int w = 0; w < 2; w++) {
 			assert_int_equal(holds_open(&root, w ? HOLDS_WRITE : HOLDS_READ, &h, &why), 0);
-			assert_int_equal(holds_count(h), cut == n ? 2 : cut >= first ? 1 : 0);
+			assert_int_equal(holds_count(h), 2);
 			holds_close(h);
 		}
 		assert_int_equal(stat(path, &sb), 0);
-		assert_int_equal(sb.st_size, cut == n ? n : cut >= first ? first : head);
+		assert_int_equal(sb.st_size, n);
 	}
+	/* a line that is whole counts, though its head does not have it yet, and has it then */
+	put("holds", text, first);
+	shell("sed -i '1s/.*/{\"optag-holds\":1}/' '%s'", path);
+	assert_int_equal(holds_open(&root, HOLDS_WRITE, &h, &why), 0);
+	holds_close(h);
+	assert_int_equal(read_text(path, one, sizeof(one)), first);
+	memcpy(one + first, text + first, n - first);
+	put("holds", one, n);
+	assert_int_equal(holds_open(&root, HOLDS_WRITE, &h, &why), 0);
+	assert_int_equal(holds_count(h), 2);
+	holds_close(h);
+	assert_int_equal(read_text(path, one, sizeof(one)), n);
+	assert_memory_equal(one, text, n);
 	for (size_t i = 0; i + 1 < n; i++) { /* no byte may be another */
 		char was = text[i];
 
@@ -598,6 +669,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(test_killed, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(test_journal_cut, make_root, drop_root),
+		cmocka_unit_test_setup_teardown(test_journal_before, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(test_two_at_once, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(test_fsck, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(test_version_1, make_root, drop_root),
