@@ -176,9 +176,9 @@ static void check_retention(struct fsck *f)
 
 	if (rc && rc != -ENOENT)
 		fsck_found(f, RETENTION_FILE, 0, "D-2", why.text);
-	if (!rc && reap_retain_lost(&f->root, t.last))
-		fsck_found(f, RETENTION_FILE, 0, "D-2", "lines are missing that a reaper went by");
-	if (rc == -ENOENT && reap_retain_lost(&f->root, 0))
+	if (!rc && reap_retain_lost(&f->root, &t))
+		fsck_found(f, RETENTION_FILE, 0, "D-2", "lines are missing that a reaper went by, or are others");
+	if (rc == -ENOENT && reap_retain_lost(&f->root, &t))
 		fsck_found(f, RETENTION_FILE, 0, "D-2", "is not there or empty, and a reaper went by it");
 	retention_free(&t);
 }

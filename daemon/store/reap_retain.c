@@ -154,10 +154,10 @@ static void marks_write(const struct root *r, const struct marks *m)
 	free(text);
 }
 
-static struct mark_of *mark_find(const struct marks *m, uint64_t n)
+static struct mark_of *mark_find(const struct marks *m, const struct retention_line *l)
 {
 	for (size_t i = 0; i < m->n; i++)
-		if (m->v[i].n == n)
+		if (m->v[i].n == l->n && m->v[i].crc == l->crc)
 			return &m->v[i];
 	return NULL;
 }
@@ -347,12 +347,12 @@ static void choose(struct scan *s, const struct retention *t, const struct marks
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct retention_line *l = &t->v[i];
-		const struct mark_of *x = mark_find(m, l->n);
+		const struct mark_of *x = mark_find(m, l);
 		struct look k = { .l = l };
 		uint64_t last;
 		char text[160];
 
-		if (x && x->crc == l->crc)
+		if (x)
 			k.mark = *x;
 		if (!l->before_ns || (l->use && !s->used) || (!s->r->set->dry && looked_at(l, &k.mark, s->r->due_ns)))
 			continue;
@@ -376,7 +376,7 @@ static void note_marks(struct scan *s, const struct marks *old, uint64_t clock_n
 		m.v[m.n++] = old->v[i];
 	for (size_t i = 0; m.v && i < s->nlook; i++) {
 		const struct look *k = &s->look[i];
-		struct mark_of *x = mark_find(&m, k->l->n);
+		struct mark_of *x = mark_find(&m, k->l);
 		uint64_t last = 0;
 
 		if (k->failed || last_due(k->l, s->r->due_ns, &last))
@@ -391,21 +391,35 @@ static void note_marks(struct scan *s, const struct marks *old, uint64_t clock_n
 	free(m.v);
 }
 
-static bool lost(const struct marks *m, uint64_t last)
+static const struct retention_line *line_find(const struct retention *t, uint64_t n)
 {
-	for (size_t i = 0; i < m->n; i++)
-		if (m->v[i].n > last)
+	if (n && n <= t->n && t->v[n - 1].n == n) /* where nothing is missing */
+		return &t->v[n - 1];
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].n == n)
+			return &t->v[i];
+	return NULL;
+}
+
+/* What is damaged, or missing between others, is told as that. */
+static bool lost(const struct marks *m, const struct retention *t)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct retention_line *l = line_find(t, m->v[i].n);
+
+		if (l ? l->crc != m->v[i].crc : m->v[i].n > t->last)
 			return true;
+	}
 	return false;
 }
 
-bool reap_retain_lost(const struct root *r, uint64_t last)
+bool reap_retain_lost(const struct root *r, const struct retention *t)
 {
 	struct marks m;
 	bool is;
 
 	marks_read(r, &m);
-	is = lost(&m, last);
+	is = lost(&m, t);
 	free(m.v);
 	return is;
 }
@@ -422,8 +436,8 @@ static void look_at(struct reap_retained *x)
 	if (rc)
 		return;
 	if (x->t.bad)
-		reap_fault(x->s.r, -EBADMSG, "retention: what is no line is left alone (rule D-2)");
-	if (lost(&x->m, x->t.last))
+		reap_fault(x->s.r, -EBADMSG, "retention: it is damaged, or lines are missing in it (rule D-2)");
+	if (lost(&x->m, &x->t))
 		reap_fault(x->s.r, -EBADMSG, "retention: lines are missing that were there: calls may be kept until the day of their own (rule D-2)");
 	retention_shrink(&x->t);
 	x->s.look = calloc(x->t.n + 1, sizeof(*x->s.look));

@@ -27,10 +27,11 @@ struct reap_used;
 int reap_retain_begin(struct reap *r, const struct reap_used *used, reap_retain_found found, void *arg, struct reap_retained **ret);
 /* durable: requests for all that was found are. NULL-tolerant. */
 void reap_retain_end(struct reap_retained *x, bool durable);
-/* A reaper went by a line with a higher number than the last one that there is. */
-bool reap_retain_lost(const struct root *r, uint64_t last);
-
+struct retention;
 struct retention_line;
+/* A reaper went by a line that is not there any more, or is another now. t: not shrunk. */
+bool reap_retain_lost(const struct root *r, const struct retention *t);
+
 /* ---- for tests ---- */
 bool reap_retain_due(const struct retention_line *l, const struct reap_row *row, uint64_t start_ns, uint64_t due_ns);
 

@@ -166,6 +166,7 @@ static int parse_all(const char *text, size_t n, struct retention *t, void (*bad
 {
 	bool head = n >= HEAD_LEN && !memcmp(text, HEAD, HEAD_LEN);
 	const char *p, *lf;
+	uint64_t none = 0; /* lines since the last one: they may be those whose numbers are missing */
 	int rc = 0;
 
 	*ret_end = 0;
@@ -177,12 +178,16 @@ static int parse_all(const char *text, size_t n, struct retention *t, void (*bad
 		*ret_end = (size_t)(lf - text) + 1;
 		if (p == text) /* the head, or what is left of it */
 			continue;
-		if (retention_parse(p, (size_t)(lf - p), &l))
+		if (retention_parse(p, (size_t)(lf - p), &l)) {
 			found(t, bad, arg, (uint64_t)(p - text), "a line that is none, or whose checksum differs");
-		else {
+			none++;
+		} else {
 			if (l.n <= t->last)
 				found(t, bad, arg, (uint64_t)(p - text), "a line that was there before");
+			else if (l.n - t->last - 1 > none)
+				found(t, bad, arg, (uint64_t)(p - text), "lines before it are missing");
 			rc = take(t, &l);
+			none = 0;
 		}
 	}
 	return rc;
@@ -307,7 +312,7 @@ static int begin(const struct root *r, struct retention_line *v, size_t n, uint6
 	struct retention none = { 0 };
 	char *text = NULL;
 	size_t len = 0;
-	int rc = new_lines(&none, v, n, now_ns, !reap_retain_lost(r, 0), HEAD_LEN, &text, &len, ret_n);
+	int rc = new_lines(&none, v, n, now_ns, !reap_retain_lost(r, &none), HEAD_LEN, &text, &len, ret_n);
 
 	if (rc)
 		return why_errno(why, rc, RETENTION_FILE, "cannot be made");

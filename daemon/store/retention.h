@@ -58,10 +58,10 @@ int retention_deadline(const struct retention_line *l, uint64_t start_ns, uint64
 struct retention {
 	struct retention_line *v;
 	size_t n;
-	unsigned bad;  /* lines that are none, or not in their order; the head */
+	unsigned bad;  /* lines that are none, not in their order, or missing before one; the head */
 	uint64_t last; /* the number of the last one */
 };
-/* bad (may be NULL): each of those, by offset. -ENOENT there is no file, or an empty one. */
+/* bad (may be NULL): each of those, by offset of the line. -ENOENT there is no file, or an empty one. */
 int retention_read(const struct root *r, struct retention *ret, void (*bad)(void *arg, uint64_t off, const char *text), void *arg,
 		   struct why *why);
 void retention_free(struct retention *t);

@@ -512,6 +512,45 @@ static void test_lost(void **state)
 	assert_int_equal(t.single, 1);
 }
 
+static void missing(struct reap_settings *s, const char *how)
+{
+	struct reap_totals t;
+	struct finding f;
+
+	shell(how, store_dir, store_dir, store_dir);
+	for (int run = 0; run < 2; run++) { /* as long as nobody has looked */
+		assert_int_equal(reap_with(s, &t), -EBADMSG);
+		assert_int_equal(t.faults, 1);
+		assert_int_equal(fsck(&f, NULL), 1);
+		assert_string_equal(f.rule, "D-2");
+		assert_string_equal(f.file, "retention");
+	}
+}
+
+/* One out of the middle is missed, whether or not a reaper went by it; and one that is another now. */
+static void test_lost_between(void **state)
+{
+	struct reap_settings s = { .now_ns = utc("2027-02-21"), .told = true };
+	struct reap_totals t;
+	struct uid uid[2];
+
+	(void)state;
+	keep(0, 1, uid);
+	for (unsigned i = 1; i < 4; i++)
+		note(line_of(0, i == 2 ? 2 : 3, RETENTION_U_MONTHS), utc("2027-01-01") + i);
+	shell("cp '%s/retention' '%s/../whole'", store_dir, store_dir);
+	missing(&s, "sed -i 3d '%s/retention'");
+	missing(&s, "sed 2d '%s/../whole' > '%s/retention'");
+	shell("cp '%s/../whole' '%s/retention'; rm -f '%s/reap.retention'", store_dir, store_dir, store_dir);
+	assert_int_equal(reap_with(&s, &t), 0);
+	fsck_clean(NULL);
+	shell("head -3 '%s/../whole' > '%s/retention'", store_dir, store_dir);
+	note(line_of(0, 90, RETENTION_U_MONTHS), utc("2027-02-01")); /* the daemon goes on with the number of the lost one */
+	missing(&s, "true");
+	shell("cp '%s/../whole' '%s/retention'", store_dir, store_dir);
+	assert_int_equal(reap_with(&s, &t), -EBADMSG); /* and a reaper went by that one, too */
+}
+
 /* Documentation on hold waits for its end, training does not. */
 static void test_hold(void **state)
 {
@@ -740,7 +779,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line), T(note), T(note_use), T(shrink), T(cut), cmocka_unit_test(test_due),
-		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(hold),
+		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(lost_between), T(hold),
 		T(format_1), T(format_2), T(killed),
 	};
 
