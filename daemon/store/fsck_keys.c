@@ -123,6 +123,17 @@ static int check_slots(struct fsck *f, const char *controller, int purpose, uint
 	return rc;
 }
 
+static void check_copy(struct fsck *f, const char *dir, const char *name)
+{
+	char path[2 * STORE_PATH_MAX];
+	const char *what;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	what = left_behind(&f->root, path, true);
+	if (what)
+		fsck_found(f, path, 0, "K-7", what);
+}
+
 int fsck_key_dir(struct fsck *f, const char *controller, int purpose)
 {
 	char dir[STORE_PATH_MAX];
@@ -142,7 +153,9 @@ int fsck_key_dir(struct fsck *f, const char *controller, int purpose)
 		if (strlen(name) < 11 || clock_date_parse(name, 10, &d))
 			continue;
 		slots = !strcmp(name + 10, ".slots");
-		if (slots) {
+		if (!strcmp(name + 10, ".bucket.tmp") || !strcmp(name + 10, ".slots.tmp")) {
+			check_copy(f, dir, name);
+		} else if (slots) {
 			rc = check_slots(f, controller, purpose, day_number(&d));
 			check_bucket(f, controller, purpose, day_number(&d), true);
 		} else if (!strcmp(name + 10, ".bucket")) {

@@ -9,7 +9,7 @@
  * - a row that is kept for a purpose without its key; a key that no row and no call in progress names, below the
  *   writer's mark, or of a call that began a day ago where there is no mark; two rows with one key; a key whose end later.db says and which is still there while no reaper runs;
  * - a segment that rows name and that is not there, too short, or smaller than what rows name in it; a head of another place;
- * - a file in keys/, segments/, catalog/, evidence/, outbox/ that FORMAT.md does not name; rules H, K-6, O-1.
+ * - a file that FORMAT.md does not name; one that was begun and not finished for minutes; rules H, K-6, K-7, O-1.
  *
  * Works beside a recorder and a reaper: what does not fit is looked at again before it is told, in the order in which they
  * write. Memory: two bytes a key slot, some words a segment; rows pass by. Links no decryption. One thread.
@@ -55,7 +55,7 @@ struct inventory_totals {
 	uint64_t keys, in_progress, held_keys, erasing; /* live slots; without a row yet; copies for holds; being destroyed */
 	uint64_t segments, segment_bytes; /* length, that is the sum of the next four */
 	uint64_t heads, named, unreadable, other; /* other: copies of rows, calls in progress, remains without a row */
-	uint64_t files, disk_bytes; /* of the five directories; allocated */
+	uint64_t files, disk_bytes; /* of keys/, segments/, catalog/, evidence/, outbox/; allocated */
 	uint64_t problems;
 };
 

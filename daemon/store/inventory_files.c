@@ -94,11 +94,19 @@ struct place {
 	int purpose; /* in keys/ */
 	struct inv_day *day; /* in segments/; NULL: no row of it */
 	uint32_t number;     /* of the day, as number */
+	bool uncounted;	     /* not of calls; and not everybody's to look at */
 };
 
 /* Of an entry: a file or a directory of ours, or neither. */
 enum kind { STRAY, FILE_OURS, DIR_OURS };
 typedef enum kind look(struct place *p, const char *name, const struct stat *sb);
+
+static void path_of(const struct place *p, const char *name, char out[2 * PATH_ROOM])
+{
+	bool top = !strcmp(p->dir, ".");
+
+	snprintf(out, 2 * PATH_ROOM, "%s%s%s", top ? "" : p->dir, top ? "" : "/", name);
+}
 
 static int walk(struct place *p, look *fn)
 {
@@ -110,7 +118,7 @@ static int walk(struct place *p, look *fn)
 	DIR *d;
 
 	if (fd < 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : why_errno(v->why, -errno, p->dir, "cannot read");
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || (errno == EACCES && p->uncounted) ? 0 : why_errno(v->why, -errno, p->dir, "cannot read");
 	d = fdopendir(fd);
 	if (!d) {
 		close(fd);
@@ -121,12 +129,12 @@ static int walk(struct place *p, look *fn)
 
 		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || beneath_statat(dirfd(d), e->d_name, &sb))
 			continue;
-		v->t.files += S_ISREG(sb.st_mode);
-		v->t.disk_bytes += S_ISREG(sb.st_mode) ? (uint64_t)sb.st_blocks * 512 : 0;
+		v->t.files += S_ISREG(sb.st_mode) && !p->uncounted;
+		v->t.disk_bytes += S_ISREG(sb.st_mode) && !p->uncounted ? (uint64_t)sb.st_blocks * 512 : 0;
 		want = fn(p, e->d_name, &sb);
 		if ((want == FILE_OURS && S_ISREG(sb.st_mode)) || (want == DIR_OURS && S_ISDIR(sb.st_mode)))
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", p->dir, e->d_name);
+		path_of(p, e->d_name, path);
 		inv_problem(v, path, "is none of the store's files (FORMAT.md)");
 	}
 	closedir(d);
@@ -159,18 +167,34 @@ static enum kind purposes(struct place *p, const char *name, const struct stat *
 	return !strcmp(name, store_purpose_names[0]) || !strcmp(name, store_purpose_names[1]) ? DIR_OURS : STRAY;
 }
 
+/* A file that becomes another one as soon as it is written. */
+static enum kind in_the_making(struct place *p, const char *name, const struct stat *sb, const char *rule, bool beside)
+{
+	char path[2 * PATH_ROOM];
+	const char *bad;
+
+	path_of(p, name, path);
+	bad = S_ISREG(sb->st_mode) ? left_behind(&p->v->root, path, beside) : NULL;
+	if (bad)
+		inv_problem(p->v, path, "%s%s%s", rule, *rule ? ": " : "", bad);
+	return FILE_OURS;
+}
+
 static enum kind key_file(struct place *p, const char *name, const struct stat *sb)
 {
 	char path[2 * PATH_ROOM];
 	struct stat other;
 	uint32_t day;
 
-	(void)sb;
 	if (!strcmp(name, "hold.slots"))
 		return p->purpose == STORE_DOCUMENTATION ? FILE_OURS : STRAY;
+	if (!strcmp(name, "hold.slots.tmp"))
+		return p->purpose == STORE_DOCUMENTATION ? in_the_making(p, name, sb, "H-2", true) : STRAY;
 	if (strlen(name) < 11 || day_parse(name, 10, &day) || day == DAY_HOLD)
 		return STRAY;
-	if (!strcmp(name + 10, ".bucket") || !strcmp(name + 10, ".bucket.tmp") || !strcmp(name + 10, ".slots.tmp"))
+	if (!strcmp(name + 10, ".bucket.tmp") || !strcmp(name + 10, ".slots.tmp"))
+		return in_the_making(p, name, sb, "K-7", true);
+	if (!strcmp(name + 10, ".bucket"))
 		return FILE_OURS;
 	if (strcmp(name + 10, ".slots") != 0)
 		return STRAY;
@@ -369,20 +393,97 @@ static int segments_of(struct inventory *v, const char *dir, const char *name)
 	return rc ? rc : name_check(name) ? 0 : each_dir(v, p.dir, segment_day);
 }
 
+/* ---- what is left: of the daemon, of who made the store ---- */
+
+static bool one_of(const char *name, const char *const *v)
+{
+	while (*v && strcmp(name, *v) != 0)
+		v++;
+	return *v;
+}
+
+/* NAME.tmp or NAME.open, of a name that is written over. */
+static bool made_as(const char *name, const char *end, const char *const *v)
+{
+	size_t n = strlen(name), m = strlen(end);
+	char base[PATH_ROOM];
+
+	snprintf(base, sizeof(base), "%.*s", n > m ? (int)(n - m) : 0, name);
+	return n > m && !strcmp(name + n - m, end) && one_of(base, v);
+}
+
+static enum kind top_file(struct place *p, const char *name, const struct stat *sb)
+{
+	static const char *const dirs[] = { "public", "keys", "segments", "catalog", "policies", "evidence", "outbox", "sampling",
+					    "lost+found", NULL };
+	static const char *const files[] = { "optag.store", "lock", "number.key", "epoch", "open.db", "open.db-wal", "open.db-shm",
+					     "open.db-journal", "reserve", "holds", "holds.telling", "erase", "reap.clock", "reap.lock",
+					     "reap.retention", "retention", "callback", "sets", "used", NULL };
+	static const char *const over[] = { "optag.store", "epoch", "holds", "holds.telling", "erase", "reap.clock", "retention", "callback", NULL };
+	static const char *const sets[] = { "sets", NULL };
+
+	if (one_of(name, dirs))
+		return DIR_OURS;
+	if (made_as(name, ".tmp", over) || made_as(name, ".open", sets))
+		return in_the_making(p, name, sb, "", false);
+	return one_of(name, files) || (!strncmp(name, "holds.", 6) && set_aside(name + 5)) ? FILE_OURS : STRAY;
+}
+
+static enum kind public_file(struct place *p, const char *name, const struct stat *sb)
+{
+	static const char *const files[] = { "documentation.pub", "training.pub", NULL };
+
+	(void)p, (void)sb;
+	return one_of(name, files) ? FILE_OURS : STRAY;
+}
+
+static int public_of(struct inventory *v, const char *dir, const char *name)
+{
+	struct place p = { .v = v, .uncounted = true };
+
+	snprintf(p.dir, sizeof(p.dir), "%.255s/%.255s", dir, name);
+	return walk(&p, public_file);
+}
+
+static enum kind policy_file(struct place *p, const char *name, const struct stat *sb)
+{
+	static const char *const kinds[] = { ".policy", ".sounds", ".approval", NULL };
+	static const char *const files[] = { "history", "records", NULL };
+	bool hash = strspn(name, "0123456789abcdef") == 64;
+
+	if (one_of(name, files) || (hash && one_of(name + 64, kinds)))
+		return FILE_OURS;
+	return made_as(name, ".open", files) || (hash && made_as(name + 64, ".open", kinds)) ? in_the_making(p, name, sb, "", false) : STRAY;
+}
+
+static enum kind sampling_file(struct place *p, const char *name, const struct stat *sb)
+{
+	static const char *const files[] = { "lock", "state", NULL };
+	uint32_t day;
+
+	if (!strcmp(name, "state.tmp"))
+		return in_the_making(p, name, sb, "", false);
+	return one_of(name, files) || (strlen(name) == 16 && !strcmp(name + 10, ".jsonl") && !day_parse(name, 10, &day)) ? FILE_OURS : STRAY;
+}
+
 int inv_files(struct inventory *v)
 {
 	static const struct {
 		const char *dir;
 		look *look;
 		int (*each)(struct inventory *v, const char *dir, const char *name);
+		bool uncounted;
 	} top[] = {
-		{ "segments", controllers, segments_of }, { "catalog", controllers, catalog_of }, { "keys", controllers, keys_of },
-		{ "evidence", evidence_file, NULL },	  { "outbox", outbox_file, NULL },
+		{ "segments", controllers, segments_of, false }, { "catalog", controllers, catalog_of, false },
+		{ "keys", controllers, keys_of, false },	 { "evidence", evidence_file, NULL, false },
+		{ "outbox", outbox_file, NULL, false },		 { ".", top_file, NULL, true },
+		{ "public", controllers, public_of, true },	 { "policies", policy_file, NULL, true },
+		{ "sampling", sampling_file, NULL, true },
 	};
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(top) / sizeof(*top); i++) {
-		struct place p = { .v = v };
+		struct place p = { .v = v, .uncounted = top[i].uncounted };
 
 		snprintf(p.dir, sizeof(p.dir), "%s", top[i].dir);
 		rc = walk(&p, top[i].look);

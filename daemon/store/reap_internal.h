@@ -56,6 +56,10 @@ void reap_item(const struct reap *r, const struct reap_item *it);
 int reap_plan(struct reap *r, struct why *why);
 /* The latest instant at which that day begins anywhere. */
 uint64_t reap_day_begun(uint32_t day);
+/* A copy of a key of that day, as path has it, is to be destroyed by now. */
+bool reap_copy_due(const struct reap *r, const char *controller, unsigned purpose, uint32_t day, const char *path);
+/* reap_copies.c: they are. Holds are open. */
+void reap_copies(struct reap *r);
 /* Its calls, from the slots file; the key may be dead. */
 void reap_count(struct reap *r, struct reap_bucket *b);
 

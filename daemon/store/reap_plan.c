@@ -102,6 +102,25 @@ static int look(struct reap *r, struct reap_bucket *b)
 	return 1;
 }
 
+bool reap_copy_due(const struct reap *r, const char *controller, unsigned purpose, uint32_t day, const char *path)
+{
+	struct reap_bucket b = { .purpose = purpose, .day = day, .destroy_ns = reap_day_begun(day) };
+	uint8_t raw[BUCKET_SIZE + 1];
+	struct bucket k = { 0 };
+	size_t n;
+
+	if (b.destroy_ns > r->due_ns + ZONE_LEAST + ZONE_MOST)
+		return false;
+	snprintf(b.controller, sizeof(b.controller), "%s", controller);
+	if (!read_small(r->root.fd, path, raw, sizeof(raw), &n) && !bucket_parse(raw, n, &k) && begins_day(k.destroy_ns, day))
+		b.destroy_ns = k.destroy_ns;
+	else
+		b.destroy_ns = before_deadlines(r, &b);
+	explicit_bzero(raw, sizeof(raw));
+	explicit_bzero(&k, sizeof(k));
+	return b.destroy_ns <= r->due_ns;
+}
+
 static int add(struct reap *r, const struct reap_bucket *b)
 {
 	struct reap_bucket *v;

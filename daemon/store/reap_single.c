@@ -529,8 +529,10 @@ void reap_single(struct reap *r)
 	struct reap_asks asks = { 0 };
 	struct unused u = { .r = r };
 	struct why why = { "" };
-	int rc = r->set->dry ? 0 : reap_asks_make(&r->root, &why);
+	int rc;
 
+	reap_copies(r);
+	rc = r->set->dry ? 0 : reap_asks_make(&r->root, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
 	rc = reap_asks_read(&r->root, &asks, &why);

@@ -83,6 +83,11 @@ int make_empty(const struct root *r, const char *rel, struct why *why);
 int sync_dir_of(const struct root *r, const char *rel, struct why *why);
 /* A small file, whole, into buf; *ret_len of at most n. -EFBIG. */
 int read_small(int dirfd, const char *rel, void *buf, size_t n, size_t *ret_len);
+/*
+ * What is wrong with a file that write_new (beside) or write_over makes (NAME.tmp, NAME.open): it lies beside NAME, or nobody finished it for
+ * minutes. NULL: nothing, or it is gone.
+ */
+const char *left_behind(const struct root *r, const char *path, bool beside);
 /* name.tmp, fsync, rename, directory synced. -EEXIST when it is there. */
 int write_new(const struct root *r, const char *rel, const void *p, size_t n, mode_t mode, struct why *why);
 

@@ -432,6 +432,27 @@ void names_free(struct names *n)
 	*n = (struct names){ 0 };
 }
 
+#define UNFINISHED_S 600 /* a file is written in milliseconds; a disk that hangs, in seconds */
+
+const char *left_behind(const struct root *r, const char *path, bool beside)
+{
+	char whole[STORE_PATH_MAX];
+	struct timespec now;
+	struct stat sb, other;
+	time_t changed;
+	bool there;
+
+	snprintf(whole, sizeof(whole), "%.*s", (int)(strrchr(path, '.') - path), path);
+	there = beside && !beneath_statat(r->fd, whole, &other);
+	if (beneath_statat(r->fd, path, &sb)) /* last: it may just have become the whole one */
+		return NULL;
+	if (there)
+		return "a copy beside the file itself";
+	changed = sb.st_mtime < sb.st_ctime ? sb.st_mtime : sb.st_ctime;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec - changed > UNFINISHED_S ? "begun, and not finished for minutes" : NULL;
+}
+
 /* ---- the store's own file ---- */
 
 static int parse_head(const char *text, struct root *r, const char *dir, struct why *why)

@@ -52,9 +52,10 @@ diff -r s t || fail "looking changed the store"
 acme=$(ls t/keys)
 day=$(ls "t/segments/$acme")
 for stray in keys/x "keys/$acme/documentation/copy.slots" "keys/$acme/training/hold.slots" "keys/$acme/other/" "segments/$acme/$day/.hidden" \
-	"segments/$acme/$day/00000009.copy" "segments/$acme/x" "catalog/$acme/$day.db.bak" "catalog/$acme/other.db" evidence/notes outbox/x.txt; do
+	"segments/$acme/$day/00000009.copy" "segments/$acme/x" "catalog/$acme/$day.db.bak" "catalog/$acme/other.db" evidence/notes outbox/x.txt .copy holds.old \
+	public/acme/documentation.key public/x "policies/$(printf '%064d' 0).bucket" sampling/x; do
 	again
-	mkdir -p "t/${stray%/*}"
+	mkdir -p "$(dirname "t/$stray")"
 	case $stray in
 	*/) rm -rf "t/${stray%/}" && mkdir "t/${stray%/}" ;;
 	*) echo secret >"t/$stray" ;;
@@ -62,6 +63,25 @@ for stray in keys/x "keys/$acme/documentation/copy.slots" "keys/$acme/training/h
 	inv 3 --now "$end"
 	grep -qF "${stray%/}: is none of the store's files" out || fail "$stray is not named"
 done
+again
+bucket=$(cd t && ls "keys/$acme/documentation/"*.bucket | head -1) # copies of keys, by names that a writer makes
+cp "t/$bucket" "t/$bucket.tmp"
+inv 3 --now "$end"
+has out "$bucket.tmp: K-7: a copy beside the file itself"
+run 3 "$BIN/optag" fsck --store t
+has out 'K-7'
+mv "t/$bucket.tmp" "t/${bucket%/*}/2026-12-24.bucket.tmp" # as one that is just being made
+rm -f t/keys/*/*/2026-12-24.bucket
+inv 0 --now "$end"
+touch -d '-1 hour' "t/${bucket%/*}/2026-12-24.bucket.tmp"
+inv 3 --now "$end"
+has out '2026-12-24.bucket.tmp: K-7: begun, and not finished for minutes'
+again
+cp "t/$bucket" t/epoch.tmp
+inv 0 --now "$end"
+touch -d '-1 hour' t/epoch.tmp
+inv 3 --now "$end"
+has out '^epoch.tmp: begun, and not finished'
 again
 ln -s /etc/passwd "t/segments/$acme/$day/00000099.seg"
 inv 3 --now "$end"

@@ -612,6 +612,61 @@ static void test_left_open(void **state)
 	shell("test -z \"$(find '%s/segments' -name '*7.open')\"", store_dir);
 }
 
+static bool holds_key(const char *path)
+{
+	uint8_t raw[128], none[32] = { 0 };
+	FILE *f = fopen(path, "rb");
+
+	assert_non_null(f);
+	assert_int_equal(fread(raw, 1, sizeof(raw), f), sizeof(raw));
+	fclose(f);
+	return memcmp(raw + 40, none, 32) != 0;
+}
+
+/* A copy of a key by the name that a writer makes it under dies on its day; not that of another day, and no key that it is a link to. */
+static void test_copies(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 91 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct store_fsck_report rep;
+	char path[600], dir[400];
+	struct reap_totals t;
+	struct finding f;
+	struct uid uid;
+
+	(void)state;
+	keep_call(st, 1, "acme", "UTC", T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	uid = keep_call(st, 2, "acme", "UTC", T0, (uint64_t[]){ T0 + 200 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	fsck_clean(NULL);
+	snprintf(dir, sizeof(dir), "%s/keys/acme/documentation", store_dir);
+	shell("cd '%s' && for f in *.bucket *.slots; do cp $f $f.tmp; done; set -- *.bucket; ln $1.tmp ../../../kept; ln $2 2020-01-01.bucket.tmp", dir);
+	assert_int_equal(fsck(&f, &rep), 1);
+	assert_int_equal(rep.damaged, 4);
+	assert_string_equal(f.rule, "K-7");
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(t.faults, 3);
+	shell("cd '%s' && test $(ls *.tmp | wc -l) = 2 && rm *.tmp", dir); /* of the day to come */
+	snprintf(path, sizeof(path), "%s/kept", store_dir);
+	assert_true(holds_key(path)); /* this one is not of keys/ */
+	assert_int_equal(heard(&uid, STORE_DOCUMENTATION), 0);
+	/* overwritten, whoever has it open */
+	shell("cd '%s' && cp ../../../kept 2020-01-02.bucket.tmp && exec 3<2020-01-02.bucket.tmp && cat <&3 >/dev/null", dir);
+	snprintf(path, sizeof(path), "%s/2020-01-02.bucket.tmp", dir);
+	int fd = open(path, O_RDONLY);
+	uint8_t raw[128], none[128] = { 0 };
+
+	assert_true(fd >= 0);
+	assert_int_equal(reap_with(&s, &t), -EBADMSG);
+	assert_int_equal(pread(fd, raw, sizeof(raw), 0), sizeof(raw));
+	close(fd);
+	assert_memory_equal(raw, none, sizeof(raw));
+	shell("rm '%s/kept'", store_dir);
+	reap_at(T0 + 92 * DAY_NS);
+	fsck_clean(NULL);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, make_store, drop_store)
 
 int main(void)
@@ -619,7 +674,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(only_due), T(order), T(training_first), T(quarantine), cmocka_unit_test(test_calendar), T(clock), T(clock_lost),
 		T(by_hand), T(until), T(not_told), T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two),
-		T(beside_writer), T(settle_after), T(left_open),
+		T(beside_writer), T(settle_after), T(left_open), T(copies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
