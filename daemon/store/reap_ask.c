@@ -20,6 +20,8 @@
 #define ASK_MADE   "erase 2\n" /* in the lock file: there is one, with a head */
 #define ASK_LIMIT  (1u << 30)
 #define ASK_TIDY   (64u << 10) /* a file of lines that are done is emptied from here on */
+#define ASK_TMP    "erase.tmp"
+#define ASK_BUFFER (1u << 20)
 #define LINE_MAX_  256
 
 /* As the evidence log takes it: no digits of anybody. */
@@ -83,16 +85,12 @@ int reap_ask_parse(const char *p, size_t n, struct reap_ask *ret)
 	return format(ret, again) == n + 1 && !memcmp(again, line, n) ? 0 : -EBADMSG;
 }
 
-/* Locked; the caller closes it. -ENOENT only without make. */
-static int open_journal(const struct root *r, bool make, int *ret, struct why *why)
+/* Locked; 1: it was made anew meanwhile, and is another. */
+static int open_once(const struct root *r, int *ret, struct why *why)
 {
+	struct stat mine, there;
 	int fd, rc;
 
-	if (make) {
-		rc = make_empty(r, ASK_FILE, why);
-		if (rc)
-			return rc;
-	}
 	fd = beneath_openat(r->fd, ASK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return why_errno(why, -errno, ASK_FILE, "cannot open");
@@ -103,8 +101,24 @@ static int open_journal(const struct root *r, bool make, int *ret, struct why *w
 		close(fd);
 		return why_errno(why, rc, ASK_FILE, "cannot lock");
 	}
+	if (!fstat(fd, &mine) && (beneath_statat(r->fd, ASK_FILE, &there) || mine.st_ino != there.st_ino || mine.st_dev != there.st_dev)) {
+		close(fd);
+		return 1;
+	}
 	*ret = fd;
 	return 0;
+}
+
+/* Locked; the caller closes it. -ENOENT only without make. */
+static int open_journal(const struct root *r, bool make, int *ret, struct why *why)
+{
+	int rc;
+
+	do {
+		rc = make ? make_empty(r, ASK_FILE, why) : 0;
+		rc = rc ? rc : open_once(r, ret, why);
+	} while (rc == 1);
+	return rc;
 }
 
 static int take(struct reap_asks *a, const char *p, size_t n, uint64_t off)
@@ -115,8 +129,10 @@ static int take(struct reap_asks *a, const char *p, size_t n, uint64_t off)
 		a->bad++;
 		return 0;
 	}
-	if (x.ask.done)
+	if (x.ask.done) {
+		a->done_bytes += n + 1;
 		return 0;
+	}
 	if (!(a->n & (a->n - 1))) {
 		v = realloc(a->v, (a->n ? 2 * a->n : 1) * sizeof(*v));
 		if (!v)
@@ -158,7 +174,9 @@ int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why)
 		head = journal_head_parse(ASK_NAME, text, n, &bytes);
 	for (p = text + head; !rc && (lf = memchr(p, '\n', n - (size_t)(p - text))); p = lf + 1)
 		rc = take(&a, p, (size_t)(lf - p), (uint64_t)(p - text));
-	a.bad += head && (!bytes || bytes > (uint64_t)(p - text));
+	a.cut = head && (!bytes || bytes > (uint64_t)(p - text));
+	a.bad += a.cut;
+	a.bytes = n;
 	if (!rc && !a.n && !a.bad && n > ASK_TIDY)
 		rc = empty(fd, head);
 	close(fd);
@@ -169,6 +187,129 @@ int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why)
 	}
 	*ret = a;
 	return 0;
+}
+
+/* ---- made anew, without what is done ---- */
+
+struct renewed {
+	int from, to;
+	off_t at, end; /* read, written */
+	char *buf;
+	size_t have;
+	bool inside; /* of a line that is longer than the buffer: none, and kept */
+};
+
+static int keep(struct renewed *x, const char *p, size_t n)
+{
+	int rc = n ? pwrite_all(x->to, p, n, x->end) : 0;
+
+	x->end += (off_t)n;
+	return rc;
+}
+
+/* Whole lines of the buffer: those that are not done are written, together as far as they follow each other. */
+static int keep_lines(struct renewed *x)
+{
+	char *p = x->buf, *from = x->buf, *end = x->buf + x->have, *lf;
+	struct reap_ask ask;
+	int rc = 0;
+
+	for (; !rc && (lf = memchr(p, '\n', (size_t)(end - p))); p = lf + 1) {
+		if (x->inside || reap_ask_parse(p, (size_t)(lf - p), &ask) || !ask.done) {
+			x->inside = false;
+			continue;
+		}
+		rc = keep(x, from, (size_t)(p - from));
+		from = lf + 1;
+	}
+	if (!rc && p == x->buf && x->have == ASK_BUFFER) {
+		x->inside = true;
+		p = end;
+	}
+	rc = rc ? rc : keep(x, from, (size_t)(p - from));
+	x->have = (size_t)(end - p);
+	memmove(x->buf, p, x->have);
+	return rc;
+}
+
+static int copy_open(struct renewed *x)
+{
+	int rc = 0;
+
+	for (ssize_t got = 1; !rc && got > 0;) {
+		got = pread(x->from, x->buf + x->have, ASK_BUFFER - x->have, x->at);
+		if (got < 0)
+			rc = -errno;
+		if (got > 0) {
+			x->at += got;
+			x->have += (size_t)got;
+			rc = keep_lines(x);
+		}
+	}
+	return rc; /* what is left has no LF: it was never confirmed */
+}
+
+/* It stays whose it was, or all of the group can write to it. */
+static int same_owner(const struct root *r, int from, int to)
+{
+	struct stat was, is;
+
+	if (fstat(from, &was) || fstat(to, &is) || fchmod(to, was.st_mode & 0777))
+		return -errno;
+	if ((was.st_uid == is.st_uid && was.st_gid == is.st_gid) || !fchown(to, was.st_uid, was.st_gid))
+		return 0;
+	return r->shared ? 0 : -EPERM;
+}
+
+int reap_asks_tidy(const struct root *r, struct why *why)
+{
+	struct renewed x = { .from = -1, .to = -1, .buf = malloc(ASK_BUFFER) };
+	int rc = x.buf ? open_journal(r, false, &x.from, why) : -ENOMEM;
+	char head[JOURNAL_HEAD_MAX];
+	uint64_t bytes = 0;
+	ssize_t n = rc ? 0 : pread(x.from, head, sizeof(head), 0);
+
+	if (!rc)
+		x.at = (off_t)journal_head_parse(ASK_NAME, head, n > 0 ? (size_t)n : 0, &bytes);
+	if (!rc && x.at && !bytes)
+		rc = -EBADMSG; /* the head is damaged: it stays, and is told */
+	x.end = (off_t)journal_head_format(ASK_NAME, 0, head);
+	if (!rc) {
+		x.to = beneath_openat(r->fd, ASK_TMP, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		rc = x.to < 0 ? -errno : same_owner(r, x.from, x.to);
+	}
+	if (!rc)
+		rc = copy_open(&x);
+	if (!rc && bytes > (uint64_t)x.at - x.have) /* lines are lost, which is told each time */
+		rc = -EBADMSG;
+	if (!rc)
+		rc = pwrite_all(x.to, head, journal_head_format(ASK_NAME, (uint64_t)x.end, head), 0);
+	if (!rc && (fsync(x.to) || beneath_renameat(r->fd, ASK_TMP, ASK_FILE, 0)))
+		rc = -errno;
+	if (!rc)
+		rc = sync_dir_of(r, ASK_FILE, why);
+	else if (x.to >= 0)
+		(void)beneath_unlinkat(r->fd, ASK_TMP, 0); /* the next run makes it anew */
+	if (x.to >= 0)
+		close(x.to);
+	if (x.from >= 0)
+		close(x.from); /* and the lock, when the new one is there */
+	free(x.buf);
+	return rc && !*why->text ? why_errno(why, rc, ASK_FILE, "cannot be made anew") : rc;
+}
+
+int reap_asks_load(const struct root *r, struct reap_asks *ret, struct why *why)
+{
+	int rc = reap_asks_read(r, ret, why);
+	struct why none = { "" };
+
+	if (rc != -EFBIG && (rc || ret->cut || ret->bytes <= ASK_TIDY || 2 * ret->done_bytes <= ret->bytes))
+		return rc;
+	if (reap_asks_tidy(r, &none)) /* then it is as long as it was; where that is too long, it is told */
+		return rc;
+	reap_asks_free(ret);
+	why->text[0] = 0;
+	return reap_asks_read(r, ret, why);
 }
 
 bool reap_asks_due(const struct root *r)
@@ -302,6 +443,8 @@ int reap_asks_add(const struct root *r, const struct reap_ask *v, size_t n, stru
 		len = journal_head_format(ASK_NAME, 0, text);
 	for (size_t i = 0; !rc && i < n; i++)
 		len += format(&v[i], text + len);
+	if (!rc && (uint64_t)end + len > ASK_LIMIT) /* what nobody could read */
+		rc = -ENOSPC;
 	if (!rc && !end) /* the head of a new file says all of it */
 		memcpy(text, line, journal_head_format(ASK_NAME, len, line));
 	if (!rc)

@@ -3,7 +3,8 @@
  * reap_ask.h - the journal of erasures that were asked for (STORE/erase)
  *
  * Lines are appended under a lock (flock) and marked as done by one byte in place, so acting upon them takes no space. When all
- * are done and there are many the file is emptied, but for its head, which says how long it is: so lines that were cut off are
+ * are done and there are many the file is emptied in place, when most are it is made anew with the others (who has waited for its lock looks
+ * whether it is still that file), but for its head, which says how long it is: so lines that were cut off are
  * missed. One thread.
  */
 #ifndef REAP_ASK_H
@@ -23,6 +24,8 @@ struct reap_asks {
 	struct reap_asked *v; /* those that are not done */
 	size_t n;
 	unsigned bad; /* lines that are none, or missing: left alone, each time told */
+	bool cut;     /* lines are missing, or the head is damaged */
+	uint64_t bytes, done_bytes; /* of all; of lines that are done */
 };
 
 /*
@@ -35,8 +38,12 @@ bool reap_asks_due(const struct root *r); /* there must be a file */
 int reap_asks_check(const struct root *r, void (*bad)(void *arg, uint64_t off, const char *text), void *arg);
 /* No file: none. */
 int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why);
+/* For the reaper, with reap.lock: the same, and before that the file is made anew when most of it is done, or it is too long to be read. */
+int reap_asks_load(const struct root *r, struct reap_asks *ret, struct why *why);
+/* Made anew (erase.tmp, rename), without lines that are done: offsets are others then. Refused where lines are missing. */
+int reap_asks_tidy(const struct root *r, struct why *why);
 void reap_asks_free(struct reap_asks *a);
-/* All n lines are durable, or none. */
+/* All n lines are durable, or none. -ENOSPC: there is no room in the disk, or the file would be longer than anybody reads (1 GiB). */
 int reap_asks_add(const struct root *r, const struct reap_ask *v, size_t n, struct why *why);
 /* The lines at these offsets are done; not durable: who loses that does it once more, to no effect. */
 int reap_asks_done(const struct root *r, const uint64_t *off, size_t n, struct why *why);

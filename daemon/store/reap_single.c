@@ -529,13 +529,14 @@ void reap_single(struct reap *r)
 	struct reap_asks asks = { 0 };
 	struct unused u = { .r = r };
 	struct why why = { "" };
-	int rc;
+	int rc, unread;
 
 	reap_copies(r);
 	rc = r->set->dry ? 0 : reap_asks_make(&r->root, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
-	rc = reap_asks_read(&r->root, &asks, &why);
+	rc = r->set->dry ? reap_asks_read(&r->root, &asks, &why) : reap_asks_load(&r->root, &asks, &why);
+	unread = rc;
 	if (rc)
 		reap_fault(r, rc, why.text);
 	if (asks.bad)
@@ -547,6 +548,10 @@ void reap_single(struct reap *r)
 	if (rc) {
 		reap_fault(r, rc, "out of memory");
 		u.n = 0;
+	}
+	if (unread) { /* what is asked for already is not known: each run would ask for the same again */
+		u.n = 0;
+		rc = unread;
 	}
 	if (ask_for(r, &u, &asks))
 		rc = -EIO;

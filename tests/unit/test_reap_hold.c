@@ -285,6 +285,66 @@ static void test_request(void **state)
 	fsck_clean(NULL);
 }
 
+static off_t size_of(const char *rel)
+{
+	char path[400];
+	struct stat sb;
+
+	snprintf(path, sizeof(path), "%s/%s", store_dir, rel);
+	return stat(path, &sb) ? -1 : sb.st_size;
+}
+
+/* One request waits: what is done beside it does not stay for ever, and requests that wait for the file meanwhile are not lost. */
+static void test_tidy(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct uid a, b, none;
+	struct reap_totals t;
+	char why[512] = "";
+	pid_t pid;
+
+	(void)state;
+	a = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
+	b = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&a);
+	ask(&a, STORE_DOCUMENTATION, "erased");
+	none = a;
+	for (unsigned i = 0; i < 700; i++) {
+		none.b[15] = (uint8_t)i;
+		none.b[14] ^= i % 256 == 0;
+		ask(&none, STORE_TRAINING, "erased");
+	}
+	(void)reap_at(T0 + 3 * DAY_NS);
+	assert_true(size_of("erase") > 65536);
+	pid = fork();
+	if (!pid) {
+		for (unsigned i = 0; i < 50; i++)
+			if (reap_request(store_dir, &b, STORE_TRAINING, "withdrawn", 1, T0 + 2 * DAY_NS, why, sizeof(why)))
+				_exit(1);
+		_exit(0);
+	}
+	t = reap_at(T0 + 3 * DAY_NS + 1);
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	(void)reap_at(T0 + 3 * DAY_NS + 2);
+	assert_true(size_of("erase") < 12000);
+	shell("test ! -e '%s/erase.tmp' && test $(grep -c '^{.call' '%s/erase') = 1 && test $(grep -c withdrawn '%s/erase') = 50", store_dir, store_dir, store_dir);
+	assert_int_equal(heard(&b, STORE_TRAINING), -EACCES);
+	fsck_clean(NULL);
+	release(&a, T0 + 4 * DAY_NS, HOLD_RELEASED); /* and the one that waits is still asked for */
+	t = reap_at(T0 + 5 * DAY_NS);
+	assert_int_equal(t.single, 1);
+	assert_int_equal(heard(&a, STORE_DOCUMENTATION), -ESHUTDOWN);
+	/* longer than anybody reads: nobody makes it so */
+	shell("truncate -s %llu '%s/erase' && echo >>'%s/erase'", (1ull << 30) - 50, store_dir, store_dir);
+	assert_int_equal(reap_request(store_dir, &b, STORE_TRAINING, "withdrawn", 1, T0 + 2 * DAY_NS, why, sizeof(why)), -ENOSPC);
+	assert_true(size_of("erase") == (1ll << 30) - 49);
+}
+
 #define DOC_SLOTS "keys/acme/documentation/2027-02-16.slots"
 
 /* Its uid is in the file of slots, so a wrap of it may be, too. */
@@ -566,7 +626,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(wrong_place), T(wrong_chunks), T(unused),
+	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks), T(unused),
 					   T(unused_index), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
