@@ -31,6 +31,8 @@ static const char schema[] =
 static const char put_line[] = "INSERT OR REPLACE INTO later(uid,purpose,day,state,reason,at_ns) VALUES(?,?,?,?,?,?)";
 static const char get_line[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE uid=? AND purpose=?";
 static const char all_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later ORDER BY uid,purpose";
+/* Each minute: lines of what is over, which are most, are not even read. */
+static const char kept_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE state NOT IN ('EXPIRED','WITHDRAWN') AND purpose<>'training'";
 static const char day_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE day=? ORDER BY uid,purpose";
 
 void later_path(const char *controller, char out[STORE_PATH_MAX])
@@ -260,20 +262,18 @@ int later_get(struct later *l, const struct uid *uid, enum store_purpose p, stru
 	return rc;
 }
 
-int later_each(struct later *l, uint32_t day, int (*fn)(void *arg, const struct later_line *line), void *arg, struct why *why)
+static int each(struct later *l, const char *which, const char *day, int (*fn)(void *arg, const struct later_line *line), void *arg,
+		struct why *why)
 {
 	struct later_line line;
 	sqlite3_stmt *st = NULL;
-	char text[16];
 	int rc, got = SQLITE_DONE;
 
 	if (!l || !l->get)
 		return 0;
-	rc = sqlite3_prepare_v2(l->sql, day ? day_lines : all_lines, -1, &st, NULL);
-	if (rc == SQLITE_OK && day) {
-		day_text(day, text);
-		rc = sqlite3_bind_text(st, 1, text, -1, SQLITE_STATIC);
-	}
+	rc = sqlite3_prepare_v2(l->sql, which, -1, &st, NULL);
+	if (rc == SQLITE_OK && day)
+		rc = sqlite3_bind_text(st, 1, day, -1, SQLITE_STATIC);
 	if (rc != SQLITE_OK)
 		rc = fail(l, rc, "cannot read", why);
 	while (!rc && (got = sqlite3_step(st)) == SQLITE_ROW) {
@@ -285,6 +285,20 @@ int later_each(struct later *l, uint32_t day, int (*fn)(void *arg, const struct 
 		rc = fail(l, got, "cannot read", why);
 	sqlite3_finalize(st);
 	return rc;
+}
+
+int later_each(struct later *l, uint32_t day, int (*fn)(void *arg, const struct later_line *line), void *arg, struct why *why)
+{
+	char text[16];
+
+	if (day)
+		day_text(day, text);
+	return each(l, day ? day_lines : all_lines, day ? text : NULL, fn, arg, why);
+}
+
+int later_kept(struct later *l, int (*fn)(void *arg, const struct later_line *line), void *arg, struct why *why)
+{
+	return each(l, kept_lines, NULL, fn, arg, why);
 }
 
 int later_forget_day(struct later *l, uint32_t day, struct why *why)

@@ -53,6 +53,8 @@ int later_get(struct later *l, const struct uid *uid, enum store_purpose p, stru
 /* All lines (day 0), or those of a day, by uid. fn returns non-zero to stop; that is returned. */
 int later_each(struct later *l, uint32_t day, int (*fn)(void *arg, const struct later_line *line), void *arg,
 	       struct why *why);
+/* Those of documentation that is kept, or is nothing that is known. */
+int later_kept(struct later *l, int (*fn)(void *arg, const struct later_line *line), void *arg, struct why *why);
 /* Lines of calls whose rows are gone with their day. */
 int later_forget_day(struct later *l, uint32_t day, struct why *why);
 /* SQLite's own check, and that all lines parse. */

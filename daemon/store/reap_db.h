@@ -50,8 +50,8 @@ int reap_row_extents(struct sqlite3 *sql, const struct uid *uid, uint8_t **ret, 
 	"uid,documentation_state,documentation_day,documentation_slot,documentation_until," \
 	"training_state,training_day,training_slot,training_until"
 int reap_row_get(struct sqlite3_stmt *st, struct reap_row *ret);
-/* Training that must have been used by ?1. In the words of the index of sealed partitions (catalog_seal.c): other ones, such as
- * BETWEEN 1 AND ?1, read all rows of the store each minute. */
-#define REAP_UNUSED "training_use_by > 0 AND training_use_by <= ?1 AND training_state='GRANTED'"
+/* Training that must have been used by ?1, and not by ?2. In the words of the index of sealed partitions (catalog_seal.c): other ones, such as
+ * BETWEEN 1 AND ?1, read all rows of the store each minute. ?2 comes first: of two lower bounds SQLite begins with the first. */
+#define REAP_UNUSED "training_use_by > ?2 AND training_use_by <= ?1 AND training_use_by > 0 AND training_state='GRANTED'"
 
 #endif

@@ -302,7 +302,7 @@ static void release(struct reap *r, const char *controller)
 	int rc = later_open(&r->root, controller, false, &l, &why);
 
 	if (!rc)
-		rc = later_each(l, 0, let_go, &x, &why);
+		rc = later_kept(l, let_go, &x, &why);
 	later_close(l);
 	l = NULL;
 	if (!rc && x.n && !r->set->dry)

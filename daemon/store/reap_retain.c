@@ -36,7 +36,8 @@
 #define HOUR_NS	    (3600 * NS_PER_S)
 #define EDGE_NS	    (5 * 86400 * NS_PER_S)
 #define NEAR_NS	    (3 * HOUR_NS)     /* of spans without months, when EDGE_NS was looked at in this hour */
-#define FRESH_NS    (600 * NS_PER_S) /* a file that changed so shortly before the last look changed perhaps since */
+
+uint64_t reap_retain_fresh_ns = 600 * NS_PER_S; /* a file that changed so shortly before the last look changed perhaps since */
 
 struct mark_of {
 	uint64_t n;
@@ -154,6 +155,42 @@ static void marks_write(const struct root *r, const struct marks *m)
 	free(text);
 }
 
+/* In the line of number 0: what a line of the retention never has. */
+void reap_retain_use_read(const struct root *r, struct reap_retain_use *ret)
+{
+	struct marks m;
+
+	*ret = (struct reap_retain_use){ 0 };
+	marks_read(r, &m);
+	for (size_t i = 0; i < m.n; i++)
+		if (!m.v[i].n)
+			*ret = (struct reap_retain_use){ m.v[i].from_ns, m.v[i].clock_ns, m.v[i].due_ns, m.v[i].crc };
+	free(m.v);
+}
+
+void reap_retain_use_write(const struct root *r, const struct reap_retain_use *u)
+{
+	const struct mark_of mine = { 0, u->crc, u->from_ns, u->bytes, u->clock_ns };
+	struct marks m, all = { 0 };
+
+	marks_read(r, &m);
+	all.v = calloc(m.n + 1, sizeof(*all.v));
+	for (size_t i = 0; all.v && i < m.n; i++)
+		if (m.v[i].n)
+			all.v[all.n++] = m.v[i];
+	if (all.v) {
+		all.v[all.n++] = mine;
+		marks_write(r, &all);
+	}
+	free(all.v);
+	free(m.v);
+}
+
+uint64_t reap_retain_clock(void)
+{
+	return machine_ns();
+}
+
 static struct mark_of *mark_find(const struct marks *m, const struct retention_line *l)
 {
 	for (size_t i = 0; i < m->n; i++)
@@ -258,15 +295,15 @@ static int scan_rows(struct scan *s, const struct look *k, sqlite3 *sql, uint64_
 }
 
 /* Not sealed, or perhaps not yet so when it was looked at last. */
-static bool fresh(const struct root *r, const char *controller, uint32_t day, unsigned part, const struct mark_of *m)
+bool reap_retain_fresh(const struct root *r, const char *controller, uint32_t day, unsigned part, uint64_t clock_ns)
 {
 	char rel[STORE_PATH_MAX];
 	struct stat sb;
 
 	catalog_path(controller, day, part, rel);
-	if (beneath_statat(r->fd, rel, &sb) || sb.st_mode & 0222 || machine_ns() < m->clock_ns)
+	if (beneath_statat(r->fd, rel, &sb) || sb.st_mode & 0222 || machine_ns() < clock_ns)
 		return true;
-	return (uint64_t)sb.st_ctim.tv_sec * NS_PER_S >= back(m->clock_ns, FRESH_NS);
+	return (uint64_t)sb.st_ctim.tv_sec * NS_PER_S >= back(clock_ns, reap_retain_fresh_ns);
 }
 
 static void fault(struct scan *s, int rc, const struct why *why)
@@ -318,7 +355,7 @@ static int scan_in(void *arg, const char *controller, uint32_t day, unsigned par
 	if (!rc) {
 		for (size_t i = 0; !rc && i < s->nlook; i++) {
 			const struct look *k = &s->look[i];
-			uint64_t from = fresh(&s->r->root, controller, day, part, &k->mark) ? 0 : back(k->mark.from_ns, k->edge_ns);
+			uint64_t from = reap_retain_fresh(&s->r->root, controller, day, part, k->mark.clock_ns) ? 0 : back(k->mark.from_ns, k->edge_ns);
 
 			if (!strcmp(k->l->controller, controller))
 				rc = scan_rows(s, k, sql, from, &why);

@@ -32,7 +32,21 @@ struct retention_line;
 /* A reaper went by a line that is not there any more, or is another now. t: not shrunk. */
 bool reap_retain_lost(const struct root *r, const struct retention *t);
 
+/* ---- training by its row's own use-by: what was looked at (reap_single.c) ---- */
+struct reap_retain_use {
+	uint64_t from_ns;  /* rows of sealed partitions up to here are over */
+	uint64_t clock_ns; /* the machine's, before that; 0 nothing was looked at */
+	uint64_t bytes;	   /* of `used`, and their CRC, as it was then */
+	uint32_t crc;
+};
+void reap_retain_use_read(const struct root *r, struct reap_retain_use *ret);
+void reap_retain_use_write(const struct root *r, const struct reap_retain_use *u); /* may fail: then it is looked at again */
+uint64_t reap_retain_clock(void);
+/* Not sealed, or perhaps not yet so at that time of the machine's clock. */
+bool reap_retain_fresh(const struct root *r, const char *controller, uint32_t day, unsigned part, uint64_t clock_ns);
+
 /* ---- for tests ---- */
+extern uint64_t reap_retain_fresh_ns;
 bool reap_retain_due(const struct retention_line *l, const struct reap_row *row, uint64_t start_ns, uint64_t due_ns);
 
 #endif

@@ -38,6 +38,10 @@ struct unused {
 	size_t n;
 	char controller[STORE_NAME_MAX];
 	struct later *later; /* of it; NULL none */
+	/* of their own use-by: what was looked at before is over, and what is now */
+	uint64_t from_ns, clock_ns;
+	uint64_t asked_ns; /* the first one that is due and not erased yet */
+	bool looked, failed;
 };
 
 bool reap_bucket_lives(const struct reap *r, const char *controller, unsigned purpose, uint32_t day)
@@ -64,24 +68,30 @@ static int add_ask(struct unused *u, const struct uid *uid, unsigned purpose, co
 	return 0;
 }
 
-static int unused_rows(struct unused *u, sqlite3 *sql, struct why *why)
+static int unused_rows(struct unused *u, sqlite3 *sql, uint64_t from_ns, struct why *why)
 {
 	struct later_line line;
 	sqlite3_stmt *st = NULL;
 	int rc, got = SQLITE_DONE;
 
-	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS " FROM calls WHERE " REAP_UNUSED, -1, &st, NULL);
+	rc = sqlite3_prepare_v2(sql, "SELECT " REAP_ROW_COLUMNS ",training_use_by FROM calls WHERE " REAP_UNUSED, -1, &st, NULL);
 	if (rc == SQLITE_ERROR) /* of an older format: nobody wrote when it must have been used */
 		return 0;
 	if (rc == SQLITE_OK)
 		sqlite3_bind_int64(st, 1, (sqlite3_int64)u->r->due_ns);
+	if (rc == SQLITE_OK)
+		sqlite3_bind_int64(st, 2, (sqlite3_int64)from_ns);
 	while (rc == SQLITE_OK && (got = sqlite3_step(st)) == SQLITE_ROW) {
+		uint64_t by = (uint64_t)sqlite3_column_int64(st, 9);
 		struct reap_row row = { .day = 0 };
 
+		u->looked = true;
 		if (reap_row_get(st, &row) || reap_used_is(&u->used, &row.uid) ||
 		    !reap_bucket_lives(u->r, u->controller, STORE_TRAINING, row.purpose_day[STORE_TRAINING]))
 			continue;
 		rc = later_get(u->later, &row.uid, STORE_TRAINING, &line, why);
+		if (!rc && by < u->asked_ns)
+			u->asked_ns = by;
 		if (!rc)
 			rc = add_ask(u, &row.uid, STORE_TRAINING, "unused");
 		else if (rc == 1)
@@ -111,17 +121,44 @@ static int unused_in(void *arg, const char *controller, uint32_t day, unsigned p
 	if (!rc && day != DAY_HOLD) { /* a hold has no training */
 		rc = reap_db_open(&u->r->root, controller, day, part, &sql, &why);
 		if (!rc) {
-			rc = unused_rows(u, sql, &why);
+			rc = unused_rows(u, sql, reap_retain_fresh(&u->r->root, controller, day, part, u->clock_ns) ? 0 : u->from_ns, &why);
 			sqlite3_close(sql);
 		}
 	}
-	if (rc && rc != -ENOENT)
+	if (rc && rc != -ENOENT) {
+		u->failed = true;
 		reap_fault(u->r, rc, *why.text ? why.text : "out of memory");
+	}
 	return 0;
+}
+
+/*
+ * Rows of sealed partitions up to FROM are over: erased, or used, as long as nothing changes in what `used` had. One that is due and not erased
+ * yet is looked at again, whatever becomes of the request for it.
+ */
+static void look_from(struct unused *u, const struct reap_retain_use *m)
+{
+	u->asked_ns = UINT64_MAX;
+	u->from_ns = u->clock_ns = 0;
+	if (m->clock_ns && reap_used_has(&u->r->root, m->bytes, m->crc)) {
+		u->from_ns = m->from_ns;
+		u->clock_ns = m->clock_ns;
+	}
+}
+
+static void looked_to(const struct unused *u, struct reap_retain_use m)
+{
+	m.from_ns = u->asked_ns <= u->r->due_ns ? u->asked_ns - 1 : u->r->due_ns;
+	if (m.from_ns < u->from_ns) /* a time that was set back */
+		m.from_ns = u->from_ns < u->asked_ns ? u->from_ns : u->asked_ns - 1;
+	m.bytes = u->used.bytes;
+	m.crc = u->used.crc;
+	reap_retain_use_write(&u->r->root, &m);
 }
 
 static void find_unused(struct reap *r, struct unused *u)
 {
+	struct reap_retain_use mark;
 	struct why why = { "" };
 	size_t bad = 0;
 	int rc = reap_used_read(&r->root, &u->used, &bad, &why);
@@ -137,9 +174,14 @@ static void find_unused(struct reap *r, struct unused *u)
 	}
 	if (bad)
 		reap_fault(r, -EBADMSG, "used: a line that is none is left alone");
+	reap_retain_use_read(&r->root, &mark);
+	look_from(u, &mark);
+	mark.clock_ns = reap_retain_clock();
 	rc = catalog_each(&r->root, unused_in, u);
 	if (rc)
 		reap_fault(r, rc, "catalog: cannot be read");
+	else if (u->looked && !u->failed && !r->set->dry)
+		looked_to(u, mark);
 	later_close(u->later);
 	u->later = NULL;
 }

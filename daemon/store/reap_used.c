@@ -67,6 +67,8 @@ int reap_used_read(const struct root *r, struct reap_used *ret, size_t *ret_bad,
 		rc = used_line(&u, p, (size_t)(lf - p));
 		*ret_bad += !rc;
 	}
+	u.bytes = rc >= 0 ? (uint64_t)(p - text) : 0;
+	u.crc = u.bytes ? crc32c(0, text, u.bytes) : 0;
 	free(text);
 	if (rc < 0) {
 		free(u.v);
@@ -76,6 +78,22 @@ int reap_used_read(const struct root *r, struct reap_used *ret, size_t *ret_bad,
 		qsort(u.v, u.n, sizeof(*u.v), uid_order);
 	*ret = u;
 	return 0;
+}
+
+bool reap_used_has(const struct root *r, uint64_t bytes, uint32_t crc)
+{
+	int fd = beneath_openat(r->fd, "used", O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	char *text = NULL;
+	bool has = !bytes;
+	size_t n = 0;
+
+	if (fd < 0)
+		return has;
+	if (!has && !files_read(fd, USED_MAX, &text, &n))
+		has = n >= bytes && crc32c(0, text, bytes) == crc;
+	close(fd);
+	free(text);
+	return has;
 }
 
 bool reap_used_is(const struct reap_used *u, const struct uid *uid)

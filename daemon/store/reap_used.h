@@ -16,6 +16,8 @@
 struct reap_used {
 	struct uid *v; /* sorted */
 	size_t n;
+	uint64_t bytes; /* of the file, to its last whole line; their CRC */
+	uint32_t crc;
 };
 
 /*
@@ -23,6 +25,8 @@ struct reap_used {
  * nothing then.
  */
 int reap_used_read(const struct root *r, struct reap_used *ret, size_t *ret_bad, struct why *why);
+/* It begins with what it was, or is that: it only grew since. */
+bool reap_used_has(const struct root *r, uint64_t bytes, uint32_t crc);
 bool reap_used_is(const struct reap_used *u, const struct uid *uid);
 void reap_used_free(struct reap_used *u);
 

@@ -13,6 +13,7 @@
 #include "store/catalog.h"
 #include "store/hold.h"
 #include "store/reap_db.h"
+#include "store/reap_retain.h"
 #include "store/sealing.h"
 #include "store/store_internal.h"
 
@@ -549,6 +550,76 @@ static void test_unused_index(void **state)
 	assert_int_equal(reap_at(T0 + 31 * DAY_NS).single, 1);
 }
 
+static int seal_one(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	struct why why = { "" };
+	char path[1024], rel[STORE_PATH_MAX];
+
+	assert_int_equal(seal_partition(arg, controller, day, part, NULL, &why), 0);
+	catalog_path(controller, day, part, rel);
+	snprintf(path, sizeof(path), "%s/%s", store_dir, rel);
+	assert_int_equal(chmod(path, 0440), 0);
+	return 0;
+}
+
+/* What was looked at: the time by which the first row that was not must have been used, less 1. */
+static uint64_t mark(void)
+{
+	unsigned long long from = 0;
+	char cmd[400];
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "awk '$1 == \"0\" { print $3 }' '%s/reap.retention'", store_dir);
+	f = popen(cmd, "r");
+	assert_non_null(f);
+	(void)!fscanf(f, "%llu", &from);
+	pclose(f);
+	return from;
+}
+
+/* Rows that are over are not looked at for ever; what is not erased yet is, and all, when what was used is not what it was. */
+static void test_unused_once(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+	struct why why = { "" };
+	enum store_state doc, training;
+	struct uid used, v[3];
+	char text[UID_TEXT];
+	struct root root;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		v[i] = train_call(st, 1 + i, T0 + (30 + i) * DAY_NS);
+	used = train_call(st, 5, T0 + 30 * DAY_NS);
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(root_open(store_dir, &root, &why), 0);
+	assert_int_equal(catalog_each(&root, seal_one, &root), 0);
+	root_close(&root);
+	reap_retain_fresh_ns = 0;
+	uid_format(&used, text);
+	shell("printf '{\"call\":\"%s\",\"kind\":\"played\",\"by\":\"anna\",\"at\":1795000000000000000,\"uid\":1001}\n' >'%s/used'", text, store_dir);
+	assert_int_equal(reap_at(T0 + 31 * DAY_NS).single, 2);
+	assert_int_equal(mark(), T0 + 30 * DAY_NS - 1); /* asked for in this run */
+	assert_int_equal(reap_at(T0 + 31 * DAY_NS + 1).single, 0);
+	assert_int_equal(mark(), T0 + 31 * DAY_NS + 1);
+	shell("touch -d '-1 day' '%s/used'", store_dir);
+	assert_int_equal(reap_at(T0 + 33 * DAY_NS).single, 1);
+	(void)reap_at(T0 + 33 * DAY_NS + 1);
+	assert_int_equal(mark(), T0 + 33 * DAY_NS + 1);
+	shell("tail -n 1 '%s/used' >>'%s/used'", store_dir, store_dir); /* used once more */
+	assert_int_equal(reap_at(T0 + 34 * DAY_NS).single, 0);
+	assert_true(found(&used, &doc, &training) && training == STORE_S_GRANTED);
+	shell("sqlite3 '%s/catalog/acme/later.db' 'delete from later'", store_dir);
+	assert_int_equal(reap_at(T0 + 34 * DAY_NS + 1).single, 0); /* not even looked at */
+	shell("sed -i 's/%s/%.25s0/' '%s/used'", text, text, store_dir); /* it was another that was used */
+	assert_int_equal(reap_at(T0 + 35 * DAY_NS).single, 4);
+	reap_retain_fresh_ns = 600 * NS_PER_S;
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(found(&v[i], &doc, &training) && training == STORE_S_EXPIRED);
+	fsck_clean(NULL);
+}
+
 /* ---- killed ---- */
 
 #define CALLS 24
@@ -627,7 +698,7 @@ static void test_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks), T(unused),
-					   T(unused_index), T(killed) };
+					   T(unused_index), T(unused_once), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
