@@ -70,30 +70,120 @@ static void check_public(struct fsck *f)
 	names_free(&owners);
 }
 
-static int each_dir(struct fsck *f, const char *top)
+/* ---- calls, a controller and day at a time ---- */
+
+struct day_part {
+	char controller[STORE_NAME_MAX];
+	uint32_t day;
+	unsigned part; /* of the catalog; 0: of segments */
+};
+
+struct parts_of {
+	struct fsck *f;
+	struct day_part *v;
+	size_t n;
+};
+
+static int add_part(void *arg, const char *controller, uint32_t day, unsigned part)
+{
+	struct parts_of *a = arg;
+
+	if (!(a->n & (a->n - 1))) {
+		struct day_part *v = realloc(a->v, (a->n ? 2 * a->n : 1) * sizeof(*v));
+
+		if (!v)
+			return why_set(a->f->why, -ENOMEM, "out of memory");
+		a->v = v;
+	}
+	a->v[a->n] = (struct day_part){ .day = day, .part = part };
+	snprintf(a->v[a->n++].controller, STORE_NAME_MAX, "%s", controller);
+	return 0;
+}
+
+static int part_cmp(const void *x, const void *y)
+{
+	const struct day_part *a = x, *b = y;
+	int c = strcmp(a->controller, b->controller);
+
+	if (!c && a->day != b->day)
+		return a->day < b->day ? -1 : 1;
+	return c ? c : (a->part > b->part) - (a->part < b->part);
+}
+
+static int add_segments(struct parts_of *a)
 {
 	struct names owners, days;
 	char dir[STORE_PATH_MAX];
-	bool keys = !strcmp(top, "keys");
-	int rc = names_read(&f->root, top, &owners);
+	uint32_t day;
+	int rc = names_read(&a->f->root, "segments", &owners);
 
 	if (rc)
-		return fsck_unreadable(f, top, rc, keys ? "K-1" : "S-1");
+		return fsck_unreadable(a->f, "segments", rc, "S-1");
 	for (size_t i = 0; !rc && i < owners.n; i++) {
 		if (name_check(owners.v[i]))
 			continue;
-		for (int p = 0; !rc && keys && p < STORE_PURPOSES; p++)
-			rc = fsck_key_dir(f, owners.v[i], p);
-		if (keys)
-			continue;
-		snprintf(dir, sizeof(dir), "%s/%s", top, owners.v[i]);
-		rc = names_read(&f->root, dir, &days);
+		snprintf(dir, sizeof(dir), "segments/%s", owners.v[i]);
+		rc = names_read(&a->f->root, dir, &days);
 		for (size_t k = 0; !rc && k < days.n; k++)
-			rc = fsck_segment_day(f, owners.v[i], days.v[k]);
+			if (!day_parse(days.v[k], strlen(days.v[k]), &day)) /* else none of ours */
+				rc = add_part(a, owners.v[i], day, 0);
 		names_free(&days);
 		if (rc == -ENOTDIR)
 			rc = 0;
 	}
+	names_free(&owners);
+	return rc;
+}
+
+/* Of one day, n > 0. */
+static int check_day(struct fsck *f, const struct day_part *v, size_t n)
+{
+	bool segments = false;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < n; i++) {
+		segments |= !v[i].part;
+		rc = v[i].part ? fsck_catalog(f, v[i].controller, v[i].day, v[i].part) : 0;
+	}
+	if (!rc)
+		rc = fsck_day_read(f);
+	if (!rc && segments)
+		rc = fsck_segment_day(f, v->controller, v->day);
+	if (!rc)
+		fsck_chunk_refs(f, v->controller, v->day);
+	fsck_day_over(f);
+	return rc;
+}
+
+/* The hold area is a controller's last day, so a call that a reaper takes there meanwhile has its row in one of them. */
+static int each_day(struct fsck *f)
+{
+	struct parts_of a = { .f = f };
+	int rc = add_segments(&a);
+
+	if (!rc)
+		rc = catalog_each(&f->root, add_part, &a);
+	if (!rc && a.n)
+		qsort(a.v, a.n, sizeof(*a.v), part_cmp);
+	for (size_t i = 0, k; !rc && i < a.n; i = k) {
+		for (k = i + 1; k < a.n && a.v[k].day == a.v[i].day && !strcmp(a.v[k].controller, a.v[i].controller);)
+			k++;
+		rc = check_day(f, a.v + i, k - i);
+	}
+	free(a.v);
+	return rc;
+}
+
+static int each_key(struct fsck *f)
+{
+	struct names owners;
+	int rc = names_read(&f->root, "keys", &owners);
+
+	if (rc)
+		return fsck_unreadable(f, "keys", rc, "K-1");
+	for (size_t i = 0; !rc && i < owners.n; i++)
+		for (int p = 0; !rc && !name_check(owners.v[i]) && p < STORE_PURPOSES; p++)
+			rc = fsck_key_dir(f, owners.v[i], p);
 	names_free(&owners);
 	return rc;
 }
@@ -205,22 +295,16 @@ static int check_all(struct fsck *f)
 	if (overlay_new(&f->root, &f->overlay))
 		return why_set(f->why, -ENOMEM, "out of memory");
 	overlay_no_slots(f->overlay);
-	rc = catalog_each(&f->root, fsck_catalog, f);
+	rc = each_day(f);
 	if (rc)
 		return rc;
 	fsck_lost_rows(f);
-	if (f->chunks.n)
-		qsort(f->chunks.v, f->chunks.n, sizeof(*f->chunks.v), fsck_ref_cmp);
-	if (f->slots.n)
-		qsort(f->slots.v, f->slots.n, sizeof(*f->slots.v), fsck_ref_cmp);
-	rc = each_dir(f, "segments");
-	if (!rc)
-		rc = each_dir(f, "keys");
+	fsck_slots_read(f);
+	rc = each_key(f);
 	if (!rc)
 		rc = fsck_holds(&f->root, &(struct fsck_hold){ .arg = f, .bad = bad_hold, .key = fsck_held_key, .hold = on_hold }, f->why);
 	if (rc)
 		return rc;
-	fsck_chunk_refs(f);
 	rc = fsck_slot_refs(f);
 	return rc ? rc : fsck_lost(f);
 }
@@ -247,11 +331,8 @@ int store_fsck(const char *dir,
 	overlay_free(f.overlay);
 	root_close(&f.root);
 	free(f.place);
-	free(f.chunks.v);
 	free(f.slots.v);
 	fsck_lost_free(&f);
-	free(f.row_parts);
-	free(f.epoch);
 	if (rc)
 		return rc;
 	*ret = f.rep;

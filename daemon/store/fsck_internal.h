@@ -6,9 +6,10 @@
  * segments, fsck_keys.c at buckets and slots, fsck_hold.c at holds,
  * fsck_lost.c for what is not there.
  *
- * Catalogs are read first and segments and slots after them: a recorder that
+ * A day's catalogs are read first and its segments after them, and slots after all catalogs: a recorder that
  * runs meanwhile writes in the opposite order, so no row can be ahead of what
- * it refers to. Never writes. One thread.
+ * it refers to. What chunks are asked for is remembered a day at a time: of the whole store some words a call, and no chunk. Never
+ * writes. One thread.
  */
 #ifndef FSCK_INTERNAL_H
 #define FSCK_INTERNAL_H
@@ -16,23 +17,33 @@
 #include "store/overlay.h"
 #include "store/store_internal.h"
 
-/* A chunk or a slot that a row refers to. */
+/* A chunk that a row refers to, of the day at hand: a call has dozens. */
 struct ref {
-	uint32_t place; /* index in fsck.places */
-	uint32_t row;
-	uint32_t segment; /* or slot */
-	uint32_t len;
 	uint64_t off;
-	uint64_t order;	 /* of extents in their row */
+	uint32_t row; /* in fsck.row_info */
+	uint32_t segment, len;
+	uint32_t order;	 /* of extents in their row */
 	uint32_t number; /* as found in the chunk */
 	uint32_t epoch, part;
 	uint8_t leg;
-	bool found, reported, emptied; /* emptied: a slot of zeros */
-	struct uid uid;
+	bool found, reported;
 };
 
 struct refs {
 	struct ref *v;
+	size_t n, cap;
+};
+
+/* A slot that a row refers to, of the whole store: a row has two at most. */
+struct slot_ref {
+	struct uid uid;
+	uint32_t place; /* index in fsck.places */
+	uint32_t slot;
+	bool found, reported, emptied; /* emptied: zeros */
+};
+
+struct slot_refs {
+	struct slot_ref *v;
 	size_t n, cap;
 };
 
@@ -62,8 +73,9 @@ struct strays {
 	size_t n, cap;
 };
 
-/* Epochs of the parts of a row, in fsck.epoch. n 0: format 1, one part. */
-struct row_parts {
+/* A row of the day at hand. Epochs of its parts are in fsck.epoch; n 0: format 1, one part. */
+struct row_info {
+	struct uid uid;
 	size_t at;
 	unsigned n;
 };
@@ -76,7 +88,8 @@ struct fsck {
 	struct store_fsck_report rep;
 	struct place *place;
 	size_t nplace;
-	struct refs chunks, slots;
+	struct refs chunks; /* of the day at hand, until fsck_day_over */
+	struct slot_refs slots;
 	struct overlay *overlay; /* what became of calls later */
 	struct strays rows;	 /* uids of all rows, and of calls in progress; sorted */
 	struct strays copies;	 /* of rows, and chunks in the hold area */
@@ -84,7 +97,8 @@ struct fsck {
 	struct strays held;	 /* on hold */
 	struct strays emptied;	 /* kept by their rows, and their slot was overwritten */
 	struct strays listed;	 /* partitions that open.db has: slot is the part */
-	struct row_parts *row_parts; /* by row */
+	struct row_info *row_info; /* of the day at hand, as its rows came */
+	struct uid *row_uid;	   /* sorted */
 	uint32_t *epoch;
 	size_t nepoch;
 	uint32_t row;
@@ -99,18 +113,22 @@ int fsck_unreadable(struct fsck *f, const char *file, int rc, const char *rule);
 
 /* ---- fsck_rows.c: 0, -ENOMEM or -EAGAIN, also when there are findings ---- */
 
-int fsck_catalog(void *arg, const char *controller, uint32_t day, unsigned part);
-int fsck_ref_add(struct fsck *f, struct refs *r, const struct ref *ref);
+int fsck_catalog(struct fsck *f, const char *controller, uint32_t day, unsigned part);
 int fsck_place(struct fsck *f, const char *controller, int purpose, uint32_t day, uint32_t *ret);
-int fsck_ref_cmp(const void *a, const void *b); /* by place, segment, offset */
-/* First ref at or after (place, segment, off) of sorted ones. */
-size_t fsck_ref_lower(const struct refs *r, uint32_t place, uint32_t segment, uint64_t off);
+/* When all catalogs of a day are read: what its segments are asked for is sorted; -ENOMEM. */
+int fsck_day_read(struct fsck *f);
+/* First ref at or after (segment, off) of sorted ones. */
+size_t fsck_ref_lower(const struct refs *r, uint32_t segment, uint64_t off);
+/* The call has a row in the day at hand. */
+bool fsck_day_has(const struct fsck *f, const struct uid *uid);
+/* When its segments are. */
+void fsck_day_over(struct fsck *f);
 
 /* ---- fsck_segments.c ---- */
 
-int fsck_segment_day(struct fsck *f, const char *controller, const char *day_name);
+int fsck_segment_day(struct fsck *f, const char *controller, uint32_t day);
 /* Rows whose chunks were nowhere, and chunk numbers that do not go up by one. Changes the order of f->chunks. */
-void fsck_chunk_refs(struct fsck *f);
+void fsck_chunk_refs(struct fsck *f, const char *controller, uint32_t day);
 
 /* ---- fsck_lost.c: what is not there and must be ---- */
 
@@ -126,6 +144,8 @@ void fsck_lost_free(struct fsck *f);
 
 /* ---- fsck_keys.c ---- */
 
+/* When all catalogs are read. */
+void fsck_slots_read(struct fsck *f);
 int fsck_key_dir(struct fsck *f, const char *controller, int purpose);
 /* The row's wrap is there as long as its copy is. */
 void fsck_held_key(void *arg, const char *controller, uint32_t day, uint32_t slot, const struct uid *uid);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,14 +52,37 @@ static void check_bucket(struct fsck *f, const char *controller, int purpose, ui
 	explicit_bzero(&b, sizeof(b));
 }
 
+static int ref_cmp(const void *a, const void *b)
+{
+	const struct slot_ref *x = a, *y = b;
+
+	if (x->place != y->place)
+		return x->place < y->place ? -1 : 1;
+	return x->slot < y->slot ? -1 : x->slot > y->slot;
+}
+
+void fsck_slots_read(struct fsck *f)
+{
+	if (f->slots.n)
+		qsort(f->slots.v, f->slots.n, sizeof(*f->slots.v), ref_cmp);
+}
+
+/* The first one of that slot, of sorted ones: two rows may name it. NULL none. */
+static struct slot_ref *ref_find(struct fsck *f, uint32_t place, uint32_t slot)
+{
+	const struct slot_ref key = { .place = place, .slot = slot };
+	struct slot_ref *r = f->slots.n ? bsearch(&key, f->slots.v, f->slots.n, sizeof(key), ref_cmp) : NULL;
+
+	while (r && r > f->slots.v && !ref_cmp(&key, r - 1))
+		r--;
+	return r;
+}
+
 static int match_slot(struct fsck *f, uint32_t place, uint32_t index, const struct slot *s, const char *bad,
 		       const char *name)
 {
-	size_t i = fsck_ref_lower(&f->slots, place, index, (uint64_t)index * SLOT_SIZE);
-	struct ref *r = i < f->slots.n ? &f->slots.v[i] : NULL;
+	struct slot_ref *r = ref_find(f, place, index);
 
-	if (r && (r->place != place || r->segment != index))
-		r = NULL;
 	if (bad) {
 		fsck_found(f, name, (uint64_t)index * SLOT_SIZE, "K-3", bad);
 		if (r)
@@ -179,7 +203,7 @@ int fsck_slot_refs(struct fsck *f)
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < f->slots.n; i++) {
-		const struct ref *r = &f->slots.v[i];
+		const struct slot_ref *r = &f->slots.v[i];
 		const struct place *p = &f->place[r->place];
 
 		if (r->found || r->reported || p->destroyed)
@@ -192,22 +216,24 @@ int fsck_slot_refs(struct fsck *f)
 		uid_format(&r->uid, uid);
 		slots_path(p->controller, (unsigned)p->purpose, p->day, "slots", name);
 		snprintf(text, sizeof(text), "row of call %s: its wrap is not there", uid);
-		fsck_found(f, name, r->off, "K-5", text);
+		fsck_found(f, name, (uint64_t)r->slot * SLOT_SIZE, "K-5", text);
 	}
 	return rc;
 }
+
 /* The row's wrap is there as long as its copy is. */
 void fsck_held_key(void *arg, const char *controller, uint32_t day, uint32_t slot, const struct uid *uid)
 {
 	struct fsck *f = arg;
 
-	for (size_t i = 0; i < f->slots.n; i++) {
-		struct ref *r = &f->slots.v[i];
-		const struct place *p = &f->place[r->place];
-
-		if (r->segment == slot && p->purpose == STORE_DOCUMENTATION && p->day == day && uid_equal(&r->uid, uid) &&
-		    !strcmp(p->controller, controller))
-			r->found = true;
-	}
 	f->rep.held++;
+	for (size_t i = 0; i < f->nplace; i++) {
+		const struct place *p = &f->place[i];
+		struct slot_ref *r, *end = f->slots.v + f->slots.n;
+
+		if (p->purpose != STORE_DOCUMENTATION || p->day != day || strcmp(p->controller, controller) != 0)
+			continue;
+		for (r = ref_find(f, (uint32_t)i, slot); r && r < end && r->place == i && r->slot == slot; r++)
+			r->found |= uid_equal(&r->uid, uid);
+	}
 }

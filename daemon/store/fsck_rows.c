@@ -11,19 +11,44 @@
 #include "store/slot.h"
 #include "store/writer.h"
 
-int fsck_ref_add(struct fsck *f, struct refs *r, const struct ref *ref)
+/* Room for one more in an array of *cap. */
+static int room(struct fsck *f, void **v, size_t n, size_t *cap, size_t size)
 {
-	if (r->n == r->cap) {
-		size_t cap = r->cap ? r->cap * 2 : 1024;
-		struct ref *v = realloc(r->v, cap * sizeof(*v));
+	size_t more = *cap ? *cap * 2 : 1024;
+	void *p;
 
-		if (!v)
-			return why_set(f->why, -ENOMEM, "out of memory");
-		r->v = v;
-		r->cap = cap;
-	}
-	r->v[r->n++] = *ref;
+	if (n < *cap)
+		return 0;
+	p = realloc(*v, more * size);
+	if (!p)
+		return why_set(f->why, -ENOMEM, "out of memory");
+	*v = p;
+	*cap = more;
 	return 0;
+}
+
+static int chunk_add(struct fsck *f, const struct ref *ref)
+{
+	struct refs *r = &f->chunks;
+	void *v = r->v;
+	int rc = room(f, &v, r->n, &r->cap, sizeof(*r->v));
+
+	r->v = v;
+	if (!rc)
+		r->v[r->n++] = *ref;
+	return rc;
+}
+
+static int slot_add(struct fsck *f, const struct slot_ref *ref)
+{
+	struct slot_refs *r = &f->slots;
+	void *v = r->v;
+	int rc = room(f, &v, r->n, &r->cap, sizeof(*r->v));
+
+	r->v = v;
+	if (!rc)
+		r->v[r->n++] = *ref;
+	return rc;
 }
 
 int fsck_place(struct fsck *f, const char *controller, int purpose, uint32_t day, uint32_t *ret)
@@ -48,33 +73,71 @@ int fsck_place(struct fsck *f, const char *controller, int purpose, uint32_t day
 	return 0;
 }
 
-int fsck_ref_cmp(const void *a, const void *b)
+/* ---- of the day at hand ---- */
+
+static int ref_cmp(const void *a, const void *b)
 {
 	const struct ref *x = a, *y = b;
 
-	if (x->place != y->place)
-		return x->place < y->place ? -1 : 1;
 	if (x->segment != y->segment)
 		return x->segment < y->segment ? -1 : 1;
 	return x->off < y->off ? -1 : x->off > y->off;
 }
 
-/* First ref at or after (place, segment, off). */
-size_t fsck_ref_lower(const struct refs *r, uint32_t place, uint32_t segment, uint64_t off)
+size_t fsck_ref_lower(const struct refs *r, uint32_t segment, uint64_t off)
 {
-	struct ref key = { .place = place, .segment = segment, .off = off };
+	struct ref key = { .segment = segment, .off = off };
 	size_t lo = 0, hi = r->n;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (fsck_ref_cmp(&r->v[mid], &key) < 0)
+		if (ref_cmp(&r->v[mid], &key) < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
 	return lo;
 }
+
+static int uid_cmp(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct uid));
+}
+
+bool fsck_day_has(const struct fsck *f, const struct uid *uid)
+{
+	return f->row && bsearch(uid, f->row_uid, f->row, sizeof(*uid), uid_cmp);
+}
+
+int fsck_day_read(struct fsck *f)
+{
+	free(f->row_uid);
+	f->row_uid = calloc((size_t)f->row + 1, sizeof(*f->row_uid));
+	if (!f->row_uid)
+		return why_set(f->why, -ENOMEM, "out of memory");
+	for (uint32_t i = 0; i < f->row; i++)
+		f->row_uid[i] = f->row_info[i].uid;
+	if (f->row)
+		qsort(f->row_uid, f->row, sizeof(*f->row_uid), uid_cmp);
+	if (f->chunks.n)
+		qsort(f->chunks.v, f->chunks.n, sizeof(*f->chunks.v), ref_cmp);
+	return 0;
+}
+
+void fsck_day_over(struct fsck *f)
+{
+	free(f->chunks.v);
+	free(f->row_info);
+	free(f->row_uid);
+	free(f->epoch);
+	f->chunks = (struct refs){ 0 };
+	f->row_info = NULL;
+	f->row_uid = NULL;
+	f->epoch = NULL;
+	f->nepoch = f->row = 0;
+}
+
 /* Room for n elements behind `have`; NULL: no memory, and v is as it was. */
 static void *grown(struct fsck *f, void *v, size_t have, size_t n, size_t size)
 {
@@ -89,18 +152,18 @@ static void *grown(struct fsck *f, void *v, size_t have, size_t n, size_t size)
 	return p;
 }
 
-/* Remembers the parts of f->row. */
+/* Remembers f->row, and its parts. */
 static int row_table(struct fsck *f, const struct cursor_row *row)
 {
 	size_t at = f->nepoch;
-	struct row_parts *t = grown(f, f->row_parts, f->row, 1, sizeof(*t));
+	struct row_info *t = grown(f, f->row_info, f->row, 1, sizeof(*t));
 	uint32_t *epoch = row->parts.n ? grown(f, f->epoch, at, row->parts.n, sizeof(*epoch)) : f->epoch;
 
-	f->row_parts = t ? t : f->row_parts;
+	f->row_info = t ? t : f->row_info;
 	f->epoch = epoch ? epoch : f->epoch;
 	if (!t || (row->parts.n && !epoch))
 		return -ENOMEM;
-	t[f->row] = (struct row_parts){ at, (unsigned)row->parts.n };
+	t[f->row] = (struct row_info){ row->row.uid, at, (unsigned)row->parts.n };
 	f->nepoch += row->parts.n;
 	for (size_t i = 0; i < row->parts.n; i++)
 		f->epoch[at + i] = row->parts.v[i].epoch;
@@ -141,29 +204,16 @@ static int what_is_due(struct fsck *f, const char *controller, const struct curs
 	return 0;
 }
 
-static int row_refs(struct fsck *f, const char *controller, const struct cursor_row *row)
+static int chunk_refs(struct fsck *f, const char *name, const struct cursor_row *row)
 {
-	struct ref ref = { .row = f->row, .uid = row->row.uid };
+	struct ref ref = { .row = f->row - 1 };
+	struct extent_state st = { 0 };
 	const uint8_t *p = row->extents;
 	size_t n = row->extents_len;
-	struct extent_state st = { 0 };
-	char name[STORE_PATH_MAX];
 	struct extent e;
-	struct due due;
-	int got, rc = what_is_due(f, controller, row, &due);
+	int got, rc = 0;
 
-	if (rc)
-		return rc;
-	f->rep.rows++;
-	f->rep.calls += row->row.outcome == STORE_O_KEPT;
-	catalog_path(controller, row->day, row->part, name);
-	rc = row_table(f, row);
-	f->row++;
-	if (!rc)
-		rc = fsck_place(f, controller, -1, row->day, &ref.place);
-	if (!rc)
-		rc = fsck_stray(f, &f->rows, &row->row.uid, ref.place, 0);
-	while (!rc && (got = !due.chunks ? 0 : extent_get(&p, &n, &st, &e)) != 0) {
+	while (!rc && (got = extent_get(&p, &n, &st, &e)) != 0) {
 		if (got < 0) {
 			fsck_found(f, name, 0, "C-2", "a call's list of chunks does not parse");
 			break;
@@ -171,9 +221,34 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 		ref.segment = e.segment;
 		ref.off = e.off;
 		ref.len = e.len;
-		rc = fsck_ref_add(f, &f->chunks, &ref);
+		rc = chunk_add(f, &ref);
 		ref.order++;
 	}
+	return rc;
+}
+
+static int row_refs(struct fsck *f, const char *controller, const struct cursor_row *row)
+{
+	struct slot_ref ref = { .uid = row->row.uid };
+	char name[STORE_PATH_MAX];
+	uint32_t place;
+	struct due due;
+	int rc = what_is_due(f, controller, row, &due);
+
+	if (rc)
+		return rc;
+	f->rep.rows++;
+	f->rep.calls += row->row.outcome == STORE_O_KEPT;
+	catalog_path(controller, row->day, row->part, name);
+	rc = row_table(f, row);
+	if (rc)
+		return rc;
+	f->row++;
+	rc = fsck_place(f, controller, -1, row->day, &place);
+	if (!rc)
+		rc = fsck_stray(f, &f->rows, &row->row.uid, place, 0);
+	if (!rc && due.chunks)
+		rc = chunk_refs(f, name, row);
 	for (int i = 0; !rc && i < STORE_PURPOSES; i++) {
 		if (!due.wrap[i])
 			continue;
@@ -182,10 +257,9 @@ static int row_refs(struct fsck *f, const char *controller, const struct cursor_
 			continue;
 		}
 		rc = fsck_place(f, controller, i, row->purpose_day[i], &ref.place);
-		ref.segment = row->purpose_slot[i];
-		ref.off = (uint64_t)ref.segment * SLOT_SIZE;
+		ref.slot = row->purpose_slot[i];
 		if (!rc)
-			rc = fsck_ref_add(f, &f->slots, &ref);
+			rc = slot_add(f, &ref);
 	}
 	return rc;
 }
@@ -208,10 +282,9 @@ static int catalog_damaged(struct fsck *f, const char *controller, uint32_t day,
 	return rc;
 }
 
-int fsck_catalog(void *arg, const char *controller, uint32_t day, unsigned part)
+int fsck_catalog(struct fsck *f, const char *controller, uint32_t day, unsigned part)
 {
 	struct store_filter all = { .state = -1 };
-	struct fsck *f = arg;
 	const struct cursor_row *row;
 	struct why why = { "" };
 	char name[STORE_PATH_MAX];

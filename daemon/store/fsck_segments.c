@@ -22,15 +22,15 @@ struct seg_file {
 
 static void match_chunk(struct fsck *f, const struct seg_file *s, const struct segment_item *it)
 {
-	size_t i = fsck_ref_lower(&f->chunks, s->place, s->number, it->off);
+	size_t i = fsck_ref_lower(&f->chunks, s->number, it->off);
 	struct ref *r = i < f->chunks.n ? &f->chunks.v[i] : NULL;
 
 	f->rep.chunks++;
-	if (!r || r->place != s->place || r->segment != s->number || r->off != it->off) {
+	if (!r || r->segment != s->number || r->off != it->off) {
 		f->rep.orphan_chunks++;
 		return;
 	}
-	r->found = r->len == it->head.length && uid_equal(&r->uid, &it->head.uid);
+	r->found = r->len == it->head.length && uid_equal(&f->row_info[r->row].uid, &it->head.uid);
 	r->leg = it->head.leg;
 	r->number = it->head.number;
 	r->epoch = it->head.epoch;
@@ -39,23 +39,23 @@ static void match_chunk(struct fsck *f, const struct seg_file *s, const struct s
 
 static void match_damage(struct fsck *f, const struct seg_file *s, const struct segment_item *it)
 {
-	size_t i = fsck_ref_lower(&f->chunks, s->place, s->number, it->off);
+	size_t i = fsck_ref_lower(&f->chunks, s->number, it->off);
 
 	for (; i < f->chunks.n; i++) {
 		struct ref *r = &f->chunks.v[i];
 
-		if (r->place != s->place || r->segment != s->number || r->off >= it->off + it->len)
+		if (r->segment != s->number || r->off >= it->off + it->len)
 			break;
 		r->reported = true;
 	}
 }
 
-/* What is there of calls without a row: a copy of it, or that it was on hold. */
+/* What is there of calls without a row, which is known when all catalogs are read: a copy of it, or that it was on hold. */
 static int note_copy(struct fsck *f, const struct seg_file *s, const struct segment_item *it)
 {
 	if (it->kind != SEGMENT_ROW && !(it->kind == SEGMENT_CHUNK && s->day == DAY_HOLD))
 		return 0;
-	return fsck_has_row(f, &it->head.uid) ? 0 : fsck_stray(f, &f->copies, &it->head.uid, s->place, 0);
+	return fsck_day_has(f, &it->head.uid) ? 0 : fsck_stray(f, &f->copies, &it->head.uid, s->place, 0);
 }
 
 static int walk(struct fsck *f, const struct seg_file *s, const uint8_t *p, size_t n)
@@ -144,16 +144,15 @@ static bool digits(const char *s, size_t n)
 	return strspn(s, "0123456789") == n;
 }
 
-int fsck_segment_day(struct fsck *f, const char *controller, const char *day_name)
+int fsck_segment_day(struct fsck *f, const char *controller, uint32_t day)
 {
-	struct seg_file s = { .controller = controller };
-	char dir[STORE_PATH_MAX + 300];
+	struct seg_file s = { .controller = controller, .day = day };
+	char dir[STORE_PATH_MAX + 300], text[16];
 	struct names files;
 	int rc;
 
-	if (day_parse(day_name, strlen(day_name), &s.day))
-		return 0; /* none of ours */
-	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, day_name);
+	day_text(day, text);
+	snprintf(dir, sizeof(dir), "segments/%s/%s", controller, text);
 	rc = names_read(&f->root, dir, &files);
 	if (rc)
 		return fsck_unreadable(f, dir, rc, "S-1");
@@ -175,7 +174,7 @@ int fsck_segment_day(struct fsck *f, const char *controller, const char *day_nam
 /* The part is one of the row's, and not one of before the leg's last. */
 static bool part_fits(const struct fsck *f, const struct ref *e, uint32_t last[2])
 {
-	const struct row_parts *t = &f->row_parts[e->row];
+	const struct row_info *t = &f->row_info[e->row];
 	bool fits = e->part >= last[e->leg] && e->part < (t->n ? t->n : 1) && (!t->n || e->epoch >= f->epoch[t->at + e->part]);
 
 	last[e->leg] = e->part;
@@ -192,7 +191,7 @@ static int ref_row_cmp(const void *a, const void *b)
 }
 
 /* Rows whose chunks were nowhere, and chunk numbers that do not go up by one. */
-void fsck_chunk_refs(struct fsck *f)
+void fsck_chunk_refs(struct fsck *f, const char *controller, uint32_t day)
 {
 	struct refs *r = &f->chunks;
 	char name[STORE_PATH_MAX], text[160], uid[UID_TEXT];
@@ -204,7 +203,6 @@ void fsck_chunk_refs(struct fsck *f)
 		qsort(r->v, r->n, sizeof(*r->v), ref_row_cmp);
 	for (size_t i = 0; i < r->n; i++) {
 		const struct ref *e = &r->v[i];
-		const struct place *p = &f->place[e->place];
 		const char *bad = NULL, *rule = "C-3";
 
 		if (!e->order) {
@@ -228,8 +226,8 @@ void fsck_chunk_refs(struct fsck *f)
 		}
 		if (!bad)
 			continue;
-		uid_format(&e->uid, uid);
-		segment_path(p->controller, p->day, e->segment, "seg", name);
+		uid_format(&f->row_info[e->row].uid, uid);
+		segment_path(controller, day, e->segment, "seg", name);
 		snprintf(text, sizeof(text), "row of call %s: %s", uid, bad);
 		fsck_found(f, name, e->off, rule, text);
 	}

@@ -108,4 +108,15 @@ rm -rf t && cp -a s t && run 0 "$BIN/optag" fsck --store t
 diff -r s t || fail "fsck changed the store"
 "$BIN/optag" fsck --store s >/dev/full 2>err && fail "a full device is no success"
 has err 'standard output'
+
+# ---- memory: what a day's calls refer to, not the whole store's. 800,000 chunks in ten days, whose segments are not there ----
+if [ -z "$SAN" ]; then
+	CALL_BYTES=2000000 "$BUILD/tests/bench/bench_reap" make many many.keys 2000 200 5 >/dev/null || fail "bench_reap"
+	rm -rf many/segments/*/*
+	(ulimit -v 60000 && exec "$BIN/optag" fsck --store many) >told 2>err
+	rc=$?
+	[ $rc = 3 ] || fail "status $rc, not 3: $(tail -n 2 err)"
+	tail -n 1 told | grep -q '^0 segments, 0 chunks, 2000 calls, .*: 798000 damaged' || fail "$(tail -n 1 told)"
+	rm -rf many many.keys told
+fi
 exit 0
