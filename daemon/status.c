@@ -311,6 +311,7 @@ static json_t *calls_json(const struct status *s)
 	num(o, "untied", s->calls.group_full + s->calls.late_full);
 	num(o, "undivided", s->calls.transfer_limit);
 	num(o, "missed_requests", s->calls.missed_requests);
+	num(o, "foreign_ends", s->calls.foreign_ends);
 	num(o, "kept", s->kept);
 	num(o, "denied", s->denied);
 	num(o, "gaps", s->gaps);
@@ -559,6 +560,8 @@ static void call_metrics(const struct status *s, struct buf *b)
 	    s->calls.transfer_limit);
 	one(b, "optag_calls_missed_requests_total", "counter", "Times that requests of a matched call were not seen, by their numbers.",
 	    s->calls.missed_requests);
+	one(b, "optag_calls_foreign_ends_total", "counter", "Messages that would have ended a call, under tags that are no party's: ignored.",
+	    s->calls.foreign_ends);
 	head(b, "optag_calls_ended_total", "counter", "Matched calls that are over, by what is kept of them.");
 	with_label(b, "optag_calls_ended_total", "outcome", "kept", s->kept);
 	with_label(b, "optag_calls_ended_total", "outcome", "denied", s->denied);

@@ -46,11 +46,12 @@
  *	"calls": {"limit","active","setup","answered","hold","ending",
  *		  "recording","total","matched","unmatched","never",
  *		  "refused","forgotten","tied","bound","duplicates","untied","undivided","missed_requests",
- *		  "kept","denied","gaps","unwritten","memory","memory_limit",
+ *		  "foreign_ends","kept","denied","gaps","unwritten","memory","memory_limit",
  *		  "memory_areas","memory_huge"}	areas of 2 MiB; of these, of reserved huge pages;
  *			forgotten: in progress, matched by no rule, for others to have their place;
  *			undivided: transfers within a call that came too fast;
  *			missed_requests: times that a party's numbers of requests left some out;
+ *			foreign_ends: BYE, CANCEL and refusals under tags that are no party's, which end nothing;
  *			kept, denied, gaps: as rows on the disk say; unwritten: over, without such a row yet
  *	"decisions": [{"purpose","state","reason","calls"}]
  *	"alarms": {"notice_missing","pause_over","gap","quota","utilisation","transfer_limit","review",

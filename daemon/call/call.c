@@ -208,10 +208,8 @@ void call_set_timer(struct calls *cs, struct call *c, uint64_t at_ns)
 
 /* ---- the table ---- */
 
-struct call *calls_find(struct calls *cs, struct sip_str id)
+static struct call *with_id(struct hnode *n, struct sip_str id)
 {
-	struct hnode *n = htab_first(&cs->by_id, hash_bytes(id.p, id.n));
-
 	for (; n; n = htab_next(n)) {
 		struct call *c = container_of(n, struct call, node);
 
@@ -219,6 +217,92 @@ struct call *calls_find(struct calls *cs, struct sip_str id)
 			return c;
 	}
 	return NULL;
+}
+
+static struct call *first_with_id(const struct calls *cs, struct sip_str id)
+{
+	return with_id(htab_first(&cs->by_id, hash_bytes(id.p, id.n)), id);
+}
+
+static struct call *next_with_id(const struct call *c, struct sip_str id)
+{
+	return with_id(htab_next(&c->node), id);
+}
+
+static bool comes_before(const struct call *a, const struct call *b)
+{
+	bool over[2] = { a->phase == CALL_TOMBSTONE, b->phase == CALL_TOMBSTONE };
+
+	if (a->answered != b->answered && !over[0] && !over[1])
+		return a->answered;
+	return over[0] != over[1] ? over[1] : a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->ring < b->ring;
+}
+
+struct call *calls_find(struct calls *cs, struct sip_str id)
+{
+	struct call *c = first_with_id(cs, id), *best = c;
+
+	while (c && (c = next_with_id(c, id)))
+		best = comes_before(c, best) ? c : best;
+	return best;
+}
+
+static bool began_with(const struct call *c, struct sip_str tag)
+{
+	return strlen(c->caller_tag) == tag.n && (!tag.n || memcmp(c->caller_tag, tag.p, tag.n) == 0);
+}
+
+bool calls_has(const struct calls *cs, struct sip_str id, struct sip_str tag)
+{
+	struct call *c = first_with_id(cs, id);
+
+	while (c && !began_with(c, tag))
+		c = next_with_id(c, id);
+	return c;
+}
+
+/* How surely a message with these tags is this call's. */
+static unsigned likeness(const struct call *c, struct sip_str from, struct sip_str to)
+{
+	if (began_with(c, from)) /* also when there is none (RFC 2543) */
+		return 3;
+	if (to.n && began_with(c, to))
+		return 2;
+	return party_has(c, from) || party_has(c, to);
+}
+
+struct call *calls_find_tags(struct calls *cs, struct sip_str id, struct sip_str from, struct sip_str to)
+{
+	struct call *c = first_with_id(cs, id), *best = NULL;
+	unsigned most = 0;
+
+	if (!c || !next_with_id(c, id)) /* nearly always */
+		return c;
+	for (; c; c = next_with_id(c, id)) {
+		unsigned n = likeness(c, from, to);
+
+		if (n > most || (n && n == most && comes_before(c, best)))
+			best = c;
+		most = n > most ? n : most;
+	}
+	return best ? best : calls_find(cs, id);
+}
+
+bool calls_id_full(struct calls *cs, struct sip_str id)
+{
+	struct call *c = first_with_id(cs, id), *over = NULL;
+	unsigned n = 0;
+
+	for (; c; c = next_with_id(c, id)) {
+		n++;
+		if (c->phase == CALL_TOMBSTONE)
+			over = c;
+	}
+	if (n >= CALL_SAME_ID_MAX && over) {
+		call_forget(cs, over);
+		return false;
+	}
+	return n >= CALL_SAME_ID_MAX;
 }
 
 static char *dup_str(struct sip_str s)

@@ -3,7 +3,8 @@
  * call.h - calls in progress: who talks to whom, where, and under which rule
  *
  * Takes SIP messages, keeps one `struct call` per Call-ID (RFC 3261 12; forks,
- * retransmissions and proxy hops of one Call-ID are one call), asks the policy
+ * retransmissions and proxy hops of one Call-ID are one call; an INVITE under another From tag, once it is
+ * answered, is another one, told apart by its tags), asks the policy
  * once at the first INVITE and pins the answer, follows offer and answer (RFC
  * 3264) to know at which addresses each party's voice arrives, and tells its
  * user through the sink what the flow table shall hold. It opens no file and
@@ -30,7 +31,8 @@
  * count as they come.
  *
  * An address belongs to the call that announced it last: ports are reused, and
- * audio of a new call must never land in an old one's recording. Nor the other way
+ * audio of a new call must never land in an old one's recording. (A call with the Call-ID of one whose voices are there
+ * waits for its answer.) Nor the other way
  * round: what a call announced that a `never` matched stays blocked for calls that
  * announce it while that call is in progress (a forged SDP, or the other leg of a
  * PBX), until they announce it again after its end. Time is that
@@ -150,7 +152,7 @@ struct call {
 	struct call_tight tight;   /* what later policies took from it */
 	struct uid uid;
 	uint64_t start_ns, answer_ns, end_ns;
-	const char *end;	/* "bye", "cancel", "rejected", "timeout", "capture-end", "replaced"; static */
+	const char *end;	/* "bye", "cancel", "rejected", "timeout", "capture-end", "transfer", "restart"; static */
 	unsigned status;	/* last final status of the INVITE */
 	const char *call_id;	/* terminated, cut at CALL_ID_MAX */
 	const struct policy *policy;
@@ -302,6 +304,7 @@ struct calls_stats {
 	uint64_t late_full; /* calls that wait for a header: there were too many */
 	uint64_t forgotten; /* calls in progress that no rule matched, for others to have their place */
 	uint64_t transfer_limit; /* transfers within a call that came faster than CALL_SEGMENT_EVERY_NS allows */
+	uint64_t foreign_ends; /* BYE, CANCEL, refusals, and INVITEs past CALL_SAME_ID_MAX, under tags that are no party's: ignored */
 	uint64_t missed_requests; /* of matched calls: in-dialog requests whose number was left out, times that it happened */
 	uint64_t tied, bound, duplicates, group_full;
 };

@@ -4,7 +4,7 @@
  * endpoint.c (SDP, addresses)
  *
  * Invariants: a call is in `by_id` from its first message until its tombstone
- * expires, and in exactly one slot of the timer wheel, or in the list of old
+ * expires (of one Call-ID no two have the same caller_tag), and in exactly one slot of the timer wheel, or in the list of old
  * tombstones. Each call that may give way to others is in one list of `spare` (room.c). An endpoint with `owner`
  * set is in `owners`, and no other endpoint with its address is; a call with `never` has its
  * addresses in `barred`. Only matched
@@ -20,6 +20,7 @@
 #define WHEEL_SLOTS 1024 /* of 100 ms: 102 s a turn; later deadlines stay in their slot */
 #define WHEEL_NS    100000000ULL
 #define REJECT_MEDIA_NS 2000000000ULL /* a refusal of one branch does not end another's early media */
+#define CALL_SAME_ID_MAX 8 /* calls of one Call-ID, remembered ones included */
 #define STEP_SLOTS  50 /* messages come this late at most (TCP holes); a clock further back was set back */
 #define CALL_CODECS_MAX 32 /* names that a call's descriptions are compared by */
 #define CALL_LATE_MAX	65536 /* calls that no rule matched and that wait for a header; more do not */
@@ -70,7 +71,14 @@ struct calls {
 };
 
 /* call.c */
+/* Of several (dialog.c: a Call-ID that is used again) one in progress, of these the one that began first. */
 struct call *calls_find(struct calls *cs, struct sip_str call_id);
+/* The one that has one of the tags; none has: as calls_find. */
+struct call *calls_find_tags(struct calls *cs, struct sip_str call_id, struct sip_str from, struct sip_str to);
+/* There is one with this Call-ID and caller_tag. */
+bool calls_has(const struct calls *cs, struct sip_str call_id, struct sip_str caller_tag);
+/* No more calls of this Call-ID; may forget one that is over. */
+bool calls_id_full(struct calls *cs, struct sip_str call_id);
 int calls_add(struct calls *cs, struct sip_str call_id, struct sip_str caller_tag, uint64_t now,
 	      struct call **ret);
 void call_set_timer(struct calls *cs, struct call *c, uint64_t at_ns);
@@ -153,6 +161,8 @@ void call_take_decision(struct calls *cs, struct call *c, const struct policy *p
 void call_set_answered(struct calls *cs, struct call *c, uint64_t now);
 
 /* endpoint.c */
+/* It was answered: what a call of the same Call-ID, whose voices were there, kept from it becomes its own. */
+void call_own_answered(struct calls *cs, struct call *c);
 /* A rule matched only now: its addresses become its own. It matches no rule any more: they are nobody's, and are kept. */
 void call_own_all(struct calls *cs, struct call *c);
 void call_disown_all(struct calls *cs, struct call *c);

@@ -633,7 +633,7 @@ static int read_call(struct calls *cs, struct rd *r, const struct calls_restore 
 	if (r->bad || r->left || !*id || !plausible(c))
 		return -EBADMSG;
 	s = (struct sip_str){ id, strlen(id) };
-	if (calls_find(cs, s))
+	if (calls_has(cs, s, (struct sip_str){ tag, strlen(tag) }))
 		return -EEXIST;
 	c->call_id = strdup(id);
 	c->caller_tag = strdup(tag);

@@ -5,7 +5,7 @@
  * A recorder overhears; it does not take part. It sees each message at every
  * hop, sometimes twice, sometimes not at all, so nothing here depends on order
  * more than it must: state only moves forward, and whatever names an address
- * is used. Who is who is told by the From tag of the first INVITE.
+ * is used, but what is of no dialog once one is known (party.h). Who is who is told by the From tag of the first INVITE.
  */
 #include <stdio.h>
 #include <string.h>
@@ -252,13 +252,8 @@ static int take_sdp(struct calls *cs, struct call *c, const struct view *v)
 	struct sip_str body = sip_sdp_body(v->m);
 	struct sdp_source from = { .side = v->side, .initial = v->initial };
 	const char *why;
-	unsigned i;
 
 	if (!body.p || v->m->method == SIP_M_OPTIONS || (!v->m->request && v->m->status >= 300))
-		return -1;
-	/* a branch that lost still rings: its address went, or never comes */
-	if ((c->matched || c->late) && c->ndialog && v->initial && !v->m->request && v->m->status < 200 &&
-	    v->dialog && !known_dialog(c, v->dialog, &i))
 		return -1;
 	if (cs->sdp_of != v->m && sdp_parse(body.p, body.n, &cs->sdp, &why)) {
 		cs->stats.bad_sdp++;
@@ -269,6 +264,9 @@ static int take_sdp(struct calls *cs, struct call *c, const struct view *v)
 	c->refused |= cs->sdp.recordpref == SDP_PREF_OFF;
 	if (cs->sdp.recordpref == SDP_PREF_OFF && c->matched)
 		call_recordpref_off(cs, c, v->side, v->from->ts_ns);
+	/* of no dialog: a branch that lost still rings, or somebody who knows the Call-ID says that the voices are elsewhere */
+	if ((c->matched || c->late) && !party_moves(c, v->m, v->side))
+		return v->initial ? -1 : audio_lines(&cs->sdp);
 	group_sdp(cs, c, v->side, v->initial, &cs->sdp, v->from->ts_ns);
 	from.line = line_of(v->side, v->from, v->m);
 	from.dialog = v->side == OPTAG_LEG_CALLEE ? v->dialog : 0;
@@ -315,16 +313,38 @@ static void setup_again(struct calls *cs, struct call *c, uint64_t now)
 
 static void invite_accepted(struct calls *cs, struct call *c, const struct view *v)
 {
-	bool first = !c->answered;
+	bool had = party_dialogs(c);
 
 	if (c->phase == CALL_ENDING)
 		return;
-	if (first) {
+	if (!c->answered) {
 		call_set_answered(cs, c, v->from->ts_ns);
+		call_own_answered(cs, c);
 		call_refresh_verdicts(cs, c);
 	}
 	if (v->side == OPTAG_LEG_CALLEE && party_dialog(c, v->m))
-		call_fork_won(cs, c, v->dialog, first, v->from->ts_ns);
+		call_fork_won(cs, c, v->dialog, !had && party_dialogs(c), v->from->ts_ns);
+}
+
+/* Of whoever only knows the Call-ID it is nothing (party.h): the call goes on, until who takes part ends it or its voices are gone. */
+static bool believed_end(struct calls *cs, const struct call *c, const struct view *v)
+{
+	if (party_ends(c, v->m, v->side))
+		return true;
+	cs->stats.foreign_ends++;
+	return false;
+}
+
+static void offer_done(struct calls *cs, struct call *c, const struct view *v)
+{
+	if (party_moves(c, v->m, v->side))
+		call_offer_done(cs, c, v->other, (uint64_t)v->m->cseq + 1, v->m->status < 300, v->from->ts_ns);
+}
+
+/* In From, that of an INVITE of this call, or of the first message that was seen. */
+static bool callers_tag(const struct call *c, const struct sip_msg *m)
+{
+	return tag_is(m->from.tag, c->caller_tag) || (c->caller_alt && party_tag(m->from.tag) == c->caller_alt);
 }
 
 static void invite_response(struct calls *cs, struct call *c, const struct view *v)
@@ -336,15 +356,18 @@ static void invite_response(struct calls *cs, struct call *c, const struct view 
 	if (m->status < 200)
 		return;
 	if (later) {
-		call_offer_done(cs, c, v->other, (uint64_t)m->cseq + 1, m->status < 300, v->from->ts_ns);
+		offer_done(cs, c, v);
 		return;
 	}
-	c->status = m->status;
+	if (m->status < 300 && !c->answered && !callers_tag(c, m))
+		return;
+	if (m->status < 300 || party_ends(c, m, v->side))
+		c->status = m->status;
 	if (m->status < 300)
 		invite_accepted(cs, c, v);
 	/* 401 and 407 are asked again at once; one branch of a fork may be refused while another
 	 * rings. So a refusal only ends the call when nothing follows. */
-	else if (!c->answered && c->phase == CALL_SETUP)
+	else if (!c->answered && c->phase == CALL_SETUP && believed_end(cs, c, v))
 		call_reject(cs, c, m->status == 487 ? "cancel" : "rejected", v->from->ts_ns);
 }
 
@@ -353,21 +376,23 @@ static void invite_response(struct calls *cs, struct call *c, const struct view 
 /*
  * Two branches answered and one is hung up on (RFC 3261 13.2.2.4): the other
  * goes on. A back-to-back agent that keeps the Call-ID looks the same, and hangs
- * up on both. A tag that no 2xx had: who hangs up is believed.
+ * up on both.
  */
 static bool ends_call(struct calls *cs, struct call *c, const struct view *v)
 {
 	unsigned i, left = 0;
 
-	if (c->ndialog < 2 || !known_dialog(c, v->dialog, &i))
+	if (!believed_end(cs, c, v))
+		return false;
+	for (i = 0; i < c->ndialog; i++)
+		left += c->dialog[i].own && !c->dialog[i].gone && c->dialog[i].tag != v->dialog;
+	if (!left)
 		return true;
-	if (!c->dialog[i].gone) {
+	if (known_dialog(c, v->dialog, &i) && !c->dialog[i].gone) {
 		c->dialog[i].gone = true;
 		call_fork_gone(cs, c, v->dialog, v->from->ts_ns);
 	}
-	for (i = 0; i < c->ndialog; i++)
-		left += !c->dialog[i].gone;
-	return left == 0;
+	return false;
 }
 
 static void response(struct calls *cs, struct call *c, const struct view *v)
@@ -383,7 +408,7 @@ static void response(struct calls *cs, struct call *c, const struct view *v)
 		break;
 	case SIP_M_UPDATE:
 		if (m->status >= 200)
-			call_offer_done(cs, c, v->other, (uint64_t)m->cseq + 1, m->status < 300, v->from->ts_ns);
+			offer_done(cs, c, v);
 		break;
 	case SIP_M_BYE:
 		/* The BYE itself was not captured. A 401 or 407 leaves the dialog alive. */
@@ -422,7 +447,7 @@ static void request(struct calls *cs, struct call *c, const struct view *v)
 		break;
 	case SIP_M_CANCEL:
 		/* A 200 may have crossed it on the wire: "rejected" waits and can be lifted. */
-		if (!c->answered && (c->phase == CALL_SETUP || c->phase == CALL_REJECTED))
+		if (!c->answered && (c->phase == CALL_SETUP || c->phase == CALL_REJECTED) && believed_end(cs, c, v))
 			call_reject(cs, c, "cancel", v->from->ts_ns);
 		break;
 	case SIP_M_BYE:
@@ -479,19 +504,42 @@ static struct call *begin(struct calls *cs, const struct sigin_from *from, const
 }
 
 /*
- * A Call-ID is used again: by a caller that never makes up a new one, after the
- * end or when the BYE was lost. The old recording must not go on with it.
+ * An INVITE that begins a call, under a Call-ID that another one has: of a caller that never makes up a new one, after the end or when the
+ * BYE was lost; or of somebody who knows the Call-ID.
  */
 static bool is_another_call(const struct call *c, const struct sip_msg *m)
 {
-	bool other_tag = !tag_is(m->from.tag, c->caller_tag) &&
-			 (!c->caller_alt || party_tag(m->from.tag) != c->caller_alt);
+	bool other_tag = !callers_tag(c, m);
 
-	if (!opens_call(m))
-		return false;
+	if (!opens_call(m)) /* what a forged BYE began, before anything else was seen of the call, is not all there is of it */
+		return c->phase == CALL_TOMBSTONE && c->partial && m->request && m->method != SIP_M_BYE && of_a_call(m) && !party_has(c, m->from.tag) &&
+		       !party_has(c, m->to.tag);
 	if (c->phase == CALL_TOMBSTONE || c->phase == CALL_ENDING)
 		return m->cseq != c->invite_cseq || other_tag;
 	return c->answered && other_tag;
+}
+
+/*
+ * The call that a message is of; NULL: it may begin one. One that goes on is not ended by another INVITE, which anybody may send: the
+ * two are told apart by their tags from then on. What the new one announces becomes its own as any call's does (endpoint.c), so the
+ * recording of a call whose BYE was lost does not go on with it. False: no more calls can have this Call-ID.
+ */
+static bool call_of(struct calls *cs, const struct sigin_from *from, const struct sip_msg *m, struct call **ret)
+{
+	struct call *c = calls_find_tags(cs, m->call_id, m->from.tag, m->to.tag);
+
+	*ret = c;
+	if (!c || !is_another_call(c, m))
+		return true;
+	*ret = NULL;
+	if (c->phase == CALL_ENDING)
+		call_end_at_once(cs, c, "replaced", from->ts_ns);
+	if (c->phase == CALL_TOMBSTONE)
+		call_forget(cs, c);
+	if (!calls_id_full(cs, m->call_id))
+		return true;
+	cs->stats.foreign_ends++;
+	return false;
 }
 
 void calls_message(struct calls *cs, const struct sigin_from *from, const struct sip_msg *m)
@@ -507,13 +555,8 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 	cs->sdp_of = NULL;
 	cs->now_ns = from->ts_ns;
 	calls_advance(cs, from->ts_ns);
-	c = calls_find(cs, m->call_id);
-	if (c && is_another_call(c, m)) {
-		if (c->phase != CALL_TOMBSTONE)
-			call_end_at_once(cs, c, "replaced", from->ts_ns);
-		call_forget(cs, c);
-		c = NULL;
-	}
+	if (!call_of(cs, from, m, &c))
+		return;
 	if (c && c->phase == CALL_TOMBSTONE) /* retransmissions of the end */
 		return;
 	if (!c) {
@@ -521,9 +564,10 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 		if (!c)
 			return;
 	}
-	if (from->ts_ns > c->touched_ns)
-		c->touched_ns = from->ts_ns;
 	v = view_of(c, from, m);
+	/* a party's word: nobody else keeps a call alive whose voices are gone */
+	if (from->ts_ns > c->touched_ns && party_ends(c, m, v.side))
+		c->touched_ns = from->ts_ns;
 	group_message(cs, c, m, from->ts_ns);
 	call_note(cs, c, m->request ? CALL_T_REQUEST : CALL_T_RESPONSE, m->method, m->request ? v.side : m->status, "");
 	version = c->media_version;

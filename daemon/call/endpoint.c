@@ -17,6 +17,7 @@
 #include "optag.h"
 #include "sip/sdp.h"
 
+#define TALKS_MS   1000 /* a voice that was heard so lately goes on: rings are behind by less */
 #define RELEASE_NS 1000000000ULL /* packets sent to the old address before the answer arrived */
 
 static uint64_t endpoint_hash(const struct endpoint *e)
@@ -391,6 +392,48 @@ static void claim_new(struct call_endpoint *e, const struct claim *k)
 	e->srtp = k->srtp;
 }
 
+static bool same_id(const struct call *a, const struct call *b)
+{
+	return a != b && strcmp(a->call_id, b->call_id) == 0;
+}
+
+void call_own_answered(struct calls *cs, struct call *c)
+{
+	unsigned i;
+
+	for (i = 0; c->matched && i < c->nep; i++) {
+		struct call_endpoint *e = &c->ep[i], *other;
+		uint64_t hash = endpoint_hash(&e->at);
+
+		other = e->used && !e->owner ? owner_of(cs, &e->at, hash) : NULL;
+		if (!other || !same_id(c, other->call))
+			continue;
+		disown(cs, other);
+		htab_add(&cs->owners, &e->node, hash);
+		e->owner = true;
+		call_tell_flow(cs, c, e);
+	}
+}
+
+/*
+ * Both voices of o are there, so it is not over: who sends an INVITE with its Call-ID takes no address from it before anybody answers. Of a
+ * call whose BYE was lost a voice is missing when its caller calls again.
+ */
+static bool talks_on(struct calls *cs, const struct call *c, const struct call *o)
+{
+	uint64_t now = cs->now_ns < cs->horizon ? cs->now_ns : cs->horizon;
+
+	if (!same_id(c, o) || c->answered || o->phase != CALL_ANSWERED || !cs->sink.quiet)
+		return false;
+	for (unsigned leg = 0; leg < 2; leg++) {
+		bool heard = false;
+
+		if (cs->sink.quiet(cs->sink.arg, (struct call *)(uintptr_t)o, leg, now, &heard) >= TALKS_MS || !heard)
+			return false;
+	}
+	return true;
+}
+
 /*
  * An unmatched call keeps no endpoints: it only takes the address away from a recorded one, unless it is the
  * same description, passed on by a back-to-back agent.
@@ -399,7 +442,7 @@ static void take_away(struct calls *cs, struct call *c, const struct endpoint *a
 {
 	struct call_endpoint *e = owner_of(cs, at, endpoint_hash(at));
 
-	if (e && (!k->origin || e->origin != k->origin || !group_leaves(c, e->call)))
+	if (e && !talks_on(cs, c, e->call) && (!k->origin || e->origin != k->origin || !group_leaves(c, e->call)))
 		disown(cs, e);
 	if (c->never)
 		bar(cs, c, at);
@@ -436,7 +479,7 @@ static void claim(struct calls *cs, struct call *c, const struct endpoint *at, c
 	if (!c->matched) /* remembered, and nobody's */
 		return;
 	other = owner_of(cs, at, hash);
-	if (other && other->call != c && group_leaves(c, other->call))
+	if (other && other->call != c && (group_leaves(c, other->call) || talks_on(cs, c, other->call)))
 		return; /* one conversation, heard there; ours when that call gives it up */
 	if (other != e) {
 		if (other)

@@ -364,7 +364,7 @@ static void take_dialog(struct calls *cs, struct call *c, struct sip_str value, 
 
 	if (!value.p || !sip_dialog_of(value, &d))
 		return;
-	o = calls_find(cs, d.call_id);
+	o = calls_find_tags(cs, d.call_id, d.from_tag, d.to_tag);
 	if (!o || o == c || !o->peers || !names_dialog(o, &d) || !still_known(o, now) || strcmp(o->peers->controller, c->peers->controller) != 0)
 		return;
 	if (group_tie(cs, c, o) || (c->peers->group && c->peers->group == o->peers->group)) {

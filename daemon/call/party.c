@@ -91,16 +91,59 @@ bool party_dialog(struct call *c, const struct sip_msg *m)
 	return true;
 }
 
+static struct sip_str caller_in(const struct sip_msg *m, unsigned side)
+{
+	return m->request == (side == OPTAG_LEG_CALLER) ? m->from.tag : m->to.tag;
+}
+
+static struct sip_str callee_in(const struct sip_msg *m, unsigned side)
+{
+	return m->request == (side == OPTAG_LEG_CALLER) ? m->to.tag : m->from.tag;
+}
+
+static bool in_dialog(const struct call *c, const struct sip_msg *m, unsigned side)
+{
+	uint64_t caller = party_tag(caller_in(m, side)), callee = party_tag(callee_in(m, side));
+
+	for (unsigned i = 0; callee && i < c->ndialog; i++)
+		if (c->dialog[i].own && c->dialog[i].tag == callee && c->dialog[i].caller == caller)
+			return true;
+	return false;
+}
+
 bool party_said(const struct call *c, const struct sip_msg *m, unsigned side)
 {
-	bool asks = m->request == (side == OPTAG_LEG_CALLER);
-	struct sip_str caller = asks ? m->from.tag : m->to.tag;
-	uint64_t callee = party_tag(asks ? m->to.tag : m->from.tag);
+	return c->answered ? in_dialog(c, m, side) : of_the_caller(c, caller_in(m, side));
+}
 
-	if (!c->answered)
-		return of_the_caller(c, caller);
-	for (unsigned i = 0; callee && i < c->ndialog; i++)
-		if (c->dialog[i].own && c->dialog[i].tag == callee && c->dialog[i].caller == party_tag(caller))
+bool party_dialogs(const struct call *c)
+{
+	for (unsigned i = 0; i < c->ndialog; i++)
+		if (c->dialog[i].own)
+			return true;
+	return false;
+}
+
+bool party_ends(const struct call *c, const struct sip_msg *m, unsigned side)
+{
+	return party_dialogs(c) ? in_dialog(c, m, side) : of_the_caller(c, caller_in(m, side));
+}
+
+bool party_moves(const struct call *c, const struct sip_msg *m, unsigned side)
+{
+	return !party_dialogs(c) || in_dialog(c, m, side);
+}
+
+bool party_has(const struct call *c, struct sip_str tag)
+{
+	uint64_t h = party_tag(tag);
+
+	if (!h)
+		return false;
+	if (is_callers(c, tag) || c->caller_alt == h)
+		return true;
+	for (unsigned i = 0; i < c->ndialog; i++)
+		if (c->dialog[i].tag == h || c->dialog[i].caller == h)
 			return true;
 	return false;
 }

@@ -4,7 +4,8 @@
  *
  * Who only knows a Call-ID can send any message with it: an INVITE under a tag of his own, a 200 that nobody asked for, an INFO
  * with a key in it. What he does not know is the tags (RFC 3891 3). Such a message may deny and never grants, nor transfers
- * (guidance RX-1, X-2). Believed is
+ * (guidance RX-1, X-2), and it ends nothing: who it is sent to answers 481 (RFC 3261 12.2.2), and what is said later, an opt-out too,
+ * is still to be heard. Believed is
  *
  *  - after the answer: a message with both tags of one dialog, which a 2xx with the caller's tag made;
  *  - before it: a message with the caller's tag.
@@ -37,5 +38,16 @@ void party_invite(struct call *c, const struct sigin_from *from, const struct si
 bool party_dialog(struct call *c, const struct sip_msg *m);
 /* side: enum optag_leg, whose message it is by its tags. */
 bool party_said(const struct call *c, const struct sip_msg *m, unsigned side);
+/*
+ * It may end the call, or the attempt at one. As party_said; but while no 2xx with the caller's tag was seen (it was lost, or the call was
+ * joined in the middle) the caller's tag alone tells, as before the answer. CANCEL, and a refusal that a proxy makes, have no other.
+ */
+bool party_ends(const struct call *c, const struct sip_msg *m, unsigned side);
+/* It may move voices, or put them on hold: everybody's word, as it always was, until a dialog is known that is believed. */
+bool party_moves(const struct call *c, const struct sip_msg *m, unsigned side);
+/* There is a dialog that is believed. */
+bool party_dialogs(const struct call *c);
+/* Its tag, believed or not: tells calls with one Call-ID apart. Never true of an empty one. */
+bool party_has(const struct call *c, struct sip_str tag);
 
 #endif

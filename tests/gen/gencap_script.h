@@ -15,6 +15,8 @@
  *	lose=LEG:MS:MS		what is sent from the first time to before the second is not in the capture
  *	te=MS:PT		re-INVITE by which telephone-event gets this payload type on both sides
  *	unseen=LEG:MS		a request was sent then that is not in the capture: its number is left out
+ *	forge=MS:WHAT		of somebody who knows the Call-ID and no tag: BYE, CANCEL, INVITE (the caller's description),
+ *				HOLD (a re-INVITE with its 200)
  *	off			a=recordpref:off in the offer
  *	in=HEADER:VALUE		a header of the INVITE
  */
@@ -165,6 +167,33 @@ static void script_te(struct call *c, struct stream *s[2], char *v)
 	}
 }
 
+static void script_forge(struct call *c, char *v)
+{
+	struct sdp_want o = side(c, 0);
+	struct sip_want w = { .cseq = 100 + ++c->branch, .branch = c->branch, .sdp = &o };
+	char tag[2][sizeof(c->tag[0])], *what;
+	uint64_t ms = script_ms(v, &what);
+	bool hold = !strcmp(what, ":HOLD");
+
+	memcpy(tag, c->tag, sizeof(tag));
+	snprintf(c->tag[0], sizeof(c->tag[0]), "nobody");
+	snprintf(c->tag[1], sizeof(c->tag[1]), "none");
+	w.method = hold ? "INVITE" : what + (*what == ':');
+	w.to_tag = hold || !strcmp(w.method, "BYE") ? c->tag[1] : NULL;
+	if (strcmp(w.method, "INVITE") != 0)
+		w.sdp = NULL;
+	o.direction = hold ? "inactive" : NULL;
+	sip(c, ms, &w);
+	if (hold) {
+		w.from = 1;
+		w.code = 200;
+		w.reason = "OK";
+		o.side = 1;
+		sip(c, ms + 20, &w);
+	}
+	memcpy(c->tag, tag, sizeof(tag));
+}
+
 static void script_run(struct call *c)
 {
 	const struct script *x = &scripts[c->idx];
@@ -201,6 +230,8 @@ static void script_run(struct call *c)
 			(void)script_number(c, script_leg(&v));
 		else if (!strcmp(k, "te"))
 			script_te(c, s, v);
+		else if (!strcmp(k, "forge"))
+			script_forge(c, v);
 		else if (!strstr(" answer bye off in copies ", k))
 			errx(2, "--script: '%s' is not known", k);
 	}

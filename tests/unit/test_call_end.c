@@ -165,14 +165,297 @@ static void test_call_id_reuse(void **state)
 	send_msg(w, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a2",
 					.to_tag = "y", .cseq = 50, .sdp = answer(5000) });
 	expect(w, REC, REC);
-	/* the BYE was lost, and the next caller uses the Call-ID for a call that nobody may record */
+	/* the BYE was lost, and the next caller uses the Call-ID for a call that nobody may record: what it announces the old one has no more */
 	w->called = "500";
 	again.from_tag = "a3";
 	again.cseq = 1;
 	send_msg(w, &again);
+	expect(w, 0, REC);
+	send_msg(w, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a3", .to_tag = "v", .cseq = 1,
+					.sdp = answer(5000) });
 	expect(w, 0, 0);
-	assert_string_equal(w->last_end, "replaced");
+	assert_int_equal(w->ended, 2);
+	/* and one that may be */
+	w->called = "100";
+	again.from_tag = "a4";
+	send_msg(w, &again);
+	send_msg(w, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a4", .to_tag = "u", .cseq = 1,
+					.sdp = answer(5000) });
+	assert_int_equal(w->matched, 4);
+	expect(w, REC, REC);
+	/* each has its own end */
+	send_msg(w, &(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = "a4", .to_tag = "u", .cseq = 2 });
+	wait_ns(w, SEC);
 	assert_int_equal(w->ended, 3);
+	send_msg(w, &(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = "y", .to_tag = "a2", .cseq = 2, .by_callee = true });
+	wait_ns(w, SEC);
+	assert_string_equal(w->last_end, "bye");
+	assert_int_equal(w->ended, 4);
+	fake_world_free(w);
+}
+
+/* ---- who knows the Call-ID, and no tags ---- */
+
+static void forge(struct world *w, const char *method, unsigned status, const char *from, const char *to, uint32_t cseq, const char *s)
+{
+	w->src = 0x42060606;
+	send_msg(w, &(struct fake_msg){ .method = method, .status = status, .id = "c1", .from_tag = from, .to_tag = to, .cseq = cseq, .sdp = s });
+	w->src = 0x0a000001;
+}
+
+/* One more step each; the call goes on as if nothing had been said. */
+static bool forge_in_call(struct world *w, unsigned step)
+{
+	static const char *const tags[][2] = { { "x", "y" }, { "a", "y" }, { "x", "b" }, { "y", "a" }, { "b", "x" }, { "b", "b" },
+					       { "", "" }, { "a", "" }, { "", "a" }, { "", "b" }, { "b", "" } };
+	unsigned n = sizeof(tags) / sizeof(tags[0]);
+	const char *from = tags[step % n][0], *to = tags[step % n][1];
+
+	switch (step / n) {
+	case 0:
+		forge(w, "BYE", 0, from, to, 40 + step, NULL);
+		return true;
+	case 1:
+		forge(w, "BYE", 200, from, to, 40 + step, NULL);
+		return true;
+	case 2:
+		forge(w, "BYE", 481, from, to, 40 + step, NULL);
+		return true;
+	case 3:
+		forge(w, "CANCEL", 0, from, "", 1, NULL);
+		return true;
+	case 4: /* elsewhere, and on hold */
+		if (!*to)
+			return true;
+		forge(w, "INVITE", 0, from, to, 40, sdp_of(1, 66, 4666, "a=inactive\r\n"));
+		forge(w, "INVITE", 200, from, to, 40, sdp_of(2, 66, 4668, "a=inactive\r\n"));
+		return true;
+	case 5:
+		forge(w, "UPDATE", 0, from, to, 41, sdp_of(2, 66, 4670, "a=sendonly\r\n"));
+		forge(w, "UPDATE", 200, from, to, 41, sdp_of(1, 66, 4672, "a=recvonly\r\n"));
+		return true;
+	case 6:
+		if (strcmp(from, "a") == 0)
+			return true;
+		forge(w, "INVITE", 200, from, to, 1, NULL);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Who is sent a BYE of no dialog answers 481 (RFC 3261 12.2.2), and people talk on: so does the recording. */
+static void test_foreign_ends(void **state)
+{
+	(void)state;
+	for (reborn = false;; reborn = true) {
+		struct world *w = fake_world(NULL);
+		struct calls_stats st;
+		unsigned i;
+
+		establish(w);
+		for (i = 0; forge_in_call(w, i); i++) {
+			w->packets++;
+			wait_ns(w, 2 * SEC);
+			if (w->ended || fake_verdict(w, 1, 4000) != REC || fake_verdict(w, 2, 5000) != REC || fake_call(w, "c1")->hold)
+				fail_msg("step %u ends it", i);
+		}
+		calls_get_stats(w->cs, &st);
+		assert_in_range(st.foreign_ends, 30, 33);
+		ask(w, "BYE", "b", 9, NULL);
+		wait_ns(w, SEC);
+		assert_string_equal(w->last_end, "bye");
+		fake_world_free(w);
+		if (reborn)
+			break;
+	}
+	reborn = false;
+}
+
+/* CANCEL has no To tag, and a proxy's refusal one that is nobody's: they have the caller's (RFC 3261 9.1). */
+static void test_foreign_refusals(void **state)
+{
+	static const struct {
+		const char *method;
+		unsigned status;
+	} t[] = { { "CANCEL", 0 }, { "INVITE", 486 }, { "INVITE", 487 }, { "INVITE", 407 }, { "BYE", 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 2; i++) {
+		struct world *w = fake_world(NULL);
+		bool own = i & 1;
+
+		ask(w, "INVITE", "", 1, offer(4000));
+		say(w, 180, "INVITE", "b", 1, NULL);
+		forge(w, t[i / 2].method, t[i / 2].status, own ? "a" : "x", t[i / 2].status ? "p" : "", 1, NULL);
+		wait_ns(w, 190 * SEC);
+		assert_int_equal(w->ended, own);
+		if (own && strcmp(t[i / 2].method, "BYE") != 0)
+			assert_true(!strcmp(w->last_end, "cancel") || !strcmp(w->last_end, "rejected"));
+		if (!own) {
+			forge(w, "INVITE", 200, "x", "z", 1, answer(5000)); /* nor does he answer it */
+			assert_int_equal(fake_call(w, "c1")->phase, CALL_SETUP);
+			say(w, 200, "INVITE", "b", 1, answer(5000));
+			expect(w, REC, REC);
+		}
+		fake_world_free(w);
+	}
+}
+
+/* The 200 was lost, or all before it: whose BYE it is the caller's tag tells, or that of the first message. */
+static void test_lost_answer(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		struct world *w = fake_world(NULL);
+		bool mid = i >= 3;
+
+		if (mid)
+			ask(w, "INVITE", "b", 7, offer(4000));
+		else
+			ask(w, "INVITE", "", 1, offer(4000));
+		if (i % 3 == 0)
+			ask(w, "BYE", "b", 8, NULL);
+		else if (i % 3 == 1)
+			ask_back(w, "BYE", 1, NULL);
+		else
+			forge(w, "BYE", 0, "x", "b", 8, NULL);
+		wait_ns(w, SEC);
+		assert_int_equal(w->ended, i % 3 < 2);
+		fake_world_free(w);
+	}
+}
+
+/* A forged BYE of a call of which nothing was seen yet does not keep it out for good. */
+static void test_bye_of_the_unseen(void **state)
+{
+	struct world *w = fake_world(NULL);
+
+	(void)state;
+	forge(w, "BYE", 0, "x", "y", 8, NULL);
+	wait_ns(w, SEC);
+	ask(w, "BYE", "b", 8, NULL); /* a copy, or another hop's: no call of its own */
+	assert_int_equal(w->matched, 1);
+	ask(w, "INVITE", "b", 9, offer(4000));
+	say(w, 200, "INVITE", "b", 9, answer(5000));
+	expect(w, REC, REC);
+	fake_world_free(w);
+}
+
+/* Nor does who knows the Call-ID keep a call alive whose voices are gone. */
+static void test_kept_alive(void **state)
+{
+	struct world *w = fake_world(NULL);
+
+	(void)state;
+	establish(w);
+	for (int i = 0; i < 5; i++) {
+		forge(w, "INFO", 0, "x", "y", 50 + (uint32_t)i, NULL);
+		wait_ns(w, 20 * SEC);
+	}
+	assert_string_equal(w->last_end, "timeout");
+	fake_world_free(w);
+}
+
+/* An agent that keeps the Call-ID, and sends from another address than it is asked at: what it says to the caller counts. */
+static void test_agent_elsewhere(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct world *w = fake_world(NULL);
+
+		ask(w, "INVITE", "", 1, offer(4000));
+		w->src = known ? w->dst : 0x0a000063;
+		send_msg(w, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "A", .to_tag = "", .cseq = 1 });
+		send_msg(w, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "A", .to_tag = "B", .cseq = 1 });
+		w->src = 0x0a000001;
+		say(w, 200, "INVITE", "b", 1, answer(5000));
+		send_msg(w, &(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = "B", .to_tag = "A", .cseq = 1, .by_callee = true });
+		wait_ns(w, SEC);
+		assert_int_equal(w->ended, 0);
+		ask_back(w, "BYE", 1, NULL);
+		wait_ns(w, SEC);
+		assert_string_equal(w->last_end, "bye");
+		fake_world_free(w);
+	}
+}
+
+static bool voices;
+
+static uint32_t on_quiet(void *arg, struct call *c, unsigned leg, uint64_t until_ns, bool *ret_heard)
+{
+	(void)arg;
+	(void)c;
+	(void)leg;
+	(void)until_ns;
+	*ret_heard = true;
+	return voices ? 0 : 1000;
+}
+
+/* An INVITE under the Call-ID of a call whose voices are there takes nothing from it; when somebody answered it, or they are gone, it does. */
+static void test_guest(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		bool talk = i & 1, matches = i & 2;
+		struct world *w = fake_world(NULL);
+		struct endpoint at = fake_at(1, 4000);
+		uint32_t ring;
+
+		reborn = i & 4;
+		establish(w);
+		ring = fake_call(w, "c1")->ring;
+		w->cs->sink.quiet = on_quiet;
+		voices = talk;
+		w->called = matches ? "100" : "500";
+		forge(w, "INVITE", 0, "x", "", 1, offer(4000));
+		assert_int_equal(w->ended, 0);
+		assert_int_equal(call_endpoint_at(fake_call(w, "c1"), &at)->owner, talk);
+		assert_int_equal(fake_verdict(w, 2, 5000), REC);
+		assert_int_equal(fake_verdict(w, 1, 4000), talk ? REC : matches ? GATE : 0);
+		forge(w, "INVITE", 200, "x", "z", 1, sdp_of(9, 9, 4900, NULL));
+		assert_int_equal(call_endpoint_at(fake_call(w, "c1"), &at)->owner, talk && !matches);
+		assert_int_equal(fake_verdict(w, 9, 4900), matches ? REC : 0);
+		assert_int_equal(fake_call(w, "c1")->ring, ring);
+		forge(w, "BYE", 0, "x", "z", 2, NULL);
+		wait_ns(w, SEC);
+		assert_int_equal(w->ended, matches);
+		w->called = "100";
+		hang_up(w);
+		assert_int_equal(w->ended, 1 + matches);
+		fake_world_free(w);
+	}
+	reborn = false;
+}
+
+/* However many: there are no more than CALL_SAME_ID_MAX, and the first goes on. */
+static void test_many_guests(void **state)
+{
+	struct world *w = fake_world(NULL);
+	struct calls_stats st;
+	char tag[8];
+
+	(void)state;
+	establish(w);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(tag, sizeof(tag), "x%u", i);
+		forge(w, "INVITE", 0, tag, "", 1, NULL);
+	}
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.active, CALL_SAME_ID_MAX);
+	assert_int_equal(st.foreign_ends, 100 - (CALL_SAME_ID_MAX - 1));
+	expect(w, REC, REC);
+	/* in the place of one that is over */
+	forge(w, "INVITE", 200, "x0", "y", 1, NULL);
+	forge(w, "BYE", 0, "x0", "y", 2, NULL);
+	wait_ns(w, SEC);
+	forge(w, "INVITE", 0, "late", "", 1, NULL);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.active, CALL_SAME_ID_MAX);
+	assert_true(calls_has(w->cs, (struct sip_str){ "c1", 2 }, (struct sip_str){ "late", 4 }));
+	expect(w, REC, REC);
+	hang_up(w);
+	assert_string_equal(w->last_end, "bye");
 	fake_world_free(w);
 }
 
@@ -471,6 +754,14 @@ int main(void)
 		cmocka_unit_test(test_max_length),
 		cmocka_unit_test(test_port_reuse),
 		cmocka_unit_test(test_call_id_reuse),
+		cmocka_unit_test(test_foreign_ends),
+		cmocka_unit_test(test_foreign_refusals),
+		cmocka_unit_test(test_lost_answer),
+		cmocka_unit_test(test_bye_of_the_unseen),
+		cmocka_unit_test(test_kept_alive),
+		cmocka_unit_test(test_agent_elsewhere),
+		cmocka_unit_test(test_guest),
+		cmocka_unit_test(test_many_guests),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_flood_of_others),
 		cmocka_unit_test(test_flood_of_late),
