@@ -139,8 +139,25 @@ void call_slot_lost(struct calls *cs, struct call *c)
 		group_slot(cs, c, false);
 }
 
+static bool loss_denies(const struct call *c);
+static void uncertain(struct calls *cs, struct call *c, uint64_t now);
 static void look_for_loss(struct calls *cs, struct call *c, uint64_t now);
 static void look_for_quiet(struct calls *cs, struct call *c, uint64_t until, uint64_t now);
+
+/* A party hung up, or the call goes on elsewhere. */
+static bool was_said_over(const struct call *c)
+{
+	return strcmp(c->end, "bye") == 0 || strcmp(c->end, "transfer") == 0;
+}
+
+/*
+ * Nobody hung up: its voices were no longer seen, or the capture ended. Whether people went on talking, and opted out, nobody knows
+ * (INV-7, X-4); both voices that vanish at once leave no hole.
+ */
+static bool ends_unseen(const struct call *c)
+{
+	return (c->answered || c->state[POLICY_TRAINING] == PURPOSE_GRANTED) && !was_said_over(c);
+}
 
 /* When its voices were to end; 0: nobody said. */
 static uint64_t said_over_ns(const struct calls *cs, const struct call *c, uint64_t now)
@@ -166,6 +183,8 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 	look_for_loss(cs, c, now_ns);
 	if (call_voice_due(c))
 		look_for_quiet(cs, c, said_over_ns(cs, c, now_ns), now_ns);
+	if (loss_denies(c) && ends_unseen(c))
+		uncertain(cs, c, now_ns);
 	for (p = 0; p < POLICY_PURPOSES; p++) {
 		if (c->state[p] == PURPOSE_PENDING && by_consent(c, p))
 			tell(cs, c, (struct call_news){ .event = "consent.none", .purpose = p, .actor = "system", .reason = "hangup",
@@ -382,7 +401,8 @@ static bool may_opt_out(const struct call *c, unsigned side)
 
 void call_lost_request(struct calls *cs, struct call *c, unsigned side, uint64_t now_ns)
 {
-	if (!c->matched || c->phase == CALL_TOMBSTONE || !loss_denies(c) || !may_opt_out(c, side))
+	/* on hold no voice is waited for; what was missed may have ended that */
+	if (!c->matched || c->phase == CALL_TOMBSTONE || !loss_denies(c) || (!may_opt_out(c, side) && !c->hold))
 		return;
 	call_decide_time(cs, c, now_ns);
 	uncertain(cs, c, now_ns);

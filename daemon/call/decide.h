@@ -235,7 +235,8 @@ void call_lost_audio(struct calls *cs, struct call *c, unsigned leg, uint64_t ms
  * Behind the last packet of a voice, and before a new stream of it, there are no numbers: a silence of TAIL_HIDES_MS there, of a sender
  * that did not say that it would be silent, is loss. A telephone that hangs up stops a little before its BYE is seen; 60 ms of that
  * would deny training of every second call. A voice is due while the call is answered and not on hold, from call_voice_from on: VOICE_SETTLES_NS
- * after the answer, a hold, or a description that moved it.
+ * after the answer, a hold, or a description that moved it. A call that was answered and ends otherwise than by a party's BYE or a transfer
+ * (its voices were no longer seen, the capture ended) may have gone on, with an opt-out in it: that is loss, whatever was heard.
  */
 #define TAIL_HIDES_MS	 200
 #define VOICE_SETTLES_NS 1000000000ULL

@@ -292,12 +292,12 @@ static inline void m_quiet(struct model *m)
 			m_uncertain(m, m->quiet_ms[leg]);
 }
 
-/* The next request of a side: was one before it not seen, that could have been an opt-out? */
+/* The next request of a side: was one before it not seen, that could have been an opt-out, or the end of a hold, on which nobody waits for voices? */
 static inline void m_signalling_lost(struct model *m, unsigned side)
 {
 	const struct policy_block *b = m_block(m, M_TRAIN);
 
-	if (b->optout_header || (b->dtmf & POLICY_DTMF_INFO && *(side == m_subject(m) ? b->optout_key : b->optout_agent_key)[0]))
+	if (m->hold || b->optout_header || (b->dtmf & POLICY_DTMF_INFO && *(side == m_subject(m) ? b->optout_key : b->optout_agent_key)[0]))
 		m_uncertain(m, 60);
 }
 
@@ -545,6 +545,8 @@ static inline void m_not_needed(struct model *m, int p)
 
 static inline void m_end(struct model *m, uint64_t now)
 {
+	bool said = m->bye; /* else what was not seen may have been an opt-out (X-4, INV-7) */
+
 	if (!m->bye)
 		m->end = now;
 	m->bye = true;
@@ -553,6 +555,8 @@ static inline void m_end(struct model *m, uint64_t now)
 	m_time(m, now);
 	m_look(m);
 	m_quiet(m);
+	if (!said && (m->answered || m->p[M_TRAIN].state == PURPOSE_GRANTED))
+		m_uncertain(m, UINT64_MAX);
 	for (int p = 0; p < 2; p++)
 		if (m->p[p].state == PURPOSE_PENDING)
 			m_set(m, p, PURPOSE_DENIED, m_consent_basis(m, p) ? "consent.none" : "hangup");
