@@ -282,7 +282,9 @@ static void access_list(const struct why *w)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		any |= why_event(w, kinds[i], -1) != NULL;
-	printf("\nWho listened: %s\n", any ? "see above" : "nobody, by the evidence log");
+	/* who has a purpose's private key needs nobody's leave, and writes nothing here */
+	printf("\nWho listened: %s\n    not known: what optag export decrypted, which leaves no line in the evidence log\n",
+	       any ? "see above, by the evidence log" : "no line of the evidence log says that somebody did");
 }
 
 void why_text(const struct why *w)
