@@ -246,8 +246,8 @@ static int on_record(void *arg, const struct sample_record *r, const uint8_t lin
 	if (!rc)
 		rc = count(j, r, j->day);
 	rs->opened |= r->kind == SAMPLE_R_OPEN;
-	/* From the middle of a log: a rule begins with its first state. A rule that there was no room for has none. */
-	if (!rc && (rs->opened || !j->from) && (r->seq || r->why != SAMPLE_OUT_FULL))
+	/* From the middle of a log: a rule begins with its first state. */
+	if (!rc && (rs->opened || !j->from))
 		rc = sample_audit_add(j->audit, r);
 	return rc;
 }

@@ -127,6 +127,7 @@ static int on_seed(struct events *e, const char *file, uint64_t line, const stru
 	}
 	if (reveal) {
 		s->pub.has_seed = true;
+		s->pub.seed_ns = ev->time_ns;
 		memcpy(s->pub.seed, ev->data, SAMPLE_SEED);
 		s->reveal_file = file_day(file);
 		s->reveal_line = line;

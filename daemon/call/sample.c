@@ -292,9 +292,9 @@ int sample_new(const struct sample_config *cfg, struct sample **ret)
 	if (!s)
 		return -ENOMEM;
 	s->cfg = *cfg;
-	s->cfg.rules = cfg->rules ? cfg->rules : 4096;
-	s->cfg.slots = cfg->slots ? cfg->slots : 65536;
-	s->cfg.subs = cfg->subs ? cfg->subs : 65536;
+	s->cfg.rules = cfg->rules ? cfg->rules : SAMPLE_RULES;
+	s->cfg.slots = cfg->slots ? cfg->slots : SAMPLE_SLOTS;
+	s->cfg.subs = cfg->subs ? cfg->subs : SAMPLE_SUBS;
 	s->cfg.random = cfg->random ? cfg->random : kernel_random;
 	if (htab_init(&s->rules, 64) || htab_init(&s->subs, 256) || htab_init(&s->slots, 256)) {
 		htab_free(&s->rules);

@@ -175,8 +175,13 @@ struct sample_record {
 
 /* ---- the sampler ---- */
 
+/* The tables of a daemon's. */
+#define SAMPLE_RULES 4096
+#define SAMPLE_SLOTS 65536
+#define SAMPLE_SUBS  65536
+
 struct sample_config {
-	size_t rules, slots, subs; /* limits: rules, calls with a slot in progress, agents and queues; 0: 4096, 65536, 65536 */
+	size_t rules, slots, subs; /* limits: rules, calls with a slot in progress, agents and queues; 0: SAMPLE_RULES ... */
 	bool late_seeds;	   /* draw on days whose hash was not published before; for files only */
 	void (*random)(void *arg, void *buf, size_t n); /* NULL: the kernel's. Another one is for tests and replay */
 	void *random_arg;
@@ -285,6 +290,7 @@ struct sample_published {
 	int32_t day;
 	bool has_hash, has_seed; /* a seed is published after its day */
 	uint64_t hash_ns;	 /* when the hash was */
+	uint64_t seed_ns;	 /* when the seed was; 0 not known */
 	uint8_t hash[SAMPLE_SEED], seed[SAMPLE_SEED];
 };
 
@@ -301,6 +307,8 @@ enum sample_fault {
 	SAMPLE_F_OUTCOME,
 	SAMPLE_F_RELEASE,  /* of what was not in, or twice */
 	SAMPLE_F_RECORD,   /* values that no record has */
+	SAMPLE_F_HAD_SEED, /* no draw for want of a seed that was published in time, and not public yet */
+	SAMPLE_F_HAD_ROOM, /* no draw for want of room that there was (or of memory) */
 	SAMPLE_F_PLAN,	   /* by another calculation than the process began with, or by one that is older than a record before */
 };
 const char *sample_fault_text(enum sample_fault f); /* a sentence for people */

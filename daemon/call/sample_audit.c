@@ -15,6 +15,8 @@
 
 #include "base/le.h"
 
+#define PUBLISHING_NS (10 * 60 * NS_PER_S) /* a hash that was logged so shortly before the day may not have counted yet when it began */
+
 struct sample_audit {
 	struct sample *s; /* nobody else knows it: its lock is not taken */
 	const struct sample_published *pub;
@@ -56,6 +58,10 @@ const char *sample_fault_text(enum sample_fault f)
 		return "gives back what was not taken";
 	case SAMPLE_F_RECORD:
 		return "values that no record has";
+	case SAMPLE_F_HAD_SEED:
+		return "says that there was no seed, and the day's was published in time";
+	case SAMPLE_F_HAD_ROOM:
+		return "says that there was no room for it, and by the records there was";
 	case SAMPLE_F_PLAN:
 		return "names another version of the calculation than the records before";
 	}
@@ -364,6 +370,31 @@ static void check_drawn(struct sample_audit *a, struct srule *r, const struct wh
 		took(a, r, agent, queue, rec);
 }
 
+/* A seed draws when its hash was there before the day, until it is published. */
+static void check_no_seed(struct sample_audit *a, struct srule *r, const struct sample_record *rec)
+{
+	const struct sample_published *p;
+	struct when t;
+	uint64_t start;
+
+	a->sums.no_seed++;
+	if (plan_when(r, rec->time_ns, &t))
+		return;
+	if (rec->day != t.day)
+		complain(a, SAMPLE_F_TIME);
+	p = seed_of(a, t.day);
+	if (!p || sample_day_start(r, t.day, &start) || p->hash_ns + PUBLISHING_NS >= start)
+		return;
+	if (!p->seed_ns || rec->time_ns < p->seed_ns)
+		complain(a, SAMPLE_F_HAD_SEED);
+}
+
+/* The tables hold no more than this: what is over, and what the sampler swept, is in ours still. */
+static bool has_room(const struct sample_audit *a)
+{
+	return a->s->rules.count < SAMPLE_RULES && a->s->slots.count < SAMPLE_SLOTS && a->s->subs.count < SAMPLE_SUBS;
+}
+
 static void check_draw(struct sample_audit *a, struct srule *r, const struct sample_record *rec)
 {
 	struct when t;
@@ -374,9 +405,11 @@ static void check_draw(struct sample_audit *a, struct srule *r, const struct sam
 		return;
 	}
 	if (rec->why == SAMPLE_OUT_SEED) {
-		a->sums.no_seed++;
+		check_no_seed(a, r, rec);
 		return;
 	}
+	if (rec->why == SAMPLE_OUT_FULL && has_room(a))
+		complain(a, SAMPLE_F_HAD_ROOM);
 	if (plan_when(r, rec->time_ns, &t) || !plan_usable(&r->o.set)) {
 		if (rec->why != SAMPLE_OUT_SETTINGS)
 			complain(a, SAMPLE_F_OUTCOME);
@@ -425,6 +458,12 @@ static void check(struct sample_audit *a, const struct sample_record *rec)
 	struct srule *r = sample_rule_find(a->s, rec->rule);
 	bool starts = rec->kind == SAMPLE_R_OPEN && rec->open && rec->open->start;
 
+	if (rec->kind == SAMPLE_R_DRAW && rec->why == SAMPLE_OUT_FULL && !rec->seq) { /* a rule that there was no room for */
+		a->sums.draws++;
+		if (has_room(a))
+			complain(a, SAMPLE_F_HAD_ROOM);
+		return;
+	}
 	if (!r && rec->kind != SAMPLE_R_OPEN) {
 		complain(a, SAMPLE_F_SEQ);
 		return;

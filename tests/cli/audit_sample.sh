@@ -98,6 +98,8 @@ lies removed '^sampling/2026-11-25.jsonl:[0-9]+: the counters are not what the r
 lies inserted '^sampling/2026-11-25.jsonl:[0-9]+: the draw is not what seed, rule and call give$'
 lies state '^sampling/2026-11-25.jsonl:2: the state of the rule is not what the records before give$'
 lies plan '^sampling/2026-11-25.jsonl:2: names another version of the calculation than the records before$'
+lies noseed '^sampling/2026-11-25.jsonl:[0-9]+: says that there was no seed, and the day.s was published in time$'
+lies noroom '^sampling/2026-11-25.jsonl:[0-9]+: says that there was no room for it, and by the records there was$'
 lies release '^sampling/2026-11-2[45].jsonl:[0-9]+: gives back what was not taken$'
 lies seeds '^sampling/2026-11-25.jsonl:3: the draw is not what seed, rule and call give$'
 run 0 "$BIN/optag" audit verify t # whose signatures cannot tell

@@ -7,7 +7,7 @@
  * Rules `support` (Copenhagen, caps of the rule and per agent) and `sales` (UTC). On the day before nothing was published
  * yet, so its calls have no seed. On the second day at noon the sampler is killed: three draws are in the records and not in the
  * evidence log. The last day's seed is not published. LIE: what a dishonest recorder writes, in the records and in the evidence
- * log alike, of one draw of the third day: draw, threshold, outcome, counter, removed, inserted; or state, plan (of its
+ * log alike, of one draw of the third day: draw, threshold, outcome, counter, noseed, noroom, removed, inserted; or state, plan (of its
  * calculation), release, seed (another one is published), seeds (another one, with its hash). No lie is "old": records by a program of
  * before calculations had a number.
  */
@@ -127,6 +127,10 @@ static bool tell_lie(struct sample_record *r, struct sample_open *o)
 		r->why = SAMPLE_IN;
 	else if (is("counter") && draw)
 		r->before.used[POLICY_PER_DAY]--;
+	else if (is("noseed") && draw && r->why != SAMPLE_IN)
+		r->why = SAMPLE_OUT_SEED;
+	else if (is("noroom") && draw && r->why != SAMPLE_IN)
+		r->why = SAMPLE_OUT_FULL;
 	else if (is("release") && r->kind == SAMPLE_R_RELEASE && r->time_ns > (LIED - 1) * DAY)
 		r->of++;
 	else if (is("state") && o && o->day == LIED)

@@ -128,6 +128,7 @@ UNUSED static void publish(struct sample *s, struct journal *j, uint64_t now)
 			memcpy(p->hash, e.value, 32);
 		} else if (p) {
 			p->has_seed = true;
+			p->seed_ns = now;
 			memcpy(p->seed, e.value, 32);
 		}
 		assert_int_equal(sample_seed_done(s, &e, now), 0);

@@ -56,7 +56,13 @@ static void test_recompute(void **state)
 		struct sample_record was = j.rec[i], *rec = &j.rec[i];
 
 		if (rec->kind == SAMPLE_R_DRAW) {
-			switch (rnd() % 6) {
+			switch (rnd() % 8) {
+			case 6: /* "no seed", "no room" */
+				rec->why = SAMPLE_OUT_SEED;
+				break;
+			case 7:
+				rec->why = SAMPLE_OUT_FULL;
+				break;
 			case 0:
 				rec->why = rec->why == SAMPLE_IN ? SAMPLE_OUT_DRAW : SAMPLE_IN;
 				break;
@@ -121,6 +127,56 @@ static void test_recompute(void **state)
 	}
 	assert_int_equal(recompute(&j, &l, &sums), 0);
 	journal_free(&j);
+}
+
+/* Who says that there was no seed, or no room, must be right (N-46): each such record is one fault. */
+static void test_excuses(void **state)
+{
+	static const struct {
+		enum sample_why why;
+		int hash; /* ns after PUBLISHING's end before the day; 0 as it was */
+		bool was_public;
+		enum sample_fault f;
+	} t[] = {
+		{ SAMPLE_OUT_SEED, 0, false, SAMPLE_F_HAD_SEED },
+		{ SAMPLE_OUT_SEED, -1, false, SAMPLE_F_HAD_SEED },
+		{ SAMPLE_OUT_SEED, 1, false, 0 },
+		{ SAMPLE_OUT_SEED, 0, true, 0 },
+		{ SAMPLE_OUT_FULL, 0, false, SAMPLE_F_HAD_ROOM },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct journal j = { 0 };
+		struct sample *s = ready(&j, NDAY);
+		struct sample_rule r = rule(500, 40, POLICY_PER_DAY);
+		struct sample_record *rec;
+		struct sample_sums sums;
+		struct faults l;
+
+		for (int n = 0; n < 50; n++)
+			(void)draw(s, &r, (uint64_t)NDAY * DAY + (uint64_t)n * SEC);
+		publish(s, &j, (uint64_t)(NDAY + 3) * DAY);
+		rec = &j.rec[j.n - 1];
+		while (rec->why == SAMPLE_IN)
+			rec--;
+		j.n = (size_t)(rec - j.rec) + 1;
+		rec->why = t[i].why;
+		for (size_t k = 0; k < j.npub; k++) {
+			struct sample_published *p = &j.pub[k];
+
+			if (p->day == NDAY && t[i].hash)
+				p->hash_ns = (uint64_t)NDAY * DAY - 600 * SEC + (uint64_t)(int64_t)t[i].hash;
+			if (p->day == NDAY && t[i].was_public)
+				p->seed_ns = rec->time_ns;
+		}
+		(void)recompute(&j, &l, &sums);
+		assert_int_equal(l.seen, t[i].f ? 1U << t[i].f : 0);
+		assert_int_equal(l.n, t[i].f != 0);
+		assert_int_equal(sums.no_seed, t[i].why == SAMPLE_OUT_SEED);
+		journal_free(&j);
+		sample_free(s);
+	}
 }
 
 /*
@@ -457,6 +513,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_recompute, setup),
+		cmocka_unit_test_setup(test_excuses, setup),
 		cmocka_unit_test_setup(test_recompute_crash, setup),
 		cmocka_unit_test_setup(test_recompute_changed, setup),
 		cmocka_unit_test_setup(test_recompute_plan, setup),
