@@ -44,14 +44,36 @@ struct copy {
 	struct why *why;
 };
 
+/* A segment of the day, also one that a recorder left open. One that is not there may come back: the day waits for it. */
+static int open_segment(const struct copy *c, uint32_t number, int *ret)
+{
+	static const char *const ext[2] = { "seg", "open" }; /* who would rename it is kept out by the day's lock */
+	char name[STORE_PATH_MAX];
+	int fd = -1;
+
+	for (int i = 0; fd < 0 && i < 2; i++) {
+		segment_path(c->controller, c->day, number, ext[i], name);
+		fd = beneath_openat(c->r->root.fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+		if (fd < 0 && errno != ENOENT)
+			return why_errno(c->why, -errno, name, "cannot read the audio of a call on hold");
+	}
+	if (fd < 0) {
+		segment_path(c->controller, c->day, number, ext[0], name);
+		return why_set(c->why, -EBADMSG, "%s: is gone, and a call on hold has audio in it: its day waits (rule C-3)", name);
+	}
+	*ret = fd;
+	return 0;
+}
+
 /* All chunks of the call into what becomes a segment of its own, *ret_end: behind them; its extents as they are there. */
 static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t number, struct buf *ret, uint64_t *ret_end)
 {
 	struct segment_head h = { .number = number, .day = DAY_HOLD, .created_ns = c->r->at_ns };
-	char name[STORE_PATH_MAX], from[STORE_PATH_MAX];
 	struct extent_state in = { 0 }, out = { 0 };
 	uint8_t head[SEGMENT_HEAD], *buf;
 	uint64_t at = SEGMENT_HEAD;
+	char name[STORE_PATH_MAX];
+	bool cut = false;
 	int to, fd = -1, rc = 0, got;
 	uint32_t open_is = 0;
 	struct extent e;
@@ -74,13 +96,16 @@ static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t numb
 		if (fd < 0 || open_is != e.segment) {
 			if (fd >= 0)
 				close(fd);
-			segment_path(c->controller, c->day, e.segment, "seg", from);
-			fd = beneath_openat(c->r->root.fd, from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+			fd = -1;
+			rc = open_segment(c, e.segment, &fd);
+			if (rc)
+				break;
 			open_is = e.segment;
 		}
 		memset(buf, 0, segment_round(e.len));
-		rc = fd < 0 ? -errno : pread_all(fd, buf, e.len, (off_t)e.off);
-		if (rc == -ENODATA || rc == -ENOENT) { /* lost before; what is left is copied */
+		rc = pread_all(fd, buf, e.len, (off_t)e.off);
+		if (rc == -ENODATA) { /* cut before; what is left is copied */
+			cut = true;
 			rc = 0;
 			continue;
 		}
@@ -98,6 +123,8 @@ static int copy_chunks(struct copy *c, const uint8_t *p, size_t n, uint32_t numb
 	*ret_end = at;
 	if (!rc && ret->failed)
 		rc = -ENOMEM;
+	if (!rc && cut)
+		reap_fault(c->r, -EBADMSG, "segments: a call on hold has less audio than its row says: one of its day is cut (rule C-3)");
 	return rc && !*c->why->text ? why_errno(c->why, rc, name, "cannot copy a call on hold") : rc;
 }
 

@@ -123,6 +123,37 @@ static void test_hold(void **state)
 	fsck_clean(NULL);
 }
 
+#define SEGMENT "segments/acme/2027-02-16/00000001"
+
+/* Its audio is in a segment that a killed recorder left open, or in one that is not there: nothing of it is given up. */
+static void test_hold_left_open(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 90 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+	struct uid held;
+
+	(void)state;
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	assert_true(there(SEGMENT ".seg"));
+	shell("mv '%s/" SEGMENT ".seg' '%s/'", store_dir, base_dir);
+	for (int run = 0; run < 2; run++) {
+		assert_int_equal(reap_with(&s, &t), -EBADMSG);
+		assert_true(t.faults == 1 && t.waiting == 1 && !t.days);
+		assert_true(there("catalog/acme/2027-02-16.db"));
+	}
+	shell("mv '%s/00000001.seg' '%s/" SEGMENT ".open'", base_dir, store_dir);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	t = reap_at(T0 + 90 * DAY_NS + NS_PER_S);
+	assert_true(t.days == 1 && !t.waiting);
+	assert_false(there("segments/acme/2027-02-16"));
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
 /* Set and ended before the deadline: as if it had not been. */
 static void test_hold_ended_before(void **state)
 {
@@ -697,7 +728,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks), T(unused),
+	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks), T(unused),
 					   T(unused_index), T(unused_once), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
