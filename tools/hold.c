@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -25,6 +27,51 @@ static const char *store_dir = CLI_STORE_DIR, *reason, *reference, *review;
 static uint64_t due_days = UINT64_MAX;
 static bool json, cancel;
 static struct outbox *outbox; /* of who changes something */
+
+/*
+ * While the journal is locked nothing is printed: who waits for our output to be read would keep the lock, and others with it. Both are
+ * printed by done().
+ */
+struct later {
+	FILE *f; /* NULL: at once */
+	char *text;
+	size_t n;
+};
+static struct later said, complaints;
+
+static void later_begin(struct later *l)
+{
+	*l = (struct later){ NULL };
+	l->f = open_memstream(&l->text, &l->n);
+}
+
+__attribute__((format(printf, 1, 2))) static void complain(const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (!complaints.f)
+		cli_err("%s", line);
+	else
+		fprintf(complaints.f, "%s%c", line, 0);
+}
+
+static void later_end(struct later *l, bool errors)
+{
+	if (l->f && fclose(l->f))
+		cli_err("out of memory");
+	l->f = NULL;
+	for (char *p = l->text; p && errors && p < l->text + l->n; p += strlen(p) + 1)
+		cli_err("%s", p);
+	if (l->text && !errors)
+		(void)fwrite(l->text, 1, l->n, stdout);
+	(void)fflush(stdout); /* cli_finish tells of errors */
+	free(l->text);
+	l->text = NULL;
+}
 
 /* ---- who, and by what right ---- */
 
@@ -104,32 +151,46 @@ static int open_holds(enum holds_mode mode, struct store **ret_st, struct holds 
 		cli_err("%s", *why ? why : strerror(-rc));
 		return rc;
 	}
+	if (mode == HOLDS_WRITE) {
+		later_begin(&said);
+		later_begin(&complaints);
+	}
 	rc = store_holds(*ret_st, mode, ret, &lost);
 	if (*store_why(*ret_st))
-		cli_err("%s", store_why(*ret_st));
+		complain("%s", store_why(*ret_st));
 	if (lost)
-		cli_err("%s on hold cannot be read: the key is gone (optag fsck)", cli_n(lost, "call"));
+		complain("%s on hold cannot be read: the key is gone (optag fsck)", cli_n(lost, "call"));
 	if (rc || mode == HOLDS_READ)
 		return rc;
 	rc = hold_tell_open(store_dir, &outbox);
 	if (!rc) {
 		rc = holds_untold(*ret, hold_tell_event, outbox);
 		if (rc && rc != -EACCES) /* that: who may read the log, as the reaper each minute */
-			cli_err("the event of the last change of a hold is missing in the evidence log, and cannot be left now: %s", strerror(-rc));
+			complain("the event of the last change of a hold is missing in the evidence log, and cannot be left now: %s", strerror(-rc));
 	}
 	return rc == -EACCES ? 0 : rc;
 }
 
-/* Both may be NULL. */
-static int done(int rc, struct store *st, struct holds *h)
+/* Both may be NULL. The lock is given back, then it is said what was done. */
+static void let_go(struct store *st, struct holds *h)
 {
 	outbox_close(outbox);
+	outbox = NULL;
 	holds_close(h);
 	store_close(st);
+	later_end(&said, false);
+	later_end(&complaints, true);
+}
+
+static int done(int rc, struct store *st, struct holds *h)
+{
+	let_go(st, h);
 	return cli_finish(rc);
 }
 
 /* ---- add ---- */
+
+#define AT_ONCE 16 /* calls before others have their turn, and it is said what was done */
 
 /* *ret_untold: it is done, and the log does not hear of it before the next run; nothing more may be done before that. */
 static int add_one(struct store *st, struct holds *h, const char *call, const struct hold_why *w, const struct hold_person *who,
@@ -140,12 +201,12 @@ static int add_one(struct store *st, struct holds *h, const char *call, const st
 	int rc;
 
 	if (uid_parse(call, &uid)) {
-		cli_err("'%.64s' is no identifier of a call (see optag find)", call);
+		complain("'%.64s' is no identifier of a call (see optag find)", call);
 		return CLI_FAILED;
 	}
 	rc = store_hold_add(st, h, &uid, w, who, clock_now_ns(), &fresh);
 	if (rc) {
-		cli_err("%.26s: %s", call, store_why(st));
+		complain("%.26s: %s", call, store_why(st));
 		return cli_exit_code(rc);
 	}
 	if (hold_tell_set(outbox, hold_is(h, &uid), who)) {
@@ -153,8 +214,7 @@ static int add_one(struct store *st, struct holds *h, const char *call, const st
 		return CLI_FAILED;
 	}
 	holds_told(h);
-	printf("%.26s: %s, to be reviewed by %s\n", call, fresh ? "on hold" : "was on hold; said anew", review);
-	(void)fflush(stdout); /* of many calls, what is done is said; cli_finish tells of errors */
+	fprintf(said.f ? said.f : stdout, "%.26s: %s, to be reviewed by %s\n", call, fresh ? "on hold" : "was on hold; said anew", review);
 	return CLI_OK;
 }
 
@@ -190,13 +250,19 @@ static int cmd_add(int argc, char **argv)
 	if (clock_date_parse(review, strlen(review), &d))
 		return cli_usage("--review: '%.32s' is no date (YYYY-MM-DD)", review);
 	w = (struct hold_why){ reason, reference, (uint32_t)(d.year * 10000 + d.month * 100 + d.day) };
-	rc = open_holds(HOLDS_WRITE, &st, &h);
-	for (int i = 0; !rc && !untold && i < a.n; i++) {
-		int one = add_one(st, h, a.v[i], &w, &who, &untold);
+	rc = 0;
+	for (int i = 0; !rc && !untold && i < a.n;) {
+		rc = open_holds(HOLDS_WRITE, &st, &h);
+		for (int k = 0; !rc && !untold && k < AT_ONCE && i < a.n; k++) {
+			int one = add_one(st, h, a.v[i++], &w, &who, &untold);
 
-		worst = one > worst ? one : worst;
+			worst = one > worst ? one : worst;
+		}
+		let_go(st, h);
+		st = NULL;
+		h = NULL;
 	}
-	return done(rc ? cli_exit_code(rc) : worst, st, h);
+	return cli_finish(rc ? cli_exit_code(rc) : worst);
 }
 
 /* ---- list ---- */
@@ -317,14 +383,14 @@ static int release_one(struct store *st, struct holds *h, const struct uid *uid,
 
 	uid_format(uid, id);
 	if (rc) {
-		cli_err("%s: %s", id, store_why(st));
+		complain("%s: %s", id, store_why(st));
 		return cli_exit_code(rc);
 	}
 	if (end != HOLD_ASKED && hold_tell_release(outbox, &was, who, end == HOLD_ERASED))
 		return CLI_FAILED;
 	if (end != HOLD_ASKED)
 		holds_told(h);
-	printf("%s: %s\n", id,
+	fprintf(said.f ? said.f : stdout, "%s: %s\n", id,
 	       end == HOLD_ASKED  ? "release asked for; another person confirms it by the same command" :
 	       end == HOLD_ERASED ? "released, and past its deadline: its key is destroyed" :
 				    "released; it is kept until its deadline");
@@ -338,9 +404,9 @@ static int cancel_one(struct store *st, struct holds *h, const struct uid *uid, 
 
 	uid_format(uid, id);
 	if (rc)
-		cli_err("%s: %s", id, store_why(st));
+		complain("%s: %s", id, store_why(st));
 	else
-		printf("%s: taken back; it stays on hold\n", id);
+		fprintf(said.f ? said.f : stdout, "%s: taken back; it stays on hold\n", id);
 	return rc ? cli_exit_code(rc) : CLI_OK;
 }
 

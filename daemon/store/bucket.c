@@ -198,18 +198,31 @@ static int destroy_locked(const struct root *r, int fd, const char *controller, 
 	return was;
 }
 
-int bucket_destroy(const struct root *r, const char *controller, unsigned purpose, uint32_t day, uint64_t now,
-		   struct why *why)
+int bucket_destroy_within(const struct root *r, const char *controller, unsigned purpose, uint32_t day, uint64_t now, unsigned wait_ms,
+			  bool force, struct why *why)
 {
 	int fd = -1, rc = bucket_open(r, controller, purpose, day, true, &fd, why);
+	char path[STORE_PATH_MAX];
+	bool busy;
 
 	if (rc)
 		return rc;
-	rc = lock_file(fd, LOCK_EX);
-	if (rc)
+	rc = lock_within(fd, LOCK_EX, wait_ms);
+	busy = rc == -EWOULDBLOCK && force;
+	if (rc && !busy)
 		why_set(why, rc, "bucket key: cannot lock: %s", strerror(-rc));
 	else
 		rc = destroy_locked(r, fd, controller, purpose, day, now, why);
+	if (busy && !rc) {
+		slots_path(controller, purpose, day, "bucket", path);
+		(void)why_set(why, 0, "%s: somebody keeps it locked: destroyed all the same", path);
+	}
 	close(fd); /* and the lock */
 	return rc;
+}
+
+int bucket_destroy(const struct root *r, const char *controller, unsigned purpose, uint32_t day, uint64_t now,
+		   struct why *why)
+{
+	return bucket_destroy_within(r, controller, purpose, day, now, BUCKET_WAIT_MS, true, why);
 }

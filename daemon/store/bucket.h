@@ -4,7 +4,8 @@
  *
  * The file is the only copy: nobody keeps its key. Who wraps under it reads it with a shared lock (flock) held from
  * the reading until the slot is written; who destroys it takes it alone. So when bucket_destroy returns no wrap is
- * made under it any more, by whatever process and however long that had the file open. Nothing here opens a wrap.
+ * made under it any more, by whatever process and however long that had the file open; but by one that kept it locked for longer
+ * than who destroys waits, and that wrap opens for nobody. Nothing here opens a wrap.
  * Any thread.
  */
 #ifndef BUCKET_H
@@ -50,10 +51,15 @@ void bucket_unlock(int fd);
 /*
  * Destroys the key: one write in place (state, time, zeros for the key) and fdatasync. 0 now, 1 it was destroyed
  * before (and is durably), -ENOENT there is no such bucket, else -errno: then it may live, call again. Waits for who
- * wraps under it just now (below a millisecond). A file that is damaged is overwritten all the same, and why->text
- * says so with 0; else why is written on failure only. now: for the record, ns.
+ * wraps under it just now (below a millisecond), but no longer than BUCKET_WAIT_MS: a key is not kept alive by a lock. Such a file,
+ * and one that is damaged, is overwritten all the same, and why->text says so with 0; else why is written on failure only. now: for the
+ * record, ns.
  */
+#define BUCKET_WAIT_MS 10000
 int bucket_destroy(const struct root *r, const char *controller, unsigned purpose, uint32_t day, uint64_t now,
 		   struct why *why);
+/* The same with another wait; force false: -EWOULDBLOCK after it, and nothing is changed. */
+int bucket_destroy_within(const struct root *r, const char *controller, unsigned purpose, uint32_t day, uint64_t now, unsigned wait_ms,
+			  bool force, struct why *why);
 
 #endif

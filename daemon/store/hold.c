@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -196,17 +197,21 @@ static int check_none(const struct root *r, struct why *why)
 	return rc;
 }
 
-static int lock_alone(int fd)
+#define FOR_EVER UINT_MAX
+
+static int lock_alone(int fd, unsigned wait_ms)
 {
 	int rc;
 
+	if (wait_ms != FOR_EVER)
+		return lock_within(fd, LOCK_EX, wait_ms);
 	do
 		rc = flock(fd, LOCK_EX);
 	while (rc && errno == EINTR);
 	return rc ? -errno : 0;
 }
 
-static int open_file(const struct root *r, enum holds_mode mode, int *ret, struct why *why)
+static int open_file(const struct root *r, enum holds_mode mode, unsigned wait_ms, int *ret, struct why *why)
 {
 	int flags = (mode == HOLDS_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, fd, rc;
 
@@ -223,7 +228,7 @@ static int open_file(const struct root *r, enum holds_mode mode, int *ret, struc
 	}
 	if (fd < 0)
 		return why_errno(why, -errno, HOLDS_FILE, "cannot open");
-	rc = mode == HOLDS_WRITE ? lock_alone(fd) : 0;
+	rc = mode == HOLDS_WRITE ? lock_alone(fd, wait_ms) : 0;
 	if (rc) {
 		close(fd);
 		return why_errno(why, rc, HOLDS_FILE, "cannot lock");
@@ -312,9 +317,9 @@ struct holds *holds_new(const struct root *r)
 #define READ_TRIES 5 /* who reads without the lock may see a line, or its head, that is just being written */
 
 /* 1: again, from the beginning. */
-static int open_once(struct holds *h, enum holds_mode mode, struct why *why)
+static int open_once(struct holds *h, enum holds_mode mode, unsigned wait_ms, struct why *why)
 {
-	int rc = open_file(h->root, mode, &h->fd, why);
+	int rc = open_file(h->root, mode, wait_ms, &h->fd, why);
 
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
@@ -328,7 +333,7 @@ static int open_once(struct holds *h, enum holds_mode mode, struct why *why)
 	return rc;
 }
 
-int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why)
+static int open_within(const struct root *r, enum holds_mode mode, unsigned wait_ms, struct holds **ret, struct why *why)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
 	struct holds *h = NULL;
@@ -340,7 +345,7 @@ int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, s
 		h = holds_new(r);
 		if (!h)
 			return why_set(why, -ENOMEM, "out of memory");
-		rc = open_once(h, mode, why);
+		rc = open_once(h, mode, wait_ms, why);
 		if (rc)
 			holds_close(h);
 	}
@@ -352,6 +357,16 @@ int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, s
 	}
 	*ret = h;
 	return 0;
+}
+
+int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why)
+{
+	return open_within(r, mode, FOR_EVER, ret, why);
+}
+
+int holds_try(const struct root *r, unsigned wait_ms, struct holds **ret, struct why *why)
+{
+	return open_within(r, HOLDS_WRITE, wait_ms, ret, why);
 }
 
 void holds_close(struct holds *h)

@@ -18,7 +18,9 @@
  *	holds_close(h)
  *
  * Who destroys a bucket of documentation has the holds open for writing, has settled them and asked
- * hold_keeps_bucket, until it is destroyed. A damaged journal (-EBADMSG) is not a store without holds: no bucket that
+ * hold_keeps_bucket, until it is destroyed. He does not wait for ever (holds_try): while somebody keeps the journal locked, buckets
+ * without a slot of version 1 die all the same, since a hold's copy is made under the bucket's lock, before the hold is
+ * confirmed. A damaged journal (-EBADMSG) is not a store without holds: no bucket that
  * may have slots of version 1 is destroyed then, and hold.slots is left alone.
  *
  * Order: a line is durable, then the key is copied or overwritten, durably, then it is confirmed. So a program killed in
@@ -79,6 +81,8 @@ enum holds_mode { HOLDS_READ, HOLDS_WRITE };
  * -EBADMSG: the journal is damaged (why: which line), shorter than it was, or gone while hold.slots are there.
  */
 int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why);
+/* For writing, for who has no time: -EWOULDBLOCK somebody else still has it open so after wait_ms. */
+int holds_try(const struct root *r, unsigned wait_ms, struct holds **ret, struct why *why);
 void holds_close(struct holds *h); /* NULL-tolerant */
 /*
  * Every key on hold is one that a line is about. A journal of before, which does not say how long it is, looks whole when it was

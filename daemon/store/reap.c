@@ -53,6 +53,11 @@ void reap_item(const struct reap *r, const struct reap_item *it)
 		r->set->item(r->set->arg, it);
 }
 
+unsigned reap_lock_ms(const struct reap *r)
+{
+	return r->set->lock_ms ? r->set->lock_ms : REAP_LOCK_MS;
+}
+
 /* The lock goes with its descriptor. */
 static int lock_store(struct reap *r, int *ret, struct why *why)
 {
@@ -78,30 +83,50 @@ static uint64_t late_by(uint64_t when, uint64_t deadline)
 	return when > deadline ? when - deadline : 0;
 }
 
+/* wait_ms 0: not one that somebody has locked; it dies after the others. */
+static void destroy(struct reap *r, struct reap_bucket *b, unsigned wait_ms)
+{
+	struct why why = { "" };
+	int rc = bucket_destroy_within(&r->root, b->controller, b->purpose, b->day, r->at_ns, wait_ms, b->busy, &why);
+
+	if (rc == -EWOULDBLOCK && !b->busy) {
+		b->busy = true;
+		return;
+	}
+	if (rc < 0) {
+		reap_fault(r, rc, why.text);
+		b->due = b->busy = false;
+		return;
+	}
+	if (b->busy && *why.text && !b->damaged) /* damage was told when it was read */
+		reap_fault(r, -EAGAIN, why.text);
+	b->live = b->busy = false;
+	b->destroyed_ns = b->destroyed_ns ? b->destroyed_ns : r->at_ns;
+	b->late_ns = late_by(r->clock.now_ns, b->destroy_ns);
+}
+
 static void destroy_buckets(struct reap *r)
 {
+	uint64_t end_ns, wait_ns;
 	size_t done = 0;
 
 	for (size_t i = 0; i < r->nbucket; i++) {
 		struct reap_bucket *b = &r->bucket[i];
-		struct why why = { "" };
-		int rc;
 
 		if (!b->due || !b->live)
 			continue;
 		reap_tell_who(r);
 		if (!reap_hold_bucket(r, b) || r->set->dry)
 			continue;
-		rc = bucket_destroy(&r->root, b->controller, b->purpose, b->day, r->at_ns, &why);
-		if (rc < 0) {
-			reap_fault(r, rc, why.text);
-			b->due = false;
-			continue;
-		}
-		b->live = false;
-		b->destroyed_ns = b->destroyed_ns ? b->destroyed_ns : r->at_ns;
-		b->late_ns = late_by(r->clock.now_ns, b->destroy_ns);
+		destroy(r, b, 0);
 		reap_progress(r, "keys", 0, ++done);
+	}
+	end_ns = elapsed_ns() + reap_lock_ms(r) * 1000000ull; /* for all of them */
+	for (size_t i = 0; i < r->nbucket; i++) {
+		if (!r->bucket[i].busy)
+			continue;
+		wait_ns = elapsed_ns();
+		destroy(r, &r->bucket[i], wait_ns < end_ns ? (unsigned)((end_ns - wait_ns) / 1000000) : 0);
 	}
 }
 

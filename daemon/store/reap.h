@@ -17,7 +17,9 @@
  * when it lies ahead: nothing happened in the future. Before the first key dies by it the log gets who gave it (reaper.told).
  *
  * Beside a recorder: keys and slots by their locks (bucket.h), days by daylock.h. One reaper at a time (STORE/reap.lock). An error
- * of one file does not keep the others. One thread.
+ * of one file does not keep the others, nor does a lock that somebody does not give back: keys that nobody locks die first, the
+ * others after lock_ms all the same. While the journal of holds is not to be had, only what may be all that a call on hold has waits for a
+ * later run: buckets with slots of version 1, and documentation of single calls. Each is told as a fault. One thread.
  */
 #ifndef REAP_H
 #define REAP_H
@@ -52,6 +54,7 @@ struct reap_item {
 	uint64_t files, bytes;
 };
 
+#define REAP_LOCK_MS 10000
 struct reap_settings {
 	const char *store;
 	uint64_t now_ns;    /* 0: the clock's */
@@ -63,6 +66,7 @@ struct reap_settings {
 	bool dry;	    /* look, change nothing, take no lock */
 	bool wait;	    /* for another reaper to end */
 	unsigned rate;	    /* unlinks and holes a second, 0 as fast as it goes */
+	unsigned lock_ms;   /* how long others' locks on holds and on keys are waited for; 0: REAP_LOCK_MS */
 	/* Any may be NULL. */
 	void *arg;
 	void (*item)(void *arg, const struct reap_item *it);

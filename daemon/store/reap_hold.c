@@ -29,24 +29,52 @@ static int tell_now(void *arg, const struct evlog_event *e)
 	return rc ? rc : reap_tell_commit(arg);
 }
 
+/* Without the lock the journal may be older than the keys beside it: then it is read once more. */
+static int read_beside(struct reap *r, struct why *why)
+{
+	int rc = -EBADMSG;
+
+	for (int try = 0; rc == -EBADMSG && try < 2; try++) {
+		holds_close(r->holds);
+		r->holds = NULL;
+		rc = holds_open(&r->root, HOLDS_READ, &r->holds, why);
+		rc = rc ? rc : holds_whole(r->holds, why);
+	}
+	return rc;
+}
+
+static int open_holds(struct reap *r, struct why *why)
+{
+	int rc = r->set->dry ? holds_open(&r->root, HOLDS_READ, &r->holds, why) : holds_try(&r->root, reap_lock_ms(r), &r->holds, why);
+
+	r->alone = rc != -EWOULDBLOCK;
+	if (!rc && !r->set->dry)
+		rc = holds_whole(r->holds, why);
+	if (r->alone)
+		return rc;
+	reap_fault(r, rc, "holds: somebody keeps it locked: keys die without it, but documentation of single calls, and the keys of days"
+			  " with slots of version 1, wait for a later run");
+	return read_beside(r, why);
+}
+
 void reap_holds_open(struct reap *r)
 {
 	struct why why = { "" };
 	uint64_t lost = 0;
-	int rc = holds_open(&r->root, r->set->dry ? HOLDS_READ : HOLDS_WRITE, &r->holds, &why);
+	int rc = open_holds(r, &why);
 
-	if (!rc && !r->set->dry)
-		rc = holds_whole(r->holds, &why);
 	if (rc) {
 		holds_close(r->holds);
 		r->holds = NULL;
 		reap_fault(r, rc, why.text);
 		return;
 	}
-	rc = r->set->dry ? 0 : holds_settle(r->holds, &lost, &why);
+	if (r->set->dry || !r->alone)
+		return;
+	rc = holds_settle(r->holds, &lost, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
-	rc = r->set->dry ? 0 : holds_untold(r->holds, tell_now, r);
+	rc = holds_untold(r->holds, tell_now, r);
 	if (rc && rc != -EACCES) /* that: who may read the log */
 		reap_fault(r, rc, "holds: the event of a change is missing in the evidence log, and cannot be left now");
 	if (lost)
@@ -239,10 +267,10 @@ bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
 	b->held = 0;
 	if (b->purpose != STORE_DOCUMENTATION) /* a hold never prolongs training */
 		return true;
-	if (!r->holds) { /* who is on hold is not known: their copies stay, and buckets that may be all they have */
+	if (!r->holds || !r->alone) /* who is on hold is not known: their copies stay, and buckets that may be all they have */
 		b->spared = old_slots(r, b);
+	if (!r->holds || b->spared)
 		return !b->spared;
-	}
 	note_held(&s);
 	if (s.rc) /* it is only what readers say of it */
 		reap_fault(r, s.rc, s.why.text);

@@ -23,6 +23,7 @@ struct reap_bucket {
 	bool live;    /* its key is there; of a dry run also when it would not be */
 	bool due;     /* destroyed now, or before and not told */
 	bool damaged; /* cannot be parsed: due by its name */
+	bool busy;    /* somebody had it locked: it dies after the others */
 	bool spared;  /* its key lives on for calls on hold alone (slots of version 1) */
 	bool told;    /* its event is durable, or will be with the next commit */
 	uint64_t late_ns; /* how long after destroy_ns it died */
@@ -39,6 +40,7 @@ struct reap {
 	struct reap_bucket *bucket; /* oldest first */
 	size_t nbucket;
 	struct holds *holds;	    /* NULL: damaged */
+	bool alone;		    /* nobody changes them meanwhile; of a dry run, as if */
 	struct outbox *out; /* NULL: it cannot be written, nothing is told in this run */
 	struct reap_row *punch; /* erased one by one, and nothing of them can be read any more */
 	size_t npunch;
@@ -47,6 +49,8 @@ struct reap {
 	char why[512];
 };
 
+/* How long others' locks are waited for. */
+unsigned reap_lock_ms(const struct reap *r);
 /* The run goes on. */
 void reap_fault(struct reap *r, int rc, const char *text);
 void reap_progress(const struct reap *r, const char *what, uint64_t bytes, uint64_t calls);

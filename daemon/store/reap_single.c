@@ -294,7 +294,7 @@ static void find_rows(struct reap *r, struct single *v, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		const struct reap_ask *a = &v[i].asked.ask;
 
-		v[i].waits = !w || !lost || (a->purpose == STORE_DOCUMENTATION && (!r->holds || hold_is(r->holds, &a->call)));
+		v[i].waits = !w || !lost || (a->purpose == STORE_DOCUMENTATION && (!r->holds || !r->alone || hold_is(r->holds, &a->call)));
 		if (!v[i].waits)
 			w[m++] = (struct reap_want){ .uid = a->call, .of = i };
 	}

@@ -96,7 +96,8 @@ static bool over(const struct reap *r, const char *controller, uint32_t day)
 
 		if (strcmp(b->controller, controller) || b->day > day)
 			continue;
-		if (b->live && !b->spared && !(r->set->dry && b->due))
+		/* a spared one's audio is copied, but of those that may be put on hold meanwhile */
+		if (b->live && !(b->spared && r->alone) && !(r->set->dry && b->due))
 			return false;
 		if (b->day == day && b->destroy_ns && b->destroy_ns < begun)
 			begun = b->destroy_ns;

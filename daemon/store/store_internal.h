@@ -70,6 +70,9 @@ int hex_parse(const char *s, size_t n, uint8_t *out); /* exactly 2n digits */
 
 uint32_t crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
 
+/* flock(2), how LOCK_SH or LOCK_EX; -EWOULDBLOCK: somebody else still has it after so long (0: now). */
+int lock_within(int fd, int how, unsigned ms);
+
 /* Whole reads and writes: a short result is retried, the end of the file is -ENODATA. */
 int pread_all(int fd, void *p, size_t n, off_t off);
 /* The first n bytes; blocks that cannot be read, or are not there, become zeros. Returns how many bytes that is. */

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <nmmintrin.h>
@@ -312,6 +314,23 @@ int make_dirs(const struct root *r, const char *rel, struct why *why)
 		}
 	}
 	return 0;
+}
+
+int lock_within(int fd, int how, unsigned ms)
+{
+	struct timespec a, b;
+	int rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (;;) {
+		rc = flock(fd, how | LOCK_NB) ? -errno : 0;
+		if (rc != -EWOULDBLOCK && rc != -EINTR)
+			return rc;
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		if ((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000 >= (long)ms)
+			return -EWOULDBLOCK;
+		(void)usleep(2000);
+	}
 }
 
 int make_empty(const struct root *r, const char *rel, struct why *why)

@@ -86,6 +86,22 @@ has out "reviewed by $review"
 "$O" why --store s --json "$(id other)" >out 2>err
 [ "$(jq -c .hold out)" = null ] || fail "why of another"
 
+# ---- nobody waits for who does not read what it says: the journal is not locked meanwhile ----
+mkfifo p
+exec 8<>p
+dd if=/dev/zero of=p bs=4096 oflag=nonblock 2>/dev/null # full
+"$O" hold add --store s --reason again --reference D-2201 --review "$review" "$near" >p 2>err & writer=$!
+for _ in {1..600}; do
+	grep -q '"reason":"again"' s/holds && break
+	sleep 0.1
+done
+flock -w 20 s/holds true || fail "locked by who cannot print"
+kill -0 $writer || fail "it did print"
+dd if=p of=p.out bs=65536 count=1 2>/dev/null
+wait $writer || fail "hold add: $(cat err)"
+exec 8>&-
+R='say "æ" \ it' A 0 "$near" # as it was
+
 # ---- the day goes ----
 opens() { # STATUS PURPOSE CALL
 	run "$1" "$O" export --store s --keys k --purpose "$2" --call "$3" --format wav -o "o.$RANDOM.wav"

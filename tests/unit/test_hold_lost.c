@@ -2,6 +2,8 @@
 /* test_hold_lost.c - files of calls on hold that are lost or damaged: no such call loses its protection, and all comes back */
 #include "store_util.h"
 
+#include <sys/file.h>
+
 #include "reap_util.h"
 #include "store/hold.h"
 #include "store/outbox.h"
@@ -383,11 +385,14 @@ static unsigned audible(const struct uid *uid)
 static void old_format(const char *name)
 {
 	struct store_filter all = { .state = -1 };
+	struct reap_settings s = { .told = true, .lock_ms = 100 };
 	struct olds o = { .n = 0 };
 	struct reap_totals t;
 	struct store *st;
 	uint64_t before, now;
-	unsigned had;
+	unsigned had, was[8];
+	char path[600];
+	int fd;
 	uint32_t review;
 
 	if (access("tests/golden/store", R_OK))
@@ -402,11 +407,24 @@ static void old_format(const char *name)
 	assert_true(o.n >= 2);
 	before = o.until - 10 * DAY_NS;
 	now = o.until + 2 * DAY_NS;
+	s.now_ns = now;
 	clock_set_ns(before);
 	assert_int_equal(day_of(before + 60 * DAY_NS, "UTC", &review), 0);
-	had = audible(&o.uid[1]);
+	for (unsigned i = 0; i < o.n; i++)
+		was[i] = audible(&o.uid[i]);
+	had = was[1];
 	assert_true(had > 0);
 	hold(&o.uid[1], before, review);
+	snprintf(path, sizeof(path), "%s/holds", store_dir); /* somebody keeps it locked: one may be put on hold just now */
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && !flock(fd, LOCK_SH));
+	(void)alarm(60);
+	assert_int_equal(reap_with(&s, &t), -EWOULDBLOCK);
+	(void)alarm(0);
+	close(fd);
+	assert_int_equal(t.single, 0);
+	for (unsigned i = 0; i < o.n; i++)
+		assert_int_equal(audible(&o.uid[i]), was[i]);
 	t = reap_at(now);
 	assert_true(t.single == o.n - 1);
 	for (unsigned i = 0; i < o.n; i++)
@@ -414,8 +432,7 @@ static void old_format(const char *name)
 	fsck_clean(NULL);
 	shell("rm -f '%s/" DB "'", store_dir); /* its day is over, but for it; or its row has moved */
 	if (store_fsck(store_dir, NULL, NULL, &(struct store_fsck_report){ 0 }, NULL, 0)) {
-		struct reap_settings s = { .now_ns = now + DAY_NS, .told = true };
-
+		s.now_ns = now + DAY_NS;
 		assert_int_equal(reap_with(&s, &t), -EBADMSG);
 		assert_int_equal(rebuild().copied, 1);
 		fsck_clean(NULL);

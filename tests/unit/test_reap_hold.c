@@ -228,6 +228,64 @@ static void test_damaged_copy(void **state)
 	fsck_clean(NULL);
 }
 
+static void ask(const struct uid *uid, enum store_purpose p, const char *reason);
+
+static int locked(const char *rel, int how)
+{
+	char path[600];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", store_dir, rel);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0 && !flock(fd, how | LOCK_NB));
+	return fd;
+}
+
+/* Somebody has the journal of holds locked, and a bucket, and does not give them back: keys die all the same. */
+static void test_locked(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 90 * DAY_NS, .told = true, .lock_ms = 300 };
+	struct store *st = open_store(STORE_RW);
+	struct uid held, other, asked, saved;
+	struct reap_totals t;
+	int holds, bucket;
+
+	(void)state;
+	(void)alarm(60); /* who waits is a failure */
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 89 * DAY_NS });
+	other = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	asked = keep_call(st, 3, "acme", CPH, T0, (uint64_t[]){ T0 + 95 * DAY_NS, T0 + 95 * DAY_NS });
+	saved = keep_call(st, 4, "beta", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	hold(&saved);
+	ask(&asked, STORE_DOCUMENTATION, "erased");
+	ask(&asked, STORE_TRAINING, "erased");
+	/* of one of them the copy is not there yet: it is all that is waited for */
+	shell("cd '%s/keys/beta/documentation' && cp hold.slots '%s/' && dd if=/dev/zero of=hold.slots bs=256 seek=1 count=1 conv=notrunc 2>/dev/null",
+	      store_dir, base_dir);
+	holds = locked("holds", LOCK_SH);
+	bucket = locked("keys/acme/training/2027-02-15.bucket", LOCK_SH);
+	assert_int_equal(reap_with(&s, &t), -EWOULDBLOCK);
+	assert_true(t.faults == 2 && t.buckets == 2 && t.single == 1);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&held, STORE_TRAINING), -ESHUTDOWN);
+	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&asked, STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&asked, STORE_TRAINING), -ESHUTDOWN);
+	assert_int_equal(heard(&saved, STORE_DOCUMENTATION), 0);
+	close(holds);
+	close(bucket);
+	t = reap_at(T0 + 90 * DAY_NS + NS_PER_S);
+	assert_true(t.buckets == 1 && t.single == 1);
+	assert_int_equal(heard(&asked, STORE_DOCUMENTATION), -ESHUTDOWN);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&saved, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+	(void)alarm(0);
+}
+
 static void ask(const struct uid *uid, enum store_purpose p, const char *reason)
 {
 	char why[512] = "";
@@ -728,7 +786,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks), T(unused),
+	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(locked), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks), T(unused),
 					   T(unused_index), T(unused_once), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
