@@ -138,7 +138,7 @@ static int tell_bucket(struct reap *r, const struct reap_bucket *b)
 	if (!e.time_ns)
 		e.time_ns = r->at_ns;
 	evlog_num_add(&e, EVLOG_N_DAY, b->day);
-	evlog_num_add(&e, EVLOG_N_CALLS, b->calls - b->held);
+	evlog_num_add(&e, EVLOG_N_CALLS, b->calls);
 	evlog_num_add(&e, EVLOG_N_HELD, b->held);
 	evlog_num_add(&e, EVLOG_N_LATE_S, b->late_ns / NS_PER_S);
 	return reap_tell(r, &e);
@@ -158,7 +158,7 @@ static void tell_buckets(struct reap *r)
 			continue;
 		reap_count(r, b);
 		it.late_ns = b->live ? late_by(r->clock.now_ns, b->destroy_ns) : b->late_ns; /* live: of a dry run */
-		it.calls = b->calls - b->held;
+		it.calls = b->calls;
 		it.held = b->held;
 		it.late = b->late;
 		r->t.buckets++;

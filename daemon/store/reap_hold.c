@@ -125,7 +125,6 @@ static int find_held(void *arg, const struct hold *x)
 
 	if (x->day != s->b->day || strcmp(x->controller, s->b->controller))
 		return 0;
-	s->b->held++;
 	if (s->r->set->dry)
 		return 0;
 	rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &why);
@@ -260,11 +259,30 @@ static bool old_slots(struct reap *r, const struct reap_bucket *b)
 	return any;
 }
 
+static int count_held(void *arg, const struct hold *x)
+{
+	struct reap_bucket *b = arg;
+
+	b->held += x->day == b->day && !strcmp(x->controller, b->controller);
+	return 0;
+}
+
+void reap_hold_count(const struct reap *r, struct reap_bucket *b)
+{
+	b->held = 0;
+	if (r->holds && b->purpose == STORE_DOCUMENTATION)
+		(void)holds_each(r->holds, count_held, b);
+}
+
+bool reap_hold_is(const struct reap *r, const struct reap_bucket *b, const struct uid *uid)
+{
+	return b->held && hold_is(r->holds, uid);
+}
+
 bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
 {
 	struct spare s = { .r = r, .b = b };
 
-	b->held = 0;
 	if (b->purpose != STORE_DOCUMENTATION) /* a hold never prolongs training */
 		return true;
 	if (!r->holds || !r->alone) /* who is on hold is not known: their copies stay, and buckets that may be all they have */

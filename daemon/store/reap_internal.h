@@ -27,7 +27,8 @@ struct reap_bucket {
 	bool spared;  /* its key lives on for calls on hold alone (slots of version 1) */
 	bool told;    /* its event is durable, or will be with the next commit */
 	uint64_t late_ns; /* how long after destroy_ns it died */
-	uint64_t calls, late, held;
+	uint64_t calls, late; /* that are not on hold */
+	uint64_t held;
 };
 
 struct reap {
@@ -64,13 +65,16 @@ uint64_t reap_day_begun(uint32_t day);
 bool reap_copy_due(const struct reap *r, const char *controller, unsigned purpose, uint32_t day, const char *path);
 /* reap_copies.c: they are. Holds are open. */
 void reap_copies(struct reap *r);
-/* Its calls, from the slots file; the key may be dead. */
+/* Its calls, from the slots file, and those of holds; the key may be dead, also by an earlier run. */
 void reap_count(struct reap *r, struct reap_bucket *b);
 
 /* reap_hold.c: calls on hold. Opened before keys die; shared when they are dead. */
 void reap_holds_open(struct reap *r);
 void reap_holds_share(struct reap *r);
-/* Before the bucket dies: b->held. False: its key stays (b->spared). */
+/* Of the bucket's calls that are on hold: b->held; whether one is. */
+void reap_hold_count(const struct reap *r, struct reap_bucket *b);
+bool reap_hold_is(const struct reap *r, const struct reap_bucket *b, const struct uid *uid);
+/* Before the bucket dies. False: its key stays (b->spared). */
 bool reap_hold_bucket(struct reap *r, struct reap_bucket *b);
 /* reap_area.c: rows and segments of a controller that no hold keeps are taken away. */
 void reap_area_look(struct reap *r, const char *controller);

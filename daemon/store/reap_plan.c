@@ -193,13 +193,18 @@ void reap_count(struct reap *r, struct reap_bucket *b)
 
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
 	fd = buf ? beneath_openat(r->root.fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0) : -1;
+	reap_hold_count(r, b);
 	b->calls = b->late = 0;
 	while (fd >= 0 && (n = pread(fd, buf, COUNT_BYTES, at)) >= SLOT_SIZE) {
 		n -= n % SLOT_SIZE;
 		for (ssize_t i = 0; i < n; i += SLOT_SIZE)
 			if (!memcmp(buf + i, "OSLT", 4)) {
 				uint64_t until = le64dec(buf + i + 24);
+				struct uid uid;
 
+				memcpy(uid.b, buf + i + 8, sizeof(uid.b));
+				if (reap_hold_is(r, b, &uid))
+					continue;
 				b->calls++;
 				b->late += until && until < r->clock.now_ns;
 			}

@@ -154,6 +154,42 @@ static void test_hold_left_open(void **state)
 	fsck_clean(NULL);
 }
 
+/* What is told of a bucket, whoever destroyed it and whatever is left of its slots: how many calls, and how many a hold kept. */
+static void test_counted(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 90 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+	struct uid held, lost;
+
+	(void)state;
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 90 * DAY_NS });
+	keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	keep_call(st, 3, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	lost = keep_call(st, 4, "beta", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	hold(&lost);
+	shell("truncate -s 256 '%s/keys/beta/documentation/2027-02-16.slots'", store_dir);
+	/* keys die, and it cannot be told */
+	shell("cd '%s' && { mv outbox '%s/' || :; } 2>/dev/null && : >outbox", store_dir, base_dir);
+	assert_int_not_equal(reap_with(&s, &t), 0);
+	assert_true(t.buckets == 3 && t.calls == 3 && t.held == 2);
+	shell("cd '%s' && rm outbox && { mv '%s/outbox' . || :; } 2>/dev/null", store_dir, base_dir);
+	assert_int_equal(told("bucket.destroy"), 0);
+	t = reap_at(T0 + 90 * DAY_NS + NS_PER_S);
+	assert_true(t.buckets == 3 && t.calls == 3 && t.held == 2);
+	assert_int_equal(told("bucket.destroy"), 3);
+	assert_int_equal(told("bucket.destroy.*\"documentation\".*\"acme\".*\"calls\":2,.*\"held\":1"), 1);
+	assert_int_equal(told("bucket.destroy.*\"training\".*\"acme\".*\"calls\":1,.*\"held\":0"), 1);
+	assert_int_equal(told("bucket.destroy.*\"documentation\".*\"beta\".*\"calls\":0,.*\"held\":1"), 1);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&lost, STORE_DOCUMENTATION), 0);
+	reap_at(T0 + 90 * DAY_NS + 2 * NS_PER_S);
+	assert_int_equal(told("bucket.destroy"), 3);
+}
+
 /* Set and ended before the deadline: as if it had not been. */
 static void test_hold_ended_before(void **state)
 {
@@ -786,8 +822,8 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(locked), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks), T(unused),
-					   T(unused_index), T(unused_once), T(killed) };
+	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(counted), T(locked), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
+					   T(unused), T(unused_index), T(unused_once), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
