@@ -9,8 +9,8 @@
  *	3 tell		one event a bucket or call into the outbox, durable
  *	4 space		rows, slots and segments of days that are over are unlinked; holes for single calls
  *
- * It holds no private key and links nothing that opens a wrap or a chunk. It never needs space to destroy: a full disk stops 3, which
- * the next run makes up for, and not 2. Killed anywhere it loses nothing and the next run goes on: what is destroyed stays
+ * It holds no private key and links nothing that opens a wrap or a chunk. It never needs space to destroy, single calls included: a full
+ * disk stops 3, which the next run makes up for, and not 2. Killed anywhere it loses nothing and the next run goes on: what is destroyed stays
  * so, what was not told is (a slots file beside a destroyed bucket), what lies around is unlinked.
  *
  * A time that a person gives (told) decides what is due. What is written down of it has that time when it is past, and the machine's

@@ -5,6 +5,9 @@
  * Whatever the reason, a purpose is first a line in STORE/erase, then a line in later.db (durable), then its slot is overwritten,
  * then it is told, then its line is done. Killed anywhere the next run begins again with the line: what was done is
  * done to no effect, and at most told twice.
+ *
+ * What nobody asked for does not wait for a line that cannot be written (a full disk): each run finds it anew until later.db says that it
+ * is gone, and that is written last then, when it was told.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +30,7 @@
 #include "store/slot.h"
 
 #define SCAN_BYTES (1u << 20)
+#define NO_LINE	   UINT64_MAX /* in place of its offset */
 
 /* ---- what nobody used ---- */
 
@@ -329,7 +333,7 @@ static int note(struct reap *r, const char *controller, struct single *v, size_t
 		struct later_line line = { .uid = a->call, .purpose = a->purpose, .day = v[i].row.day, .state = state_for(a->reason),
 					   .at_ns = r->at_ns };
 
-		if (!v[i].found || strcmp(v[i].row.controller, controller) || !state_holds(v[i].row.state[a->purpose]))
+		if (!v[i].found || v[i].waits || strcmp(v[i].row.controller, controller) || !state_holds(v[i].row.state[a->purpose]))
 			continue;
 		snprintf(line.reason, sizeof(line.reason), "%s", a->reason);
 		rc = later_put(l, &line, &why);
@@ -440,11 +444,12 @@ static void give_back(struct reap *r, const struct single *x)
 	r->punch[r->npunch++] = x->row;
 }
 
-static void tell_and_finish(struct reap *r, struct single *v, size_t n)
+/* 0: all that is to be told is. */
+static int tell_and_finish(struct reap *r, struct single *v, size_t n)
 {
 	uint64_t *off = calloc(n ? n : 1, sizeof(*off));
 	struct why why = { "" };
-	size_t m = 0;
+	size_t m = 0, done = 0;
 	int rc = off ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !rc && i < n; i++) {
@@ -457,19 +462,21 @@ static void tell_and_finish(struct reap *r, struct single *v, size_t n)
 			if (!r->set->dry && !v[i].bare)
 				give_back(r, &v[i]);
 		}
-		off[m++] = v[i].asked.off;
+		done++;
+		if (v[i].asked.off != NO_LINE)
+			off[m++] = v[i].asked.off;
 	}
-	if (m && !r->set->dry) {
+	if (done && !rc && !r->set->dry) {
 		rc = reap_tell_commit(r); /* nothing told: the lines stay, and the next run tells */
-		if (!rc)
-			rc = reap_asks_done(&r->root, off, m, &why);
-		if (rc && *why.text)
-			reap_fault(r, rc, why.text);
+		if (!rc && m && reap_asks_done(&r->root, off, m, &why))
+			reap_fault(r, -EIO, why.text);
 	}
 	free(off);
+	return rc;
 }
 
-static void act(struct reap *r, const struct reap_asked *asked, size_t n)
+/* lines: they are in the journal. */
+static void act(struct reap *r, const struct reap_asked *asked, size_t n, bool lines)
 {
 	struct single *v = calloc(n ? n : 1, sizeof(*v));
 
@@ -482,10 +489,12 @@ static void act(struct reap *r, const struct reap_asked *asked, size_t n)
 	find_rows(r, v, n);
 	if (!r->set->dry) {
 		reap_tell_who(r);
-		note_all(r, v, n);
+		if (lines)
+			note_all(r, v, n);
 		erase(r, v, n);
 	}
-	tell_and_finish(r, v, n);
+	if (!tell_and_finish(r, v, n) && !lines && !r->set->dry)
+		note_all(r, v, n);
 	free(v);
 }
 
@@ -537,28 +546,37 @@ static int only_new(struct unused *u, const struct reap_asks *asks)
 	return 0;
 }
 
-/* What nobody asked for: new lines, or of a dry run what would be. 0: they are durable. */
-static int ask_for(struct reap *r, struct unused *u, struct reap_asks *asks)
+static void act_without_lines(struct reap *r, const struct unused *u)
+{
+	struct reap_asked *v = calloc(u->n, sizeof(*v));
+
+	if (!v)
+		reap_fault(r, -ENOMEM, "out of memory");
+	for (size_t i = 0; v && i < u->n; i++)
+		v[i] = (struct reap_asked){ .ask = u->v[i], .off = NO_LINE };
+	if (v)
+		act(r, v, u->n, false);
+	free(v);
+}
+
+/* What nobody asked for: new lines, unless the journal could not be read (unread). 0: they are durable; else, or in a dry run, all is done. */
+static int ask_for(struct reap *r, struct unused *u, struct reap_asks *asks, int unread)
 {
 	struct why why = { "" };
 	int rc;
 
 	if (!u->n)
 		return 0;
-	if (r->set->dry) {
-		struct reap_asked *v = calloc(u->n, sizeof(*v));
-
-		for (size_t i = 0; v && i < u->n; i++)
-			v[i].ask = u->v[i];
-		if (v)
-			act(r, v, u->n);
-		free(v);
-		return 0;
+	if (r->set->dry || unread) {
+		act_without_lines(r, u);
+		return unread;
 	}
 	rc = reap_asks_add(&r->root, u->v, u->n, &why);
 	reap_asks_free(asks);
-	if (rc)
+	if (rc) {
 		reap_fault(r, rc, why.text);
+		act_without_lines(r, u);
+	}
 	why.text[0] = 0;
 	if (reap_asks_read(&r->root, asks, &why))
 		reap_fault(r, -EIO, why.text);
@@ -577,10 +595,9 @@ void reap_single(struct reap *r)
 	rc = r->set->dry ? 0 : reap_asks_make(&r->root, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
-	rc = r->set->dry ? reap_asks_read(&r->root, &asks, &why) : reap_asks_load(&r->root, &asks, &why);
-	unread = rc;
-	if (rc)
-		reap_fault(r, rc, why.text);
+	unread = r->set->dry ? reap_asks_read(&r->root, &asks, &why) : reap_asks_load(&r->root, &asks, &why);
+	if (unread)
+		reap_fault(r, unread, why.text);
 	if (asks.bad)
 		reap_fault(r, -EBADMSG, "erase: a line that is no request is left alone");
 	find_unused(r, &u);
@@ -591,15 +608,11 @@ void reap_single(struct reap *r)
 		reap_fault(r, rc, "out of memory");
 		u.n = 0;
 	}
-	if (unread) { /* what is asked for already is not known: each run would ask for the same again */
-		u.n = 0;
-		rc = unread;
-	}
-	if (ask_for(r, &u, &asks))
+	if (ask_for(r, &u, &asks, unread))
 		rc = -EIO;
 	reap_retain_end(kept, !rc);
 	if (asks.n)
-		act(r, asks.v, asks.n);
+		act(r, asks.v, asks.n, true);
 	reap_asks_free(&asks);
 	reap_used_free(&u.used);
 	free(u.v);

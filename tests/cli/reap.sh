@@ -164,12 +164,23 @@ exec 9>&-
 wait $!
 grep -q '^1 call destroyed' waited || fail "--wait: $(cat waited)"
 
-# the file system is full: keys die, and are told of later
+# the file system is full: keys die, and are told of later; so does what nobody used
 if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 	mkdir m
 	unshare -m bash -ec 'mount -t tmpfs -o size=24m t m && exec "$0" "$@"' bash -ec '
 		O=$1 M=$2
-		"$O" init --store m/s --keys m/k >/dev/null && "$M" m/s g711 >/dev/null
+		"$O" init --store m/s --keys m/k >/dev/null && "$M" m/s g711 unused training >m.ids
+		u=$(sed -n "s/^unused //p" m.ids)
+		hear() { rm -f x; "$O" export --store m/s --keys m/k --purpose training --call "$u" --format payload -o x >/dev/null 2>m.why; }
+		hear || exit 8
+		dd if=/dev/zero of=m/fill bs=4k 2>/dev/null || :
+		"$O" reap --store m/s --now 2026-02-02 >m.out 2>m.err && exit 9
+		grep -q "erase: cannot write: No space" m.err || exit 14
+		hear && exit 10
+		grep -q "was destroyed" m.why || exit 11
+		rm m/fill
+		"$O" reap --store m/s --now 2026-02-03 >m.out 2>m.err || exit 12
+		[ "$("$O" audit show --store m/s --json | grep -c "purpose.expire.*unused")" = 1 ] || exit 13
 		dd if=/dev/zero of=m/fill bs=4k 2>/dev/null || :
 		"$O" reap --store m/s --now 2026-05-01 >m.out 2>m.err && exit 3
 		[ "$(od -An -tu1 -j 11 -N 1 m/s/keys/acme/documentation/*.bucket | tr -d " ")" = 2 ] || exit 4
@@ -180,7 +191,7 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 		"$O" fsck --store m/s >/dev/null || exit 7' bash "$O" "$MKSTORE"
 	rc=$?
 	[ $rc = 0 ] || fail "full: step $rc: $(cat m.out m.err)"
-	[ "$(cat m.told)" = 1 ] || fail "told $(cat m.told) times"
+	[ "$(cat m.told)" = 2 ] || fail "told $(cat m.told) times"
 fi
 
 # pipes in place of files: nothing waits for who would write to them

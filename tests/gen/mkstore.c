@@ -16,6 +16,7 @@
  *	bad	    caller GSM whose every tenth packet is too short
  *	denied      nothing kept, Call-ID with bytes that are not UTF-8
  *	training    training only
+ *	unused      training only, which must be used within 30 days
  *	silent      kept, but no packet
  *	parts	    PCMU both legs, 10 s; documentation has all, training the first 2 and the last 4 s
  *	raw:NAME:CLOCK:CHANNELS:TICKS:FMTP:FILE
@@ -314,7 +315,9 @@ static void make(const char *word)
 		if (rc)
 			die("denied", rc);
 	} else {
-		if (!strcmp(word, "training")) {
+		if (!strcmp(word, "unused"))
+			m.training_use_by = m.start_ns + 30ULL * 86400 * NS_PER_S;
+		if (!strcmp(word, "training") || !strcmp(word, "unused")) {
 			m.until_ns[1] = m.until_ns[0];
 			m.until_ns[0] = 0;
 			m.commit[0] = false;
@@ -334,7 +337,7 @@ static void make(const char *word)
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 			if (!strcmp(kinds[i].word, word))
 				kinds[i].fill(sc, &r);
-		if (!strcmp(word, "training"))
+		if (!strcmp(word, "training") || !strcmp(word, "unused"))
 			g711(sc, &r);
 		if (!strncmp(word, "raw:", 4))
 			raw(sc, &r, word);

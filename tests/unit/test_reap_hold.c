@@ -636,6 +636,43 @@ static void test_unused(void **state)
 	}
 }
 
+/* The journal of erasures cannot be written: what nobody used goes all the same, and is told of once. */
+static void test_unused_without_journal(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 31 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	enum store_state doc, training;
+	struct uid unused, asked;
+	struct reap_totals t;
+
+	(void)state;
+	unused = train_call(st, 1, T0 + 30 * DAY_NS);
+	asked = train_call(st, 2, T0 + 40 * DAY_NS);
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(reap_at(T0 + 2 * DAY_NS).single, 0);
+	ask(&asked, STORE_TRAINING, "withdrawn");
+	shell("cd '%s' && mv erase '%s/' && mkdir erase", store_dir, base_dir);
+	/* first it cannot be told either */
+	shell("cd '%s' && mv outbox '%s/' && : >outbox", store_dir, base_dir);
+	assert_int_not_equal(reap_with(&s, &t), 0);
+	assert_int_equal(t.single, 1);
+	assert_int_equal(heard(&unused, STORE_TRAINING), -ESHUTDOWN);
+	shell("cd '%s' && rm outbox && mv '%s/outbox' .", store_dir, base_dir);
+	for (unsigned i = 0; i < 3; i++) {
+		s.now_ns += NS_PER_S;
+		assert_int_not_equal(reap_with(&s, &t), 0); /* said each time */
+		assert_int_equal(t.single, !i);
+		assert_int_equal(told("purpose.expire.*\"training\".*\"unused\""), 1);
+	}
+	assert_true(found(&unused, &doc, &training) && training == STORE_S_EXPIRED);
+	shell("cd '%s' && rmdir erase && mv '%s/erase' .", store_dir, base_dir);
+	t = reap_at(s.now_ns + NS_PER_S);
+	assert_int_equal(t.single, 1);
+	assert_true(found(&asked, &doc, &training) && training == STORE_S_WITHDRAWN);
+	fsck_clean(NULL);
+}
+
 /* Each minute in each partition: what is asked is found by the index, without a look at all rows. */
 static int by_index(void *arg, const char *controller, uint32_t day, unsigned part)
 {
@@ -823,7 +860,7 @@ static void test_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(counted), T(locked), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
-					   T(unused), T(unused_index), T(unused_once), T(killed) };
+					   T(unused), T(unused_without_journal), T(unused_index), T(unused_once), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
