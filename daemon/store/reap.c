@@ -17,6 +17,7 @@
 #include "store/bucket.h"
 #include "store/hold.h"
 #include "store/reap_internal.h"
+#include "store/reap_ring.h"
 
 #define LOCK_FILE "reap.lock"
 
@@ -95,14 +96,15 @@ static void destroy(struct reap *r, struct reap_bucket *b, unsigned wait_ms)
 	}
 	if (rc < 0) {
 		reap_fault(r, rc, why.text);
-		b->due = b->busy = false;
+		b->failed = true;
+		b->busy = false;
 		return;
 	}
 	if (b->busy && *why.text && !b->damaged) /* damage was told when it was read */
 		reap_fault(r, -EAGAIN, why.text);
 	b->live = b->busy = false;
 	b->destroyed_ns = b->destroyed_ns ? b->destroyed_ns : r->at_ns;
-	b->late_ns = late_by(r->clock.now_ns, b->destroy_ns);
+	b->late_ns = late_by(r->now_ns, b->destroy_ns);
 }
 
 static void destroy_buckets(struct reap *r)
@@ -113,7 +115,7 @@ static void destroy_buckets(struct reap *r)
 	for (size_t i = 0; i < r->nbucket; i++) {
 		struct reap_bucket *b = &r->bucket[i];
 
-		if (!b->due || !b->live)
+		if (!b->now || !b->live)
 			continue;
 		reap_tell_who(r);
 		if (!reap_hold_bucket(r, b) || r->set->dry)
@@ -154,10 +156,10 @@ static void tell_buckets(struct reap *r)
 		struct reap_item it = { .what = REAP_BUCKET, .controller = b->controller, .purpose = (int)b->purpose, .day = b->day,
 					.due_ns = b->destroy_ns };
 
-		if (!b->due || b->spared)
+		if (!b->now || b->spared || b->failed)
 			continue;
 		reap_count(r, b);
-		it.late_ns = b->live ? late_by(r->clock.now_ns, b->destroy_ns) : b->late_ns; /* live: of a dry run */
+		it.late_ns = b->live ? late_by(r->now_ns, b->destroy_ns) : b->late_ns; /* live: of a dry run */
 		it.calls = b->calls;
 		it.held = b->held;
 		it.late = b->late;
@@ -174,7 +176,7 @@ static void tell_buckets(struct reap *r)
 	}
 	if (any && reap_tell_commit(r))
 		for (size_t i = 0; i < r->nbucket; i++)
-			r->bucket[i].told = false; /* the next run does */
+			r->bucket[i].told &= !r->bucket[i].now; /* the next run does */
 }
 
 /* Who holds the log gives them up (evlog_expire), with this event before it. */
@@ -214,9 +216,42 @@ static void tell_run(struct reap *r)
 	(void)reap_tell(r, &e); /* its failure is told */
 }
 
+/* The holds are locked meanwhile. */
+static void destroy_again(struct reap *r, bool single)
+{
+	holds_close(r->holds);
+	r->holds = NULL;
+	reap_holds_open(r);
+	destroy_buckets(r);
+	if (single)
+		reap_single(r);
+	reap_holds_share(r);
+	tell_buckets(r);
+}
+
+void reap_again(struct reap *r, bool single)
+{
+	uint64_t now = elapsed_ns(), every = (r->set->again_ms ? r->set->again_ms : REAP_AGAIN_MS) * 1000000ull;
+	uint64_t passed = now - r->began_ns;
+
+	if (r->set->dry || r->set->told || r->set->until_ns || r->clock.held || now - r->looked_ns < every)
+		return;
+	r->now_ns = r->at_ns = r->clock.now_ns + passed;
+	r->due_ns = r->clock.due_ns + passed;
+	single = single && now - r->single_ns >= 12 * every;
+	if (reap_plan_again(r) || single) {
+		reap_ring_hurry(true);
+		destroy_again(r, single);
+		reap_ring_hurry(false);
+	}
+	r->looked_ns = elapsed_ns();
+	if (single)
+		r->single_ns = r->looked_ns;
+}
+
 static int run(struct reap *r, struct why *why)
 {
-	uint64_t start = elapsed_ns();
+	uint64_t start = r->began_ns;
 	int rc = reap_plan(r, why);
 
 	if (rc)
@@ -226,7 +261,8 @@ static int run(struct reap *r, struct why *why)
 	reap_holds_open(r);
 	destroy_buckets(r);
 	reap_single(r);
-	r->t.dead_ns = elapsed_ns() - start;
+	r->looked_ns = r->single_ns = elapsed_ns();
+	r->t.dead_ns = r->looked_ns - start;
 	reap_holds_share(r);
 	tell_buckets(r);
 	reap_space(r);
@@ -265,6 +301,7 @@ int reap_run(const struct reap_settings *s, struct reap_totals *ret, char *text,
 	rc = root_open(s->store, &r.root, &why);
 	if (!rc && !s->dry)
 		rc = lock_store(&r, &lock, &why);
+	r.began_ns = elapsed_ns();
 	set_clock(&r);
 	if (!rc)
 		rc = reap_clock_read(&r.root, &r.clock, &why);
@@ -274,6 +311,8 @@ int reap_run(const struct reap_settings *s, struct reap_totals *ret, char *text,
 	r.at_ns = r.clock.held ? r.clock.due_ns : r.clock.now_ns; /* as far as the clock is believed */
 	if (s->told && s->clock_ns && s->clock_ns < r.at_ns)
 		r.at_ns = s->clock_ns;
+	r.now_ns = r.clock.now_ns;
+	r.early_ns = s->told || s->until_ns || r.clock.held ? 0 : REAP_EARLY;
 	r.said = !s->told || s->dry;
 	if (s->until_ns && (s->dry || s->until_ns < r.due_ns))
 		r.due_ns = s->until_ns;

@@ -16,6 +16,10 @@
  * A time that a person gives (told) decides what is due. What is written down of it has that time when it is past, and the machine's
  * when it lies ahead: nothing happened in the future. Before the first key dies by it the log gets who gave it (reaper.told).
  *
+ * Giving space back may take hours, and what comes due meanwhile does not wait for its end: keys are looked for again in between (2 and 3),
+ * single calls each minute. The clock's own time goes 2 minutes ahead for buckets: a run comes each minute, and a key must not outlive
+ * the first instant of its day. A time that a person gives stands, and goes ahead of nothing.
+ *
  * Beside a recorder: keys and slots by their locks (bucket.h), days by daylock.h. One reaper at a time (STORE/reap.lock). An error
  * of one file does not keep the others, nor does a lock that somebody does not give back: keys that nobody locks die first, the
  * others after lock_ms all the same. While the journal of holds is not to be had, only what may be all that a call on hold has waits for a
@@ -54,7 +58,9 @@ struct reap_item {
 	uint64_t files, bytes;
 };
 
-#define REAP_LOCK_MS 10000
+#define REAP_LOCK_MS  10000
+#define REAP_AGAIN_MS 5000
+#define REAP_EARLY    (120 * NS_PER_S)
 struct reap_settings {
 	const char *store;
 	uint64_t now_ns;    /* 0: the clock's */
@@ -66,6 +72,7 @@ struct reap_settings {
 	bool dry;	    /* look, change nothing, take no lock */
 	bool wait;	    /* for another reaper to end */
 	unsigned rate;	    /* unlinks and holes a second, 0 as fast as it goes */
+	unsigned again_ms;  /* between two looks at keys while space is given back, single calls every twelfth; 0: REAP_AGAIN_MS */
 	unsigned lock_ms;   /* how long others' locks on holds and on keys are waited for; 0: REAP_LOCK_MS */
 	/* Any may be NULL. */
 	void *arg;

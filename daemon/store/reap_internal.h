@@ -23,6 +23,9 @@ struct reap_bucket {
 	bool live;    /* its key is there; of a dry run also when it would not be */
 	bool due;     /* destroyed now, or before and not told */
 	bool damaged; /* cannot be parsed: due by its name */
+	bool by_name; /* destroy_ns is the latest that it can be: the file was not read */
+	bool now;     /* became due with this look; else it was dealt with */
+	bool failed;  /* could not be destroyed */
 	bool busy;    /* somebody had it locked: it dies after the others */
 	bool spared;  /* its key lives on for calls on hold alone (slots of version 1) */
 	bool told;    /* its event is durable, or will be with the next commit */
@@ -35,8 +38,11 @@ struct reap {
 	const struct reap_settings *set;
 	struct root root;
 	struct reap_clock clock;
+	uint64_t now_ns; /* the clock's, with what passed since it was read */
 	uint64_t due_ns; /* what is due by then */
+	uint64_t early_ns; /* buckets: so long before */
 	uint64_t at_ns;	 /* what is written down as the time of the run */
+	uint64_t began_ns, looked_ns, single_ns; /* monotonic: the run, the last look at buckets and at single calls */
 	bool said;	 /* reaper.told is in the outbox, or need not be */
 	struct reap_bucket *bucket; /* oldest first */
 	size_t nbucket;
@@ -57,8 +63,13 @@ void reap_fault(struct reap *r, int rc, const char *text);
 void reap_progress(const struct reap *r, const char *what, uint64_t bytes, uint64_t calls);
 void reap_item(const struct reap *r, const struct reap_item *it);
 
+/* Between two steps that may take long: what has come due is destroyed and told, when the last look was a while ago. */
+void reap_again(struct reap *r, bool single);
+
 /* reap_plan.c: all buckets of the store. -ENOMEM, or a directory cannot be read. */
 int reap_plan(struct reap *r, struct why *why);
+/* Those of them that have come due since. How many. */
+size_t reap_plan_again(struct reap *r);
 /* The latest instant at which that day begins anywhere. */
 uint64_t reap_day_begun(uint32_t day);
 /* A copy of a key of that day, as path has it, is to be destroyed by now. */

@@ -76,7 +76,8 @@ static int look(struct reap *r, struct reap_bucket *b)
 	int rc;
 
 	b->destroy_ns = reap_day_begun(b->day);
-	if (b->destroy_ns > r->due_ns + ZONE_LEAST + ZONE_MOST) { /* by its name: not read */
+	b->by_name = b->destroy_ns > r->due_ns + r->early_ns + ZONE_LEAST + ZONE_MOST;
+	if (b->by_name) { /* not read */
 		b->live = true;
 		return 1;
 	}
@@ -95,10 +96,12 @@ static int look(struct reap *r, struct reap_bucket *b)
 	if (rc)
 		reap_fault(r, rc, why.text);
 	slots_path(b->controller, b->purpose, b->day, "slots", path);
+	b->failed = rc && !b->damaged;
 	if (b->live)
-		b->due = b->destroy_ns <= r->due_ns && (!rc || b->damaged);
+		b->due = b->destroy_ns <= r->due_ns + r->early_ns && !b->failed;
 	else
 		b->due = !beneath_accessat(r->root.fd, path);
+	b->now = b->due;
 	return 1;
 }
 
@@ -118,7 +121,26 @@ bool reap_copy_due(const struct reap *r, const char *controller, unsigned purpos
 		b.destroy_ns = before_deadlines(r, &b);
 	explicit_bzero(raw, sizeof(raw));
 	explicit_bzero(&k, sizeof(k));
-	return b.destroy_ns <= r->due_ns;
+	return b.destroy_ns <= r->due_ns + r->early_ns;
+}
+
+size_t reap_plan_again(struct reap *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->nbucket; i++) {
+		struct reap_bucket *b = &r->bucket[i];
+
+		b->now = false;
+		if (b->due || !b->live)
+			continue;
+		if (b->by_name)
+			(void)look(r, b); /* one that was taken away cannot be destroyed, and that is told then */
+		else if (!b->failed && b->destroy_ns <= r->due_ns + r->early_ns)
+			b->due = b->now = true;
+		n += b->now;
+	}
+	return n;
 }
 
 static int add(struct reap *r, const struct reap_bucket *b)
@@ -206,7 +228,7 @@ void reap_count(struct reap *r, struct reap_bucket *b)
 				if (reap_hold_is(r, b, &uid))
 					continue;
 				b->calls++;
-				b->late += until && until < r->clock.now_ns;
+				b->late += until && until < r->now_ns;
 			}
 		at += n;
 	}

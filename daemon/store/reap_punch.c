@@ -163,7 +163,9 @@ void reap_punch(struct reap *r, struct reap_ring *ring)
 {
 	if (r->npunch)
 		qsort(r->punch, r->npunch, sizeof(*r->punch), row_cmp);
-	for (size_t i = 0; i < r->npunch; i++)
+	for (size_t i = 0; i < r->npunch; i++) {
 		if (!i || row_cmp(&r->punch[i], &r->punch[i - 1])) /* asked for by both purposes, it is there twice */
 			punch_call(r, ring, &r->punch[i]);
+		reap_again(r, false);
+	}
 }

@@ -30,5 +30,7 @@ uint64_t reap_ring_done(const struct reap_ring *q); /* that succeeded, in all */
 
 /* This thread's reads and writes come after everybody else's (and those of a ring made afterwards). */
 void reap_ring_idle(void);
+/* And not for a while: keys. Its CPU time still does. */
+void reap_ring_hurry(bool hurry);
 
 #endif

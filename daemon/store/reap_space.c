@@ -79,6 +79,7 @@ static void slots_unlink(struct reap *r, struct reap_ring *ring)
 		}
 		if (rc && rc != -ENOENT)
 			reap_fault(r, why_errno(&why, rc, path, "cannot remove slots"), why.text);
+		b->told = false; /* they are gone, or it is the next run's */
 		if (fd >= 0)
 			close(fd);
 	}
@@ -187,6 +188,7 @@ static void segments(struct space *s, int fd)
 		if (s->ring)
 			reap_ring_unlink(s->ring, fd, names.v[i]);
 		reap_progress(s->r, "space", s->r->t.bytes + s->bytes, s->r->t.calls);
+		reap_again(s->r, true);
 	}
 	names_free(&names);
 	rc = !rc && s->ring ? reap_ring_wait(s->ring) : rc;
@@ -321,6 +323,7 @@ static void controller_space(struct reap *r, struct reap_ring *ring, const char 
 		if ((i && days.v[i] == days.v[i - 1]) || !over(r, controller, days.v[i]))
 			continue;
 		day_gone(&s);
+		reap_again(r, true);
 	}
 	free(days.v);
 }
@@ -416,5 +419,7 @@ void reap_space(struct reap *r)
 	names_free(&b);
 	if (ring)
 		reap_punch(r, ring);
+	if (ring)
+		slots_unlink(r, ring); /* of those that came due meanwhile */
 	reap_ring_free(ring);
 }

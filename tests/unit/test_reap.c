@@ -295,6 +295,88 @@ static void test_by_hand(void **state)
 	fsck_clean(NULL);
 }
 
+/* A key is dead before the first instant of its day: a run by the clock goes two minutes ahead. Space is not given back before. */
+static void test_before_day(void **state)
+{
+	const uint64_t day = utc("2027-02-15T23:00:00Z");
+	struct reap_settings s = { .now_ns = day - 130 * NS_PER_S, .confirm = true };
+	struct store *st = at_t0();
+	struct reap_totals t;
+	struct uid uid;
+
+	(void)state;
+	uid = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ day + NS_PER_S / 10, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(reap_with(&s, &t), 0);
+	assert_int_equal(heard(&uid, STORE_DOCUMENTATION), 0);
+	s.now_ns = day - 60 * NS_PER_S;
+	s.told = true; /* who gives a time means it */
+	assert_int_equal(reap_with(&s, &t), 0);
+	assert_int_equal(heard(&uid, STORE_DOCUMENTATION), 0);
+	s.told = false;
+	assert_int_equal(reap_with(&s, &t), 0);
+	assert_true(t.calls == 1 && !t.late && !t.late_max_ns && !t.days);
+	assert_int_equal(heard(&uid, STORE_DOCUMENTATION), -ESHUTDOWN);
+	assert_int_equal(told("bucket.destroy.*\"calls\":1,.*\"late_s\":0"), 1);
+	fsck_clean(NULL);
+	s.now_ns = day + NS_PER_S;
+	assert_int_equal(reap_with(&s, &t), 0);
+	assert_true(!t.calls && t.days == 1);
+	assert_int_equal(told("bucket.destroy"), 1);
+	fsck_clean(NULL);
+}
+
+static struct uid asked_late;
+static bool was_asked;
+
+static void ask_late(void *arg, const struct reap_item *it)
+{
+	char why[512] = "";
+
+	on_item(arg, it);
+	if (it->what != REAP_DAY || was_asked)
+		return;
+	was_asked = true;
+	assert_int_equal(reap_request(store_dir, &asked_late, STORE_TRAINING, "withdrawn", 1001, T0 + DAY_NS, why, sizeof(why)), 0);
+}
+
+/* Space takes long, and a key comes due, and somebody asks, while it is given back: neither waits for its end. */
+static void test_due_meanwhile(void **state)
+{
+	const uint64_t day = utc("2027-02-15T23:00:00Z");
+	struct reap_settings s = { .store = store_dir, .now_ns = day - 121 * NS_PER_S, .confirm = true, .rate = 5, .again_ms = 100, .item = ask_late };
+	struct store *st = at_t0();
+	struct reap_totals t;
+	char why[512] = "";
+	struct uid next;
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		keep_call(st, i, "acme", CPH, T0, (uint64_t[]){ T0 + (80 + i) * DAY_NS, 0 });
+	next = keep_call(st, 9, "beta", CPH, T0, (uint64_t[]){ day + NS_PER_S / 10, 0 });
+	asked_late = keep_call(st, 10, "beta", CPH, T0, (uint64_t[]){ T0 + 99 * DAY_NS, T0 + 99 * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	nitems = nfaults = was_asked = 0;
+	clock_set_ns(s.now_ns);
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0);
+	assert_true(t.days == 8 && t.run_ns > 2 * NS_PER_S);
+	assert_true(t.buckets == 9 && t.calls == 10 && t.single == 1);
+	assert_int_equal(heard(&next, STORE_DOCUMENTATION), -ESHUTDOWN);
+	assert_int_equal(heard(&asked_late, STORE_TRAINING), -EACCES);
+	assert_int_equal(heard(&asked_late, STORE_DOCUMENTATION), 0);
+	assert_int_equal(told("bucket.destroy"), 9);
+	assert_false(there("keys/beta/documentation/2027-02-16.slots"));
+	fsck_clean(NULL);
+	s.now_ns = day + NS_PER_S;
+	s.rate = 0;
+	clock_set_ns(s.now_ns);
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0);
+	assert_true(!t.buckets && t.days == 1);
+	assert_int_equal(told("bucket.destroy"), 9);
+}
+
 static void test_until(void **state)
 {
 	struct reap_settings s = { .now_ns = T0 + 200 * DAY_NS, .told = true, .until_ns = T0 + 95 * DAY_NS };
@@ -673,7 +755,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(only_due), T(order), T(training_first), T(quarantine), cmocka_unit_test(test_calendar), T(clock), T(clock_lost),
-		T(by_hand), T(until), T(not_told), T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two),
+		T(by_hand), T(before_day), T(due_meanwhile), T(until), T(not_told), T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two),
 		T(beside_writer), T(settle_after), T(left_open), T(copies),
 	};
 
