@@ -110,6 +110,7 @@ static int unused_rows(struct unused *u, sqlite3 *sql, uint64_t from_ns, struct 
 static int unused_in(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct unused *u = arg;
+	char rel[STORE_PATH_MAX];
 	struct why why = { "" };
 	sqlite3 *sql;
 	int rc = 0;
@@ -119,13 +120,18 @@ static int unused_in(void *arg, const char *controller, uint32_t day, unsigned p
 		u->later = NULL;
 		snprintf(u->controller, sizeof(u->controller), "%s", controller);
 		rc = later_open(&u->r->root, controller, false, &u->later, &why);
-		if (rc == -ENOENT)
-			rc = 0;
+		if (rc == -ENOENT) /* nothing happened later */
+			*why.text = 0;
+		rc = rc == -ENOENT ? 0 : rc;
 	}
 	if (!rc && day != DAY_HOLD) { /* a hold has no training */
 		rc = reap_db_open(&u->r->root, controller, day, part, &sql, &why);
 		if (!rc) {
 			rc = unused_rows(u, sql, reap_retain_fresh(&u->r->root, controller, day, part, u->clock_ns) ? 0 : u->from_ns, &why);
+			if (rc > 0) { /* of SQLite: it was not to be asked at all */
+				catalog_path(controller, day, part, rel);
+				rc = reap_db_fail(sql, rc, rel, &why);
+			}
 			sqlite3_close(sql);
 		}
 	}

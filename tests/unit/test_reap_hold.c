@@ -636,6 +636,40 @@ static void test_unused(void **state)
 	}
 }
 
+static char first_fault[300];
+
+static void keep_fault(void *arg, const char *text)
+{
+	(void)arg;
+	if (!*first_fault)
+		snprintf(first_fault, sizeof(first_fault), "%s", text);
+}
+
+/* A catalog whose schema is damaged is damage, and the one that is named. */
+static void test_damaged_schema(void **state)
+{
+	struct reap_settings s = { .store = store_dir, .now_ns = T0 + 31 * DAY_NS, .told = true, .fault = keep_fault };
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+	char path[600], why[512] = "";
+	sqlite3 *db;
+
+	(void)state;
+	train_call(st, 1, T0 + 30 * DAY_NS);
+	ok(st, store_sync(st));
+	store_close(st);
+	snprintf(path, sizeof(path), "%s/catalog/acme/2027-02-16.db", store_dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='CREATE TABLE calls(uid' WHERE name='calls'",
+				      NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	clock_set_ns(s.now_ns);
+	*first_fault = 0;
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), -EBADMSG);
+	if (strstr(first_fault, "later.db") || !strstr(first_fault, "catalog/acme/2027-02-16.db"))
+		fail_msg("it says: %s", first_fault);
+}
+
 /* The journal of erasures cannot be written: what nobody used goes all the same, and is told of once. */
 static void test_unused_without_journal(void **state)
 {
@@ -860,7 +894,7 @@ static void test_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(counted), T(locked), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
-					   T(unused), T(unused_without_journal), T(unused_index), T(unused_once), T(killed) };
+					   T(unused), T(unused_without_journal), T(damaged_schema), T(unused_index), T(unused_once), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
