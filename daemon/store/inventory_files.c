@@ -245,7 +245,7 @@ static enum kind catalog_file(struct place *p, const char *name, const struct st
 		return STRAY;
 	snprintf(base, sizeof(base), "%.*s", (int)(db - name) + 3, name);
 	if (!strcmp(base, "later.db"))
-		return !db[3] || !strcmp(db + 3, "-journal") ? FILE_OURS : STRAY;
+		return !db[3] || !strcmp(db + 3, "-journal") || set_aside(db + 3) ? FILE_OURS : STRAY;
 	if (catalog_parse(base, &day, &part))
 		return STRAY;
 	for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++)

@@ -676,6 +676,93 @@ static int area_settle(struct reap *r, const char *controller, sqlite3 *sql, str
 	return rc ? rc : area_lost(&a, why);
 }
 
+/* ---- what --rebuild set aside ---- */
+
+/* All of "DB.damaged"; clean: they are taken away. How many there are. */
+static size_t set_aside(struct reap *r, const char *controller, const char *db, bool clean)
+{
+	char dir[STORE_PATH_MAX], rel[STORE_PATH_MAX + 300], start[32];
+	struct names names;
+	struct stat sb;
+	size_t n = 0;
+
+	snprintf(dir, sizeof(dir), "catalog/%.63s", controller);
+	snprintf(start, sizeof(start), "%s.damaged", db);
+	if (names_read(&r->root, dir, &names))
+		return 0;
+	for (size_t i = 0; i < names.n; i++) {
+		if (strncmp(names.v[i], start, strlen(start)) != 0)
+			continue;
+		n++;
+		snprintf(rel, sizeof(rel), "%s/%s", dir, names.v[i]);
+		if (!clean || beneath_statat(r->root.fd, rel, &sb) || !S_ISREG(sb.st_mode) || beneath_unlinkat(r->root.fd, rel, 0))
+			continue; /* the next run tries again */
+		r->t.files++;
+		r->t.bytes += (uint64_t)sb.st_blocks * 512;
+	}
+	names_free(&names);
+	return n;
+}
+
+struct wanted {
+	const char *controller;
+	struct reap_want *v;
+	size_t n;
+};
+
+static int want_held(void *arg, const struct hold *x)
+{
+	struct wanted *w = arg;
+
+	if (!strcmp(x->controller, w->controller))
+		w->v[w->n++] = (struct reap_want){ .uid = x->uid };
+	return 0;
+}
+
+/* Each call on hold has a row, so nothing is to be had from one that is damaged. */
+static bool all_rows(struct reap *r, const char *controller)
+{
+	struct wanted w = { .controller = controller, .v = calloc(holds_count(r->holds) + 1, sizeof(*w.v)) };
+	struct why none = { "" };
+	bool all = w.v;
+
+	if (w.v)
+		(void)holds_each(r->holds, want_held, &w);
+	if (w.n)
+		all = !reap_rows_find(&r->root, w.v, w.n, &none);
+	for (size_t i = 0; all && i < w.n; i++)
+		all = w.v[i].found;
+	free(w.v);
+	return all;
+}
+
+static int nothing(void *arg, const struct later_line *line)
+{
+	(void)arg;
+	(void)line;
+	return 0;
+}
+
+static bool later_whole(struct reap *r, const char *controller)
+{
+	struct why none = { "" };
+	struct later *l = NULL;
+	int rc = later_open(&r->root, controller, false, &l, &none);
+
+	rc = rc ? rc : later_each(l, 0, nothing, NULL, &none);
+	later_close(l);
+	return !rc;
+}
+
+/* They have rows of calls whose time may be over, and no day takes them along. */
+static void forget_set_aside(struct reap *r, const char *controller)
+{
+	if (set_aside(r, controller, "hold.db", false) && all_rows(r, controller))
+		(void)set_aside(r, controller, "hold.db", true);
+	if (set_aside(r, controller, "later.db", false) && later_whole(r, controller))
+		(void)set_aside(r, controller, "later.db", true);
+}
+
 void reap_area_look(struct reap *r, const char *controller)
 {
 	char fresh[STORE_PATH_MAX + 8];
@@ -692,6 +779,8 @@ void reap_area_look(struct reap *r, const char *controller)
 		rc = area_settle(r, controller, NULL, &why);
 		if (rc)
 			reap_fault(r, rc, why.text);
+		else
+			forget_set_aside(r, controller);
 		return;
 	}
 	if (!rc)
@@ -705,8 +794,10 @@ void reap_area_look(struct reap *r, const char *controller)
 	}
 	if (!rc)
 		rc = area_settle(r, controller, sql, &why);
+	sqlite3_close(sql);
 	if (rc)
 		reap_fault(r, rc, why.text);
-	sqlite3_close(sql);
+	else
+		forget_set_aside(r, controller);
 	free(v);
 }

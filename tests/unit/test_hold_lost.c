@@ -2,6 +2,7 @@
 /* test_hold_lost.c - files of calls on hold that are lost or damaged: no such call loses its protection, and all comes back */
 #include "store_util.h"
 
+#include <glob.h>
 #include <sys/file.h>
 
 #include "reap_util.h"
@@ -70,6 +71,19 @@ static struct store_rebuild_report rebuild(void)
 	return rep;
 }
 
+/* Files that --rebuild set aside. */
+static int kept_aside(const char *db)
+{
+	char pattern[600];
+	glob_t g;
+	int n;
+
+	snprintf(pattern, sizeof(pattern), "%s/catalog/acme/%s.damaged*", store_dir, db);
+	n = glob(pattern, 0, NULL, &g) ? 0 : (int)g.gl_pathc;
+	globfree(&g);
+	return n;
+}
+
 static struct uid held, later_held, other;
 
 /* Three calls, two on hold, of which the day of one is over. */
@@ -134,7 +148,10 @@ static void test_lost(void **state)
 		assert_int_equal(state_of(&held, 0), STORE_S_GRANTED);
 		rep = rebuild();
 		assert_int_equal(rep.partitions, 0);
+		if (i == 2 || i == 3)
+			assert_true(kept_aside("hold.db") > 0);
 		reap_at(T0 + 98 * DAY_NS);
+		assert_int_equal(kept_aside("hold.db"), 0); /* rows of calls whose time may be over */
 		assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
 		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
 		fsck_clean(NULL);
@@ -622,6 +639,13 @@ static void test_later(void **state)
 		assert_int_equal(state_of(&uid, 0), STORE_S_WITHDRAWN);
 		assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
 		assert_int_equal(rebuild().later, 0);
+		assert_int_equal(kept_aside("later.db"), i == 2 || i == 3);
+		if (i != 2 && i != 3)
+			continue;
+		assert_int_equal(reap_with(&s, &t), 0);
+		assert_int_equal(kept_aside("later.db"), 0);
+		dump("after");
+		shell("diff '%s.before' '%s.after'", store_dir, store_dir);
 	}
 	/* nobody knows why any more: the keys say that they are gone */
 	as_before();
