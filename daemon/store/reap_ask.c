@@ -23,6 +23,7 @@
 #define ASK_TMP    "erase.tmp"
 #define ASK_BUFFER (1u << 20)
 #define LINE_MAX_  256
+#define ASK_WAIT_MS 5000 /* for others' lock: it is held for a write and a flush */
 
 /* As the evidence log takes it: no digits of anybody. */
 static bool reason_ok(const char *s)
@@ -94,9 +95,7 @@ static int open_once(const struct root *r, int *ret, struct why *why)
 	fd = beneath_openat(r->fd, ASK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return why_errno(why, -errno, ASK_FILE, "cannot open");
-	do
-		rc = flock(fd, LOCK_EX) ? -errno : 0;
-	while (rc == -EINTR);
+	rc = lock_within(fd, LOCK_EX, ASK_WAIT_MS); /* nobody stops who destroys */
 	if (rc) {
 		close(fd);
 		return why_errno(why, rc, ASK_FILE, "cannot lock");

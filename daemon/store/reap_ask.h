@@ -36,7 +36,7 @@ int reap_asks_make(const struct root *r, struct why *why);
 bool reap_asks_due(const struct root *r); /* there must be a file */
 /* For fsck: what is wrong with the file, by offset. Never writes, takes no lock. -ENOENT */
 int reap_asks_check(const struct root *r, void (*bad)(void *arg, uint64_t off, const char *text), void *arg);
-/* No file: none. */
+/* No file: none. All of these: -EWOULDBLOCK somebody keeps it locked. */
 int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why);
 /* For the reaper, with reap.lock: the same, and before that the file is made anew when most of it is done, or it is too long to be read. */
 int reap_asks_load(const struct root *r, struct reap_asks *ret, struct why *why);

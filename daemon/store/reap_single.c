@@ -601,8 +601,8 @@ void reap_single(struct reap *r)
 	rc = r->set->dry ? 0 : reap_asks_make(&r->root, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
-	unread = r->set->dry ? reap_asks_read(&r->root, &asks, &why) : reap_asks_load(&r->root, &asks, &why);
-	if (unread)
+	unread = rc == -EWOULDBLOCK ? rc : r->set->dry ? reap_asks_read(&r->root, &asks, &why) : reap_asks_load(&r->root, &asks, &why);
+	if (unread && unread != rc) /* it was waited for */
 		reap_fault(r, unread, why.text);
 	if (asks.bad)
 		reap_fault(r, -EBADMSG, "erase: a line that is no request is left alone");

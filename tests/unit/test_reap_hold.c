@@ -636,6 +636,34 @@ static void test_unused(void **state)
 	}
 }
 
+/* So it is while somebody keeps it locked: what was asked for waits, nothing else. */
+static void test_locked_journal(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 31 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct uid unused, asked;
+	struct reap_totals t;
+	int fd;
+
+	(void)state;
+	(void)alarm(60);
+	unused = train_call(st, 1, T0 + 30 * DAY_NS);
+	asked = train_call(st, 2, T0 + 40 * DAY_NS);
+	ok(st, store_sync(st));
+	store_close(st);
+	ask(&asked, STORE_TRAINING, "withdrawn");
+	fd = locked("erase", LOCK_SH);
+	assert_int_equal(reap_with(&s, &t), -EWOULDBLOCK);
+	assert_true(t.single == 1 && t.faults == 1);
+	assert_int_equal(heard(&unused, STORE_TRAINING), -ESHUTDOWN);
+	close(fd);
+	assert_int_equal(reap_at(s.now_ns + NS_PER_S).single, 1);
+	assert_int_equal(heard(&asked, STORE_TRAINING), -EACCES);
+	assert_int_equal(told("purpose.expire.*\"unused\""), 1);
+	fsck_clean(NULL);
+	(void)alarm(0);
+}
+
 static char first_fault[300];
 
 static void keep_fault(void *arg, const char *text)
@@ -894,7 +922,7 @@ static void test_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(counted), T(locked), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
-					   T(unused), T(unused_without_journal), T(damaged_schema), T(unused_index), T(unused_once), T(killed) };
+					   T(unused), T(unused_without_journal), T(locked_journal), T(damaged_schema), T(unused_index), T(unused_once), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
