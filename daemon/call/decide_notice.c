@@ -354,9 +354,7 @@ void call_decide_carry(struct calls *cs, struct call *c, const struct call_decid
 	int p;
 
 	d->sms = before->sms;
-	d->doubt = before->doubt; /* the number that it is part of may go on here */
-	d->doubt_ns = before->doubt_ns;
-	if (before->notice != CALL_NOTICE_PROVEN || d->notice != CALL_NOTICE_WAIT || too_early(c, before->notice_start_ns))
+	if (before->notice != CALL_NOTICE_PROVEN || d->notice != CALL_NOTICE_WAIT || !decide_reached(c))
 		return;
 	d->notice_which = before->notice_which;
 	decide_notice_proven(cs, c, (enum call_how)before->notice_how, before->notice_start_ns, before->notice_end_ns, now_ns, now_ns);

@@ -345,6 +345,10 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 		call_recordpref_off(cs, c, OPTAG_LEG_CALLER, now);
 	if (c->answered)
 		call_set_answered(cs, c, now);
+	if (b->rule && !other) { /* the number that a consent may be part of goes on here */
+		c->decide.doubt = b->decide.doubt;
+		c->decide.doubt_ns = b->decide.doubt_ns;
+	}
 	if (b->rule && same_notices(b->rule, c->rule))
 		call_decide_carry(cs, c, &b->decide, b->consent, now);
 	if (c->answered)

@@ -47,6 +47,29 @@ static void test_nothing_is_heard_before_the_answer(void **state)
 	}
 }
 
+/* What was heard after the answer goes on in the next recording of the call, whose answer is said to be when that begins. */
+static void test_heard_before_a_transfer(void **state)
+{
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	const bool consent[POLICY_PURPOSES] = { false, false };
+	struct call_decide before;
+	struct call *c;
+
+	(void)state;
+	w->policy.rule.side = POLICY_SIDE_CALLING;
+	w->policy.rule.proof = POLICY_PROOF_API;
+	c = answer_call(w);
+	until(w, c, 5);
+	call_notice_heard(w->cs, c, -1, CALL_BY_API, c->answer_ns + SEC, w->now, w->now);
+	assert_int_equal(c->decide.notice, CALL_NOTICE_PROVEN);
+	before = c->decide;
+	memset(&c->decide, 0, sizeof(c->decide));
+	c->answer_ns = w->now;
+	call_decide_carry(w->cs, c, &before, consent, w->now);
+	assert_int_equal(c->decide.notice, CALL_NOTICE_PROVEN);
+	fake_world_free(w);
+}
+
 /* A header says that it was played: not of an outbound call that nobody has answered. */
 static void test_no_header_before_the_answer(void **state)
 {
@@ -414,6 +437,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_is_heard_before_the_answer),
+		cmocka_unit_test(test_heard_before_a_transfer),
 		cmocka_unit_test(test_no_header_before_the_answer),
 		cmocka_unit_test(test_block_stops_tones),
 		cmocka_unit_test(test_block_leaves_no_way_out),

@@ -461,6 +461,28 @@ static void test_what_travels(void **state)
 	}
 }
 
+/* A number that was begun before the transfer goes on behind it: what it began with was no consent. */
+static void test_a_number_goes_on(void **state)
+{
+	(void)state;
+	for (int slow = 0; slow < 2; slow++) {
+		struct world w;
+
+		begin(&w, NUMBER);
+		establish(&w, "X-Queue: c1\r\nX-Agent: anna\r\n");
+		later(&w, 5);
+		press(&w, '1');
+		later(&w, 0.5);
+		own(&w, "INVITE", 2, "X-Queue: c1\r\nX-Agent: bo\r\n", 8);
+		assert_int_equal(w.ended, 1);
+		assert_int_equal(call_of(&w)->state[TRAIN], PURPOSE_GRANTED);
+		later(&w, slow ? 1.6 : 0.5);
+		press(&w, '4');
+		assert_int_equal(call_of(&w)->state[TRAIN], slow ? PURPOSE_GRANTED : PURPOSE_WITHDRAWN);
+		finish(&w);
+	}
+}
+
 static const char *only_first_out(void *arg, struct call *c)
 {
 	(void)c;
@@ -943,6 +965,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_to_wait_for),
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_what_travels),
+		cmocka_unit_test(test_a_number_goes_on),
 		cmocka_unit_test(test_no_in_a_part_that_is_out),
 		cmocka_unit_test(test_out_and_in),
 		cmocka_unit_test(test_opt_out_through),
