@@ -156,6 +156,11 @@ static void something(struct world *w, struct call *c)
 	case 0:
 	case 1:
 	case 2:
+		if (rnd(3)) { /* mostly alone, not as part of a number, and in the window */
+			w->now += 3500 * MS;
+			w->packets++;
+			calls_tick(w->cs, w->now);
+		}
 		call_key(w->cs, c, rnd(4) ? SUBJECT : AGENT, keys[rnd(7)], CALL_BY_RFC4733,
 			 rnd(5) != 0, w->now);
 		break;
