@@ -142,6 +142,14 @@ static bool is_empty(struct rebuild *b, const char *rel)
 	       (beneath_statat(b->root.fd, wal, &sb) || !sb.st_size);
 }
 
+/* SQLite takes what is missing of its last page for zeros. As fsck tells it. */
+static bool is_cut(struct rebuild *b, const char *rel)
+{
+	struct stat sb;
+
+	return !beneath_statat(b->root.fd, rel, &sb) && sb.st_size % 512;
+}
+
 static int take_part(void *arg, const char *controller, uint32_t day, unsigned part)
 {
 	struct taking *t = arg;
@@ -153,6 +161,8 @@ static int take_part(void *arg, const char *controller, uint32_t day, unsigned p
 	catalog_path(controller, day, part, rel);
 	if (!rc && is_empty(t->b, rel))
 		rc = why_set(&why, -EBADMSG, "%s: nothing in it", rel);
+	else if (!rc && is_cut(t->b, rel))
+		rc = why_set(&why, -EBADMSG, "%s: no whole number of pages: cut", rel);
 	if (!rc || rc == -ENOENT)
 		return 0;
 	if (rc != -EBADMSG)
