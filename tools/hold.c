@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -41,7 +42,8 @@ static struct later said, complaints;
 
 static void later_begin(struct later *l)
 {
-	*l = (struct later){ NULL };
+	l->text = NULL;
+	l->n = 0;
 	l->f = open_memstream(&l->text, &l->n);
 }
 
@@ -190,7 +192,15 @@ static int done(int rc, struct store *st, struct holds *h)
 
 /* ---- add ---- */
 
-#define AT_ONCE 16 /* calls before others have their turn, and it is said what was done */
+#define AT_ONCE_NS (50 * NS_PER_MS) /* then others have their turn, and it is said what was done */
+
+static uint64_t mono(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
 
 /* *ret_untold: it is done, and the log does not hear of it before the next run; nothing more may be done before that. */
 static int add_one(struct store *st, struct holds *h, const char *call, const struct hold_why *w, const struct hold_person *who,
@@ -252,12 +262,15 @@ static int cmd_add(int argc, char **argv)
 	w = (struct hold_why){ reason, reference, (uint32_t)(d.year * 10000 + d.month * 100 + d.day) };
 	rc = 0;
 	for (int i = 0; !rc && !untold && i < a.n;) {
+		uint64_t start;
+
 		rc = open_holds(HOLDS_WRITE, &st, &h);
-		for (int k = 0; !rc && !untold && k < AT_ONCE && i < a.n; k++) {
-			int one = add_one(st, h, a.v[i++], &w, &who, &untold);
+		start = mono();
+		do {
+			int one = rc ? CLI_OK : add_one(st, h, a.v[i++], &w, &who, &untold);
 
 			worst = one > worst ? one : worst;
-		}
+		} while (!rc && !untold && i < a.n && mono() - start < AT_ONCE_NS);
 		let_go(st, h);
 		st = NULL;
 		h = NULL;

@@ -92,13 +92,15 @@ static int open_once(const struct root *r, int *ret, struct why *why)
 	struct stat mine, there;
 	int fd, rc;
 
+	*ret = -1; /* never read: for the static analyzer */
 	fd = beneath_openat(r->fd, ASK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd < 0)
 		return why_errno(why, -errno, ASK_FILE, "cannot open");
 	rc = lock_within(fd, LOCK_EX, ASK_WAIT_MS); /* nobody stops who destroys */
 	if (rc) {
+		(void)why_errno(why, rc, ASK_FILE, "cannot lock");
 		close(fd);
-		return why_errno(why, rc, ASK_FILE, "cannot lock");
+		return rc;
 	}
 	if (!fstat(fd, &mine) && (beneath_statat(r->fd, ASK_FILE, &there) || mine.st_ino != there.st_ino || mine.st_dev != there.st_dev)) {
 		close(fd);
