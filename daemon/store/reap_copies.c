@@ -2,7 +2,8 @@
 /*
  * reap_copies.c - DAY.bucket.tmp and DAY.slots.tmp of days that have begun: a copy of a key dies with the key
  *
- * A writer makes a key under such a name and renames it at once, so what is there on its day was left by one that was killed, or put there.
+ * A writer makes a key under such a name and renames it at once, also on its day. What lies beside the key itself, or is older than minutes, was left
+ * by one that was killed, or put there.
  * It is overwritten, told, and unlinked. A file with another name (a hard link) is only unlinked: it may be the key of another day.
  */
 #include <errno.h>
@@ -75,6 +76,8 @@ static void look(struct reap *r, const char *controller, unsigned purpose, const
 		return;
 	day = day_number(&d);
 	slots_path(controller, purpose, day, name + 11, path);
+	if (!left_behind(&r->root, path, true)) /* of a call whose deadline is today a writer may just make it */
+		return;
 	if (reap_copy_due(r, controller, purpose, day, path) && !may_be_all(r, controller, purpose, day) && !r->set->dry)
 		destroy(r, path);
 }
