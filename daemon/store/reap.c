@@ -229,6 +229,21 @@ static void destroy_again(struct reap *r, bool single)
 	tell_buckets(r);
 }
 
+/* What is due is destroyed by now: the recorder goes by it (a dead reaper denies training), also while a long run gives space back. */
+static void leave_mark(struct reap *r)
+{
+	struct reap_clock c = r->clock;
+	struct why bad = { "" };
+	int rc;
+
+	r->marked_ns = elapsed_ns();
+	if (c.mark_ns)
+		c.mark_ns += r->marked_ns - r->began_ns;
+	rc = reap_clock_write(&r->root, &c, &bad);
+	if (rc)
+		reap_fault(r, rc, bad.text);
+}
+
 void reap_again(struct reap *r, bool single)
 {
 	uint64_t now = elapsed_ns(), every = (r->set->again_ms ? r->set->again_ms : REAP_AGAIN_MS) * 1000000ull;
@@ -247,6 +262,8 @@ void reap_again(struct reap *r, bool single)
 	r->looked_ns = elapsed_ns();
 	if (single)
 		r->single_ns = r->looked_ns;
+	if (r->looked_ns - r->marked_ns >= 12 * every)
+		leave_mark(r);
 }
 
 static int run(struct reap *r, struct why *why)
@@ -270,13 +287,9 @@ static int run(struct reap *r, struct why *why)
 	expire_records(r);
 	r->t.run_ns = elapsed_ns() - start;
 	if (!r->set->dry) {
-		struct why bad = { "" };
-
 		tell_run(r);
 		reap_tell_close(r);
-		rc = reap_clock_write(&r->root, &r->clock, &bad);
-		if (rc)
-			reap_fault(r, rc, bad.text);
+		leave_mark(r);
 	}
 	return 0;
 }

@@ -42,7 +42,7 @@ struct reap {
 	uint64_t due_ns; /* what is due by then */
 	uint64_t early_ns; /* buckets: so long before */
 	uint64_t at_ns;	 /* what is written down as the time of the run */
-	uint64_t began_ns, looked_ns, single_ns; /* monotonic: the run, the last look at buckets and at single calls */
+	uint64_t began_ns, looked_ns, single_ns, marked_ns; /* monotonic: the run, the last look at buckets and at single calls, the last mark of time */
 	bool said;	 /* reaper.told is in the outbox, or need not be */
 	struct reap_bucket *bucket; /* oldest first */
 	size_t nbucket;
