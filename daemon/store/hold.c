@@ -261,6 +261,7 @@ static bool renew(struct holds *h)
 	size_t len = journal_head_format(HOLDS_NAME, 0, head), n = len + h->end - before;
 	struct stat sb;
 	struct why none;
+	int fd;
 	bool done = h->end && !h->bytes && !fstat(h->fd, &sb) && sb.st_uid == geteuid() && (sb.st_gid == getegid() || h->root->shared);
 
 	if (done)
@@ -273,6 +274,11 @@ static bool renew(struct holds *h)
 		done = !write_over(h->root, HOLDS_FILE, text, n, sb.st_mode & 0777, &none);
 	}
 	free(text);
+	fd = done ? beneath_openat(h->root->fd, HOLDS_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0) : -1;
+	if (fd >= 0) {
+		(void)fchmod(fd, sb.st_mode & 0777); /* whatever the umask; it is ours */
+		close(fd);
+	}
 	return done;
 }
 

@@ -423,6 +423,7 @@ static void test_journal_before(void **state)
 	const size_t head = strlen(HOLDS_HEAD_1);
 	size_t n, whole;
 	struct holds *h;
+	struct stat sb;
 
 	(void)state;
 	assert_int_equal(add(st, 0, &dispute, NOW, NULL), 0);
@@ -440,6 +441,14 @@ static void test_journal_before(void **state)
 	}
 	assert_int_equal(read_text(path, text, sizeof(text)), whole);
 	assert_memory_equal(text, now, whole);
+	put("holds", text, as_before(text, whole)); /* who may read it may read it then */
+	assert_int_equal(chmod(path, 0640), 0);
+	umask(077);
+	assert_int_equal(holds_open(&root, HOLDS_WRITE, &h, &why), 0);
+	holds_close(h);
+	umask(022);
+	assert_int_equal(stat(path, &sb), 0);
+	assert_true((sb.st_mode & 07777) == 0640 && sb.st_size == (off_t)whole);
 	assert_int_equal(add(st, 1, &dispute, NOW, NULL), 0); /* and so it goes on */
 	fsck_clean(NULL);
 	store_close(st);
