@@ -4,8 +4,9 @@
  *
  * Input: records of a length octet, a time step octet (x 4 ms) and that many
  * bytes of packet. What must hold whatever comes: extended numbers keep the
- * wire's bits, sums balance, chunks stay within their limits and lose nothing.
+ * wire's bits, sums balance, chunks stay within their limits and lose nothing but what more than eight streams at once send.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -18,6 +19,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
 struct sums {
 	uint64_t packets, bytes, in_packets, in_bytes;
+	struct {
+		uint32_t ssrc, stream, pt;
+	} seen[8]; /* what has an open chunk at most */
+	unsigned nseen; /* 9: more */
 };
 
 static int sink(void *arg, const struct chunk *c)
@@ -30,13 +35,34 @@ static int sink(void *arg, const struct chunk *c)
 	return 0;
 }
 
+static void seen(struct sums *s, uint32_t ssrc, uint32_t stream, uint32_t pt)
+{
+	unsigned i = 0;
+
+	while (i < s->nseen && i < 8 && (s->seen[i].ssrc != ssrc || s->seen[i].stream != stream || s->seen[i].pt != pt))
+		i++;
+	if (i < s->nseen && i < 8)
+		return;
+	if (i < 8) {
+		s->seen[i].ssrc = ssrc;
+		s->seen[i].stream = stream;
+		s->seen[i].pt = pt;
+	}
+	s->nseen = i + 1;
+}
+
 static void audio(struct chunker *c, struct sums *s, const struct rtp_pkt *r, uint32_t stream,
 		  int64_t seq, uint64_t now)
 {
 	struct media_format f = {.clock = 8000, .channels = 1, .pt = r->pt};
 
-	MUST(!chunker_add(c, r->ssrc, stream, &f, r->pt == 13, r->marker, seq, r->ts, now, r->payload,
-			  r->len));
+	int rc;
+
+	seen(s, r->ssrc, stream, r->pt);
+	rc = chunker_add(c, r->ssrc, stream, &f, r->pt == 13, r->marker, seq, r->ts, now, r->payload, r->len);
+	MUST(!rc || (rc == -ENOBUFS && s->nseen > 8)); /* only too many at once are not taken */
+	if (rc)
+		return;
 	s->in_packets++;
 	s->in_bytes += r->len;
 }
