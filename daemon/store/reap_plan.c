@@ -112,7 +112,7 @@ bool reap_copy_due(const struct reap *r, const char *controller, unsigned purpos
 	struct bucket k = { 0 };
 	size_t n;
 
-	if (b.destroy_ns > r->due_ns + ZONE_LEAST + ZONE_MOST)
+	if (b.destroy_ns > r->due_ns + r->early_ns + ZONE_LEAST + ZONE_MOST)
 		return false;
 	snprintf(b.controller, sizeof(b.controller), "%s", controller);
 	if (!read_small(r->root.fd, path, raw, sizeof(raw), &n) && !bucket_parse(raw, n, &k) && begins_day(k.destroy_ns, day))
