@@ -11,7 +11,7 @@ story_calls <<C
 early from=+4520304051 to=$b info=caller:1:1200 $copies $heard
 yes from=+4520304052 to=$b info=caller:1:4000 $copies $heard
 back from=+4520304053 to=$b info=caller:1:2600 info=caller:0:3500 $copies $heard
-again from=+4520304054 to=$b info=caller:1:2600 info=caller:0:3500 info=caller:1:4700 $copies $heard
+again from=+4520304054 to=$b info=caller:1:2600 info=caller:0:2900 info=caller:1:5000 $copies $heard
 card from=+4520304055 to=$a1 info=callee:5:3000 info=callee:6:6000 info=callee:5:7000 $copies $heard
 hold from=+4520304056 to=$a1 header=callee:3000:X-Hold:_on info=callee:6:3300 $copies $heard
 C

@@ -33,7 +33,7 @@ for how in conference third-line; do
 		F kept GRANTED DENIED third-party third-party transfer-of
 	END
 	# training alone: keys are listened to although nothing is recorded any more
-	told "$how, B, taken back later" B --scenario $how --keys 5:1444444440 <<-'END'
+	told "$how, B, taken back later" B --scenario $how --keys '5:1        0' <<-'END'
 		B denied NONE WITHDRAWN  consent.withdrawn -
 		B denied NONE DENIED  third-party transfer-of
 	END
