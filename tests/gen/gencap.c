@@ -90,7 +90,7 @@ static void keys(const char *s, int side)
 	char *end;
 	unsigned long at = strtoul(s, &end, 10);
 
-	if (end == s || *end != ':' || !end[1] || end[1 + strspn(end + 1, "0123456789*#")] || at > 86400)
+	if (end == s || *end != ':' || !end[1] || end[1 + strspn(end + 1, "0123456789*# ")] || at > 86400)
 		errx(2, "--keys: '%s' is not SECONDS:KEYS", s);
 	opt.keys_at[side] = (unsigned)at;
 	opt.keys[side] = end + 1;
@@ -120,7 +120,7 @@ static _Noreturn void usage(int status)
 		"  --speech DIR                  wav files (8 kHz, 16 bit, mono) instead of a synthetic voice\n"
 		"  --notice FILE.wav             the announcement of the scenarios that have one\n"
 		"  --loss P --dup P --reorder P  of RTP packets, 0 to 1\n"
-		"  --keys S:KEYS --callee-keys S:KEYS  pressed from second S of the audio on, one a second\n"
+		"  --keys S:KEYS --callee-keys S:KEYS  pressed from second S of the audio on, one a second; a blank: none\n"
 		"  --header LINE                 in the first INVITE; again for more\n"
 		"  --swap-numbers                who calls has the number of who is called otherwise\n"
 		"  --recordpref-off              in the caller's description\n"
