@@ -29,7 +29,7 @@ void losses_of(const struct status *s, struct loss ret[LOSSES])
 	PLACE("ring_damaged", s->rings_damaged, 0, NULL); /* main.c says more */
 	PLACE_SAID("budget", s->counts[OPTAG_C_BUDGET], "packets past the budget of a leg (budget)");
 	PLACE_SAID("media_fragments", s->counts[OPTAG_C_FRAG_LOST], "packets: media in IP fragments is not recorded");
-	PLACE_SAID("call_ring", s->media[MEDIA_NO_MEMORY], "packets: calls had no memory (call-memory), or more than eight streams a voice");
+	PLACE_SAID("call_ring", s->media[MEDIA_NO_MEMORY], "packets: calls had no memory (call-memory)");
 	PLACE_SAID("store_queue", s->store.shed_packets, "packets: encoders or disk did not keep up (write-memory)");
 	PLACE_SAID("store_disk", s->store.lost_packets + s->media[MEDIA_FAILED], "packets: the disk refused");
 	PLACE_SAID("fragments", g->frag_timeout + g->frag_overlap + g->frag_full,

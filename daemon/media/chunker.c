@@ -6,10 +6,6 @@
  * base/chunk.h; 100,000 idle legs must not cost 150 KiB each. Payloads are
  * found by offset, so growing moves them freely; they lie one behind the other. In front of the
  * chunk lies its context. The thread of the call.
- *
- * A packet of another stream or format leaves the chunk open: it changes places with one of the `other` chunkers, which
- * are like the first but for having none themselves. So the first is always that of the latest packet, and what each packet
- * meets is there; a leg of one stream never has others.
  */
 #include "media/chunker.h"
 
@@ -28,14 +24,6 @@
 #define LEAD_PACKETS 64
 #define LEAD_BYTES   2560
 
-/*
- * Open chunks beside the latest packet's. Two forks that speak at once need one; more than these are somebody who wants a chunk for
- * each packet, and has CROWD_NS for each place instead: 27 chunks a second, whatever he sends.
- */
-#define OTHERS	   7
-#define CROWD_NS   300000000ULL
-#define IDLE_TICKS 5 /* and one in which there was nothing is freed */
-
 struct lead {
 	uint32_t n, bytes;
 	uint8_t data[LEAD_BYTES];
@@ -50,16 +38,12 @@ struct chunker {
 	bool noise_only;	   /* c.format is that of comfort noise so far */
 	bool muting;
 	uint8_t law;   /* enum g711_law */
-	bool want_muting; /* chunker_mute's, from the next packet on */
-	uint8_t want_law, nother;
 	struct chunk c; /* pkt and data: behind the context in those above */
 	/* the rest when it closes, or grows */
 	uint32_t plain; /* packets of the chunk, from the first on, that are not to be muted (any more) */
 	uint64_t muted;
 	struct chunker_sink sink;
 	struct chunker_memory *memory; /* NULL: no limit */
-	struct chunker **other;	       /* OTHERS places, NULL at first; none in one of these */
-	uint8_t idle;		       /* ticks, of one of these */
 };
 
 int chunker_new(const struct chunker_sink *sink, struct chunker **ret)
@@ -113,9 +97,6 @@ void chunker_free(struct chunker *c)
 {
 	if (!c)
 		return;
-	for (unsigned i = 0; i < c->nother; i++)
-		chunker_free(c->other[i]);
-	free(c->other);
 	if (c->memory)
 		c->memory->used -= memory_of(c);
 	give(c->memory, c->pkt, c->cap_pkt * sizeof(*c->pkt));
@@ -134,29 +115,19 @@ static void mute(struct chunker *c, uint32_t n)
 		c->plain = n;
 }
 
-static void set_muting(struct chunker *c)
+void chunker_mute(struct chunker *c, bool on, enum g711_law law)
 {
-	if (c->muting == c->want_muting && c->law == c->want_law)
+	if (c->muting == on && c->law == (uint8_t)law)
 		return;
 	mute(c, c->c.npkt);
 	c->plain = c->c.npkt;
-	c->muting = c->want_muting;
-	c->law = c->want_law;
-}
-
-void chunker_mute(struct chunker *c, bool on, enum g711_law law)
-{
-	c->want_muting = on;
-	c->want_law = (uint8_t)law;
+	c->muting = on;
+	c->law = (uint8_t)law;
 }
 
 uint64_t chunker_muted(const struct chunker *c)
 {
-	uint64_t n = c->muted;
-
-	for (unsigned i = 0; i < c->nother; i++)
-		n += c->other[i]->muted;
-	return n;
+	return c->muted;
 }
 
 /* ---- closing ---- */
@@ -236,14 +207,12 @@ static void forget_lead(struct chunker *c)
 
 void chunker_forget(struct chunker *c)
 {
-	for (unsigned i = 0; i < c->nother; i++)
-		chunker_forget(c->other[i]);
 	forget_lead(c);
 	if (c->data)
 		explicit_bzero(c->data + c->c.nbytes, c->cap_bytes - c->c.nbytes);
 }
 
-static int flush(struct chunker *c)
+int chunker_flush(struct chunker *c)
 {
 	struct lead l;
 	int err;
@@ -257,18 +226,6 @@ static int flush(struct chunker *c)
 	return err;
 }
 
-int chunker_flush(struct chunker *c)
-{
-	int err = 0, e;
-
-	for (unsigned i = 0; i < c->nother; i++) {
-		e = flush(c->other[i]);
-		err = err ? err : e;
-	}
-	e = flush(c);
-	return err ? err : e;
-}
-
 /* All but what may begin a press. */
 static int close_decided(struct chunker *c)
 {
@@ -279,7 +236,7 @@ static int close_decided(struct chunker *c)
 
 	n = all - (c->muting ? packets_of(k->pkt, all, MUTE_AFTER) : 0);
 	if (!n || n == all || bytes - k->pkt[n].off > LEAD_BYTES)
-		return flush(c);
+		return chunker_flush(c);
 	take_lead(c, n, &l);
 	mute(c, n);
 	k->npkt = n;
@@ -300,49 +257,21 @@ static bool same_format(const struct media_format *a, const struct media_format 
 }
 
 /* Clocks of captures step back; a chunk that long is no better than one that steps on. */
-static uint64_t age(const struct chunk *k, uint64_t now_ns)
+static bool is_old(const struct chunk *k, uint64_t now_ns)
 {
 	uint64_t first = k->pkt[0].arrival_ns;
 
-	return now_ns > first ? now_ns - first : first - now_ns;
-}
-
-static bool is_old(const struct chunk *k, uint64_t now_ns)
-{
-	return age(k, now_ns) >= CHUNKER_SPAN_NS;
+	return (now_ns > first ? now_ns - first : first - now_ns) >= CHUNKER_SPAN_NS;
 }
 
 bool chunker_empty(const struct chunker *c)
 {
-	for (unsigned i = 0; i < c->nother; i++)
-		if (c->other[i]->c.npkt)
-			return false;
 	return !c->c.npkt;
-}
-
-static int tick(struct chunker *c, uint64_t now_ns)
-{
-	return c->c.npkt && is_old(&c->c, now_ns) ? close_decided(c) : 0;
 }
 
 int chunker_tick(struct chunker *c, uint64_t now_ns)
 {
-	int err = 0, e;
-
-	for (unsigned i = c->nother; i-- > 0;) {
-		struct chunker *o = c->other[i];
-
-		e = tick(o, now_ns);
-		err = err ? err : e;
-		o->idle = o->c.npkt ? 0 : (uint8_t)(o->idle + 1);
-		if (o->idle < IDLE_TICKS)
-			continue;
-		c->muted += o->muted;
-		chunker_free(o);
-		c->other[i] = c->other[--c->nother];
-	}
-	e = tick(c, now_ns);
-	return err ? err : e;
+	return c->c.npkt && is_old(&c->c, now_ns) ? close_decided(c) : 0;
 }
 
 /* Whether the packet is of the stream and format of the chunk, or of the one before when that is empty. */
@@ -353,68 +282,10 @@ static bool follows(const struct chunker *c, uint32_t ssrc, uint32_t stream, con
 	return k->ssrc == ssrc && k->stream == stream && (cn || c->noise_only || same_format(&k->format, f));
 }
 
-/* ---- another stream, or format ---- */
-
-static void swap(struct chunker *c, struct chunker *o)
+/* Whether the open chunk must be closed whole before this packet. */
+static bool must_close(const struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f, bool cn)
 {
-	struct chunker t = *c;
-
-	*c = *o;
-	*o = t;
-	c->want_muting = t.want_muting;
-	c->want_law = t.want_law;
-	c->nother = t.nother;
-	c->other = t.other;
-	c->idle = 0;
-	o->nother = 0;
-	o->other = NULL;
-	o->idle = 0;
-}
-
-/* NULL: there are enough, or no memory. */
-static struct chunker *one_more(struct chunker *c)
-{
-	struct chunker *o;
-
-	if (!c->other)
-		c->other = calloc(OTHERS, sizeof(*c->other));
-	if (!c->other || c->nother == OTHERS || chunker_new(&c->sink, &o))
-		return NULL;
-	o->memory = c->memory;
-	o->max_bytes = c->max_bytes;
-	c->other[c->nother++] = o;
-	return o;
-}
-
-/* Then c is where the packet belongs, or empty. -ENOBUFS: too many are open. *sunk: what the sink said of one that had to go. */
-static int turn(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f, bool cn, uint64_t now_ns, int *sunk)
-{
-	struct chunker *to = NULL, *oldest = NULL;
-
-	for (unsigned i = 0; i < c->nother; i++) {
-		struct chunker *o = c->other[i];
-
-		if (follows(o, ssrc, stream, f, cn)) {
-			swap(c, o);
-			return 0;
-		}
-		if (!o->c.npkt)
-			to = o;
-		else if (!oldest || age(&o->c, now_ns) > age(&oldest->c, now_ns))
-			oldest = o;
-	}
-	if (!c->c.npkt)
-		return 0;
-	if (!to)
-		to = one_more(c);
-	if (!to && oldest && age(&oldest->c, now_ns) >= CROWD_NS) {
-		*sunk = flush(oldest);
-		to = oldest;
-	}
-	if (!to)
-		return -ENOBUFS;
-	swap(c, to);
-	return 0;
+	return c->c.npkt && !follows(c, ssrc, stream, f, cn);
 }
 
 static bool is_full(const struct chunker *c, size_t len)
@@ -514,19 +385,12 @@ int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct 
 
 	if (len > UINT16_MAX)
 		return -EMSGSIZE;
-	if ((c->c.npkt || c->nother) && !follows(c, ssrc, stream, f, cn)) {
-		err = turn(c, ssrc, stream, f, cn, arrival_ns, &sunk);
-		if (err)
-			return err;
-	}
-	if (!cn)
-		set_muting(c);
-	if (is_full(c, len) || (c->c.npkt && is_old(&c->c, arrival_ns))) {
-		err = close_decided(c);
-		sunk = sunk ? sunk : err;
-	}
+	if (must_close(c, ssrc, stream, f, cn))
+		sunk = chunker_flush(c);
+	else if (is_full(c, len) || (c->c.npkt && is_old(&c->c, arrival_ns)))
+		sunk = close_decided(c);
 	if (is_full(c, len)) {
-		err = flush(c);
+		err = chunker_flush(c);
 		sunk = sunk ? sunk : err;
 	}
 	if (c->lead && !follows(c, ssrc, stream, f, cn))

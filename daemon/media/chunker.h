@@ -2,10 +2,8 @@
 /*
  * chunker.h - collects packets of one leg into chunks (base/chunk.h)
  *
- * A chunk closes after CHUNKER_SPAN_NS of arrival time, or when it is full. When stream or
- * payload type change it stays open beside the new one, for the next packet of its own: eight at once.
- * A ninth takes the oldest one's place when that has been open for 0.3 s, else its packet is not taken: a sender who
- * changes with each packet costs 27 chunks a second, and not one a packet. Memory is taken at the first packet,
+ * A chunk closes after CHUNKER_SPAN_NS of arrival time, when it is full, or
+ * when stream or payload type change. Memory is taken at the first packet,
  * grown to what the leg's packets need, and kept until the leg ends. All chunkers
  * together may be given a limit: who needs more loses the packet. One thread.
  *
@@ -45,7 +43,7 @@ int chunker_new(const struct chunker_sink *sink, struct chunker **ret);
 /* Before the first packet. m: of all legs, stays the caller's and outlives them; bytes: of payload, when
  * a chunk has so much it is closed (CHUNK_MAX_BYTES at most; 0 is that). */
 void chunker_limit(struct chunker *c, struct chunker_memory *m, uint32_t bytes);
-/* From the next packet on that is no noise the payloads are G.711 of this law and are muted; or (on false) are not any more. */
+/* From the next packet on the payloads are G.711 of this law and are muted; or (on false) are not any more. */
 void chunker_mute(struct chunker *c, bool on, enum g711_law law);
 /* Nothing is left in memory of what was handed over: no context, nor octets that nothing was written over yet. */
 void chunker_forget(struct chunker *c);
@@ -58,7 +56,7 @@ void chunker_sooner(const struct chunker *c);
  * f describes this packet (f->pt is on the wire). cn: the packet is comfort
  * noise; it joins the open chunk whatever its payload type, and a chunk that
  * noise opened takes the format of the first audio. -EMSGSIZE: len over 65535;
- * -ENOBUFS: no memory, or too many streams at once, the packet was not taken. An error of the sink is handed back after
+ * -ENOBUFS: no memory, the packet was not taken. An error of the sink is handed back after
  * the packet was taken; the chunk it refused is gone.
  */
 int chunker_add(struct chunker *c, uint32_t ssrc, uint32_t stream, const struct media_format *f,

@@ -293,74 +293,6 @@ static void two_minutes(void **state)
 	stop(&f);
 }
 
-/* Senders in turn, a packet each: each has its chunk, and every byte is there. */
-static void in_turn(void **state)
-{
-	struct fix f;
-	uint64_t ms = 0;
-
-	(void)state;
-	start(&f);
-	for (unsigned i = 0; i < 7 * 100; i++, ms += 20)
-		assert_int_equal(add(&f, &pcmu, i % 7, ms, 160), 0);
-	assert_int_equal(chunker_tick(f.c, T0 + ms * MS), 0);
-	assert_int_equal(chunker_flush(f.c), 0);
-	assert_true(chunker_empty(f.c));
-	assert_int_equal(f.s.packets, 7 * 100);
-	assert_int_equal(f.s.n, 7 * 100 * 160);
-	assert_true(f.s.chunks <= 7 * (ms / SPAN + 1));
-	for (unsigned i = 0; i < f.s.chunks; i++)
-		assert_int_equal(f.s.ssrc[i], 100 + f.s.stream[i]);
-	stop(&f);
-
-	/* formats, too; and the one that stops is handed over when its time is over */
-	start(&f);
-	for (ms = 0; ms < 200; ms += 20)
-		assert_int_equal(add(&f, ms % 40 ? &pcma : &pcmu, 0, ms, 160), 0);
-	assert_int_equal(f.s.chunks, 0);
-	for (; ms < 1480; ms += 20)
-		assert_int_equal(add(&f, &pcmu, 0, ms, 160), 0);
-	assert_int_equal(chunker_tick(f.c, T0 + SPAN * MS), 0);
-	assert_int_equal(f.s.chunks, 1); /* the other's first packet is younger */
-	assert_int_equal(chunker_tick(f.c, T0 + (SPAN + 20) * MS), 0);
-	assert_int_equal(f.s.chunks, 2);
-	assert_string_equal(f.s.format[1].name, "PCMA");
-	assert_int_equal(f.s.npkt[1], 5);
-	stop(&f);
-}
-
-/* More than anybody needs: chunks stay few, what has no place is not taken, and memory goes back. */
-static void crowd(void **state)
-{
-	struct chunker_memory m = { .limit = 0 };
-	unsigned taken = 0;
-	uint64_t least;
-	struct fix f;
-	int e;
-
-	(void)state;
-	start(&f);
-	chunker_limit(f.c, &m, 0);
-	assert_int_equal(add(&f, &pcmu, 0, 0, 160), 0);
-	least = m.used;
-	for (unsigned i = 0; i < 1000; i++) {
-		e = add(&f, &pcmu, i % 20, i, 160);
-		assert_true(!e || e == -ENOBUFS);
-		taken += !e;
-	}
-	assert_int_equal(chunker_flush(f.c), 0);
-	assert_int_equal(f.s.packets, taken + 1);
-	assert_true(f.s.chunks <= 8 * 4);
-	assert_in_range(taken, 300, 600); /* eight of twenty have a place */
-	for (unsigned i = 0; i < 10; i++)
-		assert_int_equal(chunker_tick(f.c, T0 + (1000 + i * 300) * MS), 0);
-	assert_true(m.used <= 2 * least);
-	assert_int_equal(add(&f, &pcmu, 0, 5000, 160), 0);
-	assert_int_equal(add(&f, &pcmu, 19, 5020, 160), 0);
-	stop(&f);
-	assert_int_equal(m.used, 0);
-}
-
 static void free_null(void **state)
 {
 	(void)state;
@@ -614,7 +546,7 @@ int main(void)
 		cmocka_unit_test(fields),
 		cmocka_unit_test(no_payload),
 		cmocka_unit_test(sink_fails),
-		cmocka_unit_test(tick), cmocka_unit_test(in_turn), cmocka_unit_test(crowd),
+		cmocka_unit_test(tick),
 		cmocka_unit_test(two_minutes),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(free_null),
