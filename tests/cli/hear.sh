@@ -105,8 +105,10 @@ play other --scenario notice-tone
 is "denied NONE DENIED"
 never 'notice\.played|consent\.given'
 
-# `pre-decision block`: no audio of the caller goes to a detector before the consent, so that tones alone are none.
+# `pre-decision block`: no audio of the caller goes to a detector before the consent; who takes keys by tones may not say it (L-28).
 policy b-training-consent.policy "$TMP/block.policy" -e 's/pre-decision .*//' -e 's/^\t\tconsent-key 1/\t\tpre-decision block\n&/'
+"$BIN/optag" policy check "$TMP/block.policy" 2>&1 | grep -q 'L-28' || wrong "block beside inband is not refused"
+sed -i 's/dtmf rfc4733, info, inband/dtmf rfc4733, info/' "$TMP/block.policy"
 name="tones alone, and audio that is blocked"
 play block --scenario notice-tone
 is "denied NONE DENIED"

@@ -88,7 +88,12 @@ say 0 consent "${sale[0]}"
 has out 'documentation PENDING'
 [ "$(verdict "${sale[0]}")" = block,gate ] || fail "a consent before the notice lets audio through"
 say 0 notice "${sale[0]}" --notice sales-en
-has out 'documentation GRANTED'
+has out 'documentation PENDING' # three seconds after its start the window opens
+[ "$(verdict "${sale[0]}")" = block,gate ] || fail "a consent before the window lets audio through"
+for _ in $(seq 100); do
+	[ "$(verdict "${sale[0]}")" = record ] && break
+	sleep 0.1
+done
 [ "$(verdict "${sale[0]}")" = record ] || fail "consent told and not recorded: $(verdict "${sale[0]}")"
 say 1 consent "${sale[0]}"
 has err 'nothing changes: documentation is GRANTED'
