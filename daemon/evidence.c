@@ -276,7 +276,7 @@ void evidence_news(struct evidence *ev, const struct call *c, const struct call_
 	e.source = kind == EVLOG_CALL_MATCH ? EVLOG_S_POLICY : source_of(n);
 	e.reason = n->reason && *n->reason ? n->reason : n->how != CALL_BY_TIME ? call_how_name(n->how) : NULL;
 	if (n->how == CALL_BY_API)
-		e.who = ev->speaker;
+		e.who = n->who ? n->who : ev->speaker;
 	if (n->key) { /* on whose leg, and which: R-19 */
 		snprintf(e.press, sizeof(e.press), "%s", n->key);
 		evlog_num_add(&e, EVLOG_N_LEG, !strcmp(n->actor, "agent") ? !call_subject_leg(c) : call_subject_leg(c));

@@ -18,7 +18,9 @@ int recorder_command(struct recorder *r, struct call *c, enum call_command cmd, 
 	speaker(r, by->who);
 	r->grounds = cmd == CALL_C_OBJECT_GROUNDS ? by->grounds : NULL;
 	r->grounds_kept = 0;
+	c->decide.said_by = by->who ? (uint8_t)*by->who : 0;
 	e = call_command(r->calls, c, cmd, p, CALL_BY_API, by->now_ns);
+	c->decide.said_by = 0;
 	r->grounds = NULL;
 	if (r->grounds_kept)
 		recorder_changed(r, c);

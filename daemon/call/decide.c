@@ -581,6 +581,8 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 	buf_put_le64(out, d->voice_ns);
 	for (i = 0; i < POLICY_PURPOSES; i++)
 		buf_put_le64(out, d->early_ns[i]);
+	for (i = 0; i < POLICY_PURPOSES; i++)
+		buf_put8(out, d->early_by[i]);
 	buf_put8(out, d->doubt);
 	buf_put_le64(out, d->doubt_ns);
 }
@@ -624,6 +626,8 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->voice_ns = rd_le64(r);
 	for (i = 0; i < POLICY_PURPOSES; i++)
 		d->early_ns[i] = rd_le64(r);
+	for (i = 0; i < POLICY_PURPOSES; i++)
+		d->early_by[i] = rd_u8(r);
 	d->doubt = rd_u8(r);
 	d->doubt_ns = rd_le64(r);
 	r->bad |= d->doubt >> POLICY_PURPOSES;

@@ -140,6 +140,8 @@ struct call_decide {
 	uint64_t press_due_ns[2];		     /* by leg: a key is open, and over then when nothing more of it comes; 0 none */
 	uint64_t pause_ns;			     /* the pause began then; 0 not known */
 	uint64_t early_ns[POLICY_PURPOSES];	     /* when consent_early was told */
+	uint8_t early_by[POLICY_PURPOSES];	     /* by API: by whom, as said_by */
+	uint8_t said_by;			     /* who speaks by API while call_command runs: 'a' an agent, 's' a system; 0 not known */
 	uint8_t doubt;				     /* bit of a purpose: consented by a key that another digit may yet make a part of a number */
 	uint64_t doubt_ns;			     /* the last press since, itself included */
 };
@@ -157,6 +159,7 @@ struct call_news {
 	const char *key;    /* the key of the policy that was pressed; NULL none was */
 	const char *notice; /* name of the announcement; NULL not known or none */
 	uint64_t at_ns;
+	const char *who;    /* consent.given by API: "agent", "system" when that was told before; NULL: who speaks now */
 	uint64_t packets, audio_ms; /* audio.discard: what went; the recorder knows, and fills them in */
 };
 

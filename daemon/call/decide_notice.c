@@ -82,8 +82,13 @@ void decide_early(struct calls *cs, struct call *c, int p, uint64_t now, uint64_
 		return;
 	d->consent_early[p] = 0;
 	call_changed(cs, c);
-	if (d->early_ns[p] <= d->window_to_ns[p])
+	if (d->early_ns[p] <= d->window_to_ns[p]) {
+		uint8_t speaks = d->said_by;
+
+		d->said_by = d->early_by[p];
 		decide_consent(cs, c, p, how, "api", NULL, now, known_ns);
+		d->said_by = speaks;
+	}
 }
 
 /* known_ns: as decide_notice_proven's. */

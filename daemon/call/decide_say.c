@@ -39,6 +39,8 @@ void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, 
 	struct call_news news = { .event = "consent.given", .purpose = p, .actor = actor, .how = how, .key = key,
 				  .notice = n ? n->name : NULL, .reason = "", .at_ns = now };
 
+	if (how == CALL_BY_API)
+		news.who = c->decide.said_by == 'a' ? "agent" : c->decide.said_by == 's' ? "system" : NULL;
 	/* a consent that can give nothing (opted out, drawn out, taken by a later policy, a third party) is none in the log either */
 	if ((c->state[p] != PURPOSE_PENDING && !again) || c->tight.stopped[p] || (p == POLICY_TRAINING && c->third) || over(cs, c, now) ||
 	    (cs->sink.ready && !cs->sink.ready(cs->sink.arg)))
@@ -335,6 +337,7 @@ static int command_consent(struct calls *cs, struct call *c, int p, enum call_ho
 	if (d->notice != CALL_NOTICE_PROVEN || (d->window_to_ns[p] && now < d->window_from_ns[p])) {
 		if (!d->consent_early[p])
 			d->early_ns[p] = now;
+		d->early_by[p] = d->said_by;
 		d->consent_early[p] = (uint8_t)how;
 		call_changed(cs, c);
 		decide_set_timer(cs, c);

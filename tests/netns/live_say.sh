@@ -171,7 +171,7 @@ proven "${claim[0]}" audio.resume '.source == "api" and .who == "agent"'
 proven "${claim[1]}" audio.discard '.source == "api" and .who == "agent" and .n.packets > 0 and .n.ms > 0'
 proven "${claim[2]}" objection.opened '.who == "agent" and .reason == "grounds.present"'
 proven "${claim[4]}" notice.played '.source == "api" and .who == "system"'
-proven "${sale[0]}" consent.given '.source == "api" and .who == "system"' # counted when the notice was told, by that word
+proven "${sale[0]}" consent.given '.source == "api" and .who == "agent" and .n.offset_ms >= 3000' # counted when the window opened, by the word of before
 proven "${sale[0]}" consent.withdrawn '.source == "api" and .who == "agent"'
 "$O" audit verify --store "$TMP/s" >/dev/null || fail "audit verify"
 grep -rqa doctor "$TMP/audit" "$TMP/optagd.err" "$TMP/s" && fail "the grounds are in a log, or in clear"
