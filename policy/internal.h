@@ -160,7 +160,7 @@ enum kind {
 	K_BOOL,	    /* bool by words[0], words[1] */
 	K_ENUM,	    /* int, index into words[]; "" cannot be written */
 	K_SPAN,	    /* struct policy_span */
-	K_SECONDS,  /* int, seconds; written as a span */
+	K_SECONDS,  /* int, seconds; written as a span; max, when there is one */
 	K_INT,	    /* int, min..max */
 	K_PERMILLE, /* int, a percentage with one decimal */
 	K_PERCENT,  /* int */
@@ -247,7 +247,7 @@ struct set {
 
 enum { EL_REC, EL_DOC, EL_TRAIN, EL_WITHDRAW, EL_LINK, EL_OBJECT, EL_ACCESS, EL_OPTOUT, EL_THEN, EL_N };
 extern const char *const element_names[];
-enum { A_LANGUAGE, A_VERSION, A_LINK, A_LINKSPEC, A_ELEMENTS, A_TEXT, A_AUDIO, A_FROM, A_UNTIL, A_MENU, A_N };
+enum { A_LANGUAGE, A_VERSION, A_LINK, A_LINKSPEC, A_ELEMENTS, A_TEXT, A_AUDIO, A_FROM, A_UNTIL, A_MENU, A_KEYS_AFTER, A_N };
 struct announcement {
 	struct obj o;
 	struct pos at[A_N];
@@ -261,6 +261,7 @@ struct announcement {
 	const char *text;
 	struct word *text_file, *audio_files;
 	struct policy_date from, until;
+	int keys_after_s;
 	bool published;
 	struct policy_notice pub; /* publish.c: made once, each rule has a copy */
 };

@@ -118,12 +118,14 @@ struct policy_block {
 };
 
 #define POLICY_SOUND_HASH 32
+#define POLICY_KEYS_AFTER_MAX_S 300
 
 /* An announcement of a rule, one version in one language. */
 struct policy_notice {
 	const char *name, *language, *version; /* version may be NULL */
 	struct policy_date from, until;	       /* year 0: not limited */
 	uint32_t length_ms;		       /* of its sound; 0 not known */
+	int keys_after_s;		       /* its purposes have been spoken so long after its start: no consent sooner; 0 not said */
 	const char *const *audio;	       /* paths */
 	const unsigned char (*audio_hash)[POLICY_SOUND_HASH]; /* of what the files held when the policy was loaded: BLAKE2b-256 */
 	size_t naudio;

@@ -168,7 +168,8 @@ static const struct policy_notice *publish_announcement(struct policy *p, struct
 {
 	if (a->published)
 		return &a->pub;
-	a->pub = (struct policy_notice){ .name = a->o.name, .language = a->language, .version = a->version, .from = a->from, .until = a->until };
+	a->pub = (struct policy_notice){ .name = a->o.name, .language = a->language, .version = a->version, .from = a->from, .until = a->until,
+					.keys_after_s = a->keys_after_s };
 	if (a->audio_files)
 		publish_audio(p, a, &a->pub);
 	else

@@ -83,6 +83,7 @@ static const struct setting announcement_settings[] = {
 	[A_FROM] = {"valid-from", K_DATE, AT(announcement, from)},
 	[A_UNTIL] = {"valid-until", K_DATE, AT(announcement, until)},
 	[A_MENU] = {.name = "menu-keys", FN(a_menu)},
+	[A_KEYS_AFTER] = {"keys-after", K_SECONDS, AT(announcement, keys_after_s), .max = POLICY_KEYS_AFTER_MAX_S},
 };
 const struct table announcement_table = {announcement_settings, A_N, "announcement",
 					 offsetof(struct announcement, at)};

@@ -620,6 +620,10 @@ int parse_value(struct parser *ps, const struct setting *s, void *obj)
 		*(int *)at = span.n * (span.unit == POLICY_U_S	   ? 1
 				       : span.unit == POLICY_U_MIN ? 60
 								   : 3600);
+		if (s->max && *(int *)at > s->max) {
+			diag_add(ps->p, ps->kw, "L-01", NULL, NULL, "'%s' is at most %d s.", s->name, s->max);
+			return -EINVAL;
+		}
 		return 0;
 	case K_INT:
 		return get_int(ps, "a value", s->min, s->max, (int *)at);

@@ -47,6 +47,7 @@ const struct shape shapes_announcement[] = {
 	{"valid-from", {":d"}, false},
 	{"valid-until", {":d"}, false},
 	{"menu-keys", {":k,"}, false},
+	{"keys-after", {":s"}, false},
 	{NULL, {NULL}, false},
 };
 

@@ -27,7 +27,7 @@ static const char all_settings[] =
 	" elements rec doc train link object access optout then optout-key:9 optout-key:*9\n"
 	" text \"Vi \\\"optager\\\" \\\\ [rec] [doc] [train] [link] [object] [access] [optout] "
 	"[then] [optout-key:9] [optout-key:*9]\"\n"
-	" audio file \"a.alaw\", \"b.alaw\" valid-from 2026-01-01 valid-until 2030-01-01 menu-keys 1, *2, #\n}\n"
+	" audio file \"a.alaw\", \"b.alaw\" valid-from 2026-01-01 valid-until 2030-01-01 menu-keys 1, *2, #\n keys-after 2 min\n}\n"
 	"announcement b-da { language da link https://c.example/telefon elements rec train "
 	"withdraw link access key:# text \"x\" }\n"
 	"assessment doc {\n kind documentation scope @own file \"doc.md\" date 2026-01-02 review "

@@ -342,7 +342,7 @@ static void put_policy(FILE *f)
 			"announcement n%s { language da link https://c.example/calls elements %s "
 			"text \"x %s\"%s }\n",
 			elements[i][0], elements[i][1], maybe() ? "y" : "\\\\",
-			maybe() ? " version 4 valid-from 2026-01-01 menu-keys 2, *3" : "");
+			maybe() ? " version 4 valid-from 2026-01-01 menu-keys 2, *3 keys-after 5 s" : "");
 	fprintf(f,
 		"assessment doc { kind documentation scope @own date 2026-01-02 review 2027-09-01 "
 		"author \"%s\" no-other-way \"%s\"\n",

@@ -38,15 +38,15 @@ syn keyword optagPolicyObject announcement assessment controller defaults includ
 syn keyword optagPolicySetting address agent agent-header alarm approver audio author basis called calling cap commit
 syn keyword optagPolicySetting consent-source contact correlate-header country cvr date decision-record dedicated
 syn keyword optagPolicySetting direction disk-share documentation dtmf early-media elements exclude-leg factor file
-syn keyword optagPolicySetting header identity interface international-prefix key-ring keys kind lab language languages
-syn keyword optagPolicySetting leg link link-is-specific max-concurrent max-length media min-length mute-dtmf name
-syn keyword optagPolicySetting national-digits national-prefix no-other-way not-needed notice notice-proof notice-timeout
-syn keyword optagPolicySetting numbers on-loss on-missing-notice on-objection on-opt-out on-review-missed opt-out outcome
-syn keyword optagPolicySetting owner pause pause-max play-reason port pre-decision proof queue queue-header reason
-syn keyword optagPolicySetting record-hold-music retention retention-reason review roles sample sample-seed scope
-syn keyword optagPolicySetting second-approver sensitive sip-domain sms special-circumstances spread tag text ticket time
-syn keyword optagPolicySetting timezone training training-from transport trunks use-target use-within valid-from
-syn keyword optagPolicySetting valid-until version vlan window without-consent worm zstd
+syn keyword optagPolicySetting header identity interface international-prefix key-ring keys keys-after kind lab language
+syn keyword optagPolicySetting languages leg link link-is-specific max-concurrent max-length media min-length mute-dtmf
+syn keyword optagPolicySetting name national-digits national-prefix no-other-way not-needed notice notice-proof
+syn keyword optagPolicySetting notice-timeout numbers on-loss on-missing-notice on-objection on-opt-out on-review-missed
+syn keyword optagPolicySetting opt-out outcome owner pause pause-max play-reason port pre-decision proof queue
+syn keyword optagPolicySetting queue-header reason record-hold-music retention retention-reason review roles sample
+syn keyword optagPolicySetting sample-seed scope second-approver sensitive sip-domain sms special-circumstances spread
+syn keyword optagPolicySetting tag text ticket time timezone training training-from transport trunks use-target
+syn keyword optagPolicySetting use-within valid-from valid-until version vlan window without-consent worm zstd
 syn keyword optagPolicyValue access agents any any-time api asserted at-end at-grant attested biometric block bucket
 syn keyword optagPolicyValue call callback-unrecorded card codec consent continue-restricted cpr daily day deadline
 syn keyword optagPolicyValue deny discard doc dynamic encrypted ethnicity even every except fingerprint first-come
