@@ -142,6 +142,12 @@ static bool load_headers(struct rd *r, char headers[CALL_TIGHT_HEADERS])
 	return true;
 }
 
+static bool load_keys_after(struct rd *r, struct call_tight *t)
+{
+	t->keys_after_s = rd_le16(r);
+	return t->keys_after_s > 0 && t->keys_after_s <= POLICY_KEYS_AFTER_MAX_S;
+}
+
 /* Whether and how a pause comes and ends, and what is silenced. */
 static void save_pauses(const struct call_tight *t, struct buf *out)
 {
@@ -176,7 +182,7 @@ void call_policy_save(const struct call *c, struct buf *out)
 	int p;
 
 	buf_put8(out, (uint8_t)(t->stopped[0] | t->stopped[1] << 1 | t->no_early_media << 2 | t->no_hold_music << 3 | keys << 4 |
-				windows << 5 | !!*t->optout_header << 6));
+				windows << 5 | !!*t->optout_header << 6 | (t->keys_after_s > 0) << 7));
 	buf_put8(out, t->no_leg);
 	for (p = 0; p < POLICY_PURPOSES; p++)
 		buf_put_le64(out, t->until_ns[p]);
@@ -193,6 +199,8 @@ void call_policy_save(const struct call *c, struct buf *out)
 		buf_put(out, t->optout_header, CALL_TIGHT_TEXT);
 		buf_put(out, t->optout_value, CALL_TIGHT_TEXT);
 	}
+	if (t->keys_after_s)
+		buf_put_le16(out, t->keys_after_s);
 	save_pauses(t, out);
 	buf_put_varint(out, c->facts ? call_facts_size(c->facts) + 1 : 0);
 	call_facts_save(c->facts, out);
@@ -216,10 +224,10 @@ bool call_policy_restore(struct rd *r, struct call *c)
 	t->min_length_ns = rd_le64(r);
 	t->max_length_ns = rd_le64(r);
 	if ((flags & 16 && !load_added(r, t)) || (flags & 32 && !load_windows(r, t)) || (flags & 64 && !load_header(r, t->optout_header, t->optout_value)) ||
-	    !load_pauses(r, t))
+	    (flags & 128 && !load_keys_after(r, t)) || !load_pauses(r, t))
 		return false;
 	n = rd_varint(r);
-	if (r->bad || flags > 127 || t->no_leg >> OPTAG_LEG_MAX)
+	if (r->bad || t->no_leg >> OPTAG_LEG_MAX)
 		return false;
 	if (!n)
 		return true;
@@ -462,8 +470,33 @@ static bool tighten_window(struct calls *cs, struct call *c, int p, const struct
 		t->window_to_s[p] = (int16_t)to;
 	}
 	if (changed)
-		call_window_moves(cs, c, p, from - from_was, to - to_was, cs->now_ns);
+		call_window_moves(cs, c, p, to - to_was, cs->now_ns);
 	return changed;
+}
+
+/* By a later policy the purposes are spoken later in the announcement that was heard, or may be. */
+static bool tighten_keys_after(struct calls *cs, struct call *c, const struct policy_rule *r)
+{
+	const struct call_decide *d = &c->decide;
+	struct call_tight *t = &c->tight;
+	int s = t->keys_after_s;
+
+	for (size_t i = 0; i < c->rule->nnotice; i++) {
+		const struct policy_notice *mine = &c->rule->notice[i];
+
+		if (d->notice == CALL_NOTICE_PROVEN && d->notice_which && d->notice_which != i + 1)
+			continue;
+		for (size_t k = 0; k < r->nnotice; k++)
+			if (!strcmp(mine->name, r->notice[k].name) && r->notice[k].keys_after_s > mine->keys_after_s && r->notice[k].keys_after_s > s)
+				s = r->notice[k].keys_after_s;
+	}
+	if (s == t->keys_after_s)
+		return false;
+	t->keys_after_s = (uint16_t)s;
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		if (c->rule->purpose[p].basis == POLICY_B_CONSENT)
+			call_window_moves(cs, c, p, 0, cs->now_ns);
+	return true;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -672,6 +705,7 @@ void call_tighten(struct calls *cs, struct call *c, const struct policy *p, stru
 		changed |= tighten_keys(c, r);
 		changed |= tighten_window(cs, c, POLICY_DOCUMENTATION, r);
 		changed |= tighten_window(cs, c, POLICY_TRAINING, r);
+		changed |= tighten_keys_after(cs, c, r);
 		changed |= tighten_header(cs, c, r);
 		changed |= tighten_pause(cs, c, r);
 		changed |= tighten_amount(cs, c, r);

@@ -90,6 +90,7 @@ struct call_tight {
 	uint64_t amount; /* of the rule by which it was drawn again: hash; 0 none */
 	bool window[2], no_reopen[2];
 	int16_t window_from_s[2], window_to_s[2];
+	uint16_t keys_after_s; /* no consent counts sooner after the notice's start; 0 as the call's rule says */
 };
 
 /* The next header of `headers`, from *at on, 0 at first; false: none. value "": its presence counts. Texts lie in `headers`. */

@@ -29,9 +29,12 @@
  * the length is not known the strict reading holds: a consent window counts from the start, and who
  * may opt out has until notice-timeout before the first packet is written.
  *
+ * No consent counts before the purposes have been spoken: where the announcement says when (`keys-after`), its window begins no
+ * sooner than that after the notice's start; where it is not known which of several was heard, the largest counts.
+ *
  * An announcement that is recognised by its sound is proven when it was heard to its end, or as much of it as
- * fingerprint.h calls the whole. While it is being heard the windows of consents are open already (three seconds after its start),
- * and a consent key that counts proves it as far as it was heard: who presses the key has been asked, and
+ * fingerprint.h calls the whole. While it is being heard the windows of consents are open already (three seconds after its start, or
+ * later, by the rule), and a consent key that counts proves it as far as it was heard: who presses the key has been asked, and
  * telephone systems stop an announcement at the key. No window by which silence decides opens before the end. When it breaks
  * off without a key it counts for nothing, and may be played again until notice-timeout.
  *
@@ -255,9 +258,9 @@ void call_lost_request(struct calls *cs, struct call *c, unsigned side, uint64_t
 
 /* It was in the sample and is not, by a later policy's amount: nor are the calls that share its draw. */
 void call_redrawn_out(struct calls *cs, struct call *c, const char *out);
-/* A later policy moved the ends of a window by so many seconds (c->tight says to where): if it is open, it closes by that, at once
- * when that has passed. */
-void call_window_moves(struct calls *cs, struct call *c, int p, int from_s, int to_s, uint64_t now_ns);
+/* A later policy moved a window (c->tight says to where), its end by so many seconds: if it is open, it begins no sooner, and closes
+ * by that, at once when that has passed. */
+void call_window_moves(struct calls *cs, struct call *c, int p, int to_s, uint64_t now_ns);
 
 /* What a telephone system, or the agent by it, may say about a call. */
 enum call_command {

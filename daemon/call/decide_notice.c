@@ -91,18 +91,50 @@ void decide_early(struct calls *cs, struct call *c, int p, uint64_t now, uint64_
 	}
 }
 
+/* When the purposes have been spoken, in seconds after the notice began; where it is not known which was heard, of the one that says
+ * it last. A later policy's may be later. */
+static int keys_after_s(const struct call *c)
+{
+	const struct policy_notice *one = decide_notice_of(c);
+	int s = c->tight.keys_after_s;
+
+	if (one)
+		return one->keys_after_s > s ? one->keys_after_s : s;
+	for (unsigned i = 0; i < c->rule->nnotice; i++)
+		if (c->rule->notice[i].keys_after_s > s && call_notice_valid(c, i, c->decide.notice_start_ns))
+			s = c->rule->notice[i].keys_after_s;
+	return s;
+}
+
+uint64_t decide_spoken_ns(const struct call *c)
+{
+	return c->decide.notice_start_ns + (uint64_t)keys_after_s(c) * NS_PER_S;
+}
+
+/* When a window that hangs on the notice begins. A consent is one to purposes that were heard (guidance 9.9). */
+static uint64_t window_from(const struct call *c, int p)
+{
+	const struct policy_window *w = &c->rule->purpose[p].window;
+	const struct call_tight *t = &c->tight;
+	const struct call_decide *d = &c->decide;
+	uint64_t from = (w->from_answer ? c->answer_ns : d->notice_start_ns) +
+			(uint64_t)(t->window[p] ? t->window_from_s[p] : w->from_s) * NS_PER_S;
+
+	return by_consent(c, p) && decide_spoken_ns(c) > from ? decide_spoken_ns(c) : from;
+}
+
 /* known_ns: as decide_notice_proven's. */
 static void open_window(struct calls *cs, struct call *c, int p, uint64_t now, uint64_t known_ns)
 {
 	const struct policy_window *w = &c->rule->purpose[p].window;
 	const struct call_tight *t = &c->tight;
 	struct call_decide *d = &c->decide;
-	int from_s = t->window[p] ? t->window_from_s[p] : w->from_s, to_s = t->window[p] ? t->window_to_s[p] : w->to_s;
+	int to_s = t->window[p] ? t->window_to_s[p] : w->to_s;
 	uint64_t to;
 
 	if (!has(c, p) || !w->set || c->state[p] != PURPOSE_PENDING)
 		return;
-	d->window_from_ns[p] = (w->from_answer ? c->answer_ns : d->notice_start_ns) + (uint64_t)from_s * NS_PER_S;
+	d->window_from_ns[p] = window_from(c, p);
 	to = (w->from_answer ? c->answer_ns : notice_end(c, p)) + (uint64_t)to_s * NS_PER_S;
 	d->window_to_ns[p] = to;
 	decide_early(cs, c, p, now, known_ns);
@@ -190,17 +222,21 @@ bool decide_expects(const struct call *c, enum policy_proof proof)
 	return c->matched && c->rule->proof == proof && c->decide.notice == CALL_NOTICE_WAIT;
 }
 
-void call_window_moves(struct calls *cs, struct call *c, int p, int from_s, int to_s, uint64_t now_ns)
+void call_window_moves(struct calls *cs, struct call *c, int p, int to_s, uint64_t now_ns)
 {
 	struct call_decide *d = &c->decide;
-	uint64_t to;
+	uint64_t from, to;
 
 	if (!d->window_to_ns[p])
 		return;
 	if (!d->reopened[p]) {
-		d->window_from_ns[p] += (uint64_t)((int64_t)from_s * (int64_t)NS_PER_S);
+		from = window_from(c, p);
+		if (from > d->window_from_ns[p]) /* that it was taken back may have moved it further */
+			d->window_from_ns[p] = from;
 		d->window_to_ns[p] += (uint64_t)((int64_t)to_s * (int64_t)NS_PER_S);
 	} else { /* the agent's: as long as it would be now, or over */
+		if (decide_spoken_ns(c) > d->window_from_ns[p])
+			d->window_from_ns[p] = decide_spoken_ns(c);
 		to = c->tight.window_to_s[p] > 0 && c->tight.window[p] ? d->window_from_ns[p] + (uint64_t)c->tight.window_to_s[p] * NS_PER_S :
 									   d->window_to_ns[p];
 		d->window_to_ns[p] = c->tight.no_reopen[p] ? now_ns : to < d->window_to_ns[p] ? to : d->window_to_ns[p];

@@ -361,8 +361,8 @@ static int command_reopen(struct calls *cs, struct call *c, int p, uint64_t now)
 		return -EPERM;
 	d->reopened[p] = true;
 	d->other_key[p] = false; /* what closes is this window */
-	d->window_from_ns[p] = now;
-	d->window_to_ns[p] = now + (uint64_t)(to_s > 0 ? to_s : 10) * NS_PER_S;
+	d->window_from_ns[p] = now > decide_spoken_ns(c) ? now : decide_spoken_ns(c);
+	d->window_to_ns[p] = d->window_from_ns[p] + (uint64_t)(to_s > 0 ? to_s : 10) * NS_PER_S;
 	change(cs, c); /* the leg is listened to again */
 	decide_set_timer(cs, c);
 	return 0;

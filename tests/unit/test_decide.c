@@ -533,6 +533,113 @@ static void test_review_fallback(void **state)
 		}
 }
 
+/* Before the purposes have been spoken no key is a consent; the rule's window is as it was besides (guidance 9.9). */
+static void test_keys_after(void **state)
+{
+	static const struct policy_notice n[] = {
+		{ .name = "da", .length_ms = 20000, .keys_after_s = 12 },
+		{ .name = "en", .length_ms = 20000, .keys_after_s = 5 },
+		{ .name = "old", .length_ms = 20000, .keys_after_s = 25, .until = { 2001, 1, 1 } },
+		{ .name = "early", .length_ms = 20000, .keys_after_s = 2 },
+	};
+	static const struct {
+		enum policy_proof proof;
+		int first, nnotice, which; /* as reported; -1 not known */
+		double start;		   /* after the answer */
+		bool hearing, from_answer;
+		double no, yes;
+	} t[] = {
+		{ POLICY_PROOF_ATTESTED, 0, 1, -1, 0, false, false, 5, 13 },
+		{ POLICY_PROOF_ATTESTED, 0, 1, -1, 0, false, false, 11.9, 12.1 },
+		{ POLICY_PROOF_ATTESTED, 0, 2, -1, 0, false, false, 8, 13 },   /* the largest of those that may have been heard */
+		{ POLICY_PROOF_ATTESTED, 1, 2, -1, 0, false, false, 4, 6 },    /* of "old" nobody can have heard anything */
+		{ POLICY_PROOF_ATTESTED, 3, 1, -1, 0, false, false, 2.5, 3.1 }, /* the window's own beginning is later */
+		{ POLICY_PROOF_ATTESTED, 0, 1, -1, 0, false, true, 5, 13 },
+		{ POLICY_PROOF_API, 0, 2, 0, 4, false, false, 15, 17 },
+		{ POLICY_PROOF_API, 0, 2, 1, 4, false, false, 8, 10 },
+		{ POLICY_PROOF_API, 0, 2, 0, 4, false, true, 15, 17 }, /* counts from the answer, and never before that */
+		{ POLICY_PROOF_API, 0, 2, -1, 4, false, false, 15, 17 },
+		{ POLICY_PROOF_FINGERPRINT, 0, 2, 0, 2, false, false, 13, 15 },
+		{ POLICY_PROOF_FINGERPRINT, 0, 2, 0, 2, true, false, 13, 15 },
+		{ POLICY_PROOF_FINGERPRINT, 0, 2, 1, 2, true, false, 6, 8 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 2; i++) {
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		struct policy_window *win = &w->policy.rule.purpose[TRAIN].window;
+		size_t k = i / 2;
+		struct call *c;
+
+		w->policy.rule.proof = t[k].proof;
+		w->policy.rule.notice = n + t[k].first;
+		w->policy.rule.nnotice = (size_t)t[k].nnotice;
+		if (t[k].from_answer)
+			*win = (struct policy_window){ .set = true, .from_answer = true, .from_s = 3, .to_s = 40 };
+		c = answer_call(w);
+		if (t[k].proof != POLICY_PROOF_ATTESTED) {
+			uint64_t start = c->answer_ns + (uint64_t)(t[k].start * 1e9);
+
+			until(w, c, t[k].start + 1);
+			if (t[k].hearing)
+				call_notice_hearing(w->cs, c, t[k].which, start, w->now);
+			else
+				call_notice_heard(w->cs, c, t[k].which, t[k].proof == POLICY_PROOF_API ? CALL_BY_API : CALL_BY_FINGERPRINT, start, 0,
+						  w->now);
+			assert_int_equal(c->decide.notice_start_ns, start);
+		}
+		until(w, c, i % 2 ? t[k].yes : t[k].no);
+		press(w, c, SUBJECT, "1");
+		assert_int_equal(c->state[TRAIN], i % 2 ? PURPOSE_GRANTED : PURPOSE_PENDING);
+		fake_world_free(w);
+	}
+}
+
+/* What a system tells is held to the same window; silence that decides is not. */
+static void test_keys_after_told(void **state)
+{
+	static const struct policy_notice n = { .name = "da", .length_ms = 20000, .keys_after_s = 12 };
+	struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+	struct call *c;
+
+	(void)state;
+	w->policy.rule.notice = &n;
+	w->policy.rule.nnotice = 1;
+	w->policy.rule.purpose[TRAIN].consent_api = true;
+	c = answer_call(w);
+	until(w, c, 5);
+	assert_int_equal(call_command(w->cs, c, CALL_C_CONSENT, TRAIN, CALL_BY_API, w->now), 0);
+	until(w, c, 11);
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	until(w, c, 12.5);
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	fake_world_free(w);
+
+	w = world(POLICY_B_NONE, POLICY_B_CONSENT, false); /* nor is the agent's question one before it */
+	w->policy.rule.notice = &n;
+	w->policy.rule.nnotice = 1;
+	w->policy.rule.purpose[TRAIN].window.reopen_agent = true;
+	c = answer_call(w);
+	until(w, c, 5);
+	assert_int_equal(call_command(w->cs, c, CALL_C_REOPEN, TRAIN, CALL_BY_API, w->now), 0);
+	until(w, c, 7);
+	press(w, c, SUBJECT, "1");
+	assert_int_equal(c->state[TRAIN], PURPOSE_PENDING);
+	assert_int_equal(c->decide.window_to_ns[TRAIN], c->answer_ns + 22 * SEC);
+	until(w, c, 21);
+	press(w, c, SUBJECT, "1");
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	fake_world_free(w);
+
+	w = world(POLICY_B_NONE, POLICY_B_INTEREST, false);
+	w->policy.rule.notice = &n;
+	w->policy.rule.nnotice = 1;
+	c = answer_call(w);
+	assert_int_equal(c->decide.window_from_ns[TRAIN], c->answer_ns + 3 * SEC);
+	assert_int_equal(c->decide.window_to_ns[TRAIN], c->answer_ns + 30 * SEC);
+	fake_world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,6 +657,8 @@ int main(void)
 		cmocka_unit_test(test_digits_go),
 		cmocka_unit_test(test_notice_missing),
 		cmocka_unit_test(test_notice_by_sound),
+		cmocka_unit_test(test_keys_after),
+		cmocka_unit_test(test_keys_after_told),
 		cmocka_unit_test(test_legs_that_are_listened_to),
 		cmocka_unit_test(test_no_way_out),
 		cmocka_unit_test(test_review_missed),

@@ -347,6 +347,60 @@ static void test_window_tightened(void **state)
 	}
 }
 
+/* The purposes are spoken later than the call's rule says: by the announcement of that name, also in calls in progress. */
+static void test_keys_after_tightened(void **state)
+{
+	static const struct {
+		int mine_s, theirs_s;
+		const char *name;
+		bool before; /* the window is open */
+		double no, yes;
+	} t[] = {
+		{ 0, 12, "n", false, 8, 13 },
+		{ 5, 12, "n", false, 8, 13 },
+		{ 5, 12, "n", true, 8, 13 },
+		{ 12, 5, "n", false, 8, 13 }, /* not sooner */
+		{ 12, 0, "n", false, 8, 13 },
+		{ 5, 12, "other", false, 4, 6 }, /* nobody of this call hears that one */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 4; i++) {
+		size_t k = i / 4;
+		struct policy_notice mine = { .name = "n", .length_ms = 20000, .keys_after_s = t[k].mine_s };
+		struct policy_notice theirs = { .name = t[k].name, .length_ms = 20000, .keys_after_s = t[k].theirs_s };
+		struct world *w = world(POLICY_B_NONE, POLICY_B_CONSENT, false);
+		struct policy_rule r;
+		struct call *c;
+
+		w->policy.rule.proof = POLICY_PROOF_FINGERPRINT;
+		w->policy.rule.notice = &mine;
+		w->policy.rule.nnotice = 1;
+		c = answer_call(w);
+		r = w->policy.rule;
+		r.notice = &theirs;
+		until(w, c, 1);
+		if (!t[k].before)
+			tighten(w, c, &r);
+		if (i & 2) { /* the next process knows */
+			fake_reborn(w);
+			c = fake_call(w, "c1");
+		}
+		call_notice_heard(w->cs, c, 0, CALL_BY_FINGERPRINT, c->answer_ns, 0, w->now);
+		until(w, c, 2);
+		if (t[k].before)
+			tighten(w, c, &r);
+		if (i & 2) {
+			fake_reborn(w);
+			c = fake_call(w, "c1");
+		}
+		until(w, c, i & 1 ? t[k].yes : t[k].no);
+		press(w, c, SUBJECT, "1");
+		assert_int_equal(c->state[TRAIN], i & 1 ? PURPOSE_GRANTED : PURPOSE_PENDING);
+		fake_world_free(w);
+	}
+}
+
 /* An opt-out by a header, which the rule got after the call began; by the API it is one anyway. */
 static void test_header_added(void **state)
 {
@@ -495,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_missed_request),
 		cmocka_unit_test(test_lost_signalling),
 		cmocka_unit_test(test_window_tightened),
+		cmocka_unit_test(test_keys_after_tightened),
 		cmocka_unit_test(test_header_added),
 		cmocka_unit_test(test_pause_tightened),
 		cmocka_unit_test(test_pause_header_added),
