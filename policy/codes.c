@@ -109,6 +109,8 @@ static const struct code codes[] = {
 	{"W-23", "R-04", "a rule says what is done; of this nothing is done.", "remove it, and see to it in another way."},
 	{"W-24", "N-31, N-61", "what is listed is said; without tags only a person can see to it.",
 	 "[rec] and the others where the text says it."},
+	{"W-25", "N-19, guidance 9.9", "who has not heard the purposes cannot consent to them.",
+	 "keys-after 12 s in the announcement, when the purposes have been spoken by then."},
 };
 
 const struct code *code_find(const char *code)

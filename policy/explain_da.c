@@ -317,6 +317,7 @@ static const char *const warning[][2] = {
 	{"W-22", "En vurdering siger ikke, hvem der har skrevet den, hvornår, eller hvad den endte med."},
 	{"W-23", "En indstilling gemmes, men endnu er der intet, der retter sig efter den."},
 	{"W-24", "Intet i speakets tekst viser, hvor det siger, hvad der er angivet i elements."},
+	{"W-25", "Speaket er langt, og der står ikke, hvornår formålene er sagt; en tast kan tælle som ja før."},
 	{NULL, NULL},
 };
 

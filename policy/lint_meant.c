@@ -12,6 +12,7 @@
 
 #define WINDOW_MAX_S   120
 #define WINDOW_FROM_S  3   /* before that nothing was said that could be answered (X-1, guidance 9.9) */
+#define PURPOSES_S     10  /* of an announcement that is longer it is said when its purposes have been spoken (guidance 9.9) */
 #define NOTICE_MAX_S   600 /* as long as the longest announcement that is recognised */
 #define BYTES_A_SECOND 8000
 #define HEAD_MAX       4096
@@ -46,14 +47,14 @@ static uint32_t wav_bytes_a_second(const unsigned char *b, size_t n, uint32_t *r
 	return 0;
 }
 
-/* Whole seconds of a sound; -1 not known. */
-static int sound_s(const char *path)
+/* Of a sound, in ms; -1 not known. */
+static int sound_ms(const char *path)
 {
 	unsigned char head[HEAD_MAX];
 	FILE *f = fopen(path, "re");
 	uint32_t rate, data = 0;
 	struct stat st;
-	int64_t s = -1;
+	int64_t ms = -1;
 	size_t n;
 
 	if (!f)
@@ -62,12 +63,12 @@ static int sound_s(const char *path)
 	rate = wav_bytes_a_second(head, n, &data);
 	if (!fstat(fileno(f), &st)) {
 		if (rate)
-			s = ((int64_t)data < st.st_size ? (int64_t)data : st.st_size) / rate;
+			ms = ((int64_t)data < st.st_size ? (int64_t)data : st.st_size) * 1000 / rate;
 		else if (n >= 4 && memcmp(head, "RIFF", 4) != 0)
-			s = st.st_size / BYTES_A_SECOND;
+			ms = st.st_size * 1000 / BYTES_A_SECOND;
 	}
 	fclose(f);
-	return s > INT32_MAX ? -1 : (int)s;
+	return ms > INT32_MAX ? -1 : (int)ms;
 }
 
 /* The shortest and the longest of the rule's announcements, as far as their sounds can be read. */
@@ -80,10 +81,10 @@ static bool notice_s(struct policy *p, const struct rule *r, int *ret_min, int *
 
 		for (const struct word *f = a && !a->o.bad ? a->audio_files : NULL; f; f = f->next) {
 			char *path = file_path(p, f);
-			int s = path ? sound_s(path) : -1;
+			int ms = path ? sound_ms(path) : -1, s = ms / 1000;
 
 			free(path);
-			if (s < 0)
+			if (ms < 0)
 				continue;
 			*ret_min = any && *ret_min < s ? *ret_min : s;
 			*ret_max = any && *ret_max > s ? *ret_max : s;
@@ -111,6 +112,63 @@ static void check_notice_window(struct policy *p, const struct rule *r, const st
 	else if (known && max + w->to_s - w->from_s > WINDOW_MAX_S)
 		diag_add(p, at, "L-24", "N-21: a late press is no answer to the question.", "at most 120 s.",
 			 "the window is longer than 120 s: the announcement lasts %d s.", max);
+}
+
+/* The longest sound of an announcement, in ms; -1 it has none that is known. */
+static int longest_ms(struct policy *p, const struct announcement *a)
+{
+	int longest = -1;
+
+	for (const struct word *f = a->audio_files; f; f = f->next) {
+		char *path = file_path(p, f);
+		int ms = path ? sound_ms(path) : -1;
+
+		free(path);
+		longest = ms > longest ? ms : longest;
+	}
+	return longest;
+}
+
+/* When the window is over, at the latest, in seconds after this announcement's start; -1 not known. What a system tells (api) may
+ * begin before the answer, and end when it says so. */
+static int window_over_s(struct policy *p, const struct rule *r, const struct policy_window *w, const struct announcement *a)
+{
+	int end = longest_ms(p, a), min, max;
+	bool api = r->pub.proof == POLICY_PROOF_API, heard = r->pub.proof == POLICY_PROOF_FINGERPRINT;
+
+	if (w->from_answer)
+		return api ? -1 : w->to_s;
+	if (!a->audio_files && !api && !heard)
+		return w->to_s; /* a length that is not known counts for nothing (daemon/call/decide.h) */
+	if (end < 0)
+		return -1;
+	return (api || heard || !notice_s(p, r, &min, &max) ? end / 1000 : max) + w->to_s;
+}
+
+/* Between the start and the purposes a yes is no answer to a question that has not been put. */
+static void check_keys_after(struct policy *p, const struct rule *r, const struct block *b)
+{
+	const struct policy_window *w = &b->pub->window;
+	bool told = b->purpose == POLICY_TRAINING && *r->pub.purpose[POLICY_DOCUMENTATION].consent_key; /* once is enough */
+
+	for (const struct word *n = r->notice; n; n = n->next) {
+		const struct announcement *a = n->obj;
+		int over;
+
+		if (!a || a->o.bad)
+			continue;
+		if (!a->at[A_KEYS_AFTER].line) {
+			if (*b->pub->consent_key && !told && longest_ms(p, a) > PURPOSES_S * 1000)
+				diag_add(p, n->at, "W-25", NULL, NULL, "'%s' lasts %d s, and a consent key counts from %d s on.", a->o.name,
+					 longest_ms(p, a) / 1000, w->from_s);
+			continue;
+		}
+		over = window_over_s(p, r, w, a);
+		if (over >= 0 && a->keys_after_s >= over)
+			diag_add(p, a->at[A_KEYS_AFTER], "L-24", "N-21: a key that never counts is no way to consent.",
+				 "keys-after, the second by which the purposes have been spoken, or a later end of the window.",
+				 "the window of '%s' is over before a key counts in '%s'.", r->o.name, a->o.name);
+	}
 }
 
 /* A policy from memory was judged when it came from files; its sounds are not there. */
@@ -142,6 +200,8 @@ void check_window(struct policy *p, const struct rule *r, const struct block *b)
 	const struct policy_window *w = &b->pub->window;
 	struct pos at = block_at(b, B_WINDOW);
 
+	if (b->pub->basis == POLICY_B_CONSENT)
+		check_keys_after(p, r, b);
 	if (w->from_answer && r->pub.proof == POLICY_PROOF_FINGERPRINT)
 		diag_add(p, at, "L-24",
 			 "X-1: a press counts after the notice was heard, not after the answer.",

@@ -77,7 +77,7 @@ made long-line 2 "long-line.policy:56:8: L-01: a word or a text in quotes has 1 
 made long-comment 0 ''
 
 # How long the announcement is, is known of its sound: then the window as a whole has 120 s, and is not empty.
-heard() { # SECONDS FROM TO: what check says of the window
+heard() { # SECONDS FROM TO AFTER: what check says of the window
 	head -c $(($1 * 8000)) /dev/zero >notice.alaw
 	head -c $((44 + $1 * 16000)) /dev/zero >notice.wav
 	python3 - notice.wav <<-'EOF'
@@ -87,23 +87,28 @@ heard() { # SECONDS FROM TO: what check says of the window
 		open(sys.argv[1], 'r+b').write(h)
 	EOF
 	for sound in alaw wav; do
-		sed -e "s/^	language ../&\n	audio file \"notice.$sound\"/" -e '/^		window /d' -e "s/^		consent-key 1/&\n		window notice-start+$2s to notice-end+$3s/" \
+		sed -e "s/^	language ../&\n	audio file \"notice.$sound\"${4:+\n	keys-after $4}/" -e '/^		window /d' -e "s/^		consent-key 1/&\n		window notice-start+$2s to notice-end+$3s/" \
 			"$SRC/tests/golden/policy/002-clean-e.policy" >heard.policy
 		timeout 20 "$BIN/optag-policy" check --today 2026-11-30 heard.policy 2>heard.err
-		echo "$? $(grep -o 'L-24: [^.]*' heard.err)"
+		echo "$? $(grep -oE '(L-24|W-25): [^.]*' heard.err | head -1)"
 	done | sort -u
 }
-told() { # WANT SECONDS FROM TO
+told() { # WANT SECONDS FROM TO AFTER
 	local is
-	is=$(heard "$2" "$3" "$4")
+	is=$(heard "$2" "$3" "$4" "$5")
 	[ "$is" = "$1" ] || say "a window of $3 to $4 around $2 s: $is"
 }
-told '0 ' 20 3 10
-told '0 ' 113 3 10
-told '2 L-24: the window is longer than 120 s: the announcement lasts 114 s' 114 3 10
-told '2 L-24: the window is empty: the announcement lasts 100 s' 100 110 10
-told '0 ' 101 110 10
-told '2 L-24: the window is empty: the announcement lasts 3 s' 3 120 0
+told '0 ' 20 3 10 '0 s'
+told '0 ' 113 3 10 '0 s'
+told '2 L-24: the window is longer than 120 s: the announcement lasts 114 s' 114 3 10 '0 s'
+told '2 L-24: the window is empty: the announcement lasts 100 s' 100 110 10 '0 s'
+told '0 ' 101 110 10 '0 s'
+told '2 L-24: the window is empty: the announcement lasts 3 s' 3 120 0 '0 s'
+# When its purposes have been spoken, is asked of a long one; and a key counts before the window is over.
+told '0 ' 10 3 10 ''
+told "1 W-25: 'notice-da' lasts 11 s, and a consent key counts from 3 s on" 11 3 10 ''
+told '0 ' 40 3 10 '49 s'
+told "2 L-24: the window of 'documentation by interest, training with consent' is over before a key counts in 'notice-da'" 40 3 10 '50 s'
 
 # 100,000 brackets, opened and not closed; and closed without being opened.
 head -c 100000 /dev/zero | tr '\0' '{' >deep.policy
