@@ -198,6 +198,15 @@ static struct verdict review_verdict(const struct policy_date *was, const struct
 		       (struct verdict){ POLICY_LOOSEN, false, "it holds for longer without a review (N-18)" };
 }
 
+/* Who has not heard the purposes cannot consent to them (guidance 9.9). */
+static struct verdict keys_after_verdict(int was, int is)
+{
+	if (was == is)
+		return (struct verdict){ POLICY_NEUTRAL, false, "written differently" };
+	return is > was ? (struct verdict){ POLICY_TIGHTEN, false, "a key that consents counts later in the announcement" } :
+			  (struct verdict){ POLICY_LOOSEN, false, "a key that consents counts sooner in the announcement" };
+}
+
 struct object_kind {
 	const char *name;
 	const struct table *t;
@@ -260,6 +269,8 @@ static void compare_object(struct diff *d, const struct object_kind *k, const st
 			v = k->verdict(id);
 		if (k->t == &assessment_table && id == AS_REVIEW)
 			v = review_verdict(&((const struct assessment *)a)->review, &((const struct assessment *)b)->review);
+		if (k->t == &announcement_table && id == A_KEYS_AFTER)
+			v = keys_after_verdict(((const struct announcement *)a)->keys_after_s, ((const struct announcement *)b)->keys_after_s);
 		if (was == is || (was && is && !strcmp(was, is) && (id != C_NUMBERS || !special || v.change == POLICY_NEUTRAL))) {
 			free(was);
 			free(is);

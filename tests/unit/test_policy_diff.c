@@ -170,6 +170,9 @@ static const struct {
 	{"window notice-start+3s to notice-end+10s", "window notice-start+3s to notice-end+8s", T, L, 1},
 	{"window notice-start+3s to notice-end+10s", "window notice-start+4s to notice-end+10s", T, L, 1},
 	{"window notice-start+3s to notice-end+10s", "window notice-start+4s to notice-end+11s", L, L, 1},
+	/* the purposes are spoken later: of who answers by a key; nothing written is 0 s */
+	{"withdraw key:1 text", "withdraw key:1 keys-after 12 s text", T, L, 1},
+	{"withdraw key:1 text", "withdraw key:1 keys-after 0 s text", N, N, 1},
 	/* who may opt out has longer before anything is kept */
 	{"opt-out key 9", "opt-out key 9 window notice-start+3s to notice-end+20s", T, L, 1},
 	{"opt-out key 9", "opt-out key 9 window notice-start+3s to notice-end+10s", N, N, 1},
