@@ -30,7 +30,8 @@ enum explain_id {
 	X_SAYS_NOT, X_BY_SMS, X_MODEL, X_NO_MODEL,
 	/* purposes */
 	X_H_DOC, X_H_TRAIN, X_DOC, X_TRAIN, X_BASIS_CONSENT, X_BASIS_INTEREST, X_BASIS_LAW, X_ASSESSMENT,
-	X_KEY_YES, X_WINDOW, X_WINDOW_ANSWER, X_WINDOW_PROOF, X_WINDOW_TOLD, X_REOPEN, X_CONSENT_API, X_CONSENT_HEADER, X_OTHER_KEY, X_NO_ALONE,
+	X_KEY_YES, X_WINDOW, X_WINDOW_ANSWER, X_WINDOW_PROOF, X_WINDOW_TOLD, X_KEYS_AFTER, X_KEYS_AFTER_OR,
+	X_REOPEN, X_CONSENT_API, X_CONSENT_HEADER, X_OTHER_KEY, X_NO_ALONE,
 	X_NO_BESIDE, X_NO_HANGUP, X_START_AT_YES, X_YES_WHOLE, X_YES_FROM, X_WITHDRAW_KEY, X_WITHDRAW_ERASES,
 	X_WITHDRAW_ENDS, X_LOSS_CONSENT, X_OBJ_CONSENT,
 	X_SILENCE_OPTOUT, X_OPT_KEY, X_OPT_AGENT, X_OPT_API, X_OPT_HEADER, X_OPT_ALONE, X_OPT_BESIDE,
@@ -70,7 +71,7 @@ struct explain {
 	const struct policy *p;
 	const struct rule *r;
 	const char *party; /* the data subject: "the caller" */
-	char buf[16][160]; /* short texts that arguments point to, used in turn */
+	char buf[16][1024]; /* short texts that arguments point to, used in turn */
 	unsigned used;
 };
 

@@ -110,6 +110,8 @@ static const char *const say[X_N] = {
 	[X_WINDOW_PROOF] = "fra {1} til {2} efter, at speaket vides at være begyndt (ingen lyd fortæller, hvor langt det er)",
 	[X_WINDOW_TOLD] = "fra {1} efter speakets begyndelse til {2} efter dets slutning eller, meldes den ikke, efter dets "
 			  "begyndelse (ingen lyd fortæller, hvor langt det er)",
+	[X_KEYS_AFTER] = ", dog tidligst {1} efter speakets begyndelse, når dets formål er sagt",
+	[X_KEYS_AFTER_OR] = " eller ",
 	[X_REOPEN] = "Spørger medarbejderen igen, begynder den tid forfra.",
 	[X_CONSENT_API] = "Callcentret kan melde et ja fra {1}.",
 	[X_CONSENT_HEADER] = "SIP-feltet {1} kan bære et ja fra {2}.",

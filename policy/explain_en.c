@@ -108,6 +108,8 @@ static const char *const say[X_N] = {
 	[X_WINDOW_PROOF] = "from {1} to {2} after the announcement is known to have begun (no sound says how long it is)",
 	[X_WINDOW_TOLD] = "from {1} after the announcement begins to {2} after its end, or, unless the end is told, after its "
 			  "beginning (no sound says how long it is)",
+	[X_KEYS_AFTER] = ", but not sooner than {1} after the announcement begins, when its purposes have been said",
+	[X_KEYS_AFTER_OR] = " or ",
 	[X_REOPEN] = "When the agent asks again, that time begins once more.",
 	[X_CONSENT_API] = "The call centre can report the yes of {1}.",
 	[X_CONSENT_HEADER] = "The SIP header {1} can carry the yes of {2}.",

@@ -27,6 +27,30 @@ static bool length_unknown(const struct policy_rule *r)
 	return false;
 }
 
+/* ", but not sooner than 12 s after the announcement begins"; "12 s (notice-da) or 15 s (notice-en)" when they differ; "" when
+ * the window begins no sooner in any case. */
+static const char *keys_after(struct explain *e, const struct policy_window *w)
+{
+	const struct policy_rule *r = &e->r->pub;
+	const char *s = e->t->say[X_KEYS_AFTER], *one = strstr(s, "{1}"), *all = "";
+	int first = r->nnotice ? r->notice[0].keys_after_s : 0;
+	bool same = true, matters = false;
+
+	for (size_t i = 0; i < r->nnotice; i++) {
+		same &= r->notice[i].keys_after_s == first;
+		matters |= r->notice[i].keys_after_s > (w->from_answer ? 0 : w->from_s);
+	}
+	if (!matters)
+		return "";
+	if (same)
+		all = explain_seconds(e, first);
+	for (size_t i = 0; !same && i < r->nnotice; i++)
+		if (r->notice[i].keys_after_s)
+			all = explain_fmt(e, "%s%s%s (%s)", all, *all ? e->t->say[X_KEYS_AFTER_OR] : "", explain_seconds(e, r->notice[i].keys_after_s),
+					  r->notice[i].name);
+	return explain_fmt(e, "%.*s%s%s", (int)(one - s), s, all, one + 3);
+}
+
 /* "from 3 s after the announcement begins to 10 s after it ends"; malloc'ed by fill, hence the list
  * of holes here. */
 static const char *window(struct explain *e, const struct policy_window *w)
@@ -35,10 +59,10 @@ static const char *window(struct explain *e, const struct policy_window *w)
 				       [POLICY_PROOF_API] = X_WINDOW_TOLD, [POLICY_PROOF_ATTESTED] = X_WINDOW_ANSWER };
 	const struct policy_rule *r = &e->r->pub;
 	const char *s = e->t->say[w->from_answer ? X_WINDOW_ANSWER : length_unknown(r) ? unknown[r->proof] : X_WINDOW];
-	const char *one = strstr(s, "{1}"), *two = strstr(s, "{2}");
+	const char *one = strstr(s, "{1}"), *two = strstr(s, "{2}"), *after = keys_after(e, w);
 
-	return explain_fmt(e, "%.*s%s%.*s%s%s", (int)(one - s), s, explain_seconds(e, w->from_s),
-			   (int)(two - one - 3), one + 3, explain_seconds(e, w->to_s), two + 3);
+	return explain_fmt(e, "%.*s%s%.*s%s%s%s", (int)(one - s), s, explain_seconds(e, w->from_s),
+			   (int)(two - one - 3), one + 3, explain_seconds(e, w->to_s), two + 3, after);
 }
 
 static void consent(struct explain *e, const struct block *b)

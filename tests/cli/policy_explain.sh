@@ -120,6 +120,23 @@ sed 's|^	language ..|&\n	audio file "n.alaw"|' b*.policy >"$TMP/p.policy"
 text --today $today "$TMP/p.policy"
 said 'from 3 seconds after the announcement begins to 10 seconds after it ends'
 
+# When its purposes have been spoken: one, the same, not the same, and no later than the window begins.
+after() { # DA EN
+	sed -e "s|^	language da|&\n	keys-after $1|; s|^	language en|&\n	keys-after $2|" "$TMP/p.policy" >"$TMP/k.policy"
+}
+after '7 s' '7 s'
+text --today $today "$TMP/k.policy"
+said 'to 10 seconds after it ends, but not sooner than 7 seconds after the announcement begins, when its purposes have been said'
+text --today $today -l da "$TMP/k.policy"
+said 'dog tidligst 7 sekunder efter speakets begyndelse, når dets formål er sagt'
+after '7 s' '1 min'
+sed -i 's/notice-end+10s/notice-end+60s/' "$TMP/k.policy"
+text --today $today "$TMP/k.policy"
+said 'not sooner than 7 seconds (notice-da) or 1 minute (notice-en) after'
+after '3 s' '2 s'
+text --today $today "$TMP/k.policy"
+unsaid 'not sooner than'
+
 # As data; nothing to say; wrong language.
 run 0 "$P" explain --json --lang da --today $today b*.policy
 jq -e '.lang == "da" and .scenario == "B" and (.text | startswith("Regel"))' "$TMP/out" >/dev/null || fail "json"
