@@ -63,6 +63,18 @@ run 0 "$BIN/optag" why --store "$TMP/s2" "$("$BIN/optag" find --store "$TMP/s2" 
 grep -q 'one of the announcements say-b, say-b-da is proven, it is not known which' "$TMP/out" || fail "why: $(cat "$TMP/out")"
 two say-b-da
 jq -es 'all(.[]; .notice == "say-b-da" and .language == "da" and .n.version == 2 and .among == null and (.content | length) == 64)' "$TMP/heard" >/dev/null || fail "the one that it names: $(cat "$TMP/heard")"
+# before its purposes were spoken, 3 s after it began, nobody was asked (guidance 9.9); behind that the same key is a yes
+sed '/^announcement say-b {/a\	keys-after 3 s' "$p" >"$TMP/later.policy"
+later() { # MS: after the INVITE, of the press; training
+	echo "later from=+4520304053 to=$b bye=20000 key=caller:1:$1 $heard" >"$TMP/script"
+	"$BUILD/tests/gen/gencap" --script "$TMP/script" "$TMP/later.pcap" || fail gencap
+	rm -rf "$TMP/s3" "$TMP/k3"
+	"$BIN/optag" init --store "$TMP/s3" --keys "$TMP/k3" >/dev/null 2>&1 || fail init
+	run 0 "$BIN/optag" replay --store "$TMP/s3" --policy "$TMP/later.policy" "$TMP/later.pcap"
+	"$BIN/optag" find --store "$TMP/s3" --json | jq -r '"\(.outcome) \(.training)"'
+}
+[ "$(later 4000)" = "denied DENIED" ] || fail "a key before the purposes: $(later 4000)"
+[ "$(later 4800)" = "kept GRANTED" ] || fail "a key behind the purposes: $(later 4800)"
 run 0 rm -r "$s/policies" # logs outlive policies
 run 0 "$BIN/optag" why --store "$s" --json "$(row yes | jq -r .call)"
 jq -e --arg c "$sound" '.announcement | .name == "say-b" and .language == "en" and .content == $c and .hash == null' "$TMP/out" >/dev/null || fail "without the policy: $(cat "$TMP/out")"
