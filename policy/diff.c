@@ -660,7 +660,7 @@ static bool renamed_shorter(struct diff *d, const struct rules *all, const struc
 	for (size_t i = all->nold; i < all->n; i++) {
 		const struct rule *x = all->p[i].now;
 
-		if (!strcmp(x->pub.controller->name, r->pub.controller->name) && diff_keeps_shorter(r, x) && diff_may_meet(d, r, x))
+		if (x && !strcmp(x->pub.controller->name, r->pub.controller->name) && diff_keeps_shorter(r, x) && diff_may_meet(d, r, x))
 			return true;
 	}
 	return false;
