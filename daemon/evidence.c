@@ -204,7 +204,7 @@ static void add_candidates(struct evlog_event *e, const struct call *c, struct e
 		const struct policy_notice *n = &c->rule->notice[i];
 		struct evlog_among *a = &among[e->namong];
 
-		if (!call_notice_valid(c, (unsigned)i, c->decide.notice_start_ns))
+		if (!n || !call_notice_valid(c, (unsigned)i, c->decide.notice_start_ns))
 			continue;
 		all++;
 		if (e->namong == EVLOG_AMONG || !n->name || !evlog_name_ok(n->name))

@@ -12,7 +12,7 @@
 
 Reads captures itself and knows nothing of the daemon but what optag's tools print. --live: the moment at which the kernel
 learns of a decision is not the packet's: up to LATE seconds of audio may be missing after a key or the answer, none may be too much."""
-import concurrent.futures, datetime, json, os, shutil, struct, subprocess, sys, tempfile, wave
+import concurrent.futures, datetime, json, os, re, shutil, struct, subprocess, sys, tempfile, wave
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "golden", "truth")
 BIN = os.environ.get("BIN", "build/bin")
@@ -51,8 +51,8 @@ def script(proof):
     reactions = {r[0]: r[1] for r in lines("reactions.tsv")}
     for i, (situation, reaction) in enumerate(table(proof)):
         words = reactions[reaction].replace("unannounced", "").replace("-", "", reactions[reaction] == "-")
-        # a press of 0.1 s that begins before the window and ends in it
-        words = words.replace("@astride@", "2450" if proof == "header" else "1950")
+        # times that hang on the window, which opens at 2500 by a header, at 2000 where the notice is attested
+        words = re.sub(r"@(\d+)@", lambda m: str(int(m[1]) + (500 if proof == "header" else 0)), words)
         if "bye=" not in words:
             words += " bye=12000"
         if proof == "header" and reaction != "unannounced":

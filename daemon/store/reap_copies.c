@@ -46,7 +46,7 @@ static void destroy(struct reap *r, const char *path)
 	int fd = beneath_openat(r->root.fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0), rc;
 	const char *done = "is overwritten";
 	char text[STORE_PATH_MAX + 160];
-	struct stat sb;
+	struct stat sb = { 0 };
 
 	if (fd < 0 && errno == ENOENT)
 		return;

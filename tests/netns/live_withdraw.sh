@@ -40,7 +40,7 @@ mapfile -t sale < <(list 'sales training')
 for s in "${sale[@]}"; do
 	printf '{"event":"consent","call":"%s"}\n{"event":"notice","call":"%s","notice":"sales-en"}\n' "$s" "$s"
 done | "$O" call - --control "$c" >"$TMP/out" || fail "consent: $(cat "$TMP/out")"
-sleep 2 # all are recorded, and the disk has their keys
+sleep 5 # their window is open after three, all are recorded, and the disk has their keys
 n=$(destroyed)
 
 # ---- taken back on a slow disk ----
