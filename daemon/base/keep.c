@@ -30,6 +30,7 @@ _Static_assert(sizeof(struct block) == KEEP_BLOCK, "a block is one value of the 
 #define DATA	  (sizeof(((struct block *)0)->data))
 #define PARTS_MAX ((KEEP_MAX + DATA - 1) / DATA)
 #define NONE	  UINT32_MAX
+#define HELD_BLOCKS 2u /* a new record of one block, and one to replace it by */
 
 /* What is known of a record: found by its number. */
 struct record {
@@ -257,22 +258,25 @@ void keep_del(struct keep *k, uint32_t id)
 	free_chain(k, r->first, r->parts);
 }
 
+/* What does not fit: no state is better than an old one, but of those that blocks are held back for. */
+static int no_room(struct keep *k, uint32_t id, int e)
+{
+	k->fig.failed++;
+	if (id < KEEP_HELD)
+		keep_del(k, id);
+	return e;
+}
+
 int keep_put(struct keep *k, uint32_t id, const void *p, size_t n)
 {
 	uint16_t parts, i;
 	uint32_t first = NONE, last = NONE, b;
 
-	if (n > KEEP_MAX) {
-		k->fig.failed++;
-		keep_del(k, id);
-		return -EMSGSIZE;
-	}
+	if (n > KEEP_MAX)
+		return no_room(k, id, -EMSGSIZE);
 	parts = (uint16_t)((n + DATA - 1) / DATA + (n == 0));
-	if (parts > k->nfree) {
-		k->fig.failed++;
-		keep_del(k, id);
-		return -ENOSPC;
-	}
+	if (parts + (id < KEEP_HELD ? HELD_BLOCKS : 0) > k->nfree)
+		return no_room(k, id, -ENOSPC);
 	k->turn++;
 	for (i = 0; i < parts; i++) {
 		b = block_take(k);

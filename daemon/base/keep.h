@@ -20,6 +20,7 @@
 
 #define KEEP_BLOCK 512
 #define KEEP_MAX   16384 /* bytes of a record */
+#define KEEP_HELD  (UINT32_MAX - 1) /* numbers from here on: without these the others are worth nothing; two blocks are only for them */
 
 struct keep;
 
@@ -32,7 +33,7 @@ void keep_free(struct keep *k); /* the records stay */
 
 /*
  * Adds or replaces. -EMSGSIZE: longer than KEEP_MAX; -ENOSPC: no blocks, -ENOMEM. On failure
- * there is none under this number any more: an old state is worse than none.
+ * there is none under this number any more: an old state is worse than none. One from KEEP_HELD on stays as it was.
  */
 int keep_put(struct keep *k, uint32_t id, const void *p, size_t n);
 void keep_del(struct keep *k, uint32_t id); /* none: nothing happens */

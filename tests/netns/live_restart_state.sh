@@ -42,6 +42,10 @@ load_stop TERM && load_daemon || fail "no restart"
 load_status "$TMP/status" || fail status
 left=$(grep -o '[0-9]* calls in progress are not left to another daemon' "$TMP/optagd.err" | cut -d' ' -f1)
 [ "${left:-0}" -gt 0 ] && jq -e --argjson n "$left" '.take_over.calls == 100 - $n' "$TMP/status" >/dev/null || fail "not left: '$left', $(jq -c .take_over "$TMP/status")"
+# killed with no room: what has a state goes on
+load_stop KILL
+load_daemon || fail "no restart after a kill"
+load_status "$TMP/status" && jq -e '.take_over | .from == "killed" and .calls > 0' "$TMP/status" >/dev/null || fail "after a kill: $(jq -c .take_over "$TMP/status")"
 over
 "$O" find --store "$TMP/s" --json | jq -s -e --argjson n "$left" '[.[] | select(.end == "restart")] | length == $n' >/dev/null ||
 	fail "rows: $("$O" find --store "$TMP/s" --json | jq -c '[.outcome, .gap, .end]' | sort | uniq -c)"

@@ -18,7 +18,7 @@
 
 #include "base/keep.h"
 
-#define BLOCKS 64
+#define BLOCKS 66
 #define IDS    8
 
 static _Alignas(8) uint8_t mem[BLOCKS * KEEP_BLOCK];
@@ -131,6 +131,51 @@ static void test_full(void **state)
 	keep_free(k);
 }
 
+static int check_held(void *arg, uint32_t id, const void *p, size_t n)
+{
+	unsigned *held = arg;
+
+	if (id >= KEEP_HELD) {
+		assert_int_equal(n, 4);
+		held[id - KEEP_HELD] = *(const uint8_t *)p;
+	}
+	return 0;
+}
+
+/* Two blocks are not for everybody, so that what all depends on can be written, and written again, where nothing else fits. */
+static void test_held(void **state)
+{
+	unsigned held[2] = { 0 };
+	struct keep_figures f;
+	struct keep *k;
+	uint32_t i;
+
+	(void)state;
+	memset(mem, 0, sizeof(mem));
+	assert_int_equal(keep_new(mem, sizeof(mem), &k), 0);
+	assert_int_equal(keep_put(k, UINT32_MAX, "\1xyz", 4), 0);
+	for (i = 0; keep_put(k, i, "abcd", 4) == 0; i++)
+		;
+	assert_int_equal(i, BLOCKS - 3);
+	assert_int_equal(keep_put(k, 0, "abcd", 4), -ENOSPC); /* there is none then */
+	put(k, 0, 8, 1, 0);
+	assert_int_equal(keep_put(k, KEEP_HELD, "\1xyz", 4), 0);
+	for (i = 2; i < 10; i++) {
+		uint8_t p[4] = { (uint8_t)i };
+
+		assert_int_equal(keep_put(k, UINT32_MAX, p, 4), 0);
+		assert_int_equal(keep_put(k, KEEP_HELD, p, 4), 0);
+	}
+	assert_int_equal(keep_put(k, UINT32_MAX, mem, KEEP_BLOCK), -ENOSPC); /* two blocks: it stays as it was */
+	keep_free(k);
+	assert_int_equal(keep_new(mem, sizeof(mem), &k), 0);
+	assert_int_equal(keep_each(k, check_held, held), 0);
+	assert_true(held[0] == 9 && held[1] == 9);
+	keep_figures(k, &f);
+	assert_int_equal(f.used, BLOCKS - 1);
+	keep_free(k);
+}
+
 /* A child writes as fast as it can and is killed at some instant, over and over. */
 static void test_kill(void **state)
 {
@@ -233,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_put_del),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_kill),
 		cmocka_unit_test(test_damage),
 	};
