@@ -164,7 +164,8 @@ struct recorder_restore {
 int recorder_restore(struct recorder *r, const struct recorder_restore *how);
 /*
  * Instead of recorder_finish: leaves all calls, whole, to the daemon after this one. What is
- * written is durable. Calls that do not fit end now ("restart"). Only recorder_free may follow.
+ * written is durable. Calls that do not fit end now ("restart"). After a recorder_restore that failed it leaves k as that found it.
+ * Only recorder_free may follow.
  */
 int recorder_leave(struct recorder *r);
 struct recorder_kept {

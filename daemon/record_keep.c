@@ -231,12 +231,29 @@ static int finish_rows(struct recorder *r)
 	return e;
 }
 
+static void let_go(void *arg, struct call *c)
+{
+	(void)arg;
+	if (c->user)
+		(void)recording_leave(c->user);
+	c->user = NULL;
+}
+
+/* Not all could be restored: what is kept is as the daemon before left it, and nothing of it was changed or is now. */
+static int leave_as_found(struct recorder *r)
+{
+	calls_each(r->calls, let_go, r);
+	calls_free(r->calls);
+	r->calls = NULL;
+	return finish_rows(r);
+}
+
 int recorder_leave(struct recorder *r)
 {
 	int e;
 
 	if (!r->keep)
-		return -EINVAL;
+		return leave_as_found(r);
 	sigin_tick(r->sigin, UINT64_MAX); /* what waited for a lost segment comes now or never */
 	recorder_save(r);
 	recorder_keep_clock(r);
@@ -377,7 +394,7 @@ static int restore_calls(struct recorder *r, const struct recorder_restore *how)
 	e = keep_each(how->keep, restore_one, &g);
 	calls_restored(r->calls);
 	r->restoring = false;
-	for (i = 0; i < g.nbad; i++)
+	for (i = 0; !e && i < g.nbad; i++)
 		keep_del(how->keep, g.bad[i]);
 	free(g.bad);
 	return e;
@@ -391,7 +408,8 @@ int recorder_restore(struct recorder *r, const struct recorder_restore *how)
 		keep_clear(how->keep);
 	else
 		e = restore_calls(r, how);
-	flow_sweep(r->flows, is_owned, r);
+	if (!e) /* else they may be of calls that another try restores */
+		flow_sweep(r->flows, is_owned, r);
 	if (!e && how->save)
 		e = write_head(how->keep, false);
 	if (e)

@@ -71,7 +71,7 @@ static void link_free(struct link *l)
 	/* what the sums of the evidence log rest on: one outcome for every call that matched */
 	assert_int_equal(told[EVLOG_CALL_KEPT] + told[EVLOG_CALL_DENIED] + told[EVLOG_CALL_GAP], known ? 0 : told[EVLOG_CALL_MATCH]);
 	assert_int_equal(told[EVLOG_CALL_MATCH] > 0 && known, 0);
-	assert_int_equal(l->st.begun, l->st.ended + l->st.aborted);
+	assert_int_equal(l->st.begun, l->st.ended + l->st.aborted + l->st.left);
 	fake_world_free(l->w);
 	clock_set_ns(0);
 	free(l);

@@ -18,7 +18,7 @@
 #include "store/store.h"
 
 struct store {
-	unsigned begun, aborted, ended, denied, dropped, committed, noted;
+	unsigned begun, aborted, left, ended, denied, dropped, committed, noted;
 	enum store_state noted_state[2];
 	char grounds[64]; /* purpose and words of the last */
 	int begin_error, append_error, denied_error, drop_error, known;
@@ -222,9 +222,8 @@ bool store_call_committed(const struct store_call *sc, enum store_purpose p)
 
 int store_call_save(const struct store_call *sc, struct buf *out)
 {
-	(void)sc;
-	(void)out;
-	return -ENOSYS;
+	buf_put8(out, (uint8_t)(sc->wrap[0] | sc->wrap[1] << 1));
+	return 0;
 }
 
 int store_call_save_durable(const struct store_call *sc, struct buf *out)
@@ -234,17 +233,25 @@ int store_call_save_durable(const struct store_call *sc, struct buf *out)
 
 int store_call_leave(struct store_call *sc)
 {
-	(void)sc;
-	return -ENOSYS;
+	sc->st->left++;
+	free(sc);
+	return 0;
 }
 
 int store_call_resume(struct store *st, const void *bytes, size_t n, struct store_call **ret)
 {
-	(void)st;
-	(void)bytes;
-	(void)n;
-	(void)ret;
-	return -ENOENT;
+	MUST(n == 1);
+	*ret = calloc(1, sizeof(**ret));
+	MUST(*ret);
+	(*ret)->st = st;
+	(*ret)->parts = 1;
+	for (int p = 0; p < 2; p++) {
+		(*ret)->wrap[p] = (*ret)->keyed[p] = *(const uint8_t *)bytes >> p & 1;
+		(*ret)->until[p] = true;
+		(*ret)->set[0] |= (unsigned)(*ret)->keyed[p] << p;
+	}
+	st->begun++;
+	return 0;
 }
 
 int store_call_end(struct store_call *sc, const struct store_call_result *r)
