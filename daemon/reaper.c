@@ -35,20 +35,20 @@ void reaper_run(struct daemon *d)
 	struct store_figures f;
 	bool dead;
 
+	store_figures(d->store, &f);
+	r->ran_ns = f.reaped_ns;
 	if (!d->conf.reaper_ns)
 		return;
 	if (!r->from_ns)
 		r->from_ns = now;
-	store_figures(d->store, &f);
-	r->ran_ns = f.reaped_ns;
 	last = r->ran_ns > r->from_ns ? r->ran_ns : r->from_ns;
 	dead = now > last && now - last > d->conf.reaper_ns;
 	if (dead && (!r->dead || clock_steady_ns() - r->told_ns >= TELL_NS)) {
 		r->told_ns = clock_steady_ns();
-		log_err("alarm: reaper: no run of optag reap ended for %llu s: what is due is not deleted, and nothing is recorded for training",
+		log_err("alarm: reaper: no run of optag reap ended for %llu s: what is due is not deleted, and of calls that begin now nothing is recorded for training",
 			(unsigned long long)((now - last) / NS_PER_S));
 	} else if (!dead && r->dead) {
-		log_notice("the reaper runs again: training is recorded again");
+		log_notice("the reaper runs again: calls that begin now are recorded for training again");
 	}
 	r->dead = dead;
 }

@@ -259,7 +259,7 @@ static void disk_asked(struct pipe *p)
 
 static void disk_now_and_then(struct pipe *p)
 {
-	uint64_t now = mono_ns();
+	uint64_t now = mono_ns(), ran;
 
 	if (p->st->err && !p->broken)
 		disk_breaks(p);
@@ -276,7 +276,8 @@ static void disk_now_and_then(struct pipe *p)
 	}
 	if (now >= p->reaped_at) {
 		p->reaped_at = now + REAPED_NS;
-		__atomic_store_n(&p->st->figures.reaped_ns, reap_clock_ran(&p->st->root), __ATOMIC_RELAXED);
+		if (!reap_clock_ran(&p->st->root, &ran)) /* else the time before stands */
+			__atomic_store_n(&p->st->figures.reaped_ns, ran, __ATOMIC_RELAXED);
 	}
 }
 

@@ -86,14 +86,19 @@ static uint64_t passed(const struct reap_mark *m, const struct reap_mark *now)
 	return now->up_ns > m->up_ns ? now->up_ns - m->up_ns : 0;
 }
 
-uint64_t reap_clock_ran(const struct root *r)
+int reap_clock_ran(const struct root *r, uint64_t *ret_up_ns)
 {
 	struct reap_mark m = { 0 }, now = { 0 };
+	int rc = mark_read(r, &m);
 
-	if (mark_read(r, &m) != 1)
-		return 0;
-	machine(&now);
-	return *m.boot && !strcmp(m.boot, now.boot) ? m.up_ns : 0;
+	if (rc < 0)
+		return rc;
+	if (rc)
+		machine(&now);
+	if (rc && (!*m.boot || !*now.boot))
+		return -ENODATA;
+	*ret_up_ns = rc && !strcmp(m.boot, now.boot) ? m.up_ns : 0;
+	return 0;
 }
 
 /* What surely is due goes by what is expected, until a person says that the clock is right. */

@@ -44,6 +44,19 @@ load_conf 'reaper-limit 1 min' || fail "no settings"
 load_daemon || fail "optagd does not start"
 calls "$TMP/two" 2
 load_stop || fail "optagd's status"
+# Without a limit its age is told all the same; a mark that cannot be read does not make it dead.
+load_conf 'reaper-limit 0 s' && load_daemon || fail "optagd does not start without a limit"
+dead false && for _ in $(seq 100); do
+	jq -e '.store.reaper_ago_ms' "$TMP/status" >/dev/null && break
+	sleep 0.1
+	load_status "$TMP/status"
+done
+jq -e '.store | .reaper_ago_ms > 0 and .reaper_dead == false' "$TMP/status" >/dev/null || fail "no age: $(jq -c .store "$TMP/status")"
+cp "$TMP/s/reap.clock" "$TMP/mark" && : >"$TMP/s/reap.clock"
+sleep 6
+load_status "$TMP/status" && jq -e '.store.reaper_ago_ms > 0' "$TMP/status" >/dev/null || fail "it forgets what it cannot read: $(jq -c .store "$TMP/status")"
+cat "$TMP/mark" >"$TMP/s/reap.clock"
+load_stop || fail "optagd's status"
 reasons "$TMP/one" >"$TMP/reasons"
 [ "$(sort -u "$TMP/reasons")" = reaper.dead ] || fail "training while nobody deletes: $(sort "$TMP/reasons" | uniq -c)"
 [ "$(jq -r 'select(.outcome == "kept") | .call' "$TMP/rows" | wc -l)" -ge "$(awk -F'\t' '$2 == "kept"' "$TMP/one.truth" | wc -l)" ] || fail "documentation did not go on"

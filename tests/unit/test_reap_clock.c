@@ -199,6 +199,30 @@ static void test_damaged(void **state)
 	assert_true(c.held && !c.lost && !c.floor_ns);
 }
 
+/* When somebody last deleted: what cannot be read is no dead reaper. */
+static void test_ran(void **state)
+{
+	uint64_t up = 7, first;
+
+	(void)state;
+	assert_int_equal(reap_clock_ran(&root, &up), 0);
+	assert_int_equal(up, 0);
+	go(T0, false, false);
+	assert_int_equal(reap_clock_ran(&root, &up), 0);
+	assert_true(up > 0);
+	first = up;
+	damage();
+	assert_int_equal(reap_clock_ran(&root, &up), -EBADMSG);
+	shell("rm '%s/reap.clock' && ln -s optag.store '%s/reap.clock'", store_dir, store_dir);
+	assert_true(reap_clock_ran(&root, &up) < 0);
+	assert_int_equal(up, first);
+	shell("rm '%s/reap.clock'", store_dir);
+	go(T0, false, false);
+	other_boot();
+	assert_int_equal(reap_clock_ran(&root, &up), 0);
+	assert_int_equal(up, 0);
+}
+
 /* A time given by hand leaves no mark where there is none, and mends none. */
 static void test_told_first(void **state)
 {
@@ -307,6 +331,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reboot, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ran, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_told_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_floor, setup, teardown),
 		cmocka_unit_test(test_floor_day),
