@@ -398,7 +398,8 @@ int xdp_release_pins(const char *ifname, const char *bpffs, bool abandoned, char
 	x = new_xdp(&s, why, n);
 	if (!x)
 		return -ENOMEM;
-	x->ifindex = (int)if_nametoindex(ifname); /* 0: it is gone, its pins may not be */
+	/* 0: it is gone, its pins may not be; or they were set aside (the kernel would look for what is before the colon) */
+	x->ifindex = strchr(ifname, ':') ? 0 : (int)if_nametoindex(ifname);
 	e = xdp_pins_release(x, abandoned);
 	if (e <= 0)
 		xdp_pins_close(x, true);

@@ -357,6 +357,18 @@ int xdp_pins_open(struct xdp *x)
 
 /* ---- leftovers ---- */
 
+/* Whose pins these are: the interface's name, or as it is what was set aside. The directory of that is this one again. */
+static void interface_of(const char *dir, char ret[NAME_MAX + 1])
+{
+	size_t digits = strspn(dir, "0123456789");
+
+	snprintf(ret, NAME_MAX + 1, "%s", dir);
+	if (digits && !strcmp(dir + digits, XDP_ASIDE))
+		return;
+	for (char *colon = ret; (colon = strchr(colon, ':'));)
+		*colon = '.';
+}
+
 /* Nothing was pinned or removed there for longer than any daemon waits for its next one. */
 static bool is_old(const char *dir)
 {
@@ -443,11 +455,16 @@ static bool is_one_of(struct xdp *const x[], size_t n, const char *ifname)
 	return false;
 }
 
-static bool is_aside(const char *name)
+static bool is_aside_of(struct xdp *const x[], size_t n, const char *name)
 {
-	size_t digits = strspn(name, "0123456789");
+	char of[sizeof(XDP_ASIDE) + 10];
 
-	return digits && !strcmp(name + digits, XDP_ASIDE);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(of, sizeof(of), "%u" XDP_ASIDE, (unsigned)x[i]->ifindex);
+		if (!strcmp(of, name))
+			return true;
+	}
+	return false;
 }
 
 void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char *ifname, int rc))
@@ -455,14 +472,15 @@ void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char
 	int fd = openat(x[0]->rootfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *e;
-	char why[512];
+	char name[NAME_MAX + 1], why[512];
 
 	if (!d)
 		close_fd(&fd);
 	while (d && (e = readdir(d))) {
-		if (e->d_name[0] == '.' || is_one_of(x, n, e->d_name) || (!shares_maps(x[0], e->d_name) && !is_aside(e->d_name)))
+		if (e->d_name[0] == '.' || is_one_of(x, n, e->d_name) || (!shares_maps(x[0], e->d_name) && !is_aside_of(x, n, e->d_name)))
 			continue;
-		said(e->d_name, xdp_release(e->d_name, x[0]->set.bpffs, why, sizeof(why)));
+		interface_of(e->d_name, name);
+		said(name, xdp_release(name, x[0]->set.bpffs, why, sizeof(why)));
 	}
 	if (d)
 		closedir(d);
@@ -471,7 +489,7 @@ void xdp_release_others(struct xdp *const x[], size_t n, void (*said)(const char
 /* Looked at before the lock is taken, too: a daemon that starts is not to find that held for nothing. */
 int xdp_release_abandoned(const char *bpffs, void (*said)(const char *ifname, int rc))
 {
-	char dir[256], one[256 + NAME_MAX + 2], why[512];
+	char dir[256], one[256 + NAME_MAX + 2], name[NAME_MAX + 1], why[512];
 	const struct dirent *e;
 	DIR *d;
 	int rc;
@@ -485,9 +503,10 @@ int xdp_release_abandoned(const char *bpffs, void (*said)(const char *ifname, in
 		snprintf(one, sizeof(one), "%s/%s", dir, e->d_name);
 		if (e->d_name[0] == '.' || !is_abandoned(one))
 			continue;
-		rc = xdp_release_pins(e->d_name, bpffs, true, why, sizeof(why));
+		interface_of(e->d_name, name);
+		rc = xdp_release_pins(name, bpffs, true, why, sizeof(why));
 		if (rc && rc != -EBUSY) /* one that hangs still captures */
-			said(e->d_name, rc);
+			said(name, rc);
 	}
 	closedir(d);
 	return 0;

@@ -70,5 +70,20 @@ load_wait
 load_stop || fail "optagd's status"
 ls /sys/fs/bpf/optag 2>/dev/null | grep -q . && fail "pins are left: $(ls /sys/fs/bpf/optag)"
 for p in rx0 rx1; do ip -n "$load_ns" link show $p | grep -q xdp && fail "XDP is left attached to $p"; done
+# One whose name has a dot is out of the settings: it goes, under its own name, and not the one that it is named after; what another daemon
+# set aside stays.
+ip -n "$load_ns" link set rx1 down && ip -n "$load_ns" link set rx1 name rx0.2 && ip -n "$load_ns" link set rx0.2 up || fail "cannot rename rx1"
+load_conf 'interface rx0.2 { mirror yes; xdp native }' 'ring 8 MiB'
+: >"$TMP/optagd.err"
+load_daemon && load_stop TERM || fail "optagd with a port with a dot"
+[ -e /sys/fs/bpf/optag/rx0:2/link ] && mkdir /sys/fs/bpf/optag/99999: || fail "pins: $(ls /sys/fs/bpf/optag)"
+load_conf 'ring 8 MiB'
+load_daemon || fail "optagd does not start without it"
+grep -q 'optagd: rx0\.2: ' "$TMP/optagd.err" || fail "nothing is said of it"
+[ "$(ls /sys/fs/bpf/optag | tr '\n' ' ')" = "99999: rx0 " ] || fail "pins: $(ls /sys/fs/bpf/optag)"
+ip -n "$load_ns" link show rx0.2 | grep -q xdp && fail "XDP is left attached to rx0.2"
+ip -n "$load_ns" link show rx0 | grep -q xdp || fail "XDP is not attached to rx0"
+load_stop || fail "optagd's status"
+rmdir /sys/fs/bpf/optag/99999: || fail "what was set aside is gone"
 "$O" fsck --store "$TMP/s" >/dev/null || fail fsck
 exit 0
