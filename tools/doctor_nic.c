@@ -35,10 +35,9 @@
 
 /*
  * Without fragments, which the classifier does not ask for, a packet has to fit a page with what the driver needs before and behind it:
- * 3,050 (Intel) to 3,500 bytes.
+ * of 4 KiB, 3,050 (Intel) to 3,500 bytes are left. What does not even fit without that is refused; between, only attaching can tell.
  */
-#define MTU_NATIVE 3000
-#define MTU_PAGE   4096
+#define MTU_BESIDE 1096u
 
 static const char *const native_drivers[] = {
 	"ena",	  "bnxt_en", "cxgb4",	"dpaa2-eth", "fsl_enetc", "i40e",     "iavf",	 "ice",	   "igb",	"igc",
@@ -178,12 +177,14 @@ static const char does_not_start[] = "optagd does not start: a mode that is name
 /* A driver says no only when it is asked to attach. */
 static void native_mode(const char *name, const struct nic *n, bool asked, bool named)
 {
+	long size = sysconf(_SC_PAGESIZE);
+	unsigned page = size < 4096 ? 4096 : (unsigned)size, fits = page - MTU_BESIDE;
 	char fix[96];
 
-	snprintf(fix, sizeof(fix), "ip link set %s mtu %u (of a veth, the peer too), or less; or xdp generic.", name, MTU_NATIVE);
-	if (n->mtu > MTU_PAGE && named)
+	snprintf(fix, sizeof(fix), "ip link set %s mtu %u (of a veth, the peer too), or less; or xdp generic.", name, fits);
+	if (n->mtu > page && named)
 		doctor_find(DOCTOR_MISSING, "xdp", name, does_not_start, fix, "native, but not with MTU %u", n->mtu);
-	else if (n->mtu > MTU_NATIVE)
+	else if (n->mtu > fits)
 		doctor_find(DOCTOR_COSTS, "xdp", name, "drivers refuse it for packets that do not fit a page; then it is generic, several times slower, or, with xdp native, optagd does not start.",
 			    fix, "native, but perhaps not with MTU %u", n->mtu);
 	else
