@@ -649,7 +649,7 @@ void status_metrics(const struct status *s, struct buf *b)
 		head(b, "optag_reaper_age_seconds", "gauge", "Time since the reaper's latest run ended.");
 		buf_printf(b, "optag_reaper_age_seconds %.3f\n", (double)s->reaper_ago_ns / 1e9);
 	}
-	one(b, "optag_reaper_dead", "gauge", "1: the reaper has not run for longer than reaper-limit; nothing is recorded for training.", s->reaper_dead);
+	one(b, "optag_reaper_dead", "gauge", "1: the reaper has not run for longer than reaper-limit; of calls that begin now nothing is recorded for training.", s->reaper_dead);
 	if (s->review_days != INT_MAX) {
 		head(b, "optag_policy_review_seconds", "gauge", "Time to the earliest review date of the policy in force, in whole days; negative: it is past.");
 		buf_printf(b, "optag_policy_review_seconds %d\n", s->review_days == INT_MIN ? -1 : s->review_days * 86400);

@@ -65,7 +65,7 @@
  *		  "sync_ms_last","sync_ms_max","io_uring","reaper_ago_ms","reaper_dead"}	queue: of audio on its way to the disk, now, the
  *			most so far, and write-memory; io_uring false: plain writes;
  *			reaper_ago_ms: since the reaper's latest run, not there when none was since the machine booted;
- *			reaper_dead: for longer than reaper-limit, so nothing is recorded for training
+ *			reaper_dead: for longer than reaper-limit, so of calls that begin now nothing is recorded for training
  *	"losses": {"nic","pcap_buffer","signalling_ring","capture_ring","ring_damaged","budget","media_fragments","call_ring",
  *		   "store_queue","store_disk","fragments","tcp_gaps","tcp_full","bad_packets","bad_messages",
  *		   "bad_sdp","sdp","call_addresses","flow_full","flow_quarantine","calls_refused","calls_late","store","state"}

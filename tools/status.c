@@ -86,7 +86,7 @@ static void print_head(const json_t *o)
 		printf("ALARM      the policy's earliest review date is %s: %.0f day%s\n", N("policy.review_days") < 0 ? "past" : "near", N("policy.review_days"),
 		       cli_s(N("policy.review_days")));
 	if (json_is_true(json_object_get(json_object_get(o, "store"), "reaper_dead")))
-		puts("ALARM      the reaper does not run: nothing is deleted, and nothing is recorded for training (optag-reap.timer)");
+		puts("ALARM      the reaper does not run: nothing is deleted, and of calls that begin now nothing is recorded for training (optag-reap.timer)");
 	if (N("alarms.review") > 0)
 		printf("ALARM      calls of rules whose review date, or an assessment's, is past: %.0f\n", N("alarms.review"));
 	if (N("alarms.sms_undelivered") > 0)
