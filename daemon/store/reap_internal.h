@@ -44,7 +44,7 @@ struct reap {
 	uint64_t at_ns;	 /* what is written down as the time of the run */
 	uint64_t began_ns, looked_ns, single_ns, marked_ns; /* monotonic: the run, the last look at buckets and at single calls, the last mark of time */
 	bool said;	 /* reaper.told is in the outbox, or need not be */
-	struct reap_bucket *bucket; /* oldest first */
+	struct reap_bucket *bucket; /* oldest first; moves in reap_again */
 	size_t nbucket;
 	struct holds *holds;	    /* NULL: damaged */
 	bool alone;		    /* nobody changes them meanwhile; of a dry run, as if */
@@ -68,7 +68,7 @@ void reap_again(struct reap *r, bool single);
 
 /* reap_plan.c: all buckets of the store. -ENOMEM, or a directory cannot be read. */
 int reap_plan(struct reap *r, struct why *why);
-/* Those of them that have come due since. How many. */
+/* Those of them that have come due since, and of those that were made since. How many. */
 size_t reap_plan_again(struct reap *r);
 /* The latest instant at which that day begins anywhere. */
 uint64_t reap_day_begun(uint32_t day);
@@ -100,7 +100,7 @@ void reap_single(struct reap *r);
 void reap_single_told(struct reap *r, const struct uid *uid, const char *controller, unsigned purpose, const char *reason,
 		      uint64_t due_ns);
 
-/* As the plan has it: the key of that day is there. */
+/* The key of that day is there: as the plan has it, or, where that has none, its file. */
 bool reap_bucket_lives(const struct reap *r, const char *controller, unsigned purpose, uint32_t day);
 
 /* reap_tell.c: events into the outbox. What it does not take is a fault. */

@@ -124,25 +124,6 @@ bool reap_copy_due(const struct reap *r, const char *controller, unsigned purpos
 	return b.destroy_ns <= r->due_ns + r->early_ns;
 }
 
-size_t reap_plan_again(struct reap *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->nbucket; i++) {
-		struct reap_bucket *b = &r->bucket[i];
-
-		b->now = false;
-		if (b->due || !b->live)
-			continue;
-		if (b->by_name)
-			(void)look(r, b); /* one that was taken away cannot be destroyed, and that is told then */
-		else if (!b->failed && b->destroy_ns <= r->due_ns + r->early_ns)
-			b->due = b->now = true;
-		n += b->now;
-	}
-	return n;
-}
-
 static int add(struct reap *r, const struct reap_bucket *b)
 {
 	struct reap_bucket *v;
@@ -157,7 +138,17 @@ static int add(struct reap *r, const struct reap_bucket *b)
 	return 0;
 }
 
-static int plan_purpose(struct reap *r, const char *controller, unsigned purpose)
+static int by_name(const void *a, const void *b)
+{
+	const struct reap_bucket *x = *(struct reap_bucket *const *)a, *y = *(struct reap_bucket *const *)b;
+	int c = strcmp(x->controller, y->controller);
+
+	c = c ? c : (x->purpose > y->purpose) - (x->purpose < y->purpose);
+	return c ? c : (x->day > y->day) - (x->day < y->day);
+}
+
+/* known: n of them, by name, which are in the plan already. */
+static int plan_purpose(struct reap *r, const char *controller, unsigned purpose, struct reap_bucket **known, size_t n)
 {
 	char dir[STORE_PATH_MAX];
 	struct names files;
@@ -166,13 +157,15 @@ static int plan_purpose(struct reap *r, const char *controller, unsigned purpose
 	snprintf(dir, sizeof(dir), "keys/%.63s/%s", controller, store_purpose_names[purpose]);
 	rc = names_read(&r->root, dir, &files);
 	for (size_t i = 0; !rc && i < files.n; i++) {
-		struct reap_bucket b = { .purpose = purpose };
+		struct reap_bucket b = { .purpose = purpose }, *key = &b;
 		struct clock_date d;
 
 		if (strlen(files.v[i]) != 17 || strcmp(files.v[i] + 10, ".bucket") || clock_date_parse(files.v[i], 10, &d))
 			continue;
 		snprintf(b.controller, sizeof(b.controller), "%s", controller);
 		b.day = day_number(&d);
+		if (n && bsearch(&key, known, n, sizeof(*known), by_name))
+			continue;
 		if (look(r, &b))
 			rc = add(r, &b);
 	}
@@ -189,20 +182,78 @@ static int older(const void *a, const void *b)
 	return strcmp(x->controller, y->controller);
 }
 
-int reap_plan(struct reap *r, struct why *why)
+/* All that keys/ has, but those that are known. */
+static int plan(struct reap *r, struct reap_bucket **known, size_t n, struct why *why)
 {
 	struct names names;
 	int rc = names_read(&r->root, "keys", &names);
 
 	for (size_t i = 0; !rc && i < names.n; i++)
 		for (unsigned p = 0; !rc && !name_check(names.v[i]) && p < STORE_PURPOSES; p++)
-			rc = plan_purpose(r, names.v[i], p);
+			rc = plan_purpose(r, names.v[i], p, known, n);
 	names_free(&names);
+	return rc ? why_errno(why, rc, "keys", "cannot read") : 0;
+}
+
+int reap_plan(struct reap *r, struct why *why)
+{
+	int rc = plan(r, NULL, 0, why);
+
 	if (rc)
-		return why_errno(why, rc, "keys", "cannot read");
+		return rc;
 	if (r->nbucket)
 		qsort(r->bucket, r->nbucket, sizeof(*r->bucket), older);
 	return 0;
+}
+
+/* A recorder that began after the plan makes keys that are in none. */
+static void add_new(struct reap *r)
+{
+	size_t n = r->nbucket;
+	struct reap_bucket **known = calloc(n + 1, sizeof(struct reap_bucket *)), *old = NULL;
+	struct why why = { "" };
+	int rc = known ? 0 : why_set(&why, -ENOMEM, "out of memory");
+
+	if (!rc && n) { /* a copy: the list moves as it grows */
+		old = malloc(n * sizeof(*old));
+		rc = old ? 0 : why_set(&why, -ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; !rc && i < n; i++) {
+		old[i] = r->bucket[i];
+		known[i] = &old[i];
+	}
+	if (!rc && n)
+		qsort(known, n, sizeof(*known), by_name);
+	if (!rc)
+		rc = plan(r, known, n, &why);
+	if (rc)
+		reap_fault(r, rc, why.text);
+	free(old);
+	free(known);
+}
+
+size_t reap_plan_again(struct reap *r)
+{
+	size_t had = r->nbucket, n = 0;
+
+	for (size_t i = 0; i < r->nbucket; i++) {
+		struct reap_bucket *b = &r->bucket[i];
+
+		b->now = false;
+		if (b->due || !b->live)
+			continue;
+		if (b->by_name)
+			(void)look(r, b); /* one that was taken away cannot be destroyed, and that is told then */
+		else if (!b->failed && b->destroy_ns <= r->due_ns + r->early_ns)
+			b->due = b->now = true;
+		n += b->now;
+	}
+	add_new(r);
+	for (size_t i = had; i < r->nbucket; i++)
+		n += r->bucket[i].now;
+	if (r->nbucket > had)
+		qsort(r->bucket, r->nbucket, sizeof(*r->bucket), older);
+	return n;
 }
 
 void reap_count(struct reap *r, struct reap_bucket *b)

@@ -48,12 +48,23 @@ struct unused {
 	bool looked, failed;
 };
 
+/* One that was made since the buckets were looked for. What cannot be read may live. */
+static bool is_live(const struct reap *r, const char *controller, unsigned purpose, uint32_t day)
+{
+	struct bucket k = { 0 };
+	struct why why;
+	int rc = bucket_read(&r->root, controller, purpose, day, &k, &why);
+
+	explicit_bzero(&k.key, sizeof(k.key));
+	return rc ? rc != -ENOENT : k.state == BUCKET_LIVE;
+}
+
 bool reap_bucket_lives(const struct reap *r, const char *controller, unsigned purpose, uint32_t day)
 {
 	for (size_t i = 0; i < r->nbucket; i++)
 		if (r->bucket[i].day == day && r->bucket[i].purpose == purpose && !strcmp(r->bucket[i].controller, controller))
 			return r->bucket[i].live;
-	return false;
+	return is_live(r, controller, purpose, day);
 }
 
 static int add_ask(struct unused *u, const struct uid *uid, unsigned purpose, const char *reason)

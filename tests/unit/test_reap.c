@@ -377,6 +377,53 @@ static void test_due_meanwhile(void **state)
 	assert_int_equal(told("bucket.destroy"), 9);
 }
 
+static struct uid made_late, due_late;
+
+/* A recorder begins while space is given back, on days that no bucket was of. */
+static void record_late(void *arg, const struct reap_item *it)
+{
+	const uint64_t day = utc("2027-02-15T23:00:00Z");
+	char why[512] = "";
+	struct store *st;
+
+	on_item(arg, it);
+	if (it->what != REAP_DAY || was_asked)
+		return;
+	was_asked = true;
+	st = open_store(STORE_RW);
+	made_late = keep_call(st, 11, "beta", CPH, T0, (uint64_t[]){ T0 + 120 * DAY_NS, T0 + 120 * DAY_NS });
+	due_late = keep_call(st, 12, "gamma", CPH, T0, (uint64_t[]){ day + NS_PER_S / 10, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	assert_int_equal(reap_request(store_dir, &made_late, STORE_TRAINING, "withdrawn", 1001, T0 + DAY_NS, why, sizeof(why)), 0);
+}
+
+/* Of a call that was recorded since the plan nothing is taken but what is asked for, and its key dies in time. */
+static void test_made_meanwhile(void **state)
+{
+	const uint64_t day = utc("2027-02-15T23:00:00Z");
+	struct reap_settings s = { .store = store_dir, .now_ns = day - 121 * NS_PER_S, .confirm = true, .rate = 5, .again_ms = 100, .item = record_late };
+	struct store *st = at_t0();
+	struct reap_totals t;
+	char why[512] = "";
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		keep_call(st, i, "acme", CPH, T0, (uint64_t[]){ T0 + (80 + i) * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	nitems = nfaults = was_asked = 0;
+	clock_set_ns(s.now_ns);
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0);
+	assert_int_equal(t.single, 1);
+	assert_int_not_equal(heard(&made_late, STORE_TRAINING), 0);
+	assert_int_equal(heard(&made_late, STORE_DOCUMENTATION), 0);
+	assert_int_equal(t.buckets, 9);
+	assert_int_equal(heard(&due_late, STORE_DOCUMENTATION), -ESHUTDOWN);
+	assert_int_equal(told("bucket.destroy"), 9);
+	fsck_clean(NULL);
+}
+
 static void test_until(void **state)
 {
 	struct reap_settings s = { .now_ns = T0 + 200 * DAY_NS, .told = true, .until_ns = T0 + 95 * DAY_NS };
@@ -756,7 +803,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(only_due), T(order), T(training_first), T(quarantine), cmocka_unit_test(test_calendar), T(clock), T(clock_lost),
-		T(by_hand), T(before_day), T(due_meanwhile), T(until), T(not_told), T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two),
+		T(by_hand), T(before_day), T(due_meanwhile), T(made_meanwhile), T(until), T(not_told), T(no_outbox), T(damaged_bucket), T(damaged_slots), T(moved_deadline), T(two),
 		T(beside_writer), T(settle_after), T(left_open), T(copies),
 	};
 
