@@ -161,7 +161,8 @@ static void look_from(struct unused *u, const struct reap_retain_use *m)
 {
 	u->asked_ns = UINT64_MAX;
 	u->from_ns = u->clock_ns = 0;
-	if (m->clock_ns && reap_used_has(&u->r->root, m->bytes, m->crc)) {
+	/* one of a time that lies ahead says nothing of rows that came since */
+	if (m->clock_ns && m->from_ns <= u->r->due_ns && reap_used_has(&u->r->root, m->bytes, m->crc)) {
 		u->from_ns = m->from_ns;
 		u->clock_ns = m->clock_ns;
 	}
@@ -170,8 +171,6 @@ static void look_from(struct unused *u, const struct reap_retain_use *m)
 static void looked_to(const struct unused *u, struct reap_retain_use m)
 {
 	m.from_ns = u->asked_ns <= u->r->due_ns ? u->asked_ns - 1 : u->r->due_ns;
-	if (m.from_ns < u->from_ns) /* a time that was set back */
-		m.from_ns = u->from_ns < u->asked_ns ? u->from_ns : u->asked_ns - 1;
 	m.bytes = u->used.bytes;
 	m.crc = u->used.crc;
 	reap_retain_use_write(&u->r->root, &m);

@@ -844,6 +844,43 @@ static void test_unused_once(void **state)
 	fsck_clean(NULL);
 }
 
+static void seal_all(void)
+{
+	struct why why = { "" };
+	struct root root;
+
+	assert_int_equal(root_open(store_dir, &root, &why), 0);
+	assert_int_equal(catalog_each(&root, seal_one, &root), 0);
+	root_close(&root);
+}
+
+/* A person said a time that lies ahead: what comes after that is looked at by the clock's. */
+static void test_unused_ahead(void **state)
+{
+	struct store *st = open_store(STORE_RW);
+
+	(void)state;
+	(void)train_call(st, 1, T0 + 30 * DAY_NS);
+	ok(st, store_sync(st));
+	store_close(st);
+	seal_all();
+	reap_retain_fresh_ns = 0;
+	assert_int_equal(reap_at(T0 + 35 * DAY_NS).single, 1);
+	assert_int_equal(reap_at(T0 + 35 * DAY_NS + 1).single, 0);
+	assert_int_equal(mark(), T0 + 35 * DAY_NS + 1);
+	st = open_store(STORE_RW);
+	(void)train_call(st, 2, T0 + 33 * DAY_NS);
+	ok(st, store_sync(st));
+	store_close(st);
+	seal_all();
+	usleep(20000); /* a file's time is that of the last tick */
+	assert_int_equal(reap_at(T0 + 31 * DAY_NS).single, 0);
+	assert_int_equal(mark(), T0 + 31 * DAY_NS);
+	assert_int_equal(reap_at(T0 + 34 * DAY_NS).single, 1);
+	reap_retain_fresh_ns = 600 * NS_PER_S;
+	fsck_clean(NULL);
+}
+
 /* ---- killed ---- */
 
 #define CALLS 24
@@ -922,7 +959,7 @@ static void test_killed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(counted), T(locked), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
-					   T(unused), T(unused_without_journal), T(locked_journal), T(damaged_schema), T(unused_index), T(unused_once), T(killed) };
+					   T(unused), T(unused_without_journal), T(locked_journal), T(damaged_schema), T(unused_index), T(unused_once), T(unused_ahead), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
