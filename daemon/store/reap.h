@@ -23,7 +23,7 @@
  * Beside a recorder: keys and slots by their locks (bucket.h), days by daylock.h. One reaper at a time (STORE/reap.lock). An error
  * of one file does not keep the others, nor does a lock that somebody does not give back: keys that nobody locks die first, the
  * others after lock_ms all the same. While the journal of holds is not to be had, only what may be all that a call on hold has waits for a
- * later run: buckets with slots of version 1, and documentation of single calls. Each is told as a fault. One thread.
+ * later run: buckets with slots of version 1, and documentation of single calls; nor is the space of days given back. Each is told as a fault. One thread.
  */
 #ifndef REAP_H
 #define REAP_H

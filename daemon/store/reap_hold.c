@@ -52,8 +52,8 @@ static int open_holds(struct reap *r, struct why *why)
 		rc = holds_whole(r->holds, why);
 	if (r->alone)
 		return rc;
-	reap_fault(r, rc, "holds: somebody keeps it locked: keys die without it, but documentation of single calls, and the keys of days"
-			  " with slots of version 1, wait for a later run");
+	reap_fault(r, rc, "holds: somebody keeps it locked: keys die without it, but documentation of single calls, the keys of days"
+			  " with slots of version 1, and the space of days wait for a later run");
 	return read_beside(r, why);
 }
 

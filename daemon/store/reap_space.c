@@ -221,20 +221,30 @@ static void forget_later(struct space *s)
 		reap_fault(s->r, rc, why.text);
 }
 
+static void day_waits(const struct space *s)
+{
+	const struct reap_item it = { .what = REAP_WAITING, .controller = s->controller, .purpose = -1, .day = s->day };
+
+	s->r->t.waiting++;
+	reap_item(s->r, &it);
+}
+
 static void day_gone(struct space *s)
 {
 	struct reap_item it = { .what = REAP_DAY, .controller = s->controller, .purpose = -1, .day = s->day };
 	struct why why = { "" };
 	int fd = -1, rc;
 
+	if (s->ring && !s->r->alone) { /* a hold may be set just now that is not in the journal yet; that it is locked was told */
+		day_waits(s);
+		return;
+	}
 	if (s->ring) {
 		rc = daylock_take(&s->r->root, s->controller, s->day, &fd, &why);
 		if (rc) {
 			if (rc != -EWOULDBLOCK)
 				reap_fault(s->r, rc, why.text);
-			s->r->t.waiting++;
-			it.what = REAP_WAITING;
-			reap_item(s->r, &it);
+			day_waits(s);
 			return;
 		}
 	} else {
@@ -246,9 +256,7 @@ static void day_gone(struct space *s)
 	rc = s->ring ? reap_hold_day(s->r, s->controller, s->day, &why) : 0;
 	if (rc) {
 		reap_fault(s->r, rc, why.text);
-		s->r->t.waiting++;
-		it.what = REAP_WAITING;
-		reap_item(s->r, &it);
+		day_waits(s);
 		close(fd);
 		return;
 	}

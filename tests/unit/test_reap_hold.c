@@ -322,6 +322,32 @@ static void test_locked(void **state)
 	(void)alarm(0);
 }
 
+/* Who has the holds locked may be setting one whose key is copied when the day ends: audio and rows stay until its line can be seen. */
+static void test_locked_day(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 90 * DAY_NS, .told = true, .lock_ms = 100 };
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+	struct uid held;
+	int holds;
+
+	(void)state;
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	holds = locked("holds", LOCK_EX);
+	assert_int_equal(reap_with(&s, &t), -EWOULDBLOCK);
+	assert_true(t.buckets == 1 && t.waiting == 1 && !t.days && t.faults == 1);
+	assert_true(there("catalog/acme/2027-02-16.db") && there(SEGMENT ".seg"));
+	close(holds);
+	t = reap_at(T0 + 90 * DAY_NS + NS_PER_S);
+	assert_true(t.days == 1 && !t.waiting);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
 static void ask(const struct uid *uid, enum store_purpose p, const char *reason)
 {
 	char why[512] = "";
@@ -958,7 +984,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(counted), T(locked), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
+	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(counted), T(locked), T(locked_day), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
 					   T(unused), T(unused_without_journal), T(locked_journal), T(damaged_schema), T(unused_index), T(unused_once), T(unused_ahead), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
