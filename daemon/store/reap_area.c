@@ -41,6 +41,8 @@ struct copy {
 	bool changed;
 	uint32_t named; /* the greatest segment number in hold.db */
 	struct later *later;
+	struct uid *held; /* of the controller: the holds are read again in between */
+	size_t n;
 	struct why *why;
 };
 
@@ -297,11 +299,13 @@ static int copy_call(struct copy *c, const struct uid *uid)
 	return rc ? rc : stays(c, uid, &line);
 }
 
-static int copy_held(void *arg, const struct hold *x)
+static int list_held(void *arg, const struct hold *x)
 {
 	struct copy *c = arg;
 
-	return strcmp(x->controller, c->controller) ? 0 : copy_call(c, &x->uid);
+	if (!strcmp(x->controller, c->controller))
+		c->held[c->n++] = x->uid;
+	return 0;
 }
 
 static int copy_partition(void *arg, const char *controller, uint32_t day, unsigned part)
@@ -321,7 +325,11 @@ static int copy_partition(void *arg, const char *controller, uint32_t day, unsig
 	buf_free(&uri);
 	if (rc != SQLITE_OK)
 		return reap_db_fail(c->hold, rc, rel, c->why);
-	rc = holds_each(c->r->holds, copy_held, c);
+	rc = 0;
+	for (size_t i = 0; !rc && i < c->n; i++) {
+		rc = copy_call(c, &c->held[i]);
+		reap_again(c->r, true);
+	}
 	(void)sqlite3_exec(c->hold, "DETACH d", NULL, NULL, NULL); /* goes with the connection otherwise */
 	return rc;
 }
@@ -651,13 +659,20 @@ int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct w
 	rc = area_whole(r, controller, &c.named, why);
 	if (rc)
 		return rc;
+	c.held = calloc(holds_count(r->holds) + 1, sizeof(*c.held));
+	if (!c.held)
+		return why_set(why, -ENOMEM, "out of memory");
+	(void)holds_each(r->holds, list_held, &c);
 	rc = area_open(&r->root, controller, &c.hold, why);
-	if (rc)
+	if (rc) {
+		free(c.held);
 		return rc;
+	}
 	rc = later_open(&r->root, controller, true, &c.later, why);
 	if (!rc)
 		rc = catalog_each_of(&r->root, controller, day, copy_partition, &c);
 	later_close(c.later);
+	free(c.held);
 	return area_close(&r->root, controller, c.hold, rc ? rc : !c.changed, why);
 }
 

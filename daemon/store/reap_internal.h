@@ -46,7 +46,7 @@ struct reap {
 	bool said;	 /* reaper.told is in the outbox, or need not be */
 	struct reap_bucket *bucket; /* oldest first; moves in reap_again */
 	size_t nbucket;
-	struct holds *holds;	    /* NULL: damaged */
+	struct holds *holds;	    /* NULL: damaged; another one after reap_again */
 	bool alone;		    /* nobody changes them meanwhile; of a dry run, as if */
 	struct outbox *out; /* NULL: it cannot be written, nothing is told in this run */
 	struct reap_row *punch; /* erased one by one, and nothing of them can be read any more */

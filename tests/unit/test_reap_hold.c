@@ -154,6 +154,45 @@ static void test_hold_left_open(void **state)
 	fsck_clean(NULL);
 }
 
+static bool while_copying;
+
+static void on_bucket(void *arg, const struct reap_item *it)
+{
+	on_item(arg, it);
+	if (it->what == REAP_BUCKET && it->day == 20270216)
+		while_copying = there("catalog/acme/2027-02-06.db") && !there("catalog/acme/hold.db");
+}
+
+/* Calls on hold are copied for long: a key that comes due meanwhile does not wait for the last of them. */
+static void test_due_while_copying(void **state)
+{
+	struct reap_settings s = { .store = store_dir, .confirm = true, .again_ms = 1, .item = on_bucket };
+	struct store *st = open_store(STORE_RW);
+	struct uid held[16], other;
+	struct reap_totals t;
+	char why[512] = "";
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++)
+		held[i] = keep_call(st, i, "acme", CPH, T0, (uint64_t[]){ T0 + 80 * DAY_NS, 0 });
+	other = keep_call(st, 20, "zeta", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	for (unsigned i = 0; i < 16; i++)
+		hold(&held[i]);
+	assert_int_equal(clock_parse("2027-02-15T23:00:00Z", &s.now_ns), 0); /* the day begins */
+	s.now_ns -= REAP_EARLY + NS_PER_S / 1000;
+	clock_set_ns(s.now_ns);
+	while_copying = false;
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0);
+	assert_true(t.buckets == 2 && t.days == 1);
+	assert_true(while_copying);
+	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(heard(&held[i], STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
 /* What is told of a bucket, whoever destroyed it and whatever is left of its slots: how many calls, and how many a hold kept. */
 static void test_counted(void **state)
 {
@@ -984,7 +1023,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(counted), T(locked), T(locked_day), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
+	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(due_while_copying), T(counted), T(locked), T(locked_day), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
 					   T(unused), T(unused_without_journal), T(locked_journal), T(damaged_schema), T(unused_index), T(unused_once), T(unused_ahead), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
