@@ -20,6 +20,7 @@
 #define ASK_MADE   "erase 2\n" /* in the lock file: there is one, with a head */
 #define ASK_LIMIT  (1u << 30)
 #define ASK_TIDY   (64u << 10) /* a file of lines that are done is emptied from here on */
+#define ASK_STUCK  (64u << 20) /* one that is longer, and cannot be made shorter, is told of */
 #define ASK_TMP    "erase.tmp"
 #define ASK_BUFFER (1u << 20)
 #define LINE_MAX_  256
@@ -262,6 +263,16 @@ static int same_owner(const struct root *r, int from, int to)
 	return r->shared ? 0 : -EPERM;
 }
 
+/* In a directory with the sticky bit nobody replaces another user's file: known before all of it is copied. */
+static int may_replace(const struct root *r, int fd)
+{
+	struct stat dir, file;
+
+	if (fstat(r->fd, &dir) || fstat(fd, &file))
+		return -errno;
+	return !(dir.st_mode & S_ISVTX) || !geteuid() || geteuid() == file.st_uid || geteuid() == dir.st_uid ? 0 : -EPERM;
+}
+
 int reap_asks_tidy(const struct root *r, struct why *why)
 {
 	struct renewed x = { .from = -1, .to = -1, .buf = malloc(ASK_BUFFER) };
@@ -275,6 +286,8 @@ int reap_asks_tidy(const struct root *r, struct why *why)
 	if (!rc && x.at && !bytes)
 		rc = -EBADMSG; /* the head is damaged: it stays, and is told */
 	x.end = (off_t)journal_head_format(ASK_NAME, 0, head);
+	if (!rc)
+		rc = may_replace(r, x.from);
 	if (!rc) {
 		x.to = beneath_openat(r->fd, ASK_TMP, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 		rc = x.to < 0 ? -errno : same_owner(r, x.from, x.to);
@@ -306,8 +319,10 @@ int reap_asks_load(const struct root *r, struct reap_asks *ret, struct why *why)
 
 	if (rc != -EFBIG && (rc || ret->cut || ret->bytes <= ASK_TIDY || 2 * ret->done_bytes <= ret->bytes))
 		return rc;
-	if (reap_asks_tidy(r, &none)) /* then it is as long as it was; where that is too long, it is told */
+	if (reap_asks_tidy(r, &none)) { /* then it is as long as it was; where that is too long, it is told */
+		ret->stuck = !rc && ret->bytes > ASK_STUCK;
 		return rc;
+	}
 	reap_asks_free(ret);
 	why->text[0] = 0;
 	return reap_asks_read(r, ret, why);

@@ -25,6 +25,7 @@ struct reap_asks {
 	size_t n;
 	unsigned bad; /* lines that are none, or missing: left alone, each time told */
 	bool cut;     /* lines are missing, or the head is damaged */
+	bool stuck;   /* longer than it may be, and it could not be made anew */
 	uint64_t bytes, done_bytes; /* of all; of lines that are done */
 };
 
@@ -40,7 +41,8 @@ int reap_asks_check(const struct root *r, void (*bad)(void *arg, uint64_t off, c
 int reap_asks_read(const struct root *r, struct reap_asks *ret, struct why *why);
 /* For the reaper, with reap.lock: the same, and before that the file is made anew when most of it is done, or it is too long to be read. */
 int reap_asks_load(const struct root *r, struct reap_asks *ret, struct why *why);
-/* Made anew (erase.tmp, rename), without lines that are done: offsets are others then. Refused where lines are missing. */
+/* Made anew (erase.tmp, rename), without lines that are done: offsets are others then. Refused where lines are missing. -EPERM: it is
+ * another user's, in a directory with the sticky bit; known before anything is written. */
 int reap_asks_tidy(const struct root *r, struct why *why);
 void reap_asks_free(struct reap_asks *a);
 /* All n lines are durable, or none. -ENOSPC: there is no room in the disk, or the file would be longer than anybody reads (1 GiB). */

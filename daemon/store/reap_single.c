@@ -614,6 +614,8 @@ void reap_single(struct reap *r)
 	unread = rc == -EWOULDBLOCK ? rc : r->set->dry ? reap_asks_read(&r->root, &asks, &why) : reap_asks_load(&r->root, &asks, &why);
 	if (unread && unread != rc) /* it was waited for */
 		reap_fault(r, unread, why.text);
+	if (asks.stuck)
+		reap_fault(r, -EFBIG, "erase: it is long, most of it is done, and it cannot be made shorter: it is another user's, or there is no room");
 	if (asks.bad)
 		reap_fault(r, -EBADMSG, "erase: a line that is no request is left alone");
 	find_unused(r, &u);

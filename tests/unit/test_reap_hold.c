@@ -3,6 +3,7 @@
 #include "store_util.h"
 
 #include <glob.h>
+#include <grp.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/file.h>
@@ -12,6 +13,7 @@
 #include "reap_util.h"
 #include "store/catalog.h"
 #include "store/hold.h"
+#include "store/reap_ask.h"
 #include "store/reap_db.h"
 #include "store/reap_retain.h"
 #include "store/sealing.h"
@@ -536,6 +538,44 @@ static void test_tidy(void **state)
 	assert_true(size_of("erase") == (1ll << 30) - 49);
 }
 
+/* The journal is another user's, in a directory with the sticky bit: it is not copied to no use, and where it is long that is told. */
+static void test_tidy_sticky(void **state)
+{
+	struct root root = { .fd = -1 };
+	struct why why = { "" };
+	struct reap_asks asks;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if (geteuid()) {
+		skip();
+		return;
+	}
+	assert_int_equal(root_open(store_dir, &root, &why), 0);
+	(void)reap_at(T0 + DAY_NS);
+	ask(&(struct uid){ .b = { 1 } }, STORE_TRAINING, "erased");
+	shell("cd '%s' && grep call erase | sed 's/^{/#/' >one && yes \"$(cat one)\" | head -n 700000 >>erase && rm one && chmod 666 erase && chmod 1777 ."
+	      " && : >erase.tmp && chmod 600 erase.tmp", store_dir);
+	pid = fork();
+	if (!pid) {
+		root.shared = true;
+		if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+			_exit(1);
+		if (reap_asks_tidy(&root, &why) != -EPERM) /* not -EACCES, of erase.tmp */
+			_exit(2);
+		if (reap_asks_load(&root, &asks, &why) || !asks.stuck || asks.n != 1)
+			_exit(3);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(reap_asks_load(&root, &asks, &why), 0); /* whose it is makes it anew */
+	assert_true(!asks.stuck && asks.n == 1 && asks.bytes < 1000);
+	reap_asks_free(&asks);
+	root_close(&root);
+}
+
 #define DOC_SLOTS "keys/acme/documentation/2027-02-16.slots"
 
 /* Its uid is in the file of slots, so a wrap of it may be, too. */
@@ -1023,7 +1063,7 @@ static void test_killed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(due_while_copying), T(counted), T(locked), T(locked_day), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(wrong_place), T(wrong_chunks),
+	const struct CMUnitTest tests[] = { T(hold), T(hold_left_open), T(due_while_copying), T(counted), T(locked), T(locked_day), T(hold_ended_before), T(damaged_holds), T(damaged_copy), T(request), T(tidy), T(tidy_sticky), T(wrong_place), T(wrong_chunks),
 					   T(unused), T(unused_without_journal), T(locked_journal), T(damaged_schema), T(unused_index), T(unused_once), T(unused_ahead), T(killed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
