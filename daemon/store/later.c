@@ -31,7 +31,7 @@ static const char schema[] =
 static const char put_line[] = "INSERT OR REPLACE INTO later(uid,purpose,day,state,reason,at_ns) VALUES(?,?,?,?,?,?)";
 static const char get_line[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE uid=? AND purpose=?";
 static const char all_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later ORDER BY uid,purpose";
-/* Each minute: lines of what is over, which are most, are not even read. */
+/* Each minute. No index has the state: all of the file is read, but of what is over, which is most, no line is handed out. */
 static const char kept_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE state NOT IN ('EXPIRED','WITHDRAWN') AND purpose<>'training'";
 static const char day_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE day=? ORDER BY uid,purpose";
 
