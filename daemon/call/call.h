@@ -177,7 +177,7 @@ struct call {
 	} dialog[CALL_DIALOGS_MAX]; /* answered with 2xx */
 	unsigned ndialog;
 	struct ipaddr invite_src;
-	uint32_t invite_cseq;
+	uint32_t invite_cseq, alt_cseq; /* of the INVITE under caller_tag, and under caller_alt: each side of an agent counts its own */
 	struct call_asked { /* who sends requests, oldest first, and the greatest number; missed.c */
 		uint64_t sender; /* hash; 0 none */
 		uint32_t cseq;

@@ -370,6 +370,7 @@ void call_save(const struct call *c, struct buf *out)
 	}
 	buf_put(out, c->invite_src.b, 16);
 	buf_put_le32(out, c->invite_cseq);
+	buf_put_le32(out, c->alt_cseq);
 	for (i = 0; i < 2; i++) {
 		buf_put_le64(out, c->hold_offer[i].offer);
 		buf_put8(out, c->hold_offer[i].held);
@@ -564,6 +565,7 @@ static void get_dialogs(struct rd *r, struct call *c)
 	if (p)
 		memcpy(c->invite_src.b, p, 16);
 	c->invite_cseq = rd_le32(r);
+	c->alt_cseq = rd_le32(r);
 	for (i = 0; i < 2; i++) {
 		c->hold_offer[i].offer = rd_le64(r);
 		c->hold_offer[i].held = get_bool(r);

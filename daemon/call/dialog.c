@@ -171,6 +171,12 @@ static bool caller_asks(const struct call *c, const struct sigin_from *from, con
 	       (c->caller_alt && party_tag(m->from.tag) == c->caller_alt);
 }
 
+/* The number of the INVITE that opened the call under this message's From tag. */
+static uint32_t opening_cseq(const struct call *c, const struct sip_msg *m)
+{
+	return c->caller_alt && !tag_is(m->from.tag, c->caller_tag) ? c->alt_cseq : c->invite_cseq;
+}
+
 static struct view view_of(const struct call *c, const struct sigin_from *from, const struct sip_msg *m)
 {
 	bool asks = caller_asks(c, from, m);
@@ -182,9 +188,9 @@ static struct view view_of(const struct call *c, const struct sigin_from *from, 
 	}
 	v.dialog = party_tag(asks ? m->to.tag : m->from.tag);
 	if (m->method == SIP_M_INVITE && m->request)
-		v.initial = opens_call(m) && (!c->answered || m->cseq == c->invite_cseq);
+		v.initial = opens_call(m) && (!c->answered || m->cseq == opening_cseq(c, m));
 	else if (m->method == SIP_M_INVITE || m->method == SIP_M_ACK)
-		v.initial = asks && m->cseq == c->invite_cseq && !c->partial;
+		v.initial = asks && m->cseq == opening_cseq(c, m) && !c->partial;
 	return v;
 }
 
@@ -427,11 +433,12 @@ static void response(struct calls *cs, struct call *c, const struct view *v)
 static void initial_invite(struct calls *cs, struct call *c, const struct view *v)
 {
 	/* asked again with credentials or elsewhere */
-	if (c->phase == CALL_REJECTED && v->m->cseq != c->invite_cseq)
+	if (c->phase == CALL_REJECTED && v->m->cseq != opening_cseq(c, v->m))
 		setup_again(cs, c, v->from->ts_ns);
 	if (c->phase != CALL_SETUP)
 		return;
-	c->invite_cseq = v->m->cseq;
+	if (tag_is(v->m->from.tag, c->caller_tag))
+		c->invite_cseq = v->m->cseq;
 	party_invite(c, v->from, v->m);
 	call_set_timer(cs, c, v->from->ts_ns + cs->limit.setup_timeout_ns);
 }
@@ -515,7 +522,7 @@ static bool is_another_call(const struct call *c, const struct sip_msg *m)
 		return c->phase == CALL_TOMBSTONE && c->partial && m->request && m->method != SIP_M_BYE && of_a_call(m) && !party_has(c, m->from.tag) &&
 		       !party_has(c, m->to.tag);
 	if (c->phase == CALL_TOMBSTONE || c->phase == CALL_ENDING)
-		return m->cseq != c->invite_cseq || other_tag;
+		return m->cseq != opening_cseq(c, m) || other_tag;
 	return c->answered && other_tag;
 }
 

@@ -54,6 +54,8 @@ void party_invite(struct call *c, const struct sigin_from *from, const struct si
 			c->caller_alt = party_tag(m->from.tag);
 			c->alt_own = passed_on;
 		}
+		if (c->caller_alt == party_tag(m->from.tag))
+			c->alt_cseq = m->cseq;
 		if (!passed_on)
 			return;
 	}

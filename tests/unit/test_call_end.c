@@ -380,6 +380,46 @@ static void test_agent_elsewhere(void **state)
 	}
 }
 
+/* One that counts its own requests, and whose far side answers first: both sides' answers, and ends, are believed. */
+static void test_agent_counts(void **state)
+{
+	struct world *w = fake_world(NULL);
+	struct calls_stats st;
+	struct fake_msg far = { .method = "INVITE", .id = "c1", .from_tag = "far", .to_tag = "", .cseq = 101 };
+
+	(void)state;
+	ask(w, "INVITE", "", 1, offer(4000));
+	say(w, 407, "INVITE", "p", 1, NULL);
+	ask(w, "INVITE", "", 2, offer(4000));
+	w->src = w->dst;
+	w->dst = 0x0a000063;
+	send_msg(w, &far);
+	far.status = 200;
+	far.to_tag = "c";
+	far.sdp = sdp_of(3, 3, 6000, NULL);
+	send_msg(w, &far);
+	w->dst = w->src;
+	w->src = 0x0a000001;
+	say(w, 200, "INVITE", "b", 2, answer(5000));
+	expect(w, REC, REC);
+	assert_int_equal(fake_verdict(w, 3, 6000), REC);
+	ask(w, "INVITE", "b", 3, sdp_of(1, 1, 4000, "a=inactive\r\n"));
+	say(w, 200, "INVITE", "b", 3, sdp_of(2, 2, 5000, "a=inactive\r\n"));
+	assert_true(fake_call(w, "c1")->hold);
+	send_msg(w, &(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = "c", .to_tag = "far", .cseq = 1, .by_callee = true });
+	ask_back(w, "BYE", 1, NULL);
+	far.status = 0; /* a copy that comes late begins no call */
+	far.to_tag = "";
+	far.sdp = NULL;
+	send_msg(w, &far);
+	wait_ns(w, SEC);
+	assert_string_equal(w->last_end, "bye");
+	assert_int_equal(w->matched, 1);
+	calls_get_stats(w->cs, &st);
+	assert_int_equal(st.foreign_ends, 0);
+	fake_world_free(w);
+}
+
 static bool voices;
 
 static uint32_t on_quiet(void *arg, struct call *c, unsigned leg, uint64_t until_ns, bool *ret_heard)
@@ -760,6 +800,7 @@ int main(void)
 		cmocka_unit_test(test_bye_of_the_unseen),
 		cmocka_unit_test(test_kept_alive),
 		cmocka_unit_test(test_agent_elsewhere),
+		cmocka_unit_test(test_agent_counts),
 		cmocka_unit_test(test_guest),
 		cmocka_unit_test(test_many_guests),
 		cmocka_unit_test(test_limits),
