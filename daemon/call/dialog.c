@@ -432,14 +432,16 @@ static void response(struct calls *cs, struct call *c, const struct view *v)
 
 static void initial_invite(struct calls *cs, struct call *c, const struct view *v)
 {
+	bool refused = c->phase == CALL_REJECTED;
+
 	/* asked again with credentials or elsewhere */
-	if (c->phase == CALL_REJECTED && v->m->cseq != opening_cseq(c, v->m))
+	if (refused && (v->m->cseq != opening_cseq(c, v->m) || (!c->caller_alt && !callers_tag(c, v->m))))
 		setup_again(cs, c, v->from->ts_ns);
 	if (c->phase != CALL_SETUP)
 		return;
 	if (tag_is(v->m->from.tag, c->caller_tag))
 		c->invite_cseq = v->m->cseq;
-	party_invite(c, v->from, v->m);
+	party_invite(c, v->from, v->m, refused);
 	call_set_timer(cs, c, v->from->ts_ns + cs->limit.setup_timeout_ns);
 }
 
@@ -500,7 +502,7 @@ static struct call *begin(struct calls *cs, const struct sigin_from *from, const
 		return NULL;
 	c->invite_src = m->request ? from->src.addr : from->dst.addr;
 	if (opens_call(m))
-		party_invite(c, from, m);
+		party_invite(c, from, m, false);
 	c->invite_cseq = m->cseq;
 	c->partial = !opens_call(m);
 	decide(cs, c, from, m);

@@ -44,19 +44,20 @@ static bool is_callers(const struct call *c, struct sip_str tag)
 	return tag.n && strlen(c->caller_tag) == tag.n && memcmp(c->caller_tag, tag.p, tag.n) == 0;
 }
 
-void party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m)
+void party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m, bool refused)
 {
-	bool passed_on = had_it(c, address_of(&from->src.addr));
+	bool again = refused && ipaddr_equal(&from->src.addr, &c->invite_src);
+	bool own = again || had_it(c, address_of(&from->src.addr));
 
 	if (!is_callers(c, m->from.tag)) {
-		/* of whoever was first only as long as no one comes who had it to pass on */
-		if (!c->caller_alt || (passed_on && !c->alt_own)) {
+		/* of whoever was first only as long as no one comes who had it to pass on, or who asks again */
+		if (!c->caller_alt || again || (own && !c->alt_own)) {
 			c->caller_alt = party_tag(m->from.tag);
-			c->alt_own = passed_on;
+			c->alt_own = own;
 		}
 		if (c->caller_alt == party_tag(m->from.tag))
 			c->alt_cseq = m->cseq;
-		if (!passed_on)
+		if (!own)
 			return;
 	}
 	goes_to(c, address_of(&from->dst.addr));

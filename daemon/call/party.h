@@ -11,7 +11,8 @@
  *  - before it: a message with the caller's tag.
  *
  * The caller's tag is that of the first INVITE; and that under which a back-to-back agent passed it on under the same Call-ID:
- * one that was sent from an address to which the INVITE had gone before. (An agent that sends from another address than it is
+ * one that was sent from an address to which the INVITE had gone before; and that under which who sent the first asks again when that
+ * was refused (401, 407, 3xx), which some telephones make up anew. (An agent that sends from another address than it is
  * asked at is not known as one. The words of its far side then are not believed, those of its near side are.) Of a call
  * whose INVITE was not seen nobody is believed until a 2xx is.
  *
@@ -32,8 +33,8 @@ struct call;
 
 /* Hash of a tag, never 0; 0 for none. */
 uint64_t party_tag(struct sip_str tag);
-/* A copy of the INVITE that began the call, that one included, as long as it is not answered. */
-void party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m);
+/* A copy of the INVITE that began the call, that one included, as long as it is not answered; refused: one that was before has been. */
+void party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m, bool refused);
 /* A 2xx to the INVITE: false if its dialog was known before. Remembers CALL_DIALOGS_MAX; believed ones before others. */
 bool party_dialog(struct call *c, const struct sip_msg *m);
 /* side: enum optag_leg, whose message it is by its tags. */

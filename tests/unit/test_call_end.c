@@ -420,6 +420,36 @@ static void test_agent_counts(void **state)
 	fake_world_free(w);
 }
 
+/* A telephone that asks again under another From tag is the caller still: its BYE ends the call, as that of who is called does. */
+static void test_asks_again(void **state)
+{
+	static const unsigned refusal[] = { 401, 407, 302 };
+
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		struct world *w = fake_world(NULL);
+		uint32_t cseq = 1 + (i & 1);
+		bool back = i & 2;
+
+		ask(w, "INVITE", "", 1, offer(4000));
+		say(w, refusal[i / 4], "INVITE", "p", 1, NULL);
+		ask(w, "ACK", "p", 1, NULL);
+		send_msg(w, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "a2", .to_tag = "", .cseq = cseq, .sdp = offer(4000) });
+		send_msg(w, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "a2", .to_tag = "b", .cseq = cseq,
+						.sdp = answer(5000) });
+		expect(w, REC, REC);
+		forge(w, "BYE", 0, "a", "b", 8, NULL);
+		wait_ns(w, SEC);
+		assert_int_equal(w->ended, 0);
+		send_msg(w, &(struct fake_msg){ .method = "BYE", .id = "c1", .from_tag = back ? "b" : "a2", .to_tag = back ? "a2" : "b", .cseq = 9,
+						.by_callee = back });
+		wait_ns(w, SEC);
+		assert_string_equal(w->last_end, "bye");
+		assert_int_equal(w->matched, 1);
+		fake_world_free(w);
+	}
+}
+
 static bool voices;
 
 static uint32_t on_quiet(void *arg, struct call *c, unsigned leg, uint64_t until_ns, bool *ret_heard)
@@ -801,6 +831,7 @@ int main(void)
 		cmocka_unit_test(test_kept_alive),
 		cmocka_unit_test(test_agent_elsewhere),
 		cmocka_unit_test(test_agent_counts),
+		cmocka_unit_test(test_asks_again),
 		cmocka_unit_test(test_guest),
 		cmocka_unit_test(test_many_guests),
 		cmocka_unit_test(test_limits),
