@@ -353,6 +353,17 @@ static bool callers_tag(const struct call *c, const struct sip_msg *m)
 	return tag_is(m->from.tag, c->caller_tag) || (c->caller_alt && party_tag(m->from.tag) == c->caller_alt);
 }
 
+/*
+ * A 2xx to an INVITE answers the call only with a tag of the caller's that nobody made up (party.h), on whichever side: the first 200 may
+ * have been lost, and the callee ask again.
+ */
+static bool answers(const struct call *c, const struct view *v)
+{
+	struct sip_str tag = v->side == OPTAG_LEG_CALLEE ? v->m->from.tag : v->m->to.tag;
+
+	return tag_is(tag, c->caller_tag) || (c->alt_own && c->caller_alt && party_tag(tag) == c->caller_alt);
+}
+
 static void invite_response(struct calls *cs, struct call *c, const struct view *v)
 {
 	const struct sip_msg *m = v->m;
@@ -365,12 +376,18 @@ static void invite_response(struct calls *cs, struct call *c, const struct view 
 		offer_done(cs, c, v);
 		return;
 	}
-	if (m->status < 300 && !c->answered && !callers_tag(c, m))
+	if (m->status < 300 && !c->answered && !answers(c, v)) {
+		if (v->side == OPTAG_LEG_CALLEE && callers_tag(c, m)) /* an agent's far side, perhaps: no branch that lost when the answer comes */
+			(void)party_dialog(c, m);
 		return;
+	}
 	if (m->status < 300 || party_ends(c, m, v->side))
 		c->status = m->status;
-	if (m->status < 300)
+	if (m->status < 300) {
 		invite_accepted(cs, c, v);
+		if (!v->initial) /* what the re-INVITE offered, of a call whose 200 was lost */
+			offer_done(cs, c, v);
+	}
 	/* 401 and 407 are asked again at once; one branch of a fork may be refused while another
 	 * rings. So a refusal only ends the call when nothing follows. */
 	else if (!c->answered && c->phase == CALL_SETUP && believed_end(cs, c, v))

@@ -326,6 +326,59 @@ static void test_lost_answer(void **state)
 	}
 }
 
+/* While it rings somebody sends an INVITE of his own and its 200: nothing is answered, and nothing recorded, until it is. */
+static void test_forged_answer(void **state)
+{
+	(void)state;
+	for (int refused = 0; refused < 2; refused++) {
+		struct world *w = fake_world(NULL);
+
+		ask(w, "INVITE", "", 1, offer(4000));
+		if (refused)
+			say(w, 407, "INVITE", "p", 1, NULL);
+		forge(w, "INVITE", 0, "x", "", 40, NULL);
+		forge(w, "INVITE", 200, "x", "y", 40, NULL);
+		assert_false(fake_call(w, "c1")->answered);
+		if (refused)
+			ask(w, "INVITE", "", 2, offer(4000));
+		expect(w, GATE, 0);
+		say(w, 200, "INVITE", "b", 1 + (uint32_t)refused, answer(5000));
+		expect(w, REC, REC);
+		forge(w, "INVITE", 0, "x", "y", 41, sdp_of(1, 66, 4666, "a=inactive\r\n"));
+		forge(w, "INVITE", 200, "x", "y", 41, sdp_of(2, 66, 4668, "a=inactive\r\n"));
+		assert_false(fake_call(w, "c1")->hold);
+		expect(w, REC, REC);
+		hang_up(w);
+		assert_string_equal(w->last_end, "bye");
+		fake_world_free(w);
+	}
+}
+
+/* It was lost, and either side asks again (RFC 4028): answered it is then, with the addresses that this says. */
+static void test_lost_answer_refreshed(void **state)
+{
+	(void)state;
+	for (int back = 0; back < 2; back++) {
+		struct world *w = fake_world(NULL);
+
+		ask(w, "INVITE", "", 1, offer(4000));
+		say(w, 180, "INVITE", "b", 1, NULL);
+		if (back) {
+			ask_back(w, "INVITE", 1, answer(5000));
+			forge(w, "INVITE", 200, "b", "x", 1, NULL);
+			assert_false(fake_call(w, "c1")->answered);
+			say_back(w, 200, "INVITE", 1, offer(4000));
+		} else {
+			ask(w, "INVITE", "b", 2, offer(4000));
+			say(w, 200, "INVITE", "b", 2, answer(5000));
+		}
+		expect(w, REC, REC);
+		hang_up(w);
+		assert_string_equal(w->last_end, "bye");
+		fake_world_free(w);
+	}
+}
+
 /* A forged BYE of a call of which nothing was seen yet does not keep it out for good. */
 static void test_bye_of_the_unseen(void **state)
 {
@@ -827,6 +880,8 @@ int main(void)
 		cmocka_unit_test(test_foreign_ends),
 		cmocka_unit_test(test_foreign_refusals),
 		cmocka_unit_test(test_lost_answer),
+		cmocka_unit_test(test_lost_answer_refreshed),
+		cmocka_unit_test(test_forged_answer),
 		cmocka_unit_test(test_bye_of_the_unseen),
 		cmocka_unit_test(test_kept_alive),
 		cmocka_unit_test(test_agent_elsewhere),
