@@ -380,11 +380,49 @@ static int say_sms(struct recorder *r, const json_t *request, const struct calls
 	return json_object_set_new(answer, "call", json_string(said)) ? -ENOMEM : 0;
 }
 
+/* Takes something away, and can be told again: for each call that may be meant. */
+static bool takes_away(const struct calls_say *s)
+{
+	return !s->is_notice && (s->cmd == CALL_C_WITHDRAW || s->cmd == CALL_C_OPT_OUT || s->cmd == CALL_C_OBJECT ||
+				 s->cmd == CALL_C_OBJECT_GROUNDS || s->cmd == CALL_C_PAUSE);
+}
+
+static int say_one(struct recorder *r, struct call *c, struct calls_say s, const struct recorder_said *by, char *why, size_t n)
+{
+	if (!c->matched)
+		return say_between(r, c, &s, by, why, n);
+	return s.is_notice ? say_notice(r, c, &s, by, why, n) : say_command(r, c, &s, by, why, n);
+}
+
+/* Of the call, or of all with its Call-ID when that named it; *c is one that took it. The first one's refusal tells why none did. */
+static int say_to(struct recorder *r, bool by_id, struct call **c, const struct calls_say *s, const struct recorder_said *by, char *why, size_t n)
+{
+	struct call *all[CALL_SAME_ID_MAX], *took = NULL;
+	unsigned calls = by_id ? calls_same_id(recorder_calls(r), *c, all) : 0;
+	char other[256];
+	int e;
+
+	for (unsigned i = 1; i < calls && !takes_away(s); i++)
+		if (all[i]->answered == (*c)->answered) {
+			snprintf(why, n, "more than one call has this sip_call_id: say which, by call");
+			return -EPERM;
+		}
+	e = say_one(r, *c, *s, by, why, n);
+	for (unsigned i = 1; i < calls && takes_away(s); i++)
+		if (say_one(r, all[i], *s, by, other, sizeof(other)) == 0 && !took)
+			took = all[i];
+	if (e && took) {
+		*c = took;
+		return 0;
+	}
+	return e;
+}
+
 int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *request, json_t *answer, char *why, size_t n)
 {
 	struct recorder_said by = { .now_ns = clock_now_ns() };
 	struct calls_say s;
-	struct call *c;
+	struct call *c, *first;
 	json_t *o;
 	unsigned kept = 0;
 	bool bound;
@@ -405,16 +443,17 @@ int calls_say(struct recorder *r, const struct ctl_peer *peer, const json_t *req
 	}
 	by.grounds = s.grounds;
 	by.ret_kept = &kept;
+	first = c;
 	bound = call_is_bound(c);
 	was = c->state[POLICY_TRAINING];
-	e = !c->matched ? say_between(r, c, &s, &by, why, n) : s.is_notice ? say_notice(r, c, &s, &by, why, n) : say_command(r, c, &s, &by, why, n);
+	e = say_to(r, json_object_get(request, "sip_call_id") != NULL, &c, &s, &by, why, n);
 	log_msg(LOG_L_DEBUG, "call.event: %s by uid %u: %s", s.is_notice ? "notice" : call_command_name(s.cmd), (unsigned)peer->uid,
 		e ? "refused" : "taken");
 	if (e)
 		return e;
 	o = states(c);
 	/* no memory: the next line fails, too */
-	if (!bound && call_is_bound(c) && c->state[POLICY_TRAINING] == was)
+	if (c == first && !bound && call_is_bound(c) && c->state[POLICY_TRAINING] == was)
 		(void)json_object_set_new(answer, "binds_later", json_true());
 	if (!s.is_notice && s.cmd == CALL_C_OBJECT_GROUNDS)
 		(void)json_object_set_new(answer, "grounds_kept", json_boolean(kept)); /* no memory: the next line fails, too */

@@ -22,7 +22,10 @@
  * The last two are about the message that brings the rest of a notice (N-36), and may come when the call is over, by "call"; their
  * answer has no states.
  *
- * Refused with one sentence: -ENOENT no such call or purpose, -EPERM the call's rule does not offer it,
+ * Of several calls in progress with this sip_call_id (the BYE of one was lost, or somebody uses it who knows it) all are told withdraw,
+ * opt-out, object and pause, and the answer is of one that took it; the others are refused where more than one is answered.
+ *
+ * Refused with one sentence: -ENOENT no such call or purpose, -EPERM the call's rule does not offer it, or it may be one of several,
  * -EALREADY nothing to change, -ETIME too late, -EINVAL not a request.
  *
  * Takes effect before the answer is written. For root, the daemon's user and the group for it (CTL_CALLS). What

@@ -455,7 +455,25 @@ struct call *calls_by_uid(struct calls *cs, const struct uid *u)
 
 struct call *calls_by_id(struct calls *cs, const char *call_id, size_t n)
 {
-	return calls_find(cs, (struct sip_str){ call_id, n });
+	struct sip_str id = { call_id, n };
+	struct call *best = NULL;
+
+	for (struct call *c = first_with_id(cs, id); c; c = next_with_id(c, id))
+		if (c->trace && (!best || comes_before(c, best)))
+			best = c;
+	return best ? best : calls_find(cs, id);
+}
+
+unsigned calls_same_id(struct calls *cs, struct call *c, struct call *ret[CALL_SAME_ID_MAX])
+{
+	struct sip_str id = { c->call_id, strlen(c->call_id) };
+	unsigned n = 0;
+
+	ret[n++] = c;
+	for (struct call *o = first_with_id(cs, id); o && n < CALL_SAME_ID_MAX; o = next_with_id(o, id))
+		if (o != c && o->trace && o->phase != CALL_TOMBSTONE)
+			ret[n++] = o;
+	return n;
 }
 
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret)

@@ -341,6 +341,9 @@ void call_soon(const struct call *c, unsigned step);
  * NULL. For who asks, not for packets: looks at all. */
 struct call *calls_by_uid(struct calls *cs, const struct uid *u);
 struct call *calls_by_id(struct calls *cs, const char *call_id, size_t n);
+#define CALL_SAME_ID_MAX 8 /* calls of one Call-ID, remembered ones included */
+/* c, then the others of its Call-ID that are in progress and that a rule matches, or did. How many. */
+unsigned calls_same_id(struct calls *cs, struct call *c, struct call *ret[CALL_SAME_ID_MAX]);
 void calls_get_stats(const struct calls *cs, struct calls_stats *ret);
 
 /*

@@ -20,7 +20,6 @@
 #define WHEEL_SLOTS 1024 /* of 100 ms: 102 s a turn; later deadlines stay in their slot */
 #define WHEEL_NS    100000000ULL
 #define REJECT_MEDIA_NS 2000000000ULL /* a refusal of one branch does not end another's early media */
-#define CALL_SAME_ID_MAX 8 /* calls of one Call-ID, remembered ones included */
 #define STEP_SLOTS  50 /* messages come this late at most (TCP holes); a clock further back was set back */
 #define CALL_CODECS_MAX 32 /* names that a call's descriptions are compared by */
 #define CALL_LATE_MAX	65536 /* calls that no rule matched and that wait for a header; more do not */

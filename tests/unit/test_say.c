@@ -111,10 +111,56 @@ static void test_no_rule_now(void **state)
 	fake_world_free(w);
 }
 
+static struct call *with_tag(struct world *w, const char *tag)
+{
+	return calls_find_tags(w->cs, (struct sip_str){ "x1", 2 }, (struct sip_str){ tag, strlen(tag) }, (struct sip_str){ "", 0 });
+}
+
+/* Calls of one Call-ID: an opt-out is heard in all of them, and nobody consents in the wrong one. */
+static void test_one_call_id(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		bool answered = i & 1, first_matches = i & 2;
+		struct world *w = fake_world(NULL);
+		struct fake_msg next = { .method = "INVITE", .id = "x1", .from_tag = "n", .to_tag = "", .cseq = 1 };
+		char a[512], b[512];
+		struct call *one, *two;
+
+		w->policy.rule.purpose[POLICY_TRAINING].basis = POLICY_B_INTEREST;
+		w->policy.rule.pause_api = true;
+		w->called = first_matches ? "100" : "500";
+		message(w, "INVITE", 0, fake_sdp(a, sizeof(a), 1, 1, 4000, NULL), NULL);
+		message(w, "INVITE", 200, fake_sdp(b, sizeof(b), 2, 2, 5000, NULL), NULL);
+		w->called = "100";
+		w->now += SEC;
+		next.sdp = fake_sdp(a, sizeof(a), 3, 3, 4000, NULL);
+		fake_send(w, &next);
+		if (answered) {
+			next.status = 200;
+			next.to_tag = "m";
+			next.sdp = fake_sdp(b, sizeof(b), 4, 4, 5000, NULL);
+			fake_send(w, &next);
+		}
+		one = with_tag(w, "a");
+		two = with_tag(w, "n");
+		assert_true(one != two && two->matched && one->matched == first_matches);
+		assert_int_equal(say(w, "resume"), first_matches && answered ? -EPERM : -EALREADY);
+		assert_int_equal(say(w, "opt-out"), 0);
+		assert_int_equal(two->state[POLICY_TRAINING], PURPOSE_OPTED_OUT);
+		assert_int_equal(say(w, "pause"), 0);
+		assert_true(two->decide.paused && one->decide.paused == first_matches);
+		if (first_matches)
+			assert_int_equal(one->state[POLICY_TRAINING], PURPOSE_OPTED_OUT);
+		fake_world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_rule_now),
+		cmocka_unit_test(test_one_call_id),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
