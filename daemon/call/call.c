@@ -290,19 +290,26 @@ struct call *calls_find_tags(struct calls *cs, struct sip_str id, struct sip_str
 
 bool calls_id_full(struct calls *cs, struct sip_str id)
 {
-	struct call *c = first_with_id(cs, id), *over = NULL;
+	struct call *c = first_with_id(cs, id), *first = calls_find(cs, id), *over = NULL, *rings = NULL;
 	unsigned n = 0;
 
 	for (; c; c = next_with_id(c, id)) {
 		n++;
 		if (c->phase == CALL_TOMBSTONE)
 			over = c;
+		else if (c != first && !c->answered && (c->phase == CALL_SETUP || c->phase == CALL_REJECTED) && (!rings || comes_before(c, rings)))
+			rings = c;
 	}
-	if (n >= CALL_SAME_ID_MAX && over) {
-		call_forget(cs, over);
+	if (n < CALL_SAME_ID_MAX)
 		return false;
+	if (!over && rings) {
+		cs->stats.foreign_ends++;
+		call_end_at_once(cs, rings, "replaced", cs->now_ns);
+		over = rings;
 	}
-	return n >= CALL_SAME_ID_MAX;
+	if (over)
+		call_forget(cs, over);
+	return !over;
 }
 
 static char *dup_str(struct sip_str s)

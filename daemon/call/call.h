@@ -304,7 +304,7 @@ struct calls_stats {
 	uint64_t late_full; /* calls that wait for a header: there were too many */
 	uint64_t forgotten; /* calls in progress that no rule matched, for others to have their place */
 	uint64_t transfer_limit; /* transfers within a call that came faster than CALL_SEGMENT_EVERY_NS allows */
-	uint64_t foreign_ends; /* BYE, CANCEL, refusals, and INVITEs past CALL_SAME_ID_MAX, under tags that are no party's: ignored */
+	uint64_t foreign_ends; /* BYE, CANCEL, refusals, and INVITEs past CALL_SAME_ID_MAX, under tags that are no party's: ignored, or it gave way */
 	uint64_t missed_requests; /* of matched calls: in-dialog requests whose number was left out, times that it happened */
 	uint64_t tied, bound, duplicates, group_full;
 };

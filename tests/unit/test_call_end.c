@@ -551,7 +551,7 @@ static void test_guest(void **state)
 	reborn = false;
 }
 
-/* However many: there are no more than CALL_SAME_ID_MAX, and the first goes on. */
+/* However many: there are no more than CALL_SAME_ID_MAX, the first goes on, and the next real one has a place. */
 static void test_many_guests(void **state)
 {
 	struct world *w = fake_world(NULL);
@@ -569,13 +569,32 @@ static void test_many_guests(void **state)
 	assert_int_equal(st.foreign_ends, 100 - (CALL_SAME_ID_MAX - 1));
 	expect(w, REC, REC);
 	/* in the place of one that is over */
-	forge(w, "INVITE", 200, "x0", "y", 1, NULL);
-	forge(w, "BYE", 0, "x0", "y", 2, NULL);
+	forge(w, "INVITE", 200, "x99", "y", 1, NULL);
+	forge(w, "BYE", 0, "x99", "y", 2, NULL);
 	wait_ns(w, SEC);
 	forge(w, "INVITE", 0, "late", "", 1, NULL);
 	calls_get_stats(w->cs, &st);
 	assert_int_equal(st.active, CALL_SAME_ID_MAX);
 	assert_true(calls_has(w->cs, (struct sip_str){ "c1", 2 }, (struct sip_str){ "late", 4 }));
+	expect(w, REC, REC);
+	/* in that of the oldest that rings; answered ones stay, and so does the first */
+	send_msg(w, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "next", .to_tag = "", .cseq = 1, .sdp = sdp_of(7, 7, 4700, NULL) });
+	assert_false(calls_has(w->cs, (struct sip_str){ "c1", 2 }, (struct sip_str){ "x93", 3 }));
+	send_msg(w, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "next", .to_tag = "n", .cseq = 1,
+					.sdp = sdp_of(8, 8, 4800, NULL) });
+	for (unsigned i = 100; i < 120; i++) {
+		snprintf(tag, sizeof(tag), "x%u", i);
+		forge(w, "INVITE", 0, tag, "", 1, NULL);
+	}
+	assert_int_equal(fake_verdict(w, 7, 4700), REC);
+	assert_int_equal(fake_verdict(w, 8, 4800), REC);
+	expect(w, REC, REC);
+	for (unsigned i = 0; i < CALL_SAME_ID_MAX; i++) { /* all are answered: no more */
+		snprintf(tag, sizeof(tag), "x%u", 120 - i);
+		forge(w, "INVITE", 200, tag, "y", 1, NULL);
+	}
+	forge(w, "INVITE", 0, "more", "", 1, NULL);
+	assert_false(calls_has(w->cs, (struct sip_str){ "c1", 2 }, (struct sip_str){ "more", 4 }));
 	expect(w, REC, REC);
 	hang_up(w);
 	assert_string_equal(w->last_end, "bye");
