@@ -61,6 +61,8 @@ uint64_t call_decide_due(const struct call *c)
 		return 0;
 	sooner(&due, d->notice_due_ns);
 	sooner(&due, d->pause_due_ns);
+	if (d->doubt_held)
+		sooner(&due, d->doubt_ns + KEY_PAUSE_NS);
 	for (int i = 0; i < 2; i++) {
 		sooner(&due, d->press_due_ns[i]);
 		sooner(&due, d->window_to_ns[i]);
@@ -89,6 +91,7 @@ void call_decide_time(struct calls *cs, struct call *c, uint64_t now_ns)
 	if (!c->matched || c->phase == CALL_TOMBSTONE)
 		return;
 	decide_end_presses(cs, c, now_ns < cs->horizon ? now_ns : cs->horizon, false);
+	decide_end_doubt(cs, c, now_ns < cs->horizon ? now_ns : cs->horizon, false);
 	for (p = 0; p < 2; p++) {
 		if (now_ns < d->typed[p].last_ns + KEY_PAUSE_NS)
 			continue;
@@ -176,6 +179,7 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 	decide_end_presses(cs, c, now_ns, true);
 	/* what time decided before the end */
 	call_decide_time(cs, c, c->end_ns && c->end_ns < now_ns ? c->end_ns : now_ns);
+	decide_end_doubt(cs, c, now_ns, strcmp(c->end, "transfer") != 0); /* where the next part goes on with it (segment.c) */
 	for (p = 0; p < 2; p++) {
 		decide_forget_digits(&c->decide.typed[p]);
 		decide_forget_twins(&c->decide.typed[p]);
@@ -583,7 +587,7 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 		buf_put_le64(out, d->early_ns[i]);
 	for (i = 0; i < POLICY_PURPOSES; i++)
 		buf_put8(out, d->early_by[i]);
-	buf_put8(out, d->doubt);
+	buf_put8(out, (uint8_t)(d->doubt | d->doubt_held << POLICY_PURPOSES));
 	buf_put_le64(out, d->doubt_ns);
 }
 
@@ -628,9 +632,11 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 		d->early_ns[i] = rd_le64(r);
 	for (i = 0; i < POLICY_PURPOSES; i++)
 		d->early_by[i] = rd_u8(r);
-	d->doubt = rd_u8(r);
+	flags = rd_u8(r);
+	d->doubt = flags & ((1u << POLICY_PURPOSES) - 1);
+	d->doubt_held = flags >> POLICY_PURPOSES; /* their digits are not known here: none becomes a key */
 	d->doubt_ns = rd_le64(r);
-	r->bad |= d->doubt >> POLICY_PURPOSES;
+	r->bad |= d->doubt_held >= POLICY_KEY_MAX || (d->doubt_held && !d->doubt);
 	if (d->notice == CALL_NOTICE_WAIT) { /* what was being heard is looked for anew */
 		if (!d->header_seen) /* which that named, is known */
 			d->notice_which = 0;

@@ -40,7 +40,8 @@
  *
  * A consent key stands alone (N-20): with a digit less than KEY_ALONE_NS before it, it is none, and a digit so soon after it that is no
  * key of the rule takes the consent back as a withdrawal does (consent.withdrawn, "other-key"), through keys in between, in whatever
- * process or segment it comes. Who types a number more slowly than that is taken at the first digit: nothing tells that from an answer.
+ * process or segment it comes. A digit that a longer key begins with does so once it is known not to become one. Who types a number
+ * more slowly than that is taken at the first digit: nothing tells that from an answer.
  *
  * Digits: a press is forgotten as soon as it is known to be no key of the rule. What may become
  * a key of several digits is kept for KEY_PAUSE_NS at most. Nothing here is logged; call_news names a key only
@@ -146,6 +147,7 @@ struct call_decide {
 	uint8_t early_by[POLICY_PURPOSES];	     /* by API: by whom, as said_by */
 	uint8_t said_by;			     /* who speaks by API while call_command runs: 'a' an agent, 's' a system; 0 not known */
 	uint8_t doubt;				     /* bit of a purpose: consented by a key that another digit may yet make a part of a number */
+	uint8_t doubt_held;			     /* how many of the last presses since are no key yet, but may become one */
 	uint64_t doubt_ns;			     /* the last press since, itself included */
 };
 

@@ -104,6 +104,8 @@ void decide_window_closes(struct calls *cs, struct call *c, int p, uint64_t now)
 
 void decide_forget_digits(struct call_typed *t);
 void decide_forget_twins(struct call_typed *t);
+/* Digits that were to become a key behind a consent and did not: the time for it is over; all: the call is. */
+void decide_end_doubt(struct calls *cs, struct call *c, uint64_t now, bool all);
 /* Presses whose ends were lost, and which are over by now; all: the call is, whatever is open is. */
 void decide_end_presses(struct calls *cs, struct call *c, uint64_t now, bool all);
 

@@ -128,23 +128,38 @@ static uint64_t gap(const struct call_press *p, uint64_t at)
 	return at < p->begin_ns ? p->begin_ns - at : at > p->end_ns ? at - p->end_ns : 0;
 }
 
+static void not_meant(struct calls *cs, struct call *c, enum call_how how, uint64_t now)
+{
+	unsigned which = c->decide.doubt;
+
+	c->decide.doubt = c->decide.doubt_held = 0;
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		if (which >> p & 1)
+			decide_not_meant(cs, c, p, how, decide_party(c, call_subject_leg(c)), now);
+}
+
 /* Another press of the data subject, so soon after a consent, or after what followed that so soon: a digit that is no key makes it part of
- * a number. Nothing of that digit is kept. */
-static void doubt(struct calls *cs, struct call *c, unsigned leg, const struct call_press *press, bool is_key)
+ * a number. Nothing of that digit is kept. known: so many of the last presses are a key, or may become one. */
+static void doubt(struct calls *cs, struct call *c, unsigned leg, const struct call_press *press, bool is_key, size_t known)
 {
 	struct call_decide *d = &c->decide;
-	unsigned which = d->doubt;
 
-	if (leg != call_subject_leg(c) || !which)
+	if (leg != call_subject_leg(c) || !d->doubt)
 		return;
-	if (is_key && gap(press, d->doubt_ns) < KEY_ALONE_NS) {
+	if (gap(press, d->doubt_ns) >= KEY_ALONE_NS && !d->doubt_held) {
+		d->doubt = 0;
+	} else if (gap(press, d->doubt_ns) >= KEY_ALONE_NS || known <= d->doubt_held) {
+		not_meant(cs, c, press->how, press->end_ns);
+	} else {
+		d->doubt_held = is_key ? 0 : (uint8_t)(d->doubt_held + 1);
 		d->doubt_ns = press->end_ns > d->doubt_ns ? press->end_ns : d->doubt_ns;
-		return;
 	}
-	d->doubt = 0;
-	for (int p = 0; p < POLICY_PURPOSES && gap(press, d->doubt_ns) < KEY_ALONE_NS; p++)
-		if (which >> p & 1)
-			decide_not_meant(cs, c, p, press->how, decide_party(c, leg), press->end_ns);
+}
+
+void decide_end_doubt(struct calls *cs, struct call *c, uint64_t now, bool all)
+{
+	if (c->decide.doubt_held && (all || now >= c->decide.doubt_ns + KEY_PAUSE_NS))
+		not_meant(cs, c, CALL_BY_TIME, now);
 }
 
 static void act(struct calls *cs, struct call *c, const struct found *f, const struct call_typed *t, enum call_how how, bool trusted,
@@ -266,6 +281,7 @@ void call_press(struct calls *cs, struct call *c, unsigned leg, const struct cal
 	bool close, all, trusted;
 	char key = press->key;
 	enum twin twin;
+	unsigned had;
 
 	if (!c->matched || c->phase == CALL_TOMBSTONE) {
 		c->presses++;
@@ -276,9 +292,12 @@ void call_press(struct calls *cs, struct call *c, unsigned leg, const struct cal
 		c->decide.press_due_ns[leg] = 0; /* told again of one that is still open */
 	trusted = press->trusted && hears(c, how); /* by another way than the rule's a press may deny and never grants */
 	close = t->last_ns && gap(press, t->last_ns) < KEY_ALONE_NS;
+	had = t->n;
 	twin = twin_of(t, key, how, press->by, trusted, now_ns, &close);
 	if (twin == T_SAME)
 		return;
+	if (t->n < had && leg == call_subject_leg(c) && c->decide.doubt_held) /* it comes again */
+		c->decide.doubt_held--;
 	c->presses += twin == T_NONE;
 	if (t->n && apart(now_ns, t->last_ns) >= KEY_PAUSE_NS)
 		decide_forget_digits(t);
@@ -295,13 +314,13 @@ void call_press(struct calls *cs, struct call *c, unsigned leg, const struct cal
 	t->last_ns = now_ns;
 	keys_of(c, leg, longest, t, &f);
 	all = f.what != M_NONE && t->strange >> (t->n - strlen(f.key)) == 0;
-	doubt(cs, c, leg, press, f.what != M_NONE);
+	if (f.what == M_NONE)
+		keep_tail(c, leg, t);
+	doubt(cs, c, leg, press, f.what != M_NONE, f.what == M_NONE ? t->n : strlen(f.key));
 	act(cs, c, &f, t, how, all, leg, now_ns, press->told_ns);
 	if (trusted)
 		note_other(c, leg, now_ns);
-	if (f.what == M_NONE)
-		keep_tail(c, leg, t);
-	else if (all || (f.what != M_CONSENT && f.what != M_RESUME)) /* else the same presses may come by a way that counts */
+	if (f.what != M_NONE && (all || (f.what != M_CONSENT && f.what != M_RESUME))) /* else the same presses may come by a way that counts */
 		decide_forget_digits(t);
 	if (f.what != M_NONE || t->n) /* no other digit is worth knowing again */
 		may_have_twin(t, key, how, press->by, trusted, close, now_ns);

@@ -347,6 +347,7 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 		call_set_answered(cs, c, now);
 	if (b->rule && !other) { /* the number that a consent may be part of goes on here */
 		c->decide.doubt = b->decide.doubt;
+		c->decide.doubt_held = b->decide.doubt_held;
 		c->decide.doubt_ns = b->decide.doubt_ns;
 	}
 	if (b->rule && same_notices(b->rule, c->rule))

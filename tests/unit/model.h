@@ -72,6 +72,7 @@ struct model {
 	uint64_t paused_at;
 	bool doubt[2];	   /* by purpose: consented by a key that may yet be part of a number */
 	uint64_t doubt_at; /* the last press since */
+	unsigned held;	   /* presses since, the last ones, that are no key and may become one */
 	uint64_t now; /* of what is said */
 };
 
@@ -375,6 +376,7 @@ static inline void m_notice_proven(struct model *m, int which, uint64_t from, ui
 }
 
 static inline void m_press(struct model *m, unsigned leg, char digit, enum call_how how, bool trusted, uint64_t begin, uint64_t now);
+static inline void m_no_answer(struct model *m);
 
 /* What was pressed, and nobody saw end (X-3: lost end packet), ended when it was seen last. */
 static inline void m_open_over(struct model *m, unsigned leg, uint64_t now)
@@ -397,6 +399,8 @@ static inline void m_time(struct model *m, uint64_t now)
 		if (m->open[leg].digit && now >= m->open[leg].over)
 			m_open_over(m, leg, now);
 	m->now = now;
+	if (m->held && now >= m->doubt_at + KEY_PAUSE_NS)
+		m_no_answer(m);
 	if (m->bye && now > m->end)
 		now = m->end;
 	if (now >= m->notice_due)
@@ -553,6 +557,8 @@ static inline void m_end(struct model *m, uint64_t now)
 	for (unsigned leg = 0; leg < 2; leg++)
 		m_open_over(m, leg, now);
 	m_time(m, now);
+	if (m->held)
+		m_no_answer(m);
 	m_look(m);
 	m_quiet(m);
 	if (!said && (m->answered || m->p[M_TRAIN].state == PURPOSE_GRANTED))
@@ -673,12 +679,16 @@ struct m_key {
 	const char *key;
 	int p;
 	enum { MK_NONE, MK_CONSENT, MK_WITHDRAW, MK_OPT_OUT, MK_NOT_NEEDED, MK_PAUSE, MK_RESUME } what;
+	unsigned begins; /* so many of the last digits may become one */
 };
 
 static inline void m_try(const struct model *m, unsigned leg, const char *key, int p, int what, struct m_key *best)
 {
 	size_t n = strlen(key);
 
+	for (unsigned k = 1; k < n && k <= m->typed[leg].n; k++)
+		if (memcmp(m->typed[leg].d + m->typed[leg].n - k, key, k) == 0 && k > best->begins)
+			best->begins = k;
 	if (!n || n > m->typed[leg].n || memcmp(m->typed[leg].d + m->typed[leg].n - n, key, n) != 0)
 		return;
 	if (!best->key || n > strlen(best->key)) {
@@ -690,7 +700,7 @@ static inline void m_try(const struct model *m, unsigned leg, const char *key, i
 
 static inline struct m_key m_meaning(const struct model *m, unsigned leg)
 {
-	struct m_key k = { NULL, -1, MK_NONE };
+	struct m_key k = { NULL, -1, MK_NONE, 0 };
 
 	for (int p = 0; p < 2; p++) {
 		const struct policy_block *b = m_block(m, p);
@@ -732,19 +742,34 @@ static inline bool m_alone(const struct model *m, unsigned leg, const char *key)
 	return n == k || m_gap(m->typed[leg].begin[n - k], m->typed[leg].at[n - k], m->typed[leg].at[n - k - 1]) >= KEY_ALONE_NS;
 }
 
-/* Nor before one: what is no key makes what was pressed before it part of a number, which is no answer, and as if it was taken back. */
-static inline void m_in_a_row(struct model *m, unsigned leg, bool key, uint64_t begin, uint64_t now)
+static inline void m_no_answer(struct model *m)
+{
+	m->held = 0;
+	for (int p = 0; p < 2; p++) {
+		if (m->doubt[p])
+			m_withdraw(m, p);
+		m->doubt[p] = false;
+	}
+}
+
+/* Nor before one: what is no key makes what was pressed before it part of a number, which is no answer, and as if it was taken back; what
+ * a key begins with does when it becomes none. */
+static inline void m_in_a_row(struct model *m, unsigned leg, const struct m_key *k, uint64_t begin, uint64_t now)
 {
 	bool soon = m_gap(begin, now, m->doubt_at) < KEY_ALONE_NS;
 
-	if (leg != m_subject(m))
+	if (leg != m_subject(m) || (!m->doubt[0] && !m->doubt[1]))
 		return;
-	for (int p = 0; p < 2; p++) {
-		if (m->doubt[p] && soon && !key)
-			m_withdraw(m, p);
-		m->doubt[p] &= soon && key;
+	if (!soon && !m->held) {
+		m->doubt[0] = m->doubt[1] = false;
+		return;
 	}
-	if (soon && key && now > m->doubt_at)
+	if (!soon || (k->key ? strlen(k->key) : k->begins) < m->held + 1) {
+		m_no_answer(m);
+		return;
+	}
+	m->held = k->key ? 0 : m->held + 1;
+	if (now > m->doubt_at)
 		m->doubt_at = now;
 }
 
@@ -777,7 +802,7 @@ static inline void m_press(struct model *m, unsigned leg, char digit, enum call_
 	k = m_meaning(m, leg);
 	for (size_t i = 0; k.key && i < strlen(k.key); i++) /* all of the key, not only its end */
 		trusted &= !m->typed[leg].strange[n - i];
-	m_in_a_row(m, leg, k.key, begin, now);
+	m_in_a_row(m, leg, &k, begin, now);
 	begin = k.key ? m->typed[leg].begin[n + 1 - strlen(k.key)] : begin; /* all of it is to lie where it grants */
 	switch (k.what) {
 	case MK_CONSENT:

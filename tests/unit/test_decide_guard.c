@@ -195,6 +195,60 @@ static void test_a_number_is_no_consent(void **state)
 	}
 }
 
+/* The opt-out of one purpose behind the consent to the other: its first digit alone is no key, and no part of a number either until it is known
+ * to become none (INV-4). */
+static void test_the_key_of_the_other_purpose(void **state)
+{
+	enum { THEN_WAIT = 1, THEN_BYE, NEW_PROCESS, TWICE };
+	static const struct {
+		const char *keys;
+		unsigned ms; /* from digit to digit */
+		int how;
+		bool granted, out;
+	} t[] = {
+		{ "1*9", 300, 0, true, true },	 { "1*9", 1999, 0, true, true },  { "1*91", 300, 0, true, true },
+		{ "1*4", 300, 0, false, false }, { "1**9", 300, 0, false, true }, { "1*1", 300, 0, false, false },
+		{ "1*", 300, 0, true, false },	 { "1*", 0, THEN_WAIT, false, false }, { "1*", 0, THEN_BYE, false, false },
+		{ "1*9", 300, NEW_PROCESS, false, false }, { "1*9", 300, TWICE, true, true }, { "1*94", 300, 0, false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct world *w = world(POLICY_B_CONSENT, POLICY_B_INTEREST, false);
+		struct call *c = answer_call(w);
+
+		strcpy(w->policy.rule.purpose[DOC].consent_key, "1");
+		strcpy(w->policy.rule.purpose[TRAIN].consent_key, "");
+		strcpy(w->policy.rule.purpose[TRAIN].optout_key[0], "*9");
+		until(w, c, 4);
+		for (const char *k = t[i].keys; *k; k++, w->now += t[i].ms * MS) {
+			if (*k == '*' && t[i].how == TWICE)
+				call_key_info(w->cs, c, SUBJECT, *k, 1, false, w->now - 10 * MS);
+			call_key(w->cs, c, SUBJECT, *k, CALL_BY_RFC4733, true, w->now);
+			fake_check(w);
+			if (*k == '*' && t[i].how == NEW_PROCESS) {
+				fake_reborn(w);
+				c = fake_call(w, "c1");
+			}
+			if (k[0] == '*' && k[-1] == '1')
+				assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+		}
+		if (t[i].how == THEN_WAIT) {
+			until(w, c, 5.9);
+			assert_int_equal(c->state[DOC], PURPOSE_GRANTED);
+			until(w, c, 6.2);
+		}
+		if (t[i].how == THEN_BYE) {
+			bye(w);
+			assert_true(was_told("consent.withdrawn:d:caller"));
+		} else {
+			assert_int_equal(c->state[DOC], t[i].granted ? PURPOSE_GRANTED : PURPOSE_WITHDRAWN);
+			assert_int_equal(c->state[TRAIN] == PURPOSE_OPTED_OUT, t[i].out);
+		}
+		fake_world_free(w);
+	}
+}
+
 /* Whose digit, by which way, how long, before or after a new process: what takes it back is not asked for much. */
 static void test_what_takes_it_back(void **state)
 {
@@ -442,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_block_stops_tones),
 		cmocka_unit_test(test_block_leaves_no_way_out),
 		cmocka_unit_test(test_a_number_is_no_consent),
+		cmocka_unit_test(test_the_key_of_the_other_purpose),
 		cmocka_unit_test(test_what_takes_it_back),
 		cmocka_unit_test(test_a_held_key_is_close),
 		cmocka_unit_test(test_told_in_its_window),
