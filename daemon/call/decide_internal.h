@@ -96,7 +96,7 @@ void decide_notice_missing(struct calls *cs, struct call *c, uint64_t now);
 /* A consent key counts now: it is open, and the announcement proven or being heard. */
 bool decide_in_window(const struct call *c, int p, uint64_t now);
 /* Of a notice whose start is known: its purposes have been spoken then, as far as the rule says when (keys-after); else its start. */
-uint64_t decide_spoken_ns(const struct call *c);
+uint64_t decide_spoken_ns(const struct call *c); /* 0: no keys-after says */
 /* Silence decides. */
 void decide_window_closes(struct calls *cs, struct call *c, int p, uint64_t now);
 

@@ -108,7 +108,9 @@ static int keys_after_s(const struct call *c)
 
 uint64_t decide_spoken_ns(const struct call *c)
 {
-	return c->decide.notice_start_ns + (uint64_t)keys_after_s(c) * NS_PER_S;
+	int s = keys_after_s(c);
+
+	return s ? c->decide.notice_start_ns + (uint64_t)s * NS_PER_S : 0;
 }
 
 /* When a window that hangs on the notice begins. A consent is one to purposes that were heard (guidance 9.9). */
