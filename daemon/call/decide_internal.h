@@ -95,8 +95,8 @@ void decide_notice_proven(struct calls *cs, struct call *c, enum call_how how, u
 void decide_notice_missing(struct calls *cs, struct call *c, uint64_t now);
 /* A consent key counts now: it is open, and the announcement proven or being heard. */
 bool decide_in_window(const struct call *c, int p, uint64_t now);
-/* Of a notice whose start is known: its purposes have been spoken then, as far as the rule says when (keys-after); else its start. */
-uint64_t decide_spoken_ns(const struct call *c); /* 0: no keys-after says */
+/* Of a notice whose start is known: its purposes have been spoken then, by its keys-after; 0: it has none. */
+uint64_t decide_spoken_ns(const struct call *c);
 /* Silence decides. */
 void decide_window_closes(struct calls *cs, struct call *c, int p, uint64_t now);
 
