@@ -27,6 +27,7 @@
 
 #define HEAD_ID	     UINT32_MAX /* no call's: ring numbers have a 24-bit index below any limit */
 #define CLOCK_ID     (UINT32_MAX - 1) /* nor this */
+/* NOLINTNEXTLINE(misc-redundant-expression): they are the same today */
 _Static_assert(CLOCK_ID >= KEEP_HELD && HEAD_ID >= KEEP_HELD, "they have room when calls have none");
 #define HEAD_VERSION 1
 #define LEAVE_S	     5 /* less than a supervisor waits for us */

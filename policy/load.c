@@ -469,12 +469,10 @@ int policy_load_kept(const char *name, const char *text, size_t len, int64_t tod
 	return load_text(name, text, len, today, true, d, ret_policy);
 }
 
-void policy_free(struct policy *p)
+static void free_all(struct policy *p)
 {
 	struct list *const lists[] = {&p->controllers, &p->trunks, &p->sets, &p->announcements, &p->assessments, &p->nevers, &p->rules};
 
-	if (!p)
-		return;
 	for (size_t i = 0; i < p->nsrc; i++) {
 		free(p->src[i].name);
 		free(p->src[i].text);
@@ -484,6 +482,12 @@ void policy_free(struct policy *p)
 		list_free(lists[i]);
 	arena_free(&p->arena);
 	free(p);
+}
+
+void policy_free(struct policy *p)
+{
+	if (p)
+		free_all(p);
 }
 
 const char *policy_hash(const struct policy *p)

@@ -100,7 +100,7 @@ static int keys_after_s(const struct call *c)
 
 	if (one)
 		return one->keys_after_s > s ? one->keys_after_s : s;
-	for (unsigned i = 0; i < c->rule->nnotice; i++)
+	for (unsigned i = 0; c->rule->notice && i < c->rule->nnotice; i++)
 		if (c->rule->notice[i].keys_after_s > s && call_notice_valid(c, i, c->decide.notice_start_ns))
 			s = c->rule->notice[i].keys_after_s;
 	return s;

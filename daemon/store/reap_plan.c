@@ -212,22 +212,22 @@ static void add_new(struct reap *r)
 	size_t n = r->nbucket;
 	struct reap_bucket **known = calloc(n + 1, sizeof(struct reap_bucket *)), *old = NULL;
 	struct why why = { "" };
-	int rc = known ? 0 : why_set(&why, -ENOMEM, "out of memory");
+	int rc;
 
-	if (!rc && n) { /* a copy: the list moves as it grows */
-		old = malloc(n * sizeof(*old));
-		rc = old ? 0 : why_set(&why, -ENOMEM, "out of memory");
+	old = malloc((n + 1) * sizeof(*old)); /* a copy: the list moves as it grows */
+	if (!known || !old) {
+		reap_fault(r, -ENOMEM, "out of memory");
+		goto out;
 	}
-	for (size_t i = 0; !rc && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		old[i] = r->bucket[i];
 		known[i] = &old[i];
 	}
-	if (!rc && n)
-		qsort(known, n, sizeof(*known), by_name);
-	if (!rc)
-		rc = plan(r, known, n, &why);
+	qsort(known, n, sizeof(*known), by_name);
+	rc = plan(r, known, n, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
+out:
 	free(old);
 	free(known);
 }
