@@ -4,7 +4,7 @@
 . "$SRC/tests/cli/common" || exit 1
 need jq
 need soxi
-python=$(command -v python3) || { echo "SKIP: no python3"; exit 77; }
+python=$(python3 -c "import sys; print(sys.executable)") || { echo "SKIP: no python3"; exit 77; } # not a wrapper, which may set variables
 cd "$TMP" || exit 1
 run 0 "$BIN/optag" init --store s --keys k
 "$python" - <<-'EOP'

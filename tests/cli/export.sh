@@ -15,7 +15,7 @@ ex() { # STATUS CALL FORMAT [OPTION...] : to o/CALL
 }
 
 # what mkstore's formula put in, byte by byte, in sequence order, without what was lost and comfort noise
-python=$(command -v python3) || { echo "SKIP: no python3"; exit 77; }
+python=$(python3 -c "import sys; print(sys.executable)") || { echo "SKIP: no python3"; exit 77; } # not a wrapper, which may set variables
 "$python" - <<-'EOP'
 	def tone(i): return bytes(((k * 7 + i * 13) ^ (0x80 if k & 4 else 0)) & 255 for k in range(160))
 	open('caller', 'wb').write(b''.join(tone(i) for i in range(500) if i % 50 != 49 and i != 250))
