@@ -8,8 +8,10 @@
  * of (the program ends, the disk is broken) has no outcome here: evidence_settle of the next process asks the
  * store again. One thread.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "evidence.h"
 #include "record_call.h"
@@ -18,6 +20,7 @@
 
 #define ENDINGS_BLOCK 256  /* are made at once, and stay: what ends within a sync, and while a disk is broken */
 #define TOLD_AT_ONCE  1024 /* a millisecond of packets waits */
+#define FINISH_S      5	   /* less than a supervisor waits for us */
 
 /* What is told of a call, when the call itself is gone. */
 struct ending {
@@ -224,9 +227,29 @@ void endings_tell(struct recorder *r)
 	}
 }
 
+/*
+ * The evidence log, which rows wait for, may still be opening, or its disk be slow: no reason to give up calls in progress, nor to
+ * leave those that ended without their rows.
+ */
+static int finish_store(struct recorder *r)
+{
+	const struct timespec wait = { .tv_nsec = 50000000 };
+	struct timespec begin, now;
+	int e;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	do {
+		e = store_finish(r->set.store);
+		if (e == -EAGAIN)
+			(void)nanosleep(&wait, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (e == -EAGAIN && now.tv_sec - begin.tv_sec < FINISH_S);
+	return e;
+}
+
 int endings_finish(struct recorder *r)
 {
-	int e = store_finish(r->set.store);
+	int e = finish_store(r);
 	uint64_t before;
 
 	do {

@@ -81,7 +81,8 @@ size_t park_pinned(const struct recorder *r, const struct policy *p);
 /* ---- record_end.c ---- */
 void recorder_ended(void *arg, struct call *c); /* calls_sink.ended, and for what was parked */
 void endings_tell(struct recorder *r);		 /* calls whose row the disk has by now */
-int endings_finish(struct recorder *r);	 /* store_finish, and what is known then; others have no outcome here */
+/* store_finish, and what is known then; others have no outcome here. -EAGAIN: the log let no rows pass for five seconds. */
+int endings_finish(struct recorder *r);
 size_t endings_pinned(const struct recorder *r, const struct policy *p);
 void endings_free(struct recorder *r);
 

@@ -13,7 +13,6 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -30,7 +29,6 @@
 /* NOLINTNEXTLINE(misc-redundant-expression): they are the same today */
 _Static_assert(CLOCK_ID >= KEEP_HELD && HEAD_ID >= KEEP_HELD, "they have room when calls have none");
 #define HEAD_VERSION 1
-#define LEAVE_S	     5 /* less than a supervisor waits for us */
 
 /* ---- the head ---- */
 
@@ -215,23 +213,6 @@ static void leave_call(void *arg, struct call *c)
 	c->user = NULL;
 }
 
-/* The evidence log, which rows wait for, may still be opening, or its disk be slow: no reason to give up the calls in progress. */
-static int finish_rows(struct recorder *r)
-{
-	const struct timespec wait = { .tv_nsec = 50000000 };
-	struct timespec begin, now;
-	int e;
-
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	do {
-		e = endings_finish(r);
-		if (e == -EAGAIN)
-			(void)nanosleep(&wait, NULL);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-	} while (e == -EAGAIN && now.tv_sec - begin.tv_sec < LEAVE_S);
-	return e;
-}
-
 static void let_go(void *arg, struct call *c)
 {
 	(void)arg;
@@ -246,7 +227,7 @@ static int leave_as_found(struct recorder *r)
 	calls_each(r->calls, let_go, r);
 	calls_free(r->calls);
 	r->calls = NULL;
-	return finish_rows(r);
+	return endings_finish(r);
 }
 
 int recorder_leave(struct recorder *r)
@@ -263,7 +244,7 @@ int recorder_leave(struct recorder *r)
 	if (r->not_left)
 		log_warn("%llu calls in progress are not left to another daemon and end here: their state has no room (calls)",
 			 (unsigned long long)r->not_left);
-	e = finish_rows(r);
+	e = endings_finish(r);
 	if (!e)
 		e = r->err;
 	if (!e)

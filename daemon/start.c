@@ -663,6 +663,10 @@ int daemon_finish(struct daemon *d, int e)
 		e2 = leave ? recorder_leave(d->rec) : recorder_finish(d->rec);
 	if (leave && e2)
 		log_err("calls in progress are not left to another daemon: %s", strerror(-e2));
+	else if (e2 && e2 != -EAGAIN)
+		log_err("what the last calls came to is not on the disk: %s", *store_why(d->store) ? store_why(d->store) : strerror(-e2));
+	else if (e2)
+		log_err("the evidence log lets no rows pass: the next daemon says what the last calls came to");
 	if (leave && !e2)
 		daemon_alive(d);
 	if (leave && !e2)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Events that other programs leave in the outbox come into the evidence log of a running daemon within seconds, once; a file that
-# is none is set aside and told; those left while no daemon runs are taken at its start, also after kill -9.
+# is none is set aside and told; those left while no daemon runs are taken at its start, also after kill -9. A daemon that is
+# asked to end before its log is open waits for it.
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
@@ -38,4 +39,20 @@ load_stop || fail "optagd's status"
 [ "$(ls "$TMP/s/outbox")" = x.bad ] || fail "outbox holds $(ls "$TMP/s/outbox")"
 "$O" audit verify --store "$TMP/s" >"$TMP/verify" || fail "verify: $(cat "$TMP/verify")"
 grep -q '^1 outbox file set aside' "$TMP/verify" || fail "verify does not tell: $(cat "$TMP/verify")"
+
+# Asked to end before its log can be opened it waits for it: who talks then has his row and his outcome.
+exec 9>>"$TMP/s/evidence/lock"
+flock 9 || fail "the log's lock"
+load_daemon || fail "optagd does not start beside one who holds its log"
+load_begin "$TMP/sent" "${load_kinds[@]}" --calls 20 --total 20 --rate 40 --hold 20 --duration 4
+load_answered 16
+{ sleep 2; flock -u 9; } &
+load_stop || fail "it does not wait for its log"
+exec 9>&-
+kill "${load_pids[@]}" 2>/dev/null
+load_wait
+"$O" find --store "$TMP/s" --json >"$TMP/found" && [ -s "$TMP/found" ] || fail "no rows"
+"$O" audit sums --store "$TMP/s" --json >"$TMP/sums" || fail "audit sums"
+jq -es --argjson n "$(wc -l <"$TMP/found")" '(map(.matched) | add) == $n and all(.[]; .open == 0)' "$TMP/sums" >/dev/null ||
+	fail "$(wc -l <"$TMP/found") rows and $(cat "$TMP/sums")"
 exit 0
