@@ -15,7 +15,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/optag-test.XXXXXX") || exit 1
 mem= # unit tests write in memory when there is room: they sync thousands of times
 [ "$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && mem=$(mktemp -d /dev/shm/optag-test.XXXXXX)
 trap 'rm -rf "$work" $mem' EXIT
-passed=0 failed=0 skipped=0 again=() company=' ' last=no names=
+passed=0 failed=0 skipped=0 again=() first=() company=' ' last=no names=
 
 wanted() { # NAME
 	[ ${#picks[@]} -eq 0 ] && return 0
@@ -42,6 +42,13 @@ run() { # NAME COMMAND...: leaves status, seconds and output in $work/NAME.*
 	rm -rf "$dir"
 }
 
+# OUTPUT: its end, and before that the line that says why, where that lies further up; $why is that line
+show() {
+	why=$(grep -a -m 1 '^FAIL' "$1" || tail -n 1 "$1")
+	[ -z "$why" ] || tail -n 40 "$1" | grep -aqxF -e "$why" || printf '      | %s\n      | ...\n' "$why"
+	tail -n 40 "$1" | sed 's/^/      | /'
+}
+
 tell() { # NAME
 	local name=$1 at="$work/${1//\//_}" rc=1 s=0
 	read -r rc s <"$at.rc"
@@ -54,12 +61,13 @@ tell() { # NAME
 	elif kind "$name" && [[ $kind$last = twono && $company = *" $name "* ]]; then
 		again+=("$name")
 		echo "AGAIN $name (status $rc beside another test; alone in the end)"
-		tail -n 40 "$at.out" | sed 's/^/      | /'
+		show "$at.out"
+		first+=("status $rc: $why")
 	else
 		failed=$((failed + 1))
 		names="$names $name"
 		echo "FAIL  $name (status $rc)"
-		tail -n 40 "$at.out" | sed 's/^/      | /'
+		show "$at.out"
 	fi
 	rm -f "$at.rc" "$at.out"
 }
@@ -142,6 +150,7 @@ while [ ${#running[@]} -gt 0 ]; do settle; done
 last=yes
 for t in "${again[@]}"; do begin 1 "$t"; done
 [ ${#again[@]} -eq 0 ] || echo "ran again alone: ${again[*]}"
+for i in "${!again[@]}"; do echo "first, ${again[i]}: ${first[i]}"; done # who reads the end only sees why
 [ -n "$names" ] && echo "failed:$names"
 if [ $((passed + failed)) = 0 ]; then
 	echo "no test ran"
