@@ -214,9 +214,18 @@ static int take_live(struct daemon *d)
 	return 0;
 }
 
+/* The time of the oldest media that waits, or now. */
+static uint64_t look_for_media(struct daemon *d, uint64_t now)
+{
+	uint64_t oldest = xdp_oldest(d->xdp[0]);
+
+	recorder_horizon(d->rec, (oldest < now ? oldest : now) - SETTLE_NS);
+	return oldest;
+}
+
 static int take_packets(struct daemon *d)
 {
-	uint64_t begin, now, oldest;
+	uint64_t begin, now;
 	int e;
 
 	if (d->live)
@@ -228,9 +237,7 @@ static int take_packets(struct daemon *d)
 		if (e < 0)
 			return e;
 		(void)xdp_drain(d->xdp[0], recorder_sink(d->rec), DRAIN_BUDGET);
-		oldest = xdp_oldest(d->xdp[0]);
-		recorder_horizon(d->rec, (oldest < now ? oldest : now) - SETTLE_NS);
-		if (oldest >= now)
+		if (look_for_media(d, now) >= now)
 			break;
 	}
 	return 0;
@@ -307,6 +314,8 @@ static int run(struct daemon *d)
 	int n, i, e = 0;
 
 	d->lost_signals = d->nxdp ? xdp_lost_signals(d->xdp[0]) : 0;
+	if (d->nxdp) /* the first signalling, too, ends no call before the media that waited for us */
+		(void)look_for_media(d, clock_now_ns());
 	while (!d->stop && !e) {
 		uint64_t now;
 
