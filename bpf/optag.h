@@ -274,7 +274,8 @@ struct optag_ring {
 	__u64 tail;
 	__u64 taken;   /* records up to tail */
 	__u64 said_ns; /* first ring: CLOCK_MONOTONIC when the daemon last said that it is alive */
-	__u64 pad2[4096 / 8 - 35];
+	__u64 sig_lost; /* first ring: of OPTAG_C_SIG_LOST of all CPUs, those of which calls were told */
+	__u64 pad2[4096 / 8 - 36];
 	__u8 data[];
 };
 _Static_assert(sizeof(struct optag_ring) == 4096, "capture ring header is a page");

@@ -83,7 +83,9 @@ struct daemon {
 	uint64_t clock_steps; /* the machine's clock was set */
 	uint64_t clock_said_ns; /* steady: of the latest alarm that it is away from ours */
 	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last, or live_losses */
-	uint64_t asked_ns, lost_ns; /* libpcap was; 0, or when it last said that more is lost, until what came before is drained */
+	uint64_t asked_ns; /* libpcap was */
+	uint64_t lost_ns;  /* 0, or when more was lost, until what came before is drained */
+	uint64_t signals_ns; /* all signalling of before was taken from its ring */
 	struct losses_told losses;
 	bool broken; /* the store cannot write, and it was said */
 	int sigfd, epoll;

@@ -236,6 +236,7 @@ static int take_packets(struct daemon *d)
 		e = xdp_signals(d->xdp[0], recorder_sink(d->rec), SIG_BUDGET);
 		if (e < 0)
 			return e;
+		d->signals_ns = e < SIG_BUDGET ? now : d->signals_ns;
 		(void)xdp_drain(d->xdp[0], recorder_sink(d->rec), DRAIN_BUDGET);
 		if (look_for_media(d, now) >= now)
 			break;
@@ -281,16 +282,21 @@ static uint64_t lost_signals(struct daemon *d, uint64_t now)
 	return l.kernel;
 }
 
-/* What was not seen may have been a key press: of a call, too, that begins in what still waits in libpcap's buffer. */
+/*
+ * What was not seen may have been a key press (X-4): of a call, too, that begins in what still waits in the ring, or in libpcap's
+ * buffer: these are full then. Who takes over begins where this was done to the end.
+ */
 static void look_for_lost_signals(struct daemon *d, uint64_t now)
 {
-	uint64_t lost = lost_signals(d, now);
-	bool more = lost != d->lost_signals, behind = d->lost_ns && live_horizon(d->live) >= d->lost_ns;
+	uint64_t lost = lost_signals(d, now), drained = d->nxdp ? d->signals_ns : live_horizon(d->live);
+	bool more = lost != d->lost_signals, behind = d->lost_ns && drained >= d->lost_ns;
 
 	if (more || behind)
 		calls_lost_signalling(recorder_calls(d->rec), now);
 	if (more || behind)
-		d->lost_ns = more && d->live ? now : 0;
+		d->lost_ns = more ? now : 0;
+	if (behind && !more && d->nxdp)
+		xdp_set_lost_done(d->xdp[0], lost);
 	d->lost_signals = lost;
 }
 
@@ -313,7 +319,7 @@ static int run(struct daemon *d)
 	uint64_t beat = sd_watchdog_ns();
 	int n, i, e = 0;
 
-	d->lost_signals = d->nxdp ? xdp_lost_signals(d->xdp[0]) : 0;
+	d->lost_signals = d->nxdp ? xdp_lost_done(d->xdp[0]) : 0; /* what was lost while no daemon ran is more */
 	if (d->nxdp) /* the first signalling, too, ends no call before the media that waited for us */
 		(void)look_for_media(d, clock_now_ns());
 	while (!d->stop && !e) {

@@ -195,6 +195,9 @@ struct xdp_fill {
 void xdp_fill(const struct xdp *x, struct xdp_fill *ret);
 /* Sums over the CPUs since the first attach: SEEN = all the others, to within packets in flight. */
 uint64_t xdp_lost_signals(const struct xdp *x); /* OPTAG_C_SIG_LOST of them */
+/* Of these, those of which calls were told: a daemon that takes over goes on from here. The thread that drains. */
+uint64_t xdp_lost_done(const struct xdp *x);
+void xdp_set_lost_done(struct xdp *x, uint64_t lost);
 void xdp_counts(const struct xdp *x, uint64_t ret[OPTAG_C_MAX]);
 
 #endif

@@ -335,6 +335,16 @@ uint64_t xdp_lost_signals(const struct xdp *x)
 	return n;
 }
 
+uint64_t xdp_lost_done(const struct xdp *x)
+{
+	return xdp_ring(x, 0)->sig_lost;
+}
+
+void xdp_set_lost_done(struct xdp *x, uint64_t lost)
+{
+	xdp_ring(x, 0)->sig_lost = lost;
+}
+
 void xdp_counts(const struct xdp *x, uint64_t ret[OPTAG_C_MAX])
 {
 	memset(ret, 0, OPTAG_C_MAX * sizeof(ret[0]));
