@@ -43,6 +43,8 @@
 #define DRAIN_BUDGET 512 /* records before signalling has its turn again: 0.1 ms */
 #define SIG_BUDGET   512
 #define ASK_NS	     10000000ULL /* between turns of those who ask: they get a fraction of the thread, flood or not */
+#define BEHIND_NS     500000000ULL /* nothing that is said is over sooner */
+#define BEHIND_BUDGET 65536 /* records between signs of life: a tenth of a second */
 #define BUSY_NS	     20000000ULL /* packets without end: timers and whoever asks have their turn */
 #define SETTLE_NS    2000000ULL	 /* a CPU may still be writing a record that has its time already */
 
@@ -223,6 +225,34 @@ static uint64_t look_for_media(struct daemon *d, uint64_t now)
 	return oldest;
 }
 
+/* The beginning of what waits may be long. */
+static void on_before_signal(void *arg, uint64_t ts_ns)
+{
+	struct daemon *d = arg;
+
+	if (ts_ns > d->behind_ns) {
+		xdp_before_signal(d->xdp[0], NULL, NULL);
+		return;
+	}
+	while (xdp_drain_until(d->xdp[0], recorder_sink(d->rec), BEHIND_BUDGET, ts_ns) == BEHIND_BUDGET) {
+		daemon_alive(d);
+		(void)sd_watchdog();
+	}
+	(void)look_for_media(d, ts_ns);
+}
+
+/*
+ * What waited while nobody looked, a daemon that takes over or a thread that stood still, is taken in its order: a pause that began
+ * and ended meanwhile holds for the audio between, and so does all else that is said.
+ */
+static void if_behind(struct daemon *d, uint64_t now)
+{
+	if (now - d->took_ns < BEHIND_NS)
+		return;
+	d->behind_ns = now;
+	xdp_before_signal(d->xdp[0], on_before_signal, d);
+}
+
 static int take_packets(struct daemon *d)
 {
 	uint64_t begin, now;
@@ -230,6 +260,7 @@ static int take_packets(struct daemon *d)
 
 	if (d->live)
 		return take_live(d);
+	if_behind(d, clock_now_ns());
 	/* Signalling first, so that a flood of media delays no BYE; but what it ends waits until the media
 	 * before it was looked at. Not for ever: others want to know how we are. */
 	for (begin = now = clock_now_ns(); now - begin < BUSY_NS; now = clock_now_ns()) {
@@ -241,6 +272,7 @@ static int take_packets(struct daemon *d)
 		if (look_for_media(d, now) >= now)
 			break;
 	}
+	d->took_ns = clock_now_ns();
 	return 0;
 }
 

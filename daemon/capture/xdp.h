@@ -151,10 +151,14 @@ void *xdp_state(struct xdp *x, size_t *ret_bytes);
 /* Up to `budget` media records to sink->media, the oldest of all CPUs' rings first. Returns how many.
  * rec and payload are valid during the call. */
 unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget);
+/* Only records of until_ns or older (clock_now_ns's). */
+unsigned xdp_drain_until(struct xdp *x, const struct classify_sink *sink, unsigned budget, uint64_t until_ns);
 /* Time of the oldest record that xdp_drain has not delivered yet; UINT64_MAX: there is none. */
 uint64_t xdp_oldest(const struct xdp *x);
 /* The same for signalling, to sink->signalling; does not block. -errno when the ring is damaged. */
 int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget);
+/* From now on xdp_signals tells before each packet when that came (clock_now_ns's); what is told may drain media. NULL: no more. */
+void xdp_before_signal(struct xdp *x, void (*before)(void *arg, uint64_t ts_ns), void *arg);
 /*
  * From a signalling packet's arrival in the program until the sink has done with it, its addresses in the
  * flow table: what the first packet of a call may be late for. count[i]: at most XDP_DELAY_NS << i and more than

@@ -151,7 +151,8 @@ static uint32_t oldest_ring(const struct xdp *x, uint64_t *ret_other)
 	return at;
 }
 
-unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget)
+/* until_ns: of the kernel's clock; younger records stay. */
+static unsigned drain(struct xdp *x, const struct classify_sink *sink, unsigned budget, uint64_t until_ns)
 {
 	uint64_t offset = clock_offset_ns();
 	unsigned done = 0;
@@ -167,17 +168,27 @@ unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned bud
 	for (uint32_t i = 0; i < x->nrings; i++)
 		x->now[i].first_ns = first_time(x, xdp_ring(x, i), x->now[i].head);
 	while (done < budget) {
-		uint64_t other;
+		uint64_t other, last;
 		uint32_t i = oldest_ring(x, &other);
 		struct optag_ring *r = xdp_ring(x, i);
 
-		if (r->tail == x->now[i].head)
+		if (r->tail == x->now[i].head || x->now[i].first_ns > until_ns)
 			break;
-		done += drain_ring(x, r, sink, budget - done, x->now[i].head,
-				   other < UINT64_MAX - SLACK_NS ? other + SLACK_NS : UINT64_MAX, offset);
+		last = other < UINT64_MAX - SLACK_NS ? other + SLACK_NS : UINT64_MAX;
+		done += drain_ring(x, r, sink, budget - done, x->now[i].head, last < until_ns ? last : until_ns, offset);
 		x->now[i].first_ns = first_time(x, r, x->now[i].head);
 	}
 	return done;
+}
+
+unsigned xdp_drain(struct xdp *x, const struct classify_sink *sink, unsigned budget)
+{
+	return drain(x, sink, budget, UINT64_MAX);
+}
+
+unsigned xdp_drain_until(struct xdp *x, const struct classify_sink *sink, unsigned budget, uint64_t until_ns)
+{
+	return drain(x, sink, budget, until_ns - clock_offset_ns());
 }
 
 uint64_t xdp_oldest(const struct xdp *x)
@@ -224,6 +235,8 @@ int xdp_on_signal(void *arg, void *data, size_t size)
 		memcpy(&sig, data, sizeof(sig));
 		if (sig.len <= size - sizeof(sig)) {
 			sig.ts_ns += x->sig_offset;
+			if (x->before_signal)
+				x->before_signal(x->before_arg, sig.ts_ns);
 			x->sig_sink->signalling(x->sig_sink->arg, &sig,
 						(const uint8_t *)data + sizeof(sig));
 			note_delay(&x->delay, sig.ts_ns - x->sig_offset);
@@ -245,6 +258,12 @@ int xdp_signals(struct xdp *x, const struct classify_sink *sink, unsigned budget
 	x->sig_done = 0;
 	r = ring_buffer__consume(x->signals);
 	return r < 0 && r != -ECANCELED ? r : (int)x->sig_done;
+}
+
+void xdp_before_signal(struct xdp *x, void (*before)(void *arg, uint64_t ts_ns), void *arg)
+{
+	x->before_signal = before;
+	x->before_arg = arg;
 }
 
 int xdp_signal_fd(const struct xdp *x)

@@ -62,6 +62,8 @@ struct xdp {
 	const uint8_t *sig_pos; /* the ring's consumer and producer pages */
 	const struct classify_sink *sig_sink; /* during xdp_signals */
 	uint64_t sig_offset;
+	void (*before_signal)(void *arg, uint64_t ts_ns); /* NULL: nobody asks */
+	void *before_arg;
 	struct xdp_delay delay;
 	unsigned sig_left, sig_done;
 };
