@@ -99,7 +99,8 @@ void reap_holds_share(struct reap *r)
 
 struct spare {
 	struct reap *r;
-	struct reap_bucket *b;
+	const char *controller;
+	uint32_t day;
 	struct later *later; /* NULL: none yet */
 	struct reap_want *v; /* of whom later.db says nothing */
 	size_t n;
@@ -115,6 +116,20 @@ static void spare_fault(struct spare *s, int rc, const struct why *why)
 	s->why = *why;
 }
 
+static int want(struct spare *s, const struct uid *uid, struct why *why)
+{
+	struct reap_want *more;
+
+	if (!(s->n & (s->n - 1))) {
+		more = realloc(s->v, (s->n ? 2 * s->n : 1) * sizeof(*more));
+		if (!more)
+			return why_set(why, -ENOMEM, "out of memory");
+		s->v = more;
+	}
+	s->v[s->n++] = (struct reap_want){ .uid = *uid };
+	return 0;
+}
+
 /* Those of the bucket that have no line yet: whatever one says, it is younger. */
 static int find_held(void *arg, const struct hold *x)
 {
@@ -123,21 +138,11 @@ static int find_held(void *arg, const struct hold *x)
 	struct why why = { "" };
 	int rc;
 
-	if (x->day != s->b->day || strcmp(x->controller, s->b->controller))
-		return 0;
-	if (s->r->set->dry)
+	if (x->day != s->day || strcmp(x->controller, s->controller) || s->r->set->dry)
 		return 0;
 	rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &why);
-	if (!rc && !(s->n & (s->n - 1))) {
-		struct reap_want *more = realloc(s->v, (s->n ? 2 * s->n : 1) * sizeof(*more));
-
-		if (more)
-			s->v = more;
-		else
-			rc = why_set(&why, -ENOMEM, "out of memory");
-	}
 	if (!rc)
-		s->v[s->n++] = (struct reap_want){ .uid = x->uid };
+		rc = want(s, &x->uid, &why);
 	if (rc < 0)
 		spare_fault(s, rc, &why);
 	return 0;
@@ -165,20 +170,12 @@ static int put_held(struct spare *s, struct why *why)
 	return rc ? rc : later_commit(s->later, why); /* what failed goes with later_close */
 }
 
-/*
- * What later.db must say, so that readers do not take the calls for expired. All of them in one look at the catalog and one
- * transaction: the bucket waits for it.
- */
-static void note_held(struct spare *s)
+/* Of those that are wanted, in one look at the catalog and one transaction. */
+static void note_wanted(struct spare *s)
 {
 	struct why why = { "" };
-	int rc = s->r->set->dry ? -ENOENT : later_open(&s->r->root, s->b->controller, false, &s->later, &why);
+	int rc;
 
-	if (rc && rc != -ENOENT) /* then all of them: below it is tried once more */
-		spare_fault(s, rc, &why);
-	(void)holds_each(s->r->holds, find_held, s);
-	later_close(s->later);
-	s->later = NULL;
 	if (!s->n)
 		return;
 	rc = reap_rows_find(&s->r->root, s->v, s->n, &why);
@@ -190,17 +187,31 @@ static void note_held(struct spare *s)
 		if (w->found)
 			rc = why_set(&why, -EBADMSG, "catalog: the row of a call on hold has no documentation");
 		else if (!rc)
-			rc = why_set(&why, -ENOENT, "no such call");
+			rc = why_set(&why, -ENOENT, "catalog: a call on hold has no row (rule H-6)");
 		w->found = false;
 		spare_fault(s, rc, &why);
 	}
-	rc = later_open(&s->r->root, s->b->controller, true, &s->later, &why);
+	rc = later_open(&s->r->root, s->controller, true, &s->later, &why);
 	if (!rc)
 		rc = put_held(s, &why);
 	if (rc)
 		spare_fault(s, rc, &why);
 	later_close(s->later);
 	free(s->v);
+}
+
+/* What later.db must say, so that readers do not take the calls for expired; the bucket waits for it. */
+static void note_held(struct spare *s)
+{
+	struct why why = { "" };
+	int rc = s->r->set->dry ? -ENOENT : later_open(&s->r->root, s->controller, false, &s->later, &why);
+
+	if (rc && rc != -ENOENT) /* then all of them: below it is tried once more */
+		spare_fault(s, rc, &why);
+	(void)holds_each(s->r->holds, find_held, s);
+	later_close(s->later);
+	s->later = NULL;
+	note_wanted(s);
 }
 
 /* Slots of calls that are not on hold, of a bucket whose key must stay for those that are. */
@@ -281,7 +292,7 @@ bool reap_hold_is(const struct reap *r, const struct reap_bucket *b, const struc
 
 bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
 {
-	struct spare s = { .r = r, .b = b };
+	struct spare s = { .r = r, .controller = b->controller, .day = b->day };
 
 	if (b->purpose != STORE_DOCUMENTATION) /* a hold never prolongs training */
 		return true;
@@ -302,24 +313,66 @@ bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
 
 struct release {
 	struct reap *r;
+	const char *controller;
 	struct later_line *v;
 	size_t n;
+	struct uid *kept; /* who is on hold, and has a line that says so; sorted then */
+	size_t nkept;
+	struct spare missing;
 };
 
 static int let_go(void *arg, const struct later_line *line)
 {
 	struct release *x = arg;
-	struct later_line *more;
+	void *more;
 
-	if (line->purpose != STORE_DOCUMENTATION || !state_holds(line->state) ||
-	    hold_is(x->r->holds, &line->uid))
+	if (line->purpose != STORE_DOCUMENTATION || !state_holds(line->state))
 		return 0;
-	more = realloc(x->v, (x->n + 1) * sizeof(*more));
+	if (hold_is(x->r->holds, &line->uid)) {
+		more = x->nkept & (x->nkept - 1) ? x->kept : realloc(x->kept, (x->nkept ? 2 * x->nkept : 1) * sizeof(*x->kept));
+		if (!more)
+			return -ENOMEM;
+		x->kept = more;
+		x->kept[x->nkept++] = line->uid;
+		return 0;
+	}
+	more = x->n & (x->n - 1) ? x->v : realloc(x->v, (x->n ? 2 * x->n : 1) * sizeof(*x->v));
 	if (!more)
 		return -ENOMEM;
 	x->v = more;
 	x->v[x->n++] = *line;
 	return 0;
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct uid));
+}
+
+static int find_missing(void *arg, const struct hold *h)
+{
+	struct release *x = arg;
+	struct why why = { "" };
+	int rc;
+
+	if (strcmp(h->controller, x->controller) || (x->nkept && bsearch(&h->uid, x->kept, x->nkept, sizeof(*x->kept), by_uid)) ||
+	    reap_bucket_lives(x->r, h->controller, STORE_DOCUMENTATION, h->day))
+		return 0;
+	rc = want(&x->missing, &h->uid, &why);
+	if (rc)
+		spare_fault(&x->missing, rc, &why);
+	return 0;
+}
+
+/* Lines that could not be written when the bucket died (a full disk): what is not said to be on hold is nobody's to let go. */
+static void note_missing(struct release *x)
+{
+	if (x->nkept)
+		qsort(x->kept, x->nkept, sizeof(*x->kept), by_uid);
+	(void)holds_each(x->r->holds, find_missing, x);
+	note_wanted(&x->missing);
+	if (x->missing.rc)
+		reap_fault(x->r, x->missing.rc, x->missing.why.text);
 }
 
 /* Who ended the hold says so, too, but may have been killed before. Faults are told. */
@@ -342,7 +395,7 @@ static int tell_over(struct reap *r, const struct later_line *v, size_t n, const
 /* Calls that later.db says are kept, and that are not on hold any more. */
 static void release(struct reap *r, const char *controller)
 {
-	struct release x = { .r = r };
+	struct release x = { .r = r, .controller = controller, .missing = { .r = r, .controller = controller } };
 	struct why why = { "" };
 	struct later *l = NULL;
 	int rc = later_open(&r->root, controller, false, &l, &why);
@@ -351,6 +404,8 @@ static void release(struct reap *r, const char *controller)
 		rc = later_kept(l, let_go, &x, &why);
 	later_close(l);
 	l = NULL;
+	if ((!rc || rc == -ENOENT) && !r->set->dry)
+		note_missing(&x);
 	if (!rc && x.n && !r->set->dry)
 		rc = later_open(&r->root, controller, true, &l, &why);
 	if (!rc && x.n && !r->set->dry && tell_over(r, x.v, x.n, controller))
@@ -369,6 +424,7 @@ static void release(struct reap *r, const char *controller)
 	if (rc && rc != -ENOENT)
 		reap_fault(r, rc, why.text);
 	later_close(l);
+	free(x.kept);
 	free(x.v);
 }
 

@@ -426,7 +426,7 @@ void reap_single_told(struct reap *r, const struct uid *uid, const char *control
 	(void)reap_tell(r, &e);
 }
 
-/* The other purpose has nothing of it either. */
+/* The other purpose has nothing of it either. Whoever is on hold, or may be, keeps it, whatever could be written down of that. */
 static bool nobodys(struct reap *r, const struct single *x)
 {
 	unsigned o = !x->asked.ask.purpose;
@@ -435,6 +435,8 @@ static bool nobodys(struct reap *r, const struct single *x)
 	struct why why;
 	bool gone = !state_holds(x->row.state[o]);
 
+	if (!r->holds || !r->alone || hold_is(r->holds, &x->asked.ask.call))
+		return false;
 	if (gone || later_open(&r->root, x->row.controller, false, &l, &why))
 		return gone;
 	if (later_get(l, &x->row.uid, o, &line, &why) == 1)

@@ -82,6 +82,39 @@ static void test_hold_left_open(void **state)
 	fsck_clean(NULL);
 }
 
+/* later.db could not be written when the key of its day died: who is on hold is so all the same, and that is made up for. */
+static void test_hold_not_noted(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 61 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	enum store_state doc, training;
+	struct reap_totals t;
+	struct uid held;
+
+	(void)state;
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 60 * DAY_NS, T0 + 90 * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	ask(&held, STORE_TRAINING, "withdrawn");
+	shell("mkdir '%s/catalog/acme/later.db'", store_dir);
+	assert_int_not_equal(reap_with(&s, &t), 0);
+	assert_true(t.buckets == 1 && t.held == 1);
+	shell("rmdir '%s/catalog/acme/later.db'", store_dir);
+	t = reap_at(T0 + 61 * DAY_NS + NS_PER_S); /* training goes, and with it nothing that documentation has */
+	assert_true(t.single == 1 && !t.bytes);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	assert_int_not_equal(heard(&held, STORE_TRAINING), 0);
+	assert_int_equal(told("\"purpose.expire.*documentation"), 0);
+	reap_at(T0 + 90 * DAY_NS);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	assert_true(found(&held, &doc, &training) && doc == STORE_S_GRANTED);
+	release(&held, T0 + 91 * DAY_NS, HOLD_ERASED);
+	assert_int_equal(reap_at(T0 + 91 * DAY_NS).released, 1);
+	assert_int_equal(told("purpose.expire.*documentation.*hold.released"), 1);
+	fsck_clean(NULL);
+}
+
 static bool while_copying;
 
 static void on_bucket(void *arg, const struct reap_item *it)
@@ -641,6 +674,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(hold),
 		T(hold_left_open),
+		T(hold_not_noted),
 		T(due_while_copying),
 		T(counted),
 		T(locked),
