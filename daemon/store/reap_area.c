@@ -646,6 +646,39 @@ static int area_whole(struct reap *r, const char *controller, uint32_t *ret_name
 	return rc ? rc : area_lost(&a, why);
 }
 
+struct wanted {
+	const char *controller;
+	uint32_t day; /* of those whose key was of that day or before; 0 all */
+	struct reap_want *v;
+	size_t n;
+};
+
+static int want_held(void *arg, const struct hold *x)
+{
+	struct wanted *w = arg;
+
+	if (!strcmp(x->controller, w->controller) && (!w->day || x->day <= w->day))
+		w->v[w->n++] = (struct reap_want){ .uid = x->uid };
+	return 0;
+}
+
+/* Each call on hold has a row somewhere. */
+static bool all_rows(struct reap *r, const char *controller, uint32_t day)
+{
+	struct wanted w = { .controller = controller, .day = day, .v = calloc(holds_count(r->holds) + 1, sizeof(*w.v)) };
+	struct why none = { "" };
+	bool all = w.v;
+
+	if (w.v)
+		(void)holds_each(r->holds, want_held, &w);
+	if (w.n)
+		all = !reap_rows_find(&r->root, w.v, w.n, &none);
+	for (size_t i = 0; all && i < w.n; i++)
+		all = w.v[i].found;
+	free(w.v);
+	return all;
+}
+
 int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct why *why)
 {
 	struct copy c = { .r = r, .controller = controller, .day = day, .why = why };
@@ -659,6 +692,9 @@ int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct w
 	rc = area_whole(r, controller, &c.named, why);
 	if (rc)
 		return rc;
+	if (!all_rows(r, controller, day)) /* it may have been of this day, in a partition that is lost: its audio is all that is left */
+		return why_set(why, -EBADMSG, "catalog/%s: a call on hold has no row: no day that it may be of is given up before"
+			       " optag fsck --rebuild (rule H-6)", controller);
 	c.held = calloc(holds_count(r->holds) + 1, sizeof(*c.held));
 	if (!c.held)
 		return why_set(why, -ENOMEM, "out of memory");
@@ -719,38 +755,6 @@ static size_t set_aside(struct reap *r, const char *controller, const char *db, 
 	return n;
 }
 
-struct wanted {
-	const char *controller;
-	struct reap_want *v;
-	size_t n;
-};
-
-static int want_held(void *arg, const struct hold *x)
-{
-	struct wanted *w = arg;
-
-	if (!strcmp(x->controller, w->controller))
-		w->v[w->n++] = (struct reap_want){ .uid = x->uid };
-	return 0;
-}
-
-/* Each call on hold has a row, so nothing is to be had from one that is damaged. */
-static bool all_rows(struct reap *r, const char *controller)
-{
-	struct wanted w = { .controller = controller, .v = calloc(holds_count(r->holds) + 1, sizeof(*w.v)) };
-	struct why none = { "" };
-	bool all = w.v;
-
-	if (w.v)
-		(void)holds_each(r->holds, want_held, &w);
-	if (w.n)
-		all = !reap_rows_find(&r->root, w.v, w.n, &none);
-	for (size_t i = 0; all && i < w.n; i++)
-		all = w.v[i].found;
-	free(w.v);
-	return all;
-}
-
 static int nothing(void *arg, const struct later_line *line)
 {
 	(void)arg;
@@ -772,7 +776,7 @@ static bool later_whole(struct reap *r, const char *controller)
 /* They have rows of calls whose time may be over, and no day takes them along. */
 static void forget_set_aside(struct reap *r, const char *controller)
 {
-	if (set_aside(r, controller, "hold.db", false) && all_rows(r, controller))
+	if (set_aside(r, controller, "hold.db", false) && all_rows(r, controller, 0)) /* so nothing is to be had from one that is damaged */
 		(void)set_aside(r, controller, "hold.db", true);
 	if (set_aside(r, controller, "later.db", false) && later_whole(r, controller))
 		(void)set_aside(r, controller, "later.db", true);

@@ -276,7 +276,11 @@ static int rebuild_lost(struct rebuild *b, struct lost_day *d)
 	/* Audio without any key of its day: it was given up but for this. */
 	over |= d->day != DAY_HOLD && !any && (d->copies.n || d->bares.n);
 	if (over) {
-		b->rep.over += d->copies.n + d->bares.n;
+		rc = rebuild_held(b, d);
+		if (rc)
+			return rc;
+		if (d->copies.n + d->bares.n)
+			return make_partition(b, d);
 		catalog_path(d->controller, d->day, 1, rel);
 		rebuild_say(b, rel, "not made anew: the day was destroyed");
 		return 0;

@@ -2,8 +2,8 @@
 /*
  * rebuild_hold.c - rows of calls on hold whose hold.db was lost, see rebuild_internal.h
  *
- * Only calls that are on hold come back, and that have no row in a day's catalog: the rest is what the reaper left behind when
- * it was killed, or what it has not taken away yet. From the copy of the row beside the audio; where there is none, from chunks
+ * Only calls that are on hold come back, and that have no row elsewhere: the rest is what the reaper left behind when
+ * it was killed, or what it has not taken away yet. So it is with a day that is over. From the copy of the row beside the audio; where there is none, from chunks
  * and the journal, restricted.
  */
 #include <errno.h>
@@ -12,6 +12,7 @@
 
 #include "store/hold.h"
 #include "store/hold_area.h"
+#include "store/reap_db.h"
 #include "store/rebuild_internal.h"
 #include "store/slot.h"
 
@@ -19,6 +20,7 @@ struct holding {
 	struct rebuild *b;
 	struct lost_day *d;
 	struct holds *holds; /* NULL: the journal is damaged; then who has a key on hold is */
+	sqlite3 *area;	     /* hold.db, for a day; NULL none */
 };
 
 /* The wrap of a call without a copy of its row is known from its hold. */
@@ -41,11 +43,14 @@ static bool is_held(const struct holding *h, const struct uid *uid, struct wrap 
 
 static int has_row(const struct holding *h, const struct uid *uid)
 {
+	struct reap_row row;
 	struct why none;
 	int rc = h->b->catalog ? 0 : catalog_new(&h->b->root, NULL, &h->b->catalog);
 
 	if (rc)
 		return rc;
+	if (h->area && reap_row_in(h->area, uid, &row, &none) == 1)
+		return 1;
 	rc = catalog_known(h->b->catalog, h->d->controller, uid, &none);
 	return rc == -ENOMEM ? rc : rc > 0; /* damaged: fsck names it */
 }
@@ -114,18 +119,30 @@ static int write_rows(struct rebuild *b, struct lost_day *d)
 	return 0;
 }
 
-int rebuild_hold(struct rebuild *b, struct lost_day *d)
+int rebuild_held(struct rebuild *b, struct lost_day *d)
 {
 	struct holding h = { .b = b, .d = d };
 	struct why none;
+	int rc = d->day == DAY_HOLD ? -ENOENT : reap_db_open(&b->root, d->controller, DAY_HOLD, 1, &h.area, &none);
+
+	if (rc)
+		h.area = NULL; /* one that is damaged is made anew, without these */
+	if (holds_open(&b->root, HOLDS_READ, &h.holds, &none))
+		h.holds = NULL;
+	rc = choose(&h);
+	d->held = true;
+	holds_close(h.holds);
+	sqlite3_close(h.area);
+	return rc;
+}
+
+int rebuild_hold(struct rebuild *b, struct lost_day *d)
+{
 	int rc = rebuild_find(b, d);
 
 	if (rc || !(d->copies.n + d->bares.n))
 		return rc;
-	if (holds_open(&b->root, HOLDS_READ, &h.holds, &none))
-		h.holds = NULL;
-	rc = choose(&h);
-	holds_close(h.holds);
+	rc = rebuild_held(b, d);
 	if (rc)
 		return rc;
 	return d->copies.n + d->bares.n ? write_rows(b, d) : 0;

@@ -69,6 +69,7 @@ struct lost_day {
 	const char *controller;
 	uint32_t day;
 	bool damaged; /* something was set aside */
+	bool held;    /* all that is left of it is on hold: such a call has a key of its own */
 	struct uids known; /* in sound partitions */
 	struct list pieces; /* struct piece, by uid and place; of rows the last one counts */
 	struct list copies; /* struct piece: rows to be copied */
@@ -118,7 +119,9 @@ struct filling {
 };
 int rebuild_fill(void *filling, sqlite3 *sql);
 
-/* rebuild_hold.c: rows of the hold area; d->known are those of a sound hold.db. */
+/* rebuild_hold.c: of what was found in the day those stay that are on hold and have a row nowhere: the rest was destroyed. */
+int rebuild_held(struct rebuild *b, struct lost_day *d);
+/* Rows of the hold area; d->known are those of a sound hold.db. */
 int rebuild_hold(struct rebuild *b, struct lost_day *d);
 
 /* rebuild_later.c: later.db of all controllers, where it is damaged or gone; after the rows */

@@ -40,7 +40,7 @@ static int may_come_back(struct rebuild *b, const struct lost_day *d, const stru
 {
 	bool kept = false, back = false;
 
-	if (d->day == DAY_HOLD) /* on hold, by the journal */
+	if (d->held)
 		return 1;
 	for (unsigned i = 0; i < STORE_PURPOSES; i++) {
 		char state[16], day_name[16], reason[LATER_REASON];
@@ -251,7 +251,7 @@ static int add_bare(struct filling *f, sqlite3 *sql, const struct bare *x)
 
 	for (unsigned p = 0; p < STORE_PURPOSES; p++) {
 		/* what is on hold has a key of its own */
-		bool lives = x->wrap[p].slot && ((f->d->day == DAY_HOLD && p == STORE_DOCUMENTATION) ||
+		bool lives = x->wrap[p].slot && ((f->d->held && p == STORE_DOCUMENTATION) ||
 						 wrap_lives(f->b, f->d, &x->uid, p, x->wrap[p].day, x->wrap[p].slot));
 
 		r.state[p] = store_state_names[lives ? STORE_S_OBJECTED : STORE_S_NONE];

@@ -189,6 +189,74 @@ static void test_lost(void **state)
 	fsck_clean(NULL);
 }
 
+/* As of a recorder of before there were copies of rows. */
+static void without_copies(const char *rel)
+{
+	uint8_t *p = malloc(1 << 22), zeros[4096] = { 0 };
+	uint64_t off = SEGMENT_HEAD;
+	struct segment_item it;
+	char path[700];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", store_dir, rel);
+	f = fopen(path, "r+b");
+	assert_true(f && p);
+	n = fread(p, 1, 1 << 22, f);
+	while (segment_next(p, n, &off, &it))
+		if (it.kind == SEGMENT_ROW) {
+			assert_true(off - it.off <= sizeof(zeros) && !fseek(f, (long)it.off, SEEK_SET));
+			assert_int_equal(fwrite(zeros, 1, off - it.off, f), off - it.off);
+		}
+	fclose(f);
+	free(p);
+}
+
+/* The row of a call on hold is lost with its partition, and its day is over: the audio stays, and the row comes back. */
+static void test_lost_partition(void **state)
+{
+	static const char *const lose[] = { "rm '%s/catalog/acme/2027-02-16.db'", "truncate -s 9000 '%s/catalog/acme/2027-02-16.db'" };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct reap_settings s = { .now_ns = T0 + 91 * DAY_NS, .told = true };
+		struct store *st = open_store(STORE_RW);
+		struct store_rebuild_report rep;
+		struct reap_totals t;
+		bool bare = i & 1;
+
+		if (!i)
+			shell("cp -a '%s' '%s.empty'", store_dir, store_dir);
+		held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, T0 + 60 * DAY_NS });
+		other = keep_call(st, 2, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+		later_held = keep_call(st, 3, "acme", CPH, T0, (uint64_t[]){ T0 + 80 * DAY_NS, 0 });
+		ok(st, store_sync(st));
+		store_close(st);
+		hold(&held, T0 + DAY_NS, 20270301);
+		hold(&later_held, T0 + DAY_NS, 20270301);
+		reap_at(T0 + 81 * DAY_NS); /* one is in the hold area */
+		if (bare)
+			without_copies("segments/acme/2027-02-16/00000001.seg");
+		shell("chmod u+w '%s'/catalog/acme/*", store_dir);
+		shell(lose[i / 2], store_dir);
+		for (int run = 0; run < 2; run++) {
+			assert_int_not_equal(reap_with(&s, &t), 0);
+			assert_true(t.waiting == 1 && !t.days);
+		}
+		rep = rebuild();
+		assert_true(rep.partitions == 1 && rep.copied == !bare && rep.bare == bare && rep.over == 1);
+		reap_at(T0 + 91 * DAY_NS + NS_PER_S);
+		assert_false(there("segments/acme/2027-02-16"));
+		assert_int_equal(heard(&held, STORE_DOCUMENTATION), bare ? -EACCES : 0);
+		if (bare) /* why it was kept is not known: restricted, and there */
+			assert_int_equal(state_of(&held, 0), STORE_S_OBJECTED);
+		assert_int_equal(heard(&later_held, STORE_DOCUMENTATION), 0);
+		assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+		fsck_clean(NULL);
+		shell("rm -rf '%s' && cp -a '%s.empty' '%s'", store_dir, store_dir, store_dir);
+	}
+}
+
 static void cut_copy(void)
 {
 	char path[700];
@@ -685,7 +753,7 @@ static void test_later(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(cut_end), T(old_area), T(lost_segment), T(journal), T(journal_short), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later), T(untold) };
+	const struct CMUnitTest tests[] = { T(lost), T(lost_partition), T(cut_end), T(old_area), T(lost_segment), T(journal), T(journal_short), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later), T(untold) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
