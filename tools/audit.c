@@ -5,11 +5,13 @@
  * Reads the store only, works beside a running daemon, and needs no key but the public one. Verify
  * prints findings as fsck does, one a line, `FILE:LINE: RULE: text`.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "audit.h"
+#include "store/hold_log.h"
 #include "store/outbox.h"
 
 static const char *store_dir, *public_key, *root_hex, *rule;
@@ -106,6 +108,14 @@ static int print_summary(const struct evlog_report *r, const struct outbox_waiti
 	return 0;
 }
 
+static void print_hold(void *arg, const char *rule_id, const char *text)
+{
+	struct evlog_report *r = arg;
+
+	print_finding(NULL, "holds", 0, rule_id, text);
+	r->damaged++;
+}
+
 /* 64 hex digits, either case. */
 static bool parse_root(const char *s, uint8_t out[32])
 {
@@ -139,12 +149,13 @@ static int cmd_verify(int argc, char **argv)
 		.notes = "Exit status: 0 whole, 3 damaged or it does not add up, 1 could not check.",
 	};
 	struct evlog_look how = { .finding = print_finding };
+	struct hold_log *holds = NULL;
 	struct outbox_waiting w;
 	struct evlog_report r;
 	struct cli_args a;
-	char why[512] = "";
+	char why[512] = "", held_why[512] = "";
 	uint8_t anchor[32];
-	int rc = cli_parse(&c, argc, argv, &a);
+	int rc = cli_parse(&c, argc, argv, &a), held;
 
 	if (rc != CLI_GO_ON)
 		return rc;
@@ -152,11 +163,19 @@ static int cmd_verify(int argc, char **argv)
 		return cli_usage("--root takes 64 hex digits");
 	how.anchor = root_hex ? anchor : NULL;
 	how.public_key = public_key;
+	held = hold_log_new(audit_store(&a, store_dir), &holds, held_why, sizeof(held_why));
+	how.arg = holds;
+	how.line = held ? NULL : hold_log_line;
 	rc = evlog_look(audit_store(&a, store_dir), &how, &r, why, sizeof(why));
 	if (rc) {
 		cli_err("%s", *why ? why : strerror(-rc));
+		hold_log_free(holds);
 		return cli_finish(cli_exit_code(rc));
 	}
+	held = held ? held : hold_log_check(holds, print_hold, &r, held_why, sizeof(held_why));
+	if (held && held != -ENOENT)
+		cli_err("the journal of holds is not compared: %s", held_why);
+	hold_log_free(holds);
 	if (outbox_waiting(audit_store(&a, store_dir), &w))
 		w = (struct outbox_waiting){ 0 }; /* not ours to read: the log is what is asked about */
 	if (print_summary(&r, &w))

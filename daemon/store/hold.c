@@ -162,9 +162,13 @@ int holds_take(struct holds *h, const char *s, size_t n, struct why *why)
 static int read_journal(struct holds *h, int fd, struct why *why)
 {
 	struct stat sb = { .st_size = 0 };
+	struct hold_mark mark;
+	uint64_t bytes;
 	char *s = NULL;
-	int rc = fstat(fd, &sb) ? -errno : 0;
+	int rc;
 
+	hold_mark_read(h->root, &mark); /* first: who reads without the lock may see lines that came since */
+	rc = fstat(fd, &sb) ? -errno : 0;
 	if (!rc && (!S_ISREG(sb.st_mode) || sb.st_size > HOLDS_FILE_MAX))
 		rc = -EFBIG;
 	if (!rc)
@@ -172,6 +176,7 @@ static int read_journal(struct holds *h, int fd, struct why *why)
 	if (!rc)
 		rc = s ? pread_all(fd, s, (size_t)sb.st_size, 0) : -ENOMEM;
 	rc = rc ? why_errno(why, rc, HOLDS_FILE, "cannot read") : holds_take(h, s, (size_t)sb.st_size, why);
+	rc = rc ? rc : holds_marked(h, &mark, s, holds_head(s, (size_t)sb.st_size, &bytes), why);
 	free(s);
 	return rc;
 }
@@ -180,10 +185,15 @@ static int read_journal(struct holds *h, int fd, struct why *why)
 static int check_none(const struct root *r, struct why *why)
 {
 	char path[STORE_PATH_MAX];
+	struct hold_mark mark;
 	struct names owners;
 	struct stat sb;
-	int rc = names_read(r, "keys", &owners);
+	int rc;
 
+	hold_mark_read(r, &mark);
+	if (mark.bytes)
+		return why_set(why, -EBADMSG, HOLDS_FILE ": is gone, and a reaper went by it (rule H-1)");
+	rc = names_read(r, "keys", &owners);
 	if (rc)
 		return why_errno(why, rc, "keys", "cannot read directory");
 	for (size_t i = 0; !rc && i < owners.n; i++) {

@@ -78,7 +78,8 @@ enum holds_mode { HOLDS_READ, HOLDS_WRITE };
 
 /*
  * READ: a store without the journal has no holds. WRITE makes it, and cuts a last line that was never confirmed.
- * -EBADMSG: the journal is damaged (why: which line), shorter than it was, or gone while hold.slots are there.
+ * -EBADMSG: the journal is damaged (why: which line), shorter than it was, not the one that a reaper went by (an older copy of it), or gone
+ * while hold.slots are there.
  */
 int holds_open(const struct root *r, enum holds_mode mode, struct holds **ret, struct why *why);
 /* For writing, for who has no time: -EWOULDBLOCK somebody else still has it open so after wait_ms. */
@@ -89,6 +90,8 @@ void holds_close(struct holds *h); /* NULL-tolerant */
  * cut at the end of a line: who destroys asks. For who has it open for writing, or alone. -EBADMSG.
  */
 int holds_whole(const struct holds *h, struct why *why);
+/* The reaper, who has it open for writing, goes by it: from now on a journal that does not begin with these lines is damage. */
+int holds_mark(const struct holds *h, struct why *why);
 /* For who has a store open; for writing, settled: then *ret_lost (may be NULL) as of holds_settle, and an error of it is
  * in store_why and does not count. */
 int store_holds(struct store *st, enum holds_mode mode, struct holds **ret, uint64_t *ret_lost);

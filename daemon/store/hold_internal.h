@@ -47,12 +47,19 @@ struct entry {
 	struct hold h;
 };
 
+/* What a reaper went by: so many bytes of lines, and their CRC. Zeros: none. */
+struct hold_mark {
+	uint64_t bytes;
+	uint32_t crc;
+};
+
 struct holds {
 	const struct root *root;
 	int fd; /* of the journal, locked; -1: for reading only */
 	uint64_t end, line; /* of what is whole */
 	uint64_t size;
 	uint64_t bytes; /* as its head says; 0: it has none, or one of before */
+	struct hold_mark mark; /* of its lines, as read */
 	struct htab by_uid;
 	struct entry *first, **last;
 	size_t held;
@@ -68,6 +75,15 @@ int holds_apply(struct holds *h, const struct hold_line *l);
 struct entry *holds_find(const struct holds *h, const struct uid *uid);
 /* Durable, then true of *h. The line is one that the journal allows now (-EBADMSG else). */
 int holds_append(struct holds *h, const struct hold_line *l, struct why *why);
+
+/* ---- what a reaper went by (hold_mark.c) ---- */
+
+/* Before the journal, which only grows. A mark that is none, or damaged, is zeros. */
+void hold_mark_read(const struct root *r, struct hold_mark *ret);
+/* Durable. */
+int hold_mark_write(const struct root *r, const struct hold_mark *m, struct why *why);
+/* s: the journal, of which head bytes are no lines. -EBADMSG: it does not begin with what the mark is of. */
+int holds_marked(struct holds *h, const struct hold_mark *m, const char *s, size_t head, struct why *why);
 
 /* ---- events (hold_untold.c) ---- */
 

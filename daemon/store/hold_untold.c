@@ -51,35 +51,9 @@ static int on_line(void *arg, const char *file, uint64_t n, const struct evlog_l
 	return 0;
 }
 
-/* Files that wait, whatever becomes of them: whole lines of one that its writer left are taken, too. */
-static int seek_outbox(const struct root *r, struct seek *s)
+static void on_waiting(void *arg, const struct evlog_line *l)
 {
-	struct names names;
-	int rc = names_read(r, OUTBOX_DIR, &names);
-
-	for (size_t i = 0; !rc && i < names.n; i++) {
-		enum outbox_kind kind = outbox_name_kind(names.v[i]);
-		char path[sizeof(OUTBOX_DIR) + 256];
-		struct evlog_file f;
-		struct evlog_line l;
-		const char *p, *what;
-		size_t n;
-
-		if (kind != OUTBOX_READY && kind != OUTBOX_OPEN)
-			continue;
-		snprintf(path, sizeof(path), OUTBOX_DIR "/%.255s", names.v[i]);
-		rc = evlog_file_open(r, path, &f);
-		if (rc) {
-			rc = rc == -ENOENT ? 0 : rc; /* it went into the log, which is looked at next */
-			continue;
-		}
-		while (evlog_file_next(&f, &p, &n) == 1)
-			if (!evlog_line_parse(p, n, &l, &what))
-				s->found |= is_it(s->e, &l.e);
-		evlog_file_close(&f);
-	}
-	names_free(&names);
-	return rc == -ENOENT ? 0 : rc;
+	(void)on_line(arg, NULL, 0, l);
 }
 
 static int seek_log(const struct root *r, struct seek *s)
@@ -125,7 +99,7 @@ int holds_untold(struct holds *h, int (*tell)(void *arg, const struct evlog_even
 	e.who = l.by.name;
 	e.time_ns = l.at_ns;
 	evlog_num_add(&e, EVLOG_N_UID, l.by.uid);
-	rc = seek_outbox(h->root, &s);
+	rc = outbox_lines(h->root, on_waiting, &s); /* first: what goes into the log meanwhile is found there */
 	if (!rc && !s.found)
 		rc = seek_log(h->root, &s);
 	if (!rc && !s.found)

@@ -275,3 +275,33 @@ int outbox_file_read(const struct root *r, const char *file, struct outbox_file 
 		*ret = f;
 	return rc;
 }
+
+int outbox_lines(const struct root *r, void (*fn)(void *arg, const struct evlog_line *l), void *arg)
+{
+	struct names names;
+	int rc = names_read(r, OUTBOX_DIR, &names);
+
+	for (size_t i = 0; !rc && i < names.n; i++) {
+		enum outbox_kind kind = outbox_name_kind(names.v[i]);
+		char path[sizeof(OUTBOX_DIR) + 256];
+		struct evlog_file f;
+		struct evlog_line l;
+		const char *p, *what;
+		size_t n;
+
+		if (kind != OUTBOX_READY && kind != OUTBOX_OPEN)
+			continue;
+		snprintf(path, sizeof(path), OUTBOX_DIR "/%.255s", names.v[i]);
+		rc = evlog_file_open(r, path, &f);
+		if (rc) {
+			rc = rc == -ENOENT ? 0 : rc; /* it went into the log */
+			continue;
+		}
+		while (evlog_file_next(&f, &p, &n) == 1)
+			if (!evlog_line_parse(p, n, &l, &what))
+				fn(arg, &l);
+		evlog_file_close(&f);
+	}
+	names_free(&names);
+	return rc == -ENOENT ? 0 : rc;
+}

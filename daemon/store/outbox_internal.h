@@ -42,5 +42,7 @@ void outbox_file_free(struct outbox_file *f);
  * cannot be read now.
  */
 int outbox_file_read(const struct root *r, const char *file, struct outbox_file *ret, const char **ret_what);
+/* Whole lines of all files that wait, also of those that are being written, oldest first; whatever becomes of them. Of who only looks. -errno. */
+int outbox_lines(const struct root *r, void (*fn)(void *arg, const struct evlog_line *l), void *arg);
 
 #endif

@@ -71,6 +71,9 @@ void reap_holds_open(struct reap *r)
 	}
 	if (r->set->dry || !r->alone)
 		return;
+	rc = holds_mark(r->holds, &why);
+	if (rc)
+		reap_fault(r, rc, why.text);
 	rc = holds_settle(r->holds, &lost, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);

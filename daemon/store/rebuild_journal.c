@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "store/evlog.h"
 #include "store/hold_internal.h"
+#include "store/hold_log.h"
 #include "store/journal.h"
 #include "store/rebuild_internal.h"
 
@@ -192,13 +194,36 @@ static int keep_copy(struct rebuild *b, const char *p, size_t n, mode_t mode, co
 	return 0;
 }
 
+static void say_log(void *arg, const char *rule, const char *text)
+{
+	struct rebuild *b = arg;
+
+	rebuild_say(b, HOLDS_FILE, "%s (rule %s)", text, rule);
+}
+
+/* Calls that were set on hold, or whose hold was ended, since: whether they are on hold is for persons to say again. */
+static void ask_log(struct rebuild *b)
+{
+	struct evlog_look how = { .line = hold_log_line };
+	struct hold_log *g = NULL;
+	struct evlog_report rep;
+	char why[512] = "";
+
+	if (hold_log_new(b->root.path, &g, why, sizeof(why)))
+		return; /* audit verify says why */
+	how.arg = g;
+	if (!evlog_look(b->root.path, &how, &rep, why, sizeof(why)))
+		(void)hold_log_check(g, say_log, b, why, sizeof(why));
+	hold_log_free(g);
+}
+
 int rebuild_journal(struct rebuild *b)
 {
 	const mode_t mode = b->root.shared ? FILE_MODE(&b->root) : 0640;
 	struct journal j = { .b = b };
 	struct why bad = { "" };
 	char head[JOURNAL_HEAD_MAX], *text = NULL;
-	size_t n = 0;
+	size_t n = 0, n_head;
 	bool old = false;
 	int rc = holds_open(&b->root, HOLDS_READ, &j.holds, &bad);
 
@@ -210,7 +235,8 @@ int rebuild_journal(struct rebuild *b)
 		return rc ? why_set(b->why, rc, "%s", bad.text) : 0;
 	j.holds = holds_new(&b->root);
 	rc = j.holds ? read_file(b, &text, &n) : -ENOMEM;
-	buf_put(&j.out, head, journal_head_format(HOLDS_NAME, 0, head));
+	n_head = journal_head_format(HOLDS_NAME, 0, head);
+	buf_put(&j.out, head, n_head);
 	if (!rc)
 		rc = take_lines(&j, text, n);
 	if (!rc)
@@ -223,9 +249,14 @@ int rebuild_journal(struct rebuild *b)
 		rc = j.out.failed ? -ENOMEM : text ? keep_copy(b, text, n, mode, bad.text) : 0;
 		if (!rc)
 			rc = write_over(&b->root, HOLDS_FILE, j.out.p, j.out.len, mode, b->why);
+		if (!rc) /* the next reaper goes by this one */
+			rc = hold_mark_write(&b->root, &(struct hold_mark){ j.out.len - n_head, crc32c(0, j.out.p + n_head, j.out.len - n_head) },
+					     b->why);
 		if (!rc)
 			rebuild_say(b, HOLDS_FILE, "made anew: %llu lines kept, %llu left out, %llu calls on hold whose reason is lost",
 				    (unsigned long long)j.kept, (unsigned long long)j.lost, (unsigned long long)j.made);
+		if (!rc)
+			ask_log(b);
 	}
 	holds_close(j.holds);
 	buf_free(&j.out);

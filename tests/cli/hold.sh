@@ -205,6 +205,7 @@ run 3 "$O" fsck --store s # or cut: nobody can tell
 has out "^holds: .*H-1: the last line is not whole"
 A 0 "$far"
 run 0 "$O" fsck --store s
+cp s/holds h.new
 rm s/holds
 run 3 "$O" hold list --store s
 has err 'is gone'
@@ -212,4 +213,29 @@ run 3 "$O" fsck --store s
 cp h.good s/holds
 run 3 "$O" fsck --store s # the copy of far's key, of which this journal does not know
 has out 'hold.slots: offset [0-9]+: H-4: '
+
+# ---- an older copy of the journal: the evidence log knows more, and so does a reaper that went by the newer one ----
+cp s/keys/acme/documentation/hold.slots slots.new
+dd if=/dev/zero of=s/keys/acme/documentation/hold.slots bs=256 seek=1 count=1 conv=notrunc 2>/dev/null # as it was then
+run 0 "$O" fsck --store s
+run 1 "$O" audit verify s
+has err 'no evidence log there yet'
+run 0 "$O" reap --store s --now 2020-01-02 # knows no better yet; what waits goes into the log
+cp s/holds h.old
+run 3 "$O" audit verify s
+has out "^holds: H-7: call $far: put on hold at "
+cp h.new s/holds
+cp slots.new s/keys/acme/documentation/hold.slots
+run 0 "$O" audit verify s
+run 0 "$O" reap --store s --now 2020-01-02
+run 0 "$O" fsck --store s
+cp h.old s/holds
+run 3 "$O" audit verify s
+has out '^holds: H-1: .*reaper went by'
+run 3 "$O" fsck --store s
+has out '^holds: offset 0: H-1: .*reaper went by'
+A 3 "$far"
+mkdir copied
+cp -r s/evidence s/optag.store copied
+run 0 "$O" audit verify copied # an auditor's copy of the log alone
 exit 0

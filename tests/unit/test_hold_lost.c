@@ -373,6 +373,89 @@ static void test_journal_short(void **state)
 	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
 }
 
+static unsigned nsaid; /* that the log knows more than the journal */
+
+static void on_said(void *arg, const char *file, const char *text)
+{
+	(void)arg;
+	nsaid += !strcmp(file, "holds") && strstr(text, "(rule H-7)");
+}
+
+/*
+ * The journal of before, whole, and with or without the keys of then: one call was put on hold since, one let go, one let go and held
+ * again. Nothing is destroyed or kept by it.
+ */
+static void test_journal_old(void **state)
+{
+	static const char *const back[] = { "cp '%s.old/holds' '%s/holds'",
+					    "cp '%s.old/holds' '%s/holds' && cp '%s.old/keys/acme/documentation/hold.slots' '%s/keys/acme/documentation/'",
+					    "rm -f '%s.old/x' '%s/holds' '%s.old/x' '%s/keys/acme/documentation/hold.slots'" };
+	struct reap_settings s = { .now_ns = T0 + 88 * DAY_NS, .told = true };
+	struct store_rebuild_report rep;
+	struct reap_totals t;
+	struct finding f;
+	struct uid v[4];
+	char why[512] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(back) / sizeof(*back); i++) {
+		struct store *st = open_store(STORE_RW);
+		enum hold_end end;
+		struct holds *h;
+
+		if (!i)
+			shell("cp -a '%s' '%s.empty'", store_dir, store_dir);
+		for (unsigned k = 0; k < 4; k++)
+			v[k] = keep_call(st, k, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+		ok(st, store_sync(st));
+		hold(&v[0], T0 + DAY_NS, 20270301);
+		hold(&v[1], T0 + DAY_NS, 20270301);
+		ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+		for (unsigned k = 0; k < 2; k++) {
+			ok(st, store_hold_release(st, h, &v[1], "settled", k ? &bo : &anna, T0 + DAY_NS, &end));
+			if (!k)
+				assert_int_equal(end, HOLD_ASKED);
+		}
+		holds_close(h);
+		shell("rm -rf '%s.old' && cp -a '%s' '%s.old'", store_dir, store_dir, store_dir);
+		for (unsigned k = 1; k < 3; k++) { /* one of them again */
+			hold(&v[k], T0 + 2 * DAY_NS, 20270301);
+			reap_at(T0 + 2 * DAY_NS + NS_PER_S); /* tells it */
+		}
+		ok(st, store_holds(st, HOLDS_WRITE, &h, NULL));
+		for (unsigned k = 0; k < 2; k++)
+			ok(st, store_hold_release(st, h, &v[0], "settled", k ? &bo : &anna, T0 + 3 * DAY_NS, &end));
+		holds_close(h);
+		store_close(st);
+		reap_at(T0 + 80 * DAY_NS); /* goes by it */
+		shell(back[i], store_dir, store_dir, store_dir, store_dir);
+		for (int run = 0; run < 2; run++) {
+			assert_int_equal(fsck(&f, NULL), 1);
+			assert_string_equal(f.rule, "H-1");
+			assert_string_equal(f.file, "holds");
+			assert_int_equal(reap_with(&s, &t), -EBADMSG);
+			assert_true(!t.days && !t.released);
+		}
+		if (i == 2) /* no key is left of those either: only a copy of the store has them */
+			break;
+		nsaid = 0;
+		assert_int_equal(store_rebuild(store_dir, on_said, NULL, &rep, why, sizeof(why)), 0);
+		/* whose key is there is on hold; what the log knows besides is said */
+		assert_int_equal(nsaid, i ? 3 : 1);
+		fsck_clean(NULL);
+		reap_at(T0 + 89 * DAY_NS);
+		assert_int_equal(heard(&v[1], STORE_DOCUMENTATION), 0);
+		assert_int_equal(heard(&v[2], STORE_DOCUMENTATION), 0);
+		if (!i) {
+			reap_at(T0 + 91 * DAY_NS);
+			assert_int_equal(heard(&v[1], STORE_DOCUMENTATION), 0);
+			assert_int_equal(heard(&v[2], STORE_DOCUMENTATION), 0);
+		}
+		assert_int_equal(rebuild().damaged, 0);
+		shell("rm -rf '%s' && cp -a '%s.empty' '%s'", store_dir, store_dir, store_dir);
+	}
+}
+
 /* A rebuild that ends before the new journal is there has taken nothing away, and the next one still has the reasons. */
 static void test_journal_killed(void **state)
 {
@@ -664,7 +747,7 @@ static void test_untold(void **state)
 		shell("cp '%s.telling' '%s/holds.telling'", store_dir, store_dir);
 	}
 	/* what came to nothing, or is not whole, is no change */
-	shell("sed -i -e '1s/.*/{\"optag-holds\":1}/' -e '$ d' '%s/holds'", store_dir);
+	shell("sed -i -e '1s/.*/{\"optag-holds\":1}/' -e '$ d' '%s/holds' && rm '%s/reap.holds'", store_dir, store_dir);
 	reap_at(T0 + 8 * DAY_NS);
 	shell("head -c 50 '%s.telling' >'%s/holds.telling'", store_dir, store_dir);
 	reap_at(T0 + 9 * DAY_NS);
@@ -753,7 +836,7 @@ static void test_later(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(lost_partition), T(cut_end), T(old_area), T(lost_segment), T(journal), T(journal_short), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later), T(untold) };
+	const struct CMUnitTest tests[] = { T(lost), T(lost_partition), T(cut_end), T(old_area), T(lost_segment), T(journal), T(journal_short), T(journal_old), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later), T(untold) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
