@@ -398,6 +398,8 @@ static void choose(struct scan *s, const struct retention *t, const struct marks
 			reap_fault(s->r, -EINVAL, text);
 			continue;
 		}
+		if (k.mark.from_ns > last) /* of a time that lies ahead: it says nothing of rows that came since */
+			k.mark = (struct mark_of){ 0 };
 		k.edge_ns = edge(l, &k.mark, s->r->due_ns);
 		k.to_ns = earlier(last + k.edge_ns, l->before_ns);
 		s->look[s->nlook++] = k;
@@ -419,8 +421,6 @@ static void note_marks(struct scan *s, const struct marks *old, uint64_t clock_n
 		if (k->failed || last_due(k->l, s->r->due_ns, &last))
 			continue;
 		x = x ? x : &m.v[m.n++];
-		if (k->mark.from_ns > last) /* a time that was set back */
-			last = k->mark.from_ns;
 		*x = (struct mark_of){ k->l->n, k->l->crc, last, s->r->due_ns, clock_ns };
 	}
 	if (m.v)

@@ -487,6 +487,29 @@ static void test_late_row(void **state)
 	assert_true(there("reap.retention"));
 }
 
+/* A person said a time that lies ahead: what comes after that is looked at by the clock's. */
+static void test_ahead(void **state)
+{
+	struct uid uid[13];
+
+	(void)state;
+	reap_retain_fresh_ns = 0;
+	keep(0, 2, uid);
+	seal_all();
+	note(line_of(0, 3, RETENTION_U_MONTHS), utc("2027-01-01"));
+	note(line_of(0, 20, RETENTION_U_DAYS), utc("2027-02-20"));
+	assert_int_equal(reap_at(utc("2027-04-01")).single, 2);
+	keep(12, 13, uid); /* of 10 February */
+	seal_all();
+	usleep(20000); /* a file's time is that of the last tick */
+	assert_int_equal(reap_at(utc("2027-02-21")).single, 0);
+	assert_int_equal(kept(uid + 12, 1, STORE_DOCUMENTATION), 1);
+	assert_int_equal(reap_at(utc("2027-03-02")).single, 1);
+	assert_int_equal(reap_at(utc("2027-03-03")).single, 0);
+	reap_retain_fresh_ns = 600 * NS_PER_S;
+	fsck_clean(NULL);
+}
+
 /* What a reaper went by is missed. */
 static void test_lost(void **state)
 {
@@ -779,7 +802,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_line), T(note), T(note_use), T(shrink), T(cut), cmocka_unit_test(test_due),
-		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(lost), T(lost_between), T(hold),
+		cmocka_unit_test(test_due_use), T(runs), T(runs_sealed), T(uses), T(uses_sealed), T(late_row), T(ahead), T(lost), T(lost_between), T(hold),
 		T(format_1), T(format_2), T(killed),
 	};
 
