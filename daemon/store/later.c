@@ -22,17 +22,21 @@ struct later {
 	char rel[STORE_PATH_MAX];
 };
 
+/* What is over is most of it, and asked for by nobody each minute: an index of the rest. Its words are those of kept_lines. */
+#define KEPT	   "state NOT IN ('EXPIRED','WITHDRAWN') AND purpose<>'training'"
+#define KEPT_INDEX "CREATE INDEX IF NOT EXISTS later_kept ON later(day) WHERE " KEPT
+
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS later(uid TEXT NOT NULL, purpose TEXT NOT NULL, day TEXT NOT NULL, state TEXT NOT NULL,"
 	" reason TEXT NOT NULL, at_ns INTEGER NOT NULL, PRIMARY KEY(uid, purpose)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS later_day ON later(day);"
+	KEPT_INDEX ";"
 	"PRAGMA application_id=0x4F50544C; PRAGMA user_version=1;";
 
 static const char put_line[] = "INSERT OR REPLACE INTO later(uid,purpose,day,state,reason,at_ns) VALUES(?,?,?,?,?,?)";
 static const char get_line[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE uid=? AND purpose=?";
 static const char all_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later ORDER BY uid,purpose";
-/* Each minute. No index has the state: all of the file is read, but of what is over, which is most, no line is handed out. */
-static const char kept_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE state NOT IN ('EXPIRED','WITHDRAWN') AND purpose<>'training'";
+static const char kept_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE " KEPT; /* each minute */
 static const char day_lines[] = "SELECT uid,purpose,day,state,reason,at_ns FROM later WHERE day=? ORDER BY uid,purpose";
 
 void later_path(const char *controller, char out[STORE_PATH_MAX])
@@ -79,6 +83,8 @@ static int setup_write(struct later *l, struct why *why)
 		return why_set(why, -EBADMSG, "%s: not of this version (rule C-5)", l->rel);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(l->sql, "COMMIT", NULL, NULL, NULL);
+	if (rc == SQLITE_OK && app) /* of before there was one: where there is no room for it all lines are looked at */
+		(void)sqlite3_exec(l->sql, KEPT_INDEX, NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(l->sql, put_line, -1, &l->put, NULL);
 	return rc == SQLITE_OK ? 0 : fail(l, rc, "cannot open", why);

@@ -442,6 +442,69 @@ static void test_later(void **state)
 	root_close(&r);
 }
 
+/* Bytes that this process asked to read. */
+static unsigned long read_so_far(void)
+{
+	unsigned long n = 0;
+	FILE *f = fopen("/proc/self/io", "re");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "rchar: %lu", &n), 1);
+	fclose(f);
+	return n;
+}
+
+static int count_kept(void *arg, const struct later_line *line)
+{
+	assert_true(line->state == STORE_S_GRANTED && line->purpose == STORE_DOCUMENTATION && line->day == DAY_HOLD);
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* Who is kept by a hold is asked for each minute: the lines of all others are not read for it, also in a file of before. */
+static void test_later_kept(void **state)
+{
+	struct later_line line = { .day = DAY, .reason = "unused", .at_ns = 7 };
+	struct later *l = NULL;
+	struct root r = { .fd = -1 };
+	struct why why = { "" };
+	unsigned long before, all, some;
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(root_open(store_dir, &r, &why), 0);
+	assert_int_equal(later_open(&r, "acme", true, &l, &why), 0);
+	assert_int_equal(later_begin(l, &why), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		bool held = i % 2000 == 0;
+
+		line.uid.b[0] = (uint8_t)(i >> 8);
+		line.uid.b[1] = (uint8_t)i;
+		line.purpose = i & 1 ? STORE_TRAINING : STORE_DOCUMENTATION;
+		line.state = held ? STORE_S_GRANTED : i & 2 ? STORE_S_EXPIRED : STORE_S_WITHDRAWN;
+		line.day = held ? DAY_HOLD : DAY;
+		assert_int_equal(later_put(l, &line, &why), 0);
+	}
+	assert_int_equal(later_commit(l, &why), 0);
+	later_close(l);
+	shell("sqlite3 '%s' 'drop index later_kept'", file_at("catalog/acme/later.db"));
+	for (int with = 0; with < 2; with++) {
+		assert_int_equal(later_open(&r, "acme", with, &l, &why), 0); /* who writes makes it */
+		later_close(l);
+		assert_int_equal(later_open(&r, "acme", false, &l, &why), 0);
+		before = read_so_far();
+		n = 0;
+		assert_int_equal(later_kept(l, count_kept, &n, &why), 0);
+		assert_int_equal(n, 10);
+		*(with ? &some : &all) = read_so_far() - before;
+		assert_int_equal(later_check(l, &why), 0);
+		later_close(l);
+	}
+	if (some * 10 > all || all < 1000000)
+		fail_msg("it reads %lu of %lu bytes", some, all);
+	root_close(&r);
+}
+
 /* A writer that dies in the middle of a transaction leaves nothing of it, and stops nobody. */
 static void test_later_killed(void **state)
 {
@@ -640,7 +703,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_store, drop_store)
 		T(test_parts), T(test_thread), T(test_idle), T(test_killed), T(test_kill_seal), T(test_reader), T(test_wal), T(test_plans), T(test_names),
-		T(test_later), T(test_later_killed), T(test_overlay), T(test_overlay_many), T(test_hold_row),
+		T(test_later), T(test_later_kept), T(test_later_killed), T(test_overlay), T(test_overlay_many), T(test_hold_row),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
