@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/phone.h"
 #include "policies_internal.h"
 
 #define REFUSED_SAY_NS (10 * NS_PER_S)
@@ -41,6 +42,10 @@ int policies_words(const json_t *rq, struct polhist_line *note, char *why, size_
 		return refuse(why, n, -EINVAL, "a change needs a reason: up to 200 bytes on one line");
 	if (json_object_get(rq, "ticket") && (!ticket || !polhist_text_ok(ticket, sizeof(note->ticket))))
 		return refuse(why, n, -EINVAL, "a ticket is up to 64 bytes on one line");
+	if (phone_in(reason, strlen(reason), NULL))
+		return refuse(why, n, -EINVAL, "the reason: " PHONE_REFUSED);
+	if (ticket && phone_in(ticket, strlen(ticket), NULL))
+		return refuse(why, n, -EINVAL, "the ticket: " PHONE_REFUSED);
 	snprintf(note->reason, sizeof(note->reason), "%s", reason);
 	snprintf(note->ticket, sizeof(note->ticket), "%s", ticket ? ticket : "");
 	return 0;

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/phone.h"
 #include "policies_internal.h"
 
 #define PIECE	  (256u << 10) /* of the text in one answer */
@@ -289,6 +290,10 @@ static int on_add(struct policies *ps, const struct ctl_peer *peer, const json_t
 	x.note = json_string_value(json_object_get(rq, "note"));
 	if (until && (!json_is_integer(until) || (x.until && x.until <= x.added))) {
 		snprintf(why, n, "the end of the membership is past");
+		return -EINVAL;
+	}
+	if (x.note && phone_in(x.note, strlen(x.note), NULL)) {
+		snprintf(why, n, "the note: " PHONE_REFUSED);
 		return -EINVAL;
 	}
 	looser = use & POLICY_SET_PERMITS ||

@@ -21,6 +21,7 @@
 #include "base/beneath.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/phone.h"
 #include "policy/approval.h"
 #include "store/store.h"
 
@@ -435,6 +436,10 @@ int uses_ctl(struct uses *u, const struct ctl_peer *peer, const json_t *rq, char
 	}
 	if (!by || !approval_name_ok(by)) {
 		snprintf(why, n, "by is a person's name: a-z 0-9 . _ -, starting with a letter, without five digits in a row");
+		return -EINVAL;
+	}
+	if (phone_in(by, strlen(by), NULL)) {
+		snprintf(why, n, "by: " PHONE_REFUSED);
 		return -EINVAL;
 	}
 	if (u->err) {

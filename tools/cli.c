@@ -12,6 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/phone.h"
 #include "base/uid.h"
 
 #define NEAREST_MAX 32 /* longer words are never near; bounds the table of distances */
@@ -163,22 +164,33 @@ static int parse_uint(const char *s, uint64_t *ret)
 	return 0;
 }
 
+int cli_text_ok(const char *what, const char *s)
+{
+	return phone_in(s, strlen(s), NULL) ? cli_usage("%s: " PHONE_REFUSED, what) : CLI_GO_ON;
+}
+
 /* The value itself is not repeated in messages: it may be a phone number. */
 static int set_value(const struct cli_opt *o, const char *v)
 {
 	int rc = 0;
 	const char *want = "";
+	char what[32];
 
 	switch (o->type) {
 	case CLI_FLAG:
 		*(bool *)o->target = true;
 		break;
 	case CLI_STR:
+	case CLI_TEXT:
 	case CLI_FILE:
 	case CLI_DIR:
 		if (!*v)
 			return cli_usage("--%s: empty", o->name);
 		*(const char **)o->target = v;
+		if (o->type == CLI_TEXT) {
+			snprintf(what, sizeof(what), "--%s", o->name);
+			return cli_text_ok(what, v);
+		}
 		break;
 	case CLI_UINT:
 		want = "a number";

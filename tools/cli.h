@@ -47,6 +47,7 @@ enum cli_exit { CLI_GO_ON = -1, CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_D
 enum cli_type {
 	CLI_FLAG,     /* nothing; bool, set to true */
 	CLI_STR,      /* const char * */
+	CLI_TEXT,     /* const char *, words of a person that are kept: no telephone number (cli_text_ok) */
 	CLI_FILE,     /* const char *, completed as a file */
 	CLI_DIR,      /* const char *, completed as a directory */
 	CLI_UINT,     /* uint64_t, decimal */
@@ -139,6 +140,8 @@ int cli_finish(int rc);
 int cli_time(const char *s, uint64_t *ret_ns);
 /* "90s" "15m" "2h" "30d" "4w", also joined ("1h30m"). -EINVAL, -ERANGE. */
 int cli_duration(const char *s, uint64_t *ret_ns);
+/* What a person wrote may go into a journal or log: no telephone number is in it (base/phone.h). What: "--reason". CLI_GO_ON or CLI_USAGE, told. */
+int cli_text_ok(const char *what, const char *s);
 /* Nearest of n words if it is near enough to be meant, else NULL. */
 const char *cli_nearest(const char *word, const char *const *words, size_t n);
 

@@ -20,7 +20,7 @@ static const char *const purposes[] = { "documentation", "training", "both", NUL
 static const struct cli_opt opts[] = {
 	CLI_OPT_STORE(&store_dir),
 	CLI_PICK('p', "purpose", &purpose, "PURPOSE", "what ends: documentation, training or both", true, purposes),
-	CLI_REQUIRED('r', "reason", CLI_STR, &reason, "WORD", "why, for the evidence log: withdrawn, erased ... (a-z 0-9 . _ -)"),
+	CLI_REQUIRED('r', "reason", CLI_TEXT, &reason, "WORD", "why, for the evidence log: withdrawn, erased ... (a-z 0-9 . _ -)"),
 	CLI_OPT_JSON(&json),
 	{ 0 },
 };

@@ -241,8 +241,8 @@ static int add_one(struct store *st, struct holds *h, const char *call, const st
 static int cmd_add(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_REQUIRED(0, "reason", CLI_STR, &reason, "TEXT", "why these calls are needed longer"),
-		CLI_REQUIRED(0, "reference", CLI_STR, &reference, "REF", "the proceeding: a file number"),
+		CLI_REQUIRED(0, "reason", CLI_TEXT, &reason, "TEXT", "why these calls are needed longer"),
+		CLI_REQUIRED(0, "reference", CLI_TEXT, &reference, "REF", "the proceeding: a file number"),
 		CLI_REQUIRED(0, "review", CLI_STR, &review, "DATE", "by then it is looked at again, YYYY-MM-DD, within 6 months"),
 		CLI_OPT_STORE(&store_dir),
 		{ 0 },
@@ -437,7 +437,7 @@ static int cancel_one(struct store *st, struct holds *h, const struct uid *uid, 
 static int cmd_release(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why it is not needed any longer"),
+		CLI_OPT(0, "reason", CLI_TEXT, &reason, "TEXT", "why it is not needed any longer"),
 		CLI_OPT(0, "cancel", CLI_FLAG, &cancel, NULL, "take back what was asked for"),
 		CLI_OPT_STORE(&store_dir),
 		{ 0 },

@@ -55,8 +55,8 @@ static int propose(const struct policy *now)
 int policy_cmd_propose(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for who approves and for the history; asked for when left out"),
-		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),
+		CLI_OPT(0, "reason", CLI_TEXT, &reason, "TEXT", "why, for who approves and for the history; asked for when left out"),
+		CLI_OPT(0, "ticket", CLI_TEXT, &ticket, "TEXT", "where it was decided"),
 		CLI_OPT(0, "valid", CLI_DURATION, &valid_ns, "SPAN", "until when an approval may be used (default 7d, at most 90d)"),
 		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
@@ -275,7 +275,7 @@ static int make_key(const char *path)
 int policy_cmd_approver_key(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
-		CLI_REQUIRED('n', "name", CLI_STR, &person, "NAME", "whose it is: the person's name on the recorder, if there is one"),
+		CLI_REQUIRED('n', "name", CLI_TEXT, &person, "NAME", "whose it is: the person's name on the recorder, if there is one"),
 		CLI_OPT(0, "public", CLI_FILE, &out_file, "FILE", "where the public key goes (default FILE.pub)"),
 		{ 0 },
 	};

@@ -71,8 +71,8 @@ int policy_cmd_rollback(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
 		CLI_OPT('y', "yes", CLI_FLAG, &yes, NULL, "do not ask"),
-		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for the history; asked for when left out"),
-		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),
+		CLI_OPT(0, "reason", CLI_TEXT, &reason, "TEXT", "why, for the history; asked for when left out"),
+		CLI_OPT(0, "ticket", CLI_TEXT, &ticket, "TEXT", "where it was decided"),
 		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },

@@ -120,7 +120,7 @@ int policy_tool_reason(const char **text)
 			line[strcspn(line, "\n")] = 0;
 			*text = line;
 			if (*line)
-				return 0;
+				return cli_text_ok("the reason", line) == CLI_GO_ON ? 0 : CLI_USAGE;
 		}
 	}
 	return cli_usage("a change needs a reason: --reason TEXT");
@@ -231,8 +231,8 @@ int policy_cmd_apply(int argc, char **argv)
 	static const struct cli_opt opts[] = {
 		CLI_OPT('y', "yes", CLI_FLAG, &yes, NULL, "do not ask"),
 		CLI_OPT('n', "dry-run", CLI_FLAG, &dry_run, NULL, "show what would change, and change nothing"),
-		CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for the history; asked for when left out"),
-		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),
+		CLI_OPT(0, "reason", CLI_TEXT, &reason, "TEXT", "why, for the history; asked for when left out"),
+		CLI_OPT(0, "ticket", CLI_TEXT, &ticket, "TEXT", "where it was decided"),
 		CLI_OPT(0, "confirm", CLI_DURATION, &confirm_ns, "SPAN", "revert after so long unless confirmed (10m)"),
 		CLI_OPT(0, "effective", CLI_DURATION, &effective_ns, "SPAN", "not now, but in so long (24h); 0s: now, whatever stored calls lose"),
 		CLI_OPT_CONTROL(0, &control),

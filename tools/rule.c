@@ -16,8 +16,8 @@ static int change(const char *what, const char *rule, json_t **ret)
 
 #define OPTS(REASON)                                                                         \
 	{                                                                                    \
-		REASON(0, "reason", CLI_STR, &reason, "TEXT", "why, for the history"),       \
-		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided"),      \
+		REASON(0, "reason", CLI_TEXT, &reason, "TEXT", "why, for the history"),       \
+		CLI_OPT(0, "ticket", CLI_TEXT, &ticket, "TEXT", "where it was decided"),      \
 		CLI_OPT_CONTROL(0, &control), CLI_OPT_JSON(&json), { 0 },                  \
 	}
 

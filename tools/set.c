@@ -38,8 +38,8 @@ static char *number_of(const char *s)
 
 #define APPROVED "Where approval is required, what lets calls be recorded is proposed; done again after the approval\nit is made.\n"
 #define OPTS_WHY                                                                                     \
-	CLI_OPT(0, "reason", CLI_STR, &reason, "TEXT", "why, for who approves it and for the history"), \
-		CLI_OPT(0, "ticket", CLI_STR, &ticket, "TEXT", "where it was decided")
+	CLI_OPT(0, "reason", CLI_TEXT, &reason, "TEXT", "why, for who approves it and for the history"), \
+		CLI_OPT(0, "ticket", CLI_TEXT, &ticket, "TEXT", "where it was decided")
 
 /* Takes what the request shall hold beside do, set and number. */
 static int change(const char *what, struct cli_args *a, json_t *more)
@@ -71,7 +71,7 @@ static int cmd_add(int argc, char **argv)
 	static const struct cli_opt opts[] = {
 		CLI_OPT(0, "until", CLI_TIME, &until_ns, "TIME", "the membership ends then"),
 		CLI_OPT(0, "for", CLI_DURATION, &for_ns, "SPAN", "the membership ends after so long (90d, 48h)"),
-		CLI_OPT(0, "note", CLI_STR, &note, "TEXT", "why, for whoever lists the set"),
+		CLI_OPT(0, "note", CLI_TEXT, &note, "TEXT", "why, for whoever lists the set"),
 		OPTS_WHY,
 		CLI_OPT_CONTROL(0, &control),
 		{ 0 },

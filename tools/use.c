@@ -15,7 +15,7 @@ int main(int argc, char **argv)
 {
 	static const struct cli_opt opts[] = {
 		CLI_PICK(0, "kind", &kind, "KIND", "played, scored or course", true, kinds),
-		CLI_REQUIRED(0, "by", CLI_STR, &by, "PERSON", "who used it: a name of a-z 0-9 . _ -"),
+		CLI_REQUIRED(0, "by", CLI_TEXT, &by, "PERSON", "who used it: a name of a-z 0-9 . _ -"),
 		CLI_OPT_CONTROL(0, &control),
 		CLI_OPT_JSON(&json),
 		{ 0 },

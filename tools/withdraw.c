@@ -23,7 +23,7 @@ static const char *const purposes[] = { "documentation", "training", "both", NUL
 static const struct cli_opt opts[] = {
 	CLI_OPT_STORE(&store_dir),
 	CLI_PICK('p', "purpose", &purpose, "PURPOSE", "which consent: documentation, training or both (default: both)", false, purposes),
-	CLI_OPT(0, "via", CLI_STR, &via, "WORD", "how it came, for the evidence log: web, phone, letter ... (a-z 0-9 . _ -)"),
+	CLI_OPT(0, "via", CLI_TEXT, &via, "WORD", "how it came, for the evidence log: web, phone, letter ... (a-z 0-9 . _ -)"),
 	CLI_OPT_JSON(&json),
 	{ 0 },
 };

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/phone.h"
 #include "store/bucket.h"
 #include "store/hold_internal.h"
 
@@ -16,7 +17,9 @@ static int check_text(const char *what, const char *s, size_t size, struct why *
 {
 	const char *bad = s ? hold_text_check(s, size) : "is missing";
 
-	return bad ? why_set(why, -EINVAL, "the %s %s (at most %zu bytes)", what, bad, size - 1) : 0;
+	if (bad)
+		return why_set(why, -EINVAL, "the %s %s (at most %zu bytes)", what, bad, size - 1);
+	return phone_in(s, strlen(s), NULL) ? why_set(why, -EINVAL, "the %s: " PHONE_REFUSED, what) : 0;
 }
 
 static int check_review(uint32_t review, uint64_t now, struct why *why)

@@ -16,7 +16,7 @@ start
 cp "$TMP/b" "$live"
 P 2 apply --yes "$live"
 has err 'needs a reason'
-P 1 apply --yes --reason "$(printf '%0300d' 0)" "$live"
+P 1 apply --yes --reason "$(printf 'x%.0s' $(seq 300))" "$live"
 has err 'up to 200 bytes'
 P 1 apply --yes --reason 'line
 line' "$live"

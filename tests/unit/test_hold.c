@@ -309,6 +309,10 @@ static void test_refused(void **state)
 	assert_non_null(strstr(why.text, "DENIED"));
 	assert_int_equal(add(st, 0, &(struct hold_why){ "", "D-1", REVIEW }, NOW, NULL), -EINVAL);
 	assert_int_equal(add(st, 0, &(struct hold_why){ "r", "", REVIEW }, NOW, NULL), -EINVAL);
+	assert_int_equal(add(st, 0, &(struct hold_why){ "he rang from 20 30 40 50", "D-1", REVIEW }, NOW, NULL), -EINVAL);
+	assert_non_null(strstr(why.text, "the reason: looks as if a telephone number stands in it"));
+	assert_null(strstr(why.text, "20 30"));
+	assert_int_equal(add(st, 0, &(struct hold_why){ "r", "+45 20304050", REVIEW }, NOW, NULL), -EINVAL);
 	assert_int_equal(add(st, 0, &(struct hold_why){ "r", "D-1", 20261119 }, NOW, NULL), -EINVAL); /* today */
 	assert_int_equal(add(st, 0, &(struct hold_why){ "r", "D-1", 20270520 }, NOW, NULL), -EINVAL);
 	assert_non_null(strstr(why.text, "6 months"));

@@ -118,6 +118,10 @@ static void test_damaged(void **state)
 	fclose(f);
 	assert_int_equal(open_it(&u), 0);
 	assert_non_null(strstr(uses_why(u), "line 1"));
+	assert_int_equal(json_object_set_new(rq, "by", json_string("anna.20-30-40-50")), 0);
+	assert_int_equal(uses_ctl(u, &peer, rq, why, sizeof(why)), -EINVAL);
+	assert_non_null(strstr(why, "telephone number"));
+	assert_int_equal(json_object_set_new(rq, "by", json_string("anna")), 0);
 	assert_int_equal(uses_ctl(u, &peer, rq, why, sizeof(why)), -EBADMSG);
 	assert_non_null(strstr(why, "line 1"));
 	uses_free(u);
