@@ -172,6 +172,12 @@ static uint64_t said_over_ns(const struct calls *cs, const struct call *c, uint6
 	return 0;
 }
 
+void call_decide_divide(struct calls *cs, struct call *c, uint64_t now_ns)
+{
+	decide_end_presses(cs, c, now_ns, true);
+	decide_end_doubt(cs, c, now_ns, true);
+}
+
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	int p;
@@ -179,7 +185,7 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 	decide_end_presses(cs, c, now_ns, true);
 	/* what time decided before the end */
 	call_decide_time(cs, c, c->end_ns && c->end_ns < now_ns ? c->end_ns : now_ns);
-	decide_end_doubt(cs, c, now_ns, strcmp(c->end, "transfer") != 0); /* where the next part goes on with it (segment.c) */
+	decide_end_doubt(cs, c, now_ns, true);
 	for (p = 0; p < 2; p++) {
 		decide_forget_digits(&c->decide.typed[p]);
 		decide_forget_twins(&c->decide.typed[p]);

@@ -189,6 +189,9 @@ void call_decide_carry(struct calls *cs, struct call *c, const struct call_decid
 /* It was answered before it began to be recorded, and no message says so now. */
 void call_decide_answered(struct calls *cs, struct call *c, uint64_t now_ns);
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns);
+/* It ends and another recording of the call begins, before what goes on there is looked at: a press that is open is over, and digits
+ * that were to become a key did not. What that takes back is taken from both. */
+void call_decide_divide(struct calls *cs, struct call *c, uint64_t now_ns);
 
 /*
  * A key press on a leg (enum optag_leg: whose voice that leg is). trusted: it came from an address

@@ -345,9 +345,8 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 		call_recordpref_off(cs, c, OPTAG_LEG_CALLER, now);
 	if (c->answered)
 		call_set_answered(cs, c, now);
-	if (b->rule && !other) { /* the number that a consent may be part of goes on here */
+	if (b->rule && !other) { /* the number that a consent may be part of goes on here, but for what was to become a key */
 		c->decide.doubt = b->decide.doubt;
-		c->decide.doubt_held = b->decide.doubt_held;
 		c->decide.doubt_ns = b->decide.doubt_ns;
 	}
 	if (b->rule && same_notices(b->rule, c->rule))
@@ -486,6 +485,8 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 	}
 	if (waits)
 		tell_gap(cs, c, now);
+	if (c->matched)
+		call_decide_divide(cs, c, now);
 	remember(c, &b);
 	if (c->matched)
 		end_recording(cs, c, now);
@@ -564,6 +565,7 @@ void call_third_party(struct calls *cs, struct call *c, uint64_t now)
 		no_training(cs, c);
 		return;
 	}
+	call_decide_divide(cs, c, now);
 	remember(c, &b);
 	end_recording(cs, c, now);
 	start_anew(cs, c, now);

@@ -48,10 +48,17 @@ static const char text[] =
 	"rule \"" q "\" { controller " k " side called called +45 7010 201* queue = " q " owner O review 2027-10-01 notice nc notice-proof attested\n" \
 	" training { basis consent assessment a consent-key 1 withdraw-key 0 sample 5% cap 5 per day use-within 5 days }\n" \
 	" roles training r }\n"
+#define BY_KEYS(q) \
+	"rule \"" q "\" { controller c side called called +45 7010 201* queue = " q " owner O review 2027-10-01 notice nk notice-proof attested\n" \
+	" documentation { basis consent assessment d consent-key 1 withdraw-key 0 }\n" \
+	" training { basis interest assessment a opt-out key *9 opt-out agent api sample 5% cap 5 per day use-within 5 days }\n" \
+	" roles documentation r roles training r }\n"
 #define DOCUMENT(name, match) \
 	"rule \"" name "\" { controller c side called " match " owner O review 2027-10-01 notice nd notice-proof attested\n" \
 	" documentation { basis interest assessment d } roles documentation r }\n"
-	INTEREST("a") INTEREST("b") CONSENT("c1", "c") CONSENT("c2", "c") CONSENT("k", "k")
+	"announcement nk { language da link https://c.example/t elements rec doc train withdraw optout then link access key:1 optout-key:*9 "
+	"text \"x\" }\n"
+	INTEREST("a") INTEREST("b") BY_KEYS("d1") CONSENT("c1", "c") CONSENT("c2", "c") CONSENT("k", "k")
 	DOCUMENT("interest", "called +45 7010 2066")
 	"set wish dynamic numbers\nnever \"wish\" { calling @wish }\n"
 	"announcement law { language da link https://c.example/t elements rec doc link access text \"x\" }\n"
@@ -479,6 +486,84 @@ static void test_a_number_goes_on(void **state)
 		later(&w, slow ? 1.6 : 0.5);
 		press(&w, '4');
 		assert_int_equal(call_of(&w)->state[TRAIN], slow ? PURPOSE_GRANTED : PURPOSE_WITHDRAWN);
+		finish(&w);
+	}
+}
+
+static struct call_press open_press;
+
+static bool on_press(void *arg, struct call *c, unsigned leg, uint64_t now_ns, struct call_press *ret)
+{
+	(void)arg;
+	(void)c;
+	(void)now_ns;
+	if (!open_press.key || leg != SUBJECT)
+		return false;
+	*ret = open_press;
+	open_press.key = 0;
+	return true;
+}
+
+/* The key that takes a consent back is down when the call is transferred, or somebody joins: the next part does not begin with it. */
+static void test_taken_back_at_a_transfer(void **state)
+{
+	static const struct {
+		const char *queue;
+		int p;
+		char key;
+		bool joins;
+	} t[] = { { "c1", TRAIN, '0', false }, { "d1", DOC, '0', false }, { "c1", TRAIN, '1', false }, { "d1", DOC, '1', false }, { "c1", TRAIN, '0', true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct world w;
+		char h[64];
+
+		begin(&w, NUMBER);
+		w.cs->sink.press = on_press;
+		snprintf(h, sizeof(h), "X-Queue: %s\r\nX-Agent: anna\r\n", t[i].queue);
+		establish(&w, h);
+		later(&w, 5);
+		press(&w, '1');
+		later(&w, 3);
+		assert_int_equal(call_of(&w)->state[t[i].p], PURPOSE_GRANTED);
+		open_press = (struct call_press){ t[i].key, CALL_BY_RFC4733, true, w.now - 50 * MS, w.now, 0, 0 };
+		call_pressing(w.cs, call_of(&w), SUBJECT, w.now + 150 * MS);
+		snprintf(h, sizeof(h), "X-Queue: %s\r\nX-Agent: bo\r\n", t[i].queue);
+		own(&w, "INVITE", 2, t[i].joins ? "Contact: <sip:c@h>;isfocus\r\n" : h, 8);
+		assert_int_equal(open_press.key, 0);
+		assert_int_equal(w.ended, 1);
+		assert_int_equal(w.state[t[i].p], t[i].key == '0' ? PURPOSE_WITHDRAWN : PURPOSE_GRANTED);
+		assert_int_equal(call_of(&w)->state[t[i].p] == PURPOSE_GRANTED, t[i].key == '1');
+		finish(&w);
+	}
+}
+
+/* A consent, and a digit that may be the first of a longer key: behind the transfer it can become none, wherever that leads. */
+static void test_a_number_ends(void **state)
+{
+	static const char *const to[] = { "none", "k", "a", "d1" };
+
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		struct world w;
+		char h[64];
+
+		begin(&w, NUMBER);
+		establish(&w, "X-Queue: d1\r\nX-Agent: anna\r\n");
+		later(&w, 5);
+		press(&w, '1');
+		later(&w, 0.3);
+		if (i & 1)
+			press(&w, '*');
+		later(&w, 0.3);
+		assert_int_equal(call_of(&w)->state[DOC], PURPOSE_GRANTED);
+		snprintf(h, sizeof(h), "X-Queue: %s\r\nX-Agent: bo\r\n", to[i / 2]);
+		own(&w, "INVITE", 2, h, 8);
+		assert_int_equal(w.ended, 1);
+		assert_int_equal(w.state[DOC], i & 1 ? PURPOSE_WITHDRAWN : PURPOSE_GRANTED);
+		if (i / 2 == 3)
+			assert_int_equal(call_of(&w)->state[DOC] == PURPOSE_GRANTED, !(i & 1));
 		finish(&w);
 	}
 }
@@ -966,6 +1051,8 @@ int main(void)
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_what_travels),
 		cmocka_unit_test(test_a_number_goes_on),
+		cmocka_unit_test(test_taken_back_at_a_transfer),
+		cmocka_unit_test(test_a_number_ends),
 		cmocka_unit_test(test_no_in_a_part_that_is_out),
 		cmocka_unit_test(test_out_and_in),
 		cmocka_unit_test(test_opt_out_through),
