@@ -18,8 +18,9 @@
 #include "optag.h"
 
 /* 2: decide.h; 3: samples; 4: objections; 5: addresses that are barred; 6: group.h, segments; 7: promised, added keys; 8: ptime, more
- * that was tightened, who said which header when; 9: silences, numbers of requests; 10: silences of both legs, party.h, told.h */
-#define VERSION	   11
+ * that was tightened, who said which header when; 9: silences, numbers of requests; 10: silences of both legs, party.h, told.h; 11: what a
+ * consent is in doubt by; 12: when a digit came, the numbers of an agent's own INVITE */
+#define VERSION	   12
 #define WORD_MAX   48 /* of a reason: "optout.uncertain" */
 #define WORDS_MAX  256
 #define FORMATS    (2 * CALL_ENDPOINTS_MAX)

@@ -178,6 +178,18 @@ void call_decide_divide(struct calls *cs, struct call *c, uint64_t now_ns)
 	decide_end_doubt(cs, c, now_ns, true);
 }
 
+void call_decide_typing(struct calls *cs, struct call *c, const struct call_decide *before, bool same)
+{
+	struct call_decide *d = &c->decide;
+
+	memcpy(d->typed, before->typed, sizeof(d->typed));
+	if (same) {
+		d->doubt = before->doubt;
+		d->doubt_ns = before->doubt_ns;
+	}
+	decide_set_timer(cs, c);
+}
+
 void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns)
 {
 	int p;
@@ -595,6 +607,8 @@ void call_decide_save(const struct call_decide *d, struct buf *out)
 		buf_put8(out, d->early_by[i]);
 	buf_put8(out, (uint8_t)(d->doubt | d->doubt_held << POLICY_PURPOSES));
 	buf_put_le64(out, d->doubt_ns);
+	for (i = 0; i < 2; i++) /* when, not which */
+		buf_put_le64(out, d->typed[i].last_ns);
 }
 
 bool call_decide_load(struct rd *r, struct call_decide *d)
@@ -642,6 +656,8 @@ bool call_decide_load(struct rd *r, struct call_decide *d)
 	d->doubt = flags & ((1u << POLICY_PURPOSES) - 1);
 	d->doubt_held = flags >> POLICY_PURPOSES; /* their digits are not known here: none becomes a key */
 	d->doubt_ns = rd_le64(r);
+	for (i = 0; i < 2; i++)
+		d->typed[i].last_ns = rd_le64(r);
 	r->bad |= d->doubt_held >= POLICY_KEY_MAX || (d->doubt_held && !d->doubt);
 	if (d->notice == CALL_NOTICE_WAIT) { /* what was being heard is looked for anew */
 		if (!d->header_seen) /* which that named, is known */

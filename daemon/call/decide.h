@@ -40,11 +40,11 @@
  *
  * A consent key stands alone (N-20): with a digit less than KEY_ALONE_NS before it, it is none, and a digit so soon after it that is no
  * key of the rule takes the consent back as a withdrawal does (consent.withdrawn, "other-key"), through keys in between, in whatever
- * process or segment it comes. A digit that a longer key begins with does so once it is known not to become one. Who types a number
+ * process or segment either comes. A digit that a longer key begins with does so once it is known not to become one, or a segment ends. Who types a number
  * more slowly than that is taken at the first digit: nothing tells that from an answer.
  *
  * Digits: a press is forgotten as soon as it is known to be no key of the rule. What may become
- * a key of several digits is kept for KEY_PAUSE_NS at most. Nothing here is logged; call_news names a key only
+ * a key of several digits is kept for KEY_PAUSE_NS at most, also over a transfer; a new process knows only when it came. Nothing here is logged; call_news names a key only
  * when it is one of the policy's (R-05b). Same thread as calls_*.
  */
 #ifndef DECIDE_H
@@ -192,6 +192,8 @@ void call_decide_end(struct calls *cs, struct call *c, uint64_t now_ns);
 /* It ends and another recording of the call begins, before what goes on there is looked at: a press that is open is over, and digits
  * that were to become a key did not. What that takes back is taken from both. */
 void call_decide_divide(struct calls *cs, struct call *c, uint64_t now_ns);
+/* That other recording has begun: who types goes on typing. same: for the same controller, whose consents may be in doubt. */
+void call_decide_typing(struct calls *cs, struct call *c, const struct call_decide *before, bool same);
 
 /*
  * A key press on a leg (enum optag_leg: whose voice that leg is). trusted: it came from an address

@@ -321,7 +321,7 @@ struct before {
 };
 
 static void begin_recording(struct calls *cs, struct call *c, const struct policy *p, const struct policy_decision *d,
-			    const struct policy_input *in, const struct sip_msg *m, const struct before *b, uint64_t now)
+			    const struct policy_input *in, const struct sip_msg *m, struct before *b, uint64_t now)
 {
 	/* also when a time that nobody records lay between */
 	bool other = c->peers && *c->peers->controller && strcmp(c->peers->controller, d->rule->controller->name) != 0;
@@ -345,10 +345,8 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 		call_recordpref_off(cs, c, OPTAG_LEG_CALLER, now);
 	if (c->answered)
 		call_set_answered(cs, c, now);
-	if (b->rule && !other) { /* the number that a consent may be part of goes on here, but for what was to become a key */
-		c->decide.doubt = b->decide.doubt;
-		c->decide.doubt_ns = b->decide.doubt_ns;
-	}
+	if (b->rule)
+		call_decide_typing(cs, c, &b->decide, !other);
 	if (b->rule && same_notices(b->rule, c->rule))
 		call_decide_carry(cs, c, &b->decide, b->consent, now);
 	if (c->answered)
@@ -357,6 +355,7 @@ static void begin_recording(struct calls *cs, struct call *c, const struct polic
 	call_pause_goes_on(cs, c, &b->decide, now);
 	cs->spreading--;
 	call_objection_goes_on(cs, c, &b->decide, now);
+	explicit_bzero(b->decide.typed, sizeof(b->decide.typed));
 	call_own_all(cs, c);
 	call_refresh_verdicts(cs, c);
 	call_changed(cs, c);
@@ -494,6 +493,7 @@ static void decide_again(struct calls *cs, struct call *c, const struct policy *
 	if (d.verdict == POLICY_NEVER)
 		group_never(cs, c, now);
 	if (d.verdict != POLICY_MATCH || waits) {
+		explicit_bzero(b.decide.typed, sizeof(b.decide.typed));
 		stop_recording(cs, c, p, in, d.verdict == POLICY_NEVER);
 		if (waits && c->late)
 			wait_to_divide(cs, c);

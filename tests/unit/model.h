@@ -773,6 +773,21 @@ static inline void m_in_a_row(struct model *m, unsigned leg, const struct m_key 
 		m->doubt_at = now;
 }
 
+/* Another process: that a digit came, and when, is known to it, and not which. */
+static inline void m_restarted(struct model *m)
+{
+	for (int l = 0; l < 2; l++) {
+		unsigned n = m->typed[l].n;
+
+		if (!n)
+			continue;
+		m->typed[l].at[0] = m->typed[l].at[n - 1];
+		m->typed[l].d[0] = 0;
+		m->typed[l].n = 1;
+	}
+	m->paused_at = 0;
+}
+
 /* Pressed from begin to now. */
 static inline void m_press(struct model *m, unsigned leg, char digit, enum call_how how, bool trusted, uint64_t begin, uint64_t now)
 {

@@ -195,6 +195,26 @@ static void test_a_number_is_no_consent(void **state)
 	}
 }
 
+/* A new process goes on between the digits: it does not know which came, and knows that one did. */
+static void test_a_number_goes_on(void **state)
+{
+	(void)state;
+	for (int slow = 0; slow < 2; slow++) {
+		struct world *w = by_consent(false);
+		struct call *c = answer_call(w);
+
+		until(w, c, 4);
+		press(w, c, SUBJECT, "4");
+		fake_reborn(w);
+		c = fake_call(w, "c1");
+		assert_int_equal(c->decide.typed[SUBJECT].n, 0);
+		w->now += (slow ? 2000 : 1900) * MS;
+		press(w, c, SUBJECT, "1");
+		assert_int_equal(c->state[TRAIN], slow ? PURPOSE_GRANTED : PURPOSE_PENDING);
+		fake_world_free(w);
+	}
+}
+
 /* The opt-out of one purpose behind the consent to the other: its first digit alone is no key, and no part of a number either until it is known
  * to become none (INV-4). */
 static void test_the_key_of_the_other_purpose(void **state)
@@ -496,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_block_stops_tones),
 		cmocka_unit_test(test_block_leaves_no_way_out),
 		cmocka_unit_test(test_a_number_is_no_consent),
+		cmocka_unit_test(test_a_number_goes_on),
 		cmocka_unit_test(test_the_key_of_the_other_purpose),
 		cmocka_unit_test(test_what_takes_it_back),
 		cmocka_unit_test(test_a_held_key_is_close),

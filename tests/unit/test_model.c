@@ -475,7 +475,7 @@ static void tighten(const struct event *e)
 	call_tighten(R.w->cs, R.c, none ? NULL : &next, &sum);
 }
 
-/* Another process goes on; what was typed and what was on hold is lost with this one. */
+/* Another process goes on; which digits were typed, and what was on hold, is lost with this one. */
 static void restart(bool killed)
 {
 	const struct calls_restore how = { R.w, fake_policy_of };
@@ -497,8 +497,7 @@ static void restart(bool killed)
 	calls_free(old);
 	R.w->cs = cs;
 	calls_refresh(cs, R.c);
-	R.m.typed[0].n = R.m.typed[1].n = 0;
-	R.m.paused_at = 0;
+	m_restarted(&R.m);
 	for (unsigned leg = 0; leg < 2; leg++) /* as who resumes the recording does */
 		if (R.open[leg].key)
 			call_pressing(cs, R.c, leg, R.over[leg]);

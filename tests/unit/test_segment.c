@@ -490,6 +490,42 @@ static void test_a_number_goes_on(void **state)
 	}
 }
 
+/* It begins before the transfer and ends with a consent key; and a key of two digits is one, on whichever side they lie. */
+static void test_typed_through(void **state)
+{
+	static const struct {
+		const char *queue;
+		char before, behind;
+		double apart;
+		enum purpose_state train;
+	} t[] = {
+		{ "c1", '4', '1', 0.6, PURPOSE_PENDING },    { "c1", '4', '1', 2.1, PURPOSE_GRANTED }, { "c1", 0, '1', 0.6, PURPOSE_GRANTED },
+		{ "d1", '*', '9', 0.6, PURPOSE_OPTED_OUT }, { "d1", '*', '9', 2.1, PURPOSE_PENDING }, { "d1", 0, '9', 0.6, PURPOSE_PENDING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		struct world w;
+		char h[64];
+
+		begin(&w, NUMBER);
+		snprintf(h, sizeof(h), "X-Queue: %s\r\nX-Agent: anna\r\n", t[i].queue);
+		establish(&w, h);
+		later(&w, 5);
+		if (t[i].before)
+			press(&w, t[i].before);
+		later(&w, 0.3);
+		snprintf(h, sizeof(h), "X-Queue: %s\r\nX-Agent: bo\r\n", t[i].queue);
+		own(&w, "INVITE", 2, h, 8);
+		assert_int_equal(w.ended, 1);
+		later(&w, t[i].apart - 0.3);
+		press(&w, t[i].behind);
+		assert_int_equal(call_of(&w)->state[TRAIN], t[i].train);
+		assert_int_equal(call_of(&w)->decide.typed[SUBJECT].n, 0); /* and nothing of it is left */
+		finish(&w);
+	}
+}
+
 static struct call_press open_press;
 
 static bool on_press(void *arg, struct call *c, unsigned leg, uint64_t now_ns, struct call_press *ret)
@@ -1051,6 +1087,7 @@ int main(void)
 		cmocka_unit_test(test_transfer),
 		cmocka_unit_test(test_what_travels),
 		cmocka_unit_test(test_a_number_goes_on),
+		cmocka_unit_test(test_typed_through),
 		cmocka_unit_test(test_taken_back_at_a_transfer),
 		cmocka_unit_test(test_a_number_ends),
 		cmocka_unit_test(test_no_in_a_part_that_is_out),
