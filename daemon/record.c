@@ -354,7 +354,7 @@ static void tell_heard(struct recorder *r, struct call *c, unsigned leg, bool tr
 		else if (n.what == HEAR_KEY)
 			call_press(r->calls, c, n.leg, &(struct call_press){ n.key, CALL_BY_INBAND, trusted && n.leg == leg, n.begin_ns, now_ns, now_ns, 0 });
 		else
-			call_key_up(c, n.leg, n.key, CALL_BY_INBAND, now_ns);
+			call_key_up(r->calls, c, n.leg, n.key, CALL_BY_INBAND, now_ns);
 		explicit_bzero(&n, sizeof(n));
 	}
 }

@@ -220,8 +220,8 @@ void call_press(struct calls *cs, struct call *c, unsigned leg, const struct cal
 /* A key is being pressed, and nobody knows that it ended when its end is lost (RFC 4733): until over_ns, or, before that, the end of
  * the call; then the sink's `press` is asked. Told with each packet of it. */
 void call_pressing(struct calls *cs, struct call *c, unsigned leg, uint64_t over_ns);
-/* A press that was told when it began has ended: it may still come by another way. */
-void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns);
+/* A press that was told when it began has ended: it may still come by another way, and what is close to it counts from here. */
+void call_key_up(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns);
 /* which: place in the rule's notices, -1 not known. end 0: it goes on; told again when it ended. */
 void call_notice_heard(struct calls *cs, struct call *c, int which, enum call_how how, uint64_t start_ns,
 		       uint64_t end_ns, uint64_t now_ns);

@@ -122,6 +122,11 @@ static void press_consent(struct calls *cs, struct call *c, const struct found *
 	c->decide.doubt_ns = now;
 }
 
+static void later(uint64_t *t, uint64_t ns)
+{
+	*t = ns > *t ? ns : *t;
+}
+
 /* From when to when nothing was pressed, between this press and that moment. */
 static uint64_t gap(const struct call_press *p, uint64_t at)
 {
@@ -144,7 +149,7 @@ static void doubt(struct calls *cs, struct call *c, unsigned leg, const struct c
 {
 	struct call_decide *d = &c->decide;
 
-	if (leg != call_subject_leg(c) || !d->doubt)
+	if (leg != call_subject_leg(c) || !d->doubt || press->end_ns + KEY_ALONE_NS <= d->doubt_ns) /* told late, of long before */
 		return;
 	if (gap(press, d->doubt_ns) >= KEY_ALONE_NS && !d->doubt_held) {
 		d->doubt = 0;
@@ -152,7 +157,7 @@ static void doubt(struct calls *cs, struct call *c, unsigned leg, const struct c
 		not_meant(cs, c, press->how, press->end_ns);
 	} else {
 		d->doubt_held = is_key ? 0 : (uint8_t)(d->doubt_held + 1);
-		d->doubt_ns = press->end_ns > d->doubt_ns ? press->end_ns : d->doubt_ns;
+		later(&d->doubt_ns, press->end_ns);
 	}
 }
 
@@ -358,13 +363,17 @@ void decide_end_presses(struct calls *cs, struct call *c, uint64_t now, bool all
 	}
 }
 
-void call_key_up(struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns)
+void call_key_up(struct calls *cs, struct call *c, unsigned leg, char key, enum call_how how, uint64_t now_ns)
 {
 	struct call_typed *t = &c->decide.typed[leg];
 
+	if (!c->matched || c->phase == CALL_TOMBSTONE)
+		return;
 	for (int i = 0; i < CALL_TWINS; i++)
 		if (t->twin[i].key == key && t->twin[i].how == how)
-			t->twin[i].ns = t->last_ns = now_ns;
-	if (leg == call_subject_leg(c) && c->decide.doubt && t->last_ns == now_ns)
-		c->decide.doubt_ns = now_ns;
+			t->twin[i].ns = now_ns;
+	t->last_ns = now_ns;
+	if (leg == call_subject_leg(c) && c->decide.doubt)
+		later(&c->decide.doubt_ns, now_ns);
+	call_changed(cs, c);
 }

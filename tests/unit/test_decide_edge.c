@@ -257,7 +257,7 @@ static void test_key_up(void **state)
 		press(w, c, SUBJECT, "1");
 		w->now += 1500 * MS;
 		if (i)
-			call_key_up(c, SUBJECT, '1', CALL_BY_RFC4733, w->now);
+			call_key_up(w->cs, c, SUBJECT, '1', CALL_BY_RFC4733, w->now);
 		w->now += 100 * MS;
 		call_key(w->cs, c, SUBJECT, '1', CALL_BY_INFO, true, w->now);
 		assert_int_equal(c->state[TRAIN], i ? PURPOSE_PENDING : PURPOSE_GRANTED);

@@ -323,6 +323,48 @@ static void test_a_held_key_is_close(void **state)
 	fake_world_free(w);
 }
 
+/* A tone is told when it begins. Whoever held one that is no key, and then pressed the key, typed a number: what counts is where it ended. */
+static void test_a_held_tone_is_close(void **state)
+{
+	(void)state;
+	for (int slow = 0; slow < 2; slow++) {
+		struct world *w = by_consent(false);
+		struct call *c = answer_call(w);
+
+		w->policy.rule.purpose[TRAIN].dtmf |= POLICY_DTMF_INBAND;
+		until(w, c, 4);
+		call_press(w->cs, c, SUBJECT, &(struct call_press){ '4', CALL_BY_INBAND, true, w->now - 40 * MS, w->now, w->now, 0 });
+		w->now += 2500 * MS;
+		call_key_up(w->cs, c, SUBJECT, '4', CALL_BY_INBAND, w->now);
+		w->now += slow ? 2040 * MS : 300 * MS;
+		call_press(w->cs, c, SUBJECT, &(struct call_press){ '1', CALL_BY_INBAND, true, w->now - 40 * MS, w->now, w->now, 0 });
+		assert_int_equal(c->state[TRAIN], slow ? PURPOSE_GRANTED : PURPOSE_PENDING);
+		fake_world_free(w);
+	}
+}
+
+/* A press of long before a consent, told behind it because media waited in rings, does not settle what that is part of. */
+static void test_told_out_of_order(void **state)
+{
+	struct world *w = by_consent(false);
+	struct call *c = answer_call(w);
+	struct call_press old = { '5', CALL_BY_RFC4733, true, 0, 0, 0, 0 };
+
+	(void)state;
+	until(w, c, 7);
+	old.begin_ns = w->now - 2300 * MS;
+	old.end_ns = w->now - 2200 * MS;
+	call_key_info(w->cs, c, SUBJECT, '1', 1, true, w->now);
+	w->now += 300 * MS;
+	old.told_ns = w->now;
+	call_press(w->cs, c, SUBJECT, &old);
+	assert_int_equal(c->state[TRAIN], PURPOSE_GRANTED);
+	w->now += 300 * MS;
+	call_key_info(w->cs, c, SUBJECT, '7', 1, true, w->now);
+	assert_int_equal(c->state[TRAIN], PURPOSE_WITHDRAWN);
+	fake_world_free(w);
+}
+
 /* ---- what a system tells of consent ---- */
 
 /* By API: held to the window as a key is. Seconds after the answer; attested, of unknown length: the window is from 3 to 10. */
@@ -520,6 +562,8 @@ int main(void)
 		cmocka_unit_test(test_the_key_of_the_other_purpose),
 		cmocka_unit_test(test_what_takes_it_back),
 		cmocka_unit_test(test_a_held_key_is_close),
+		cmocka_unit_test(test_a_held_tone_is_close),
+		cmocka_unit_test(test_told_out_of_order),
 		cmocka_unit_test(test_told_in_its_window),
 		cmocka_unit_test(test_told_before_the_proof),
 		cmocka_unit_test(test_told_before_the_answer),

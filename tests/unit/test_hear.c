@@ -371,7 +371,7 @@ static void test_twins(void **state)
 	key(w, c, AGENT, '5', CALL_BY_INBAND, true);
 	assert_true(c->decide.paused);
 	w->now += 100 * MS;
-	call_key_up(c, AGENT, '5', CALL_BY_INBAND, w->now);
+	call_key_up(w->cs, c, AGENT, '5', CALL_BY_INBAND, w->now);
 	w->now += 60 * MS;
 	key(w, c, AGENT, '5', CALL_BY_RFC4733, true); /* the same press, and not the second half of the other key */
 	assert_int_equal(c->presses, presses + 1);
