@@ -83,6 +83,23 @@ int outbox_open(const char *store_dir, struct outbox **ret, char *why, size_t n)
 	return rc;
 }
 
+/*
+ * Who holds the log is the directory's owner: a file that he may not read is an event that nobody hears of. So it is
+ * given to the directory's group, whoever makes it and with whatever umask.
+ */
+static int let_read(struct outbox *o, const char *path)
+{
+	struct stat dir, sb;
+
+	if (beneath_statat(o->root.fd, OUTBOX_DIR, &dir) || fstat(o->fd, &sb))
+		return why_errno(&o->why, -errno, path, "cannot look");
+	if (sb.st_uid == dir.st_uid)
+		return 0;
+	if ((sb.st_gid != dir.st_gid && fchown(o->fd, (uid_t)-1, dir.st_gid)) || fchmod(o->fd, 0660))
+		return why_errno(&o->why, -errno, path, "cannot give it to who holds the log");
+	return 0;
+}
+
 /* What was written of it goes, or is no line. */
 static int put(struct outbox *o, const char *line, size_t n)
 {
@@ -123,7 +140,9 @@ static int new_file(struct outbox *o)
 		return why_errno(&o->why, -errno, path, "cannot create");
 	o->off = o->events = 0;
 	n = outbox_head_format(o->root.id, o->name, head);
-	rc = flock(o->fd, LOCK_EX | LOCK_NB) ? why_errno(&o->why, -errno, path, "cannot lock") : put(o, head, n);
+	rc = flock(o->fd, LOCK_EX | LOCK_NB) ? why_errno(&o->why, -errno, path, "cannot lock") : let_read(o, path);
+	if (!rc)
+		rc = put(o, head, n);
 	if (rc) {
 		(void)beneath_unlinkat(o->root.fd, path, 0); /* nothing is in it */
 		drop_file(o);
