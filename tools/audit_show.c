@@ -62,6 +62,7 @@ static int print_line(void *arg, const char *file, uint64_t n, const struct evlo
 	word("reason", e->reason);
 	word("who", e->who);
 	word("press", e->press);
+	word("format", e->format);
 	word("notice", e->notice);
 	word("language", e->language);
 	word("version", e->version);

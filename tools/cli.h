@@ -145,6 +145,13 @@ int cli_text_ok(const char *what, const char *s);
 /* Nearest of n words if it is near enough to be meant, else NULL. */
 const char *cli_nearest(const char *word, const char *const *words, size_t n);
 
+/*
+ * Who runs this program: the real user, also of one that is set-user-id. The name is a word for the evidence log; "person" where the
+ * user has none that is one. For programs that link the store.
+ */
+struct hold_person; /* store/hold.h */
+struct hold_person cli_person(void);
+
 /* ---- JSON: fields keep the order in which they are set ---- */
 
 /* Any bytes from the wire: what is not UTF-8 becomes U+FFFD. NULL gives null. */

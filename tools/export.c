@@ -4,8 +4,9 @@
  *
  * Opens the store read-only. Needs the private key of the purpose, and the
  * purpose must be live on the call. The call is read through once before any
- * file is made, so that a wrong key or damage is known first; then its format
- * writes temporaries, and all are renamed at the end.
+ * file is made, so that a wrong key or damage is known first. Then who gets it
+ * goes to the evidence log, by the outbox (export_tell), and only when that is
+ * durable its format writes temporaries; all are renamed at the end.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +20,7 @@
 #include "export.h"
 
 static const char *store_dir = CLI_STORE_DIR;
-static const char *keys_dir, *out;
+static const char *keys_dir, *out, *reason;
 static int purpose, format;
 static struct uid uid;
 static bool json, force;
@@ -34,6 +35,7 @@ static const struct cli_opt opts[] = {
 	CLI_PICK('p', "purpose", &purpose, "P", "what the recording is used for", true, purposes),
 	CLI_REQUIRED('c', "call", CLI_UID, &uid, "UID", "the call, as optag find prints it"),
 	CLI_PICK('f', "format", &format, "F", "how (default wav)", false, formats),
+	CLI_OPT('r', "reason", CLI_STR, &reason, "WORD", "why, for the evidence log: complaint, training, d-2201 ... (a-z 0-9 . _ -)"),
 	CLI_REQUIRED('o', "output", CLI_FILE, &out, "OUT", "file to write"),
 	CLI_OPT(0, "force", CLI_FLAG, &force, NULL, "replace files that exist"),
 	CLI_OPT_JSON(&json),
@@ -201,9 +203,6 @@ static int run(struct store *st)
 	int rc;
 
 	call.st = st;
-	call.uid = uid;
-	call.purpose = (enum store_purpose)purpose;
-	call.keys_dir = keys_dir;
 	if (format == F_GROUNDS) {
 		rc = export_grounds(&call, out, force, &result);
 		return rc ? rc : commit();
@@ -240,6 +239,15 @@ int main(int argc, char **argv)
 		return rc;
 	if (!strcmp(out, "-")) /* it is written whole or not at all, which a pipe cannot be */
 		return cli_usage("--output: '-' is not standard output here; name a file");
+	call.uid = uid;
+	call.purpose = (enum store_purpose)purpose;
+	call.keys_dir = keys_dir;
+	call.store_dir = store_dir;
+	call.format = formats[format];
+	call.reason = reason;
+	if (export_tell_check(&call))
+		return cli_usage("--reason: '%.64s' is no word for the evidence log (a-z 0-9 . _ -, a letter first, no five digits in a row)",
+				 reason ? reason : "");
 	cli_no_dump();
 	out_signals();
 	rc = store_open(store_dir, STORE_RO, &st, why, sizeof(why));

@@ -44,6 +44,8 @@ struct export_call {
 	struct uid uid;
 	enum store_purpose purpose;
 	const char *keys_dir;
+	const char *store_dir, *format, *reason; /* for the evidence log; reason may be NULL */
+	bool told;				 /* it has the event */
 	struct export_leg leg[2];
 	struct store_gap gap[EXPORT_GAPS]; /* not recorded for the purpose, though for the other */
 	size_t gaps;
@@ -74,7 +76,14 @@ enum export_order {
 	EXPORT_BY_SEQ,	   /* per leg: streams by appearance, packets by sequence number */
 	EXPORT_BY_ARRIVAL, /* both legs together */
 };
-/* Every packet of the call; cb's negative return stops. 0 or -errno, told. */
+/*
+ * The evidence log is told, once a call and durably, who gets so many bytes of it for which purpose: before the first of them is
+ * given. 0 or -errno, told; then nothing may be. export_packets does this itself.
+ */
+int export_tell(struct export_call *c, uint64_t bytes);
+const char *export_tell_check(const struct export_call *c); /* what is wrong with the reason (static text), or NULL */
+
+/* Every packet of the call, when the evidence log was told; cb's negative return stops. 0 or -errno, told. */
 int export_packets(struct export_call *c, enum export_order order,
 		   int (*cb)(void *arg, const struct export_pkt *p), void *arg);
 

@@ -8,6 +8,18 @@
 
 static const char *const names[] = { "documentation: ", "training: " };
 
+/* As they will be written, without their names. */
+static uint64_t size_of(struct store_reader *r)
+{
+	enum store_purpose p;
+	const char *text;
+	uint64_t bytes = 0;
+
+	for (unsigned n = 0; !store_read_grounds(r, n, &p, &text); n++)
+		bytes += strlen(text);
+	return bytes;
+}
+
 static int write_all(struct store_reader *r, struct out *o)
 {
 	enum store_purpose p;
@@ -43,7 +55,9 @@ int export_grounds(struct export_call *c, const char *out, bool force, struct ex
 	if (!rc) {
 		r->leg[0] = -1;
 		r->n = 1;
-		rc = write_all(reader, r->file[0]);
+		rc = export_tell(c, size_of(reader));
+		if (!rc)
+			rc = write_all(reader, r->file[0]);
 		if (rc == -EBADMSG)
 			cli_err("%s", store_why(c->st));
 	}

@@ -318,9 +318,9 @@ int export_packets(struct export_call *c, enum export_order order,
 {
 	struct window *w[2] = { calloc(1, sizeof(*w[0])), calloc(1, sizeof(*w[0])) };
 	unsigned rounds = order == EXPORT_BY_SEQ ? c->rounds : 1;
-	int rc = 0;
+	int rc = export_tell(c, c->leg[0].bytes + c->leg[1].bytes);
 
-	if (!w[0] || !w[1]) {
+	if (!rc && (!w[0] || !w[1])) {
 		cli_err("out of memory");
 		rc = -ENOMEM;
 	}

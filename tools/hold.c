@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,16 +128,6 @@ static int check_powers(void)
 	return rc;
 }
 
-static struct hold_person me(void)
-{
-	struct hold_person p = { .uid = getuid(), .name = "person" };
-	const struct passwd *pw = getpwuid(getuid());
-
-	if (pw && hold_name_ok(pw->pw_name))
-		snprintf(p.name, sizeof(p.name), "%.32s", pw->pw_name);
-	return p;
-}
-
 static int open_holds(enum holds_mode mode, struct store **ret_st, struct holds **ret)
 {
 	uint64_t lost = 0;
@@ -256,7 +245,7 @@ static int cmd_add(int argc, char **argv)
 		.max_operands = -1,
 		.notes = "For documentation only: what training may have ends at its time.\n",
 	};
-	struct hold_person who = me();
+	struct hold_person who = cli_person();
 	struct clock_date d;
 	struct hold_why w;
 	struct store *st = NULL;
@@ -451,7 +440,7 @@ static int cmd_release(int argc, char **argv)
 		.max_operands = 1,
 		.notes = "A call that is past its deadline is destroyed when its hold ends.\n",
 	};
-	struct hold_person who = me();
+	struct hold_person who = cli_person();
 	struct store *st = NULL;
 	struct holds *h = NULL;
 	struct cli_args a;

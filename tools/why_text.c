@@ -282,8 +282,8 @@ static void access_list(const struct why *w)
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		any |= why_event(w, kinds[i], -1) != NULL;
-	/* who has a purpose's private key needs nobody's leave, and writes nothing here */
-	printf("\nWho listened: %s\n    not known: what optag export decrypted, which leaves no line in the evidence log\n",
+	/* who has a purpose's private key and a copy of the store needs nobody's leave */
+	printf("\nWho listened: %s\n    not known: what was decrypted from a copy of the store, or by another program than optag export\n",
 	       any ? "see above, by the evidence log" : "no line of the evidence log says that somebody did");
 }
 

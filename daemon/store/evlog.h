@@ -41,6 +41,7 @@
 #define EVLOG_NUMS     8
 #define EVLOG_PRESS    7 /* a key of a policy: six characters and a zero */
 #define EVLOG_LANGUAGE 9
+#define EVLOG_FORMAT   12
 #define EVLOG_AMONG    4 /* announcements of which one was played */
 #define EVLOG_NUM_MAX  ((1ULL << 53) - 1) /* what every JSON reader keeps exactly */
 
@@ -102,7 +103,7 @@ enum evlog_kind {
 	EVLOG_REVIEW_DONE,
 	EVLOG_ACCESS_OPEN,
 	EVLOG_ACCESS_EXPORT,
-	EVLOG_PLAY,
+	EVLOG_PLAY, /* "play": a person was given what a purpose has of a call: who, num uid, format, num bytes, reason */
 	EVLOG_USE, /* "use.training": a recording was used; who, reason */
 	EVLOG_REAPER_RUN,
 	EVLOG_REPORT, /* "report.made": data = its hash */
@@ -207,6 +208,7 @@ struct evlog_event {
 	struct uid call;
 	const char *controller, *rule, *policy, *reason, *who;
 	char press[EVLOG_PRESS]; /* the policy's key that a person pressed; "" none */
+	const char *format; /* how a recording was given: "wav", "payload", "pcap" or, of no audio, "grounds" */
 	const char *notice, *language, *version; /* an announcement's name and version, as names of a policy; language a-z */
 	const struct evlog_among *among; /* instead of notice; NULL none */
 	unsigned namong;
@@ -243,7 +245,7 @@ struct evlog_line {
 	uint64_t seq;
 	uint8_t prev[32];
 	struct evlog_event e;
-	char controller[EVLOG_NAME], rule[EVLOG_NAME], policy[65], reason[EVLOG_REASON], who[EVLOG_WHO];
+	char controller[EVLOG_NAME], rule[EVLOG_NAME], policy[65], reason[EVLOG_REASON], who[EVLOG_WHO], format[EVLOG_FORMAT];
 	char notice[EVLOG_NAME], language[EVLOG_LANGUAGE], version[EVLOG_NAME], basis[16], assessment[EVLOG_NAME], special[EVLOG_NAME];
 	struct evlog_among among[EVLOG_AMONG];
 	struct {

@@ -61,8 +61,8 @@ static const struct {
 	[EVLOG_REVIEW_DUE] = { "review.due", K_ANY },
 	[EVLOG_REVIEW_DONE] = { "review.done", K_ANY | K_WHO },
 	[EVLOG_ACCESS_OPEN] = { "access.open", K_ANY | K_WHO },
-	[EVLOG_ACCESS_EXPORT] = { "access.export", K_CALL | K_PURPOSE | K_WHO },
-	[EVLOG_PLAY] = { "play", K_CALL | K_PURPOSE | K_WHO },
+	[EVLOG_ACCESS_EXPORT] = { "access.export", K_CALL | K_PURPOSE | K_WHO | K_FORMAT },
+	[EVLOG_PLAY] = { "play", K_CALL | K_PURPOSE | K_WHO | K_FORMAT },
 	[EVLOG_USE] = { "use.training", K_CALL | K_WHO },
 	[EVLOG_REAPER_RUN] = { "reaper.run", 0 },
 	[EVLOG_REPORT] = { "report.made", K_DATA },
@@ -233,6 +233,11 @@ static bool language_ok(const char *s)
 	return n && n < EVLOG_LANGUAGE && strspn(s, "abcdefghijklmnopqrstuvwxyz") == n;
 }
 
+static bool format_ok(const char *s)
+{
+	return !strcmp(s, "wav") || !strcmp(s, "payload") || !strcmp(s, "pcap") || !strcmp(s, "grounds");
+}
+
 static bool basis_ok(const char *s)
 {
 	return !strcmp(s, "consent") || !strcmp(s, "interest") || !strcmp(s, "obligation");
@@ -306,6 +311,8 @@ static const char *check_needs(const struct evlog_event *e)
 		return f & K_DATA ? "event without its data" : "event with data";
 	if (*e->press && !(f & K_PRESS))
 		return "event that no key press makes names one";
+	if (e->format && !(f & K_FORMAT))
+		return "event that gives nothing says how";
 	if (f & K_DAY && evlog_num_get(e, EVLOG_N_DAY, 0) == 0)
 		return "event without its day";
 	if (e->kind == EVLOG_EVIDENCE_EXPIRE && !evlog_day_of_number(evlog_num_get(e, EVLOG_N_DAY, 0), &day))
@@ -353,6 +360,8 @@ const char *evlog_form(const struct evlog_event *e)
 		return "not a reason";
 	if (e->who && !word_ok(e->who, EVLOG_WHO))
 		return "not a person's name";
+	if (e->format && !format_ok(e->format))
+		return "not a format";
 	if (!press_ok(e->press))
 		return "not a policy's key";
 	what = check_nums(e);

@@ -42,6 +42,7 @@ enum {
 	K_PRESS = 4096,	  /* may name a key of the policy that was pressed */
 	K_NOTICE = 8192,  /* may say which announcement */
 	K_BASIS = 16384,  /* may say on what the purpose rests */
+	K_FORMAT = 32768, /* may say how it was given */
 };
 unsigned evlog_kind_flags(enum evlog_kind k);
 

@@ -184,6 +184,7 @@ size_t evlog_line_format(uint64_t seq, const uint8_t prev[32], const struct evlo
 	put_word(&o, "reason", e->reason);
 	put_word(&o, "who", e->who);
 	put_word(&o, "press", e->press);
+	put_word(&o, "format", e->format);
 	put_word(&o, "notice", e->notice);
 	put_word(&o, "language", e->language);
 	put_word(&o, "version", e->version);
@@ -365,6 +366,7 @@ static const char *read_fields(struct in *in, struct evlog_line *l)
 	    !text_field(in, ",\"reason\":\"", l->reason, sizeof(l->reason), &e->reason) ||
 	    !text_field(in, ",\"who\":\"", l->who, sizeof(l->who), &e->who) ||
 	    !text_field(in, ",\"press\":\"", e->press, sizeof(e->press), &press) ||
+	    !text_field(in, ",\"format\":\"", l->format, sizeof(l->format), &e->format) ||
 	    !text_field(in, ",\"notice\":\"", l->notice, sizeof(l->notice), &e->notice) ||
 	    !text_field(in, ",\"language\":\"", l->language, sizeof(l->language), &e->language) ||
 	    !text_field(in, ",\"version\":\"", l->version, sizeof(l->version), &e->version) ||
@@ -401,6 +403,7 @@ void evlog_line_moved(struct evlog_line *l)
 	e->policy = own(e->policy, l->policy);
 	e->reason = own(e->reason, l->reason);
 	e->who = own(e->who, l->who);
+	e->format = own(e->format, l->format);
 	e->notice = own(e->notice, l->notice);
 	e->language = own(e->language, l->language);
 	e->version = own(e->version, l->version);

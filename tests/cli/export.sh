@@ -199,14 +199,55 @@ if [ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null; then
 			grep -q "No space left" err || exit 12
 			[ "$(wc -l <err)" = 1 ] || exit 13
 			[ -z "$(ls -A o)" ] || exit 14
+			# who could have had it is known: the event is there before the first byte of audio
+			cat s/outbox/*.jsonl | grep -q "\"format\":\"$f\",.*\"bytes\":" || exit 15
+			rm s/outbox/*
 		done
 	EOS
+	rm -rf s/outbox/*
 	unshare -m sh full.sh "$(call g711)"
 	rc=$?
 	[ $rc = 0 ] || [ $rc = 77 ] || fail "full disk: $rc"
 fi
-# the store is opened read-only: it works where nothing can be written
+# what is there stays as it is; what is added is the event of who got it
+rm -rf s/outbox/*
 before=$(find s -type f -exec sha256sum {} + | sort)
-run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call training)" -o tr.wav
-[ "$before" = "$(find s -type f -exec sha256sum {} + | sort)" ] || fail "export changed the store"
+run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call training)" -o tr.wav --reason course.3
+[ "$before" = "$(find s -type f ! -path 's/outbox/*' -exec sha256sum {} + | sort)" ] || fail "export changed the store"
+run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call training)" -f payload -o tr
+event() { cat s/outbox/*.jsonl | sed 1~2d | tail -n "${1:-1}" | head -1; }
+bytes=$(stat -c %s tr.caller tr.callee 2>/dev/null | paste -sd+ | bc)
+[ "$(event 2 | jq -c '[.event, .purpose, .source, .call, .reason, .format, .n.uid, .n.bytes]')" = \
+	"[\"play\",\"training\",\"operator\",\"$(call training)\",\"course.3\",\"wav\",$(id -u),$bytes]" ] || fail "event: $(event 2)"
+[ "$(event | jq -c '[.call, .reason, .format, .n.bytes]')" = "[\"$(call training)\",null,\"payload\",$bytes]" ] || fail "event: $(event)"
+[ "$(event | jq -r .who)" = "$(id -un | grep -E '^[a-z][a-z0-9._-]*$' || echo person)" ] || fail "who: $(event)"
+grep -rqE '\+?[0-9]{8,}' <(event | jq -c '[.who, .reason, .format]') && fail "a number in the event"
+# whoever holds the log can read it, whatever the umask of who listened
+if [ "$(id -u)" = 0 ]; then
+	chown 1234:2345 s/outbox
+	(umask 077 && run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call training)" -o umask.wav)
+	[ "$(find s/outbox -type f -gid 2345 -perm 660 | wc -l)" = 1 ] || fail "the log's holder cannot read it: $(ls -l s/outbox)"
+	chown 0:0 s/outbox
+fi
+# nothing refused is told: nobody got anything
+rm -rf s/outbox/*
+no 1 'DENIED' --call "$(call denied)"
+no 1 'NONE' --purpose training
+run 1 "$BIN/optag" export --store s --keys k --purpose documentation --call "$(call g711)" -o p.wav
+run 1 "$BIN/optag" export --store s --keys k --purpose documentation --call "$(call g711)" -f grounds -o o/x
+no 2 'no word for the evidence log' --reason 'Dispute over 12345'
+[ -z "$(ls s/outbox)" ] || fail "events: $(cat s/outbox/*)"
+# and where the log cannot be told nobody gets anything
+rmdir s/outbox && : >s/outbox
+for f in wav payload pcap; do
+	no 1 'nothing is given out, since the evidence log cannot be told' -f $f
+done
+rm s/outbox
+# a run that takes the outbox into the log, which holds: chain, sums
+run 0 "$BIN/optag" export --store s --keys k --purpose documentation --call "$(call g711)" -o o/x --reason complaint
+id=$(call g711)
+run 0 "$BIN/optag" reap --store s --quiet
+run 0 "$BIN/optag" audit show --store s --event play
+has out "play  purpose documentation  source operator  call $id  reason complaint  who .*  format wav  uid=$(id -u)  bytes="
+run 0 "$BIN/optag" audit verify s
 exit 0

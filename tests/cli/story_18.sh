@@ -54,5 +54,5 @@ done
 run 0 "$O" hold list --store s
 [ -s out ] && fail "it is still on hold"
 tail -n +2 -q s/outbox/* | jq -r .event >events
-[ "$(tr '\n' ' ' <events)" = "hold.set hold.release key.destroy " ] || fail "evidence: $(cat events)"
+[ "$(tr '\n' ' ' <events)" = "play hold.set play play hold.release key.destroy " ] || fail "evidence: $(cat events)"
 run 0 "$O" fsck --store s

@@ -52,7 +52,7 @@ has out '^Training: GRANTED, basis consent'
 has out 'drawn for the sample: [0-9]+ is below the threshold 4294967296'
 has out 'kept until 20[0-9-]+ [0-9:]+ UTC at the latest'
 has out '^Who listened: no line of the evidence log says that somebody did'
-has out '^    not known: what optag export decrypted'
+has out '^    not known: what was decrypted from a copy of the store, or by another program than optag export'
 has out 'run over the evidence log once more, comes to what the catalog says'
 why 0 s --json "$first"
 [ "$(jq -c '[.assessments[]|.hash|length]' out)" = '[64,64]' ] || fail "hashes in JSON"
@@ -70,6 +70,16 @@ why 0 s "$(uid s 3)"
 has out 'because nobody answered'
 why 0 s "$(uid s 5)"
 has out 'gap: srtp'
+
+# ---- who got it: known when the log has taken it from the outbox ----
+cp -a s played
+run 0 "$BIN/optag" export --store played --keys k --purpose documentation --call "$first" -o first.wav --reason complaint
+run 0 "$BIN/optag" reap --store played --quiet
+why 0 played "$first"
+has out '^Who listened: see above, by the evidence log'
+has out 'somebody listened.*complaint.* \[N-06\]'
+why 0 played --json "$first"
+[ "$(jq -c '[.events[] | select(.event == "play") | .who]' out)" = "[\"$(id -un)\"]" ] || fail "who: $(jq -c '.events[] | select(.event == "play")' out)"
 
 # ---- works on a copy, without keys, without writing ----
 rm -rf k copy && cp -a s copy && chmod -R a-w copy

@@ -102,6 +102,39 @@ static void says(void **state)
 	assert_non_null(evlog_check(&e));
 }
 
+/* How a recording was given stands where one was, in closed words. */
+static void format(void **state)
+{
+	struct evlog_event e = event(EVLOG_PLAY, D0, 1);
+	char line[EVLOG_LINE_MAX], again[EVLOG_LINE_MAX];
+	struct evlog_line l, moved;
+	const char *what;
+	uint8_t prev[32] = { 1 };
+	size_t n;
+
+	(void)state;
+	e.purpose = EVLOG_P_TRAINING;
+	e.who = "anna";
+	e.format = "wav";
+	assert_null(evlog_check(&e));
+	n = evlog_line_format(7, prev, &e, line);
+	line[n - 1] = 0;
+	assert_non_null(strstr(line, ",\"who\":\"anna\",\"format\":\"wav\""));
+	assert_int_equal(evlog_line_parse(line, n - 1, &l, &what), 0);
+	moved = l;
+	evlog_line_moved(&moved);
+	memset(&l, 0xff, sizeof(l));
+	assert_string_equal(moved.e.format, "wav");
+	assert_int_equal(evlog_line_format(7, prev, &moved.e, again), n);
+	e.format = "+4520304050";
+	assert_non_null(evlog_check(&e));
+	e.format = "grounds";
+	assert_null(evlog_check(&e));
+	e = event(EVLOG_OPTOUT, D0, 1);
+	e.format = "wav";
+	assert_non_null(evlog_check(&e));
+}
+
 /* Of which announcements one was played: two to four, with what they say, where it is not known which. */
 static void among(void **state)
 {
@@ -650,6 +683,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(closed_forms),
 		cmocka_unit_test(says),
+		cmocka_unit_test(format),
 		cmocka_unit_test(among),
 		cmocka_unit_test(long_lines),
 		cmocka_unit_test(lines),
