@@ -74,8 +74,8 @@ struct daemon {
 		uint64_t again_ns; /* steady */
 	} ahead;
 	struct reaper { /* reaper.c */
-		uint64_t from_ns; /* CLOCK_BOOTTIME: before the daemon's start nobody knows */
-		uint64_t ran_ns;  /* as the store's figure; 0 */
+		uint64_t from_ns; /* CLOCK_BOOTTIME of the daemon's start */
+		uint64_t ran_ns;  /* as the store's figure */
 		uint64_t told_ns; /* steady: of the latest line */
 		bool dead;
 	} reaper;

@@ -25,7 +25,9 @@ uint64_t reaper_ago_ns(const struct daemon *d)
 {
 	uint64_t now = uptime();
 
-	return !d->reaper.ran_ns ? UINT64_MAX : now > d->reaper.ran_ns ? now - d->reaper.ran_ns : 0;
+	if (!d->reaper.ran_ns || d->reaper.ran_ns == UINT64_MAX)
+		return UINT64_MAX;
+	return now > d->reaper.ran_ns ? now - d->reaper.ran_ns : 0;
 }
 
 void reaper_run(struct daemon *d)
@@ -41,7 +43,8 @@ void reaper_run(struct daemon *d)
 		return;
 	if (!r->from_ns)
 		r->from_ns = now;
-	last = r->ran_ns > r->from_ns ? r->ran_ns : r->from_ns;
+	/* of one that never ran only our own time is known; else a restart is no sign of life */
+	last = r->ran_ns == UINT64_MAX ? r->from_ns : r->ran_ns;
 	dead = now > last && now - last > d->conf.reaper_ns;
 	if (dead && (!r->dead || clock_steady_ns() - r->told_ns >= TELL_NS)) {
 		r->told_ns = clock_steady_ns();

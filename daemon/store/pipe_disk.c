@@ -276,7 +276,7 @@ static void disk_now_and_then(struct pipe *p)
 	}
 	if (now >= p->reaped_at) {
 		p->reaped_at = now + REAPED_NS;
-		if (!reap_clock_ran(&p->st->root, &ran)) /* else the time before stands */
+		if (reap_clock_ran(&p->st->root, &ran) == 1) /* else the time before stands */
 			__atomic_store_n(&p->st->figures.reaped_ns, ran, __ATOMIC_RELAXED);
 	}
 }

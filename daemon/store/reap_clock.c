@@ -91,14 +91,17 @@ int reap_clock_ran(const struct root *r, uint64_t *ret_up_ns)
 	struct reap_mark m = { 0 }, now = { 0 };
 	int rc = mark_read(r, &m);
 
-	if (rc < 0)
+	if (rc <= 0)
 		return rc;
-	if (rc)
-		machine(&now);
-	if (rc && (!*m.boot || !*now.boot))
+	machine(&now);
+	if (!*m.boot || !*now.boot)
 		return -ENODATA;
-	*ret_up_ns = rc && !strcmp(m.boot, now.boot) ? m.up_ns : 0;
-	return 0;
+	if (strcmp(m.boot, now.boot))
+		m.up_ns = 0;
+	if (m.up_ns > now.up_ns)
+		return -EBADMSG;
+	*ret_up_ns = m.up_ns;
+	return 1;
 }
 
 /* What surely is due goes by what is expected, until a person says that the clock is right. */

@@ -44,8 +44,9 @@ struct reap_clock {
 /* Fills in what is answered. */
 int reap_clock_read(const struct root *r, struct reap_clock *c, struct why *why);
 /*
- * When the latest run ended by this machine's CLOCK_BOOTTIME, ns; 0: none since it booted. What cannot be read says nothing of the reaper:
- * -errno, -EBADMSG damaged, -ENODATA of no known start of the machine; then *ret_up_ns stays. Any thread.
+ * 1: the latest run ended then by this machine's CLOCK_BOOTTIME, ns, 0 before it booted. 0: there never was one. What cannot be read says
+ * nothing of the reaper: -errno, -EBADMSG damaged or of a time to come, -ENODATA of no known start of the machine. *ret_up_ns is set with 1
+ * only. Any thread.
  */
 int reap_clock_ran(const struct root *r, uint64_t *ret_up_ns);
 /* After a run. Needs no space once the file is there. */

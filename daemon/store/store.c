@@ -214,6 +214,7 @@ int store_open(const char *dir, enum store_mode mode, struct store **ret, char *
 		return -ENOMEM;
 	}
 	st->lock = -1;
+	st->figures.reaped_ns = UINT64_MAX;
 	mutex_init(&st->wraps);
 	mutex_init(&st->drops_lock);
 	st->mode = mode;

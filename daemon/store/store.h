@@ -408,7 +408,7 @@ struct store_figures { /* uint64_t only */
 	uint64_t syncs, sync_last_ns, sync_max_ns;
 	uint64_t saves; /* of audio alone, while a sync took longer */
 	uint64_t ring; /* 1: segments are written by io_uring; 0: by plain writes, which wait */
-	uint64_t reaped_ns; /* CLOCK_BOOTTIME of the end of the reaper's latest run, looked at every 5 s; 0: none since the machine booted, as far as could be read */
+	uint64_t reaped_ns; /* CLOCK_BOOTTIME of the end of the reaper's latest run, looked at every 5 s; 0: before the machine booted; UINT64_MAX: none ever, or it could not be read */
 	uint64_t rows_first; /* syncs whose rows did not wait for store_before_rows any more */
 };
 void store_figures(const struct store *st, struct store_figures *ret);

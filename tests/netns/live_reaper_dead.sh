@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Nobody deletes (INV-7): when no run of the reaper has ended for longer than reaper-limit, calls are denied training
-# ("reaper.dead") and documentation goes on, with an alarm in log, status and metrics; from its next run on all is as before.
+# ("reaper.dead") and documentation goes on, with an alarm in log, status and metrics; from its next run on all is as before. A
+# restart of the daemon is no run of the reaper.
 set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
@@ -56,6 +57,17 @@ cp "$TMP/s/reap.clock" "$TMP/mark" && : >"$TMP/s/reap.clock"
 sleep 6
 load_status "$TMP/status" && jq -e '.store.reaper_ago_ms > 0' "$TMP/status" >/dev/null || fail "it forgets what it cannot read: $(jq -c .store "$TMP/status")"
 cat "$TMP/mark" >"$TMP/s/reap.clock"
+load_stop || fail "optagd's status"
+# It is dead for a daemon that starts, too: whoever is restarted again and again has no other.
+load_conf 'reaper-limit 20 s' || fail "no settings"
+left=$(jq '[21 - (.store.reaper_ago_ms / 1000 | floor), 0] | max' "$TMP/status") && sleep "$left"
+load_daemon || fail "optagd does not start with a short limit"
+until=$((SECONDS + 10)) # not until its own start is as long ago
+while [ $SECONDS -lt $until ]; do
+	load_status "$TMP/status" && jq -e .store.reaper_dead "$TMP/status" >/dev/null && break
+	sleep 0.1
+done
+jq -e '.store.reaper_dead' "$TMP/status" >/dev/null || fail "a restart makes it alive: $(jq -c .store "$TMP/status")"
 load_stop || fail "optagd's status"
 reasons "$TMP/one" >"$TMP/reasons"
 [ "$(sort -u "$TMP/reasons")" = reaper.dead ] || fail "training while nobody deletes: $(sort "$TMP/reasons" | uniq -c)"
