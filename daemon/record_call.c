@@ -351,7 +351,12 @@ static int start_writing(struct recording *rc, const struct call *c, uint64_t no
 		if (!rc->first_ns)
 			rc->first_ns = first_ns;
 	}
-	return rc->sc && rc->hold ? hold_release(&rc->hold, write_held, rc, rc->memory) : 0;
+	e = rc->sc && rc->hold ? hold_release(&rc->hold, write_held, rc, rc->memory) : 0;
+	if (e == -ENOMEM || e == -EBADMSG) { /* what was held is gone; the call goes on */
+		recording_gap(rc, "memory");
+		e = 0;
+	}
+	return e;
 }
 
 /* Sequence numbers that never came; events have theirs among them. */

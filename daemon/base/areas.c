@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,12 +39,14 @@ struct areas {
 };
 
 /* By a limit of so many bytes these areas would take what the keys need. */
-static bool may_lock_all(void)
+bool areas_may_lock(void)
 {
 	struct __user_cap_header_struct h = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct rlimit r;
 
-	return !syscall(SYS_capget, &h, d) && d[0].effective >> CAP_IPC_LOCK & 1;
+	return (!syscall(SYS_capget, &h, d) && d[0].effective >> CAP_IPC_LOCK & 1) ||
+	       (!getrlimit(RLIMIT_MEMLOCK, &r) && r.rlim_cur == RLIM_INFINITY);
 }
 
 static uint8_t *map(bool *ret_huge)
@@ -71,8 +74,10 @@ static bool make(const struct areas *a, struct area_mem *ret)
 	ret->p = map(&ret->huge);
 	if (!ret->p)
 		return false;
-	if (a->lock)
-		(void)mlock2(ret->p, AREA_BYTES, MLOCK_ONFAULT);
+	if (a->lock && mlock2(ret->p, AREA_BYTES, MLOCK_ONFAULT)) {
+		(void)munmap(ret->p, AREA_BYTES);
+		return false;
+	}
 	(void)madvise(ret->p, AREA_BYTES, MADV_DONTDUMP);
 	return true;
 }
@@ -220,7 +225,7 @@ int areas_new(struct areas **ret)
 
 	if (!a)
 		return -ENOMEM;
-	a->lock = may_lock_all();
+	a->lock = areas_may_lock();
 	mutex_init(&a->mutex);
 	pthread_condattr_init(&at);
 	pthread_condattr_setclock(&at, CLOCK_MONOTONIC); /* nobody who sets the clock keeps calls without memory */

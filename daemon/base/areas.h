@@ -23,6 +23,8 @@ struct area_mem {
 	bool huge; /* of the pages that the machine has reserved */
 };
 
+/* Whether this process may lock as much memory as it likes: areas are locked then, or there are none. Any thread. */
+bool areas_may_lock(void);
 int areas_new(struct areas **ret); /* -ENOMEM */
 /* All areas must have been given back. NULL-tolerant; ends the thread. */
 void areas_free(struct areas *a);
