@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/areas.h"
 #include "base/clock.h"
 #include "base/heap.h"
 #include "base/keep.h"
@@ -497,6 +498,10 @@ static int as_root(struct daemon *d, const struct priv_user *u, bool pcap, char 
 	}
 	first_among_threads(d);
 	e = priv_start(why, n);
+	if (!e && !areas_may_lock()) { /* RX-7, and the key of what waits for a decision (guidance 6) */
+		snprintf(why, n, "memory cannot be locked, so keys and voices could come to a disk by swap: it takes CAP_IPC_LOCK, or LimitMEMLOCK=infinity");
+		e = -EPERM;
+	}
 	if (!e)
 		e = ports_own(d, why, n);
 	if (!e)

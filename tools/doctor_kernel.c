@@ -146,7 +146,7 @@ static void memory(void)
 		doctor_find(DOCTOR_OK, "memlock", "", NULL, NULL, "limit %llu KiB, which root raises",
 			    (unsigned long long)r.rlim_max / 1024);
 	else
-		doctor_find(DOCTOR_COSTS, "memlock", "", "this user cannot lock the memory of keys and rings.",
+		doctor_find(DOCTOR_COSTS, "memlock", "", "this user cannot lock the memory of keys and voices: optagd does not start as this user.",
 			    "start optagd by its unit (LimitMEMLOCK=infinity).", "limit %llu KiB",
 			    (unsigned long long)r.rlim_max / 1024);
 	while (f && fgets(line, sizeof(line), f)) {

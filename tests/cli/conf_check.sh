@@ -121,5 +121,10 @@ run 1 timeout 30 unshare -n "$D" -c "$TMP/live.conf"
 has err 'mon9: no such interface'
 run 1 timeout 30 unshare -n -m sh -c "mount -t bpf bpf /sys/fs/bpf 2>/dev/null; ip link add mon9 type veth peer name mon8 && exec '$D' -c '$TMP/live.conf'"
 has err 'cannot start: .*none'
+# Where memory cannot be locked nothing of a call may be in it.
+run 1 timeout 30 unshare -n prlimit --memlock=1048576:1048576 setpriv --bounding-set=-ipc_lock,-sys_resource "$D" -c "$TMP/live.conf"
+has err 'cannot start: memory cannot be locked'
+run 1 timeout 30 unshare -n prlimit --memlock=1048576:1048576 setpriv --bounding-set=-sys_resource "$D" -c "$TMP/live.conf"
+has err 'mon9: no such interface'
 only "$TMP" big.conf bad.conf bytes.conf canon.conf err good.conf inner.conf k live.conf many.conf noif.conf out p.policy s twice.conf unknown.conf
 exit 0
