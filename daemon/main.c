@@ -45,6 +45,7 @@
 #define ASK_NS	     10000000ULL /* between turns of those who ask: they get a fraction of the thread, flood or not */
 #define BEHIND_NS     500000000ULL /* nothing that is said is over sooner */
 #define BEHIND_BUDGET 65536 /* records between signs of life: a tenth of a second */
+#define LAST_NS	     5000000000ULL /* a supervisor waits for longer */
 #define BUSY_NS	     20000000ULL /* packets without end: timers and whoever asks have their turn */
 #define SETTLE_NS    2000000ULL	 /* a CPU may still be writing a record that has its time already */
 
@@ -290,14 +291,30 @@ static void answer(struct daemon *d, uint64_t now)
 	d->answered_ns = clock_now_ns();
 }
 
-/* What came before the signal still counts; libpcap has it later. */
+/* All that came before then was taken. */
+static uint64_t taken_until(const struct daemon *d)
+{
+	uint64_t oldest;
+
+	if (d->live)
+		return live_horizon(d->live);
+	oldest = xdp_oldest(d->xdp[0]);
+	return oldest < d->signals_ns ? oldest : d->signals_ns;
+}
+
+/* What came before the signal still counts; libpcap has it later. What we leave to another daemon it finds. */
 static int take_last(struct daemon *d)
 {
 	struct timespec late = { 0, LIVE_LATE_NS };
+	uint64_t begin = clock_now_ns();
+	int e;
 
 	if (d->live)
 		(void)nanosleep(&late, NULL);
-	return take_packets(d);
+	do
+		e = take_packets(d);
+	while (!e && !d->hand_over && taken_until(d) < begin && clock_now_ns() - begin < LAST_NS);
+	return e;
 }
 
 /* Of libpcap's packets any may have been signalling. It is asked more often than timers are late, so none is ahead of the answer. */
