@@ -245,6 +245,10 @@ int recorder_leave(struct recorder *r)
 		log_warn("%llu calls in progress are not left to another daemon and end here: their state has no room (calls)",
 			 (unsigned long long)r->not_left);
 	e = endings_finish(r);
+	if (e == -EAGAIN) { /* audio and keys are durable, and calls without a row are open for the next daemon's store */
+		log_warn("the evidence log lets no rows pass: the next daemon says what calls came to that ended last");
+		e = 0;
+	}
 	if (!e)
 		e = r->err;
 	if (!e)
