@@ -591,10 +591,11 @@ void calls_message(struct calls *cs, const struct sigin_from *from, const struct
 			return;
 	}
 	v = view_of(c, from, m);
-	/* a party's word: nobody else keeps a call alive whose voices are gone */
-	if (from->ts_ns > c->touched_ns && party_ends(c, m, v.side))
-		c->touched_ns = from->ts_ns;
-	group_message(cs, c, m, from->ts_ns);
+	/* a party's word: nobody else keeps a call alive whose voices are gone, nor says which other calls are this one */
+	if (party_ends(c, m, v.side)) {
+		c->touched_ns = from->ts_ns > c->touched_ns ? from->ts_ns : c->touched_ns;
+		group_message(cs, c, m, from->ts_ns);
+	}
 	call_note(cs, c, m->request ? CALL_T_REQUEST : CALL_T_RESPONSE, m->method, m->request ? v.side : m->status, "");
 	version = c->media_version;
 	held = c->hold;

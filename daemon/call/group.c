@@ -334,7 +334,7 @@ static void take_session(struct calls *cs, struct call *c, const struct sip_msg 
 static bool caller_has(const struct call *o, struct sip_str tag)
 {
 	return (strlen(o->caller_tag) == tag.n && memcmp(o->caller_tag, tag.p, tag.n) == 0) ||
-	       (o->caller_alt && o->caller_alt == (hash_bytes(tag.p, tag.n) | 1));
+	       (o->alt_own && o->caller_alt == (hash_bytes(tag.p, tag.n) | 1));
 }
 
 static bool callee_has(const struct call *o, struct sip_str tag)

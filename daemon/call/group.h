@@ -29,8 +29,9 @@
  *  - One recording. Of calls that are surely the same, at the same time, the one with both voices is kept, then the one
  *    that began first; the others are denied, "duplicate", and name it.
  *
- * What a forger can do. Who sends calls with somebody else's half of a Session-ID, or with a Replaces or Join that
- * knows somebody else's Call-ID and tags, ties his call to it: he can then opt out for both, so that training of the other is denied; never
+ * What a forger can do. Who knows a Call-ID ties that call to nothing: Session-ID and REFER count in it as its parties' words
+ * (party.h), and his own tag is none in a Replaces or Join. Who sends calls with somebody else's half of a Session-ID, or with a Replaces or
+ * Join that knows somebody else's Call-ID and tags, ties his call to it: he can then opt out for both, so that training of the other is denied; never
  * more. He cannot have the other's documentation stopped, nor its recording dropped: for both the two must be surely the
  * same - both halves of the Session-ID known and equal, the trunk's header equal, or one media address - and the
  * recording that is dropped is always one whose whole time another one covers. What he can lose
@@ -122,7 +123,7 @@ struct call_peers {
 void group_begin(struct calls *cs, struct call *c, const struct sip_msg *m, const char *correlate_header, uint64_t now_ns);
 /* After call_decide_match: what others of the group said holds for it, too. */
 void group_decided(struct calls *cs, struct call *c, uint64_t now_ns);
-/* Each later message of it, and each description. */
+/* Each later message of it that is a party's word, as far as is known (party_ends); and each description. */
 void group_message(struct calls *cs, struct call *c, const struct sip_msg *m, uint64_t now_ns);
 void group_sdp(struct calls *cs, struct call *c, unsigned side, bool initial, const struct sdp *s, uint64_t now_ns);
 /* A purpose changed its state by this event. */

@@ -427,6 +427,57 @@ static void test_forger(void **state)
 	fake_world_free(w);
 }
 
+#define UUID_D "d0000000000000000000000000000004"
+
+/* Who knows a Call-ID, and no tags, says in that call which other one it is: his own, that meets a never rule, or takes its place. */
+static void test_forger_inside(void **state)
+{
+	static const struct {
+		const char *method, *to, *extra;
+		bool rings; /* still */
+		const char *as; /* of his own call */
+	} t[] = {
+		{ "OPTIONS", "y", SID(UUID_C, UUID_D), false, SID(UUID_C, UUID_D) }, { "INFO", "", SID(UUID_C, UUID_D), false, SID(UUID_D, UUID_C) },
+		{ "OPTIONS", "y", SID(UUID_C, UUID_D), true, SID(UUID_C, UUID_D) },  { "INVITE", "", SID(UUID_C, UUID_D), true, SID(UUID_C, UUID_D) },
+		{ "REFER", "y", "Refer-To: <sip:900@h>\r\n", false, "Referred-By: <sip:100@h>\r\n" },
+		{ "INVITE", "", NULL, true, "Replaces: x1;to-tag=y;from-tag=x\r\n" }, { "INVITE", "", NULL, true, "Join: x1;to-tag=y;from-tag=x\r\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]) * 2; i++) {
+		size_t k = i / 2;
+		bool never = i & 1;
+		struct world *w = world(POLICY_B_INTEREST);
+		struct leg out = { "x2", { t[k].as, NULL }, 7, { 8, 9 }, { 4100, 5100 } };
+		struct call *a = invite(w, &one), *b;
+		struct fake_msg forged = { .method = t[k].method, .id = "x1", .from_tag = "x", .to_tag = t[k].to, .cseq = 77, .extra = t[k].extra };
+
+		if (!t[k].rings)
+			answer(w, &one);
+		later(w, 5);
+		w->src = 0x42060606;
+		fake_send(w, &forged);
+		forged.status = 200;
+		forged.to_tag = "y";
+		fake_send(w, &forged);
+		w->calling = "666";
+		w->called = never ? "900" : "150";
+		b = invite(w, &out);
+		if (!never) {
+			answer(w, &out);
+			assert_int_equal(call_command(w->cs, b, CALL_C_OBJECT, DOC, CALL_BY_API, w->now), 0);
+			assert_int_equal(call_command(w->cs, b, CALL_C_PAUSE, DOC, CALL_BY_API, w->now), 0);
+			assert_null(a->peers->group);
+		}
+		assert_int_equal(a->peers->bound, 0);
+		assert_int_equal(a->state[DOC], PURPOSE_GRANTED);
+		assert_int_equal(a->state[TRAIN], PURPOSE_PENDING);
+		assert_false(a->decide.paused || a->third);
+		w->calling = NULL;
+		fake_world_free(w);
+	}
+}
+
 /* Bounded: members of a group, keys of a call. */
 static void test_limits(void **state)
 {
@@ -506,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_takes_its_place),
 		cmocka_unit_test(test_quarantined_copy),
 		cmocka_unit_test(test_forger),
+		cmocka_unit_test(test_forger_inside),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_addresses),
 	};
