@@ -422,8 +422,8 @@ static void response(struct calls *cs, struct call *c, const struct view *v)
 {
 	const struct sip_msg *m = v->m;
 
-	/* A provisional answer after a refusal: another branch still rings. */
-	if (c->phase == CALL_REJECTED && m->method == SIP_M_INVITE && m->status > 100 && m->status < 300)
+	/* A provisional answer after a refusal: another branch still rings. To the caller, not to somebody who knows the Call-ID. */
+	if (c->phase == CALL_REJECTED && m->method == SIP_M_INVITE && m->status > 100 && m->status < 300 && answers(c, v))
 		setup_again(cs, c, v->from->ts_ns);
 	switch (m->method) {
 	case SIP_M_INVITE:
@@ -447,18 +447,24 @@ static void response(struct calls *cs, struct call *c, const struct view *v)
 	}
 }
 
+/* After a refusal, with credentials or elsewhere; no copy of the one that was refused. */
+static bool asks_again(const struct call *c, const struct view *v)
+{
+	return callers_tag(c, v->m) ? v->m->cseq != opening_cseq(c, v->m) : ipaddr_equal(&v->from->src.addr, &c->invite_src);
+}
+
 static void initial_invite(struct calls *cs, struct call *c, const struct view *v)
 {
 	bool refused = c->phase == CALL_REJECTED;
 
-	/* asked again with credentials or elsewhere */
-	if (refused && (v->m->cseq != opening_cseq(c, v->m) || (!c->caller_alt && !callers_tag(c, v->m))))
-		setup_again(cs, c, v->from->ts_ns);
-	if (c->phase != CALL_SETUP)
+	if (refused ? !asks_again(c, v) : c->phase != CALL_SETUP)
 		return;
+	if (!party_invite(c, v->from, v->m, refused)) /* nor does he keep it going */
+		return;
+	if (refused)
+		setup_again(cs, c, v->from->ts_ns);
 	if (tag_is(v->m->from.tag, c->caller_tag))
 		c->invite_cseq = v->m->cseq;
-	party_invite(c, v->from, v->m, refused);
 	call_set_timer(cs, c, v->from->ts_ns + cs->limit.setup_timeout_ns);
 }
 
@@ -519,7 +525,7 @@ static struct call *begin(struct calls *cs, const struct sigin_from *from, const
 		return NULL;
 	c->invite_src = m->request ? from->src.addr : from->dst.addr;
 	if (opens_call(m))
-		party_invite(c, from, m, false);
+		(void)party_invite(c, from, m, false);
 	c->invite_cseq = m->cseq;
 	c->partial = !opens_call(m);
 	decide(cs, c, from, m);

@@ -44,7 +44,7 @@ static bool is_callers(const struct call *c, struct sip_str tag)
 	return tag.n && strlen(c->caller_tag) == tag.n && memcmp(c->caller_tag, tag.p, tag.n) == 0;
 }
 
-void party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m, bool refused)
+bool party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m, bool refused)
 {
 	bool again = refused && ipaddr_equal(&from->src.addr, &c->invite_src);
 	bool own = again || had_it(c, address_of(&from->src.addr));
@@ -58,9 +58,10 @@ void party_invite(struct call *c, const struct sigin_from *from, const struct si
 		if (c->caller_alt == party_tag(m->from.tag))
 			c->alt_cseq = m->cseq;
 		if (!own)
-			return;
+			return false;
 	}
 	goes_to(c, address_of(&from->dst.addr));
+	return true;
 }
 
 /* Its caller's tag is one that nobody made up. */

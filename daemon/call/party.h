@@ -33,8 +33,9 @@ struct call;
 
 /* Hash of a tag, never 0; 0 for none. */
 uint64_t party_tag(struct sip_str tag);
-/* A copy of the INVITE that began the call, that one included, as long as it is not answered; refused: one that was before has been. */
-void party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m, bool refused);
+/* A copy of the INVITE that began the call, that one included, as long as it is not answered; refused: one that was before has been.
+ * False: of somebody else, as it seems. */
+bool party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m, bool refused);
 /* A 2xx to the INVITE: false if its dialog was known before. Remembers CALL_DIALOGS_MAX; believed ones before others. */
 bool party_dialog(struct call *c, const struct sip_msg *m);
 /* side: enum optag_leg, whose message it is by its tags. */

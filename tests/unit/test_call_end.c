@@ -503,6 +503,65 @@ static void test_asks_again(void **state)
 	}
 }
 
+/* Nor does who knows the Call-ID make a refused call ring again, or one that rings ring for ever: early media would be recorded all the time. */
+static void test_rings_no_longer(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		struct world *w = fake_world(NULL);
+		bool refused = i & 1, reckoned = i & 2; /* his tag is known from before */
+
+		w->policy.rule.record_early_media = true;
+		ask(w, "INVITE", "", 1, offer(4000));
+		say(w, 183, "INVITE", "b", 1, answer(5000));
+		expect(w, REC, REC);
+		if (reckoned)
+			forge(w, "INVITE", 0, "x", "", 1, NULL);
+		if (refused) {
+			say(w, 486, "INVITE", "b", 1, NULL);
+			wait_ns(w, 5 * SEC);
+			expect(w, BLK, BLK);
+		}
+		for (uint32_t k = 0; k < 25 && !w->ended; k++) {
+			if (i / 4 == 0)
+				forge(w, "INVITE", 183, "x", "y", 1, NULL);
+			else if (i / 4 == 1)
+				forge(w, "INVITE", 0, "x", "", 40 + k, NULL);
+			else
+				forge(w, "INVITE", 200, "x", "y", 1, NULL);
+			if (!w->ended)
+				expect(w, refused ? BLK : REC, refused ? BLK : REC);
+			wait_ns(w, 10 * SEC);
+		}
+		assert_int_equal(w->ended, 1);
+		assert_string_equal(w->last_end, refused ? "rejected" : "timeout");
+		fake_world_free(w);
+	}
+}
+
+/* While the caller's own word does: another branch rings, and he asks again. */
+static void test_rings_again(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct world *w = fake_world(NULL);
+
+		ask(w, "INVITE", "", 1, offer(4000));
+		forge(w, "INVITE", 0, "x", "", 1, NULL);
+		say(w, 401, "INVITE", "b", 1, NULL);
+		forge(w, "INVITE", 0, "y", "", 1, NULL);
+		if (i == 0)
+			say(w, 183, "INVITE", "c", 1, NULL);
+		else
+			send_msg(w, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = i == 1 ? "a" : "a2", .to_tag = "", .cseq = i == 1 ? 2 : 1,
+							.sdp = offer(4000) });
+		assert_int_equal(fake_call(w, "c1")->phase, CALL_SETUP);
+		wait_ns(w, 190 * SEC);
+		assert_int_equal(w->ended, 0);
+		fake_world_free(w);
+	}
+}
+
 static bool voices;
 
 static uint32_t on_quiet(void *arg, struct call *c, unsigned leg, uint64_t until_ns, bool *ret_heard)
@@ -906,6 +965,8 @@ int main(void)
 		cmocka_unit_test(test_agent_elsewhere),
 		cmocka_unit_test(test_agent_counts),
 		cmocka_unit_test(test_asks_again),
+		cmocka_unit_test(test_rings_no_longer),
+		cmocka_unit_test(test_rings_again),
 		cmocka_unit_test(test_guest),
 		cmocka_unit_test(test_many_guests),
 		cmocka_unit_test(test_limits),
