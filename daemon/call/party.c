@@ -46,16 +46,18 @@ static bool is_callers(const struct call *c, struct sip_str tag)
 
 bool party_invite(struct call *c, const struct sigin_from *from, const struct sip_msg *m, bool refused)
 {
-	bool again = refused && ipaddr_equal(&from->src.addr, &c->invite_src);
-	bool own = again || had_it(c, address_of(&from->src.addr));
+	/* who asks has one Via; a proxy, which passes on what strangers ask, too, adds its own to theirs (RFC 3261 16.6) */
+	bool asks = m->nvia < 2, again = asks && refused && ipaddr_equal(&from->src.addr, &c->invite_src);
+	bool own = again || (asks && had_it(c, address_of(&from->src.addr)));
+	uint64_t tag = party_tag(m->from.tag);
 
 	if (!is_callers(c, m->from.tag)) {
 		/* of whoever was first only as long as no one comes who had it to pass on, or who asks again */
-		if (!c->caller_alt || again || (own && !c->alt_own)) {
-			c->caller_alt = party_tag(m->from.tag);
+		if (tag && (!c->caller_alt || again || (own && !c->alt_own))) {
+			c->caller_alt = tag;
 			c->alt_own = own;
 		}
-		if (c->caller_alt == party_tag(m->from.tag))
+		if (tag && c->caller_alt == tag)
 			c->alt_cseq = m->cseq;
 		if (!own)
 			return false;

@@ -12,7 +12,8 @@
  *
  * The caller's tag is that of the first INVITE; and that under which a back-to-back agent passed it on under the same Call-ID:
  * one that was sent from an address to which the INVITE had gone before; and that under which who sent the first asks again when that
- * was refused (401, 407, 3xx), which some telephones make up anew. (An agent that sends from another address than it is
+ * was refused (401, 407, 3xx), which some telephones make up anew. Both have one Via: a proxy at such an address, which passes on what
+ * strangers ask, too, adds its own to theirs. (An agent that sends from another address than it is
  * asked at is not known as one. The words of its far side then are not believed, those of its near side are.) Of a call
  * whose INVITE was not seen nobody is believed until a 2xx is.
  *

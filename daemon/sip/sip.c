@@ -261,14 +261,13 @@ static void first(struct sip_str *slot, struct sip_str value)
 		*slot = value;
 }
 
-static void take_via(struct sip_msg *m, struct sip_str value, bool *seen)
+static void take_via(struct sip_msg *m, struct sip_str value)
 {
-	struct sip_str top;
+	struct sip_str el;
 
-	if (*seen || !sip_split(&value, ',', &top))
-		return;
-	*seen = true;
-	m->via_branch = sip_param(top, "branch");
+	for (; m->nvia < 2 && sip_split(&value, ',', &el); m->nvia++)
+		if (!m->nvia)
+			m->via_branch = sip_param(el, "branch");
 }
 
 static void take_identities(struct sip_msg *m, struct sip_str value)
@@ -299,7 +298,7 @@ static void take_content_type(struct sip_msg *m, struct sip_str value)
 	m->boundary = sip_param(params, "boundary");
 }
 
-static const char *take_header(struct reading *r, struct sip_str name, struct sip_str value, bool *via)
+static const char *take_header(struct reading *r, struct sip_str name, struct sip_str value)
 {
 	struct sip_msg *m = &r->m;
 	enum header id;
@@ -318,7 +317,7 @@ static const char *take_header(struct reading *r, struct sip_str name, struct si
 	case H_CONTENT_LENGTH:
 		return once(&r->length, value) ? NULL : "two different Content-Length";
 	case H_VIA:
-		take_via(m, value, via);
+		take_via(m, value);
 		break;
 	case H_CONTACT:
 		first(&m->contact, value);
@@ -374,7 +373,6 @@ static const char *headers(struct reading *r, const char **p, const char *end, b
 {
 	struct sip_str line, name;
 	const char *why, *colon;
-	bool via = false;
 
 	*ret_end = false;
 	while (logical_line(p, end, &line)) {
@@ -392,7 +390,7 @@ static const char *headers(struct reading *r, const char **p, const char *end, b
 			name.n--;
 		if (!is_method_text(name)) /* a token, as methods are */
 			continue;
-		why = take_header(r, name, sip_trim(sip_str_of(colon + 1, line.p + line.n)), &via);
+		why = take_header(r, name, sip_trim(sip_str_of(colon + 1, line.p + line.n)));
 		if (why)
 			return why;
 	}

@@ -68,6 +68,7 @@ struct sip_msg {
 	bool privacy_id;   /* Privacy: contains "id", "user" or "full" (RFC 3323, 3325) */
 	uint32_t cseq;
 	struct sip_str via_branch; /* of the topmost Via */
+	unsigned nvia;		   /* how many there are; 2: or more */
 	struct sip_str contact;	   /* raw */
 	struct sip_str session_id; /* RFC 7989, whole value with its remote parameter */
 	struct sip_str replaces;   /* RFC 3891, whole value */

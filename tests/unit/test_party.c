@@ -15,21 +15,26 @@ static void info(struct world *w, const char *from, const char *to, bool by_call
 	fake_check(w);
 }
 
-static void invite(struct world *w, unsigned status, const char *from, const char *to, uint32_t src, uint32_t dst)
+static void pass(struct world *w, unsigned status, const char *from, const char *to, uint32_t src, uint32_t dst, const char *extra)
 {
 	uint32_t was[2] = { w->src, w->dst };
 
 	w->src = src;
 	w->dst = dst;
 	w->now += 10 * MS;
-	fake_send(w, &(struct fake_msg){ .method = "INVITE", .status = status, .id = "c1", .from_tag = from, .to_tag = to, .cseq = 1 });
+	fake_send(w, &(struct fake_msg){ .method = "INVITE", .status = status, .id = "c1", .from_tag = from, .to_tag = to, .cseq = 1, .extra = extra });
 	w->src = was[0];
 	w->dst = was[1];
 	fake_check(w);
 }
 
+static void invite(struct world *w, unsigned status, const char *from, const char *to, uint32_t src, uint32_t dst)
+{
+	pass(w, status, from, to, src, dst, NULL);
+}
+
 /* Somebody who knows the Call-ID, and no tag. */
-enum forged { NOTHING, INVITE_BEFORE, OK_BEFORE, OK_OF_OWN_BEFORE, OK_AFTER, OKS_AFTER, AGENT_PASSES_ON, STRANGER_THEN_AGENT };
+enum forged { NOTHING, INVITE_BEFORE, OK_BEFORE, OK_OF_OWN_BEFORE, OK_AFTER, OKS_AFTER, AGENT_PASSES_ON, STRANGER_THEN_AGENT, THROUGH_PROXY, AGAIN_THROUGH_PROXY, NO_TAG, NO_TAG_AGAIN };
 
 static struct call *begin(struct world *w, enum forged f)
 {
@@ -40,6 +45,30 @@ static struct call *begin(struct world *w, enum forged f)
 		invite(w, 0, "evil", "", FOREIGN, w->dst);
 	if (f == AGENT_PASSES_ON || f == STRANGER_THEN_AGENT)
 		invite(w, 0, "far", "", w->dst, AGENT_OUT);
+	if (f == THROUGH_PROXY) { /* which has the caller's INVITE to pass on, too */
+		invite(w, 0, "evil", "", FOREIGN, w->dst);
+		pass(w, 0, "evil", "", w->dst, AGENT_OUT, "v: SIP/2.0/UDP evil;branch=z9hG4bK1\r\n");
+		invite(w, 0, "evil2", "", FOREIGN, w->dst);
+		pass(w, 0, "evil2", "", w->dst, AGENT_OUT, "Via: SIP/2.0/UDP evil;branch=z9hG4bK2\r\n");
+		invite(w, 200, "evil", "zz", AGENT_OUT, w->dst);
+		invite(w, 200, "evil2", "zz", AGENT_OUT, w->dst);
+	}
+	if (f == AGAIN_THROUGH_PROXY) { /* the first is seen behind it, too, and was refused */
+		message(w, "INVITE", 407, "p", 1, NULL);
+		pass(w, 0, "evil", "", w->src, w->dst, "Via: SIP/2.0/UDP evil;branch=z9hG4bK1\r\n");
+		invite(w, 0, "a", "", w->src, w->dst);
+		invite(w, 200, "evil", "zz", w->dst, w->src);
+	}
+	if (f == NO_TAG || f == NO_TAG_AGAIN) {
+		if (f == NO_TAG_AGAIN)
+			message(w, "INVITE", 407, "p", 1, NULL);
+		invite(w, 0, "", "", f == NO_TAG ? w->dst : w->src, f == NO_TAG ? AGENT_OUT : w->dst);
+		if (f == NO_TAG_AGAIN)
+			invite(w, 0, "a", "", w->src, w->dst);
+		invite(w, 200, "", "zz", w->dst, w->src);
+		fake_send(w, &(struct fake_msg){ .method = "CANCEL", .id = "c1", .from_tag = "", .to_tag = "", .cseq = 1 });
+		assert_int_equal(fake_call(w, "c1")->phase, CALL_SETUP);
+	}
 	if (f == OK_BEFORE)
 		invite(w, 200, "evil", "zz", FOREIGN, w->src);
 	if (f == OK_OF_OWN_BEFORE)
@@ -90,6 +119,13 @@ static void test_whose_key(void **state)
 		{ AGENT_PASSES_ON, true, "c", "a", true, false },
 		{ STRANGER_THEN_AGENT, true, "c", "far", true, true },
 		{ STRANGER_THEN_AGENT, false, "evil", "c", false, false },
+		{ THROUGH_PROXY, false, "evil", "zz", false, false },
+		{ THROUGH_PROXY, false, "evil2", "zz", false, false },
+		{ THROUGH_PROXY, false, "a", "b", false, true },
+		{ AGAIN_THROUGH_PROXY, false, "evil", "zz", false, false },
+		{ NO_TAG, false, "", "zz", false, false },
+		{ NO_TAG, false, "a", "b", false, true },
+		{ NO_TAG_AGAIN, false, "", "zz", false, false },
 	};
 
 	(void)state;

@@ -274,6 +274,7 @@ static void fields(void **state)
 	want_str("f", "ruri user", m.ruri.user, "+4570100002");
 	assert_int_equal(m.ruri.port, 5070);
 	want_str("f", "branch", m.via_branch, "z9hG4bKtop");
+	assert_int_equal(m.nvia, 2);
 	want_str("f", "call-id", m.call_id, "abc@h");
 	want_str("f", "from tag", m.from.tag, "ft");
 	want_str("f", "to user", m.to.uri.user, "+4570100002");
