@@ -152,7 +152,7 @@ struct call {
 	struct call_tight tight;   /* what later policies took from it */
 	struct uid uid;
 	uint64_t start_ns, answer_ns, end_ns;
-	const char *end;	/* "bye", "cancel", "rejected", "timeout", "capture-end", "transfer", "restart"; static */
+	const char *end;	/* "bye", "cancel", "rejected", "timeout", "capture-end", "transfer", "restart", "replaced"; static */
 	unsigned status;	/* last final status of the INVITE */
 	const char *call_id;	/* terminated, cut at CALL_ID_MAX */
 	const struct policy *policy;
