@@ -307,6 +307,8 @@ void call_pause_by_peer(struct calls *cs, struct call *c, bool pause, uint64_t n
 void call_pause_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);
 void call_objection_goes_on(struct calls *cs, struct call *c, const struct call_decide *before, uint64_t now_ns);
 void call_objected(struct calls *cs, struct call *c);
+/* What a system told of consent before the window was open is taken back, here or in another call. */
+void call_not_early(struct calls *cs, struct call *c, int p);
 
 /* The data subject's leg: enum optag_leg. */
 unsigned call_subject_leg(const struct call *c);

@@ -55,7 +55,7 @@ void decide_consent(struct calls *cs, struct call *c, int p, enum call_how how, 
 }
 
 /* What a system told before the notice was proven was taken back. */
-static void not_early(struct calls *cs, struct call *c, int p)
+void call_not_early(struct calls *cs, struct call *c, int p)
 {
 	if (c->decide.consent_early[p])
 		call_changed(cs, c);
@@ -76,7 +76,7 @@ static void withdraw(struct calls *cs, struct call *c, int p, struct call_news n
 	uint64_t now = n.at_ns;
 	enum purpose_state was = c->state[p];
 
-	not_early(cs, c, p);
+	call_not_early(cs, c, p);
 	if (!by_consent(c, p))
 		return;
 	if (c->state[p] == PURPOSE_GRANTED)
@@ -142,7 +142,7 @@ bool decide_opt_out(struct calls *cs, struct call *c, int p, enum call_how how, 
 		}
 		return false;
 	}
-	not_early(cs, c, p);
+	call_not_early(cs, c, p);
 	objects(cs, c, p);
 	/* A key press alone stops nothing where none was offered (N-43); the table knows. */
 	call_event(cs, c, (enum policy_purpose)p, PURPOSE_E_OPT_OUT);
@@ -385,7 +385,7 @@ static int command_object(struct calls *cs, struct call *c, int p, bool grounds,
 		return decide_opt_out(cs, c, p, how, "agent", NULL, now) ? 0 : -EALREADY;
 	if (c->state[p] == PURPOSE_OBJECTED && !first)
 		return -EALREADY;
-	not_early(cs, c, p);
+	call_not_early(cs, c, p);
 	says_no(cs, c, p, now);
 	call_event(cs, c, (enum policy_purpose)p, grounds ? PURPOSE_E_OBJECT_GROUNDS : PURPOSE_E_OBJECT);
 	not_before(cs, c, p, was, now);

@@ -52,6 +52,8 @@ void group_bind_one(struct calls *cs, struct call *o, enum purpose_event e, cons
 		bind_later(cs, o, e);
 	if (!decides(o) || (e == PURPOSE_E_LOSS && o->rule->purpose[POLICY_TRAINING].on_loss == 1))
 		return;
+	if (by_person(e))
+		call_not_early(cs, o, POLICY_TRAINING);
 	call_event_why(cs, o, POLICY_TRAINING, e, reason);
 	if (o->state[POLICY_TRAINING] == was)
 		return;
@@ -185,6 +187,7 @@ static void documentation_too(struct calls *cs, struct call *o, enum purpose_eve
 	said_of_documentation(cs, o, e);
 	if (!decides(o))
 		return;
+	call_not_early(cs, o, POLICY_DOCUMENTATION);
 	call_objected(cs, o); /* what the rule says of objections holds here, too */
 	call_event(cs, o, POLICY_DOCUMENTATION, e);
 	if (o->state[POLICY_DOCUMENTATION] == was)

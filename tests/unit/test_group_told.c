@@ -148,6 +148,38 @@ static void test_documentation_withdrawn(void **state)
 	fake_world_free(w);
 }
 
+/* Told early of one call, given by key in the other, and taken back there: what was told early is taken back with it. */
+static void test_early_taken_back(void **state)
+{
+	(void)state;
+	for (int p = 0; p < 2; p++) {
+		struct world *w = world(POLICY_B_CONSENT);
+		struct call *a, *b;
+
+		w->cs->sink.news = NULL;
+		w->policy.rule.purpose[DOC].basis = p == DOC ? POLICY_B_CONSENT : POLICY_B_INTEREST;
+		w->policy.rule.purpose[p].consent_api = true;
+		a = invite(w, &one);
+		b = invite(w, &two);
+		answer(w, &one);
+		later(w, 2);
+		answer(w, &two);
+		assert_true(group_same(a, b));
+		assert_int_equal(call_command(w->cs, b, CALL_C_CONSENT, (enum policy_purpose)p, CALL_BY_API, w->now), 0);
+		later(w, 1.5);
+		key(w, a, SUBJECT, p == DOC ? '2' : '1');
+		assert_int_equal(a->state[p], PURPOSE_GRANTED);
+		assert_int_equal(b->state[p], PURPOSE_GRANTED);
+		later(w, 0.5);
+		key(w, a, SUBJECT, p == DOC ? '8' : '0');
+		assert_int_equal(b->state[p], PURPOSE_WITHDRAWN);
+		later(w, 3);
+		assert_int_equal(a->state[p], PURPOSE_WITHDRAWN);
+		assert_int_equal(b->state[p], PURPOSE_WITHDRAWN);
+		fake_world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +187,7 @@ int main(void)
 		cmocka_unit_test(test_opt_out),
 		cmocka_unit_test(test_objection),
 		cmocka_unit_test(test_documentation_withdrawn),
+		cmocka_unit_test(test_early_taken_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
