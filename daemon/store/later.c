@@ -324,6 +324,21 @@ int later_forget_day(struct later *l, uint32_t day, struct why *why)
 	return rc;
 }
 
+int later_forget(struct later *l, const struct uid *uid, enum store_purpose p, struct why *why)
+{
+	sqlite3_stmt *st = NULL;
+	char text[UID_TEXT];
+	int rc = sqlite3_prepare_v2(l->sql, "DELETE FROM later WHERE uid=? AND purpose=? AND day='hold'", -1, &st, NULL);
+
+	if (rc == SQLITE_OK) {
+		bind_key(st, text, uid, p);
+		rc = sqlite3_step(st);
+	}
+	rc = rc == SQLITE_DONE ? 0 : fail(l, rc, "cannot write", why);
+	sqlite3_finalize(st);
+	return rc;
+}
+
 static int ignore_line(void *arg, const struct later_line *line)
 {
 	(void)arg;

@@ -57,6 +57,8 @@ int later_each(struct later *l, uint32_t day, int (*fn)(void *arg, const struct 
 int later_kept(struct later *l, int (*fn)(void *arg, const struct later_line *line), void *arg, struct why *why);
 /* Lines of calls whose rows are gone with their day. */
 int later_forget_day(struct later *l, uint32_t day, struct why *why);
+/* The line of a call whose row left the hold area. */
+int later_forget(struct later *l, const struct uid *uid, enum store_purpose p, struct why *why);
 /* SQLite's own check, and that all lines parse. */
 int later_check(struct later *l, struct why *why);
 

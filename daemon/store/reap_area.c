@@ -712,6 +712,48 @@ int reap_hold_day(struct reap *r, const char *controller, uint32_t day, struct w
 	return area_close(&r->root, controller, c.hold, rc ? rc : !c.changed, why);
 }
 
+struct over {
+	const struct area *a;
+	struct later_line *v;
+	size_t n;
+};
+
+static int line_over(void *arg, const struct later_line *line)
+{
+	struct over *o = arg;
+	struct later_line *v;
+
+	if (state_holds(line->state) || kept_find(o->a, &line->uid) || hold_is(o->a->r->holds, &line->uid))
+		return 0;
+	v = o->n & (o->n - 1) ? o->v : realloc(o->v, (o->n ? 2 * o->n : 1) * sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	o->v = v;
+	o->v[o->n++] = *line;
+	return 0;
+}
+
+/* Lines of calls whose row is gone: no day takes them along. */
+static int forget_lines(const struct area *a, struct why *why)
+{
+	struct over o = { .a = a };
+	struct later *l = NULL;
+	int rc = a->r->holds ? later_open(&a->r->root, a->controller, false, &l, why) : -ENOENT;
+
+	if (rc == -ENOENT)
+		return 0;
+	rc = rc ? rc : later_each(l, DAY_HOLD, line_over, &o, why);
+	later_close(l);
+	l = NULL;
+	if (!rc && o.n)
+		rc = later_open(&a->r->root, a->controller, true, &l, why);
+	for (size_t i = 0; !rc && i < o.n; i++)
+		rc = later_forget(l, &o.v[i].uid, o.v[i].purpose, why);
+	later_close(l);
+	free(o.v);
+	return rc == -ENOMEM && !*why->text ? why_set(why, rc, "out of memory") : rc;
+}
+
 /* What no hold keeps is taken away, and rows are copied that were not yet. */
 static int area_settle(struct reap *r, const char *controller, sqlite3 *sql, struct why *why)
 {
@@ -721,10 +763,14 @@ static int area_settle(struct reap *r, const char *controller, sqlite3 *sql, str
 	if (!rc)
 		area_scan(&a, true);
 	for (size_t i = 0; !rc && i < a.n; i++)
-		if (!a.v[i].copied && (a.v[i].there || !a.v[i].segment)) /* what is damaged is left as it is */
+		if (!a.v[i].copied && (a.v[i].there || !a.v[i].segment)) { /* what is damaged is left as it is */
 			rc = add_copy(&a, sql, &a.v[i], why);
+			reap_again(r, true);
+		}
+	rc = rc ? rc : area_lost(&a, why);
+	rc = rc ? rc : forget_lines(&a, why);
 	free(a.v);
-	return rc ? rc : area_lost(&a, why);
+	return rc;
 }
 
 /* ---- what --rebuild set aside ---- */
@@ -776,6 +822,8 @@ static bool later_whole(struct reap *r, const char *controller)
 /* They have rows of calls whose time may be over, and no day takes them along. */
 static void forget_set_aside(struct reap *r, const char *controller)
 {
+	if (!r->holds)
+		return;
 	if (set_aside(r, controller, "hold.db", false) && all_rows(r, controller, 0)) /* so nothing is to be had from one that is damaged */
 		(void)set_aside(r, controller, "hold.db", true);
 	if (set_aside(r, controller, "later.db", false) && later_whole(r, controller))

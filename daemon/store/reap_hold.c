@@ -437,7 +437,7 @@ void reap_hold_released(struct reap *r)
 
 	if (!r->holds || names_read(&r->root, "catalog", &names))
 		return;
-	for (size_t i = 0; i < names.n; i++)
+	for (size_t i = 0; i < names.n && r->holds; i++) /* they are read again in between (reap_again) */
 		if (!name_check(names.v[i])) {
 			release(r, names.v[i]);
 			if (!r->set->dry)

@@ -4,6 +4,7 @@
 
 #include <glob.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "reap_util.h"
 #include "store/hold.h"
@@ -257,7 +258,7 @@ static void test_lost_partition(void **state)
 	}
 }
 
-static void cut_copy(void)
+static void cut_copy(unsigned segment)
 {
 	char path[700];
 	uint64_t off = SEGMENT_HEAD, end = SEGMENT_HEAD;
@@ -266,7 +267,7 @@ static void cut_copy(void)
 	FILE *f;
 	size_t n;
 
-	snprintf(path, sizeof(path), "%s/segments/acme/hold/00000001.seg", store_dir);
+	snprintf(path, sizeof(path), "%s/segments/acme/hold/%08u.seg", store_dir, segment);
 	f = fopen(path, "rb");
 	assert_true(f && p);
 	n = fread(p, 1, 1 << 22, f);
@@ -286,7 +287,7 @@ static void test_old_area(void **state)
 
 	(void)state;
 	make_area();
-	cut_copy();
+	cut_copy(1);
 	fsck_clean(NULL);
 	shell("rm '%s/" DB "'", store_dir);
 	rep = rebuild();
@@ -294,7 +295,7 @@ static void test_old_area(void **state)
 	fsck_clean(NULL);
 	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
 	as_before();
-	cut_copy();
+	cut_copy(1);
 	reap_at(T0 + 92 * DAY_NS);
 	fsck_clean(NULL);
 	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
@@ -302,6 +303,63 @@ static void test_old_area(void **state)
 	rep = rebuild();
 	assert_true(rep.copied == 1 && !rep.bare);
 	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
+static off_t area_size(void)
+{
+	char pattern[600];
+	struct stat sb;
+	off_t sum = 0;
+	glob_t g;
+
+	snprintf(pattern, sizeof(pattern), "%s/segments/acme/hold/*.seg", store_dir);
+	assert_int_equal(glob(pattern, 0, NULL, &g), 0);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		sum += stat(g.gl_pathv[i], &sb) ? 0 : sb.st_size;
+	globfree(&g);
+	return sum;
+}
+
+static off_t size_then;
+
+static void on_bucket(void *arg, const struct reap_item *it)
+{
+	on_item(arg, it);
+	if (it->what == REAP_BUCKET)
+		size_then = area_size();
+}
+
+/* A large area of before gets its copies: a key that comes due meanwhile does not wait for the last of them. */
+static void test_old_area_due(void **state)
+{
+	struct reap_settings s = { .store = store_dir, .confirm = true, .again_ms = 1, .item = on_bucket };
+	struct store *st = open_store(STORE_RW);
+	struct reap_totals t;
+	struct uid v[16];
+	char why[512] = "";
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++)
+		v[i] = keep_call(st, i, "acme", CPH, T0, (uint64_t[]){ T0 + 80 * DAY_NS, 0 });
+	other = keep_call(st, 20, "zeta", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	ok(st, store_sync(st));
+	store_close(st);
+	for (unsigned i = 0; i < 16; i++)
+		hold(&v[i], T0 + DAY_NS, 20270301);
+	reap_at(T0 + 81 * DAY_NS);
+	for (unsigned i = 1; i <= 16; i++)
+		cut_copy(i);
+	assert_int_equal(clock_parse("2027-02-15T23:00:00Z", &s.now_ns), 0); /* the other's day begins */
+	s.now_ns -= REAP_EARLY + NS_PER_S / 1000;
+	clock_set_ns(s.now_ns);
+	size_then = 0;
+	assert_int_equal(reap_run(&s, &t, why, sizeof(why)), 0);
+	assert_int_equal(t.buckets, 1);
+	assert_true(size_then && size_then < area_size());
+	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(heard(&v[i], STORE_DOCUMENTATION), 0);
 	fsck_clean(NULL);
 }
 
@@ -836,7 +894,7 @@ static void test_later(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(lost), T(lost_partition), T(cut_end), T(old_area), T(lost_segment), T(journal), T(journal_short), T(journal_old), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later), T(untold) };
+	const struct CMUnitTest tests[] = { T(lost), T(lost_partition), T(cut_end), T(old_area), T(old_area_due), T(lost_segment), T(journal), T(journal_short), T(journal_old), T(journal_killed), T(damaged_segment), T(format_1), T(format_2), T(erasure), T(later), T(untold) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
