@@ -156,6 +156,8 @@ static void tell_buckets(struct reap *r)
 		struct reap_item it = { .what = REAP_BUCKET, .controller = b->controller, .purpose = (int)b->purpose, .day = b->day,
 					.due_ns = b->destroy_ns };
 
+		if (b->now && !b->failed)
+			reap_hold_note(r, b);
 		if (!b->now || b->spared || b->failed)
 			continue;
 		reap_count(r, b);

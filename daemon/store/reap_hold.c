@@ -2,7 +2,7 @@
 /*
  * reap_hold.c - calls on hold outlive their bucket and their day
  *
- * Their key was copied when the hold was set (hold.h). Here: what later.db says of them before the bucket dies, and when the
+ * Their key was copied when the hold was set (hold.h). Here: what later.db says of them when the bucket is dead, and when the
  * hold is over. Their chunks and row: reap_area.c.
  */
 #include <errno.h>
@@ -141,7 +141,7 @@ static int find_held(void *arg, const struct hold *x)
 	struct why why = { "" };
 	int rc;
 
-	if (x->day != s->day || strcmp(x->controller, s->controller) || s->r->set->dry)
+	if (x->day != s->day || strcmp(x->controller, s->controller))
 		return 0;
 	rc = later_get(s->later, &x->uid, STORE_DOCUMENTATION, &line, &why);
 	if (!rc)
@@ -203,18 +203,23 @@ static void note_wanted(struct spare *s)
 	free(s->v);
 }
 
-/* What later.db must say, so that readers do not take the calls for expired; the bucket waits for it. */
-static void note_held(struct spare *s)
+void reap_hold_note(struct reap *r, const struct reap_bucket *b)
 {
+	struct spare s = { .r = r, .controller = b->controller, .day = b->day };
 	struct why why = { "" };
-	int rc = s->r->set->dry ? -ENOENT : later_open(&s->r->root, s->controller, false, &s->later, &why);
+	int rc;
 
+	if (b->purpose != STORE_DOCUMENTATION || !r->holds || r->set->dry)
+		return;
+	rc = later_open(&r->root, b->controller, false, &s.later, &why);
 	if (rc && rc != -ENOENT) /* then all of them: below it is tried once more */
-		spare_fault(s, rc, &why);
-	(void)holds_each(s->r->holds, find_held, s);
-	later_close(s->later);
-	s->later = NULL;
-	note_wanted(s);
+		spare_fault(&s, rc, &why);
+	(void)holds_each(r->holds, find_held, &s);
+	later_close(s.later);
+	s.later = NULL;
+	note_wanted(&s);
+	if (s.rc) /* it is only what readers say of it, and a later run does it */
+		reap_fault(r, s.rc, s.why.text);
 }
 
 /* Slots of calls that are not on hold, of a bucket whose key must stay for those that are. */
@@ -295,17 +300,12 @@ bool reap_hold_is(const struct reap *r, const struct reap_bucket *b, const struc
 
 bool reap_hold_bucket(struct reap *r, struct reap_bucket *b)
 {
-	struct spare s = { .r = r, .controller = b->controller, .day = b->day };
-
 	if (b->purpose != STORE_DOCUMENTATION) /* a hold never prolongs training */
 		return true;
 	if (!r->holds || !r->alone) /* who is on hold is not known: their copies stay, and buckets that may be all they have */
 		b->spared = old_slots(r, b);
 	if (!r->holds || b->spared)
 		return !b->spared;
-	note_held(&s);
-	if (s.rc) /* it is only what readers say of it */
-		reap_fault(r, s.rc, s.why.text);
 	b->spared = hold_keeps_bucket(r->holds, b->controller, b->day) || (!r->set->dry && hold_unsaved(r->holds, b->controller, b->day));
 	if (b->spared)
 		erase_others(r, b);

@@ -87,6 +87,8 @@ void reap_hold_count(const struct reap *r, struct reap_bucket *b);
 bool reap_hold_is(const struct reap *r, const struct reap_bucket *b, const struct uid *uid);
 /* Before the bucket dies. False: its key stays (b->spared). */
 bool reap_hold_bucket(struct reap *r, struct reap_bucket *b);
+/* When keys are dead: later.db says of its held calls that they are kept. Others may have it locked. */
+void reap_hold_note(struct reap *r, const struct reap_bucket *b);
 /* reap_area.c: rows and segments of a controller that no hold keeps are taken away. */
 void reap_area_look(struct reap *r, const char *controller);
 /* Held calls of a day are in the hold area. Not 0: the day stays. */

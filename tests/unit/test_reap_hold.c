@@ -310,6 +310,54 @@ static void test_locked(void **state)
 	(void)alarm(0);
 }
 
+/* Who may read later.db keeps it from being written (a transaction that only reads): keys die before anybody waits for that. */
+static void test_locked_later(void **state)
+{
+	struct reap_settings s = { .now_ns = T0 + 90 * DAY_NS, .told = true };
+	struct store *st = open_store(STORE_RW);
+	struct uid held, other, withdrawn;
+	struct reap_totals t;
+	int ready[2];
+	char path[600], c;
+	sqlite3 *db;
+	pid_t pid;
+
+	(void)state;
+	held = keep_call(st, 1, "acme", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	other = keep_call(st, 2, "zeta", CPH, T0, (uint64_t[]){ T0 + 90 * DAY_NS, 0 });
+	withdrawn = keep_call(st, 3, "acme", CPH, T0, (uint64_t[]){ T0 + 120 * DAY_NS, T0 + 120 * DAY_NS });
+	ok(st, store_sync(st));
+	store_close(st);
+	hold(&held);
+	ask(&withdrawn, STORE_TRAINING, "withdrawn");
+	reap_at(T0 + 2 * DAY_NS); /* makes later.db */
+	snprintf(path, sizeof(path), "%s/catalog/acme/later.db", store_dir);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (!pid) {
+		(void)alarm(120); /* should the test fail */
+		if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+		    sqlite3_exec(db, "BEGIN; SELECT count(*) FROM later", NULL, NULL, NULL) != SQLITE_OK || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	assert_int_not_equal(reap_with(&s, &t), 0);
+	assert_true(t.buckets == 2 && t.faults > 0);
+	assert_true(t.dead_ns < 8 * NS_PER_S && t.run_ns > 8 * NS_PER_S); /* a writer waits for ten */
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(ready[0]);
+	close(ready[1]);
+	assert_int_not_equal(heard(&other, STORE_DOCUMENTATION), 0);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	reap_at(T0 + 90 * DAY_NS + NS_PER_S);
+	shell("test \"$(sqlite3 '%s' \"select day,state,reason from later where purpose='documentation'\")\" = 'hold|GRANTED|hold'", path);
+	assert_int_equal(heard(&held, STORE_DOCUMENTATION), 0);
+	fsck_clean(NULL);
+}
+
 /* Who has the holds locked may be setting one whose key is copied when the day ends: audio and rows stay until its line can be seen. */
 static void test_locked_day(void **state)
 {
@@ -679,6 +727,7 @@ int main(void)
 		T(due_while_copying),
 		T(counted),
 		T(locked),
+		T(locked_later),
 		T(locked_day),
 		T(hold_ended_before),
 		T(damaged_holds),
