@@ -68,21 +68,45 @@ static void hex(const uint8_t *p, size_t n, char *out)
 		snprintf(out + 2 * i, 3, "%02x", p[i]);
 }
 
+static void day_text(uint64_t number, char out[16])
+{
+	unsigned day = (unsigned)number;
+
+	snprintf(out, 16, "%04u-%02u-%02u", day / 10000 % 10000, day / 100 % 100, day % 100);
+}
+
+static void print_inventory(const struct evlog_report *r)
+{
+	char last[16];
+
+	if (!r->inventories)
+		return;
+	day_text(r->inventory_day, last);
+	printf("the store was counted %s, the last time on %s: %s past their deadline, %s\n", cli_n(r->inventories, "time"), last,
+	       cli_n(r->inventory_past, "key"), cli_n(r->inventory_errors, "problem"));
+	if (r->inventory_missed)
+		printf("%s in between on which it was not\n", cli_n(r->inventory_missed, "day"));
+}
+
 static int print_summary(const struct evlog_report *r, const struct outbox_waiting *w)
 {
-	char root[65], day[16];
+	char root[65], day[16], last[16];
 
 	hex(r->root, 32, root);
+	day_text(r->inventory_day, last);
 	if (json)
 		return cli_json_line(stdout,
-				     json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I}", "days",
+				     json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I}", "days",
 					       (json_int_t)r->days, "sealed", (json_int_t)r->sealed, "events",
 					       (json_int_t)r->lines, "calls", (json_int_t)r->calls, "open",
 					       (json_int_t)r->open, "torn_bytes", (json_int_t)r->torn_bytes,
 					       "recovered", (json_int_t)r->recovered, "backwards",
 					       (json_int_t)r->backwards, "root", r->sealed ? json_string(root) : json_null(),
 					       "damaged", (json_int_t)r->damaged, "outbox", (json_int_t)w->events,
-					       "outbox_bad", (json_int_t)w->bad, "expired", (json_int_t)r->expired));
+					       "outbox_bad", (json_int_t)w->bad, "expired", (json_int_t)r->expired,
+					       "inventories", (json_int_t)r->inventories, "inventory_day", r->inventory_day ? json_string(last) : json_null(),
+					       "inventory_missed", (json_int_t)r->inventory_missed, "inventory_past", (json_int_t)r->inventory_past,
+					       "inventory_problems", (json_int_t)r->inventory_errors));
 	printf("%s, %" PRIu64 " of them signed, %s, %s, %" PRIu64 " in progress: ", cli_n(r->days, "day"), r->sealed,
 	       cli_n(r->lines, "event"), cli_n(r->calls, "call"), r->open);
 	if (r->damaged)
@@ -99,6 +123,7 @@ static int print_summary(const struct evlog_report *r, const struct outbox_waiti
 		printf("half-written ends were cut %s\n", cli_n(r->recovered, "time"));
 	if (r->backwards)
 		printf("the clock was set back %s by more than %llu s\n", cli_n(r->backwards, "time"), EVLOG_DISORDER_NS / 1000000000);
+	print_inventory(r);
 	if (w->events)
 		printf("%s in the outbox, not in the log yet\n", cli_n(w->events, "event"));
 	if (w->bad)

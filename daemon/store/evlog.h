@@ -106,7 +106,7 @@ enum evlog_kind {
 	EVLOG_PLAY, /* "play": a person was given what a purpose has of a call: who, num uid, format, num bytes, reason */
 	EVLOG_USE, /* "use.training": a recording was used; who, reason */
 	EVLOG_REAPER_RUN,
-	EVLOG_REPORT, /* "report.made": data = its hash */
+	EVLOG_REPORT, /* "report.made": data = its hash; the lines of an inventory are such events (reap_report.h) */
 	EVLOG_CALL_LINK, /* reason "duplicate-of" and so on; data = the other call's uid, then zeros */
 	/* What people did to the policy; data = hash of its line in STORE/policies/history */
 	EVLOG_POLICY_CHANGE,  /* "policy.change": `policy` by reason ("apply", "revert" ...); who: the approver */
@@ -180,6 +180,18 @@ enum evlog_num {
 	EVLOG_N_AHEAD_MS, /* the machine's clock, as seen from the daemon's */
 	EVLOG_N_BEHIND_MS,
 	EVLOG_N_KEYS, /* key.commits of a call that is over */
+	/* Of an inventory (rule E-13) */
+	EVLOG_N_PAST,	/* keys that live past their own deadline */
+	EVLOG_N_MISSED, /* days before it that have none */
+	EVLOG_N_OPEN,	/* keys of calls in progress */
+	EVLOG_N_KEPT,
+	EVLOG_N_DENIED,
+	EVLOG_N_GAP,
+	EVLOG_N_AGE_7, /* days since the call began: 0 to 7, to 30 ... (inventory_ages), the five in this order */
+	EVLOG_N_AGE_30,
+	EVLOG_N_AGE_60,
+	EVLOG_N_AGE_92,
+	EVLOG_N_AGE_MORE,
 	EVLOG_NUM_NAMES,
 };
 
@@ -367,6 +379,9 @@ struct evlog_report {
 	uint64_t expired;    /* days before `days` of which only the root is left, as an event says */
 	int32_t expired_to;  /* the last such day, also when it was not read; 0 none */
 	uint8_t root[32];    /* hash of the newest signed root, zeros: none yet */
+	/* Inventories (R-22) that are whole: how many; the last one's day (YYYYMMDD; 0 none), its keys past their deadline and its problems;
+	 * days between the first and the last one that have none. */
+	uint64_t inventories, inventory_day, inventory_past, inventory_errors, inventory_missed;
 };
 
 /* 0 looked (see ret->damaged), -ENOENT no evidence, other -errno could not look; or what `line` returned. */

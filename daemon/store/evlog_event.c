@@ -89,7 +89,9 @@ static const char *const nums[EVLOG_NUM_NAMES] = { "count",    "bytes",	   "ms",
 						   "calls",    "day",	   "draw",    "threshold", "permille", "cap",
 						   "used",     "version",  "offset_ms", "until_s", "leg", "segments",
 						   "errors",   "inspected", "muted", "uid",	   "tighten", "shorten", "loosen",
-						   "held",     "late_s",   "as_of_s", "clock_s", "ahead_ms", "behind_ms", "keys" };
+						   "held",     "late_s",   "as_of_s", "clock_s", "ahead_ms", "behind_ms", "keys",
+						   "past",     "missed",   "open",    "kept",	 "denied",  "gap",
+						   "age_7",    "age_30",   "age_60",  "age_92",	 "age_more" };
 
 const char *evlog_kind_name(enum evlog_kind k)
 {

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "store/evlog_internal.h"
+#include "store/evlog_report.h"
 #include "store/keys.h"
 #include "store/outbox.h"
 
@@ -26,6 +27,7 @@ struct look {
 	struct evlog_head head;
 	struct evlog_sums *sums;
 	struct evlog_lates *late; /* NULL: not asked for */
+	struct evlog_reports reports;
 	bool partial;	   /* the first days are not read */
 	bool head_seen;	   /* its line was */
 	bool anchor_seen;
@@ -140,6 +142,9 @@ static int take_line(struct look *k, const char *p, size_t n, int32_t day)
 			       k->partial ? UINT64_MAX : k->border_ns, &rule);
 	if (what)
 		found(k, k->at, rule, "%s", what);
+	what = evlog_reports_line(&k->reports, &l.e, day, k->at, k->partial || k->border_ns);
+	if (what)
+		found(k, k->at, "E-13", "%s", what);
 	if (note_late(k, &l, day))
 		return -ENOMEM;
 	return k->how->line ? k->how->line(k->how->arg, k->name, k->at, &l) : 0;
@@ -340,6 +345,14 @@ static void lost_call(void *arg, const char *uid, const char *rule, int32_t day)
 	found(k, 0, "E-10", "call %s: matched on this day, and no outcome two days later", uid);
 }
 
+static void more_rows(void *arg, const char *rule, int32_t file, uint64_t line, uint64_t rows, uint64_t calls)
+{
+	struct look *k = arg;
+
+	evlog_day_name(file, "log", k->name);
+	found(k, line, "E-13", "rule %s: the catalog has %" PRIu64 " calls of the day before, the log %" PRIu64, rule, rows, calls);
+}
+
 static int begin(struct look *k, const char *dir, struct why *why)
 {
 	int rc = keys_init();
@@ -395,9 +408,21 @@ static int look_once(const char *store_dir, const struct evlog_look *how, struct
 	int rc;
 
 	*ret = (struct evlog_report){ 0 };
-	rc = begin(&k, store_dir, &why);
+	rc = evlog_reports_init(&k.reports);
+	if (!rc)
+		rc = begin(&k, store_dir, &why);
 	if (!rc)
 		rc = take_days(&k);
+	ret->inventories = k.reports.whole;
+	ret->inventory_day = k.reports.day;
+	ret->inventory_past = k.reports.past;
+	ret->inventory_errors = k.reports.errors;
+	ret->inventory_missed = k.reports.missed;
+	if (!rc && !k.partial)
+		evlog_reports_end(&k.reports, k.border_ns ? evlog_day(k.border_ns + BORDER_NS) : 0, more_rows, &k);
+	if (!rc && k.reports.failed)
+		rc = why_set(&why, -ENOMEM, "out of memory");
+	evlog_reports_free(&k.reports);
 	if (!rc) {
 		evlog_sums_end(k.sums, how->sum, how->arg, lost_call, &k, &ret->open);
 		snprintf(k.name, sizeof(k.name), EVLOG_DIR);

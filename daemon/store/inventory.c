@@ -74,7 +74,9 @@ static int run(struct inventory *v)
 	if (holds_open(&v->root, HOLDS_READ, &v->holds, &why))
 		v->holds = NULL; /* fsck_holds told it */
 	v->group = calloc(INV_GROUPS, sizeof(*v->group));
-	if (!v->group || overlay_new(&v->root, &v->overlay))
+	if (v->set->rule)
+		v->rule = calloc(INV_GROUPS, sizeof(*v->rule));
+	if (!v->group || (v->set->rule && !v->rule) || overlay_new(&v->root, &v->overlay))
 		return why_set(v->why, -ENOMEM, "out of memory");
 	overlay_no_slots(v->overlay);
 	overlay_many(v->overlay); /* a line that comes later: its key is not there, and that is looked at again */
@@ -104,6 +106,7 @@ static void done(struct inventory *v)
 	}
 	free(v->day);
 	free(v->group);
+	free(v->rule);
 	free(v->gone);
 	for (size_t i = 0; i < INVENTORY_PROBLEMS; i++) {
 		free(v->problem[i].file);
@@ -117,6 +120,9 @@ static void tell(struct inventory *v)
 	for (size_t i = 0; v->set->group && i < INV_GROUPS; i++)
 		if (v->group[i].calls)
 			v->set->group(v->set->arg, &v->group[i]);
+	for (size_t i = 0; v->rule && i < INV_GROUPS; i++)
+		if (*v->rule[i].controller)
+			v->set->rule(v->set->arg, &v->rule[i]);
 	for (size_t i = 0; v->set->problem && i < v->t.problems && i < INVENTORY_PROBLEMS; i++)
 		v->set->problem(v->set->arg, v->problem[i].file ? v->problem[i].file : "?",
 				v->problem[i].text ? v->problem[i].text : "out of memory");

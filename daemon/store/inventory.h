@@ -38,10 +38,19 @@ struct inventory_group {
 	uint64_t calls, audio_ms; /* of the longer leg */
 };
 
+/* Rows of the calls of a rule that began, by their uid, within a day, by what became of them. */
+struct inventory_rule {
+	char controller[STORE_NAME_MAX], rule[STORE_NAME_MAX + 1];
+	uint64_t outcome[STORE_O_MAX];
+};
+
 struct inventory_settings {
 	const char *store;
 	uint64_t now_ns;
+	uint64_t from_ns, to_ns; /* the day of `rule`: from, and before */
 	void *arg;
+	void (*rule)(void *arg, const struct inventory_rule *r); /* at the end; NULL: not counted */
+	void (*between)(void *arg); /* NULL, or called in between: nothing of the store is open then */
 	void (*group)(void *arg, const struct inventory_group *g);
 	void (*problem)(void *arg, const char *file, const char *text); /* at the end, at most INVENTORY_PROBLEMS */
 };

@@ -418,8 +418,9 @@ static enum kind top_file(struct place *p, const char *name, const struct stat *
 					    "lost+found", NULL };
 	static const char *const files[] = { "optag.store", "lock", "number.key", "epoch", "open.db", "open.db-wal", "open.db-shm",
 					     "open.db-journal", "reserve", "holds", "holds.telling", "erase", "reap.clock", "reap.lock",
-					     "reap.retention", "reap.holds", "retention", "callback", "sets", "used", NULL };
-	static const char *const over[] = { "optag.store", "epoch", "holds", "holds.telling", "erase", "reap.clock", "retention", "callback", NULL };
+					     "reap.retention", "reap.inventory", "reap.holds", "retention", "callback", "sets", "used", NULL };
+	static const char *const over[] = { "optag.store", "epoch", "holds", "holds.telling", "erase", "reap.clock", "reap.inventory", "retention", "callback",
+					    NULL };
 	static const char *const sets[] = { "sets", NULL };
 
 	if (one_of(name, dirs))

@@ -52,6 +52,8 @@ struct inventory {
 	size_t nday;
 	struct inventory_group *group; /* hashed, INV_GROUPS places; calls 0: free */
 	size_t ngroup;
+	struct inventory_rule *rule; /* hashed, INV_GROUPS places; no controller: free. NULL: not asked for */
+	size_t nrule;
 	struct reap_row *gone; /* keys that later.db says are destroyed, and were there */
 	size_t ngone;
 	struct inv_text problem[INVENTORY_PROBLEMS];

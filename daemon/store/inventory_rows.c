@@ -16,9 +16,9 @@
 
 #define DAY_NS (86400 * NS_PER_S)
 
-static const char query[] = "SELECT " REAP_ROW_COLUMNS ",start_ns,rule,extents,"
+static const char query[] = "SELECT " REAP_ROW_COLUMNS ",start_ns,rule,extents,outcome,"
 			    "(SELECT max(audio_ms) FROM legs WHERE legs.uid=calls.uid) FROM calls";
-enum { COL_START = 9, COL_RULE, COL_EXTENTS, COL_AUDIO };
+enum { COL_START = 9, COL_RULE, COL_EXTENTS, COL_OUTCOME, COL_AUDIO };
 
 struct partition {
 	struct inventory *v;
@@ -66,6 +66,39 @@ static void count(struct inventory *v, const struct inventory_group *key, uint64
 		}
 		g->calls++;
 		g->audio_ms += audio_ms;
+		return;
+	}
+}
+
+static int outcome_of(sqlite3_stmt *st)
+{
+	const char *s = (const char *)sqlite3_column_text(st, COL_OUTCOME);
+
+	for (int i = 0; s && i < STORE_O_MAX; i++)
+		if (!strcmp(s, store_outcome_names[i]))
+			return i;
+	return -1;
+}
+
+static void count_rule(struct inventory *v, const char *controller, const char *rule, int outcome)
+{
+	uint32_t h = mix(mix(2166136261u, controller), rule);
+
+	for (;; h++) {
+		struct inventory_rule *g = &v->rule[h % INV_GROUPS];
+
+		if (!*g->controller && v->nrule > INV_GROUPS / 2 && strcmp(rule, "(others)") != 0) {
+			count_rule(v, controller, "(others)", outcome);
+			return;
+		}
+		if (!*g->controller) {
+			snprintf(g->controller, sizeof(g->controller), "%s", controller);
+			snprintf(g->rule, sizeof(g->rule), "%s", rule);
+			v->nrule++;
+		} else if (strcmp(g->rule, rule) != 0 || strcmp(g->controller, controller) != 0) {
+			continue;
+		}
+		g->outcome[outcome]++;
 		return;
 	}
 }
@@ -178,15 +211,15 @@ static int one_row(const struct partition *at, sqlite3_stmt *st)
 	struct inventory_group g = { .purpose = 0 };
 	sqlite3_int64 start = sqlite3_column_int64(st, COL_START), audio = sqlite3_column_int64(st, COL_AUDIO);
 	const char *rule = (const char *)sqlite3_column_text(st, COL_RULE);
-	uint64_t audio_ms = audio > 0 ? (uint64_t)audio : 0;
+	uint64_t audio_ms = audio > 0 ? (uint64_t)audio : 0, began_ns;
 	enum store_state state[STORE_PURPOSES];
 	struct reap_row row = { .day = at->day };
 	bool readable = false, again;
 	const uint8_t *p;
-	int rc;
+	int rc, outcome = outcome_of(st);
 
 	v->t.rows++;
-	if (reap_row_get(st, &row) || start < 0) {
+	if (reap_row_get(st, &row) || start < 0 || outcome < 0) {
 		inv_problem(v, at->file, "row %.26s: values of another kind (rule C-2)", (const char *)sqlite3_column_text(st, 0));
 		return 0;
 	}
@@ -194,6 +227,9 @@ static int one_row(const struct partition *at, sqlite3_stmt *st)
 	snprintf(g.rule, sizeof(g.rule), "%s", rule ? rule : "");
 	g.age = age_of(v, (uint64_t)start);
 	again = counted(at, &row);
+	began_ns = uid_time_ms(&row.uid) * NS_PER_MS; /* as the log's lines have it */
+	if (v->rule && !again && began_ns >= v->set->from_ns && began_ns < v->set->to_ns)
+		count_rule(v, g.controller, g.rule, outcome);
 	g.held = v->holds && hold_is(v->holds, &row.uid);
 	for (int i = 0; i < STORE_PURPOSES; i++) {
 		rc = row_key(at, &row, i, &state[i]);
@@ -257,6 +293,8 @@ static int one_partition(void *arg, const char *controller, uint32_t day, unsign
 	bool still;
 	int rc, got;
 
+	if (v->set->between)
+		v->set->between(v->set->arg);
 	catalog_path(controller, day, part, file);
 	snprintf(wal, sizeof(wal), "%s-wal", file);
 	if (beneath_statat(v->root.fd, file, &before))

@@ -17,6 +17,7 @@
 #include "store/bucket.h"
 #include "store/hold.h"
 #include "store/reap_internal.h"
+#include "store/reap_report.h"
 #include "store/reap_ring.h"
 
 #define LOCK_FILE "reap.lock"
@@ -287,6 +288,7 @@ static int run(struct reap *r, struct why *why)
 	reap_space(r);
 	reap_hold_released(r); /* and copies that a run before did not finish */
 	expire_records(r);
+	reap_report(r);
 	r->t.run_ns = elapsed_ns() - start;
 	if (!r->set->dry) {
 		tell_run(r);

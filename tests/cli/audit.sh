@@ -23,7 +23,7 @@ has out '^3 days, 2 of them signed, 58 events, 18 calls, 0 in progress: whole, a
 root=$(sed -n 's/^newest root: //p' out)
 [ ${#root} = 64 ] || fail "no root"
 run 0 "$BIN/optag" audit verify --json --store s
-want='{"days":3,"sealed":2,"events":58,"calls":18,"open":0,"torn_bytes":0,"recovered":0,"backwards":0,"damaged":0,"outbox":0,"outbox_bad":0,"expired":0}'
+want='{"days":3,"sealed":2,"events":58,"calls":18,"open":0,"torn_bytes":0,"recovered":0,"backwards":0,"damaged":0,"outbox":0,"outbox_bad":0,"expired":0,"inventories":0,"inventory_day":null,"inventory_missed":0,"inventory_past":0,"inventory_problems":0}'
 [ "$(jq -c 'del(.root)' out)" = "$want" ] || fail "summary"
 [ "$(jq -r .root out)" = "$root" ] || fail "root in JSON"
 run 0 "$BIN/optag" audit verify --root "$root" --public-key s/evidence/root.pub s

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fuzz_reap.c - what the reaper reads that others of its group may write: its mark of time, requests to erase, retentions */
+/* fuzz_reap.c - what the reaper reads that others of its group may write: its marks of time and of its inventory, requests to erase, retentions */
 #include <string.h>
 
 #include "base/buf.h"
 #include "must.h"
 #include "store/reap.h"
 #include "store/reap_clock.h"
+#include "store/reap_report.h"
 #include "store/retention.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -36,6 +37,15 @@ static void mark(const char *p, size_t n)
 	}
 }
 
+static void report(const char *p, size_t n)
+{
+	char again[REAP_REPORT_SIZE];
+	uint32_t day = reap_report_parse(p, n);
+
+	if (day)
+		MUST(n == REAP_REPORT_SIZE && reap_report_format(day, again) == n && !memcmp(again, p, n));
+}
+
 static void ask(const char *p, size_t n)
 {
 	struct reap_ask a;
@@ -64,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t n;
 
 	mark(p, size);
+	report(p, size);
 	for (; size; p += n, size -= n) {
 		lf = memchr(p, '\n', size);
 		n = lf ? (size_t)(lf - p) : size;
