@@ -49,7 +49,7 @@ R=' ' A 1 "$near"
 has err 'the reason is empty'
 R=$(printf 'two\nlines') A 1 "$near"
 has err 'not one line'
-F=$(printf '%0101d' 0) A 1 "$near"
+F=$(printf 'x%.0s' $(seq 101)) A 1 "$near"
 has err 'too long'
 run 0 "$O" hold list --store s
 [ -s out ] && fail "something is on hold"
