@@ -297,16 +297,10 @@ static bool in_set(const struct set *s, struct policy_str v)
 	return false;
 }
 
-static bool header_matches(const struct ctx *c, const struct header_crit *h, bool suppose)
+bool eval_header(const struct header_crit *h, struct policy_str value)
 {
-	int idx = h->which == H_QUEUE ? c->queue_idx : h->which == H_AGENT ? c->agent_idx : h->idx;
-	struct policy_str v;
+	struct policy_str v = trimmed(value);
 
-	if (suppose)
-		return idx >= 0; /* another value may come */
-	if (idx < 0 || !c->in->header[idx].p)
-		return false;
-	v = trimmed(c->in->header[idx]);
 	switch (h->op) {
 	case OP_EQ:
 		return str_is(v, h->value->s);
@@ -317,6 +311,15 @@ static bool header_matches(const struct ctx *c, const struct header_crit *h, boo
 	default:
 		return true;
 	}
+}
+
+static bool header_matches(const struct ctx *c, const struct header_crit *h, bool suppose)
+{
+	int idx = h->which == H_QUEUE ? c->queue_idx : h->which == H_AGENT ? c->agent_idx : h->idx;
+
+	if (suppose)
+		return idx >= 0; /* another value may come */
+	return idx >= 0 && c->in->header[idx].p && eval_header(h, c->in->header[idx]);
 }
 
 static bool domain_is(struct policy_str host, const char *want)
@@ -396,6 +399,14 @@ static bool time_matches(struct ctx *c, const struct rule *r, const struct contr
 	while (i && !item_matches(c, i))
 		i = i->next;
 	return i != NULL;
+}
+
+bool eval_time(const struct rule *r, const struct controller *k, int64_t t)
+{
+	struct policy_input in = {.time = t};
+	struct ctx c = {.in = &in};
+
+	return time_matches(&c, r, k);
 }
 
 static bool media_matches(const struct policy_media *m, const struct rule *r)
@@ -484,7 +495,7 @@ static bool only_listed(const struct numbers *c)
 	return c->sets && !c->n && !c->withheld;
 }
 
-static bool is_list(const struct rule *r)
+bool eval_is_list(const struct rule *r)
 {
 	if (r->trunks || r->domains || r->headers || r->time || r->tags || r->direction != DIR_ANY)
 		return false;
@@ -510,7 +521,7 @@ void policy_eval(const struct policy *p, const struct policy_input *in, struct p
 
 			if (!rule_matches(&c, r))
 				continue;
-			if (r->never && is_list(r)) {
+			if (r->never && eval_is_list(r)) {
 				ret->listed = true;
 				ret->verdict = POLICY_NEVER;
 				continue;

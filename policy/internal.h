@@ -428,6 +428,12 @@ void index_candidates(const struct policy *p, uint64_t called, uint64_t calling,
 /* eval.c: a user part by the trunk's dial plan (NULL: none). */
 void number_normalise(const struct trunk *t, struct policy_str s, char out[POLICY_NUMBER_MAX]);
 
+/* eval.c: single criteria. What a header says passes; the time is one of the rule's, in its controller's zone; a `never` that is a list of
+ * people who asked not to be recorded. */
+bool eval_header(const struct header_crit *h, struct policy_str value);
+bool eval_time(const struct rule *r, const struct controller *k, int64_t t);
+bool eval_is_list(const struct rule *r);
+
 /* print.c: helpers for tables */
 void print_name(FILE *f, const char *s);
 void print_string(FILE *f, const char *s);
