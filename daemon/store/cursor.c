@@ -119,7 +119,7 @@ static int prepare(struct cursor *c, const struct store_filter *f, const uint8_t
 	bool any = false, few;
 	int rc;
 
-	buf_printf(&q, "%s%s,%s,zone,%s FROM calls", select_calls, c->version == 1 ? "NULL" : "parts",
+	buf_printf(&q, "%s%s,%s,zone,%s,caller_hash,callee_hash FROM calls", select_calls, c->version == 1 ? "NULL" : "parts",
 		   c->version < 3 ? "0" : "training_use_by", c->version < 3 ? "NULL" : "grounds");
 	if (f->uid)
 		where(&q, &any, "uid=:uid");
@@ -354,6 +354,12 @@ static int get_row(struct cursor *c)
 	r->grounds_len = (size_t)sqlite3_column_bytes(st, 27);
 	if (!grounds_sound(r->grounds, r->grounds_len))
 		return -EBADMSG;
+	for (int i = 0; i < 2; i++) {
+		blob = sqlite3_column_blob(st, 28 + i);
+		row->has_number[i] = blob && sqlite3_column_bytes(st, 28 + i) == NUMBER_HASH;
+		if (row->has_number[i])
+			memcpy(row->number[i], blob, NUMBER_HASH);
+	}
 	blob = sqlite3_column_blob(st, 24);
 	return parts_get(blob, (size_t)sqlite3_column_bytes(st, 24), &r->parts);
 }

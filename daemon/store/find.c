@@ -138,6 +138,18 @@ static int run(struct merge *m, int (*cb)(void *arg, const struct store_row *row
 	return rc;
 }
 
+int store_row_is(const struct store *st, const struct store_row *row, int party, const char *number)
+{
+	uint8_t hash[NUMBER_HASH];
+
+	if (!row->has_number[party])
+		return -ENODATA;
+	if (!st->numbers)
+		return -EBADMSG;
+	number_hash(st->number_key, number, hash);
+	return memcmp(hash, row->number[party], sizeof(hash)) == 0;
+}
+
 int store_find(struct store *st, const struct store_filter *f,
 	       int (*cb)(void *arg, const struct store_row *row), void *arg)
 {

@@ -445,6 +445,8 @@ struct store_row { /* pointers live during the callback */
 	} share[STORE_PURPOSES];
 	const char *relation; /* as in store_call_result; NULL none */
 	struct uid other;
+	bool has_number[2]; /* of caller and callee; not: withheld, or none was given */
+	uint8_t number[2][16]; /* its keyed hash, for store_row_is */
 	bool grounds; /* of an objection, for whom the call is kept for now (store_read_grounds) */
 	struct clock_date day; /* destroy-by day: which catalog and segments */
 };
@@ -455,6 +457,9 @@ struct store_row { /* pointers live during the callback */
  */
 int store_find(struct store *st, const struct store_filter *f,
 	       int (*cb)(void *arg, const struct store_row *row), void *arg);
+
+/* Whether the caller (party 0) or the callee (1) of a row has this number: 1, 0, -ENODATA it has none, -EBADMSG number.key is missing or damaged. */
+int store_row_is(const struct store *st, const struct store_row *row, int party, const char *number);
 
 /* ---- reading audio ---- */
 

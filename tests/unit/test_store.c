@@ -234,6 +234,13 @@ static void test_find(void **state)
 	assert_true(l.last.start_ns == T0 + 7 * NS_PER_S);
 	f.number = "004520000007";
 	assert_int_equal(find(st, f, &l), 1);
+	/* a row is asked whose it is, and by which side; what it has not got is told apart from another number */
+	assert_int_equal(store_row_is(st, &l.last, 0, "+4520000007"), 1);
+	assert_int_equal(store_row_is(st, &l.last, 0, "+4520000008"), 0);
+	assert_int_equal(store_row_is(st, &l.last, 1, "+4520000007"), 0);
+	assert_int_equal(store_row_is(st, &l.last, 1, "+4570000000"), 1);
+	l.last.has_number[0] = false;
+	assert_int_equal(store_row_is(st, &l.last, 0, "+4520000007"), -ENODATA);
 	f.number = "+4570000000";
 	assert_int_equal(find(st, f, &l), 20);
 	f.number = "+45200000";
