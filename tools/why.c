@@ -73,7 +73,7 @@ static int take_row(void *arg, const struct store_row *r)
 	w->row.sip_call_id = own(r->sip_call_id);
 	w->row.end = own(r->end);
 	w->row.gap = own(r->gap);
-	w->row.agent = NULL; /* a person; find does not show them either */
+	w->row.agent = own(r->agent); /* a person: compared, and not shown; find does not show them either */
 	w->row.relation = NULL; /* the log has it */
 	for (int p = 0; p < STORE_PURPOSES; p++) {
 		w->row.reason[p] = own(r->reason[p]);
@@ -103,19 +103,17 @@ static int ask_catalog(struct why *w)
 {
 	struct store_filter f = {
 		.state = -1, .uid = sip_call_id ? NULL : &w->uid, .sip_call_id = sip_call_id};
-	struct store *st = NULL;
 	char text[512] = "";
-	int rc = store_open(w->store, STORE_RO, &st, text, sizeof(text));
+	int rc = store_open(w->store, STORE_RO, &w->st, text, sizeof(text));
 
 	if (rc) {
 		cli_err("%s", *text ? text : strerror(-rc));
 		return cli_exit_code(rc);
 	}
-	rc = store_find(st, &f, take_row, w);
+	rc = store_find(w->st, &f, take_row, w);
 	if (rc < 0)
-		cli_err("%s", *store_why(st) ? store_why(st) : strerror(-rc));
-	ask_holds(w, st);
-	store_close(st);
+		cli_err("%s", *store_why(w->st) ? store_why(w->st) : strerror(-rc));
+	ask_holds(w, w->st);
 	if (rc == 1) {
 		cli_err("several calls have this Call-ID: see optag find --sip-call-id, and give "
 			"the identifier of one");
@@ -365,6 +363,17 @@ static void compare_deadlines(struct why *w)
 	}
 }
 
+/* The row's numbers are compared with those that the rule lists: were they no such, the rule would not have taken the call. */
+static void compare_numbers(struct why *w)
+{
+	for (size_t i = 0; i < w->rules.n; i++) {
+		const struct policy_criterion *c = w->rules.v[i].end == POLICY_A_TOOK ? policy_unmet(&w->rules.v[i]) : NULL;
+
+		if (c)
+			fault(w, "rule: by the evidence log it took the call, and the catalog's hash of the number %s is of none that it takes", policy_criterion_name(c->of));
+	}
+}
+
 /* Kept by the log, its time is not over, nobody destroyed it: then there is a row. */
 static void compare_missing_row(struct why *w, uint64_t now)
 {
@@ -408,6 +417,7 @@ static void compare(struct why *w)
 		compare_match(w);
 		compare_outcome(w, now);
 		compare_deadlines(w);
+		compare_numbers(w);
 		if (w->replayed)
 			compare_states(w);
 	} else {
@@ -469,7 +479,7 @@ static void free_all(struct why *w)
 	const char *const text[] = {r->controller, r->rule,	   r->policy_hash,
 				    r->scenario,   r->sip_call_id, r->end,
 				    r->gap,	   r->reason[0],   r->reason[1],
-				    r->end_reason[0], r->end_reason[1]};
+				    r->end_reason[0], r->end_reason[1], r->agent};
 
 	for (size_t i = 0; i < sizeof(text) / sizeof(*text); i++)
 		free((void *)(uintptr_t)text[i]);
@@ -477,7 +487,9 @@ static void free_all(struct why *w)
 		free(w->fault[i]);
 	free(w->ev);
 	free(w->bucket);
+	policy_answers_free(&w->rules);
 	policy_free(w->policy);
+	store_close(w->st);
 }
 
 static int run(struct why *w)
@@ -504,6 +516,7 @@ static int run(struct why *w)
 	if (rc)
 		return rc;
 	ask_sampler(w);
+	why_rules_ask(w);
 	compare(w);
 	now_of(w);
 	if (json && why_json(w))

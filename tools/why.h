@@ -11,6 +11,7 @@
 #include "call/sample.h"
 #include "cli.h"
 #include "life.h"
+#include "policy/criteria.h"
 #include "policy/describe.h"
 #include "policy/policy.h"
 #include "store/evlog.h"
@@ -25,6 +26,7 @@ struct why {
 	struct uid uid;
 	char id[UID_TEXT];
 	/* of the catalog */
+	struct store *st;
 	bool has_row;
 	struct store_row row;
 	/* of the journal of holds */
@@ -62,6 +64,7 @@ struct why {
 	size_t nfault;
 	enum purpose_state state[POLICY_PURPOSES]; /* by the row, else by the log */
 	const char *reason[POLICY_PURPOSES];
+	struct policy_answers rules; /* why it came to its rule; none without the policy */
 	uint64_t until_ns[POLICY_PURPOSES]; /* of what is kept; 0 nothing is */
 };
 
@@ -87,6 +90,11 @@ const char *why_basis(enum policy_basis b);
 void why_counters(const struct why *w, char *out, size_t n);
 /* Which announcement the event names; NULL not known. */
 const struct policy_notice *why_notice(const struct why *w, const struct evlog_event *e);
+
+/* Which rule took it, and why none of the others: w->rules. */
+void why_rules_ask(struct why *w);
+void why_rules_text(const struct why *w);
+json_t *why_rules_json(const struct why *w);
 
 void why_text(const struct why *w);
 int why_json(const struct why *w);

@@ -217,6 +217,7 @@ int why_json(const struct why *w)
 	set(o, "rule", word(w->rule_name));
 	set(o, "controller", word(w->controller));
 	set(o, "policy", policy_json(w));
+	set(o, "rules", why_rules_json(w));
 	set(o, "assessments", assessments(w));
 	set(o, "announcement", announcement(w));
 	for (int i = 0; i < POLICY_PURPOSES; i++)

@@ -300,6 +300,7 @@ void why_text(const struct why *w)
 	under_what(w);
 	assessments(w);
 	announcement(w);
+	why_rules_text(w);
 	for (int p = 0; p < POLICY_PURPOSES; p++)
 		purpose(w, p);
 	hold(w);

@@ -44,6 +44,9 @@ for r in C F; do
 	told "$r, on the list" $r.list <<<''
 done
 statute "A3, on the list" A3.list
+run 0 "$BIN/optag" why --store "$TMP/s" --json "$(jq -r .call "$TMP/rows")"
+jq -e '.rules[0]|.kind=="never" and .result=="list" and .criteria[0].met and .criteria[0].how=="number"' "$TMP/out" >/dev/null ||
+	fail "why does not tell of the list: $(jq -c '.rules' "$TMP/out")"
 # with training beside it: that is not
 na='announcement na { language en link https://example.org/call-recording elements rec doc train link access optout then optout-key:9 text "x" }'
 policy "$TMP/A3F.list" "$na
