@@ -555,6 +555,7 @@ static int judge_rule(int id, const struct rule *a, const struct rule *b)
 
 static const char *const rule_why[R_N] = {
 	[R_CONTROLLER] = "another party answers for the calls (RX-1)",
+	[R_REVIEW] = "by when the rule is to be looked at again (N-18)",
 	[R_ON_REVIEW] = "what happens when nobody reviews (N-18)",
 	[R_NOTICE] = "what callers are told (N-31)",
 	[R_PROOF] = "how it is known that the notice was heard",
@@ -570,7 +571,7 @@ static const char *const rule_why[R_N] = {
 	[R_MUSIC] = "what is said on hold",
 	[R_EXCLUDE] = "which party is recorded",
 	[R_EARLY] = "what is heard before the answer",
-	[R_MIN] = "shorter calls are discarded",
+	[R_MIN] = "which calls are too short to be kept",
 	[R_MAX] = "recording ends then",
 	[R_CONCURRENT] = "how much is recorded",
 	[R_DISK] = "how much is recorded",

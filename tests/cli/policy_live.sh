@@ -42,6 +42,13 @@ has out '^LOOSENS +.*b\.policy:[0-9]+: rule "r", mute-dtmf: - -> mute-dtmf no$'
 has out '^0 tighten, 1 shorten, 1 loosen, 0 neutral$'
 run 0 "$BIN/optag" policy diff --json "$TMP/b.policy" "$TMP/a.policy"
 [ "$(jq -rc '[.change, .setting] | join(" ")' "$TMP/out" | sort | tr '\n' ',')" = "loosen documentation retention,tighten mute-dtmf," ] || fail "diff --json"
+# what is said of a setting is so in both directions
+policy '2 months' 'min-length 6 s' | sed "s/ owner O review [0-9-]*/ owner O review $(date -u -d '+7 months' +%F)/" >"$TMP/d.policy"
+for d in 'a d' 'd a'; do
+	run 0 "$BIN/optag" policy diff "$TMP/${d% *}.policy" "$TMP/${d#* }.policy"
+	grep -A1 'min-length: ' "$TMP/out" | grep -q 'which calls are too short to be kept' || fail "diff $d: min-length"
+	grep -A1 'review: ' "$TMP/out" | grep -q 'by when the rule is to be looked at again (N-18)' || fail "diff $d: review"
+done
 run 0 "$BIN/optag" policy diff "$TMP/a.policy" "$TMP/a.policy"
 has out '^No difference\.$'
 run 2 "$BIN/optag" policy diff "$TMP/a.policy" /dev/null/none
