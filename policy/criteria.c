@@ -21,7 +21,7 @@
 #define KEPT_SETS 64
 
 struct look {
-	struct policy *p;
+	const struct policy *p;
 	const struct rule *t; /* that took the call */
 	const struct policy_known *k;
 	unsigned tries;
@@ -116,12 +116,6 @@ static struct answer by_hash(struct look *l, const struct numbers *c, int side)
 	return met == POLICY_NOT_KNOWN ? open_one : says(met == POLICY_MET, POLICY_HOW_NUMBER);
 }
 
-static bool excludes(struct policy *p, const struct numbers *a, const struct numbers *b)
-{
-	return (b->n || b->sets || b->withheld) && !(a->withheld && b->withheld) && !numbers_dynamic(a) && !numbers_dynamic(b) &&
-	       !numbers_meet(p, a, b);
-}
-
 static struct answer of_numbers(struct look *l, const struct numbers *c, int side)
 {
 	const struct numbers *in = numbers_of(l->t, side);
@@ -130,7 +124,7 @@ static struct answer of_numbers(struct look *l, const struct numbers *c, int sid
 
 	if (a.met == POLICY_NOT_KNOWN && in && numbers_follow(l->p, c, in))
 		return follows(true, since);
-	if (a.met == POLICY_NOT_KNOWN && in && excludes(l->p, c, in))
+	if (a.met == POLICY_NOT_KNOWN && numbers_apart(l->p, c, in))
 		return follows(false, since);
 	return a;
 }
@@ -285,7 +279,7 @@ static char *number_words(struct look *l, const struct rule *r, int side)
 	for (const struct word *w = c->sets; w; w = w->next, sep = " or ")
 		fprintf(f, "%s%s@%s", sep, *sep ? "" : "in ", w->s);
 	if (c->n)
-		fprintf(f, "%s%s that the %s lists", sep, "one", r->never ? "never" : "rule");
+		fprintf(f, "%sone that line %d lists", sep, r->at[side ? R_CALLING : R_CALLED].line);
 	if (c->withheld)
 		fprintf(f, "%swithheld", c->sets || c->n ? " or " : "");
 	if (fclose(f)) {
@@ -443,7 +437,7 @@ static void before(struct look *l, const struct rule *r, struct policy_asked *a)
 	}
 }
 
-int policy_answers(struct policy *p, const struct policy_known *k, struct policy_answers *ret)
+int policy_answers(const struct policy *p, const struct policy_known *k, struct policy_answers *ret)
 {
 	struct look l = {.p = p, .k = k, .tries = TRIES};
 	size_t n = p->nevers.n + p->rules.n;

@@ -7,8 +7,7 @@
  *	from the rule that took the call: all its criteria were met, so others that follow from them were, and that they exclude were not;
  *	from the call's time, agent and numbers, these compared one by one with those that the policy lists: prefixes are not tried out;
  *	from the order: a rule before it of which all but one is known to have been met lacked that one.
- * It holds no number, and its words have none: what a rule lists is told by its line and the names of sets. One thread, which has the
- * policy to itself meanwhile.
+ * It holds no number, and its words have none: what a rule lists is told by its line and the names of sets. Read-only, any thread.
  */
 #ifndef CRITERIA_H
 #define CRITERIA_H
@@ -86,7 +85,7 @@ const struct policy_criterion *policy_since(const struct policy_criterion *c, co
 const struct policy_criterion *policy_unmet(const struct policy_asked *a);
 
 /* -ENOENT the rule is not of the policy, -ENOMEM. */
-int policy_answers(struct policy *p, const struct policy_known *k, struct policy_answers *ret);
+int policy_answers(const struct policy *p, const struct policy_known *k, struct policy_answers *ret);
 void policy_answers_free(struct policy_answers *a); /* zeroed: nothing */
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "explain.h"
+#include "follow.h"
 
 #define COLUMNS 78
 #define GLUE	'\1' /* a blank at which no line ends; no text of a policy has it */
@@ -269,6 +270,69 @@ static void media_criteria(struct explain *e)
 		ITEM(e, e->r->encrypted == 2 ? X_C_ENCRYPTED : X_C_PLAIN);
 }
 
+#define NAMES_MAX 12 /* more are counted */
+
+static bool by_statute(const struct rule *r)
+{
+	return r->pub.purpose[POLICY_DOCUMENTATION].basis == POLICY_B_OBLIGATION;
+}
+
+/* Names of rules from o to before `end` that are wanted and can have calls in common with this one; malloc'ed, NULL: none, or no memory. */
+static char *names(const struct explain *e, const struct obj *o, const struct obj *end, bool (*wanted)(const struct rule *r))
+{
+	char *text = NULL;
+	size_t len = 0, n = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return NULL;
+	for (; o && o != end; o = o->next) {
+		if ((wanted && !wanted((const struct rule *)o)) || rules_apart(e->p, (const struct rule *)o, e->r))
+			continue;
+		if (n++ < NAMES_MAX)
+			fprintf(f, "%s\"%s\"", n > 1 ? ", " : "", o->name);
+	}
+	if (n > NAMES_MAX) {
+		char count[24];
+		char *more;
+
+		snprintf(count, sizeof(count), "%zu", n - NAMES_MAX);
+		more = fill(e->t->say[X_MORE], (const char *const[EXPLAIN_ARGS]){count});
+		fprintf(f, ", %s", more ? more : count);
+		free(more);
+	}
+	if (fclose(f) || !n) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* What comes before the rule: it records less than its own criteria say. */
+static void before(struct explain *e)
+{
+	size_t n = 0;
+	char *lists = by_statute(e->r) ? names(e, e->p->nevers.first, NULL, eval_is_list) : NULL;
+	char *rules = names(e, e->p->rules.first, &e->r->o, NULL);
+
+	for (const struct obj *o = e->p->nevers.first; o; o = o->next) {
+		if ((by_statute(e->r) && eval_is_list((const struct rule *)o)) || rules_apart(e->p, (const struct rule *)o, e->r))
+			continue;
+		if (!n++)
+			SAY(e, X_NEVERS);
+		if (n <= NAMES_MAX)
+			ITEM(e, X_NEVER, o->name, explain_fmt(e, "%d", o->pos.line));
+	}
+	if (n > NAMES_MAX)
+		ITEM(e, X_MORE, explain_fmt(e, "%zu", n - NAMES_MAX));
+	if (lists)
+		SAY(e, X_LISTS_LAW, lists);
+	if (rules)
+		SAY(e, X_BEFORE, rules);
+	free(lists);
+	free(rules);
+}
+
 static void which_calls(struct explain *e)
 {
 	const struct rule *r = e->r;
@@ -289,6 +353,7 @@ static void which_calls(struct explain *e)
 	plain_criterion(e, R_TAG, X_C_TAG);
 	if (r->time)
 		SAY(e, X_TIMES_OF, c->pub.timezone);
+	before(e);
 	if (c->pub.lab)
 		SAY(e, X_LAB);
 	SAY(e, X_SUBJECT, e->t->say[called ? X_CALLER_IS : X_CALLEE_IS]);

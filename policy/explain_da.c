@@ -46,6 +46,12 @@ static const char *const say[X_N] = {
 	[X_OP_ONE_OF] = "findes i listen {1}",
 	[X_OP_PRESENT] = "er angivet",
 	[X_TIMES_OF] = "Klokkeslæt og dage følger tidszonen {1}.",
+	[X_NEVERS] = "Før alle regler kommer dem, der forbyder. Et opkald, som en af disse passer på, optages "
+		     "slet ikke:",
+	[X_NEVER] = "\"{1}\" (linje {2})",
+	[X_MORE] = "{1} til",
+	[X_LISTS_LAW] = "Lister over personer, der har bedt om ikke at blive optaget, standser ikke det, som loven kræver: {1}.",
+	[X_BEFORE] = "Regler, der står før denne, spørges først og tager de opkald, de passer på: {1}.",
 	[X_LAB] = "Reglen hører til et laboratorium: Den gælder kun for filer med optaget trafik "
 		  "og aldrig for trafik i drift.",
 	[X_SUBJECT] = "Den registrerede, hvis valg tæller, er {1}.",

@@ -44,6 +44,12 @@ static const char *const say[X_N] = {
 	[X_OP_ONE_OF] = "is in the set {1}",
 	[X_OP_PRESENT] = "is there",
 	[X_TIMES_OF] = "Times are those of {1}.",
+	[X_NEVERS] = "Before all rules come those that forbid. Nothing is recorded of a call that one of "
+		     "these matches:",
+	[X_NEVER] = "\"{1}\" (line {2})",
+	[X_MORE] = "{1} more",
+	[X_LISTS_LAW] = "Lists of people who asked not to be recorded do not stop what the statute demands: {1}.",
+	[X_BEFORE] = "Rules that stand before it are asked first, and take the calls that they match: {1}.",
 	[X_LAB] = "This is a laboratory's rule: it is for capture files and never matches live "
 		  "traffic.",
 	[X_SUBJECT] = "Whose decision counts: {1}.",

@@ -33,7 +33,7 @@ const struct numbers *numbers_of(const struct rule *r, int side)
 	return n || !c || side != (int)r->pub.side || any_trunk(c) ? n : &c->numbers;
 }
 
-bool numbers_follow(struct policy *p, const struct numbers *of, const struct numbers *in)
+bool numbers_follow(const struct policy *p, const struct numbers *of, const struct numbers *in)
 {
 	if (!in || (in->withheld && !of->withheld) ||
 	    /* nothing written and members yet to come: the same sets only, which cover looks at */
@@ -137,6 +137,15 @@ bool header_excludes(const struct header_crit *a, const struct header_crit *b)
 	return !alike(x, y) || (a->op == OP_EQ && strlen(x) < strlen(y)) || (b->op == OP_EQ && strlen(y) < strlen(x));
 }
 
+bool headers_exclude(const struct rule *a, const struct rule *b)
+{
+	for (const struct header_crit *x = a->headers; x; x = x->next)
+		for (const struct header_crit *y = b->headers; y; y = y->next)
+			if (header_excludes(x, y))
+				return true;
+	return false;
+}
+
 /* ---- lists of words, of which one must hold ---- */
 
 static bool ends_with(const char *s, const char *end)
@@ -188,4 +197,20 @@ bool bits_meet(const uint64_t *a, const uint64_t *b)
 		if (a[i] & b[i])
 			return true;
 	return false;
+}
+
+/* ---- rules ---- */
+
+bool numbers_apart(const struct policy *p, const struct numbers *a, const struct numbers *b)
+{
+	return a && b && (a->n || a->sets || a->withheld) && (b->n || b->sets || b->withheld) && !(a->withheld && b->withheld) &&
+	       !numbers_dynamic(a) && !numbers_dynamic(b) && !numbers_meet(p, a, b);
+}
+
+bool rules_apart(const struct policy *p, const struct rule *a, const struct rule *b)
+{
+	for (int side = 0; side < 2; side++)
+		if (numbers_apart(p, numbers_of(a, side), numbers_of(b, side)))
+			return true;
+	return headers_exclude(a, b);
 }

@@ -15,7 +15,9 @@ const struct numbers *numbers_written(const struct rule *r, int side);
 /* The same, else on the controller's side its own numbers, where no trunk makes a call its own. NULL: any number. */
 const struct numbers *numbers_of(const struct rule *r, int side);
 /* in NULL: any number, of which nothing follows. */
-bool numbers_follow(struct policy *p, const struct numbers *of, const struct numbers *in);
+bool numbers_follow(const struct policy *p, const struct numbers *of, const struct numbers *in);
+/* No number is of both. NULL: any number. */
+bool numbers_apart(const struct policy *p, const struct numbers *a, const struct numbers *b);
 /* It has trunks that are dedicated to it. */
 bool any_trunk(const struct controller *c);
 
@@ -23,6 +25,9 @@ bool any_trunk(const struct controller *c);
 bool header_follows(const struct header_crit *e, const struct header_crit *x);
 /* No value passes both. */
 bool header_excludes(const struct header_crit *a, const struct header_crit *b);
+bool headers_exclude(const struct rule *a, const struct rule *b);
+/* No call comes to both, by numbers or headers. Not: nothing shows it. */
+bool rules_apart(const struct policy *p, const struct rule *a, const struct rule *b);
 
 /* Of lists of words, of which one must hold: each of r follows one of e. */
 bool words_follow(const struct word *e, const struct word *r, bool (*follows)(const char *e, const char *x));

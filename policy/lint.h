@@ -41,13 +41,13 @@ bool memo_begin(struct policy *p);
 void memo_end(struct policy *p);
 /* No number at all is written. */
 bool numbers_empty(const struct numbers *c);
-bool numbers_meet_ivals(struct policy *p, const struct numbers *c, const struct ivals *v);
-bool numbers_meet(struct policy *p, const struct numbers *a, const struct numbers *b);
+bool numbers_meet_ivals(const struct policy *p, const struct numbers *c, const struct ivals *v);
+bool numbers_meet(const struct policy *p, const struct numbers *a, const struct numbers *b);
 /*
  * Every number of in. A dynamic set may grow out of it and is judged by its members; still: at any
  * time, so that a dynamic set covers only itself.
  */
-bool numbers_cover(struct policy *p, const struct numbers *of, const struct numbers *in, bool still);
+bool numbers_cover(const struct policy *p, const struct numbers *of, const struct numbers *in, bool still);
 /* None so wide that it catches a whole country (L-09). */
 void check_ranges(struct policy *p, const struct numbers *c);
 

@@ -162,15 +162,6 @@ static bool headers_follow(const struct rule *e, const struct rule *r)
 	return true;
 }
 
-static bool headers_exclude(const struct rule *a, const struct rule *b)
-{
-	for (const struct header_crit *x = a->headers; x; x = x->next)
-		for (const struct header_crit *y = b->headers; y; y = y->next)
-			if (header_excludes(x, y))
-				return true;
-	return false;
-}
-
 /* ---- L-12 ---- */
 
 static bool side_follows(struct policy *p, const struct view *e, const struct view *r, int side)

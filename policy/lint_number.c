@@ -24,6 +24,7 @@ struct answer {
 struct memo {
 	struct answer *slot; /* open addressing, a NULL is free */
 	size_t n, cap;	     /* cap: a power of two */
+	bool oom;	     /* for memo_end */
 };
 
 static size_t place(const struct memo *m, const struct ivals *a, const struct ivals *b, bool meet)
@@ -39,7 +40,7 @@ static size_t place(const struct memo *m, const struct ivals *a, const struct iv
 
 static bool grow(struct memo *m)
 {
-	struct memo big = {.cap = m->cap ? m->cap * 2 : 256, .n = m->n};
+	struct memo big = {.cap = m->cap ? m->cap * 2 : 256, .n = m->n, .oom = m->oom};
 
 	big.slot = calloc(big.cap, sizeof(*big.slot));
 	if (!big.slot)
@@ -65,7 +66,7 @@ static bool within(const struct ivals *in, const struct ivals *of)
 	return true;
 }
 
-static bool ask(struct policy *p, const struct ivals *a, const struct ivals *b, int what)
+static bool ask(const struct policy *p, const struct ivals *a, const struct ivals *b, int what)
 {
 	bool meet = what == ASK_MEET, yes;
 	struct memo *m = p->memo;
@@ -74,7 +75,7 @@ static bool ask(struct policy *p, const struct ivals *a, const struct ivals *b, 
 	if (!m || a->n + b->n <= SMALL)
 		return meet ? ivals_intersect(a, b) : within(a, b);
 	if (m->n * 2 >= m->cap && !grow(m)) {
-		p->oom = true;
+		m->oom = true;
 		return false;
 	}
 	i = place(m, a, b, meet);
@@ -94,8 +95,10 @@ bool memo_begin(struct policy *p)
 
 void memo_end(struct policy *p)
 {
-	if (p->memo)
+	if (p->memo) {
+		p->oom |= p->memo->oom;
 		free(p->memo->slot);
+	}
 	free(p->memo);
 	p->memo = NULL;
 }
@@ -144,7 +147,7 @@ bool numbers_empty(const struct numbers *c)
 	return c->iv.n == 0;
 }
 
-bool numbers_meet_ivals(struct policy *p, const struct numbers *c, const struct ivals *v)
+bool numbers_meet_ivals(const struct policy *p, const struct numbers *c, const struct ivals *v)
 {
 	if (ask(p, &c->iv, v, ASK_MEET))
 		return true;
@@ -154,7 +157,7 @@ bool numbers_meet_ivals(struct policy *p, const struct numbers *c, const struct 
 	return false;
 }
 
-bool numbers_meet(struct policy *p, const struct numbers *a, const struct numbers *b)
+bool numbers_meet(const struct policy *p, const struct numbers *a, const struct numbers *b)
 {
 	if (numbers_meet_ivals(p, a, &b->iv))
 		return true;
@@ -181,7 +184,7 @@ static uint64_t run(const struct ivals *v, uint64_t at)
 }
 
 /* in lies in the parts of `of` together; only sets that cannot change, if `still`. */
-static bool part_covered(struct policy *p, const struct ivals *in, const struct numbers *of, bool still)
+static bool part_covered(const struct policy *p, const struct ivals *in, const struct numbers *of, bool still)
 {
 	if (ask(p, in, &of->iv, ASK_WITHIN))
 		return true;
@@ -220,7 +223,7 @@ static bool in_doubt(const struct numbers *c)
 	return false;
 }
 
-bool numbers_cover(struct policy *p, const struct numbers *of, const struct numbers *in, bool still)
+bool numbers_cover(const struct policy *p, const struct numbers *of, const struct numbers *in, bool still)
 {
 	if (in_doubt(of) || in_doubt(in))
 		return true;

@@ -93,6 +93,34 @@ for s in 'Not proven 45 seconds after' 'documentation is erased' 'from the first
 	'marked as not needed' 'Reason given: the board takes' 'Who may listen: nobody'; do said "$s"; done
 unsaid 'Every 30 days' 'W-10'
 
+# What comes before a rule: the nevers and rules that can have calls in common with it, counted when they are many.
+R=$SRC/tests/golden/why/rules.policy
+text --today $today -r 'claims by Opus' "$R"
+said 'Nothing is recorded of a call that one of these matches: - "asked not to be recorded" (line 32) - "the doctor'"'"'s line" (line 33) - "staff council" (line 34)'
+said 'asked first, and take the calls that they match: "evening", "vip caller", "one agent'"'"'s".' # and not vip, which is another queue
+unsaid '"sales"'
+text --today $today -l da -r 'claims by Opus' "$R"
+said 'optages slet ikke: - "asked not to be recorded" (linje 32)'
+said 'tager de opkald, de passer på: "evening", "vip caller"'
+text --today $today -r claims "$R" # other numbers are called
+unsaid 'staff council'
+text --today $today -r evening "$R"
+unsaid 'asked first'
+{
+	cat a3*.policy
+	echo 'set wishes dynamic numbers'
+	echo 'never "do not record list" { calling @wishes }'
+	for i in $(seq 10 24); do echo "never \"n$i\" { header X-N = n$i }"; done
+} >"$TMP/law.policy"
+text --today $today "$TMP/law.policy"
+said 'Lists of people who asked not to be recorded do not stop what the statute demands: "do not record list".'
+said '"n21" (line'
+unsaid '"n22"'
+said '(line 84) - 3 more'
+text --today $today -l da "$TMP/law.policy"
+said 'standser ikke det, som loven kræver: "do not record list".'
+said '(linje 84) - 3 til'
+
 # When a key counts, and where the sound is until then: as the call decides it, whatever proves the announcement.
 proof() { sed "s/notice-proof header .*/notice-proof $1/" "$2" >"$TMP/p.policy" && text --today $today "$TMP/p.policy"; }
 proof 'header X-Notice-Played = yes' b*.policy
