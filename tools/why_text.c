@@ -220,6 +220,7 @@ static void purpose(const struct why *w, int p)
 {
 	const struct policy_block *b = w->rule ? &w->rule->purpose[p] : NULL;
 	const struct why_word *r = why_reason(w->reason[p]);
+	bool asked_for = b && *b->consent_key && !strcmp(w->reason[p], "consent.none");
 	char text[320];
 
 	printf("\n%s: ", purposes[p]);
@@ -246,7 +247,7 @@ static void purpose(const struct why *w, int p)
 		       *text ? "; " : "", text);
 	kept(w, p);
 	if (!why_live(w->state[p]) && *w->reason[p] && r->needed)
-		printf("    what it would have taken: %s%s\n", r->needed,
+		printf("    what it would have taken: %s%s%s%s\n", r->needed, asked_for ? ": key " : "", asked_for ? b->consent_key : "",
 		       b && b->basis == POLICY_B_CONSENT && sampled_out(w->reason[p])
 			       ? "; and then consent"
 			       : "");
@@ -264,9 +265,9 @@ static void legs(const struct why *w)
 
 		printf("    %s: %" PRIu64 " packets kept%s%s (%.1f s), %" PRIu64
 		       " never left the classifier, %" PRIu64 " lost, %" PRIu64
-		       " key presses heard\n",
+		       " key press%s heard\n",
 		       names[i], l->packets, *l->format.name ? ", " : "", l->format.name,
-		       (double)l->audio_ms / 1000, l->blocked, l->lost, l->events);
+		       (double)l->audio_ms / 1000, l->blocked, l->lost, l->events, l->events == 1 ? "" : "es");
 	}
 	if (w->row.gap && *w->row.gap)
 		printf("    gap: %s\n", w->row.gap);

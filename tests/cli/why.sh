@@ -65,7 +65,7 @@ why 0 s --sip-call-id "$(jq -r .sip_call_id out)" --json
 why 0 s "$(uid s 2)"
 has out '^Training: DENIED, basis consent'
 has out 'because nobody agreed: silence is no consent \[N-21\]'
-has out 'what it would have taken: the consent key, pressed by the data subject within the window'
+has out 'what it would have taken: the consent key, pressed by the data subject within the window: key 1$'
 why 0 s "$(uid s 3)"
 has out 'because nobody answered'
 why 0 s "$(uid s 5)"
