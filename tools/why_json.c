@@ -139,8 +139,19 @@ static json_t *hold_json(const struct why *w)
 	return o;
 }
 
+/* A call.link's data is the other one's identifier. */
+static const char *other_call(const struct evlog_event *e, char id[UID_TEXT])
+{
+	struct uid u;
+
+	memcpy(u.b, e->data, sizeof(u.b));
+	uid_format(&u, id);
+	return id;
+}
+
 static json_t *event(const struct why *w, const struct evlog_line *l)
 {
+	char id[UID_TEXT];
 	json_t *o = json_object();
 	const char *src;
 	char text[320];
@@ -161,6 +172,7 @@ static json_t *event(const struct why *w, const struct evlog_line *l)
 	set(o, "basis", word(l->e.basis));
 	set(o, "assessment", word(l->e.assessment));
 	set(o, "content", l->e.has_content ? hex(l->e.content, sizeof(l->e.content)) : json_null());
+	set(o, "other_call", word(l->e.kind == EVLOG_CALL_LINK && l->e.has_data ? other_call(&l->e, id) : NULL));
 	set(o, "text", cli_json_str(text));
 	set(o, "statement", word(src));
 	return o;

@@ -270,7 +270,7 @@ static void legs(const struct why *w)
 		       (double)l->audio_ms / 1000, l->blocked, l->lost, l->events, l->events == 1 ? "" : "es");
 	}
 	if (w->row.gap && *w->row.gap)
-		printf("    gap: %s\n", w->row.gap);
+		printf("    gap: %s: %s\n", w->row.gap, why_reason(w->row.gap)->text);
 	if (w->row.grounds)
 		printf("\nGrounds of an objection are kept, sealed: optag export --format grounds\n");
 }

@@ -107,6 +107,29 @@ static const struct {
 	{"disk", {"the disk did not take its key", "INV-7", "a disk that takes it"}},
 	{"crash", {"the recorder died", "INV-7", NULL}},
 	{"process-ended", {"the recorder ended before the call did", "INV-7", NULL}},
+	{"duplicate", {"another call of the conversation has this audio, and keeps it", "X-5", NULL}},
+	{"third-party", {"somebody joined who had heard no announcement", "X-7", "nobody else in the call"}},
+	{"group.full", {"the conversation had more calls and parts than are followed", "X-6", "fewer of them"}},
+	{"transfer.limit", {"it was transferred more often than a recording can be divided", "X-6", "fewer transfers"}},
+	{"callback", {"somebody who had opted out was rung back, and this once nothing is recorded", "N-41", NULL}},
+	{"never", {"a rule that forbids recording took the call, or another one of the conversation", "N-01", NULL}},
+	{"sample.shared", {"the draw of another call of the conversation counts", "N-53", NULL}},
+	{"restart", {"the recorder was started anew meanwhile", "INV-7", NULL}},
+	{"capture-end", {"the capture ended before the call", "X-10", NULL}},
+	{"no-media", {"nothing was heard any more", "X-12", NULL}},
+	{"pause-max", {"a pause lasted as long as the rule allows", "N-05", NULL}},
+	{"bye", {"somebody hung up", "", NULL}},
+	/* gaps */
+	{"srtp", {"the sound is encrypted", "X-10", NULL}},
+	{"overload", {"more came than this machine can store", "X-10", NULL}},
+	{"memory", {"there was no memory for it", "X-10", NULL}},
+	{"parts", {"its purposes changed more often than a recording can be divided", "X-10", NULL}},
+	{"truncated-packets", {"its packets were cut short by the capture", "X-10", NULL}},
+	{"unknown-payload-type", {"sound came under a type that nobody had announced", "X-10", NULL}},
+	{"flow-table-full", {"the flow table had no room for it", "X-10", NULL}},
+	{"flow-quarantine", {"its addresses could not be used again yet", "X-10", NULL}},
+	{"interface-gone", {"the network interface went away", "X-10", NULL}},
+	{"began-before-capture", {"it had begun before the capture", "X-10", NULL}},
 	{"caller-opted-out",
 	 {"the caller opted out", "N-41", "no opt-out, on any of the ways there are"}},
 };
@@ -344,6 +367,32 @@ static void until_phrase(const struct evlog_event *e, char *out, size_t n)
 	snprintf(out, n, "the key is kept%s%.10s", s ? ", to be destroyed by " : "", t);
 }
 
+/* Which other call it belongs with: the event's data is that one's identifier. */
+static void link_phrase(const struct evlog_event *e, char *out, size_t n, const char **src)
+{
+	static const char *const list[][4] = {
+		{"duplicate-of", "the same audio is kept as call ", "", "X-5"},
+		{"transfer-of", "it goes on where call ", " ended", "X-6"},
+		{"same-as", "another recording of the same conversation is call ", "", "X-5"},
+	};
+	const char *before = "it belongs with call ", *behind = "";
+	char id[UID_TEXT] = "(not known)";
+	struct uid u;
+
+	if (e->has_data) {
+		memcpy(u.b, e->data, sizeof(u.b));
+		uid_format(&u, id);
+	}
+	for (size_t i = 0; e->reason && i < sizeof(list) / sizeof(*list); i++) {
+		if (strcmp(list[i][0], e->reason) != 0)
+			continue;
+		before = list[i][1];
+		behind = list[i][2];
+		*src = list[i][3];
+	}
+	snprintf(out, n, "%s%s%s", before, id, behind);
+}
+
 static bool phrase_of_kind(const struct why *w, const struct evlog_event *e, char *out, size_t n,
 			   const char **src)
 {
@@ -388,6 +437,9 @@ static bool phrase_of_kind(const struct why *w, const struct evlog_event *e, cha
 			 : e->reason && !strcmp(e->reason, "grounds.absent") ? ", without grounds"
 									     : "");
 		*src = e->purpose == EVLOG_P_TRAINING ? "N-43" : "N-27";
+		return true;
+	case EVLOG_CALL_LINK:
+		link_phrase(e, out, n, src);
 		return true;
 	case EVLOG_KEY_COMMIT:
 		until_phrase(e, out, n);

@@ -81,6 +81,27 @@ has out 'somebody listened.*complaint.* \[N-06\]'
 why 0 played --json "$first"
 [ "$(jq -c '[.events[] | select(.event == "play") | .who]' out)" = "[\"$(id -un)\"]" ] || fail "who: $(jq -c '.events[] | select(.event == "play")' out)"
 
+# ---- calls that are one conversation, third parties, gaps: in words, and with the other call's identifier ----
+lab_policy f conv.policy -e 's/optout-key:9/optout-key:2/g; s/press 9/press 2/; s/tryk 9/tryk 2/; s/opt-out key 9/opt-out key 2/'
+"$gen" --calls 12 --seconds 8 --scenario transfer-queue,b2bua-session,conference,srtp --start 1795000000 conv.pcap || fail gencap
+run 0 "$BIN/optag" init --store conv --keys convk
+run 0 "$BIN/optag" replay --store conv --policy conv.policy conv.pcap
+for c in $("$BIN/optag" find --store conv --json | jq -r .call); do
+	why 0 conv "$c"
+	cp out "of.$c"
+	grep -E 'because [a-z.-]+( \[|$)|(not allowed|over|kept|missing): [a-z]+[.-]?[a-z]+( \[|$)|call\.link|  [a-z]+\.[a-z]+(:|$)' out && fail "a word of ours stands for itself"
+	o=$("$BIN/optag" find --store conv --call "$c" --json | jq -r 'if .relation == "duplicate-of" then .other_call else empty end')
+	[ -z "$o" ] && continue
+	has out "^    [0-9:.]+  the same audio is kept as call $o \[X-5\]$"
+	has out 'because another call of the conversation has this audio, and keeps it \[X-5\]'
+	why 0 conv --json "$c"
+	[ "$(jq -r '.events[]|select(.event=="call.link").other_call' out)" = "$o" ] || fail "other_call"
+done
+cat of.* >out
+has out 'the same audio is kept as call'
+has out 'because somebody joined who had heard no announcement \[X-7\]'
+has out '^    gap: srtp: the sound is encrypted$'
+
 # ---- works on a copy, without keys, without writing ----
 rm -rf k copy && cp -a s copy && chmod -R a-w copy
 find copy -type f -exec sha256sum {} + | sort >before
