@@ -64,6 +64,7 @@ struct why {
 	size_t nfault;
 	enum purpose_state state[POLICY_PURPOSES]; /* by the row, else by the log */
 	const char *reason[POLICY_PURPOSES];
+	uint64_t asked_ns;	     /* when the policy was asked about it; 0 not known */
 	struct policy_answers rules; /* why it came to its rule; none without the policy */
 	uint64_t until_ns[POLICY_PURPOSES]; /* of what is kept; 0 nothing is */
 };

@@ -36,7 +36,8 @@ void why_rules_ask(struct why *w)
 
 	if (!w->rule)
 		return;
-	k.has_time = ns && !is_part(w);
+	w->asked_ns = is_part(w) ? 0 : ns;
+	k.has_time = w->asked_ns;
 	k.time = (int64_t)(ns / NS_PER_S);
 	k.agent = w->has_row ? w->row.agent : NULL;
 	for (int side = 0; w->has_row && side < 2; side++) {
@@ -76,6 +77,18 @@ static const struct policy_asked *the_taker(const struct why *w)
 	return NULL;
 }
 
+/* Times of a rule are those of its controller. */
+static void local_time(const struct why *w, const struct policy_asked *a)
+{
+	static const char *const days[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
+	const char *zone = a->rule ? a->rule->controller->timezone : NULL;
+	struct clock_date d;
+	int weekday, minute;
+
+	if (zone && !clock_civil(w->asked_ns, zone, &d, &weekday, &minute))
+		printf(", a %s at %02d:%02d in %s", days[weekday], minute / 60, minute % 60, zone);
+}
+
 static void how(const struct why *w, const struct policy_asked *a, const struct policy_criterion *c)
 {
 	const struct policy_criterion *t = policy_since(c, the_taker(w));
@@ -91,6 +104,7 @@ static void how(const struct why *w, const struct policy_asked *a, const struct 
 		break;
 	case POLICY_HOW_TIME:
 		printf("by the time of the call");
+		local_time(w, a);
 		break;
 	case POLICY_HOW_NUMBER:
 		printf("by the keyed hash of the call's number");
