@@ -184,7 +184,7 @@ void call_decide_typing(struct calls *cs, struct call *c, const struct call_deci
 
 	memcpy(d->typed, before->typed, sizeof(d->typed));
 	if (same) {
-		d->doubt = before->doubt;
+		d->doubt = d->doubt_before = before->doubt;
 		d->doubt_ns = before->doubt_ns;
 	}
 	decide_set_timer(cs, c);

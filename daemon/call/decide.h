@@ -147,6 +147,7 @@ struct call_decide {
 	uint8_t early_by[POLICY_PURPOSES];	     /* by API: by whom, as said_by */
 	uint8_t said_by;			     /* who speaks by API while call_command runs: 'a' an agent, 's' a system; 0 not known */
 	uint8_t doubt;				     /* bit of a purpose: consented by a key that another digit may yet make a part of a number */
+	uint8_t doubt_before;			     /* those of doubt that were given in a part before, which waits (record_park); not for the next process */
 	uint8_t doubt_held;			     /* how many of the last presses since are no key yet, but may become one */
 	uint64_t doubt_ns;			     /* the last press since, itself included */
 };

@@ -135,9 +135,12 @@ static uint64_t gap(const struct call_press *p, uint64_t at)
 
 static void not_meant(struct calls *cs, struct call *c, enum call_how how, uint64_t now)
 {
-	unsigned which = c->decide.doubt;
+	unsigned which = c->decide.doubt, before = c->decide.doubt_before;
 
-	c->decide.doubt = c->decide.doubt_held = 0;
+	c->decide.doubt = c->decide.doubt_before = c->decide.doubt_held = 0;
+	for (int p = 0; p < POLICY_PURPOSES; p++)
+		if (before >> p & 1)
+			group_not_meant(cs, c, (enum policy_purpose)p);
 	for (int p = 0; p < POLICY_PURPOSES; p++)
 		if (which >> p & 1)
 			decide_not_meant(cs, c, p, how, decide_party(c, call_subject_leg(c)), now);
@@ -152,7 +155,7 @@ static void doubt(struct calls *cs, struct call *c, unsigned leg, const struct c
 	if (leg != call_subject_leg(c) || !d->doubt || press->end_ns + KEY_ALONE_NS <= d->doubt_ns) /* told late, of long before */
 		return;
 	if (gap(press, d->doubt_ns) >= KEY_ALONE_NS && !d->doubt_held) {
-		d->doubt = 0;
+		d->doubt = d->doubt_before = 0;
 	} else if (gap(press, d->doubt_ns) >= KEY_ALONE_NS || known <= d->doubt_held) {
 		not_meant(cs, c, press->how, press->end_ns);
 	} else {

@@ -132,6 +132,8 @@ void group_event(struct calls *cs, struct call *c, enum policy_purpose p, enum p
  * none. False: there is none now; what comes later is bound all the same. */
 bool group_waits(const struct call *c);
 bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64_t now_ns);
+/* A consent to p that was in doubt when an earlier part of c ended, under whatever rule, was the beginning of a number. */
+void group_not_meant(struct calls *cs, struct call *c, enum policy_purpose p);
 /* Somebody objected to documentation on c, which may be restricted already for another reason, or have none. */
 void group_objection(struct calls *cs, struct call *c, uint64_t now_ns);
 /* Somebody did, in an earlier part of c or in a call that it goes on for. */

@@ -339,6 +339,17 @@ bool group_refuse(struct calls *cs, struct call *c, enum purpose_event e, uint64
 	return true;
 }
 
+void group_not_meant(struct calls *cs, struct call *c, enum policy_purpose p)
+{
+	struct call *o, *next;
+
+	for (o = group_next(c, NULL); o; o = next) {
+		next = group_next(c, o); /* a ghost may go */
+		if (o->ghost && o->peers->talk == c->peers->talk && o->decide.doubt >> p & 1 && o->end_ns < o->decide.doubt_ns + KEY_ALONE_NS)
+			cs->sink.unpark(cs->sink.arg, o, p, PURPOSE_E_WITHDRAW);
+	}
+}
+
 void group_pause(struct calls *cs, struct call *c, bool pause, uint64_t now_ns)
 {
 	struct reached r;

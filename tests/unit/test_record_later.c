@@ -144,6 +144,57 @@ static void test_parked_consent(void **state)
 	}
 }
 
+/* A consent, a transfer to another rule, and a digit, all within two seconds: the consent was the beginning of a number, and what it gave
+ * goes, for that purpose alone; not what was given before, nor when the digit comes later. */
+static void test_parked_number(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++) {
+		struct link *l = link_new();
+		int p = i & 1 ? POLICY_TRAINING : POLICY_DOCUMENTATION;
+		bool soon = i < 4, doubtful = (i & 2) == 0;
+		struct policy_block *b = l->w->policy.rule.purpose;
+		struct recorder_figures f;
+		struct call *c;
+
+		l->w->policy.queues = true;
+		b[POLICY_DOCUMENTATION].basis = POLICY_B_CONSENT;
+		b[POLICY_TRAINING].basis = POLICY_B_CONSENT;
+		b[POLICY_TRAINING].retention = b[POLICY_DOCUMENTATION].retention;
+		fake_second(&l->w->policy);
+		l->w->policy.second.controller = &l->w->policy.controller;
+		l->w->policy.second.purpose[POLICY_DOCUMENTATION].basis = POLICY_B_INTEREST;
+		l->w->policy.second.purpose[POLICY_TRAINING].basis = POLICY_B_NONE;
+		recorder_set_policy(l->rec, &l->w->policy);
+		l->w->called = "500";
+		queue_header = "X-Queue: 1\r\n";
+		establish(l, NULL);
+		queue_header = NULL;
+		for (int n = 0; n < 150; n++)
+			both(l, 0x22);
+		c = calls_by_id(recorder_calls(l->rec), "c1", 2);
+		call_key(recorder_calls(l->rec), c, OPTAG_LEG_CALLER, p == POLICY_TRAINING ? '1' : '2', CALL_BY_INFO, true, l->w->now);
+		for (int n = 0; n < (doubtful ? 40 : 120); n++)
+			both(l, 0x33);
+		assert_int_equal(c->state[p], PURPOSE_GRANTED);
+		sip(l, &(struct fake_msg){ .method = "UPDATE", .id = "c1", .from_tag = "b", .to_tag = "a", .by_callee = true, .cseq = 2,
+					   .extra = "X-Queue: 2\r\n" });
+		assert_ptr_equal(c->rule, &l->w->policy.second);
+		assert_int_equal(l->st.ended, 0);
+		for (int n = 0; n < (soon ? 4 : 120); n++)
+			both(l, 0x44);
+		assert_int_equal(l->st.denied, 0);
+		call_key(recorder_calls(l->rec), c, OPTAG_LEG_CALLER, '4', CALL_BY_INFO, true, l->w->now);
+		assert_int_equal(l->st.denied, soon && doubtful); /* at once */
+		bye(l);
+		l->w->now += SEC;
+		rtp(l, 1, 4000, 8, 0x66, 160);
+		f = finish(l);
+		assert_int_equal(f.kept, soon && doubtful ? 1 : 2);
+		link_free(l);
+	}
+}
+
 /* Transferred to where nothing may be recorded: who says no there says it of what was recorded before. */
 static void test_said_of_nobody(void **state)
 {
@@ -460,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_tails),
 		cmocka_unit_test(test_parked),
 		cmocka_unit_test(test_parked_consent),
+		cmocka_unit_test(test_parked_number),
 		cmocka_unit_test(test_said_of_nobody),
 		cmocka_unit_test(test_parked_objection),
 		cmocka_unit_test(test_tightened),
