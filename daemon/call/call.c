@@ -288,6 +288,14 @@ struct call *calls_find_tags(struct calls *cs, struct sip_str id, struct sip_str
 	return best ? best : calls_find(cs, id);
 }
 
+/* Of two that ring under the Call-ID of first: from elsewhere than that came, then the older one. */
+static bool gives_way_before(const struct call *a, const struct call *b, const struct call *first)
+{
+	bool strange[2] = { !ipaddr_equal(&a->invite_src, &first->invite_src), !ipaddr_equal(&b->invite_src, &first->invite_src) };
+
+	return strange[0] != strange[1] ? strange[0] : comes_before(a, b);
+}
+
 bool calls_id_full(struct calls *cs, struct sip_str id)
 {
 	struct call *c = first_with_id(cs, id), *first = calls_find(cs, id), *over = NULL, *rings = NULL;
@@ -297,7 +305,8 @@ bool calls_id_full(struct calls *cs, struct sip_str id)
 		n++;
 		if (c->phase == CALL_TOMBSTONE)
 			over = c;
-		else if (c != first && !c->answered && (c->phase == CALL_SETUP || c->phase == CALL_REJECTED) && (!rings || comes_before(c, rings)))
+		else if (c != first && !c->answered && (c->phase == CALL_SETUP || c->phase == CALL_REJECTED) &&
+			 (!rings || gives_way_before(c, rings, first)))
 			rings = c;
 	}
 	if (n < CALL_SAME_ID_MAX)

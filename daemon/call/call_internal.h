@@ -76,7 +76,8 @@ struct call *calls_find(struct calls *cs, struct sip_str call_id);
 struct call *calls_find_tags(struct calls *cs, struct sip_str call_id, struct sip_str from, struct sip_str to);
 /* There is one with this Call-ID and caller_tag. */
 bool calls_has(const struct calls *cs, struct sip_str call_id, struct sip_str caller_tag);
-/* No more calls of this Call-ID; may forget one that is over, or end the oldest that was never answered, which is not the first. */
+/* No more calls of this Call-ID; may forget one that is over, or end one that was never answered, which is not the first: the oldest
+ * that came from elsewhere than that, else the oldest. */
 bool calls_id_full(struct calls *cs, struct sip_str call_id);
 int calls_add(struct calls *cs, struct sip_str call_id, struct sip_str caller_tag, uint64_t now,
 	      struct call **ret);

@@ -639,6 +639,11 @@ static void test_many_guests(void **state)
 	/* in that of the oldest that rings; answered ones stay, and so does the first */
 	send_msg(w, &(struct fake_msg){ .method = "INVITE", .id = "c1", .from_tag = "next", .to_tag = "", .cseq = 1, .sdp = sdp_of(7, 7, 4700, NULL) });
 	assert_false(calls_has(w->cs, (struct sip_str){ "c1", 2 }, (struct sip_str){ "x93", 3 }));
+	for (unsigned i = 200; i < 220; i++) { /* nor does what rings give way to them, when it came from where the first did */
+		snprintf(tag, sizeof(tag), "x%u", i);
+		forge(w, "INVITE", 0, tag, "", 1, NULL);
+	}
+	assert_true(calls_has(w->cs, (struct sip_str){ "c1", 2 }, (struct sip_str){ "next", 4 }));
 	send_msg(w, &(struct fake_msg){ .method = "INVITE", .status = 200, .id = "c1", .from_tag = "next", .to_tag = "n", .cseq = 1,
 					.sdp = sdp_of(8, 8, 4800, NULL) });
 	for (unsigned i = 100; i < 120; i++) {
