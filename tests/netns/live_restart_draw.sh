@@ -58,7 +58,8 @@ settle() {
 	load_wait || fail "optag-load: $(cat "$TMP"/sent?)"
 	load_settle || fail "the counters do not come to rest"
 }
-# What is judged is calls as they were meant. A machine that sends them late sends others: once more then.
+# What is judged is calls as they were meant. A machine that sends them late sends others, and what it sends late at once the veth
+# has no room for, which may hide an opt-out: once more then.
 for try in 1 2 3; do
 	"$O" init --store "$TMP/s" --keys "$TMP/k" >/dev/null 2>&1 || fail init
 	"$O" replay --store "$TMP/s" --policy "$TMP/policy/demo.policy" "$TMP/seed.pcap" >"$TMP/out" 2>&1 || fail "$(cat "$TMP/out")"
@@ -75,10 +76,13 @@ for try in 1 2 3; do
 	settle
 	calls 6
 	settle
+	load_status "$TMP/status" || fail status
 	load_stop || fail "optagd's status"
 	late=$(jq -s 'map(.ticks.max_us) | max' "$TMP"/sent?)
-	[ "$late" -gt 400000 ] && [ $try -lt 3 ] || break
-	echo "sent up to $late us late"
+	lost=$(($(jq -s 'map(.frames) | add' "$TMP"/sent?) - $(jq .packets.seen "$TMP/status")))
+	[ "$late" -gt 400000 ] || [ $lost -gt 0 ] || break
+	echo "sent up to $late us late, $lost frames did not arrive"
+	[ $try -lt 3 ] || break
 	rm -rf "$TMP/s" "$TMP/k"
 done
 
