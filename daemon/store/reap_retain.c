@@ -37,6 +37,7 @@
 #define EDGE_NS	    (5 * 86400 * NS_PER_S)
 #define NEAR_NS	    (3 * HOUR_NS)     /* of spans without months, when EDGE_NS was looked at in this hour */
 
+size_t reap_retain_max = REAP_RETAIN_MAX;
 uint64_t reap_retain_fresh_ns = 600 * NS_PER_S; /* a file that changed so shortly before the last look changed perhaps since */
 
 struct mark_of {
@@ -498,7 +499,7 @@ int reap_retain_begin(struct reap *r, const struct reap_used *used, reap_retain_
 
 	if (!x)
 		return -ENOMEM;
-	x->s = (struct scan){ .r = r, .used = used, .found = found, .arg = arg, .max = REAP_RETAIN_MAX };
+	x->s = (struct scan){ .r = r, .used = used, .found = found, .arg = arg, .max = reap_retain_max };
 	x->clock_ns = machine_ns();
 	marks_read(&r->root, &x->m);
 	look_at(x);

@@ -32,7 +32,7 @@ struct retention_line;
 /* A reaper went by a line that is not there any more, or is another now. t: not shrunk. */
 bool reap_retain_lost(const struct root *r, const struct retention *t);
 
-/* ---- training by its row's own use-by: what was looked at (reap_single.c) ---- */
+/* ---- training by its row's own use-by: what was looked at (reap_single.c), as many at most ---- */
 struct reap_retain_use {
 	uint64_t from_ns;  /* rows of sealed partitions up to here are over */
 	uint64_t clock_ns; /* the machine's, before that; 0 nothing was looked at */
@@ -47,6 +47,7 @@ bool reap_retain_fresh(const struct root *r, const char *controller, uint32_t da
 
 /* ---- for tests ---- */
 extern uint64_t reap_retain_fresh_ns;
+extern size_t reap_retain_max; /* REAP_RETAIN_MAX */
 bool reap_retain_due(const struct retention_line *l, const struct reap_row *row, uint64_t start_ns, uint64_t due_ns);
 
 #endif

@@ -46,6 +46,7 @@ struct unused {
 	uint64_t from_ns, clock_ns;
 	uint64_t asked_ns; /* the first one that is due and not erased yet */
 	bool looked, failed;
+	bool cut; /* there are more: they are the next run's */
 };
 
 /* One that was made since the buckets were looked for. What cannot be read may live. */
@@ -96,7 +97,7 @@ static int unused_rows(struct unused *u, sqlite3 *sql, uint64_t from_ns, struct 
 		sqlite3_bind_int64(st, 1, (sqlite3_int64)u->r->due_ns);
 	if (rc == SQLITE_OK)
 		sqlite3_bind_int64(st, 2, (sqlite3_int64)from_ns);
-	while (rc == SQLITE_OK && (got = sqlite3_step(st)) == SQLITE_ROW) {
+	while (rc == SQLITE_OK && !u->cut && (got = sqlite3_step(st)) == SQLITE_ROW) {
 		uint64_t by = (uint64_t)sqlite3_column_int64(st, 9);
 		struct reap_row row = { .day = 0 };
 
@@ -111,6 +112,7 @@ static int unused_rows(struct unused *u, sqlite3 *sql, uint64_t from_ns, struct 
 			rc = add_ask(u, &row.uid, STORE_TRAINING, "unused");
 		else if (rc == 1)
 			rc = 0;
+		u->cut = u->n >= reap_retain_max;
 	}
 	sqlite3_finalize(st);
 	if (rc >= 0 && got != SQLITE_DONE && got != SQLITE_ROW)
@@ -150,7 +152,7 @@ static int unused_in(void *arg, const char *controller, uint32_t day, unsigned p
 		u->failed = true;
 		reap_fault(u->r, rc, *why.text ? why.text : "out of memory");
 	}
-	return 0;
+	return u->cut;
 }
 
 /*
@@ -198,9 +200,9 @@ static void find_unused(struct reap *r, struct unused *u)
 	look_from(u, &mark);
 	mark.clock_ns = reap_retain_clock();
 	rc = catalog_each(&r->root, unused_in, u);
-	if (rc)
+	if (rc < 0)
 		reap_fault(r, rc, "catalog: cannot be read");
-	else if (u->looked && !u->failed && !r->set->dry)
+	else if (u->looked && !u->failed && !u->cut && !r->set->dry)
 		looked_to(u, mark);
 	later_close(u->later);
 	u->later = NULL;
@@ -213,7 +215,6 @@ struct single {
 	struct reap_row row;
 	bool found, waits; /* its row is there; it is on hold */
 	bool bare;	   /* not its row, but its key: all that is known of it is where that lies */
-	size_t slot;	   /* in the list of slots */
 };
 
 static enum store_state state_for(const char *reason)
@@ -394,15 +395,14 @@ static void erase(struct reap *r, struct single *v, size_t n)
 
 		if (v[i].found && row->slot[p] && state_holds(row->state[p]))
 			e[m++] = (struct slot_erase){ .controller = row->controller, .purpose = p, .day = row->purpose_day[p],
-						      .index = row->slot[p], .uid = row->uid };
+						      .index = row->slot[p], .uid = row->uid, .of = i };
 	}
 	rc = slots_erase_many(&r->root, e, m, &why);
 	if (rc)
 		reap_fault(r, rc, why.text);
 	for (size_t i = 0; i < m; i++)
-		for (size_t k = 0; e[i].result < 0 && e[i].result != -ENOENT && e[i].result != -ESTALE && k < n; k++)
-			if (v[k].asked.ask.purpose == e[i].purpose && uid_equal(&v[k].asked.ask.call, &e[i].uid))
-				v[k].waits = true; /* the disk refused: once more the next time */
+		if (e[i].result < 0 && e[i].result != -ENOENT && e[i].result != -ESTALE)
+			v[e[i].of].waits = true; /* the disk refused: once more the next time */
 	free(e);
 }
 

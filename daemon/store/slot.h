@@ -69,6 +69,7 @@ struct slot_erase {
 	unsigned purpose;
 	uint32_t day, index;
 	struct uid uid; /* whose it must be */
+	size_t of;	/* the caller's */
 	/* 0 overwritten, 1 it was empty, -ESTALE another call's: left alone, -ENOENT no such file or slot, else -errno; 1, -ESTALE
 	 * and -ENOENT say that no slot of the file is the call's */
 	int result;
