@@ -36,8 +36,9 @@ static const struct cli cli = {
 };
 
 struct look {
+	struct store *st;
 	bool any;
-	enum store_state state[STORE_PURPOSES];
+	bool has[STORE_PURPOSES]; /* something to erase: also a key that was put back (a copy of before) */
 };
 
 static int take(void *arg, const struct store_row *row)
@@ -45,14 +46,15 @@ static int take(void *arg, const struct store_row *row)
 	struct look *l = arg;
 
 	l->any = true;
-	memcpy(l->state, row->state, sizeof(l->state));
+	for (unsigned p = 0; p < STORE_PURPOSES; p++)
+		l->has[p] = row->state[p] == STORE_S_GRANTED || row->state[p] == STORE_S_OBJECTED || store_row_key(l->st, row, (enum store_purpose)p);
 	return 0;
 }
 
 static int erase(struct store *st, const char *text)
 {
 	struct store_filter f = { .state = -1 };
-	struct look l = { .any = false };
+	struct look l = { .st = st };
 	unsigned asked = 0;
 	char why[512] = "";
 	struct uid uid;
@@ -71,7 +73,7 @@ static int erase(struct store *st, const char *text)
 		return rc ? cli_exit_code(rc) : CLI_FAILED;
 	}
 	for (unsigned p = 0; p < STORE_PURPOSES; p++) {
-		if ((purpose != 2 && (unsigned)purpose != p) || (l.state[p] != STORE_S_GRANTED && l.state[p] != STORE_S_OBJECTED))
+		if ((purpose != 2 && (unsigned)purpose != p) || !l.has[p])
 			continue;
 		rc = reap_request(store_dir, &uid, (enum store_purpose)p, reason, (uint32_t)getuid(), clock_now_ns(), why, sizeof(why));
 		if (rc) {

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/bucket.h"
 #include "store/catalog.h"
 #include "store/overlay.h"
+#include "store/slots.h"
 
 struct source {
 	struct cursor *cur;
@@ -179,4 +181,21 @@ int store_find(struct store *st, const struct store_filter *f,
 		st->why = m.lost_why;
 	}
 	return rc;
+}
+
+bool store_row_key(const struct store *st, const struct store_row *row, enum store_purpose p)
+{
+	/* store_find hands out the rows of its cursors */
+	const struct cursor_row *c = (const struct cursor_row *)(const void *)row;
+	struct bucket b = { 0 };
+	struct slot s;
+	struct why none;
+	bool live;
+
+	if (!c->purpose_slot[p] || !c->purpose_day[p] ||
+	    slot_read(&st->root, row->controller, p, c->purpose_day[p], c->purpose_slot[p], &s, &none) || s.empty || !uid_equal(&s.uid, &row->uid))
+		return false;
+	live = !bucket_read(&st->root, row->controller, p, c->purpose_day[p], &b, &none) && b.state == BUCKET_LIVE;
+	explicit_bzero(&b, sizeof(b));
+	return live;
 }

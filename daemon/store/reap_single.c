@@ -339,6 +339,7 @@ static void find_rows(struct reap *r, struct single *v, size_t n)
 /* later.db says so before the slot is empty. */
 static int note(struct reap *r, const char *controller, struct single *v, size_t n)
 {
+	struct later_line had = { .state = STORE_S_NONE };
 	struct why why = { "" };
 	struct later *l = NULL;
 	int rc = later_open(&r->root, controller, true, &l, &why);
@@ -353,7 +354,9 @@ static int note(struct reap *r, const char *controller, struct single *v, size_t
 		if (!v[i].found || v[i].waits || strcmp(v[i].row.controller, controller) || !state_holds(v[i].row.state[a->purpose]))
 			continue;
 		snprintf(line.reason, sizeof(line.reason), "%s", a->reason);
-		rc = later_put(l, &line, &why);
+		/* one that is over stays so for its reason: its key was put back. One that cannot be read is written anew. */
+		if (later_get(l, &line.uid, line.purpose, &had, &why) != 1 || state_holds(had.state))
+			rc = later_put(l, &line, &why);
 	}
 	if (!rc)
 		rc = later_commit(l, &why);

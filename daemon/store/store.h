@@ -461,6 +461,12 @@ int store_find(struct store *st, const struct store_filter *f,
 /* Whether the caller (party 0) or the callee (1) of a row has this number: 1, 0, -ENODATA it has none, -EBADMSG number.key is missing or damaged. */
 int store_row_is(const struct store *st, const struct store_row *row, int party, const char *number);
 
+/*
+ * Whether a wrap of the purpose lies where the row says, and its day's key is there. Of one whose state is over it was put back, or its end was
+ * not finished. row: as store_find's cb has it, while that runs.
+ */
+bool store_row_key(const struct store *st, const struct store_row *row, enum store_purpose p);
+
 /* ---- reading audio ---- */
 
 struct store_reader;

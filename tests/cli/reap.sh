@@ -140,6 +140,7 @@ run 2 "$O" erase --store s --purpose both --reason erased x
 run 1 "$O" erase --store s --purpose both --reason erased 01ARZ3NDEKTSV4RRFFQ69G5FAV
 run 1 "$O" erase --store s --purpose training --reason erased "$g"
 has err 'nothing is kept of it for training'
+cp -r s/keys keys.before
 run 0 "$O" erase --store s --purpose both --reason withdrawn "$g"
 has out 'documentation ends with the next run'
 run 0 "$O" reap --store s --now 2026-01-02 --json
@@ -150,6 +151,19 @@ run 0 "$O" find --store s --json
 run 1 "$O" export --store s --keys k --purpose documentation --call "$g" --format payload -o x
 run 0 "$O" export --store s --keys k --purpose documentation --call "$(call overlap)" --format payload -o y
 run 0 "$O" fsck --store s
+# its keys are put back from a copy: told, and destroyed again; nothing else is said of the call
+run 1 "$O" erase --store s --purpose both --reason erased "$g"
+cp -r keys.before/. s/keys/
+run 3 "$O" report inventory --store s
+has out "key of call $g, which later.db says is destroyed"
+run 0 "$O" erase --store s --purpose both --reason erased "$g"
+has out 'documentation ends with the next run'
+run 0 "$O" reap --store s --now 2026-01-02
+run 1 "$O" erase --store s --purpose both --reason erased "$g"
+run 3 "$O" report inventory --store s # by the clock all of it is due
+grep -q 'says is destroyed' out && fail "the key is there still"
+run 0 "$O" find --store s --json
+[ "$(jq -r "select(.call == \"$g\") | .documentation" out)" = WITHDRAWN ] || fail "state of a call whose key came back"
 
 # two at once
 rm -rf s k && run 0 "$O" init --store s --keys k && run 0 "$MKSTORE" s g711
