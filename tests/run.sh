@@ -3,18 +3,24 @@
 # Runs the tests: unit and bpf programs, replay of the fuzz corpora, command-line and namespace scripts.
 # Arguments pick tests by prefix (unit/test_sip, cli/). Exit 77 of a test is a skip; in CI (CI=true or
 # NOSKIP=1) a skip fails. JOBS=N (as many as processors): N tests at once, where they do not load the machine; live tests two at a time
-# where they mostly wait, and one that fails so runs again alone ("AGAIN"). Last line: N passed, N failed[, N skipped].
+# where they mostly wait, and one that fails so runs again alone ("AGAIN"). SAN=...: built so; what a sanitizer reports in any process
+# fails the test, whatever that made of it. Last line: N passed, N failed[, N skipped].
 set -u
 jobs=${JOBS:-$(nproc)}
 SRC=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=${BUILD:-$SRC/build}
 case ${CI:-} in true | 1) NOSKIP=${NOSKIP:-1} ;; esac
 export SRC BUILD BIN="$BUILD/bin" SAN="${SAN:-}" GOLDEN="${GOLDEN:-}"
-export ASAN_OPTIONS="${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
+# A status that no program has by itself: many tests expect 1, and that is what a sanitizer ends with else.
+export ASAN_OPTIONS="${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1:exitcode=99}" UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1:exitcode=99}"
 work=$(mktemp -d "${TMPDIR:-/tmp}/optag-test.XXXXXX") || exit 1
 mem= # unit tests write in memory when there is room: they sync thousands of times
 [ "$(df -k --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && mem=$(mktemp -d /dev/shm/optag-test.XXXXXX)
-trap 'rm -rf "$work" $mem' EXIT
+reports= # what sanitizers report, in processes of any user
+if [ -n "$SAN" ]; then
+	reports=$(mktemp -d "${TMPDIR:-/tmp}/optag-san.XXXXXX") && chmod 1777 "$reports" || exit 1
+fi
+trap 'rm -rf "$work" $mem $reports' EXIT
 passed=0 failed=0 skipped=0 again=() first=() company=' ' last=no names=
 
 wanted() { # NAME
@@ -22,6 +28,21 @@ wanted() { # NAME
 	local p
 	for p in "${picks[@]}"; do case $1 in "$p"*) return 0 ;; esac; done
 	return 1
+}
+
+# A test may expect a failure, look at no status, or throw away what was said. UBSan writes to stderr alone.
+report='^[^ ]+:[0-9]+:[0-9]+: runtime error: |ERROR: [A-Za-z]+Sanitizer'
+reported() { # NAME DIR OUT: what sanitizers reported, into OUT; 1: nothing
+	local f none=1
+	grep -qE "$report" "$3" && none=0
+	for f in "$reports/${1//\//_}".*; do
+		[ -e "$f" ] && { head -n 35 "$f" >>"$3"; rm -f "$f"; none=0; }
+	done
+	while read -r f; do
+		{ echo "in ${f##*/}:"; grep -hE -A 12 "$report" "$f"; } >>"$3"
+		none=0
+	done < <(find "$2" -type f -size -2048k -exec grep -lE "$report" {} + 2>/dev/null)
+	return $none
 }
 
 run() { # NAME COMMAND...: leaves status, seconds and output in $work/NAME.*
@@ -35,8 +56,10 @@ run() { # NAME COMMAND...: leaves status, seconds and output in $work/NAME.*
 		;;
 	esac
 	mkdir -p "$dir"
+	[ -z "$reports" ] || ASAN_OPTIONS="$ASAN_OPTIONS:log_path=$reports/${name//\//_}"
 	TMP="$dir" timeout -k 10 "${TEST_TIMEOUT:-600}" "$@" >"$at.out" 2>&1 </dev/null
 	rc=$?
+	[ -n "$reports" ] && reported "$name" "$dir" "$at.out" && rc=99
 	echo "$rc $((SECONDS - start))" >"$at.rc"
 	chmod -R u+rwX "$dir" 2>/dev/null
 	rm -rf "$dir"

@@ -23,7 +23,7 @@ L="$BUILD/tests/bench/optag-load"
 O="$BIN/optag"
 
 # The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS=detect_leaks=0
+[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
 
 load_need() { # prints why it cannot be; 1 then
 	local p
