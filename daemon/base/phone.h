@@ -3,9 +3,10 @@
  * phone.h - whether a text that people wrote holds what looks like a telephone number
  *
  * Reasons, references, tickets and notes go into journals that many may read and that live for years, where no number may
- * stand. Whoever takes such a text asks here and says PHONE_REFUSED. A number is PHONE_DIGITS digits or more, with or without +,
- * between which nothing stands but separators as people write them (blanks, - . / ( ) and dashes, three at most). Not one are
- * dates and file numbers that begin with a year (2026-11-24, 24.11.2026, 2026-11-0042, 2026/0042; phone.c has the forms), and what follows
+ * stand. Whoever takes such a text asks here and says PHONE_REFUSED. A number is PHONE_DIGITS digits or more, with or without +, of any
+ * script that people type numbers in, between which nothing stands but separators as people write them (blanks, - . / ( ) _ and dashes, and
+ * what is not seen; three at most). Not one are, but behind + or 00, dates and file numbers with a year (2026-11-24, 24.11.2026, 2026-11-0042,
+ * 2026/0042, 1234/2026; phone.c has the forms); nor UUIDs and hashes of 16 hexadecimal digits or more, with a letter; nor what follows
  * a capital in a word of capitals and digits (CHG0030052, a call's identifier). It is for the careless: who wants to write one down can spell it.
  * Pure function, any thread, any bytes.
  */

@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *more;
 
 	for (size_t i = 0; i < size; i++)
-		digits += s[i] >= '0' && s[i] <= '9';
-	MUST(!found || (at < size && s[at] >= '0' && s[at] <= '9' && digits >= PHONE_DIGITS));
+		digits += (s[i] >= '0' && s[i] <= '9') || data[i] >= 0xc2; /* or one of another script begins */
+	MUST(!found || (at < size && ((s[at] >= '0' && s[at] <= '9') || data[at] >= 0xc2) && digits >= PHONE_DIGITS));
 	MUST(found || at == SIZE_MAX);
 	more = malloc(size + 14);
 	MUST(more);
