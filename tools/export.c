@@ -35,7 +35,7 @@ static const struct cli_opt opts[] = {
 	CLI_PICK('p', "purpose", &purpose, "P", "what the recording is used for", true, purposes),
 	CLI_REQUIRED('c', "call", CLI_UID, &uid, "UID", "the call, as optag find prints it"),
 	CLI_PICK('f', "format", &format, "F", "how (default wav)", false, formats),
-	CLI_OPT('r', "reason", CLI_STR, &reason, "WORD", "why, for the evidence log: complaint, training, d-2201 ... (a-z 0-9 . _ -)"),
+	CLI_OPT('r', "reason", CLI_TEXT, &reason, "WORD", "why, for the evidence log: complaint, training, d-2201 ... (a-z 0-9 . _ -)"),
 	CLI_REQUIRED('o', "output", CLI_FILE, &out, "OUT", "file to write"),
 	CLI_OPT(0, "force", CLI_FLAG, &force, NULL, "replace files that exist"),
 	CLI_OPT_JSON(&json),
@@ -246,8 +246,7 @@ int main(int argc, char **argv)
 	call.format = formats[format];
 	call.reason = reason;
 	if (export_tell_check(&call))
-		return cli_usage("--reason: '%.64s' is no word for the evidence log (a-z 0-9 . _ -, a letter first, no five digits in a row)",
-				 reason ? reason : "");
+		return cli_usage("--reason: no word for the evidence log (a-z 0-9 . _ -, a letter first, no five digits in a row)");
 	cli_no_dump();
 	out_signals();
 	rc = store_open(store_dir, STORE_RO, &st, why, sizeof(why));

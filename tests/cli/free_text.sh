@@ -30,6 +30,12 @@ refused --reason hold add --store "$TMP/s" --reference D-1 --review 2027-01-01 $
 refused --reference hold add --store "$TMP/s" --reason r --review 2027-01-01 $call
 refused --reason hold release --store "$TMP/s" $call
 refused --reason erase --store "$TMP/s" --purpose both $call
+refused --reason export --store "$TMP/s" --keys "$TMP/k" --purpose training --output "$TMP/x" --call $call
+for t in a.20-30-40-50 anna_2030_4050; do # words of the evidence log, but for the number in pieces
+	run 2 "$O" export --store "$TMP/s" --keys "$TMP/k" --purpose training --output "$TMP/x" --call $call --reason "$t"
+	has err 'telephone number'
+	hasnt err '20-30|2030'
+done
 refused --via withdraw --store "$TMP/s" $call
 refused --by use --control "$sock" $call
 refused --reason rule stop --control "$sock" r
@@ -48,7 +54,7 @@ refused --reason policy rollback --control "$sock" 1
 refused --ticket policy rollback --reason r --control "$sock" 1
 find "$TMP/s" -type f -exec sha256sum {} + | sort | cmp -s - "$TMP/before" || fail "a refused command wrote something"
 # no command has another option for words: CLI_STR with TEXT is --grounds alone, which is sealed
-[ "$(grep -hE 'CLI_STR,.*"(TEXT|REF|PERSON)"' "$SRC"/tools/*.c | grep -vc '"grounds"')" = 0 ] || fail "an option for words that nobody checks"
+[ "$(grep -hE 'CLI_STR,.*"(TEXT|REF|PERSON|WORD)"' "$SRC"/tools/*.c | grep -vc '"grounds"')" = 0 ] || fail "an option for words that nobody checks"
 
 # ---- the same words over the socket, from a client of somebody else's ----
 start
