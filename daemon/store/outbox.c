@@ -35,14 +35,30 @@ static void path_of(const struct outbox *o, const char *ext, char out[STORE_PATH
 	snprintf(out, STORE_PATH_MAX, OUTBOX_DIR "/%s%s", o->name, ext);
 }
 
-/* Group too: who destroys and who holds the log may be two users of one group. */
+/*
+ * Group too: who destroys and who holds the log may be two users of one group. Whoever makes it, root or one whose first group is another: it is
+ * the store's, or those two would be kept out of it.
+ */
 static int make_dir(struct outbox *o)
 {
-	if (!beneath_mkdirat(o->root.fd, OUTBOX_DIR, 0770)) {
-		(void)fchmodat(o->root.fd, OUTBOX_DIR, 0770, 0); /* the umask may say otherwise; then it is for one user */
-		return sync_dir_of(&o->root, OUTBOX_DIR, &o->why);
+	struct stat store, dir;
+	mode_t mode = 0770;
+	int fd;
+
+	if (beneath_mkdirat(o->root.fd, OUTBOX_DIR, 0770))
+		return errno == EEXIST ? 0 : why_errno(&o->why, -errno, OUTBOX_DIR, "cannot make directory");
+	fd = beneath_openat(o->root.fd, OUTBOX_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd >= 0 && !fstat(fd, &dir) && !fstat(o->root.fd, &store)) {
+		if ((o->root.shared || store.st_uid != dir.st_uid) && (store.st_uid != dir.st_uid || store.st_gid != dir.st_gid)) {
+			if (fchown(fd, store.st_uid, store.st_gid))
+				(void)!fchown(fd, (uid_t)-1, store.st_gid); /* whose group it is not has nothing to write there */
+			mode = o->root.shared ? 0770 : 0700;
+		}
+		(void)fchmod(fd, mode); /* the umask may say otherwise; then it is for one user */
 	}
-	return errno == EEXIST ? 0 : why_errno(&o->why, -errno, OUTBOX_DIR, "cannot make directory");
+	if (fd >= 0)
+		close(fd);
+	return sync_dir_of(&o->root, OUTBOX_DIR, &o->why);
 }
 
 static int check_room(struct outbox *o)
@@ -84,18 +100,20 @@ int outbox_open(const char *store_dir, struct outbox **ret, char *why, size_t n)
 }
 
 /*
- * Who holds the log is the directory's owner: a file that he may not read is an event that nobody hears of. So it is
- * given to the directory's group, whoever makes it and with whatever umask.
+ * Who holds the log is the store's owner, or a user of the directory's group: a file that he may not read is an event that nobody hears of. So it
+ * is given to that group, whoever makes it and with whatever umask.
  */
 static int let_read(struct outbox *o, const char *path)
 {
-	struct stat dir, sb;
+	struct stat store, dir, sb;
 
-	if (beneath_statat(o->root.fd, OUTBOX_DIR, &dir) || fstat(o->fd, &sb))
+	if (fstat(o->root.fd, &store) || beneath_statat(o->root.fd, OUTBOX_DIR, &dir) || fstat(o->fd, &sb))
 		return why_errno(&o->why, -errno, path, "cannot look");
-	if (sb.st_uid == dir.st_uid)
+	if (sb.st_uid == dir.st_uid && sb.st_uid == store.st_uid)
 		return 0;
-	if ((sb.st_gid != dir.st_gid && fchown(o->fd, (uid_t)-1, dir.st_gid)) || fchmod(o->fd, 0660))
+	if (sb.st_gid == dir.st_gid && (sb.st_mode & 0060) == 0060)
+		return 0;
+	if (((sb.st_gid != dir.st_gid && fchown(o->fd, (uid_t)-1, dir.st_gid)) || fchmod(o->fd, 0660)) && sb.st_uid != store.st_uid)
 		return why_errno(&o->why, -errno, path, "cannot give it to who holds the log");
 	return 0;
 }

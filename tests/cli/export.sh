@@ -228,6 +228,30 @@ if [ "$(id -u)" = 0 ]; then
 	(umask 077 && run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call training)" -o umask.wav)
 	[ "$(find s/outbox -type f -gid 2345 -perm 660 | wc -l)" = 1 ] || fail "the log's holder cannot read it: $(ls -l s/outbox)"
 	chown 0:0 s/outbox
+	# and the outbox itself, when he is the first who leaves anything there
+	if command -v setpriv >/dev/null; then
+		P=$(mktemp -d /tmp/optag-export.XXXXXX) || exit 1
+		trap 'rm -rf "$P"' EXIT
+		chmod 755 "$P" && cp -r s k "$P"
+		chown -R 1500:2345 "$P/s" && chmod -R g+rwX "$P/s" && chown -R 1234:5678 "$P/k" && install -d -o 1234 "$P/o"
+		owners() { find "$P/s/outbox" -printf '%y %U:%G %m\n' | sort; }
+		listen() { run 0 "$@" "$BIN/optag-export" --store "$P/s" --keys "$P/k" --purpose training --call "$(call training)" -o "$P/o/$RANDOM.wav"; }
+		for mode in 3770 770 700; do
+			chmod $mode "$P/s"
+			if [ $mode != 700 ]; then
+				rm -r "$P/s/outbox"
+				(umask 077 && listen setpriv --reuid 1234 --regid 5678 --groups 2345)
+				[ "$(owners)" = "$(printf 'd 1234:2345 770\nf 1234:2345 660')" ] || fail "outbox of a person's in a store of $mode: $(owners)"
+			fi
+			rm -r "$P/s/outbox"
+			chown 0:0 "$P/k"/* # as root
+			(umask 077 && listen env)
+			want=770
+			[ $mode = 700 ] && want=700
+			[ "$(owners)" = "$(printf 'd 1500:2345 %s\nf 0:2345 660' $want)" ] || fail "outbox of root's in a store of $mode: $(owners)"
+			chown 1234 "$P/k"/*
+		done
+	fi
 fi
 # nothing refused is told: nobody got anything
 rm -rf s/outbox/*
