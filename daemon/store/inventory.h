@@ -48,6 +48,7 @@ struct inventory_settings {
 	const char *store;
 	uint64_t now_ns;
 	uint64_t from_ns, to_ns; /* the day of `rule`: from, and before */
+	bool no_evidence; /* who may not read evidence/ is not asked for it: its files are not counted then */
 	void *arg;
 	void (*rule)(void *arg, const struct inventory_rule *r); /* at the end; NULL: not counted */
 	void (*between)(void *arg); /* NULL, or called in between: nothing of the store is open then */

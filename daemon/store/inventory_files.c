@@ -488,6 +488,8 @@ int inv_files(struct inventory *v)
 
 		snprintf(p.dir, sizeof(p.dir), "%s", top[i].dir);
 		rc = walk(&p, top[i].look);
+		if (rc == -EACCES && v->set->no_evidence && top[i].look == evidence_file)
+			rc = why_set(v->why, 0, "%s", "");
 		if (!rc && top[i].each)
 			rc = each_dir(v, top[i].dir, top[i].each);
 	}

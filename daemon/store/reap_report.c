@@ -304,7 +304,7 @@ void reap_report(struct reap *r)
 {
 	struct counts c = { .r = r };
 	struct inventory_settings s = { .store = r->set->store, .now_ns = r->at_ns, .arg = &c, .group = on_group, .rule = on_rule,
-					.between = between };
+					.between = between, .no_evidence = true };
 	struct report p = { .at_ns = r->at_ns, .c = &c };
 	uint32_t last = last_day(&r->root);
 	struct inventory_totals t = { 0 };

@@ -51,6 +51,23 @@ run 0 "$O" audit show --store s --event report.made
 [ "$(wc -l <out)" = "$(wc -l <made)" ] || fail "twice in a day"
 run 0 "$O" fsck --store s
 
+# ---- as it is installed: the reaper is another user of the store's group, and may not read the evidence ----
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	P=$(mktemp -d /tmp/optag-inventory.XXXXXX) || exit 1 # $TMP is root's alone
+	trap 'rm -rf "$P"' EXIT
+	chmod 755 "$P"
+	install -d -o 1500 -g 1500 -m 3770 "$P/s"
+	run 0 "$O" init --store "$P/s" --keys "$P/k"
+	chown -R 1500:1500 "$P/s"
+	install -m 644 c.pcap "$SRC/policy/examples/lab.policy" "$P"
+	as() { local u=$1; shift; (umask 007 && exec setpriv --reuid "$u" --regid 1500 --clear-groups "$@"); }
+	run 0 as 1500 "$BIN/optag-replay" --store "$P/s" --policy "$P/lab.policy" "$P/c.pcap"
+	run 0 as 1502 "$BIN/optag-reap" --store "$P/s" --quiet
+	[ "$(cat "$P"/s/outbox/*.jsonl | grep -c '"event":"report.made"')" = "$(wc -l <made)" ] || fail "no inventory by a reaper of another user"
+	run 0 as 1502 "$BIN/optag-reap" --store "$P/s" --quiet
+	[ "$(cat "$P"/s/outbox/*.jsonl | grep -c '"event":"report.made"')" = "$(wc -l <made)" ] || fail "twice in a day"
+fi
+
 # ---- a row that nobody's call is, planted: one too many for what the log has ----
 cp -a s t
 db=$(ls t/catalog/*/*.db | head -1)
