@@ -135,7 +135,7 @@ void evlog_reports_end(const struct evlog_reports *r, int32_t since,
 		for (struct hnode *h = r->rules.slot[i]; h; h = h->next) {
 			const struct rule_day *n = container_of(h, struct rule_day, node);
 
-			if (n->rows > n->calls && n->key.day >= since)
+			if (n->rows > n->calls && n->key.day >= since && n->key.day > r->first)
 				more(arg, n->key.rule, n->file, n->line, n->rows, n->calls);
 		}
 }
@@ -161,6 +161,9 @@ const char *evlog_reports_line(struct evlog_reports *r, const struct evlog_event
 	const char *what = NULL;
 	uint8_t hash[32];
 
+	if (!r->seen || evlog_day(e->time_ns) < r->first)
+		r->first = evlog_day(e->time_ns);
+	r->seen = true;
 	if (e->kind == EVLOG_CALL_MATCH)
 		matched(r, e);
 	if (e->kind != EVLOG_REPORT || !(is(e, EVLOG_REPORT_AGE) || is(e, EVLOG_REPORT_DAY) || is(e, EVLOG_REPORT_END)))

@@ -36,6 +36,8 @@ struct evlog_reports {
 	uint8_t data[32]; /* of the report at hand */
 	uint64_t time_ns;
 	bool any, begun; /* begun: lines of it were seen */
+	int32_t first;	 /* the earliest day of which the log says anything, if a line was `seen` */
+	bool seen;
 	bool counts;	 /* kept, denied and gap of its lines add up */
 	uint64_t whole, missed; /* reports; days between two of them that have none */
 	uint64_t day, past, errors; /* of the last one */
@@ -50,7 +52,7 @@ void evlog_reports_free(struct evlog_reports *r);
  * before, maybe.
  */
 const char *evlog_reports_line(struct evlog_reports *r, const struct evlog_event *e, int32_t file, uint64_t at, bool partial);
-/* For each rule and day, from `since` on, of which an inventory has more rows than there are calls: where its line stands. */
+/* For each rule and day, from `since` on and behind the first of which the log says anything, since the store may be older than its log, of which an inventory has more rows than there are calls: where its line stands. */
 void evlog_reports_end(const struct evlog_reports *r, int32_t since,
 		       void (*more)(void *arg, const char *rule, int32_t file, uint64_t line, uint64_t rows, uint64_t calls), void *arg);
 

@@ -12,7 +12,11 @@ run 0 "$O" init --store s --keys k
 [ "$(date -u +%H%M)" -ge 2355 ] && sleep 330
 yesterday=$(date -u -d yesterday +%F)
 "$BUILD/tests/gen/gencap" --calls 24 --scenario mix --seconds 5 --start "$(date -u -d "$yesterday 09:00" +%s)" c.pcap truth.json || fail gencap
-run 0 "$O" replay --store s --policy "$SRC/policy/examples/lab.policy" c.pcap
+# and one of the day before: what a log was not there to know is not asked of it
+"$BUILD/tests/gen/gencap" --calls 1 --scenario mix --seconds 5 --start "$(date -u -d "$yesterday 09:00 1 day ago" +%s)" b.pcap truth.json || fail gencap
+for c in b c; do
+	run 0 "$O" replay --store s --policy "$SRC/policy/examples/lab.policy" $c.pcap
+done
 run 0 "$O" reap --store s --dry-run
 run 0 "$O" reap --store s --now "$(date -u +%FT%TZ)"
 run 0 "$O" audit show --store s --event report.made
