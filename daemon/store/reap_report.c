@@ -305,7 +305,7 @@ void reap_report(struct reap *r)
 	struct counts c = { .r = r };
 	struct inventory_settings s = { .store = r->set->store, .now_ns = r->at_ns, .arg = &c, .group = on_group, .rule = on_rule,
 					.between = between, .no_evidence = true };
-	struct report p = { .at_ns = r->at_ns, .c = &c };
+	struct report p = { .c = &c };
 	uint32_t last = last_day(&r->root);
 	struct inventory_totals t = { 0 };
 	char why[512] = "";
@@ -318,6 +318,7 @@ void reap_report(struct reap *r)
 	reap_progress(r, "inventory", 0, 0);
 	reap_ring_idle(); /* but for what comes due meanwhile */
 	rc = inventory_run(&s, &t, why, sizeof(why));
+	p.at_ns = r->at_ns; /* what came due meanwhile is told with times up to this one */
 	if (rc >= 0) {
 		merge(&c);
 		merge_rules(&c);
