@@ -176,7 +176,8 @@ static int read_journal(struct holds *h, int fd, struct why *why)
 	if (!rc)
 		rc = s ? pread_all(fd, s, (size_t)sb.st_size, 0) : -ENOMEM;
 	rc = rc ? why_errno(why, rc, HOLDS_FILE, "cannot read") : holds_take(h, s, (size_t)sb.st_size, why);
-	rc = rc ? rc : holds_marked(h, &mark, s, holds_head(s, (size_t)sb.st_size, &bytes), why);
+	if (!rc && s)
+		rc = holds_marked(h, &mark, s, holds_head(s, (size_t)sb.st_size, &bytes), why);
 	free(s);
 	return rc;
 }
