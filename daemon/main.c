@@ -232,6 +232,7 @@ static void on_before_signal(void *arg, uint64_t ts_ns)
 	struct daemon *d = arg;
 
 	if (ts_ns > d->behind_ns) {
+		d->behind_ns = 0;
 		xdp_before_signal(d->xdp[0], NULL, NULL);
 		return;
 	}
@@ -268,6 +269,8 @@ static int take_packets(struct daemon *d)
 		e = xdp_signals(d->xdp[0], recorder_sink(d->rec), SIG_BUDGET);
 		if (e < 0)
 			return e;
+		if (e == SIG_BUDGET && d->behind_ns) /* more of it waits: media and timers come no further than it does */
+			continue;
 		d->signals_ns = e < SIG_BUDGET ? now : d->signals_ns;
 		(void)xdp_drain(d->xdp[0], recorder_sink(d->rec), DRAIN_BUDGET);
 		if (look_for_media(d, now) >= now)
