@@ -426,7 +426,8 @@ void call_lost_request(struct calls *cs, struct call *c, unsigned side, uint64_t
 	/* on hold no voice is waited for; what was missed may have ended that */
 	if (!c->matched || c->phase == CALL_TOMBSTONE || !loss_denies(c) || (!may_opt_out(c, side) && !c->hold))
 		return;
-	call_decide_time(cs, c, now_ns);
+	/* a loss while no daemon ran is seen before the media of then */
+	call_decide_time(cs, c, now_ns < cs->horizon ? now_ns : cs->horizon);
 	uncertain(cs, c, now_ns);
 }
 

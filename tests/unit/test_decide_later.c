@@ -284,6 +284,32 @@ static void test_lost_signalling(void **state)
 	}
 }
 
+/* It was lost while no daemon ran: what was said meanwhile for documentation still waits in the rings. */
+static void test_lost_before_media(void **state)
+{
+	(void)state;
+	for (int key = 0; key < 2; key++) {
+		struct world *w = world(POLICY_B_CONSENT, POLICY_B_INTEREST, false);
+		struct call *c;
+
+		w->policy.rule.purpose[TRAIN].dtmf = POLICY_DTMF_INFO;
+		c = answer_call(w);
+		until(w, c, 5);
+		calls_horizon(w->cs, w->now);
+		calls_lost_signalling(w->cs, w->now + 30 * SEC);
+		assert_string_equal(c->reason[TRAIN], "optout.uncertain");
+		assert_int_equal(c->state[DOC], PURPOSE_PENDING);
+		w->now += SEC;
+		calls_horizon(w->cs, w->now);
+		if (key)
+			press(w, c, SUBJECT, "2");
+		calls_horizon(w->cs, UINT64_MAX);
+		until(w, c, 36);
+		assert_int_equal(c->state[DOC], key ? PURPOSE_GRANTED : PURPOSE_DENIED);
+		fake_world_free(w);
+	}
+}
+
 /* ---- a later policy ---- */
 
 static void tighten(struct world *w, struct call *c, const struct policy_rule *r)
@@ -548,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_loss_below),
 		cmocka_unit_test(test_missed_request),
 		cmocka_unit_test(test_lost_signalling),
+		cmocka_unit_test(test_lost_before_media),
 		cmocka_unit_test(test_window_tightened),
 		cmocka_unit_test(test_keys_after_tightened),
 		cmocka_unit_test(test_header_added),
