@@ -623,6 +623,7 @@ int recorder_new(const struct recorder_settings *s, struct recorder **ret)
 	if (s->policy)
 		take_headers(r, s->policy);
 	r->sink = csink;
+	r->horizon_ns = UINT64_MAX;
 	r->flows = s->flows;
 	if (!r->flows)
 		e = flow_new(s->flow_lines, cfg.hash_seed, NULL, NULL, &r->flows);
@@ -685,14 +686,15 @@ static void tick_call(void *arg, struct call *c)
 
 	if (!c->user || c->phase == CALL_TOMBSTONE)
 		return;
-	recorder_failed(r, recording_tick(c->user, c, r->ticked_ns));
+	recorder_failed(r, recording_tick(c->user, c, r->seen_ns));
 	if (hear_waiting(c->user))
-		tell_heard(r, c, OPTAG_LEG_CALLER, false, r->ticked_ns);
-	call_look_for_loss(r->calls, c, r->ticked_ns);
+		tell_heard(r, c, OPTAG_LEG_CALLER, false, r->seen_ns);
+	call_look_for_loss(r->calls, c, r->seen_ns);
 }
 
 void recorder_horizon(struct recorder *r, uint64_t ns)
 {
+	r->horizon_ns = ns;
 	calls_horizon(r->calls, ns);
 }
 
@@ -705,6 +707,7 @@ int recorder_tick(struct recorder *r, uint64_t now_ns)
 	proof_slots(r);
 	if (now_ns - r->ticked_ns >= TICK_NS) {
 		r->ticked_ns = now_ns;
+		r->seen_ns = now_ns < r->horizon_ns ? now_ns : r->horizon_ns; /* a voice whose packets wait in a ring is not silent */
 		sigin_tick(r->sigin, now_ns);
 		proof_unmatched(r);
 		if (++r->ticks % CALLS_EVERY == 0)

@@ -30,6 +30,7 @@ struct recorder {
 	struct endpoint learned[LEARNED_MAX][2]; /* a ring: the oldest gives way */
 	unsigned nlearned;
 	uint64_t ticked_ns;
+	uint64_t horizon_ns, seen_ns; /* as recorder_horizon says; up to then calls were looked at */
 	unsigned ticks;
 	int err; /* the store failed: everything stops */
 	struct recorder_figures fig;

@@ -564,6 +564,27 @@ static void test_alarms(void **state)
 	}
 }
 
+/* Packets of the last ten seconds still wait in a ring: no voice is silent for that, nor is what is heard in it over. */
+static void test_looked_at_late(void **state)
+{
+	(void)state;
+	for (int waits = 0; waits < 2; waits++) {
+		struct link *l = link_new();
+		int i;
+
+		establish(l, NULL);
+		for (i = 0; i < 10; i++)
+			both(l, 0x22);
+		recorder_horizon(l->rec, waits ? l->w->now : l->w->now + 11 * SEC);
+		for (i = 0; i < 3; i++)
+			assert_int_equal(recorder_tick(l->rec, l->w->now + 10 * SEC + (uint64_t)i * 100 * MS), 0);
+		assert_string_equal(l->st.format[1], waits ? "" : "PCMA");
+		recorder_horizon(l->rec, UINT64_MAX);
+		finish(l);
+		link_free(l);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -584,6 +605,7 @@ int main(void)
 		cmocka_unit_test(test_store_fails),
 		cmocka_unit_test(test_older_file),
 		cmocka_unit_test(test_alarms),
+		cmocka_unit_test(test_looked_at_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
