@@ -126,5 +126,9 @@ run 1 timeout 30 unshare -n prlimit --memlock=1048576:1048576 setpriv --bounding
 has err 'cannot start: memory cannot be locked'
 run 1 timeout 30 unshare -n prlimit --memlock=1048576:1048576 setpriv --bounding-set=-sys_resource "$D" -c "$TMP/live.conf"
 has err 'mon9: no such interface'
+if unshare -r true 2>/dev/null; then # the root of a container has the capability, and it locks nothing
+	run 1 timeout 30 unshare -r -n prlimit --memlock=1048576:1048576 "$D" -c "$TMP/live.conf"
+	has err 'cannot start: memory cannot be locked'
+fi
 only "$TMP" big.conf bad.conf bytes.conf canon.conf err good.conf inner.conf k live.conf many.conf noif.conf out p.policy s twice.conf unknown.conf
 exit 0

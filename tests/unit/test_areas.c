@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Areas that are made ahead: as many as was asked for, with their pages; more where more are used; and the rest goes. */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -110,12 +114,51 @@ static void test_grow(void **state)
 	areas_free(a); /* while the thread is at it */
 }
 
+/* 0: it has memory, and locks that or says that it may not. */
+static int limited(bool container)
+{
+	struct rlimit r;
+	bool may, there;
+	struct areas *a;
+
+	if (container && unshare(CLONE_NEWUSER))
+		return 0; /* none here */
+	if (getrlimit(RLIMIT_MEMLOCK, &r))
+		return 1;
+	r.rlim_cur = r.rlim_max = r.rlim_max < 65536 ? r.rlim_max : 65536;
+	if (setrlimit(RLIMIT_MEMLOCK, &r) || areas_new(&a))
+		return 1;
+	may = areas_may_lock();
+	there = areas_take(a, &took[0]);
+	if (!there || (container && may))
+		return 2;
+	areas_give(a, took[0]);
+	areas_free(a);
+	return 0;
+}
+
+/* By a limit, and as the root of a container, whose capability locks nothing: memory that is not locked, and not none. */
+static void test_limited(void **state)
+{
+	(void)state;
+	for (int container = 0; container < 2; container++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			_exit(limited(container));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_grow),
+		cmocka_unit_test(test_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
