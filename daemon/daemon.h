@@ -85,7 +85,7 @@ struct daemon {
 	uint64_t lost_signals, rings_damaged; /* as xdp_lost_signals said last, or live_losses */
 	uint64_t asked_ns; /* libpcap was */
 	uint64_t lost_ns;  /* 0, or when more was lost, until what came before is drained */
-	uint64_t took_ns;   /* packets were taken last */
+	uint64_t took_ns;   /* the latest look for packets began */
 	uint64_t behind_ns; /* 0, or what came before is taken in its order */
 	uint64_t signals_ns; /* all signalling of before was taken from its ring */
 	struct losses_told losses;

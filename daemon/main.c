@@ -48,6 +48,7 @@
 #define LAST_NS	     5000000000ULL /* a supervisor waits for longer */
 #define BUSY_NS	     20000000ULL /* packets without end: timers and whoever asks have their turn */
 #define SETTLE_NS    2000000ULL	 /* a CPU may still be writing a record that has its time already */
+#define CATCH_UP_NS  2000000000ULL
 
 /* ---- settings and policy ---- */
 
@@ -226,12 +227,23 @@ static uint64_t look_for_media(struct daemon *d, uint64_t now)
 	return oldest;
 }
 
-/* The beginning of what waits may be long. */
+/* As late as on any day. */
+static bool caught_up(const struct daemon *d)
+{
+	uint64_t oldest = xdp_oldest(d->xdp[0]), now = clock_now_ns();
+
+	return oldest >= now || now - oldest < BUSY_NS;
+}
+
+/*
+ * The beginning of what waits may be long. What comes while that is taken has its turn in order as well; but where more comes than we can take
+ * that is so for ever, and signalling goes first again.
+ */
 static void on_before_signal(void *arg, uint64_t ts_ns)
 {
 	struct daemon *d = arg;
 
-	if (ts_ns > d->behind_ns) {
+	if (ts_ns > d->behind_ns + CATCH_UP_NS || (ts_ns > d->behind_ns && caught_up(d))) {
 		d->behind_ns = 0;
 		xdp_before_signal(d->xdp[0], NULL, NULL);
 		return;
@@ -244,7 +256,7 @@ static void on_before_signal(void *arg, uint64_t ts_ns)
 }
 
 /*
- * What waited while nobody looked, a daemon that takes over or a thread that stood still, is taken in its order: a pause that began
+ * What waited while nobody looked, a daemon that takes over or a thread that stood still, wherever, is taken in its order: a pause that began
  * and ended meanwhile holds for the audio between, and so does all else that is said.
  */
 static void if_behind(struct daemon *d, uint64_t now)
@@ -258,17 +270,22 @@ static void if_behind(struct daemon *d, uint64_t now)
 static int take_packets(struct daemon *d)
 {
 	uint64_t begin, now;
+	bool behind;
 	int e;
 
 	if (d->live)
 		return take_live(d);
-	if_behind(d, clock_now_ns());
 	/* Signalling first, so that a flood of media delays no BYE; but what it ends waits until the media
 	 * before it was looked at. Not for ever: others want to know how we are. */
 	for (begin = now = clock_now_ns(); now - begin < BUSY_NS; now = clock_now_ns()) {
+		if_behind(d, now);
+		behind = d->behind_ns;
+		d->took_ns = now;
 		e = xdp_signals(d->xdp[0], recorder_sink(d->rec), SIG_BUDGET);
 		if (e < 0)
 			return e;
+		if (behind) /* what that took is no standing still */
+			d->took_ns = clock_now_ns();
 		if (e == SIG_BUDGET && d->behind_ns) /* more of it waits: media and timers come no further than it does */
 			continue;
 		d->signals_ns = e < SIG_BUDGET ? now : d->signals_ns;
@@ -276,7 +293,6 @@ static int take_packets(struct daemon *d)
 		if (look_for_media(d, now) >= now)
 			break;
 	}
-	d->took_ns = clock_now_ns();
 	return 0;
 }
 

@@ -137,6 +137,7 @@ every() { # the names of all tests
 
 kind() { # NAME: into $kind, with whom it runs
 	case $1 in
+	netns/live_stall_order) kind=alone ;;
 	# these load the machine, or what they prove is how it does then
 	netns/live_crowd | netns/live_kill | netns/live_load | netns/live_restart | netns/live_restart_draw | netns/live_stall | netns/live_stall_end | \
 		netns/live_swaps | netns/live_truth | netns/live_withdraw) kind=alone ;;

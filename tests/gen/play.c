@@ -41,6 +41,7 @@ int main(int argc, char **argv)
 	struct pcap_pkthdr *h;
 	const uint8_t *p;
 	pcap_t *pc;
+	ssize_t sent;
 	int s;
 
 	if (argc != 3)
@@ -65,7 +66,9 @@ int main(int argc, char **argv)
 			wait_until(due);
 		else if (now - due > late)
 			late = now - due;
-		if (send(s, p, h->caplen, 0) != (ssize_t)h->caplen)
+		while ((sent = send(s, p, h->caplen, 0)) < 0 && errno == ENOBUFS)
+			(void)nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL); /* others send there as well */
+		if (sent != (ssize_t)h->caplen)
 			err(1, "%s: frame %llu", argv[1], (unsigned long long)n);
 		n++;
 	}
