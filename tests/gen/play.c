@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t now_ns(void)
 {
@@ -72,6 +73,8 @@ int main(int argc, char **argv)
 			err(1, "%s: frame %llu", argv[1], (unsigned long long)n);
 		n++;
 	}
+	pcap_close(pc);
+	close(s);
 	printf("%llu frames, at most %llu ms late\n", (unsigned long long)n, (unsigned long long)(late / 1000000));
 	return 0;
 }
