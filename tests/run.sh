@@ -54,6 +54,9 @@ run() { # NAME COMMAND...: leaves status, seconds and output in $work/NAME.*
 		[ -n "$mem" ] && dir="$mem/${name#unit/}"
 		set -- env TMPDIR="$dir" "$@"
 		;;
+	netns/live_systemd) # RemoveIPC=yes: when a service ends, what its user has in /dev/shm is taken away
+		case $at in /dev/shm/*) dir=$(mktemp -d /tmp/optag-test.XXXXXX) ;; esac
+		;;
 	esac
 	mkdir -p "$dir"
 	[ -z "$reports" ] || ASAN_OPTIONS="$ASAN_OPTIONS:log_path=$reports/${name//\//_}"
