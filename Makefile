@@ -108,7 +108,7 @@ $(call progname,$(1)): $(call obj,tools/$(1).c $(sort $(wildcard tools/$(1)_*.c)
 endef
 
 all: deps-check $(BINS) $(BUILD)/bin/optagd
-$(BUILD)/bin/optagd: $(call obj,daemon/main.c) $(call lib,core call media sip capture store policy base)
+$(BUILD)/bin/optagd: $(call obj,daemon/main.c $(if $(SAN),tests/san.c tests/san_optagd.c)) $(call lib,core call media sip capture store policy base)
 	$(call say,LD)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDALL) $(LDFLAGS) -o $@ $^ $(SYS_all) $(SYS_policy) -ljansson

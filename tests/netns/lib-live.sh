@@ -15,8 +15,6 @@ fi
 
 # shellcheck source=tests/netns/lib-sipp.sh
 . "$SRC/tests/netns/lib-sipp.sh"
-# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
 # shellcheck disable=SC2034
 O="$BIN/optag" s="$TMP/s" k="$TMP/k" daemon=''
 

@@ -22,9 +22,6 @@ load_kinds=(--kind 'kept:7:+4520######:+45701020##' --kind 'sales:1:+4521######:
 L="$BUILD/tests/bench/optag-load"
 O="$BIN/optag"
 
-# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
-
 load_need() { # prints why it cannot be; 1 then
 	local p
 	[ "$(id -u)" = 0 ] || { echo "network namespaces and XDP need root"; return 1; }

@@ -40,7 +40,6 @@ sd_install() { # $TMP/root: what make install makes, under /usr/local; in a mach
 	# (there is no journal in here)
 	mkdir "$TMP/root/units/optagd.service.d"
 	printf '[Service]\nStandardOutput=append:%s\nStandardError=append:%s\n' "$TMP/optagd.err" "$TMP/optagd.err" >"$TMP/root/units/optagd.service.d/log.conf"
-	[ -z "${SAN:-}" ] || echo "Environment=ASAN_OPTIONS=detect_leaks=0" >>"$TMP/root/units/optagd.service.d/log.conf"
 	mkdir "$TMP/root/units/optag-reap.service.d"
 	printf '[Service]\nStandardOutput=append:%s\nStandardError=append:%s\n' "$TMP/reap.log" "$TMP/reap.log" >"$TMP/root/units/optag-reap.service.d/log.conf"
 	chmod 755 "$TMP/root"

@@ -12,7 +12,7 @@ load_or_skip
 . "$SRC/tests/netns/lib-story.sh"
 cc=$(command -v cc || command -v gcc || command -v clang) || { echo "SKIP: no compiler"; exit 77; }
 "$cc" -O2 -shared -fPIC -o "$TMP/setclock.so" "$SRC/tests/netns/setclock.c" || fail setclock.c
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0:verify_asan_link_order=0"
+[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0"
 set_clock() { python3 -c 'import struct, sys; open(sys.argv[1], "r+b" if sys.argv[3] else "wb").write(struct.pack("=q", int(sys.argv[2])))' "$TMP/setclock" "$1" "${2-}"; }
 daemon() { load_daemon env LD_PRELOAD="$TMP/setclock.so" SETCLOCK="$TMP/setclock"; }
 state() { "$O" call list --control "$TMP/control" --json 2>/dev/null | jq -s "$1" 2>/dev/null; }

@@ -10,7 +10,7 @@ set -u
 load_or_skip
 cc=$(command -v cc || command -v gcc || command -v clang) || { echo "SKIP: no compiler"; exit 77; }
 "$cc" -O2 -shared -fPIC -o "$TMP/slowdisk.so" "$SRC/tests/netns/slowdisk.c" || fail slowdisk.c
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0:verify_asan_link_order=0"
+[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0"
 c="$TMP/control"
 slow() { # MILLISECONDS; counts anew
 	python3 -c 'import struct, sys; open(sys.argv[1], "r+b" if sys.argv[3] else "wb").write(struct.pack("=QQQ", int(sys.argv[2]), 0, 0))' "$TMP/slow" "$1" "${2-}"

@@ -3,8 +3,6 @@
 # Story 14, throttle: given 40 recorded and 10 used in the last period, when the new period starts, the cap is 13 (10 x 1.25,
 # rounded up): recordings have a week to be used in. And policy check --past says W-05. The uses are noted by `optag use` with a running daemon, one of them twice, and
 # survive its restart; the calls come from captures of two days.
-# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
 . "$SRC/tests/cli/common"
 . "$SRC/tests/cli/lib-training.sh"
 need jq

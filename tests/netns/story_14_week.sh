@@ -3,8 +3,6 @@
 # Story 14, throttle, by weeks: given 40 recorded and 10 used in a week, when a week begins whose eve is a week later (so that
 # all 40 had their week to be used in), then the cap is 13 from Monday 00:00:00 on. `optag policy simulate` comes to the same over both
 # boundaries, call by call, and says what other settings would throttle. The uses are noted with a running daemon; the calls come from captures.
-# The search for leaks at the end stops the process by calls that the daemon's filter kills it for.
-[ -z "${SAN:-}" ] || export ASAN_OPTIONS="${ASAN_OPTIONS:-}:detect_leaks=0"
 . "$SRC/tests/cli/common"
 . "$SRC/tests/cli/lib-training.sh"
 need jq
