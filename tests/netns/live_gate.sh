@@ -8,7 +8,6 @@ set -u
 # shellcheck source=tests/netns/lib-load.sh
 . "$SRC/tests/netns/lib-load.sh"
 load_or_skip
-[ -z "${SAN:-}" ] || { echo "SKIP: the sanitizers' shadow memory is too large to be searched"; exit 77; }
 places() { "$BUILD/tests/gen/memfind" "$load_daemon_pid" "$TMP/pool" | tee -a "$TMP/found" | cut -d' ' -f1; }
 
 until_packets() { # JQ: of what status says of packets
