@@ -87,6 +87,7 @@ struct daemon {
 	uint64_t lost_ns;  /* 0, or when more was lost, until what came before is drained */
 	uint64_t took_ns;   /* the latest look for packets began */
 	uint64_t behind_ns; /* 0, or what came before is taken in its order */
+	unsigned behind_taken; /* media so, since the last sign of life */
 	uint64_t signals_ns; /* all signalling of before was taken from its ring */
 	struct losses_told losses;
 	bool broken; /* the store cannot write, and it was said */

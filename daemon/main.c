@@ -242,16 +242,22 @@ static bool caught_up(const struct daemon *d)
 static void on_before_signal(void *arg, uint64_t ts_ns)
 {
 	struct daemon *d = arg;
+	unsigned n;
 
 	if (ts_ns > d->behind_ns + CATCH_UP_NS || (ts_ns > d->behind_ns && caught_up(d))) {
 		d->behind_ns = 0;
 		xdp_before_signal(d->xdp[0], NULL, NULL);
 		return;
 	}
-	while (xdp_drain_until(d->xdp[0], recorder_sink(d->rec), BEHIND_BUDGET, ts_ns) == BEHIND_BUDGET) {
-		daemon_alive(d);
-		(void)sd_watchdog();
-	}
+	do {
+		n = xdp_drain_until(d->xdp[0], recorder_sink(d->rec), BEHIND_BUDGET, ts_ns);
+		d->behind_taken += n;
+		if (d->behind_taken >= BEHIND_BUDGET) {
+			daemon_alive(d);
+			(void)sd_watchdog();
+			d->behind_taken = 0;
+		}
+	} while (n == BEHIND_BUDGET);
 	(void)look_for_media(d, ts_ns);
 }
 
