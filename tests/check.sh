@@ -32,9 +32,10 @@ if step cppcheck; then
 	if command -v cppcheck >/dev/null; then
 		srcs=$(ls daemon/*.c daemon/*/*.c policy/*.c tools/*.c)
 		mkdir -p build-check-gcc/cppcheck # what it knows of files that did not change since
+		# ctuuninitvar: it takes snprintf into an out-parameter of another file for a reader, in another place each run
 		# shellcheck disable=SC2086
 		cppcheck -q --cppcheck-build-dir=build-check-gcc/cppcheck $j --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr \
-			--suppress=missingInclude --suppress=unusedFunction --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -Ibpf -Idaemon -I. -Itools $srcs >"$log" 2>&1 || { head -n 40 "$log"; fail cppcheck; }
+			--suppress=missingInclude --suppress=unusedFunction --suppress=ctuuninitvar --suppress=normalCheckLevelMaxBranches -D_GNU_SOURCE -Ibpf -Idaemon -I. -Itools $srcs >"$log" 2>&1 || { head -n 40 "$log"; fail cppcheck; }
 	else echo "SKIP cppcheck is not installed"; [ -n "${NOSKIP:-}" ] && fail cppcheck; fi
 fi
 if step man; then

@@ -103,7 +103,7 @@ static size_t identifier(const char *s, size_t n)
 	size_t i, g = 0;
 	bool letter = false;
 
-	for (i = 0; i < n && (hex(s[i]) || (i == groups[g] && g < 4 && s[i] == '-')); i++) {
+	for (i = 0; i < n && (hex(s[i]) || (g < 4 && i == groups[g] && s[i] == '-')); i++) {
 		letter |= hex(s[i]) && !digit(s[i]);
 		g += s[i] == '-';
 	}
