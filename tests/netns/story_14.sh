@@ -50,7 +50,7 @@ setpriv --reuid 1501 --regid 1501 --clear-groups "$O" use --control "$c" "${kept
 use 1 "$denied" --kind played --by anna
 has err 'does not hold this call for training'
 use 1 "00000000000000000000000000" --kind played --by anna
-use 1 "${kept[8]}" --kind played --by '+4561626364'
+use 2 "${kept[8]}" --kind played --by '+4561626364'
 use 2 "${kept[8]}" --kind watched --by anna
 use 2 "${kept[8]}" --kind played
 ended
