@@ -216,7 +216,7 @@ run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call t
 [ "$before" = "$(find s -type f ! -path 's/outbox/*' -exec sha256sum {} + | sort)" ] || fail "export changed the store"
 run 0 "$BIN/optag" export --store s --keys k --purpose training --call "$(call training)" -f payload -o tr
 event() { cat s/outbox/*.jsonl | sed 1~2d | tail -n "${1:-1}" | head -1; }
-bytes=$(stat -c %s tr.caller tr.callee 2>/dev/null | paste -sd+ | bc)
+bytes=$(stat -c %s tr.caller tr.callee 2>/dev/null | awk '{ n += $1 } END { print n }')
 [ "$(event 2 | jq -c '[.event, .purpose, .source, .call, .reason, .format, .n.uid, .n.bytes]')" = \
 	"[\"play\",\"training\",\"operator\",\"$(call training)\",\"course.3\",\"wav\",$(id -u),$bytes]" ] || fail "event: $(event 2)"
 [ "$(event | jq -c '[.call, .reason, .format, .n.bytes]')" = "[\"$(call training)\",null,\"payload\",$bytes]" ] || fail "event: $(event)"
