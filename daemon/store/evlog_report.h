@@ -52,7 +52,10 @@ void evlog_reports_free(struct evlog_reports *r);
  * before, maybe.
  */
 const char *evlog_reports_line(struct evlog_reports *r, const struct evlog_event *e, int32_t file, uint64_t at, bool partial);
-/* For each rule and day, from `since` on and behind the first of which the log says anything, since the store may be older than its log, of which an inventory has more rows than there are calls: where its line stands. */
+/*
+ * For each rule and day of which an inventory has more rows than there are calls: where its line stands. Days from `since` on, and behind
+ * the first of which the log says anything: the store may be older than its log.
+ */
 void evlog_reports_end(const struct evlog_reports *r, int32_t since,
 		       void (*more)(void *arg, const char *rule, int32_t file, uint64_t line, uint64_t rows, uint64_t calls), void *arg);
 
